@@ -1,0 +1,1 @@
+"""The data plane: agents, knowledge, store, host, gateway and the local driver."""

@@ -1,0 +1,1 @@
+"""From documents to cited sentences: chunking, embedding, ingestion, vector search, extraction."""

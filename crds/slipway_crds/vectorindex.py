@@ -1,0 +1,211 @@
+"""The `VectorIndex` kind: which documents are made searchable, how they are cut, and where the vectors live."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from slipway_crds.fields import ConfigMapName, Local, Name, Quantity, Rule, SpecModel, local
+from slipway_crds.meta import Condition, Metadata
+
+
+class Chroma(SpecModel):
+    """A Chroma server that Slipway runs for this index alone."""
+
+    storage: Annotated[
+        Quantity,
+        Field(
+            description="Size of the volume that holds the vectors. Volumes do not shrink.",
+            json_schema_extra=local(Local.IGNORED, "The embedded Chroma takes what the disk has."),
+        ),
+    ] = "1Gi"
+    storage_class_name: Annotated[
+        ConfigMapName | None,
+        Field(
+            alias="storageClassName",
+            description="StorageClass of the volume; the cluster's default if unset.",
+            json_schema_extra=local(Local.IGNORED, "There is no volume."),
+        ),
+    ] = None
+
+
+class Backend(SpecModel):
+    """Where the vectors live: exactly one member."""
+
+    chroma: Annotated[
+        Chroma,
+        Field(
+            description="A Chroma server run by Slipway.",
+            json_schema_extra=local(Local.EMULATED, "Chroma runs embedded in the process."),
+        ),
+    ]
+
+
+class Chunking(SpecModel):
+    """How documents are cut into the pieces that are embedded."""
+
+    max_tokens: Annotated[
+        int,
+        Field(
+            alias="maxTokens",
+            ge=32,
+            le=254,
+            description="Tokens in a chunk at most, counted with the embedding model's tokenizer; the model reads 256, two of them its own.",
+            json_schema_extra=local(Local.SAME, "The same splitter runs."),
+        ),
+    ] = 200
+    overlap: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100,
+            description="Tokens that a chunk repeats of the one before it.",
+            json_schema_extra=local(Local.SAME, "The same splitter runs."),
+        ),
+    ] = 20
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.overlap * 2 <= self.maxTokens",
+            message="must be at most half of maxTokens",
+            holds=lambda s: s["overlap"] * 2 <= s["maxTokens"],
+            field="overlap",
+        ),
+    )
+
+
+class ConfigMapSource(SpecModel):
+    """Documents in a ConfigMap: each key of `data` is one."""
+
+    name: Annotated[
+        ConfigMapName,
+        Field(
+            description="Name of the ConfigMap, in the index's namespace.",
+            json_schema_extra=local(Local.SAME, "Looked up among the manifests given to `slipway dev`."),
+        ),
+    ]
+
+
+class Source(SpecModel):
+    """One place that documents come from: exactly one member beside the name."""
+
+    name: Annotated[
+        Name,
+        Field(
+            description="Name of this source, unique within the list; citations carry it.",
+            json_schema_extra=local(Local.SAME, "Citations carry it."),
+        ),
+    ]
+    config_map: Annotated[
+        ConfigMapSource,
+        Field(
+            alias="configMap",
+            description="Text and Markdown documents in a ConfigMap.",
+            json_schema_extra=local(Local.SAME, "Read from the manifest."),
+        ),
+    ]
+
+
+class VectorIndexSpec(SpecModel):
+    """What a platform engineer writes."""
+
+    backend: Annotated[
+        Backend,
+        Field(
+            description="Where the vectors live.",
+            json_schema_extra=local(Local.EMULATED, "Chroma runs embedded in the process."),
+        ),
+    ]
+    chunking: Annotated[
+        Chunking,
+        Field(description="How documents are cut.", json_schema_extra=local(Local.SAME, "The same splitter runs.")),
+    ] = Chunking()
+    sources: Annotated[
+        list[Source],
+        Field(
+            min_length=1,
+            max_length=32,
+            description="Where documents come from.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+                **local(Local.SAME, "Read from the manifests."),
+            },
+        ),
+    ]
+    deletion_policy: Annotated[
+        Literal["Retain", "Delete"],
+        Field(
+            alias="deletionPolicy",
+            description="What becomes of the volume and the stored documents when the index is deleted.",
+            json_schema_extra=local(Local.IGNORED, "The local driver keeps its folder until it is deleted by hand."),
+        ),
+    ] = "Retain"
+
+
+class VectorIndexStatus(BaseModel):
+    """What the operator reports. Never read back as a source of truth."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    observed_generation: Annotated[
+        int,
+        Field(
+            alias="observedGeneration",
+            description="Generation of the spec that this status is about; -1 before the first look.",
+        ),
+    ] = -1
+    phase: Annotated[
+        Literal["Pending", "Progressing", "Ready", "Degraded", "Stalled", "Paused"] | None,
+        Field(description="The conditions in one word, for tools that compare a string."),
+    ] = None
+    active_revision: Annotated[
+        str | None, Field(alias="activeRevision", max_length=63, description="The build of the index that agents read.")
+    ] = None
+    fingerprint: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            description="Identity of model and chunker; vectors of different fingerprints are never mixed.",
+        ),
+    ] = None
+    documents: Annotated[int | None, Field(description="Documents in the index.")] = None
+    chunks: Annotated[int | None, Field(description="Chunks in the index.")] = None
+    failed: Annotated[
+        int | None, Field(description="Documents that could not be ingested; the Synced condition names them.")
+    ] = None
+    progress: Annotated[str | None, Field(max_length=128, description="How far a running ingestion is.")] = None
+    last_synced_time: Annotated[
+        datetime | None, Field(alias="lastSyncedTime", description="When the sources were last ingested.")
+    ] = None
+    synced_sources: Annotated[
+        str | None,
+        Field(
+            alias="syncedSources", max_length=64, description="Hash of the sources' versions that were last ingested."
+        ),
+    ] = None
+    conditions: Annotated[
+        list[Condition] | None,
+        Field(
+            max_length=16,
+            description="Ready always; Reconciling and Stalled only while True; Resolved, Available and Synced explain Ready.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = None
+
+
+class VectorIndex(BaseModel):
+    """A VectorIndex as it stands in a manifest or on the API server."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    kind: Literal["VectorIndex"] = "VectorIndex"
+    metadata: Metadata
+    spec: VectorIndexSpec
+    status: VectorIndexStatus = VectorIndexStatus()
+
+    PLURAL: ClassVar[str] = "vectorindexes"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("vidx",)
+    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},
+        {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"},
+        {"name": "Documents", "type": "integer", "jsonPath": ".status.documents"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    )

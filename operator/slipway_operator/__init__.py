@@ -1,0 +1,1 @@
+"""The cluster driver: watches Slipway's kinds and makes them real on Kubernetes."""
