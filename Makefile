@@ -1,0 +1,95 @@
+# Every habit of this repository in one place. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PY := $(BIN)/python
+SOURCES := crds operator agent-runtime devcluster demo scripts benchmarks tests
+VENV_STAMP := .venv/.installed-$(shell cat requirements/dev.txt */pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
+
+##@ Use it
+demo: venv model ## From an empty machine to an agent answering on real Kubernetes [DOCS=folder] [CONTEXT=name REGISTRY=host/path]
+	$(PY) -m slipway_demo up $(if $(DOCS),--docs "$(DOCS)") $(if $(CONTEXT),--context "$(CONTEXT)") $(if $(REGISTRY),--registry "$(REGISTRY)")
+
+down: venv ## Remove what `make demo` made [CONTEXT=name]
+	$(PY) -m slipway_demo down $(if $(CONTEXT),--context "$(CONTEXT)")
+
+dev: venv model ## The same manifests without a cluster, reloaded when they change [MANIFESTS=path] [PORT=8080]
+	$(BIN)/slipway dev -f $(or $(MANIFESTS),examples/handbook) $(if $(PORT),--port $(PORT))
+
+##@ Check it
+test: check test-fast test-cluster ## Everything that must hold, on a real cluster too
+
+test-fast: venv model ## What needs no cluster, in under two minutes
+	$(PY) -m pytest -q -m "not cluster" $(ARGS)
+
+test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
+	$(PY) -m pytest -q -m cluster $(ARGS)
+
+test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
+	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)
+
+test-all-agents: venv model ## Every architecture through every skin
+	$(PY) -m pytest -q tests/blackbox -m "not cluster" $(ARGS)
+
+check: lint types layers generated ## Style, types, import layers, generated files up to date
+
+lint: venv ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv ## mypy, strict
+	$(BIN)/mypy $(wildcard crds/slipway_crds operator/slipway_operator agent-runtime/slipway_runtime devcluster/devcluster demo/slipway_demo)
+	$(BIN)/mypy $(wildcard scripts benchmarks tests)
+
+layers: venv ## Which room may import which
+	$(BIN)/lint-imports --config pyproject.toml
+
+generated: venv ## Fail when a generated file is stale
+	$(PY) -m slipway_crds.generate --check
+	$(PY) scripts/handbook.py --check
+
+##@ Measure it
+eval: venv model ## The handbook's cases, as a gate
+	$(BIN)/slipway eval -f examples/handbook $(ARGS)
+
+bench-rag: venv model ## Retrieval, extraction and abstention on questions nobody here wrote: DATA=folder of CLAPnq
+	$(PY) benchmarks/rag.py $(or $(DATA),$(error say where CLAPnq lies: make bench-rag DATA=folder)) $(ARGS)
+
+##@ Work on it
+generate: venv ## Write every generated file
+	$(PY) -m slipway_crds.generate
+	$(PY) scripts/handbook.py
+
+format: venv ## Put imports and layout in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
+lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgrade]
+	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
+	for set in $(patsubst requirements/%.in,%,$(filter-out requirements/dev.in requirements/ragas.in,$(wildcard requirements/*.in))); do \
+	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
+
+venv: $(VENV_STAMP) ## The virtual environment with everything a working copy needs
+
+$(VENV_STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Slipway needs Python 3.11 or newer; found $$($(PYTHON) --version)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; }
+	[ -x $(PY) ] || $(PYTHON) -m venv .venv
+	$(PY) -m pip install -q --require-hashes --only-binary :all: -r requirements/uv.txt
+	$(BIN)/uv pip sync -q --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install -q --no-deps --no-build-isolation $(patsubst %/pyproject.toml,-e ./%,$(wildcard */pyproject.toml))
+	@rm -f .venv/.installed-*; touch $@
+
+model: venv ## The embedding model, built once from its weights into the user's cache
+	@$(PY) -m slipway_runtime.knowledge.minilm build
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated eval bench-rag generate format lock venv model help
