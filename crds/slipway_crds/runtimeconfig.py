@@ -17,8 +17,12 @@ class ConfigModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def digest(self) -> str:
-        """First ten hexadecimal digits of the SHA-256 of the canonical JSON: the document's content address."""
-        canonical = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        """First ten hexadecimal digits of the SHA-256 of the canonical JSON: the document's content address.
+
+        Fields at their default are left out, so that a field added later, with a default that means what was done
+        before, changes no digest: upgrading Slipway makes no new revision.
+        """
+        canonical = orjson.dumps(self.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(canonical).hexdigest()[:10]
 
 

@@ -1,0 +1,155 @@
+"""Resolving is pure, and its digest moves with the meaning of a manifest, not with how it is written."""
+
+from typing import Any
+
+import pytest
+
+from slipway_crds.agent import Agent
+from slipway_crds.resolve import ResolveProblem, Severity, ingest_config, resolve, resolve_agent, runtime_config
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.vectorindex import VectorIndex
+
+
+def agent(namespace: str = "demo", name: str = "support", **spec: Any) -> Agent:
+    spec = {"knowledge": [{"name": "handbook", "indexRef": {"name": "handbook"}}]} | spec
+    return Agent.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
+
+
+def index(namespace: str = "demo", name: str = "handbook", **spec: Any) -> VectorIndex:
+    spec = {"backend": {"chroma": {}}, "sources": [{"name": "docs", "configMap": {"name": "docs"}}]} | spec
+    return VectorIndex.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
+
+
+INDEXES = {"handbook": index(), "laws": index(name="laws")}
+
+
+def resolved(one: Agent) -> AgentConfig:
+    config = resolve_agent(one, INDEXES)
+    assert isinstance(config, AgentConfig)
+    return config
+
+
+def digest(one: Agent) -> str:
+    return runtime_config(resolved(one)).digest()
+
+
+def test_an_agent_resolves_to_its_semantic_inputs() -> None:
+    assert resolved(
+        agent(
+            knowledge=[
+                {"name": "law", "indexRef": {"name": "laws"}, "topK": 3, "minScore": "0.3"},
+                {"name": "handbook", "indexRef": {"name": "handbook"}},
+            ],
+            sessions={"ttl": "1h30m", "maxTurns": 7},
+            limits={"inFlight": 3, "requestTimeout": "90s"},
+        )
+    ).model_dump() == {
+        "namespace": "demo",
+        "name": "support",
+        "architecture": "langgraph",
+        "knowledge": (
+            {"name": "handbook", "index": "handbook", "top_k": 5, "min_score": 0.45},
+            {"name": "law", "index": "laws", "top_k": 3, "min_score": 0.3},
+        ),
+        "session_ttl_seconds": 5400,
+        "session_max_turns": 7,
+        "in_flight": 3,
+        "request_timeout_seconds": 90,
+    }
+
+
+def test_a_missing_index_is_waited_for_by_name() -> None:
+    missing = agent(
+        knowledge=[
+            {"name": "one", "indexRef": {"name": "nowhere"}},
+            {"name": "two", "indexRef": {"name": "handbook"}},
+            {"name": "three", "indexRef": {"name": "gone"}},
+        ]
+    )
+    problems = resolve_agent(missing, INDEXES)
+    assert not isinstance(problems, AgentConfig)
+    assert [problem.path for problem in problems] == [
+        "spec.knowledge[one].indexRef.name",
+        "spec.knowledge[three].indexRef.name",
+    ]
+    assert problems[0] == ResolveProblem(
+        severity=Severity.WAITING,
+        subject="Agent demo/support",
+        path="spec.knowledge[one].indexRef.name",
+        reason="WaitingForIndex",
+        message="there is no VectorIndex nowhere in namespace demo: apply it, or correct the name",
+    )
+
+
+TWO = [{"name": "a", "indexRef": {"name": "handbook"}}, {"name": "b", "indexRef": {"name": "laws"}}]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"knowledge": TWO}, {"knowledge": TWO[::-1]}),
+        ({"sessions": {"ttl": "24h"}}, {"sessions": {"ttl": "1440m"}}),
+        ({"limits": {"requestTimeout": "60s"}}, {"limits": {"requestTimeout": "1m"}}),
+        (
+            {"knowledge": [{**TWO[0], "minScore": "0.4"}]},
+            {"knowledge": [{**TWO[0], "minScore": "0.400"}]},
+        ),
+        ({}, {"scaling": {"min": 3, "max": 9}}),
+        ({}, {"pod": {"resources": {"requests": {"cpu": "500m"}}}}),
+        ({}, {"sessions": {}, "limits": {"inFlight": 20}}),
+    ],
+)
+def test_the_digest_stays_when_only_the_writing_or_the_pods_change(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert digest(agent(**left)) == digest(agent(**right))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"knowledge": [{"name": "handbook", "indexRef": {"name": "laws"}}]},
+        {"knowledge": [{"name": "handbook", "indexRef": {"name": "handbook"}, "topK": 6}]},
+        {"knowledge": [{"name": "handbook", "indexRef": {"name": "handbook"}, "minScore": "0.5"}]},
+        {"sessions": {"ttl": "1h"}},
+        {"sessions": {"maxTurns": 2}},
+        {"limits": {"inFlight": 2}},
+        {"limits": {"requestTimeout": "5s"}},
+    ],
+)
+def test_the_digest_moves_with_what_changes_answers(changed: dict[str, Any]) -> None:
+    assert digest(agent(**changed)) != digest(agent())
+
+
+def test_the_local_driver_serves_what_resolves_and_names_what_does_not() -> None:
+    config, problems = resolve(
+        [agent("two"), agent("one", "zeta"), agent("one"), agent("three"), agent("one", "twin"), agent("one", "twin")],
+        [index("one"), index("two")],
+    )
+    assert [(one.namespace, one.name) for one in config.agents] == [
+        ("one", "support"),
+        ("one", "zeta"),
+        ("two", "support"),
+    ]
+    assert [(problem.subject, problem.severity, problem.reason) for problem in problems] == [
+        ("Agent one/twin", Severity.STALLED, "DuplicateName"),
+        ("Agent three/support", Severity.WAITING, "WaitingForIndex"),
+    ]
+
+
+def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:
+    one = index(
+        chunking={"maxTokens": 100, "overlap": 0},
+        sources=[{"name": "b", "configMap": {"name": "x"}}, {"name": "a", "configMap": {"name": "y"}}],
+    )
+    assert ingest_config(one).model_dump() == {
+        "version": 1,
+        "namespace": "demo",
+        "index": "handbook",
+        "max_tokens": 100,
+        "overlap": 0,
+        "sources": ({"name": "a"}, {"name": "b"}),
+    }
+
+
+def test_an_ingestion_does_not_depend_on_where_the_vectors_live() -> None:
+    moved = index(backend={"chroma": {"storage": "9Gi"}}, deletionPolicy="Delete")
+    assert ingest_config(moved).digest() == ingest_config(index()).digest()
