@@ -1,0 +1,142 @@
+"""The caller's identity, as the gateway vouches for it to hosts.
+
+Not every network plugin enforces NetworkPolicies, so a host cannot trust whoever reaches its port. It trusts one thing:
+a token of sixty seconds, signed by the gateway with Ed25519, made for exactly one agent. The gateway alone holds the
+private key; hosts get the public one, so that a host that was broken into cannot speak for a caller elsewhere.
+"""
+
+import base64
+import binascii
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+HEADER = "X-Slipway-Identity"
+ISSUER = "slipway-gateway"
+LIFETIME_SECONDS = 60
+CLOCK_SKEW_SECONDS = 10
+_ALGORITHM = "EdDSA"
+
+
+class InvalidIdentity(Exception):
+    """A token that proves nothing: forged, expired, for another agent, or not a token. The text is safe to show."""
+
+
+class InvalidKey(Exception):
+    """A key file or setting that does not hold an Ed25519 key; the text says what it must hold."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: a name that the gateway verified, and the groups it has."""
+
+    subject: str
+    groups: tuple[str, ...] = ()
+
+
+ANONYMOUS = Caller("anonymous")
+
+
+class IdentitySigner:
+    """Signs callers' identities. One per gateway process."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> Self:
+        """Read a PKCS#8 private key, as the Secret `slipway-identity` holds it.
+
+        Raises:
+            InvalidKey: if it is not an unencrypted Ed25519 key.
+        """
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise InvalidKey(f"the identity key is not an unencrypted PEM private key: {error}") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise InvalidKey(f"the identity key must be an Ed25519 key, not {type(key).__name__}")
+        return cls(key)
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> Self:
+        """Make the key from its 32-byte seed.
+
+        Raises:
+            InvalidKey: if there are not 32 bytes.
+        """
+        try:
+            return cls(Ed25519PrivateKey.from_private_bytes(seed))
+        except ValueError as error:
+            raise InvalidKey(f"an Ed25519 seed has 32 bytes, not {len(seed)}") from error
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Make a key for this process alone: what the local driver does, whose gateway and host are one process."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @property
+    def public_key(self) -> str:
+        """Base64 of the 32 raw bytes, as hosts take it."""
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return base64.b64encode(raw).decode()
+
+    def sign(self, caller: Caller, audience: str) -> str:
+        """A token for one caller and one agent (`namespace/name`), good for sixty seconds from now."""
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": audience,
+            "sub": caller.subject,
+            "groups": list(caller.groups),
+            "iat": now,
+            "exp": now + LIFETIME_SECONDS,
+        }
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+
+
+class IdentityVerifier:
+    """Checks tokens against the gateway's public key (base64 of its 32 raw bytes).
+
+    Raises:
+        InvalidKey: if that is not what it was given.
+    """
+
+    def __init__(self, public_key_base64: str) -> None:
+        try:
+            raw = base64.b64decode(public_key_base64, validate=True)
+            self._key = Ed25519PublicKey.from_public_bytes(raw)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidKey(f"the identity's public key must be the base64 of 32 bytes: {error}") from error
+
+    def verify(self, token: str, audience: str) -> Caller:
+        """Who the gateway says is asking this agent (`namespace/name`).
+
+        Raises:
+            InvalidIdentity: for anything but a current token by the gateway for this agent.
+        """
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[_ALGORITHM],  # pinned: the token's own header never chooses
+                audience=audience,
+                issuer=ISSUER,
+                leeway=CLOCK_SKEW_SECONDS,
+                options={"require": ["iss", "aud", "sub", "exp", "iat"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise InvalidIdentity(f"the identity token is not valid: {error}") from error
+        return Caller(subject=claims["sub"], groups=_groups(claims))
+
+
+def _groups(claims: dict[str, Any]) -> tuple[str, ...]:
+    groups = claims.get("groups", [])
+    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+        raise InvalidIdentity("the identity token is not valid: groups must be a list of strings")
+    return tuple(groups)

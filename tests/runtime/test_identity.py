@@ -1,0 +1,100 @@
+"""Tokens that a host must believe, and the ones that it must not."""
+
+import base64
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from slipway_runtime.identity import (
+    ISSUER,
+    LIFETIME_SECONDS,
+    Caller,
+    IdentitySigner,
+    IdentityVerifier,
+    InvalidIdentity,
+    InvalidKey,
+)
+
+AGENT = "demo/support"
+SEED = bytes(range(32))
+KEY = Ed25519PrivateKey.from_private_bytes(SEED)
+ALICE = Caller("alice", ("staff", "leads"))
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    base = {"iss": ISSUER, "aud": AGENT, "sub": "alice", "groups": [], "iat": now, "exp": now + LIFETIME_SECONDS}
+    return {name: value for name, value in (base | changes).items() if value is not None}
+
+
+def forge(key: Any = KEY, algorithm: str = "EdDSA", **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key, algorithm=algorithm)
+
+
+@pytest.fixture
+def verifier() -> IdentityVerifier:
+    return IdentityVerifier(IdentitySigner.from_seed(SEED).public_key)
+
+
+def test_a_signed_caller_comes_back_whole(verifier: IdentityVerifier) -> None:
+    assert verifier.verify(IdentitySigner.from_seed(SEED).sign(ALICE, AGENT), AGENT) == ALICE
+
+
+def test_pem_and_seed_are_the_same_key(verifier: IdentityVerifier) -> None:
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert verifier.verify(IdentitySigner.from_pem(pem).sign(ALICE, AGENT), AGENT) == ALICE
+
+
+def test_a_token_lives_for_a_minute() -> None:
+    token = IdentitySigner.from_seed(SEED).sign(ALICE, AGENT)
+    decoded = jwt.decode(token, options={"verify_signature": False})
+    assert decoded["exp"] - decoded["iat"] == LIFETIME_SECONDS
+
+
+REFUSED = {
+    "another gateway's key": forge(key=Ed25519PrivateKey.generate()),
+    "another agent": forge(aud="demo/billing"),
+    "another namespace": forge(aud="other/support"),
+    "another issuer": forge(iss="somebody"),
+    "expired": forge(iat=int(time.time()) - 120, exp=int(time.time()) - 60),
+    "issued in the future": forge(iat=int(time.time()) + 600, exp=int(time.time()) + 660),
+    "no expiry": forge(exp=None),
+    "no issue time": forge(iat=None),
+    "no subject": forge(sub=None),
+    "no audience": forge(aud=None),
+    "no issuer": forge(iss=None),
+    "subject is no text": forge(sub=7),
+    "groups are no list": forge(groups="staff"),
+    "unsigned": forge(key=None, algorithm="none"),
+    "the public key as an HMAC secret": forge(
+        key=base64.b64decode(IdentitySigner.from_seed(SEED).public_key), algorithm="HS256"
+    ),
+    "payload exchanged": ".".join(
+        [forge().split(".")[0], forge(sub="root").split(".")[1], forge().split(".")[2]],
+    ),
+    "not a token": "alice",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED.keys())
+def test_refused(verifier: IdentityVerifier, token: str) -> None:
+    with pytest.raises(InvalidIdentity):
+        verifier.verify(token, AGENT)
+
+
+def test_keys_of_another_kind_are_refused() -> None:
+    rsa = generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(InvalidKey, match="Ed25519"):
+        IdentitySigner.from_pem(rsa)
+    with pytest.raises(InvalidKey, match="PEM"):
+        IdentitySigner.from_pem(b"garbage")
+    with pytest.raises(InvalidKey, match="32 bytes"):
+        IdentitySigner.from_seed(b"short")
+    with pytest.raises(InvalidKey, match="base64"):
+        IdentityVerifier("not base64!")
