@@ -1,0 +1,138 @@
+"""Texts to vectors, with the MiniLM model on ONNX Runtime.
+
+The model runs in threads of its own, so that the event loop goes on serving. Questions come one at a time and are
+wanted quickly; ingestion brings thousands of texts, which are sorted by length and run eight at a time, because padding
+is work too (bigger batches are slower on CPUs and take more memory).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from slipway_runtime.knowledge.model_files import DIMENSIONS, MAX_TOKENS, ModelFiles, check
+
+BATCH = 8
+OWN_TOKENS = 2
+"""`[CLS]` and `[SEP]`, which the model puts around every text."""
+
+Vector = NDArray[np.float32]
+Matrix = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """What turns texts into vectors of length one, so that their dot product is their cosine similarity."""
+
+    async def embed_query(self, text: str) -> Vector:
+        """A question's vector [384]. A question beyond what the model reads counts by its beginning."""
+        ...
+
+    async def embed_texts(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Matrix:
+        """Vectors [len(texts), 384] in the order of the texts; `progress` gets how many are done.
+
+        Raises:
+            TextTooLong: if the model would not read a text to its end.
+        """
+        ...
+
+
+class TextTooLong(ValueError):
+    """A text has more tokens than the model reads; embedding it would drop the rest silently."""
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """The model's tokenizer, without the padding and the cut at 128 tokens that its file asks for."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids of several texts as one matrix, and the mask that tells tokens from padding."""
+    width = max(len(row) for row in rows)
+    ids = np.zeros((len(rows), width), dtype=np.int64)
+    mask = np.zeros((len(rows), width), dtype=np.int64)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = row
+        mask[number, : len(row)] = 1
+    return ids, mask
+
+
+class MiniLM:
+    """The embedder. Loading it takes some 0.3 s of CPU; hold one a process.
+
+    Args:
+        folder: the model's folder, as `minilm build` makes it.
+        threads: threads that one run of the model may use.
+        workers: how many runs may go on at the same time.
+
+    Raises:
+        ModelMissing: if the folder has no model, or a damaged one.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1, workers: int = 2) -> None:
+        self._files: ModelFiles = check(folder)
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="minilm")
+        self.tokenizer: Tokenizer = load_tokenizer(self._files.tokenizer)
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        # Waiting threads would otherwise spin, and take the CPU from the rest of the pod between questions.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(str(self._files.graph), options, providers=["CPUExecutionProvider"])
+
+    async def load(self) -> None:
+        """Load the model now instead of at the first question."""
+        await self.embed_query("warm up")
+
+    async def embed_query(self, text: str) -> Vector:
+        """See `Embedder`."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._query, text)
+
+    async def embed_texts(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Matrix:
+        """See `Embedder`."""
+        rows = self._tokenize(texts)
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+        vectors = np.empty((len(rows), DIMENSIONS), dtype=np.float32)
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            selected = [rows[number] for number in batch]
+            vectors[batch] = await asyncio.get_running_loop().run_in_executor(self._pool, self._run, selected)
+            if progress:
+                progress(start + len(batch))
+        return vectors
+
+    async def close(self) -> None:
+        """Wait for the runs that have begun, and end the threads."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        rows = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+        for text, row in zip(texts, rows, strict=True):
+            if len(row) > MAX_TOKENS:
+                raise TextTooLong(f"a text of {len(row)} tokens, beginning {text[:40]!r}; the model reads {MAX_TOKENS}")
+        return rows
+
+    def _query(self, text: str) -> Vector:
+        ids: list[int] = self.tokenizer.encode(text).ids
+        if len(ids) > MAX_TOKENS:
+            ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
+        vector: Vector = self._run([ids])[0]
+        return vector
+
+    def _run(self, rows: Sequence[Sequence[int]]) -> Matrix:
+        ids, mask = pad(rows)
+        vectors: Matrix = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
+        return vectors
