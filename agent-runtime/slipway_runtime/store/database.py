@@ -1,0 +1,68 @@
+"""One small door to SQL, so that the store's modules are written once for Postgres and for SQLite.
+
+A cluster's agents share a Postgres; the local driver has a SQLite file. Both are spoken to in one SQL text:
+
+- parameters are `$1`, `$2`, ...; SQLite gets them as `?1`, `?2`, ...;
+- `now_epoch()` is the *store's* clock in seconds since 1970, since the clocks of pods differ and leases compare times;
+- `FOR UPDATE` locks rows in Postgres and is left out for SQLite, which has one writer at a time anyway;
+- JSON is text, times are float seconds, blobs are bytes, truth values are integers.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+Value = str | int | float | bytes | None
+Row = Mapping[str, Value]
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached or did not answer in time. Whoever asks again later may succeed."""
+
+
+class Database(Protocol):
+    """What the store's modules need of a database. Every method raises `StoreUnavailable` when it is away."""
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        """Run one statement and commit it. Returns how many rows it touched."""
+        ...
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        """Run one statement (also one with `RETURNING`), commit it, and return its rows."""
+        ...
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+        """Run one statement once for each row of parameters: all of them are committed, or none."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager["Database"]:
+        """A database whose statements are committed together at the end, or rolled back if the body raises.
+
+        Use only the database that it yields inside; transactions are not nested.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give all connections back. Statements that still run fail."""
+        ...
+
+
+async def open_database(dsn: str) -> Database:
+    """Connect and bring the tables up to date.
+
+    Args:
+        dsn: `postgresql://...`, or `sqlite:///path` (three slashes and a relative path, four for an absolute one).
+
+    Raises:
+        StoreUnavailable: if it cannot be reached.
+        ValueError: if the DSN is of neither kind.
+    """
+    if dsn.startswith(("postgresql://", "postgres://")):
+        from slipway_runtime.store.postgres import open_postgres
+
+        return await open_postgres(dsn)
+    if dsn.startswith("sqlite:///"):
+        from slipway_runtime.store.sqlite import open_sqlite
+
+        return await open_sqlite(dsn.removeprefix("sqlite:///"))
+    raise ValueError("a store's DSN begins with postgresql:// or sqlite:///; this one does not")

@@ -1,0 +1,104 @@
+"""The tables of the store, as a numbered list of changes.
+
+Hosts bring the tables up to date when they start; there is no separate step that could be forgotten. A released entry
+is never edited: a change is a new entry at the end, and it must leave the tables usable by the version before, since
+both run during an upgrade.
+"""
+
+from slipway_runtime.store.database import Database
+
+KNOWLEDGE = """
+CREATE TABLE documents (
+    index_name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    PRIMARY KEY (index_name, revision, source, name)
+);
+CREATE TABLE chunks (
+    id TEXT PRIMARY KEY,
+    index_name TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    source TEXT NOT NULL,
+    document TEXT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    heading TEXT NOT NULL,
+    start_offset BIGINT NOT NULL,
+    end_offset BIGINT NOT NULL,
+    text TEXT NOT NULL,
+    sentences TEXT NOT NULL,
+    vectors BYTEA NOT NULL
+);
+CREATE INDEX chunks_of_document ON chunks (index_name, revision, source, document);
+CREATE TABLE index_pointers (
+    index_name TEXT PRIMARY KEY,
+    revision TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    documents BIGINT NOT NULL,
+    chunks BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    synced_at DOUBLE PRECISION NOT NULL
+);
+CREATE TABLE ingest_failures (
+    index_name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (index_name, source, name)
+);
+"""
+
+CONVERSATIONS = """
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    agent TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    turns BIGINT NOT NULL,
+    created DOUBLE PRECISION NOT NULL,
+    expires DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX sessions_by_expiry ON sessions (expires);
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    turn BIGINT NOT NULL,
+    agent TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    question TEXT NOT NULL,
+    created DOUBLE PRECISION NOT NULL,
+    deadline DOUBLE PRECISION NOT NULL,
+    attempt BIGINT NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until DOUBLE PRECISION NOT NULL,
+    outcome TEXT,
+    answer TEXT,
+    UNIQUE (session_id, turn)
+);
+CREATE INDEX runs_unfinished ON runs (owner) WHERE outcome IS NULL;
+CREATE TABLE events (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    attempt BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL,
+    batch TEXT NOT NULL,
+    PRIMARY KEY (run_id, attempt, first_seq)
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS)
+
+
+async def migrate(database: Database) -> None:
+    """Apply what is missing. The caller holds whatever lock keeps others from doing the same, and one transaction."""
+    await database.execute("CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY)")
+    rows = await database.fetch("SELECT coalesce(max(version), 0) AS version FROM migrations")
+    done = rows[0]["version"]
+    assert isinstance(done, int)
+    for version, script in enumerate(MIGRATIONS[done:], start=done + 1):
+        for statement in script.split(";"):
+            if statement.strip():
+                await database.execute(statement)
+        await database.execute("INSERT INTO migrations (version) VALUES ($1)", version)

@@ -1,0 +1,170 @@
+"""Postgres behind the store's door: the store of a cluster, one schema for each namespace.
+
+The schema comes from the DSN (`options=-csearch_path%3D...`). When the server was away, connections are made anew by
+the next statement; statements in between raise `StoreUnavailable`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import asyncpg
+
+from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
+from slipway_runtime.store.migrations import migrate
+
+POOL_SIZE = 6
+"""Connections a process holds at most: statements take about a millisecond, and all pods share a server's hundred."""
+CONNECT_TIMEOUT = 5.0
+COMMAND_TIMEOUT = 10.0
+"""Seconds after which a statement is given up here, for a server that vanished without a word."""
+SERVER_SETTINGS = {
+    "application_name": "slipway",
+    "jit": "off",  # it costs tens of milliseconds where our statements take less than one
+    "statement_timeout": "8000",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "15000",
+}
+MIGRATION_LOCK = 0x511F_0001
+NOW_EPOCH = """
+CREATE OR REPLACE FUNCTION now_epoch() RETURNS double precision LANGUAGE sql VOLATILE
+AS 'SELECT extract(epoch FROM clock_timestamp())::double precision'
+"""
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InsufficientResourcesError,  # out of connections, disk or memory
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that was just changed
+    asyncpg.InvalidCatalogNameError,  # a database that is still being made
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,  # statement_timeout
+    asyncpg.ReadOnlySQLTransactionError,  # a replica, in the middle of a failover
+)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """What asyncpg raises for a server that is away, as the store's one exception."""
+    try:
+        yield
+    except AWAY as error:
+        raise StoreUnavailable(f"Postgres cannot be used: {type(error).__name__}: {error}") from error
+
+
+class PostgresStatements:
+    """Statements on one connection, inside its transaction."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        with store_errors():
+            return touched(await self._connection.execute(sql, *args))
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        with store_errors():
+            return list(await self._connection.fetch(sql, *args))
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+        with store_errors():
+            await self._connection.executemany(sql, rows)
+
+    def transaction(self) -> AbstractAsyncContextManager[Database]:
+        raise RuntimeError("transactions are not nested: use the database that transaction() gave you")
+
+    async def close(self) -> None:
+        raise RuntimeError("close the database, not the transaction")
+
+
+class PostgresDatabase:
+    """A pool of connections to one schema. Made by `open_postgres`."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        with store_errors():
+            return touched(await self._pool.execute(sql, *args))
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        with store_errors():
+            return list(await self._pool.fetch(sql, *args))
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+        with store_errors():
+            await self._pool.executemany(sql, rows)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database]:
+        with store_errors():
+            connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
+        try:
+            transaction = connection.transaction()
+            with store_errors():
+                await transaction.start()
+            try:
+                yield PostgresStatements(connection)
+            except BaseException:
+                with suppress(*AWAY):  # a connection that is gone has rolled back already
+                    await transaction.rollback()
+                raise
+            with store_errors():
+                await transaction.commit()
+        finally:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=CONNECT_TIMEOUT)
+        except (TimeoutError, *AWAY):
+            self._pool.terminate()
+
+
+def touched(status: str) -> int:
+    """Rows touched, from the server's word for what was done (`INSERT 0 3`, `UPDATE 1`, `CREATE TABLE`)."""
+    last = status.rsplit(" ", 1)[-1]
+    return int(last) if last.isdigit() else 0
+
+
+async def _keep_session(_: object) -> None:
+    """Asyncpg resets a connection at every release, one more round trip; we change nothing that needs it."""
+
+
+async def open_postgres(dsn: str) -> Database:
+    """Connect to the schema that the DSN's search path names, and bring its tables up to date.
+
+    Raises:
+        StoreUnavailable: if the server cannot be reached, or the role, password or schema is not (yet) accepted.
+    """
+    with store_errors():
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=POOL_SIZE,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=COMMAND_TIMEOUT,
+            server_settings=SERVER_SETTINGS,
+            reset=_keep_session,
+        )
+    database = PostgresDatabase(pool)
+    try:
+        async with database.transaction() as transaction:
+            # Hosts start together; the first one makes the tables and the others find them made.
+            await transaction.execute("SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", MIGRATION_LOCK)
+            await transaction.execute(NOW_EPOCH)
+            await migrate(transaction)
+    except asyncpg.PostgresError as error:
+        pool.terminate()
+        raise StoreUnavailable(f"the tables cannot be made: {error}") from error
+    except BaseException:
+        pool.terminate()
+        raise
+    return database
