@@ -1,0 +1,118 @@
+"""Every way in which a request is refused or fails, as RFC 9457 problem details.
+
+A problem has one stable PascalCase reason, which programs may compare, and a detail, which tells a person what to do.
+The table in `docs/http-api.md` is this one.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Reason(StrEnum):
+    """The stable word for what went wrong."""
+
+    INVALID_JSON = "InvalidJSON"
+    UNAUTHENTICATED = "Unauthenticated"
+    AGENT_NOT_FOUND = "AgentNotFound"
+    SESSION_NOT_FOUND = "SessionNotFound"
+    RUN_NOT_FOUND = "RunNotFound"
+    SESSION_FULL = "SessionFull"
+    QUESTION_TOO_LARGE = "QuestionTooLarge"
+    INVALID_REQUEST = "InvalidRequest"
+    OVERLOADED = "Overloaded"
+    CANCELLED = "Cancelled"
+    INTERNAL_ERROR = "InternalError"
+    DRAINING = "Draining"
+    NO_POD_READY = "NoPodReady"
+    STORE_UNAVAILABLE = "StoreUnavailable"
+    INDEX_NOT_READY = "IndexNotReady"
+    REQUEST_TIMEOUT = "RequestTimeout"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all problems of one reason have in common. `retry_after` is in seconds, None where trying again is idle."""
+
+    status: int
+    title: str
+    retry_after: int | None = None
+
+
+KINDS: dict[Reason, Kind] = {
+    Reason.INVALID_JSON: Kind(400, "The body is not JSON"),
+    Reason.UNAUTHENTICATED: Kind(401, "The caller is not known"),
+    Reason.AGENT_NOT_FOUND: Kind(404, "There is no such agent"),
+    Reason.SESSION_NOT_FOUND: Kind(404, "There is no such session"),
+    Reason.RUN_NOT_FOUND: Kind(404, "There is no such run"),
+    Reason.SESSION_FULL: Kind(409, "The session takes no more questions"),
+    Reason.CANCELLED: Kind(409, "The run was cancelled"),
+    Reason.QUESTION_TOO_LARGE: Kind(413, "The body is too large"),
+    Reason.INVALID_REQUEST: Kind(422, "The request is not valid"),
+    Reason.OVERLOADED: Kind(429, "Too many questions at once", retry_after=1),
+    Reason.INTERNAL_ERROR: Kind(500, "Something went wrong here"),
+    Reason.DRAINING: Kind(503, "This pod is going away", retry_after=1),
+    Reason.NO_POD_READY: Kind(503, "No pod is ready for this agent", retry_after=5),
+    Reason.STORE_UNAVAILABLE: Kind(503, "The store is away", retry_after=5),
+    Reason.INDEX_NOT_READY: Kind(503, "An index of the agent is not ready", retry_after=10),
+    Reason.REQUEST_TIMEOUT: Kind(504, "The answer took too long"),
+}
+
+
+class Problem(Exception):
+    """A request that ends in an error answer.
+
+    Args:
+        reason: which one.
+        detail: one or two sentences for the caller: what is so and what to do. Never a question or an answer.
+        retry_after: seconds; the reason's own where it is not given.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, retry_after: int | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = KINDS[reason].retry_after if retry_after is None else retry_after
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return KINDS[self.reason].status
+
+    def body(self) -> bytes:
+        """The problem details as JSON."""
+        kind = KINDS[self.reason]
+        return orjson.dumps(
+            {
+                "type": f"urn:slipway:problem:{self.reason}",
+                "title": kind.title,
+                "status": kind.status,
+                "detail": self.detail,
+                "reason": self.reason.value,
+            }
+        )
+
+    def headers(self) -> dict[str, str]:
+        """Media type, and where it makes sense when to come back and how to authenticate."""
+        headers = {"content-type": MEDIA_TYPE}
+        if self.retry_after is not None:
+            headers["retry-after"] = str(self.retry_after)
+        if self.reason is Reason.UNAUTHENTICATED:
+            headers["www-authenticate"] = "Bearer"
+        return headers
+
+    def response(self) -> Response:
+        """The answer to send."""
+        return Response(self.body(), status_code=self.status, headers=self.headers())
+
+
+def reason_of(word: str) -> Reason:
+    """The reason that a stored word stands for; a word of a newer version counts as an internal error."""
+    try:
+        return Reason(word)
+    except ValueError:
+        return Reason.INTERNAL_ERROR

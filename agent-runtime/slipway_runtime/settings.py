@@ -1,0 +1,77 @@
+"""What the processes of the runtime read from their environment.
+
+The operator and the chart write these variables; the names are a contract with them. Everything that answers depend on
+is in RuntimeConfig instead. Files are named here and read by whoever uses them, again when they change.
+"""
+
+import os
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def cache_dir() -> Path:
+    """Where downloads and builds are kept: `slipway` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipway"
+
+
+def default_model_dir() -> Path:
+    """Where `python -m slipway_runtime.knowledge.minilm build` puts the embedding model."""
+    return cache_dir() / "models" / "all-MiniLM-L6-v2"
+
+
+class Settings(BaseSettings):
+    """What every process has."""
+
+    model_config = SettingsConfigDict(env_prefix="SLIPWAY_", frozen=True)
+    port: int = 8080
+
+
+class KnowledgeSettings(Settings):
+    """What hosts and ingestions have in common: the way to documents and vectors."""
+
+    store_dsn_file: Path = Path("/etc/slipway/store/dsn")
+    """A file with `postgresql://...` or `sqlite:////path`."""
+    chroma_url: str = "http://{index}-index:8000"
+    """Where an index's Chroma is; `{index}` is replaced by the index's name."""
+    model_dir: Path = Field(default_factory=default_model_dir)
+
+
+class HostSettings(KnowledgeSettings):
+    """`slipway host`."""
+
+    config: Path = Path("/etc/slipway/config/config.json")
+    """A RuntimeConfig."""
+    identity_public_key: str
+    """Base64 of the gateway's 32-byte Ed25519 public key."""
+    host_id: str = Field(default_factory=socket.gethostname)
+    """Name of this process among the hosts: the pod's name."""
+    test_delta_delay: float = 0.0
+    """Seconds between two pieces of an answer, so that tests have streams that are really open. For tests only."""
+
+
+class IngestSettings(KnowledgeSettings):
+    """`slipway ingest`."""
+
+    config: Path = Path("/etc/slipway/config/config.json")
+    """An IngestConfig."""
+    sources: Path = Path("/sources")
+    """A folder with one folder a source, and in it one file a document."""
+    termination_file: Path = Path("/dev/termination-log")
+
+
+class GatewaySettings(Settings):
+    """`slipway gateway`."""
+
+    auth_mode: Literal["apikeys", "open"] = "apikeys"
+    api_keys_file: Path = Path("/etc/slipway/keys/keys.json")
+    identity_key_file: Path = Path("/etc/slipway/identity/private.pem")
+    default_agent: str | None = None
+    """`namespace/name` of the agent behind `/agent/chat`."""
+    hold_seconds: float = 15.0
+    """How long a question waits for a pod to become ready."""
+    max_in_flight: int = 1000
+    """Requests that one gateway process works on at a time; more get 429."""

@@ -1,0 +1,53 @@
+"""Logs as JSON, one object a line on standard error, with the trace id of the request they belong to.
+
+Exceptions are logged with their type and where they were raised, but without their text: texts of exceptions quote
+what was being worked on, and that may be a question.
+"""
+
+import logging
+import sys
+import time
+import traceback
+from typing import Any
+
+import orjson
+
+from slipway_runtime.telemetry.tracing import current_ids
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one JSON object. What is passed as `extra=` becomes fields."""
+
+    def __init__(self, component: str) -> None:
+        super().__init__()
+        self._component = component
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "component": self._component,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        trace_id, span_id = current_ids()
+        if trace_id:
+            fields |= {"trace_id": trace_id, "span_id": span_id}
+        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info and record.exc_info[0]:
+            fields["error"] = record.exc_info[0].__name__
+            fields["raised_at"] = "".join(traceback.format_tb(record.exc_info[2])).rstrip()
+        return orjson.dumps(fields, default=str).decode()
+
+
+def configure_logging(component: str, *, level: int = logging.INFO) -> None:
+    """Send all logs of this process, uvicorn's too, to standard error as JSON. Call once, at start."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(component))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("httpx", "httpcore", "chromadb", "opentelemetry"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
