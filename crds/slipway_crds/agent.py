@@ -1,11 +1,24 @@
 """The `Agent` kind: what answers questions, from which indexes, within which limits."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_crds.fields import Duration, Local, Name, Quantity, Rule, Score, SpecModel, local, parse_duration
-from slipway_crds.meta import Condition, Metadata
+from slipway_crds.fields import (
+    Bytes,
+    Cpu,
+    Duration,
+    Local,
+    Name,
+    Rule,
+    Score,
+    SpecModel,
+    local,
+    parse_duration,
+    parse_quantity,
+)
+from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind
 
 
 class ObjectRef(SpecModel):
@@ -52,7 +65,8 @@ class Knowledge(SpecModel):
         Score,
         Field(
             alias="minScore",
-            description='Answers scoring below this are not given; the agent abstains. A decimal from "0" to "1", as a string.',
+            description="Answers scoring below this are not given; the agent abstains. "
+            'A decimal from "0" to "1", as a string.',
             json_schema_extra=local(Local.SAME, "The same threshold applies."),
         ),
     ] = "0.45"
@@ -127,7 +141,8 @@ class Scaling(SpecModel):
         Field(
             ge=1,
             le=100,
-            description="Pods to run; written to the Deployment only when it changes, so that other scalers are not fought.",
+            description="Pods to run; written to the Deployment only when it changes, so that other scalers are "
+            "not fought.",
             json_schema_extra=local(Local.IGNORED, "One process serves everything."),
         ),
     ] = 1
@@ -154,19 +169,34 @@ class ResourceList(SpecModel):
     """CPU and memory, as Kubernetes writes quantities."""
 
     cpu: Annotated[
-        Quantity | None,
+        Cpu | None,
         Field(
             description="CPU, for example 500m or 2.",
             json_schema_extra=local(Local.IGNORED, "The local process takes what the machine has."),
         ),
     ] = None
     memory: Annotated[
-        Quantity | None,
+        Bytes | None,
         Field(
             description="Memory, for example 512Mi.",
             json_schema_extra=local(Local.IGNORED, "The local process takes what the machine has."),
         ),
     ] = None
+
+
+def _within_limit(resource: str) -> Rule:
+    def holds(resources: Mapping[str, Any]) -> bool:
+        request = resources.get("requests", {}).get(resource)
+        limit = resources.get("limits", {}).get(resource)
+        return request is None or limit is None or parse_quantity(request) <= parse_quantity(limit)
+
+    given = " || ".join(f"!has(self.{part}) || !has(self.{part}.{resource})" for part in ("requests", "limits"))
+    return Rule(
+        cel=f"{given} || quantity(self.requests.{resource}).compareTo(quantity(self.limits.{resource})) <= 0",
+        message=f"must not be above limits.{resource}",
+        holds=holds,
+        field=f"requests.{resource}",
+    )
 
 
 class Resources(SpecModel):
@@ -186,6 +216,7 @@ class Resources(SpecModel):
             json_schema_extra=local(Local.IGNORED, "Nothing is limited locally."),
         ),
     ] = None
+    rules: ClassVar[tuple[Rule, ...]] = (_within_limit("cpu"), _within_limit("memory"))
 
 
 class Pod(SpecModel):
@@ -200,13 +231,18 @@ class Pod(SpecModel):
     ] = None
 
 
+def _unique(names: list[str]) -> bool:
+    return len(set(names)) == len(names)
+
+
 class AgentSpec(SpecModel):
     """What a platform engineer writes."""
 
     architecture: Annotated[
         Literal["langgraph"],
         Field(
-            description="How the agent is built. `langgraph` is a graph that retrieves, chooses sentences and cites them.",
+            description="How the agent is built. `langgraph` is a graph that retrieves, chooses sentences and cites "
+            "them.",
             json_schema_extra=local(Local.SAME, "The same graph runs in process."),
         ),
     ] = "langgraph"
@@ -247,6 +283,14 @@ class AgentSpec(SpecModel):
             description="How the agent's pods are made.", json_schema_extra=local(Local.IGNORED, "There are no pods.")
         ),
     ] = None
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.knowledge.all(one, self.knowledge.exists_one(other, other.indexRef.name == one.indexRef.name))",
+            message="must not name an index twice",
+            holds=lambda s: _unique([entry["indexRef"]["name"] for entry in s["knowledge"]]),
+            field="knowledge",
+        ),
+    )
 
 
 class RevisionStatus(BaseModel):
@@ -280,7 +324,12 @@ class AgentStatus(BaseModel):
         str | None, Field(max_length=512, description="Where the gateway serves the agent, inside the cluster.")
     ] = None
     revisions: Annotated[
-        list[RevisionStatus] | None, Field(max_length=8, description="The live revisions, serving first.")
+        list[RevisionStatus] | None,
+        Field(
+            max_length=8,
+            description="The live revisions, serving first.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
     ] = None
     conditions: Annotated[
         list[Condition] | None,
@@ -292,20 +341,17 @@ class AgentStatus(BaseModel):
     ] = None
 
 
-class Agent(BaseModel):
-    """An Agent as it stands in a manifest or on the API server."""
+class Agent(Kind):
+    """An AI agent: what answers questions, from which indexes, within which limits."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
     kind: Literal["Agent"] = "Agent"
-    metadata: Metadata
-    spec: AgentSpec
-    status: AgentStatus = AgentStatus()
+    spec: Annotated[AgentSpec, Field(description="What is wanted.")]
+    status: Annotated[AgentStatus, Field(description="What the operator reports.")] = AgentStatus()
 
     PLURAL: ClassVar[str] = "agents"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("agt",)
     PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},
-        {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"},
+        *READY_COLUMNS,
         {"name": "Revision", "type": "string", "jsonPath": ".status.revisions[0].name"},
-        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        AGE_COLUMN,
     )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -17,10 +18,24 @@ NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 """RFC 1035 label: what Kubernetes wants of a Service, so of everything that a Service is named after."""
 NAME_MAX = 40
 """Characters in an object's name, so that a revision's suffix still fits a 63-character label."""
+SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""RFC 1123 subdomain: what Kubernetes wants of most objects' names."""
 DURATION_PATTERN = "^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
-QUANTITY_PATTERN = "^[1-9][0-9]{0,14}(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+CPU_PATTERN = "^[1-9][0-9]{0,8}m?$"
+BYTES_PATTERN = "^[1-9][0-9]{0,14}(k|M|G|T|Ki|Mi|Gi|Ti)?$"
 SCORE_PATTERN = r"^(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$"
-CONFIG_MAP_NAME_PATTERN = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+
+HINTS: Mapping[str, str] = {
+    NAME_PATTERN: "lower-case letters, digits and dashes, beginning with a letter and ending with a letter or digit,"
+    " like handbook-2",
+    SUBDOMAIN_PATTERN: "lower-case letters, digits, dashes and dots, each part beginning and ending with a letter or"
+    " digit, like handbook.v2",
+    DURATION_PATTERN: "a duration in whole hours, minutes and seconds, like 30s, 5m or 1h30m",
+    CPU_PATTERN: 'cores or thousandths of a core as a string, like "2" or 500m',
+    BYTES_PATTERN: "a whole number of bytes with a unit, like 512Mi or 10Gi",
+    SCORE_PATTERN: 'a decimal from "0" to "1" with at most four places, as a string, like "0.45"',
+}
+"""What to write, by the pattern that a value has to match: for the messages of `slipway validate`."""
 
 
 class Local(StrEnum):
@@ -44,26 +59,58 @@ class Rule:
     `cel` sees the object it is attached to as `self`; `holds` gets the same object as plain data with CRD defaults
     filled in. Both must give the same verdict for every manifest (a test compares them).
     `field` is the path, relative to the object, that the message is about.
+    A rule about a change (`oldSelf` in its CEL) has no twin: no manifest breaks it by itself.
     """
 
     cel: str
     message: str
-    holds: Callable[[Mapping[str, Any]], bool]
+    holds: Callable[[Mapping[str, Any]], bool] | None
     field: str = ""
+
+    def to_schema(self) -> dict[str, Any]:
+        """The rule as an entry of `x-kubernetes-validations`."""
+        where = {"fieldPath": f".{self.field}"} if self.field else {}
+        return {"rule": self.cel, "message": self.message, **where}
+
+
+def add_rules(schema: dict[str, Any], model: type[Any]) -> None:
+    """Pydantic hook (`json_schema_extra`): put the rules of a model's class into its JSON Schema."""
+    if model.rules:
+        schema["x-kubernetes-validations"] = [rule.to_schema() for rule in model.rules]
 
 
 class SpecModel(BaseModel):
     """Base of everything under `spec`: unknown fields are errors, and rules hang on the class."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, json_schema_extra=add_rules)
     rules: ClassVar[tuple[Rule, ...]] = ()
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX, pattern=NAME_PATTERN)]
-ConfigMapName = Annotated[str, Field(min_length=1, max_length=253, pattern=CONFIG_MAP_NAME_PATTERN)]
+SubdomainName = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
 Duration = Annotated[str, Field(min_length=2, max_length=18, pattern=DURATION_PATTERN)]
-Quantity = Annotated[str, Field(min_length=1, max_length=18, pattern=QUANTITY_PATTERN)]
+Cpu = Annotated[str, Field(min_length=1, max_length=10, pattern=CPU_PATTERN)]
+Bytes = Annotated[str, Field(min_length=1, max_length=18, pattern=BYTES_PATTERN)]
 Score = Annotated[str, Field(min_length=1, max_length=6, pattern=SCORE_PATTERN)]
+
+_UNITS = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T"), start=1)},
+    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), start=1)},
+}
+
+
+def parse_quantity(text: str) -> Decimal:
+    """`500m`, `2` or `512Mi` as a number of cores or bytes.
+
+    Raises:
+        ValueError: if the text is not a quantity that our kinds take.
+    """
+    match = re.fullmatch("([0-9]+)([a-zA-Z]*)", text)
+    if not match or match[2] not in _UNITS:
+        raise ValueError(f"{text!r} is not a quantity: write it like 500m, 2 or 512Mi")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def parse_duration(text: str) -> timedelta:

@@ -1,9 +1,12 @@
 """What every kind has around its spec: group, version, metadata, conditions."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from slipway_crds.fields import HINTS, NAME_MAX, NAME_PATTERN, Rule, add_rules
 
 GROUP = "slipway.dev"
 VERSION = "v1alpha1"
@@ -44,3 +47,32 @@ class Condition(BaseModel):
     observed_generation: Annotated[
         int, Field(alias="observedGeneration", description="Generation of the spec that this is about.")
     ]
+
+
+OBJECT_NAME = Rule(
+    cel=f"self.metadata.name.size() <= {NAME_MAX} && self.metadata.name.matches('{NAME_PATTERN}')",
+    message=f"metadata.name must be at most {NAME_MAX} {HINTS[NAME_PATTERN]}",
+    holds=lambda manifest: (
+        len(manifest["metadata"]["name"]) <= NAME_MAX
+        and re.fullmatch(NAME_PATTERN[1:-1], manifest["metadata"]["name"]) is not None
+    ),
+)
+"""Stricter than Kubernetes itself is with custom resources. It has no field path: those cannot lead into metadata."""
+
+READY_COLUMNS: tuple[dict[str, Any], ...] = (
+    {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},
+    {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"},
+)
+AGE_COLUMN: dict[str, Any] = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+
+
+class Kind(BaseModel):
+    """An object as it stands in a manifest or on the API server. A kind adds `kind`, `spec` and `status`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, json_schema_extra=add_rules)
+    metadata: Annotated[Metadata, Field(description="Kubernetes' object metadata.")]
+
+    rules: ClassVar[tuple[Rule, ...]] = (OBJECT_NAME,)
+    PLURAL: ClassVar[str]
+    SHORT_NAMES: ClassVar[tuple[str, ...]]
+    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]]

@@ -5,28 +5,43 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_crds.fields import ConfigMapName, Local, Name, Quantity, Rule, SpecModel, local
-from slipway_crds.meta import Condition, Metadata
+from slipway_crds.fields import Bytes, Local, Name, Rule, SpecModel, SubdomainName, local
+from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind
 
 
 class Chroma(SpecModel):
     """A Chroma server that Slipway runs for this index alone."""
 
     storage: Annotated[
-        Quantity,
+        Bytes,
         Field(
-            description="Size of the volume that holds the vectors. Volumes do not shrink.",
+            description="Size of the volume that holds the vectors; fixed once the index is created.",
             json_schema_extra=local(Local.IGNORED, "The embedded Chroma takes what the disk has."),
         ),
     ] = "1Gi"
     storage_class_name: Annotated[
-        ConfigMapName | None,
+        SubdomainName | None,
         Field(
             alias="storageClassName",
-            description="StorageClass of the volume; the cluster's default if unset.",
+            description="StorageClass of the volume, the cluster's default if unset; fixed once the index is created.",
             json_schema_extra=local(Local.IGNORED, "There is no volume."),
         ),
     ] = None
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="quantity(self.storage).compareTo(quantity(oldSelf.storage)) == 0",
+            message="cannot be changed: the volume has its size. Make a VectorIndex of another name",
+            holds=None,
+            field="storage",
+        ),
+        Rule(
+            cel="has(self.storageClassName) == has(oldSelf.storageClassName)"
+            " && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
+            message="cannot be changed: the volume has its class. Make a VectorIndex of another name",
+            holds=None,
+            field="storageClassName",
+        ),
+    )
 
 
 class Backend(SpecModel):
@@ -50,7 +65,8 @@ class Chunking(SpecModel):
             alias="maxTokens",
             ge=32,
             le=254,
-            description="Tokens in a chunk at most, counted with the embedding model's tokenizer; the model reads 256, two of them its own.",
+            description="Tokens in a chunk at most, counted with the embedding model's tokenizer; the model reads 256, "
+            "two of them its own.",
             json_schema_extra=local(Local.SAME, "The same splitter runs."),
         ),
     ] = 200
@@ -77,7 +93,7 @@ class ConfigMapSource(SpecModel):
     """Documents in a ConfigMap: each key of `data` is one."""
 
     name: Annotated[
-        ConfigMapName,
+        SubdomainName,
         Field(
             description="Name of the ConfigMap, in the index's namespace.",
             json_schema_extra=local(Local.SAME, "Looked up among the manifests given to `slipway dev`."),
@@ -186,26 +202,24 @@ class VectorIndexStatus(BaseModel):
         list[Condition] | None,
         Field(
             max_length=16,
-            description="Ready always; Reconciling and Stalled only while True; Resolved, Available and Synced explain Ready.",
+            description="Ready always; Reconciling and Stalled only while True; Resolved, Available and Synced "
+            "explain Ready.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = None
 
 
-class VectorIndex(BaseModel):
-    """A VectorIndex as it stands in a manifest or on the API server."""
+class VectorIndex(Kind):
+    """Documents made searchable: read from their sources, cut into chunks, embedded, kept in a vector store."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
     kind: Literal["VectorIndex"] = "VectorIndex"
-    metadata: Metadata
-    spec: VectorIndexSpec
-    status: VectorIndexStatus = VectorIndexStatus()
+    spec: Annotated[VectorIndexSpec, Field(description="What is wanted.")]
+    status: Annotated[VectorIndexStatus, Field(description="What the operator reports.")] = VectorIndexStatus()
 
     PLURAL: ClassVar[str] = "vectorindexes"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("vidx",)
     PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},
-        {"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"},
+        *READY_COLUMNS,
         {"name": "Documents", "type": "integer", "jsonPath": ".status.documents"},
-        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        AGE_COLUMN,
     )
