@@ -6,7 +6,7 @@ numbers): writing the same thing differently makes no new revision.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,8 +48,8 @@ def resolve_agent(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConf
         indexes: the VectorIndexes of the agent's namespace, by name.
     """
     problems = tuple(
-        _missing_index(agent, entry.name, entry.index_ref.name)
-        for entry in agent.spec.knowledge
+        _missing_index(agent, position, entry.index_ref.name)
+        for position, entry in enumerate(agent.spec.knowledge)
         if entry.index_ref.name not in indexes
     )
     if problems:
@@ -75,6 +75,28 @@ def resolve_agent(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConf
 def runtime_config(config: AgentConfig) -> RuntimeConfig:
     """What a host in a cluster is started with: this agent alone. Its digest names the revision."""
     return RuntimeConfig(agents=(config,))
+
+
+def missing_config_maps(index: VectorIndex, config_maps: Collection[str]) -> tuple[ResolveProblem, ...]:
+    """Which of an index's sources are not there.
+
+    Args:
+        index: a valid VectorIndex.
+        config_maps: names of the ConfigMaps in the index's namespace.
+    """
+    namespace = index.metadata.namespace
+    return tuple(
+        ResolveProblem(
+            severity=Severity.WAITING,
+            subject=f"{index.kind} {namespace}/{index.metadata.name}",
+            path=f"spec.sources[{position}].configMap.name",
+            reason="WaitingForSource",
+            message=f"there is no ConfigMap {source.config_map.name} in namespace {namespace}:"
+            " apply it, or correct the name",
+        )
+        for position, source in enumerate(index.spec.sources)
+        if source.config_map.name not in config_maps
+    )
 
 
 def resolve(
@@ -116,12 +138,12 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
     )
 
 
-def _missing_index(agent: Agent, entry: str, index: str) -> ResolveProblem:
+def _missing_index(agent: Agent, position: int, index: str) -> ResolveProblem:
     namespace = agent.metadata.namespace
     return ResolveProblem(
         severity=Severity.WAITING,
         subject=_subject(agent),
-        path=f"spec.knowledge[{entry}].indexRef.name",
+        path=f"spec.knowledge[{position}].indexRef.name",
         reason="WaitingForIndex",
         message=f"there is no VectorIndex {index} in namespace {namespace}: apply it, or correct the name",
     )

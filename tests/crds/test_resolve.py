@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from slipway_crds.agent import Agent
-from slipway_crds.resolve import ResolveProblem, Severity, ingest_config, resolve, resolve_agent, runtime_config
+from slipway_crds.resolve import (
+    ResolveProblem,
+    Severity,
+    ingest_config,
+    missing_config_maps,
+    resolve,
+    resolve_agent,
+    runtime_config,
+)
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_crds.vectorindex import VectorIndex
 
@@ -69,13 +77,13 @@ def test_a_missing_index_is_waited_for_by_name() -> None:
     problems = resolve_agent(missing, INDEXES)
     assert not isinstance(problems, AgentConfig)
     assert [problem.path for problem in problems] == [
-        "spec.knowledge[one].indexRef.name",
-        "spec.knowledge[three].indexRef.name",
+        "spec.knowledge[0].indexRef.name",
+        "spec.knowledge[2].indexRef.name",
     ]
     assert problems[0] == ResolveProblem(
         severity=Severity.WAITING,
         subject="Agent demo/support",
-        path="spec.knowledge[one].indexRef.name",
+        path="spec.knowledge[0].indexRef.name",
         reason="WaitingForIndex",
         message="there is no VectorIndex nowhere in namespace demo: apply it, or correct the name",
     )
@@ -153,3 +161,15 @@ def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:
 def test_an_ingestion_does_not_depend_on_where_the_vectors_live() -> None:
     moved = index(backend={"chroma": {"storage": "9Gi"}}, deletionPolicy="Delete")
     assert ingest_config(moved).digest() == ingest_config(index()).digest()
+
+
+def test_a_missing_source_is_waited_for_by_name() -> None:
+    one = index(sources=[{"name": "a", "configMap": {"name": "x"}}, {"name": "b", "configMap": {"name": "y"}}])
+    assert missing_config_maps(one, {"x", "y"}) == ()
+    (problem,) = missing_config_maps(one, {"x"})
+    assert (problem.severity, problem.reason, problem.path) == (
+        Severity.WAITING,
+        "WaitingForSource",
+        "spec.sources[1].configMap.name",
+    )
+    assert "ConfigMap y in namespace demo" in problem.message
