@@ -1,0 +1,31 @@
+"""How much the gateway takes on. Beyond that it says so at once, instead of letting everybody wait."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Full(Exception):
+    """The bound is reached."""
+
+
+class Bound:
+    """Counts what is going on and refuses what exceeds the limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Take a place for as long as the block lasts.
+
+        Raises:
+            Full: if there is none.
+        """
+        if self.taken >= self.limit:
+            raise Full
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1

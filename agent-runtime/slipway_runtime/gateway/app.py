@@ -1,0 +1,198 @@
+"""The gateway as an ASGI application: what each path does, who may ask, and what is measured about it.
+
+The paths of agents are passed on to hosts as they are; only `/agent/chat` (the default agent), `/agents` (the list) and
+the probes are answered here.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from opentelemetry.trace import SpanKind
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from slipway_runtime.gateway import metrics
+from slipway_runtime.gateway.admission import Bound, Full
+from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body, unless_gone
+from slipway_runtime.gateway.auth import Authenticator
+from slipway_runtime.gateway.relay import EVENT_STREAM, Relay, Reply
+from slipway_runtime.gateway.routes import AgentKey, RouteTable
+from slipway_runtime.gateway.upstream import Call, Upstreams
+from slipway_runtime.identity import HEADER as IDENTITY_HEADER
+from slipway_runtime.identity import Caller, IdentitySigner
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.telemetry.metrics import metrics_endpoint
+from slipway_runtime.telemetry.tracing import incoming, outgoing, span
+
+RUN_HEADER = "X-Slipway-Run"
+_FORWARDED = ("content-type", "accept", "last-event-id")
+
+
+@dataclass
+class Gateway:
+    """Everything that the paths work with. `draining` turns readiness off and nothing else."""
+
+    routes: RouteTable
+    upstreams: Upstreams
+    authenticator: Authenticator
+    signer: IdentitySigner
+    bound: Bound
+    default_agent: AgentKey | None = None
+    routes_missing: Callable[[], str | None] = lambda: None
+    """What keeps the table of routes from being trusted; None once it was filled."""
+    draining: bool = field(default=False)
+
+    def missing(self) -> list[str]:
+        """What is not there yet, each as a sentence for a person; empty when ready."""
+        reasons = [self.routes_missing(), self.authenticator.missing()]
+        if self.draining:
+            reasons.append("this gateway is shutting down")
+        return [reason for reason in reasons if reason]
+
+    def authenticate(self, headers: list[tuple[bytes, bytes]]) -> Caller:
+        """Who asks.
+
+        Raises:
+            Problem: Unauthenticated.
+        """
+        caller = self.authenticator.caller(headers)
+        if caller is None:
+            raise Problem(
+                Reason.UNAUTHENTICATED,
+                "send an API key as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY'; "
+                "'slipway keys new NAME' makes one",
+            )
+        return caller
+
+
+def create_app(gateway: Gateway) -> Starlette:
+    """The application with all paths of `docs/http-api.md`."""
+
+    async def agents(request: Request) -> Response:
+        gateway.authenticate(request.headers.raw)
+        return JSONResponse({"agents": [_listed(agent, pods) for agent, pods in gateway.routes.agents().items()]})
+
+    async def ready(_: Request) -> Response:
+        missing = gateway.missing()
+        return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
+
+    async def problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return error.response()
+
+    of_agent = "/agents/{namespace}/{name}"
+    return Starlette(
+        routes=[
+            Route(of_agent + "/chat", AgentPath(gateway), methods=["POST"]),
+            Route("/agent/chat", AgentPath(gateway), methods=["POST"]),
+            Route(of_agent + "/runs/{run}", AgentPath(gateway), methods=["GET"]),
+            Route(of_agent + "/sessions/{session}", AgentPath(gateway), methods=["GET", "DELETE"]),
+            Route("/agents", agents),
+            Route("/livez", lambda _: PlainTextResponse("alive")),
+            Route("/readyz", ready),
+            Route("/metrics", metrics_endpoint),
+        ],
+        exception_handlers={Problem: problem},
+    )
+
+
+def _listed(agent: AgentKey, pods: int) -> dict[str, object]:
+    return {"namespace": agent.namespace, "name": agent.name, "ready": pods > 0}
+
+
+class AgentPath:
+    """One of the paths that hosts answer: authenticate, admit, pass on."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        caller = self._gateway.authenticate(request.headers.raw)
+        agent = self._agent(scope["path_params"])
+        reply = Reply(send)
+        began = time.perf_counter()
+        try:
+            await self._admitted(request, receive, reply, agent=agent, caller=caller)
+        except ClientGone:
+            reply.status = 499
+        except Problem as problem:
+            reply.status = problem.status
+            raise
+        finally:
+            metrics.SECONDS.labels(*agent).observe(time.perf_counter() - began)
+            metrics.REQUESTS.labels(*agent, reply.status or 500).inc()
+
+    def _agent(self, path: Mapping[str, str]) -> AgentKey:
+        if "name" not in path:
+            if self._gateway.default_agent is None:
+                raise Problem(
+                    Reason.AGENT_NOT_FOUND,
+                    "there is no default agent: set the chart value gateway.defaultAgent to namespace/name, "
+                    "or ask /agents/NAMESPACE/NAME/chat",
+                )
+            return self._gateway.default_agent
+        agent = AgentKey(path["namespace"], path["name"])
+        if agent not in self._gateway.routes:
+            raise Problem(Reason.AGENT_NOT_FOUND, "there is no such agent: GET /agents lists what there is")
+        return agent
+
+    async def _admitted(
+        self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
+    ) -> None:
+        try:
+            with self._gateway.bound.slot(), metrics.IN_FLIGHT.track_inprogress():
+                body = await read_body(receive) if request.method == "POST" else None
+                await unless_gone(self._relay(request, body, reply, agent=agent, caller=caller), receive)
+        except Full:
+            metrics.SHED.inc()
+            raise Problem(
+                Reason.OVERLOADED, f"the gateway works on {self._gateway.bound.limit} requests already: come back later"
+            ) from None
+
+    async def _relay(
+        self, request: Request, body: bytes | None, reply: Reply, *, agent: AgentKey, caller: Caller
+    ) -> None:
+        run = request.path_params.get("run") or uuid.uuid4().hex
+        with span(
+            "gateway.request",
+            parent=incoming(request.headers),
+            kind=SpanKind.SERVER,
+            attributes={"slipway.agent": str(agent), "slipway.run": run, "http.request.method": request.method},
+        ):
+            call = Call(
+                agent=agent,
+                method=request.method,
+                path=_host_path(request.path_params, agent),
+                headers=self._headers(request, agent=agent, caller=caller, run=run),
+                body=body,
+                stream=EVENT_STREAM in request.headers.get("accept", ""),
+            )
+            await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply).go()
+
+    def _headers(
+        self, request: Request, *, agent: AgentKey, caller: Caller, run: str
+    ) -> Callable[[], Mapping[str, str]]:
+        """What a host gets to see: of the client's own headers only the few that it needs, never its key."""
+        forwarded = {name.title(): request.headers[name] for name in _FORWARDED if name in request.headers}
+        if request.method == "POST":
+            forwarded[RUN_HEADER] = run
+        outgoing(forwarded)
+
+        def headers() -> Mapping[str, str]:
+            return {**forwarded, IDENTITY_HEADER: self._gateway.signer.sign(caller, str(agent))}
+
+        return headers
+
+
+def _host_path(parameters: Mapping[str, str], agent: AgentKey) -> str:
+    """The same path on the host, put together anew so that nothing of a client's spelling gets through."""
+    for collection, parameter in (("runs", "run"), ("sessions", "session")):
+        if parameter in parameters:
+            return f"/agents/{agent}/{collection}/{quote(parameters[parameter], safe='')}"
+    return f"/agents/{agent}/chat"

@@ -1,0 +1,64 @@
+"""The little that the gateway needs of ASGI beside Starlette: bounded bodies, and knowing when the client has gone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any
+
+from slipway_runtime.problems import Problem, Reason
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_LIMIT = 64 * 1024
+"""Bytes in a request's body; the limit that hosts have too."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection; nobody is left to answer."""
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The request's whole body.
+
+    Raises:
+        Problem: QuestionTooLarge, as soon as the limit is passed, without reading the rest.
+        ClientGone: if the client goes before its request is complete.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise Problem(
+                Reason.QUESTION_TOO_LARGE,
+                f"the body may have at most {BODY_LIMIT} bytes: ask a shorter question",
+            )
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def unless_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Do the work, but stop it when the client goes; what the work raises is raised.
+
+    The request's body must have been read: from then on `receive` says nothing but that the client has gone.
+
+    Raises:
+        ClientGone: if it went first.
+    """
+    working = asyncio.create_task(work)
+    watching = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone
+        working.result()
+    finally:
+        working.cancel()
+        watching.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)

@@ -1,0 +1,134 @@
+"""Who is calling: API keys, of which only hashes are kept.
+
+A key has 256 random bits, so a plain SHA-256 keeps it safe (there is nothing to guess), and checking one costs
+microseconds. The file is read again when it changes: a new key works, and a removed one stops working, within a second
+and without a restart.
+"""
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from slipway_runtime.identity import ANONYMOUS, Caller
+
+log = logging.getLogger(__name__)
+
+KEY_PREFIX = "slipway-"
+CHECK_SECONDS = 1.0
+"""How often at most the file is looked at for a change."""
+
+
+class KeyEntry(BaseModel):
+    """One caller: a name, the hash of the key, and the groups that the caller is in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    groups: tuple[str, ...] = ()
+
+
+class KeyFile(BaseModel):
+    """`keys.json`: all callers that the gateway knows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    keys: tuple[KeyEntry, ...] = ()
+
+
+def new_key(name: str, groups: tuple[str, ...] = ()) -> tuple[str, KeyEntry]:
+    """A fresh key for a caller, and the entry for `keys.json`; the key itself is kept nowhere."""
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    return key, KeyEntry(name=name, sha256=hash_key(key), groups=groups)
+
+
+def hash_key(key: str) -> str:
+    """What the file holds in place of the key: hexadecimal SHA-256 of its UTF-8."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def presented_key(headers: list[tuple[bytes, bytes]]) -> str | None:
+    """The key in `Authorization: Bearer KEY` or `X-API-Key: KEY`, if there is one."""
+    for name, value in headers:
+        text = value.decode("latin-1").strip()
+        if name == b"authorization" and text[:7].lower() == "bearer ":
+            return text[7:].strip() or None
+        if name == b"x-api-key" and text:
+            return text
+    return None
+
+
+class Authenticator(Protocol):
+    """Decides who a request is from."""
+
+    def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
+        """The verified caller; None if the request proves nothing."""
+        ...
+
+    def missing(self) -> str | None:
+        """What a person must mend before anybody can be let in; None if all is well."""
+        ...
+
+
+class Open:
+    """Lets everybody in as `anonymous`. Only ever chosen by an explicit setting."""
+
+    def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
+        return ANONYMOUS
+
+    def missing(self) -> str | None:
+        return None
+
+
+class ApiKeys:
+    """Lets in who holds a key of the file. A file that cannot be read leaves the last good keys in force."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._checked = float("-inf")
+        self._version: tuple[int, int, int] | None = None
+        self._keys: tuple[KeyEntry, ...] = ()
+        self._missing: str | None = None
+
+    def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
+        self._refresh()
+        key = presented_key(headers)
+        if key is None:
+            return None
+        digest = hash_key(key)
+        found = [entry for entry in self._keys if hmac.compare_digest(entry.sha256, digest)]
+        return Caller(found[0].name, found[0].groups) if found else None
+
+    def missing(self) -> str | None:
+        self._refresh()
+        return self._missing
+
+    def _refresh(self) -> None:
+        now = self._clock()
+        if now - self._checked < CHECK_SECONDS:
+            return
+        self._checked = now
+        try:
+            status = os.stat(self._path)
+            version = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if version != self._version:
+                self._keys = KeyFile.model_validate_json(self._path.read_bytes()).keys
+                self._version, self._missing = version, None
+                log.info("API keys read", extra={"path": str(self._path), "keys": len(self._keys)})
+        except OSError as error:
+            self._complain(f"the file of API keys cannot be read ({error}): make the Secret that holds keys.json")
+        except ValidationError as error:
+            where = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+            self._complain(f"the file of API keys {self._path} is not valid ({'; '.join(where)}): mend keys.json")
+
+    def _complain(self, text: str) -> None:
+        if text != self._missing:
+            log.error(text)
+        self._missing = text

@@ -1,0 +1,18 @@
+"""What the gateway counts. Names of agents are labels; questions, answers and callers never are."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("slipway_gateway_requests_total", "Requests to agents, by answer.", ["namespace", "agent", "code"])
+SECONDS = Histogram(
+    "slipway_gateway_request_seconds",
+    "Time from a request's arrival to its last byte.",
+    ["namespace", "agent"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
+)
+IN_FLIGHT = Gauge("slipway_gateway_in_flight", "Requests being passed on right now.")
+HELD = Gauge("slipway_gateway_held", "Requests waiting for a pod to become ready.")
+SHED = Counter("slipway_gateway_shed_total", "Requests refused because the gateway's own bound was reached.")
+RETRIES = Counter("slipway_gateway_retries_total", "Times that a request went on to the next pod.", ["cause"])
+REATTACHED = Counter("slipway_gateway_reattached_total", "Broken streams that were picked up again.")
+WATCH_RESTARTS = Counter("slipway_gateway_watch_restarts_total", "Watches begun again.", ["resource", "cause"])
+"""Causes: `expired` (listed anew), `ended` (the server's time limit), `silent` (nothing heard), `error`."""

@@ -1,0 +1,118 @@
+"""Which pods serve which agent right now, and who waits for one.
+
+The table is only ever told what is true (`replace`, `set`, `remove`), by whatever learns it: a watch on Kubernetes, or
+the local driver. Picking is by least in-flight: of the pods that are ready, the one with the fewest of this gateway's
+questions open. Nothing here does I/O.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class AgentKey(NamedTuple):
+    """An agent's address: namespace and name."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> "AgentKey":
+        """Read `namespace/name`.
+
+        Raises:
+            ValueError: if the text is anything else.
+        """
+        namespace, slash, name = text.partition("/")
+        if not (namespace and slash and name) or "/" in name:
+            raise ValueError(f"{text!r} is not an agent: write it as namespace/name")
+        return cls(namespace, name)
+
+
+@dataclass(eq=False, slots=True)
+class Endpoint:
+    """One pod's address, and how many requests of this gateway it has open."""
+
+    url: str
+    in_flight: int = 0
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Count one request for as long as the block lasts."""
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+
+@dataclass(eq=False, slots=True)
+class _Route:
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class RouteTable:
+    """Agents and the ready end points of their serving revision.
+
+    An end point that stays keeps its count; one that goes keeps it too for the requests that still hold it, so open
+    streams are left alone when a revision is switched.
+    """
+
+    def __init__(self) -> None:
+        self._routes: dict[AgentKey, _Route] = {}
+
+    def replace(self, routes: Mapping[AgentKey, Collection[str]]) -> None:
+        """Take this as the whole truth."""
+        for agent in [agent for agent in self._routes if agent not in routes]:
+            self.remove(agent)
+        for agent, urls in routes.items():
+            self.set(agent, urls)
+
+    def set(self, agent: AgentKey, urls: Collection[str]) -> None:
+        """The agent exists, and these are its ready end points (perhaps none)."""
+        route = self._routes.setdefault(agent, _Route())
+        if route.endpoints.keys() == set(urls):
+            return
+        route.endpoints = {url: route.endpoints.get(url) or Endpoint(url) for url in urls}
+        _wake(route)
+
+    def remove(self, agent: AgentKey) -> None:
+        """The agent is no more."""
+        if route := self._routes.pop(agent, None):
+            _wake(route)
+
+    def __contains__(self, agent: AgentKey) -> bool:
+        return agent in self._routes
+
+    def agents(self) -> dict[AgentKey, int]:
+        """Every agent with its number of ready end points."""
+        return {agent: len(route.endpoints) for agent, route in sorted(self._routes.items())}
+
+    def pick(self, agent: AgentKey, *, avoid: Collection[Endpoint] = ()) -> Endpoint | None:
+        """The least busy ready end point that is not among those to avoid; None if there is none."""
+        route = self._routes.get(agent)
+        candidates = [endpoint for endpoint in route.endpoints.values() if endpoint not in avoid] if route else []
+        return min(candidates, key=lambda endpoint: endpoint.in_flight, default=None)
+
+    async def changed(self, agent: AgentKey, *, within: float) -> None:
+        """Return when the agent's end points change, and after `within` seconds at the latest."""
+        route = self._routes.get(agent)
+        if route is None:
+            return
+        try:
+            async with asyncio.timeout(within):
+                await route.changed.wait()
+        except TimeoutError:
+            return
+
+
+def _wake(route: _Route) -> None:
+    """Release everybody who waits now, and let the next one wait for the next change."""
+    route.changed.set()
+    route.changed = asyncio.Event()

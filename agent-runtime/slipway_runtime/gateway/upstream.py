@@ -1,0 +1,223 @@
+"""Getting a response from some pod of an agent: the one place that decides when to try the next pod.
+
+What is retried is safe to retry, because a question carries a run id that the gateway minted: a second pod that gets the
+same id joins the run instead of starting another. So a connection that fails, a pod that drains and a pod that is full
+lead to the next pod; with none left, the request is held until one is ready, for a bounded time and a bounded number of
+requests.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import orjson
+
+from slipway_runtime.gateway.admission import Bound, Full
+from slipway_runtime.gateway.metrics import RETRIES
+from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
+from slipway_runtime.problems import Problem, Reason
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 2.0
+IDLE_SECONDS = 4.0
+"""How long an unused connection is kept: less than the 5 s after which a host closes it, so that none is used too late."""
+RECHECK_SECONDS = 0.25
+"""How soon a pod that failed is tried again when there is no other: it may have come back under the same address."""
+SILENCE_SECONDS = 45.0
+"""An event stream sends a ping every 15 s; three missed ones mean that the pod is gone."""
+
+Broken = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, aiohttp.ServerTimeoutError, ConnectionError)
+"""What a pod that dies, or is not there, looks like from here."""
+NeverSent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+BROKEN_LIMIT = 4
+"""Pods in a row that may break off under one request without anything new for the client."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an agent's pods, whichever of them takes it."""
+
+    agent: AgentKey
+    method: str
+    path: str
+    headers: Callable[[], Mapping[str, str]]
+    """Made anew for every attempt: the identity token in them lives for a minute."""
+    body: bytes | None = None
+    stream: bool = False
+    """Whether the response is an event stream, which must not fall silent."""
+
+
+@dataclass
+class Search:
+    """What one request has learnt about the agent's pods while looking for one that answers."""
+
+    deadline: float
+    avoid: set[Endpoint] = field(default_factory=set)
+    refusal: "Refusal | None" = None
+    broken: int = 0
+    """Pods that broke off after they had been given the request."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A pod's own answer that it is full, kept in case all others are too."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class TooManyBroke(Exception):
+    """Pods keep breaking off under this request. Some questions kill pods; this one is not given to another."""
+
+
+class Refused(Exception):
+    """All pods that there are refused the request; carries the last one's answer, to be passed on."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.status)
+        self.refusal = refusal
+
+
+def new_session(limit: int) -> aiohttp.ClientSession:
+    """The gateway's one HTTP client: no cookies, nothing decoded, and a dead peer is noticed within 20 s."""
+    connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS, socket_factory=_keepalive_socket)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        skip_auto_headers=("User-Agent", "Accept-Encoding"),
+    )
+
+
+def _keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 2), ("TCP_USER_TIMEOUT", 20_000)):
+        if number := getattr(socket, option, None):  # not every laptop's system has them all
+            made.setsockopt(socket.IPPROTO_TCP, number, value)
+    return made
+
+
+class Upstreams:
+    """Sends calls to the pods of agents."""
+
+    def __init__(self, *, routes: RouteTable, session: aiohttp.ClientSession, hold_seconds: float, held: Bound) -> None:
+        self.hold_seconds = hold_seconds
+        self._routes = routes
+        self._session = session
+        self._held = held
+
+    @asynccontextmanager
+    async def open(
+        self, call: Call, *, avoid: Endpoint | None = None
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Endpoint]]:
+        """A response of the first pod that takes the call, with its headers read and its body not.
+
+        `avoid` is a pod that just failed: it is asked again only if no other is there.
+
+        Raises:
+            Problem: AgentNotFound, or NoPodReady when none took the call in time.
+            Refused: if every pod says that it is full.
+            TooManyBroke: if one pod after the other broke off.
+        """
+        search = Search(time.monotonic() + self.hold_seconds, {avoid} if avoid else set())
+        while True:
+            endpoint = await self._next(call.agent, search)
+            with endpoint.busy():
+                response = await self._attempt(call, endpoint, search)
+                if response is not None:
+                    async with response:
+                        yield response, endpoint
+                        return
+
+    async def _next(self, agent: AgentKey, search: Search) -> Endpoint:
+        if (endpoint := self._routes.pick(agent, avoid=search.avoid)) is not None:
+            return endpoint
+        if search.refusal is not None:
+            raise Refused(search.refusal)
+        try:
+            with self._held.slot():
+                return await self._hold(agent, search)
+        except Full:
+            raise Problem(
+                Reason.NO_POD_READY, f"no pod of agent {agent} is ready, and too many requests wait already"
+            ) from None
+
+    async def _hold(self, agent: AgentKey, search: Search) -> Endpoint:
+        while True:
+            if agent not in self._routes:
+                raise Problem(Reason.AGENT_NOT_FOUND, f"there is no agent {agent}: GET /agents lists what there is")
+            left = search.deadline - time.monotonic()
+            if left <= 0:
+                raise Problem(
+                    Reason.NO_POD_READY,
+                    f"no pod of agent {agent} became ready within {self.hold_seconds:g} s: look at the Agent's conditions",
+                )
+            # A pod that failed may come back under its address without the table changing: look again soon.
+            await self._routes.changed(agent, within=min(left, RECHECK_SECONDS) if search.avoid else left)
+            search.avoid.clear()
+            if (endpoint := self._routes.pick(agent)) is not None:
+                return endpoint
+
+    async def _attempt(self, call: Call, endpoint: Endpoint, search: Search) -> aiohttp.ClientResponse | None:
+        """The pod's response if it is one to pass on; None to try another pod."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS if call.stream else None
+        )
+        try:
+            response = await self._session.request(
+                call.method, endpoint.url + call.path, data=call.body, headers=call.headers(), timeout=timeout,
+                allow_redirects=False,
+            )  # fmt: skip
+            if response.status not in (429, 503):
+                return response
+            refusal = Refusal(response.status, response.headers, await response.read())
+        except Broken as error:
+            self._broke(error, search)
+            self._retry(call, endpoint, search, cause=type(error).__name__)
+            return None
+        return await self._refused(call, endpoint, search, response, refusal)
+
+    async def _refused(
+        self, call: Call, endpoint: Endpoint, search: Search, response: aiohttp.ClientResponse, refusal: Refusal
+    ) -> aiohttp.ClientResponse | None:
+        reason = _reason(refusal.body)
+        if reason == Reason.OVERLOADED:
+            search.refusal = refusal
+        elif reason != Reason.DRAINING:
+            return response  # its body is read and kept: the store or the index is away, which another pod cannot mend
+        self._retry(call, endpoint, search, cause=reason)
+        return None
+
+    def _broke(self, error: Exception, search: Search) -> None:
+        if isinstance(error, NeverSent):
+            return
+        search.broken += 1
+        search.deadline = time.monotonic() + self.hold_seconds  # what it waited for an answer is not counted as holding
+        if search.broken >= BROKEN_LIMIT:
+            raise TooManyBroke from error
+
+    def _retry(self, call: Call, endpoint: Endpoint, search: Search, *, cause: str) -> None:
+        search.avoid.add(endpoint)
+        RETRIES.labels(cause).inc()
+        log.info("trying the next pod", extra={"agent": str(call.agent), "pod": endpoint.url, "cause": cause})
+
+
+def _reason(body: bytes) -> str:
+    """The stable word in a host's problem document; empty if it is not one."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    reason = document.get("reason", "") if isinstance(document, dict) else ""
+    return reason if isinstance(reason, str) else ""
