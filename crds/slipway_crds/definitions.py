@@ -1,0 +1,73 @@
+"""The CustomResourceDefinitions, made from the kinds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from slipway_crds.agent import Agent
+from slipway_crds.meta import API_VERSION, GROUP, VERSION, Kind
+from slipway_crds.structural import Schema, strip, structural_schema
+from slipway_crds.vectorindex import VectorIndex
+
+KINDS: Mapping[str, type[Kind]] = {"Agent": Agent, "VectorIndex": VectorIndex}
+
+
+def kind_schema(kind: type[Kind]) -> Schema:
+    """The schema of a whole object, with what only Slipway understands still in it.
+
+    Raises:
+        ValueError: if a field has no description.
+    """
+    schema = structural_schema(kind)
+    schema["properties"]["metadata"] = {"type": "object"}
+    schema["properties"] = {
+        "apiVersion": {"type": "string", "description": f"Version of the schema: {API_VERSION}."},
+        **schema["properties"],
+        "kind": {"type": "string", "description": f"The kind of the object: {kind.__name__}."},
+    }
+    schema["required"] = ["spec"]
+    silent = [path for path, field in fields(schema) if not field.get("description") and path != "metadata"]
+    if silent:
+        raise ValueError(f"{kind.__name__}: describe what these fields do: {', '.join(silent)}")
+    return schema
+
+
+def fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every field of a schema as (path, schema), parents before their members; `[]` stands for a list's items."""
+    for name, child in schema.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        yield path, child
+        yield from fields(child, f"{path}.")
+        if "items" in child:
+            yield from fields(child["items"], f"{path}[].")
+
+
+def custom_resource_definition(kind: type[Kind]) -> dict[str, Any]:
+    """The manifest to apply: one version, stored as it is, status as a subresource."""
+    name = kind.__name__
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": name,
+                "listKind": f"{name}List",
+                "plural": kind.PLURAL,
+                "singular": name.lower(),
+                "shortNames": list(kind.SHORT_NAMES),
+                "categories": ["slipway"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": [dict(column) for column in kind.PRINTER_COLUMNS],
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": strip(kind_schema(kind))},
+                }
+            ],
+        },
+    }
