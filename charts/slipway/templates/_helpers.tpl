@@ -1,0 +1,88 @@
+{{/* Labels of every object of the release; call with a dict of root and component. */}}
+{{- define "slipway.labels" -}}
+app.kubernetes.io/name: slipway
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{ include "slipway.selector" . }}
+{{- end }}
+
+{{/* What Services and Deployments select by; never changes between versions. */}}
+{{- define "slipway.selector" -}}
+app.kubernetes.io/part-of: slipway
+slipway.dev/component: {{ .component }}
+{{- end }}
+
+{{/* Reference of one image; call with a dict of root and image. */}}
+{{- define "slipway.image" -}}
+{{- $i := .root.Values.image -}}
+{{ printf "%s/%s:%s" $i.registry .image (get $i.tags .image | default $i.tag | default .root.Chart.AppVersion) }}
+{{- end }}
+
+{{/* Pod-level settings that the restricted Pod Security Standard asks for. */}}
+{{- define "slipway.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* Container-level ones. */}}
+{{- define "slipway.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "slipway.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Environment that pods of the release and of agents share: proxy, authorities, tracing. A JSON list. */}}
+{{- define "slipway.commonEnv" -}}
+{{- $env := list -}}
+{{- with .Values.proxy.http }}{{ $env = append $env (dict "name" "HTTP_PROXY" "value" .) }}{{ end -}}
+{{- with .Values.proxy.https }}{{ $env = append $env (dict "name" "HTTPS_PROXY" "value" .) }}{{ end -}}
+{{- if or .Values.proxy.http .Values.proxy.https -}}
+{{- $inside := printf "localhost,127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.%s" .Values.clusterDomain -}}
+{{- $env = append $env (dict "name" "NO_PROXY" "value" (join "," (compact (list $inside .Values.proxy.noProxy)))) -}}
+{{- end -}}
+{{- if .Values.caBundle.configMap -}}
+{{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" -}}
+{{- $env = append $env (dict "name" . "value" "/etc/slipway/ca/ca.crt") -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.telemetry.otlpEndpoint }}{{ $env = append $env (dict "name" "OTEL_EXPORTER_OTLP_ENDPOINT" "value" .) }}{{ end -}}
+{{- toJson $env -}}
+{{- end }}
+
+{{/* The same, and what only agents' pods get. */}}
+{{- define "slipway.podEnv" -}}
+{{- $env := include "slipway.commonEnv" . | fromJsonArray -}}
+{{- if .Values.testing.deltaDelay -}}
+{{- $env = append $env (dict "name" "SLIPWAY_TEST_DELTA_DELAY" "value" (toString .Values.testing.deltaDelay)) -}}
+{{- end -}}
+{{- toJson $env -}}
+{{- end }}
+
+{{/* Name of the Secret with the store's administrator. */}}
+{{- define "slipway.adminSecret" -}}
+{{- if .Values.postgres.existingSecret -}}
+{{ .Values.postgres.existingSecret }}
+{{- else if .Values.postgres.bundled -}}
+slipway-postgres
+{{- else -}}
+{{ fail "There is no store: leave postgres.bundled on, or name a Secret with the key dsn in postgres.existingSecret." }}
+{{- end -}}
+{{- end }}
+
+{{- define "slipway.keysSecret" -}}
+{{ .Values.gateway.auth.existingSecret | default "slipway-gateway-keys" }}
+{{- end }}
