@@ -79,7 +79,7 @@ def _children(schema: Schema, definitions: Mapping[str, Schema], *, path: str, w
             for name, child in schema["properties"].items()
         }
         if "default" in schema:
-            schema["default"] = _shortest(schema["default"], schema)
+            schema["default"] = _without_nulls(schema["default"])
     for key, suffix in (("items", "[]"), ("additionalProperties", ".*")):
         if isinstance(schema.get(key), dict):
             schema[key] = _node(schema[key], definitions, path=path + suffix, within=within)
@@ -142,14 +142,9 @@ def _set(schema: Schema) -> Schema:
     return schema
 
 
-def _shortest(default: Any, schema: Mapping[str, Any]) -> Any:
-    """A default without what the API server fills in anyway, because the fields below have defaults themselves."""
+def _without_nulls(default: Any) -> Any:
+    """A model's default as the API server wants it: whole, because rules are tried on it as it stands (`{}`, to be
+    filled by the defaults below, is refused where a rule reads a field), and without the nulls of optional fields."""
     if not isinstance(default, dict):
         return default
-    properties = schema.get("properties", {})
-    shortened = {name: _shortest(value, properties.get(name, {})) for name, value in default.items()}
-    return {
-        name: value
-        for name, value in shortened.items()
-        if value is not None and ("default" not in properties.get(name, {}) or value != properties[name]["default"])
-    }
+    return {name: _without_nulls(value) for name, value in default.items() if value is not None}
