@@ -1,0 +1,102 @@
+"""The image that the project's own images are built on: a minimal Debian with Python, from the machine's own mirror.
+
+There is no registry to pull a base image from, but there is a Debian mirror wherever this tool can run, because it
+needs Debian packages itself.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from devcluster import images
+from devcluster.commands import run
+from devcluster.errors import DevclusterError
+from devcluster.files import locked
+from devcluster.progress import step
+from devcluster.settings import cache_home
+
+NAME = "slipway.local/base:12"
+SUITE = "bookworm"
+PACKAGES = ("python3", "ca-certificates")
+DISPENSABLE = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/lib/apt/lists",
+    "var/cache/apt",
+)
+"""Folders whose content no container needs."""
+
+
+def ensure(*, rebuild: bool = False) -> str:
+    """Name of the image, built into buildah's store unless it is there. Raises DevclusterError when it cannot be."""
+    listed = json.loads(run(["buildah", "images", "--json"]) or "[]")
+    if images.pick(NAME, listed) and not rebuild:
+        return NAME
+    scratch = cache_home() / "scratch"
+    with locked(scratch / ".base-image.lock", "building the base image"):
+        tree = Path(tempfile.mkdtemp(dir=scratch))
+        try:
+            _bootstrap(tree / "root")
+            _commit(tree / "root", tree / "root.tar")
+        finally:
+            shutil.rmtree(tree)
+    return NAME
+
+
+def mirror() -> str:
+    """Address of the Debian mirror that this machine's apt is set to. Raises DevclusterError when it has none."""
+    query = [
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(SITE)",
+        "Created-By: Packages",
+        f"Codename: {SUITE}",
+        "Component: main",
+    ]
+    return pick_mirror(run(query))
+
+
+def pick_mirror(sites: str) -> str:
+    """The first of apt's sites for the suite, one a line."""
+    found = next((line.strip() for line in sites.splitlines() if line.strip()), None)
+    if found is None:
+        raise DevclusterError(
+            f"apt on this machine has no source for Debian {SUITE}: add one to /etc/apt and run apt-get update"
+        )
+    return found
+
+
+def proxy_environment() -> dict[str, str]:
+    """The environment for debootstrap, which does not read apt's settings: apt's proxy, if it has one."""
+    proxy = run(["apt-config", "shell", "PROXY", "Acquire::http::Proxy"]).strip().removeprefix("PROXY=").strip("'")
+    return {**os.environ, **({"http_proxy": proxy} if proxy else {})}
+
+
+def _bootstrap(root: Path) -> None:
+    with step(f"making a Debian {SUITE} tree with debootstrap"):
+        include = f"--include={','.join(PACKAGES)}"
+        run(["debootstrap", "--variant=minbase", include, SUITE, str(root), mirror()], env=proxy_environment())
+    for name in DISPENSABLE:
+        folder = root / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _commit(root: Path, archive: Path) -> None:
+    """Through an archive, because `buildah add` of a folder would not keep the files' owners."""
+    env = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
+    with step(f"committing {NAME}"):
+        run(["tar", "--create", "--file", str(archive), "--numeric-owner", "--directory", str(root), "."])
+        container = run(["buildah", "from", "scratch"], env=env).strip()
+        try:
+            run(["buildah", "add", "--quiet", container, str(archive), "/"], env=env)
+            path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            run(["buildah", "config", "--env", path, "--env", "LANG=C.UTF-8", "--cmd", "python3", container], env=env)
+            run(["buildah", "commit", "--quiet", container, NAME], env=env)
+        finally:
+            run(["buildah", "rm", container], env=env)
