@@ -1,8 +1,8 @@
 """Passing an answer on to the client, and picking it up elsewhere when the pod behind it dies.
 
 Event streams are passed on in whole events, byte for byte; the id of the last one passed is what a new pod is asked to
-go on from. A JSON answer is read whole before its first byte is sent, so a broken one can simply be asked for again: the
-run id makes that the same run.
+go on from. A JSON answer is read whole before its first byte is sent, so a broken one can simply be asked for again:
+the run id makes that the same run.
 """
 
 import asyncio
@@ -171,9 +171,7 @@ class Relay:
         if refusal.status not in (429, 503):
             raise Problem(Reason.INTERNAL_ERROR, f"the run could not be picked up: a pod answered {refusal.status}")
         if time.monotonic() - self._moved > self.upstreams.hold_seconds:
-            raise Problem(
-                Reason.NO_POD_READY, "the run could not be picked up in time: its pods are full or lack the store"
-            )
+            raise Problem(Reason.NO_POD_READY, "the run could not be picked up: the pods are full or lack the store")
         await asyncio.sleep(REFUSED_PAUSE_SECONDS)
         return False
 
@@ -202,6 +200,6 @@ async def _whole(response: aiohttp.ClientResponse, reply: Reply) -> None:
         # The caller was let in here, so this is about the gateway's own key, which no caller can mend.
         raise Problem(
             Reason.INTERNAL_ERROR,
-            "the agent's pod does not accept this gateway's identity: restart the operator so that both get the same key",
+            "the agent's pod does not accept this gateway's identity: restart the operator, which gives both the key",
         )
     await reply.whole(response.status, response.headers, data)

@@ -1,12 +1,11 @@
 """Getting a response from some pod of an agent: the one place that decides when to try the next pod.
 
-What is retried is safe to retry, because a question carries a run id that the gateway minted: a second pod that gets the
-same id joins the run instead of starting another. So a connection that fails, a pod that drains and a pod that is full
-lead to the next pod; with none left, the request is held until one is ready, for a bounded time and a bounded number of
-requests.
+What is retried is safe to retry, because a question carries a run id that the gateway minted: a second pod that gets
+the same id joins the run instead of starting another. So a connection that fails, a pod that drains and a pod that is
+full lead to the next pod; with none left, the request is held until one is ready, for a bounded time and a bounded
+number of requests.
 """
 
-import asyncio
 import logging
 import socket
 import time
@@ -16,9 +15,10 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from slipway_runtime.gateway.admission import Bound, Full
-from slipway_runtime.gateway.metrics import RETRIES
+from slipway_runtime.gateway.metrics import HELD, RETRIES
 from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
 from slipway_runtime.problems import Problem, Reason
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2.0
 IDLE_SECONDS = 4.0
-"""How long an unused connection is kept: less than the 5 s after which a host closes it, so that none is used too late."""
+"""How long an unused connection is kept: less than the 5 s after which a host closes it, so none is used too late."""
 RECHECK_SECONDS = 0.25
 """How soon a pod that failed is tried again when there is no other: it may have come back under the same address."""
 SILENCE_SECONDS = 45.0
@@ -146,11 +146,11 @@ class Upstreams:
         if search.refusal is not None:
             raise Refused(search.refusal)
         try:
-            with self._held.slot():
+            with self._held.slot(), HELD.track_inprogress():
                 return await self._hold(agent, search)
         except Full:
             raise Problem(
-                Reason.NO_POD_READY, f"no pod of agent {agent} is ready, and too many requests wait already"
+                Reason.NO_POD_READY, f"no pod of agent {agent} is ready, and too many requests wait"
             ) from None
 
     async def _hold(self, agent: AgentKey, search: Search) -> Endpoint:
@@ -161,7 +161,7 @@ class Upstreams:
             if left <= 0:
                 raise Problem(
                     Reason.NO_POD_READY,
-                    f"no pod of agent {agent} became ready within {self.hold_seconds:g} s: look at the Agent's conditions",
+                    f"no pod of agent {agent} became ready within {self.hold_seconds:g} s: see the Agent's conditions",
                 )
             # A pod that failed may come back under its address without the table changing: look again soon.
             await self._routes.changed(agent, within=min(left, RECHECK_SECONDS) if search.avoid else left)
@@ -175,10 +175,10 @@ class Upstreams:
             total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS if call.stream else None
         )
         try:
+            url = URL(endpoint.url + call.path, encoded=True)
             response = await self._session.request(
-                call.method, endpoint.url + call.path, data=call.body, headers=call.headers(), timeout=timeout,
-                allow_redirects=False,
-            )  # fmt: skip
+                call.method, url, data=call.body, headers=call.headers(), timeout=timeout, allow_redirects=False
+            )
             if response.status not in (429, 503):
                 return response
             refusal = Refusal(response.status, response.headers, await response.read())

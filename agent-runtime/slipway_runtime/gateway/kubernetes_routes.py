@@ -1,0 +1,142 @@
+"""Routes from Kubernetes: an Agent's status says which revision serves, EndpointSlices say where its ready pods are.
+
+Both are watched and joined here. An Agent without a serving revision has no end points, but it exists: a question to it
+is held for a while instead of being refused as unknown.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
+from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
+from slipway_runtime.gateway.reflector import ObjectKey, Reflector
+from slipway_runtime.gateway.routes import AgentKey, RouteTable
+
+AGENTS_PATH = f"/apis/{API_VERSION}/agents"
+SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
+PORT_NAME = "http"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What counts of one EndpointSlice."""
+
+    agent: AgentKey
+    revision: str
+    urls: frozenset[str]
+
+
+def serving_revision(agent: Object) -> str | None:
+    """Name of the revision that gets new questions: the one with the most weight, if any has some."""
+    revisions = (agent.get("status") or {}).get("revisions") or []
+    best = max(revisions, key=lambda revision: revision["weight"], default=None)
+    return best["name"] if best and best["weight"] > 0 else None
+
+
+def read_slice(found: Object) -> Slice | None:
+    """The ready end points of a revision's EndpointSlice; None if it belongs to none."""
+    labels = found["metadata"].get("labels") or {}
+    if AGENT_LABEL not in labels or REVISION_LABEL not in labels:
+        return None
+    port = next((port["port"] for port in found.get("ports") or [] if port.get("name") == PORT_NAME), None)
+    ready = [
+        address
+        for endpoint in found.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready") is not False  # unset means ready, by the API's convention
+        for address in endpoint["addresses"]
+    ]
+    urls = frozenset(f"http://{_bracketed(address)}:{port}" for address in ready) if port else frozenset()
+    agent = AgentKey(found["metadata"]["namespace"], labels[AGENT_LABEL])
+    return Slice(agent, labels[REVISION_LABEL], urls)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+class Join:
+    """Agents joined with EndpointSlices, and the route table told about every agent that is affected by a change."""
+
+    def __init__(self, routes: RouteTable) -> None:
+        self._routes = routes
+        self._serving: dict[AgentKey, str | None] = {}
+        self._slices: dict[ObjectKey, Slice] = {}
+        self._of_agent: defaultdict[AgentKey, set[ObjectKey]] = defaultdict(set)
+
+    def list_agents(self, agents: Mapping[ObjectKey, Object]) -> None:
+        """Take these Agents as all that there are."""
+        self._serving = {AgentKey(*key): serving_revision(agent) for key, agent in agents.items()}
+        self._routes.replace({agent: self._urls(agent) for agent in self._serving})
+
+    def change_agent(self, key: ObjectKey, found: Object | None) -> None:
+        """Take note of one Agent's new state."""
+        agent = AgentKey(*key)
+        if found is None:
+            self._serving.pop(agent, None)
+            self._routes.remove(agent)
+        else:
+            self._serving[agent] = serving_revision(found)
+            self._update(agent)
+
+    def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
+        """Take these EndpointSlices as all that there are."""
+        self._slices.clear()
+        self._of_agent.clear()
+        for key, found in slices.items():
+            self._keep(key, read_slice(found))
+        for agent in self._serving:
+            self._update(agent)
+
+    def change_slice(self, key: ObjectKey, found: Object | None) -> None:
+        """Take note of one EndpointSlice's new state."""
+        before, now = self._slices.pop(key, None), read_slice(found) if found else None
+        if before:
+            self._of_agent[before.agent].discard(key)
+        self._keep(key, now)
+        for agent in {part.agent for part in (before, now) if part}:
+            self._update(agent)
+
+    def _keep(self, key: ObjectKey, part: Slice | None) -> None:
+        if part:
+            self._slices[key] = part
+            self._of_agent[part.agent].add(key)
+
+    def _update(self, agent: AgentKey) -> None:
+        if agent in self._serving:
+            self._routes.set(agent, self._urls(agent))
+
+    def _urls(self, agent: AgentKey) -> frozenset[str]:
+        revision = self._serving[agent]
+        parts = [self._slices[key] for key in self._of_agent.get(agent, ())]
+        return frozenset[str]().union(*(part.urls for part in parts if part.revision == revision))
+
+
+class KubernetesRoutes:
+    """Keeps a route table current from the API server."""
+
+    def __init__(self, api: KubernetesApi, routes: RouteTable) -> None:
+        join = Join(routes)
+        self._agents = Reflector(api, AGENTS_PATH, on_list=join.list_agents, on_change=join.change_agent)
+        self._slices = Reflector(
+            api,
+            SLICES_PATH,
+            on_list=join.list_slices,
+            on_change=join.change_slice,
+            query={"labelSelector": f"{AGENT_LABEL},{REVISION_LABEL}"},
+        )
+
+    def missing(self) -> str | None:
+        """What keeps the table from being trusted; None once both collections were listed."""
+        return self._agents.problem or self._slices.problem
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Follow both collections for as long as the block lasts; a follower that dies ends the block."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reflector.run()) for reflector in (self._agents, self._slices)]
+            yield
+            for task in tasks:
+                task.cancel()
