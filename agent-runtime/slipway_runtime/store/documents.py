@@ -1,0 +1,201 @@
+"""Documents and their chunks, by build of an index.
+
+The vectors of chunks are in the vector store, which finds them; what is found is read here: the text, and the vectors
+of its sentences, made at ingestion, so that answering embeds nothing but the question.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slipway_runtime.store.database import Database, Row
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of one index."""
+
+    index: str
+    """`namespace/name`."""
+    revision: str
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A document as it stands in a build."""
+
+    source: str
+    name: str
+    title: str
+    text: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk as it stands in a build. Offsets are characters of the document's text."""
+
+    id: str
+    source: str
+    document: str
+    ordinal: int
+    heading: str
+    start: int
+    end: int
+    text: str
+    sentences: str
+    """JSON; what is in it is the matter of whoever made the chunk."""
+    vectors: bytes
+    """float32 [sentences, 384], little-endian."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A place in a document, and what is claimed to stand there."""
+
+    source: str
+    document: str
+    start: int
+    end: int
+
+
+CHUNK_COLUMNS = (
+    "id, index_name, revision, source, document, ordinal, heading, start_offset, end_offset, text, sentences, vectors"
+)
+
+
+def placeholders(first: int, count: int) -> str:
+    """`$3, $4, $5` for first=3 and count=3."""
+    return ", ".join(f"${number}" for number in range(first, first + count))
+
+
+async def document_hashes(database: Database, build: Build) -> dict[tuple[str, str], str]:
+    """The hash of each document of a build, by source and name."""
+    rows = await database.fetch(
+        "SELECT source, name, hash FROM documents WHERE index_name = $1 AND revision = $2", build.index, build.revision
+    )
+    return {(str(row["source"]), str(row["name"])): str(row["hash"]) for row in rows}
+
+
+async def chunk_ids(database: Database, build: Build) -> dict[tuple[str, str], set[str]]:
+    """The ids of the chunks of each document of a build, by source and name."""
+    rows = await database.fetch(
+        "SELECT id, source, document FROM chunks WHERE index_name = $1 AND revision = $2", build.index, build.revision
+    )
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        found.setdefault((str(row["source"]), str(row["document"])), set()).add(str(row["id"]))
+    return found
+
+
+async def replace_document(
+    database: Database, build: Build, document: StoredDocument, chunks: Sequence[StoredChunk]
+) -> None:
+    """Put a document and its chunks in the place of what the build had under its name, all at once."""
+    key = (build.index, build.revision, document.source, document.name)
+    rows = [(c.id, *key, c.ordinal, c.heading, c.start, c.end, c.text, c.sentences, c.vectors) for c in chunks]
+    async with database.transaction() as transaction:
+        await transaction.execute(
+            "INSERT INTO documents (index_name, revision, source, name, title, text, hash)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+            " ON CONFLICT (index_name, revision, source, name)"
+            " DO UPDATE SET title = excluded.title, text = excluded.text, hash = excluded.hash",
+            *key,
+            document.title,
+            document.text,
+            document.hash,
+        )
+        await transaction.execute(
+            "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4", *key
+        )
+        await transaction.execute_many(f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES ({placeholders(1, 12)})", rows)
+
+
+async def delete_documents(database: Database, build: Build, names: Sequence[tuple[str, str]]) -> None:
+    """Remove documents, given by source and name, with their chunks."""
+    rows = [(build.index, build.revision, source, name) for source, name in names]
+    async with database.transaction() as transaction:
+        for statement in (
+            "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4",
+            "DELETE FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
+        ):
+            await transaction.execute_many(statement, rows)
+
+
+async def revisions(database: Database, index: str) -> set[str]:
+    """The builds of an index that have documents."""
+    rows = await database.fetch("SELECT DISTINCT revision FROM documents WHERE index_name = $1", index)
+    return {str(row["revision"]) for row in rows}
+
+
+async def delete_build(database: Database, build: Build) -> None:
+    """Remove everything of a build."""
+    async with database.transaction() as transaction:
+        for table in ("chunks", "documents"):
+            await transaction.execute(
+                f"DELETE FROM {table} WHERE index_name = $1 AND revision = $2", build.index, build.revision
+            )
+
+
+async def counts(database: Database, build: Build) -> tuple[int, int]:
+    """How many documents and chunks a build has."""
+    rows = await database.fetch(
+        "SELECT (SELECT count(*) FROM documents WHERE index_name = $1 AND revision = $2) AS documents,"
+        " (SELECT count(*) FROM chunks WHERE index_name = $1 AND revision = $2) AS chunks",
+        build.index,
+        build.revision,
+    )
+    return int(rows[0]["documents"] or 0), int(rows[0]["chunks"] or 0)
+
+
+async def read_chunks(database: Database, build: Build, ids: Sequence[str]) -> list[StoredChunk]:
+    """The chunks with these ids, in the order of the ids; ids that the build does not have are left out."""
+    if not ids:
+        return []
+    rows = await database.fetch(
+        f"SELECT {CHUNK_COLUMNS} FROM chunks"
+        f" WHERE index_name = $1 AND revision = $2 AND id IN ({placeholders(3, len(ids))})",
+        build.index,
+        build.revision,
+        *ids,
+    )
+    found = {chunk.id: chunk for chunk in map(stored_chunk, rows)}
+    return [found[id_] for id_ in ids if id_ in found]
+
+
+def stored_chunk(row: Row) -> StoredChunk:
+    """A chunk from its row."""
+    vectors = row["vectors"]
+    assert isinstance(vectors, bytes)
+    return StoredChunk(
+        id=str(row["id"]),
+        source=str(row["source"]),
+        document=str(row["document"]),
+        ordinal=int(row["ordinal"] or 0),
+        heading=str(row["heading"]),
+        start=int(row["start_offset"] or 0),
+        end=int(row["end_offset"] or 0),
+        text=str(row["text"]),
+        sentences=str(row["sentences"]),
+        vectors=vectors,
+    )
+
+
+async def read_passages(database: Database, build: Build, passages: Sequence[Passage]) -> list[str | None]:
+    """What stands at these places of the stored documents now; None where there is no such document.
+
+    Only the passages travel, not the documents, which may be a megabyte each.
+    """
+    if not passages:
+        return []
+    selects: list[str] = []
+    values: list[str | int] = [build.index, build.revision]
+    for number, passage in enumerate(passages):
+        source, name, start, length = (f"${len(values) + offset}" for offset in (1, 2, 3, 4))
+        selects.append(
+            f"SELECT {number} AS number, substr(text, CAST({start} AS INTEGER), CAST({length} AS INTEGER)) AS quote"
+            f" FROM documents WHERE index_name = $1 AND revision = $2 AND source = {source} AND name = {name}"
+        )
+        values.extend([passage.source, passage.document, passage.start + 1, passage.end - passage.start])
+    rows = await database.fetch(" UNION ALL ".join(selects), *values)
+    quotes = {int(row["number"] or 0): str(row["quote"]) for row in rows}
+    return [quotes.get(number) for number in range(len(passages))]

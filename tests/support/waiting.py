@@ -1,0 +1,20 @@
+"""Waiting for a condition with a deadline, in place of sleeping."""
+
+import asyncio
+from collections.abc import Callable
+
+DEADLINE = 30.0
+
+
+async def until(condition: Callable[[], object], what: str, *, deadline: float = DEADLINE) -> None:
+    """Return as soon as the condition holds.
+
+    Raises:
+        AssertionError: naming what did not come true in time.
+    """
+    try:
+        async with asyncio.timeout(deadline):
+            while not condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"not within {deadline:g} s: {what}") from None
