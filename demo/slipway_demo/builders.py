@@ -1,0 +1,127 @@
+"""Building images with what the machine has: a docker daemon, or buildah, which needs none."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from devcluster import base_image
+from devcluster.commands import run, succeeds
+from devcluster.progress import say, step
+from slipway_demo import paths
+from slipway_demo.errors import DemoError
+from slipway_demo.images import IMAGES, REGISTRY, Image, tag
+from slipway_demo.package_index import secrets
+
+
+class Builder(Protocol):
+    """Something that builds targets of the Dockerfile."""
+
+    def base(self) -> tuple[str, str]:
+        """Reference of the base image, made if need be, and what identifies its content."""
+
+    def size(self, reference: str) -> str | None:
+        """Size of an image on disk, for people; None when it is not there."""
+
+    def build(self, image: Image, reference: str, *, base: str) -> None:
+        """Build one target. Raises DevclusterError with the end of the log when that fails."""
+
+    def push(self, reference: str, destination: str) -> None:
+        """Copy an image into a registry."""
+
+
+class Buildah:
+    """Daemonless builds as root; images land in buildah's own store, where `devcluster load-image` finds them."""
+
+    def base(self) -> tuple[str, str]:
+        name = base_image.ensure()
+        listed = json.loads(run(["buildah", "images", "--json", name]))
+        return name, str(listed[0]["digest"])
+
+    def size(self, reference: str) -> str | None:
+        if not succeeds(["buildah", "inspect", "--type", "image", reference]):
+            return None
+        return run(["buildah", "images", "--format", "{{.Size}}", reference]).strip()
+
+    def build(self, image: Image, reference: str, *, base: str) -> None:
+        command = ["buildah", "bud", "--layers", "--network=host", f"--build-arg=BASE_IMAGE={base}"]
+        run([*command, *_common_options(image, reference), str(paths.ROOT)], env=_buildah_environment())
+
+    def push(self, reference: str, destination: str) -> None:
+        plain = ["--tls-verify=false"] if is_loopback(destination) else []
+        run(["buildah", "push", "--quiet", *plain, reference, f"docker://{destination}"], env=_buildah_environment())
+
+
+class Docker:
+    """Builds by a docker daemon with BuildKit, on the public Python image."""
+
+    def base(self) -> tuple[str, str]:
+        return "python:3.11-slim-bookworm", "python:3.11-slim-bookworm"
+
+    def size(self, reference: str) -> str | None:
+        if not succeeds(["docker", "image", "inspect", reference]):
+            return None
+        return f"{int(run(['docker', 'image', 'inspect', '--format', '{{.Size}}', reference])) / 1e6:.0f} MB"
+
+    def build(self, image: Image, reference: str, *, base: str) -> None:
+        env = {**os.environ, "DOCKER_BUILDKIT": "1"}
+        command = ["docker", "build", f"--build-arg=BASE_IMAGE={base}"]
+        run([*command, *_common_options(image, reference), str(paths.ROOT)], env=env)
+
+    def push(self, reference: str, destination: str) -> None:
+        run(["docker", "tag", reference, destination])
+        run(["docker", "push", "--quiet", destination])
+
+
+def choose() -> Builder:
+    """docker where its daemon answers, else buildah. Raises DemoError where there is neither."""
+    if succeeds(["docker", "info"]):
+        return Docker()
+    if succeeds(["buildah", "--version"]):
+        return Buildah()
+    raise DemoError("images are built with docker or buildah, and neither is here: apt-get install buildah, as root")
+
+
+def ensure(builder: Builder) -> dict[str, str]:
+    """Build the images that are missing; returns image name -> tag. Prints each one's size.
+
+    Raises DemoError without the embedding model, and DevclusterError when a build fails.
+    """
+    if not (paths.model_dir() / "digest.json").is_file():
+        raise DemoError("the embedding model is not built yet: make model")
+    base, identity = builder.base()
+    tags: dict[str, str] = {}
+    for image in IMAGES:
+        tags[image.name] = tag(image, root=paths.ROOT, model=paths.model_dir(), base=identity)
+        reference = local_reference(image.name, tags[image.name])
+        if builder.size(reference) is None:
+            with step(f"building the image {image.name}"):
+                builder.build(image, reference, base=base)
+        say(f"image {reference}: {builder.size(reference)}")
+    return tags
+
+
+def local_reference(name: str, image_tag: str) -> str:
+    """What an image is called on this machine."""
+    return f"{REGISTRY}/{name}:{image_tag}"
+
+
+def is_loopback(destination: str) -> bool:
+    """Whether a registry is on this machine: those speak plain HTTP, by every container tool's convention."""
+    return destination.partition("/")[0].partition(":")[0] in ("localhost", "127.0.0.1")
+
+
+def _common_options(image: Image, reference: str) -> list[str]:
+    """Options that docker and buildah share."""
+    folder = paths.cache_home() / "images"
+    files: Mapping[str, Path] = secrets(Path(sys.executable).with_name("pip"), folder)
+    options = [f"--target={image.name}", f"--tag={reference}", f"--build-context=model={paths.model_dir()}"]
+    return options + [f"--secret=id={name},src={path}" for name, path in files.items()]
+
+
+def _buildah_environment() -> dict[str, str]:
+    scratch = paths.cache_home() / "images" / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return {**os.environ, "BUILDAH_ISOLATION": "chroot", "TMPDIR": str(scratch)}

@@ -1,0 +1,56 @@
+"""The commands behind `make demo`, `make down` and `make images`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devcluster.errors import DevclusterError
+from devcluster.progress import console
+from devcluster.settings import DEFAULT_NAME
+from slipway_demo import builders, clusters, demo
+from slipway_demo.errors import DemoError
+
+app = typer.Typer(
+    help="From an empty machine to an agent answering on real Kubernetes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Context = Annotated[str | None, typer.Option(help="A context of your kubeconfig: use that cluster.")]
+Name = Annotated[str, typer.Option(help="Name of the devcluster, where one is used.")]
+
+
+def main() -> None:
+    """Run the command line; errors that the user can act on become a message and status 1."""
+    try:
+        app()
+    except (DemoError, DevclusterError) as error:
+        console.print(f"\n{error}", markup=False, style="red", soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command()
+def up(
+    context: Context = None,
+    registry: Annotated[str | None, typer.Option(help="host/path that the named cluster pulls images from.")] = None,
+    docs: Annotated[Path | None, typer.Option(help="Your own text and Markdown files.", exists=True)] = None,
+    ask: Annotated[str, typer.Option(help="The first question.")] = demo.FIRST_QUESTION,
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Start a cluster, install Slipway, ingest documents and ask a question."""
+    demo.up(clusters.choose(context=context, registry=registry, name=name), docs=docs, ask=ask)
+
+
+@app.command()
+def down(context: Context = None, name: Name = DEFAULT_NAME) -> None:
+    """Remove what `up` made."""
+    demo.down(clusters.choose(context=context, registry=None, name=name))
+
+
+@app.command()
+def images() -> None:
+    """Build the images that are missing and print their names."""
+    for image, tag in builders.ensure(builders.choose()).items():
+        typer.echo(builders.local_reference(image, tag))

@@ -1,0 +1,70 @@
+"""Waiting for the cluster to get where it should be, with its own words on the screen meanwhile."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from devcluster.errors import DevclusterError
+from devcluster.progress import console, say
+from slipway_demo.conditions import View, kind_view, workload_view
+from slipway_demo.errors import DemoError
+from slipway_demo.kube import Kube
+
+POLL_S = 0.5
+
+
+def for_workloads(kube: Kube, namespace: str, *, deadline_s: float) -> None:
+    """Wait until every Deployment and StatefulSet in a namespace is up. Raises DemoError past the deadline."""
+
+    def look() -> list[View]:
+        found = kube.items("deployments.apps,statefulsets.apps", f"--namespace={namespace}")
+        return [workload_view(item) for item in found]
+
+    _until_ready(f"waiting for the pods in {namespace}", look, deadline_s=deadline_s)
+
+
+def for_kinds(kube: Kube, namespace: str, *, deadline_s: float) -> None:
+    """Wait until every Agent and VectorIndex in a namespace is Ready. Raises DemoError past the deadline."""
+
+    def look() -> list[View]:
+        found = kube.items("vectorindexes.slipway.dev,agents.slipway.dev", f"--namespace={namespace}")
+        return [kind_view(item) for item in found]
+
+    _until_ready(f"waiting for the index and the agent in {namespace}", look, deadline_s=deadline_s)
+
+
+def _until_ready(title: str, look: Callable[[], Sequence[View]], *, deadline_s: float) -> None:
+    started = time.monotonic()
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    said: set[str] = set()
+    views: Sequence[View] = ()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        while time.monotonic() - started < deadline_s:
+            try:
+                views = look()
+            except DevclusterError as error:  # an API server that is busy for a moment
+                views = (View("the cluster", ready=False, text=str(error).splitlines()[-1]),)
+            progress.update(task, description="\n".join([title, *(_line(view) for view in views)]))
+            if not console.is_terminal:
+                _say_news(views, said)
+            if views and all(view.ready for view in views):
+                break
+            time.sleep(POLL_S)
+        else:
+            waiting = "\n".join(_line(view) for view in views if not view.ready) or "  nothing was found"
+            raise DemoError(f"{title}: not done after {deadline_s:.0f} s\n{waiting}")
+    say(f"{title}: {time.monotonic() - started:.1f} s")
+
+
+def _line(view: View) -> str:
+    return f"  {'✓' if view.ready else '…'} {view.name}: {view.text}"
+
+
+def _say_news(views: Sequence[View], said: set[str]) -> None:
+    for view in views:
+        line = _line(view)
+        if line not in said:
+            said.add(line)
+            say(line)
