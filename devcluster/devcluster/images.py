@@ -33,6 +33,12 @@ def answers(holder: int) -> bool:
     return succeeds(inside(holder, ["ctr", "version"]))
 
 
+def running(holder: int) -> set[str]:
+    """Ids of the containers that run in the cluster."""
+    rows = (line.split() for line in ctr(holder, "tasks", "list").splitlines()[1:])
+    return {row[0] for row in rows if row[-1:] == ["RUNNING"]}
+
+
 def parse_images(table: str) -> dict[str, str]:
     """Read `ctr images list`: REF TYPE DIGEST SIZE ..., with the size in two words."""
     rows = (line.split() for line in table.splitlines()[1:])
@@ -115,7 +121,7 @@ def find_in_buildah(name: str) -> tuple[str, str]:
 
 
 def pick(name: str, listed: Sequence[dict[str, object]]) -> tuple[str, str] | None:
-    """The image of that name in the output of `buildah images --json`, where a name without a host is "localhost/..."."""
+    """The image of that name in the output of `buildah images --json`; "x:1" may be "localhost/x:1" there."""
     for image in listed:
         names = image.get("names") or []
         for candidate in (name, f"localhost/{name}"):

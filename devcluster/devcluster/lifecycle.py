@@ -19,6 +19,7 @@ from devcluster.settings import DEFAULT_MINOR, Cluster
 API_DEADLINE_S = 60
 NODE_DEADLINE_S = 90
 DNS_DEADLINE_S = 90
+PODS_DEADLINE_S = 180
 
 
 def up(cluster: Cluster, *, minor: str, api_only: bool) -> ClusterRecord:
@@ -51,8 +52,7 @@ def down(cluster: Cluster) -> bool:
     """Remove the cluster: processes, control groups, network, volumes, images. False when there was nothing."""
     with locked(cluster.lock, f"cluster {cluster.name}"):
         existed = cluster.root.exists() or bool(cgroups.members(cluster.cgroup))
-        cgroups.kill(cluster.cgroup)
-        cgroups.remove(cluster.cgroup)
+        Node(cluster, pause=cluster.root).kill_everything()
         mounts = mounts_below(cluster.root, Path("/proc/self/mounts").read_text())
         if mounts:
             raise DevclusterError(
@@ -150,12 +150,12 @@ def _start(cluster: Cluster, record: ClusterRecord, node: Node) -> None:
     for component in components.control_plane(cluster, built):
         node.ensure(component, holder=holder)
     _open(node, doors.API_DOOR, doors.api_door(record.port), holder)
-    with step("waiting for the API server"):
-        node.wait("the API server answers", lambda: addons.api_answers(tools), deadline_s=API_DEADLINE_S)
+    node.wait("the API server", lambda: addons.api_answers(tools), deadline_s=API_DEADLINE_S)
     if not record.api_only:
         for component in components.controllers(cluster, built):
             node.ensure(component, holder=holder)
-        _wait_for_node(node, tools)
+        addons.apply(tools)
+        _wait_for_node(node, tools, holder)
     for name, door in record.doors.items():
         _open(node, f"door-{name}", door, holder)
 
@@ -163,23 +163,21 @@ def _start(cluster: Cluster, record: ClusterRecord, node: Node) -> None:
 def _start_runtime(cluster: Cluster, node: Node, holder: int) -> None:
     """containerd, with the images that every pod needs, before anything can ask for a pod."""
     node.ensure(components.containerd(cluster), holder=holder)
-    with step("loading the cluster's own images"):
-        node.wait("containerd answers", lambda: images.answers(holder), deadline_s=30)
-        images.load_system_images(holder)
+    node.wait("containerd", lambda: images.answers(holder), deadline_s=30)
+    images.load_system_images(holder)
 
 
-def _wait_for_node(node: Node, tools: addons.Kubectl) -> None:
-    with step("waiting for the node"):
-        addons.apply(tools)
-        node.wait("the node is Ready", lambda: addons.node_ready(tools), deadline_s=NODE_DEADLINE_S)
-    with step("waiting for DNS"):
-        node.wait("DNS is ready", lambda: addons.dns_ready(tools), deadline_s=DNS_DEADLINE_S)
+def _wait_for_node(node: Node, tools: addons.Kubectl, holder: int) -> None:
+    since = node.since("kubelet")
+    node.wait("the node", lambda: addons.node_ready(tools, since=since), deadline_s=NODE_DEADLINE_S)
+    node.wait("DNS", lambda: addons.dns_answers(holder), deadline_s=DNS_DEADLINE_S)
+    node.wait("the pods", lambda: addons.pods_are_as_told(tools, holder), deadline_s=PODS_DEADLINE_S)
 
 
 def _open(node: Node, name: str, door: Door, holder: int) -> None:
     binary = binaries.ensure(recipes.DOOR)
     node.ensure(doors.component(name, door, binary=binary, holder=holder), holder=None)
-    node.wait(f"the door at 127.0.0.1:{door.port} opens", lambda: doors.listening(door.port), deadline_s=10)
+    node.wait(f"the door at 127.0.0.1:{door.port}", lambda: doors.listening(door.port), deadline_s=10)
 
 
 def _binaries(record: ClusterRecord) -> components.Binaries:

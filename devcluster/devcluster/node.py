@@ -10,6 +10,7 @@ from devcluster import cgroups, namespaces, processes
 from devcluster.components import Component
 from devcluster.errors import DevclusterError
 from devcluster.files import write
+from devcluster.progress import step
 from devcluster.settings import Cluster
 
 HOLDER = "namespaces"
@@ -44,7 +45,7 @@ class Node:
         self.kill_everything()
         shutil.rmtree(namespaces.private_folder(self.cluster, "/run/containerd"), ignore_errors=True)
         record = self._launch(Component(HOLDER, tuple(namespaces.holder_command(self.pause))))
-        self.wait("making the namespaces", lambda: namespaces.entered(record.pid), deadline_s=10)
+        self.wait("the namespaces", lambda: namespaces.entered(record.pid), deadline_s=10)
         namespaces.set_up(self.cluster, record.pid)
         write(self.cluster.root / "namespaces-ready", _identity(record))
         return record.pid
@@ -75,19 +76,33 @@ class Node:
             processes.stop(record)
 
     def kill_everything(self) -> None:
-        """Kill every process of the cluster, pods included."""
+        """Kill every process of the cluster, pods included, and remove their control groups.
+
+        A kubelet that finds groups of dead containers looks for each of them for three seconds before it reports.
+        """
         cgroups.kill(self.cluster.cgroup)
+        cgroups.remove(self.cluster.cgroup)
 
     def wait(self, what: str, check: Callable[[], bool], *, deadline_s: float) -> None:
-        """Wait until `check()` is true. Raises DevclusterError when the deadline passes or a process ends meanwhile."""
+        """Wait until `check()` is true; `what` is shown meanwhile, unless it is true at once.
+
+        Raises DevclusterError when the deadline passes, or when a process that was started ends meanwhile.
+        """
+        if check():
+            return
         until = time.monotonic() + deadline_s
-        while not check():
-            for name in self.started:
-                if not processes.running(self.record(name)):
-                    raise DevclusterError(f"{what}: {name} has ended. Its last lines:\n{self.last_lines(name)}")
-            if time.monotonic() > until:
-                raise DevclusterError(f"{what}: did not happen within {deadline_s:.0f} s")
-            time.sleep(0.1)
+        with step(f"waiting for {what}"):
+            while not check():
+                self._all_started_run(what)
+                if time.monotonic() > until:
+                    raise DevclusterError(f"waited {deadline_s:.0f} s for {what}; see `devcluster status` and `logs`")
+                time.sleep(0.1)
+
+    def _all_started_run(self, what: str) -> None:
+        for name in self.started:
+            if not processes.running(self.record(name)):
+                lines = self.last_lines(name)
+                raise DevclusterError(f"waited for {what}, but {name} has ended. Its last lines:\n{lines}")
 
     def last_lines(self, name: str, count: int = 8) -> str:
         log = self.cluster.logs / f"{name}.log"
@@ -95,6 +110,11 @@ class Node:
 
     def record(self, name: str) -> processes.Record | None:
         return processes.read_record(self._record_path(name))
+
+    def since(self, name: str) -> float:
+        """When a component was started, in seconds since 1970; 0 when it never was."""
+        record = self.record(name)
+        return record.since if record else 0.0
 
     def records(self) -> dict[str, processes.Record]:
         """Every process that was started for the cluster, running or not, by name."""

@@ -84,7 +84,7 @@ def by_name(name: str, minor: str = DEFAULT_MINOR) -> Recipe:
 
 
 def needed(minor: str, *, api_only: bool) -> tuple[Recipe, ...]:
-    """What a cluster is made of. An API-only one uses kubectl of the default version, which serves its neighbours too."""
+    """What a cluster is made of. An API-only one uses kubectl of the default version."""
     if not api_only:
         return (kubernetes(minor), ETCD, COREDNS, PAUSE, DOOR, LOCAL_PATH)
     return (kubernetes(minor, api_only=minor != DEFAULT_MINOR), kubernetes(), ETCD, PAUSE, DOOR)

@@ -48,14 +48,14 @@ def look(cluster: Cluster) -> Status:
     tools = lifecycle.kubectl(cluster, DEFAULT_MINOR if record.api_only else record.minor)
     node = Node(cluster, pause=cluster.root)
     rows = tuple(_row(name, found) for name, found in node.records().items())
-    api = addons.api_answers(tools)
+    api, holder = addons.api_answers(tools), node.holder()
     return Status(
         cluster=cluster,
         record=record,
         rows=rows,
         api=api,
-        node=api and addons.node_ready(tools),
-        dns=api and addons.dns_ready(tools),
+        node=api and addons.node_ready(tools, since=node.since("kubelet")),
+        dns=holder is not None and not record.api_only and addons.dns_answers(holder),
         images=_images(node),
     )
 
