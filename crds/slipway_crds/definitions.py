@@ -10,6 +10,13 @@ from slipway_crds.vectorindex import VectorIndex
 
 KINDS: Mapping[str, type[Kind]] = {"Agent": Agent, "VectorIndex": VectorIndex}
 
+_METADATA: Schema = {
+    "type": "object",
+    "description": "Kubernetes' object metadata.",
+    "properties": {"name": {"type": "string", "description": "Name of the object, unique in its namespace."}},
+}
+"""All that a CRD may say of metadata; the name, so that a rule can point at it."""
+
 
 def kind_schema(kind: type[Kind]) -> Schema:
     """The schema of a whole object, with what only Slipway understands still in it.
@@ -18,14 +25,14 @@ def kind_schema(kind: type[Kind]) -> Schema:
         ValueError: if a field has no description.
     """
     schema = structural_schema(kind)
-    schema["properties"]["metadata"] = {"type": "object"}
+    schema["properties"]["metadata"] = _METADATA
     schema["properties"] = {
         "apiVersion": {"type": "string", "description": f"Version of the schema: {API_VERSION}."},
         **schema["properties"],
         "kind": {"type": "string", "description": f"The kind of the object: {kind.__name__}."},
     }
     schema["required"] = ["spec"]
-    silent = [path for path, field in fields(schema) if not field.get("description") and path != "metadata"]
+    silent = [path for path, field in fields(schema) if not field.get("description")]
     if silent:
         raise ValueError(f"{kind.__name__}: describe what these fields do: {', '.join(silent)}")
     return schema

@@ -38,6 +38,11 @@ HINTS: Mapping[str, str] = {
 """What to write, by the pattern that a value has to match: for the messages of `slipway validate`."""
 
 
+def matches(pattern: str, text: str) -> bool:
+    """Whether an API server takes the text for the pattern: in Go `$` is the end, in Python also a newline before."""
+    return re.search(re.sub(r"\$$", r"\\Z", pattern), text) is not None
+
+
 class Local(StrEnum):
     """What the local driver does with a field."""
 

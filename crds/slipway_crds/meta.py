@@ -1,16 +1,18 @@
 """What every kind has around its spec: group, version, metadata, conditions."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_crds.fields import HINTS, NAME_MAX, NAME_PATTERN, Rule, add_rules
+from slipway_crds.fields import HINTS, NAME_MAX, NAME_PATTERN, Rule, add_rules, matches
 
 GROUP = "slipway.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+
+DEFAULT_NAMESPACE = "default"
+"""Where an object without a namespace goes, as with kubectl and a fresh context."""
 
 PAUSED_ANNOTATION = f"{GROUP}/paused"
 AGENT_LABEL = f"{GROUP}/agent"
@@ -26,7 +28,7 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     name: str
-    namespace: str = "default"
+    namespace: str = DEFAULT_NAMESPACE
     uid: str = ""
     generation: int = 0
     annotations: dict[str, str] = Field(default_factory=dict)
@@ -51,13 +53,13 @@ class Condition(BaseModel):
 
 OBJECT_NAME = Rule(
     cel=f"self.metadata.name.size() <= {NAME_MAX} && self.metadata.name.matches('{NAME_PATTERN}')",
-    message=f"metadata.name must be at most {NAME_MAX} {HINTS[NAME_PATTERN]}",
+    message=f"must be at most {NAME_MAX} {HINTS[NAME_PATTERN]}",
     holds=lambda manifest: (
-        len(manifest["metadata"]["name"]) <= NAME_MAX
-        and re.fullmatch(NAME_PATTERN[1:-1], manifest["metadata"]["name"]) is not None
+        len(manifest["metadata"]["name"]) <= NAME_MAX and matches(NAME_PATTERN, manifest["metadata"]["name"])
     ),
+    field="metadata.name",
 )
-"""Stricter than Kubernetes itself is with custom resources. It has no field path: those cannot lead into metadata."""
+"""Stricter than Kubernetes itself is with the names of custom resources."""
 
 READY_COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"},

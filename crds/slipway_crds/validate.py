@@ -1,0 +1,162 @@
+"""`slipway validate`: the verdict of a real API server (`fieldValidation=Strict`), without one.
+
+An API server looks at a new object in this order, and so does this: fields it does not know; nulls pruned and defaults
+filled in; metadata; the schema; the CEL rules, here by their Python twins. A test holds the two verdicts together over
+thousands of manifests. `status` is dropped on creation, so only its unknown fields count.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slipway_crds.agent import Agent
+from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
+from slipway_crds.defaulting import fill
+from slipway_crds.definitions import KINDS
+from slipway_crds.manifests import Document, Problem, load_paths
+from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, Kind
+from slipway_crds.objectmeta import metadata_problems, with_generated_name
+from slipway_crds.resolve import ResolveProblem, Severity, missing_config_maps, resolve
+from slipway_crds.vectorindex import VectorIndex
+from slipway_crds.wording import problem
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem of one object in a set: `subject` is `Kind namespace/name`, `source` and `line` where it stands."""
+
+    subject: str
+    problem: Problem
+    source: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        where = f"{self.source}:{self.line}: " if self.source else ""
+        return f"{where}{self.subject}: {self.problem}"
+
+
+def validate_paths(paths: Iterable[Path]) -> list[Finding]:
+    """Everything wrong with the manifests in files and folders, in their order; waiting problems are warnings.
+
+    Raises:
+        ManifestError: if a path cannot be read as manifests.
+    """
+    return validate_set(load_paths(paths))
+
+
+def validate_documents(documents: Iterable[object]) -> list[Finding]:
+    """The same for objects that are plain data already, such as `slipway dev` holds."""
+    return validate_set([Document(value) for value in documents])
+
+
+def validate_set(documents: Sequence[Document]) -> list[Finding]:
+    """What each object gets wrong, and what the objects get wrong together.
+
+    The set is taken as closed: what is referred to and is not in it is said, as a warning, since a cluster may have it.
+    """
+    findings: list[Finding] = []
+    sound: list[Document] = []
+    for document in documents:
+        problems = [*document.problems, *validate_document(document.value)]
+        findings += [_finding(document, each) for each in problems]
+        if not problems:
+            sound.append(document)
+    return findings + list(_together(sound))
+
+
+def validate_document(document: object) -> list[Problem]:
+    """What an API server would refuse about one object; empty for a valid one.
+
+    Objects of other groups are not judged. Whole numbers written as floats count as integers, because `kubectl` sends
+    them so.
+    """
+    if not isinstance(document, dict):
+        return [Problem("", "is not an object: a manifest has apiVersion, kind, metadata and spec")]
+    kind_problems = _kind_problems(document)
+    if kind_problems or not _is_ours(document):
+        return kind_problems
+    schema = object_schema(document["kind"])
+    problems = list(unknown_fields(document, schema))
+    filled = {"metadata": {}, **fill(document, schema)}
+    errors = sorted(
+        schema_validator(document["kind"]).iter_errors(filled), key=lambda error: list(map(str, error.path))
+    )
+    problems += map(problem, errors)
+    invalid = [tuple(error.absolute_path) for error in errors]
+    if not any(place[:1] == ("metadata",) for place in invalid):
+        in_metadata = list(metadata_problems(filled["metadata"]))
+        problems += in_metadata
+        filled["metadata"] = with_generated_name(filled["metadata"])
+        invalid += [("metadata",)] * any(each.path == "metadata.name" for each in in_metadata)
+    problems += broken_rules({**filled, "status": None}, schema, invalid)
+    return list(dict.fromkeys(problems))
+
+
+def parse(document: Mapping[str, Any]) -> Kind:
+    """A valid object of one of our kinds as its model, read as an API server would have stored it.
+
+    Raises:
+        pydantic.ValidationError: if `validate_document` finds problems in it.
+    """
+    filled = fill({**document, "status": None}, object_schema(document["kind"]))
+    filled["metadata"] = with_generated_name(filled["metadata"])
+    filled["metadata"]["namespace"] = filled["metadata"].get("namespace") or DEFAULT_NAMESPACE
+    return KINDS[document["kind"]].model_validate(filled)
+
+
+def _is_ours(document: Mapping[str, Any]) -> bool:
+    return str(document.get("apiVersion")).partition("/")[0] == GROUP
+
+
+def _kind_problems(document: dict[str, Any]) -> list[Problem]:
+    for name in ("apiVersion", "kind"):
+        value = document.get(name)
+        if not isinstance(value, str) or not value:
+            return [Problem(name, f"must be a string, like {API_VERSION if name == 'apiVersion' else 'Agent'}")]
+    core_with_our_kind = "/" not in document["apiVersion"] and document["kind"] in KINDS
+    if not _is_ours(document) and not core_with_our_kind:
+        return []
+    if document["apiVersion"] != API_VERSION:
+        return [Problem("apiVersion", f"must be {API_VERSION}, not {document['apiVersion']}")]
+    if document["kind"] not in KINDS:
+        return [Problem("kind", f"must be {' or '.join(KINDS)}, not {document['kind']}")]
+    return []
+
+
+def _together(documents: Sequence[Document]) -> Iterator[Finding]:
+    """Duplicates and missing references among valid objects."""
+    by_subject: dict[str, Document] = {}
+    for document in documents:
+        first = by_subject.setdefault(_subject(document.value), document)
+        if first is not document:
+            where = f" in {first.source}:{first.line}" if first.source else ""
+            yield _finding(document, Problem("metadata.name", f"is taken already{where}: keep one of the two"))
+    for found in _references(by_subject):
+        document = by_subject[found.subject]
+        yield _finding(document, Problem(found.path, found.message, found.severity is Severity.WAITING))
+
+
+def _references(by_subject: Mapping[str, Document]) -> Iterator[ResolveProblem]:
+    values = [document.value for document in by_subject.values()]
+    objects = [parse(value) for value in values if isinstance(value, dict) and _is_ours(value)]
+    indexes = [each for each in objects if isinstance(each, VectorIndex)]
+    yield from resolve([each for each in objects if isinstance(each, Agent)], indexes)[1]
+    for index in indexes:
+        prefix = f"ConfigMap {index.metadata.namespace}/"
+        names = {subject.removeprefix(prefix) for subject in by_subject if subject.startswith(prefix)}
+        yield from missing_config_maps(index, names)
+
+
+def _finding(document: Document, problem: Problem) -> Finding:
+    return Finding(_subject(document.value), problem, document.source, document.line_of(problem.path))
+
+
+def _subject(value: object) -> str:
+    """`Kind namespace/name`, as far as they are there."""
+    if not isinstance(value, dict):
+        return "document"
+    metadata = value.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    name = metadata.get("name") or f"{metadata.get('generateName') or ''}?"
+    return f"{value.get('kind') or 'object'} {metadata.get('namespace') or DEFAULT_NAMESPACE}/{name}"
