@@ -72,8 +72,10 @@ format: venv ## Put imports and layout in order
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgrade]
 	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
-	for set in $(patsubst requirements/%.in,%,$(filter-out requirements/dev.in requirements/ragas.in,$(wildcard requirements/*.in))); do \
+	for set in runtime operator uv; do \
 	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
+	for set in chroma postgres model; do \
+	  $(BIN)/$(LOCK) $(ARGS) --no-deps requirements/$$set.in -o requirements/$$set.txt; done
 
 venv: $(VENV_STAMP) ## The virtual environment with everything a working copy needs
 
