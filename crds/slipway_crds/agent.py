@@ -345,7 +345,7 @@ class Agent(Kind):
     """An AI agent: what answers questions, from which indexes, within which limits."""
 
     kind: Literal["Agent"] = "Agent"
-    spec: Annotated[AgentSpec, Field(description="What is wanted.")]
+    spec: Annotated[AgentSpec, Field(description="The agent that is wanted.")]
     status: Annotated[AgentStatus, Field(description="What the operator reports.")] = AgentStatus()
 
     PLURAL: ClassVar[str] = "agents"

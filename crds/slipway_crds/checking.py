@@ -37,7 +37,7 @@ def unknown_fields(value: object, schema: Mapping[str, Any], place: Place = ()) 
     if isinstance(value, list):
         for position, item in enumerate(value):
             yield from unknown_fields(item, schema.get("items", {}), (*place, position))
-    if not isinstance(value, dict) or schema.get("x-kubernetes-preserve-unknown-fields"):
+    if not isinstance(value, dict) or not schema.keys() & {"properties", "additionalProperties"}:
         return
     properties: Mapping[str, Any] = schema.get("properties", {})
     rest = schema.get("additionalProperties")

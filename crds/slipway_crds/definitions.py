@@ -10,12 +10,8 @@ from slipway_crds.vectorindex import VectorIndex
 
 KINDS: Mapping[str, type[Kind]] = {"Agent": Agent, "VectorIndex": VectorIndex}
 
-_METADATA: Schema = {
-    "type": "object",
-    "description": "Kubernetes' object metadata.",
-    "properties": {"name": {"type": "string", "description": "Name of the object, unique in its namespace."}},
-}
-"""All that a CRD may say of metadata; the name, so that a rule can point at it."""
+_METADATA: Schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+"""All that a CRD may say of metadata: no description, and of its fields the name, so that a rule can point at it."""
 
 
 def kind_schema(kind: type[Kind]) -> Schema:
@@ -32,10 +28,14 @@ def kind_schema(kind: type[Kind]) -> Schema:
         "kind": {"type": "string", "description": f"The kind of the object: {kind.__name__}."},
     }
     schema["required"] = ["spec"]
-    silent = [path for path, field in fields(schema) if not field.get("description")]
+    silent = [path for path, field in fields(schema) if not field.get("description") and not _is_metadata(path)]
     if silent:
         raise ValueError(f"{kind.__name__}: describe what these fields do: {', '.join(silent)}")
     return schema
+
+
+def _is_metadata(path: str) -> bool:
+    return path.partition(".")[0] == "metadata"
 
 
 def fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -55,7 +55,7 @@ METADATA: Schema = _object(
             apiVersion=_STRING,
             time=_TIME,
             fieldsType=_STRING,
-            fieldsV1={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            fieldsV1={"type": "object"},
             subresource=_STRING,
         ),
     },

@@ -26,7 +26,7 @@ _KEYWORDS = (
 )
 
 
-class NotStructuralError(TypeError):
+class NotStructural(TypeError):
     """A model says something that a CRD cannot: the message names the place and the way out."""
 
 
@@ -34,7 +34,7 @@ def structural_schema(model: type[BaseModel]) -> Schema:
     """The structural schema of a model, with `x-slipway-local` still in it.
 
     Raises:
-        NotStructuralError: for recursion, unions, tuples and keywords that a CRD has no word for.
+        NotStructural: for recursion, unions, tuples and keywords that a CRD has no word for.
     """
     schema = model.model_json_schema(by_alias=True)
     definitions = schema.pop("$defs", {})
@@ -65,7 +65,7 @@ def _node(schema: Schema, definitions: Mapping[str, Schema], *, path: str, withi
         schema["x-kubernetes-preserve-unknown-fields"] = True
     unknown = schema.keys() - _KEYWORDS
     if unknown:
-        raise NotStructuralError(
+        raise NotStructural(
             f"{path}: a CRD has no {', '.join(sorted(unknown))}; write the field as one type, a union as an object of"
             " optional members with a rule"
         )
@@ -84,7 +84,7 @@ def _children(schema: Schema, definitions: Mapping[str, Schema], *, path: str, w
         if isinstance(schema.get(key), dict):
             schema[key] = _node(schema[key], definitions, path=path + suffix, within=within)
     if schema.get("type") == "array" and "items" not in schema:
-        raise NotStructuralError(f"{path}: an array needs one type of items")
+        raise NotStructural(f"{path}: an array needs one type of items")
     return schema
 
 
@@ -97,7 +97,7 @@ def _inline(
         return schema, within
     name = reference.removeprefix("#/$defs/")
     if name in within:
-        raise NotStructuralError(f"{path}: {name} contains itself, and a CRD cannot recur")
+        raise NotStructural(f"{path}: {name} contains itself, and a CRD cannot recur")
     beside = {key: value for key, value in schema.items() if key != "$ref"}
     return {**definitions[name], **beside}, (*within, name)
 

@@ -213,7 +213,7 @@ class VectorIndex(Kind):
     """Documents made searchable: read from their sources, cut into chunks, embedded, kept in a vector store."""
 
     kind: Literal["VectorIndex"] = "VectorIndex"
-    spec: Annotated[VectorIndexSpec, Field(description="What is wanted.")]
+    spec: Annotated[VectorIndexSpec, Field(description="The index that is wanted.")]
     status: Annotated[VectorIndexStatus, Field(description="What the operator reports.")] = VectorIndexStatus()
 
     PLURAL: ClassVar[str] = "vectorindexes"

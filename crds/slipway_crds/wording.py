@@ -33,8 +33,9 @@ def unknown_field(place: Place, known: Iterable[str]) -> Problem:
     name = str(place[-1])
     lowered = {each.lower(): each for each in names}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.7)
-    advice = f"did you mean {lowered[close[0]]}?" if close else f"the fields here are {', '.join(names)}"
-    return Problem(format_place(place), f"is not a field of Slipway: {advice}")
+    all_of_them = f"the fields here are {', '.join(names)}" if len(names) > 1 else f"the one field here is {names[0]}"
+    advice = f"did you mean {lowered[close[0]]}?" if close else all_of_them
+    return Problem(format_place(place), f"there is no such field: {advice}")
 
 
 def _missing(error: ValidationError) -> str:
@@ -81,7 +82,7 @@ def _type(wanted: str, instance: Any, schema: Mapping[str, Any]) -> str:
     if wanted == "string" and isinstance(instance, (int, float)):
         example = HINTS.get(schema.get("pattern", ""), "")
         return f'{message}: put it in quotes, "{instance}"' + (f" ({example})" if example else "")
-    if wanted in ("integer", "boolean") and isinstance(instance, str):
+    if wanted == "integer" and isinstance(instance, str) and instance.isdecimal():
         return f"{message}: write it without quotes"
     return message
 

@@ -1,0 +1,150 @@
+"""Manifests made from the kinds' own schemas, right and wrong ones, for the tests that compare verdicts.
+
+Whoever adds a field gets it generated here without a line: values come from the schema, and so do the places to spoil.
+Everything is drawn from one `random.Random`: a seeded one gives the same manifests in every run, hypothesis's own gives
+examples that shrink.
+"""
+
+import copy
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from slipway_crds.checking import object_schema
+from slipway_crds.definitions import KINDS
+from slipway_crds.fields import matches
+from slipway_crds.meta import API_VERSION
+
+Manifest = dict[str, Any]
+
+_WORDS = (
+    *("a", "b", "handbook", "x-1", "a" * 40, "a.b", "a.b-c.d1", "0" * 253),
+    *(
+        "1",
+        "2",
+        "100m",
+        "500m",
+        "2000m",
+        "999999999m",
+        "1k",
+        "1Ki",
+        "1M",
+        "512Mi",
+        "1Gi",
+        "2Gi",
+        "1T",
+        "999999999999999Ti",
+    ),
+    *("0", "0.5", "0.4567", "1", "1.0", "1.0000"),
+    *("0s", "1s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
+)
+"""Tried wherever a pattern takes them: few enough that entries meet (one index twice), and near limits (59s)."""
+
+_WRONG: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 5.0, 2.5, 33, 101, 100_000, 2**63),
+    *("", "x", "X", "1x", "a-", "a\n", "a b", "5", "1.5", "-1", "1d", "1Gi ", "1gb", "ü", "x" * 41, "x" * 300),
+    *([], [None], ["a"], {}, {"a": 1}, {"name": "a"}),
+)
+"""What takes a value's place: some of it is right in some places, which is for the two verdicts to agree on."""
+
+_LABELS: tuple[Any, ...] = (
+    *({"k": "a b"}, {"a/b/c": "x"}, {"slipway.dev/k": "C_1.x"}, {"k": None}, {"k": 1}, {"k": "x" * 64}, {"": "x"}),
+    *(None, []),
+)
+_METADATA: tuple[Any, ...] = (
+    *({"name": name} for name in ("A", "a.b", "a" * 41, "x\n", "", "a-", "2a", None, 7)),
+    *({}, None, "x", {"generateName": "gen-"}, {"generateName": "G-"}, {"generateName": "a" * 36}),
+    *({"name": "a", "labels": labels} for labels in _LABELS),
+    *({"name": "a", "annotations": {key: "x"}} for key in ("Slipway.Dev/K", "a b")),
+    *({"name": "a", "annotations": {"k": value}} for value in (True, "\n", None)),
+    *({"name": "a", "finalizers": value} for value in (["x y"], ["slipway.dev/x"], "x")),
+    *({"name": "a", "creationTimestamp": time} for time in (None, "x", "2026-01-31T12:00:00Z", "2026-02-31T12:00:00Z")),
+    *({"name": "a", "ownerReferences": owners} for owners in ([{}], [{"name": "a", "foo": 1}], None)),
+    *({"name": "a", "finalizers": [None]}, {"name": "a", "unknown": None}),
+)
+
+
+def manifests(count: int, seed: int = 0) -> list[Manifest]:
+    """That many manifests, the same for the same seed."""
+    random = Random(seed)
+    return [make_manifest(random) for _ in range(count)]
+
+
+def make_manifest(random: Random) -> Manifest:
+    """An object of one of our kinds. Half of them are spoiled on purpose; of the others some break a rule."""
+    kind = random.choice(sorted(KINDS))
+    spec = _value(object_schema(kind)["properties"]["spec"], random)
+    manifest: Manifest = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": _name(random)}, "spec": spec}
+    spoiling = random.random()
+    if spoiling < 0.1:
+        manifest["metadata"] = copy.deepcopy(random.choice(_METADATA))
+    elif spoiling < 0.13:
+        manifest[random.choice(("extra", "status", "spec"))] = copy.deepcopy(random.choice(_WRONG))
+    elif spoiling < 0.5:
+        for _ in range(random.choice((1, 1, 2))):
+            _spoil(spec, random)
+    return manifest
+
+
+def _value(schema: Mapping[str, Any], random: Random) -> Any:
+    """A value that the schema takes, rules aside."""
+    if "enum" in schema:
+        return random.choice(schema["enum"])
+    match schema["type"]:
+        case "integer":
+            near = (schema["minimum"], schema["maximum"], random.randint(schema["minimum"], schema["maximum"]))
+            return random.choice(near)
+        case "string":
+            return random.choice([word for word in _WORDS if _takes(schema, word)])
+        case "array":
+            return _list(schema, random)
+    required = schema.get("required", ())
+    return {
+        name: _value(child, random)
+        for name, child in schema["properties"].items()
+        if name in required or random.random() < 0.6
+    }
+
+
+def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:
+    """A list of one or two entries; more often than not the two have different keys."""
+    (key,) = schema["x-kubernetes-list-map-keys"]
+    entries = [_value(schema["items"], random) for _ in range(random.choice((1, 1, 2)))]
+    if len(entries) == 2 and random.random() < 0.8:
+        entries[0][key], entries[1][key] = "first", "second"
+    return entries
+
+
+def _takes(schema: Mapping[str, Any], word: str) -> bool:
+    return bool(schema["minLength"] <= len(word) <= schema["maxLength"] and matches(schema["pattern"], word))
+
+
+def _name(random: Random) -> str:
+    return "g" + "".join(random.choices("abcdefghijkmnpqrstuvwxyz0123456789", k=random.randint(8, 39)))
+
+
+def _spoil(spec: Any, random: Random) -> None:
+    """Change something anywhere in a spec: a value, a key, an entry."""
+    containers = _containers(spec)
+    if not containers:
+        return
+    container = random.choice(containers)
+    wrong = copy.deepcopy(random.choice(_WRONG))
+    if isinstance(container, list):
+        if random.random() < 0.5:
+            container.append(copy.deepcopy(random.choice((container[0], None, "a", {}))))
+        else:
+            container[0] = wrong
+        return
+    name = random.choice([*container, "unknown", "Name"])
+    if name in container and random.random() < 0.25:
+        del container[name]
+    else:
+        container[name] = wrong
+
+
+def _containers(value: Any) -> list[Any]:
+    """The objects and the non-empty lists in a value."""
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    own = [value] if isinstance(value, dict) or (isinstance(value, list) and value) else []
+    return own + [found for child in children for found in _containers(child)]
