@@ -29,6 +29,7 @@ class FakeKubernetes:
         self._log: list[tuple[int, str, Object]] = []
         self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
+        self._connections: set[asyncio.Transport] = set()
 
     @property
     def url(self) -> str:
@@ -39,13 +40,16 @@ class FakeKubernetes:
         """Listen."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._get)
-        self._runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
+        self._runner = web.AppRunner(app, shutdown_timeout=1, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
 
     async def stop(self) -> None:
         """Break all connections and be gone."""
         if self._runner:
+            for transport in self._connections:
+                transport.abort()
+            self._connections.clear()
             await self._runner.cleanup()
             self._runner = None
 
@@ -80,6 +84,8 @@ class FakeKubernetes:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         watching = request.query.get("watch") == "1"
+        if request.transport:
+            self._connections.add(request.transport)
         self.requests.append(("watch " if watching else "list ") + request.path)
         if self.refuse_with:
             return web.json_response({"message": "no"}, status=self.refuse_with)

@@ -14,7 +14,7 @@ async def until(condition: Callable[[], object], what: str, *, deadline: float =
     """
     try:
         async with asyncio.timeout(deadline):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 (the condition may be anything, so there is nothing to be woken by)
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"not within {deadline:g} s: {what}") from None

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 import uvloop
-from uvicorn._types import ASGIApplication
+from starlette.applications import Starlette
 
 from slipway_runtime.gateway.admission import Bound
 from slipway_runtime.gateway.app import Gateway, create_app
@@ -84,7 +84,7 @@ class DrainingServer(uvicorn.Server):
         asyncio.get_running_loop().call_later(LINGER_SECONDS, setattr, self, "should_exit", True)
 
 
-def server_config(app: ASGIApplication, port: int) -> uvicorn.Config:
+def server_config(app: Starlette, port: int) -> uvicorn.Config:
     """How a gateway is served in a cluster. Open requests may take the pod's whole grace period to end."""
     return uvicorn.Config(
         app,

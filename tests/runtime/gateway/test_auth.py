@@ -1,0 +1,114 @@
+"""Keys are accepted while they are in the file, and nothing else is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from slipway_runtime.gateway.auth import CHECK_SECONDS, ApiKeys, Open, hash_key, new_key, presented_key
+from slipway_runtime.identity import Caller
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_a_moment(self) -> None:
+        self.now += CHECK_SECONDS
+
+
+def bearer(key: str) -> list[tuple[bytes, bytes]]:
+    return [(b"authorization", b"Bearer " + key.encode())]
+
+
+def write(path: Path, *entries: dict[str, object]) -> None:
+    path.write_text(json.dumps({"keys": entries}))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys.json"
+
+
+def test_a_key_names_its_caller(path: Path, clock: Clock) -> None:
+    key, entry = new_key("alice", ("staff",))
+    write(path, entry.model_dump())
+    keys = ApiKeys(path, clock=clock)
+    assert keys.caller(bearer(key)) == Caller("alice", ("staff",))
+    assert keys.caller([(b"x-api-key", key.encode())]) == Caller("alice", ("staff",))
+    assert keys.missing() is None
+
+
+def test_what_is_no_key_of_the_file_names_nobody(path: Path, clock: Clock) -> None:
+    key, entry = new_key("alice")
+    write(path, entry.model_dump())
+    keys = ApiKeys(path, clock=clock)
+    refused = [
+        [],
+        bearer(""),
+        bearer(key + "x"),
+        bearer(entry.sha256),  # the hash in the file opens nothing
+        [(b"authorization", key.encode())],
+        [(b"authorization", b"Basic " + key.encode())],
+    ]
+    assert [keys.caller(headers) for headers in refused] == [None] * len(refused)
+
+
+def test_the_file_holds_no_key() -> None:
+    key, entry = new_key("alice")
+    assert key not in entry.model_dump_json()
+    assert entry.sha256 == hash_key(key)
+    assert new_key("alice")[0] != key
+
+
+def test_rotation_needs_no_restart(path: Path, clock: Clock) -> None:
+    old, old_entry = new_key("alice")
+    new, new_entry = new_key("alice")
+    write(path, old_entry.model_dump())
+    keys = ApiKeys(path, clock=clock)
+    assert keys.caller(bearer(old))
+    write(path, old_entry.model_dump(), new_entry.model_dump())
+    clock.pass_a_moment()
+    assert keys.caller(bearer(old))
+    assert keys.caller(bearer(new))
+    write(path, new_entry.model_dump())
+    clock.pass_a_moment()
+    assert keys.caller(bearer(old)) is None
+    assert keys.caller(bearer(new))
+
+
+def test_a_broken_file_leaves_the_last_good_keys_and_says_so(path: Path, clock: Clock) -> None:
+    key, entry = new_key("alice")
+    write(path, entry.model_dump())
+    keys = ApiKeys(path, clock=clock)
+    assert keys.caller(bearer(key))
+    write(path, {"name": "alice", "sha256": "too short"})
+    clock.pass_a_moment()
+    assert keys.caller(bearer(key))
+    assert "keys.0.sha256" in (keys.missing() or "")
+    path.unlink()
+    clock.pass_a_moment()
+    assert keys.caller(bearer(key))
+    assert "make the Secret" in (keys.missing() or "")
+
+
+def test_without_a_file_nobody_gets_in(path: Path, clock: Clock) -> None:
+    keys = ApiKeys(path, clock=clock)
+    assert keys.caller(bearer("anything")) is None
+    assert "make the Secret" in (keys.missing() or "")
+
+
+def test_open_is_anonymous() -> None:
+    assert Open().caller(bearer("whatever")) == Caller("anonymous")
+
+
+def test_bearer_is_not_case_sensitive() -> None:
+    assert presented_key([(b"authorization", b"bearer abc")]) == "abc"

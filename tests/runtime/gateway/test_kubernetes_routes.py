@@ -1,0 +1,257 @@
+"""Routes follow Agents and EndpointSlices, through everything that happens to a watch."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from slipway_runtime.gateway import kubernetes_api, reflector
+from slipway_runtime.gateway.kubernetes_api import KubernetesApi
+from slipway_runtime.gateway.kubernetes_routes import (
+    AGENTS_PATH,
+    SLICES_PATH,
+    KubernetesRoutes,
+    read_slice,
+    serving_revision,
+)
+from slipway_runtime.gateway.metrics import WATCH_RESTARTS
+from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
+from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.servers import free_port
+from tests.support.waiting import until
+
+SUPPORT = AgentKey("demo", "support")
+Object = dict[str, Any]
+
+
+def agent(*revisions: tuple[str, int], name: str = "support", namespace: str = "demo") -> Object:
+    status = {"revisions": [{"name": revision, "weight": weight, "state": "x"} for revision, weight in revisions]}
+    return {"metadata": {"namespace": namespace, "name": name}, "status": status if revisions else {}}
+
+
+def endpoint(*addresses: str, **conditions: bool) -> Object:
+    return {"addresses": list(addresses), "conditions": conditions}
+
+
+def slice_of(
+    revision: str, *endpoints: Object, name: str = "", namespace: str = "demo", agent: str = "support"
+) -> Object:
+    labels = {"slipway.dev/agent": agent, "slipway.dev/revision": revision}
+    return {
+        "metadata": {"namespace": namespace, "name": name or f"{revision}-x", "labels": labels},
+        "ports": [{"name": "metrics", "port": 9090}, {"name": "http", "port": 8080}],
+        "endpoints": list(endpoints),
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "revision"),
+    [
+        (agent(), None),
+        ({"metadata": {}}, None),
+        (agent(("a", 0)), None),
+        (agent(("a", 100)), "a"),
+        (agent(("a", 0), ("b", 100)), "b"),
+        (agent(("a", 95), ("b", 5)), "a"),
+    ],
+)
+def test_the_serving_revision(found: Object, revision: str | None) -> None:
+    assert serving_revision(found) == revision
+
+
+@pytest.mark.parametrize(
+    ("found", "urls"),
+    [
+        (slice_of("a"), set()),
+        (slice_of("a", endpoint("10.0.0.1", ready=True)), {"http://10.0.0.1:8080"}),
+        (slice_of("a", endpoint("10.0.0.1")), {"http://10.0.0.1:8080"}),
+        (slice_of("a", endpoint("10.0.0.1", ready=False, terminating=True, serving=True)), set()),
+        (slice_of("a", endpoint("fd00::1", ready=True)), {"http://[fd00::1]:8080"}),
+        (slice_of("a", endpoint("10.0.0.1"), endpoint("10.0.0.2")), {"http://10.0.0.1:8080", "http://10.0.0.2:8080"}),
+        (slice_of("a") | {"endpoints": None, "ports": None}, set()),
+    ],
+)
+def test_the_ready_end_points_of_a_slice(found: Object, urls: set[str]) -> None:
+    part = read_slice(found)
+    assert part
+    assert (part.agent, part.revision, set(part.urls)) == (SUPPORT, "a", urls)
+
+
+def test_a_slice_of_something_else_is_none_of_ours() -> None:
+    assert read_slice({"metadata": {"namespace": "demo", "name": "x", "labels": {"slipway.dev/index": "y"}}}) is None
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[FakeKubernetes]:
+    fake = FakeKubernetes(free_port())
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+class Followed:
+    """A route table that follows the fake cluster."""
+
+    def __init__(self, api: KubernetesApi) -> None:
+        self.routes = RouteTable()
+        self.source = KubernetesRoutes(api, self.routes)
+
+    def urls(self, key: AgentKey = SUPPORT) -> set[str] | None:
+        if key not in self.routes:
+            return None
+        found: set[str] = set()
+        avoid: list[Endpoint] = []
+        while picked := self.routes.pick(key, avoid=avoid):
+            avoid.append(picked)
+            found.add(picked.url)
+        return found
+
+    async def become(self, urls: set[str] | None, key: AgentKey = SUPPORT) -> None:
+        await until(lambda: self.urls(key) == urls, f"{key} served by {urls}, not by {self.urls(key)}")
+
+
+@pytest.fixture
+async def followed(cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Followed]:
+    from kubernetes.aio.client import ApiClient, Configuration
+
+    monkeypatch.setattr(reflector, "BACKOFF_SECONDS", (0.01, 0.05))
+    api = KubernetesApi(ApiClient(Configuration(host=cluster.url)))
+    followed = Followed(api)
+    async with followed.source.following():
+        yield followed
+    await api.close()
+
+
+ONE, TWO, THREE = ({f"http://10.0.0.{n}:8080"} for n in (1, 2, 3))
+
+
+async def test_routes_come_and_go_with_objects(cluster: FakeKubernetes, followed: Followed) -> None:
+    cluster.apply(AGENTS_PATH, agent())
+    await followed.become(set())
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1", ready=True)))
+    cluster.apply(AGENTS_PATH, agent(("a", 100)))
+    await followed.become(ONE)
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1", ready=True), endpoint("10.0.0.2", ready=True)))
+    await followed.become(ONE | TWO)
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1", ready=False), endpoint("10.0.0.2", ready=True)))
+    await followed.become(TWO)
+    cluster.delete(SLICES_PATH, "demo", "a-x")
+    await followed.become(set())
+    cluster.delete(AGENTS_PATH, "demo", "support")
+    await followed.become(None)
+
+
+async def test_a_switch_of_revisions_moves_new_questions(cluster: FakeKubernetes, followed: Followed) -> None:
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
+    cluster.apply(SLICES_PATH, slice_of("b", endpoint("10.0.0.2")))
+    cluster.apply(SLICES_PATH, slice_of("b", endpoint("10.0.0.3"), name="b-y"))
+    cluster.apply(AGENTS_PATH, agent(("a", 100), ("b", 0)))
+    await followed.become(ONE)
+    cluster.apply(AGENTS_PATH, agent(("b", 100), ("a", 0)))
+    await followed.become(TWO | THREE)
+
+
+async def test_equal_names_in_two_namespaces_stay_apart(cluster: FakeKubernetes, followed: Followed) -> None:
+    for namespace, address in (("demo", "10.0.0.1"), ("other", "10.0.0.2")):
+        cluster.apply(AGENTS_PATH, agent(("a", 100), namespace=namespace))
+        cluster.apply(SLICES_PATH, slice_of("a", endpoint(address), namespace=namespace))
+    await followed.become(ONE)
+    await followed.become(TWO, AgentKey("other", "support"))
+
+
+async def test_not_ready_before_the_first_lists(
+    cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch, followed: Followed
+) -> None:
+    await until(lambda: followed.source.missing() is None, "both collections listed")
+    from kubernetes.aio.client import ApiClient, Configuration
+
+    cluster.refuse_with = 403
+    api = KubernetesApi(ApiClient(Configuration(host=cluster.url)))
+    late = Followed(api)
+    assert "not been read" in (late.source.missing() or "")
+    async with late.source.following():
+        await until(lambda: "403" in (late.source.missing() or ""), "the refusal named")
+        cluster.refuse_with = None
+        await until(lambda: late.source.missing() is None, "both collections listed")
+    await api.close()
+
+
+async def test_broken_watches_go_on_where_they_were(cluster: FakeKubernetes, followed: Followed) -> None:
+    cluster.apply(AGENTS_PATH, agent(("a", 100)))
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
+    await followed.become(ONE)
+    cluster.requests.clear()
+    await cluster.drop_watches()
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.2")))
+    await followed.become(TWO)
+    assert "watch " + SLICES_PATH in cluster.requests
+    assert "list " + SLICES_PATH not in cluster.requests
+
+
+async def test_a_server_that_is_away_leaves_the_last_routes(cluster: FakeKubernetes, followed: Followed) -> None:
+    cluster.apply(AGENTS_PATH, agent(("a", 100)))
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
+    await followed.become(ONE)
+    restarts = WATCH_RESTARTS.labels("agents", "error")
+    before = restarts._value.get()
+    await cluster.stop()
+    await until(lambda: restarts._value.get() >= before + 3, "some failed attempts")
+    assert followed.urls() == ONE
+    assert followed.source.missing() is None
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.2")))
+    await cluster.start()
+    await followed.become(TWO)
+
+
+async def test_a_version_that_is_too_old_means_listing_anew(cluster: FakeKubernetes, followed: Followed) -> None:
+    cluster.apply(AGENTS_PATH, agent(("a", 100)))
+    cluster.apply(AGENTS_PATH, agent(("a", 100), name="gone"))
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
+    await followed.become(ONE)
+    await cluster.stop()
+    cluster.delete(AGENTS_PATH, "demo", "gone")
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.2")))
+    cluster.oldest = cluster.version + 1
+    cluster.version += 10
+    await cluster.start()
+    await followed.become(TWO)
+    assert followed.urls(AgentKey("demo", "gone")) is None
+
+
+async def test_a_watch_that_falls_silent_is_begun_again(
+    cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch, followed: Followed
+) -> None:
+    cluster.apply(AGENTS_PATH, agent(("a", 100)))
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
+    await followed.become(ONE)
+    cluster.silent = True
+    monkeypatch.setattr(kubernetes_api, "SILENCE_SECONDS", 0.05)
+    await cluster.drop_watches()
+    silent = WATCH_RESTARTS.labels("endpointslices", "silent")
+    before = silent._value.get()
+    await until(lambda: silent._value.get() > before, "a silent watch noticed")
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.2")))
+    await followed.become(TWO)
+
+
+async def test_a_lost_event_is_not_lost_for_ever(
+    cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch, followed: Followed
+) -> None:
+    cluster.apply(AGENTS_PATH, agent(("a", 100)))
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
+    await followed.become(ONE)
+    cluster.lose_event(SLICES_PATH, slice_of("a", endpoint("10.0.0.2")))
+    monkeypatch.setattr(reflector, "RESYNC_SECONDS", 0.0)
+    await cluster.drop_watches()
+    await followed.become(TWO)
+
+
+async def test_following_ends_with_its_block(cluster: FakeKubernetes) -> None:
+    from kubernetes.aio.client import ApiClient, Configuration
+
+    api = KubernetesApi(ApiClient(Configuration(host=cluster.url)))
+    async with asyncio.timeout(10):
+        async with KubernetesRoutes(api, RouteTable()).following():
+            pass
+    await api.close()
