@@ -71,7 +71,7 @@ def references(archive: Path) -> dict[str, str]:
             index = json.load(file) if file else {}
     except (tarfile.TarError, KeyError, json.JSONDecodeError) as error:
         raise DevclusterError(
-            f"{archive} is no OCI archive ({error}): write one with `buildah push NAME oci-archive:{archive}:NAME`"
+            f"{archive} is no OCI archive: write one with `buildah push NAME oci-archive:{archive}:NAME`"
         ) from error
     named = {
         manifest.get("annotations", {}).get("org.opencontainers.image.ref.name"): manifest["digest"]

@@ -19,7 +19,9 @@ from devcluster.settings import cache_home
 
 NAME = "slipway.local/base:12"
 SUITE = "bookworm"
-PACKAGES = ("python3", "ca-certificates")
+PACKAGES = ("python3", "python3-venv", "ca-certificates")
+RECIPE_LABEL = "dev.slipway.devcluster.recipe"
+"""Label of the image with the recipe it was made by, so that a changed recipe makes a new one."""
 DISPENSABLE = (
     "usr/share/doc",
     "usr/share/man",
@@ -33,8 +35,7 @@ DISPENSABLE = (
 
 def ensure(*, rebuild: bool = False) -> str:
     """Name of the image, built into buildah's store unless it is there. Raises DevclusterError when it cannot be."""
-    listed = json.loads(run(["buildah", "images", "--json"]) or "[]")
-    if images.pick(NAME, listed) and not rebuild:
+    if not rebuild and _recipe_in_store() == recipe():
         return NAME
     scratch = cache_home() / "scratch"
     with locked(scratch / ".base-image.lock", "building the base image"):
@@ -45,6 +46,19 @@ def ensure(*, rebuild: bool = False) -> str:
         finally:
             shutil.rmtree(tree)
     return NAME
+
+
+def recipe() -> str:
+    """What the image is made by, in one line."""
+    return f"{SUITE}: {' '.join(PACKAGES)}, without {' '.join(DISPENSABLE)}"
+
+
+def _recipe_in_store() -> str | None:
+    listed = json.loads(run(["buildah", "images", "--json"]) or "[]")
+    if not images.pick(NAME, listed):
+        return None
+    label = f'{{{{index .OCIv1.Config.Labels "{RECIPE_LABEL}"}}}}'
+    return run(["buildah", "inspect", "--type", "image", "--format", label, NAME]).strip()
 
 
 def mirror() -> str:
@@ -96,7 +110,9 @@ def _commit(root: Path, archive: Path) -> None:
         try:
             run(["buildah", "add", "--quiet", container, str(archive), "/"], env=env)
             path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            run(["buildah", "config", "--env", path, "--env", "LANG=C.UTF-8", "--cmd", "python3", container], env=env)
+            label = ["--label", f"{RECIPE_LABEL}={recipe()}"]
+            settings = ["--env", path, "--env", "LANG=C.UTF-8", "--cmd", "python3", *label]
+            run(["buildah", "config", *settings, container], env=env)
             run(["buildah", "commit", "--quiet", container, NAME], env=env)
         finally:
             run(["buildah", "rm", container], env=env)

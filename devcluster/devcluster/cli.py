@@ -1,6 +1,7 @@
 """The `devcluster` command."""
 
 import os
+import subprocess
 import sys
 from typing import Annotated
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Name = Annotated[str, typer.Option("--name", envvar="DEVCLUSTER_NAME", help="Which cluster.")]
-Minor = Annotated[str, typer.Option("--k8s", help="Kubernetes minor version: 1.34 or 1.36.")]
+Minor = Annotated[str, typer.Option("--kubernetes", help="Minor version: 1.34 or 1.36.")]
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
 @app.command()
 def up(
     name: Name = DEFAULT_NAME,
-    k8s: Minor = DEFAULT_MINOR,
+    kubernetes: Minor = DEFAULT_MINOR,
     api_only: Annotated[bool, typer.Option(help="Only etcd and the API server: no node, no pods.")] = False,
     install: Annotated[
         bool, typer.Option(help="Install missing Debian packages, or only list what is missing.")
@@ -42,10 +43,26 @@ def up(
     """Start a cluster, or whatever of it is not running."""
     wanted = cluster(name)
     checks.ensure(install=install)
-    record = lifecycle.up(wanted, minor=k8s, api_only=api_only)
-    say(f"cluster {name} is up: https://127.0.0.1:{record.port}, Kubernetes {k8s}")
+    record = lifecycle.up(wanted, minor=kubernetes, api_only=api_only)
+    say(f"cluster {name} is up: https://127.0.0.1:{record.port}, Kubernetes {kubernetes}")
     say(f"  export KUBECONFIG={wanted.kubeconfig}")
     say(f"  devcluster kubectl --name {name} -- get pods -A")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def control_plane(context: typer.Context, kubernetes: Minor = DEFAULT_MINOR) -> None:
+    """Run a command with a fresh API server in KUBECONFIG, which is gone afterwards: `control-plane -- pytest ...`."""
+    if not context.args:
+        raise DevclusterError("give a command to run after `--`")
+    checks.ensure(install=True)
+    wanted = cluster(f"api-{os.getpid()}")
+    try:
+        lifecycle.up(wanted, minor=kubernetes, api_only=True)
+        env = {**os.environ, "KUBECONFIG": str(wanted.kubeconfig)}
+        done = subprocess.run(context.args, env=env, check=False)
+    finally:
+        lifecycle.down(wanted)
+    raise typer.Exit(done.returncode)
 
 
 @app.command()
@@ -123,10 +140,10 @@ def logs(
 @app.command()
 def build(
     what: Annotated[str, typer.Argument(help=f"One of {', '.join(recipes.BUILDABLE)}.")],
-    k8s: Minor = DEFAULT_MINOR,
+    kubernetes: Minor = DEFAULT_MINOR,
 ) -> None:
     """Build a binary, unless it is in the cache, and print its path."""
-    path = binaries.ensure(recipes.by_name(what, k8s))
+    path = binaries.ensure(recipes.by_name(what, kubernetes))
     typer.echo(path.with_name("kubectl") if what == "kubectl" else path)
 
 

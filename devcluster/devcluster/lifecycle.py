@@ -29,7 +29,7 @@ def up(cluster: Cluster, *, minor: str, api_only: bool) -> ClusterRecord:
     with locked(cluster.lock, f"cluster {cluster.name}"):
         before = records.load(cluster)
         record = before or ClusterRecord(minor=minor, api_only=api_only, port=records.free_port())
-        _check_same(cluster, record, minor=minor, api_only=api_only)
+        check_same(cluster, record, minor=minor, api_only=api_only)
         records.save(cluster, record)
         node = Node(cluster, binaries.ensure(recipes.PAUSE))
         try:
@@ -126,7 +126,8 @@ def running_node(cluster: Cluster) -> tuple[Node, int]:
     return node, holder
 
 
-def _check_same(cluster: Cluster, record: ClusterRecord, *, minor: str, api_only: bool) -> None:
+def check_same(cluster: Cluster, record: ClusterRecord, *, minor: str, api_only: bool) -> None:
+    """Raise DevclusterError when a cluster exists as something else than what is asked for."""
     if (record.minor, record.api_only) != (minor, api_only):
         kind = "API server only" if record.api_only else "with a node"
         raise DevclusterError(

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 )
@@ -40,9 +41,12 @@ func main() {
 
 func config(dir string, client, peer url.URL, unsafeNoFsync bool) *embed.Config {
 	cfg := embed.NewConfig()
+	cfg.Name = "devcluster"
 	cfg.Dir = dir
 	cfg.UnsafeNoFsync = unsafeNoFsync
 	cfg.LogLevel = "warn"
+	// Left at zero, the default here but not of etcd's own command, every single request would be logged as slow.
+	cfg.WarningUnaryRequestDuration = 300 * time.Millisecond
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 	cfg.InitialCluster = cfg.Name + "=" + peer.String()
