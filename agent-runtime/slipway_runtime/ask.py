@@ -1,0 +1,128 @@
+"""`slipway ask`: a question to a gateway from a terminal, and the answer with its citations."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.markup import escape
+
+from slipway_runtime.events import EVENT, Citation, Delta, Done, Event, Failed, Restarted, Started
+
+ANSWERED, FAILED = 0, 1
+TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One question, and how to ask it. `agent` is `namespace/name`; None means the only one there is."""
+
+    question: str
+    url: str
+    agent: str | None = None
+    key: str | None = None
+    session: str | None = None
+    stream: bool = False
+
+
+class CannotAsk(Exception):
+    """There is no answer; the text says why and what to do."""
+
+
+def main(asking: Asking) -> int:
+    """Ask and print. 0 with an answer (an abstention is one), 1 without."""
+    console, complaints = (
+        Console(highlight=False, soft_wrap=True),
+        Console(stderr=True, highlight=False, soft_wrap=True),
+    )
+    try:
+        asyncio.run(_ask(asking, console))
+    except CannotAsk as error:
+        complaints.print(str(error), markup=False)
+        return FAILED
+    except aiohttp.ClientError as error:
+        complaints.print(f"{asking.url} cannot be reached ({error}): is the gateway running there?", markup=False)
+        return FAILED
+    return ANSWERED
+
+
+async def _ask(asking: Asking, console: Console) -> None:
+    headers = {"Authorization": f"Bearer {asking.key}"} if asking.key else {}
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(asking.url, headers=headers, timeout=timeout) as session:
+        agent = asking.agent or await _only_agent(session)
+        body = {"question": asking.question} | ({"session_id": asking.session} if asking.session else {})
+        accept = "text/event-stream" if asking.stream else "application/json"
+        async with session.post(f"/agents/{agent}/chat", json=body, headers={"Accept": accept}) as response:
+            await _check(response)
+            if asking.stream:
+                await _show_stream(_events(response), console)
+            else:
+                _show(await response.json(), console)
+
+
+async def _only_agent(session: aiohttp.ClientSession) -> str:
+    async with session.get("/agents") as response:
+        await _check(response)
+        agents = [f"{agent['namespace']}/{agent['name']}" for agent in (await response.json())["agents"]]
+    if len(agents) != 1:
+        raise CannotAsk(f"say which agent with --agent: {', '.join(agents) or 'there is none yet'}")
+    return agents[0]
+
+
+async def _check(response: aiohttp.ClientResponse) -> None:
+    if response.ok:
+        return
+    try:
+        problem: dict[str, Any] = await response.json(content_type=None)
+        raise CannotAsk(f"{problem['reason']}: {problem['detail']}")
+    except (json.JSONDecodeError, KeyError, TypeError):
+        raise CannotAsk(f"{response.url} answered {response.status}: is this a Slipway gateway?") from None
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
+    async for line in response.content:
+        if line.startswith(b"data: "):
+            yield EVENT.validate_json(line[len(b"data: ") :])
+
+
+async def _show_stream(events: AsyncIterator[Event], console: Console) -> None:
+    session = ""
+    async for event in events:
+        match event:
+            case Started():
+                session = event.session_id
+            case Delta():
+                console.print(event.text, end="", markup=False)
+            case Restarted():
+                console.print("\n[dim](another pod goes on; from the beginning:)[/]")
+            case Done():
+                console.print()
+                _show_sources(event.sources, console)
+                _show_session(session, console)
+                return
+            case Failed():
+                raise CannotAsk(f"{event.reason}: {event.message}")
+            case _:
+                pass
+    raise CannotAsk("the stream ended before the answer did: ask again")
+
+
+def _show(answer: dict[str, Any], console: Console) -> None:
+    console.print(answer["answer"], markup=False)
+    _show_sources(tuple(Citation.model_validate(source) for source in answer["sources"]), console)
+    _show_session(answer["session_id"], console)
+
+
+def _show_sources(sources: tuple[Citation, ...], console: Console) -> None:
+    for number, source in enumerate(sources, 1):
+        heading = f" > {source.heading}" if source.heading else ""
+        where = f"{source.document}{heading}, characters {source.start} to {source.end}"
+        console.print(f"[cyan]\\[{number}][/] {escape(where)} [dim]({source.index}, {source.score:.2f})[/]")
+
+
+def _show_session(session: str, console: Console) -> None:
+    console.print(f"[dim]to go on: --session {escape(session)}[/]")

@@ -1,0 +1,104 @@
+"""The `slipway` command: one word a job, the same in containers and at a desk.
+
+What a word needs is imported when the word is used: a gateway must not pay for an embedder, nor `keys new` for either.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="slipway",
+    help="Run AI agents on Kubernetes, or here without one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+Manifests = Annotated[
+    list[Path], typer.Option("--file", "-f", help="A manifest, or a folder of manifests. May be given several times.")
+]
+
+
+@app.command()
+def host() -> None:
+    """Serve the agents of a RuntimeConfig (what an agent's pod runs)."""
+    from slipway_runtime.host.main import main
+
+    main()
+
+
+@app.command()
+def gateway() -> None:
+    """Serve the gateway of a cluster."""
+    from slipway_runtime.gateway.main import main
+
+    main()
+
+
+@app.command()
+def ingest() -> None:
+    """Bring an index up to date with its sources (what an ingestion Job runs)."""
+    from slipway_runtime.knowledge.ingest_main import main
+
+    raise typer.Exit(main())
+
+
+@app.command()
+def dev(
+    files: Manifests,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080,
+    data: Annotated[Path | None, typer.Option(help="Where sessions and indexes are kept.")] = None,
+) -> None:
+    """Serve the agents of manifests here, without a cluster, and reload them when they change."""
+    from slipway_runtime.dev.main import main
+
+    raise typer.Exit(main(files, port=port, data=data))
+
+
+@app.command()
+def validate(files: Manifests) -> None:
+    """Check manifests as an API server would, and say what to write instead."""
+    from slipway_runtime.dev.validation import main
+
+    raise typer.Exit(main(files))
+
+
+@app.command()
+def ask(
+    question: str,
+    url: Annotated[str, typer.Option(help="The gateway.", envvar="SLIPWAY_URL")] = "http://127.0.0.1:8080",
+    agent: Annotated[str | None, typer.Option(help="namespace/name; the only agent there is if left out.")] = None,
+    key: Annotated[str | None, typer.Option(help="API key.", envvar="SLIPWAY_KEY")] = None,
+    session: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Show the answer while it is made.")] = False,
+) -> None:
+    """Ask an agent through a gateway, and show the answer with what it cites."""
+    from slipway_runtime.ask import Asking, main
+
+    raise typer.Exit(main(Asking(question=question, url=url, agent=agent, key=key, session=session, stream=stream)))
+
+
+@keys.command("new")
+def new_key(
+    name: Annotated[str, typer.Argument(help="Who will use the key.")],
+    group: Annotated[list[str] | None, typer.Option(help="A group of the caller. May be given several times.")] = None,
+) -> None:
+    """Make an API key: the key on standard output, its entry for keys.json on standard error.
+
+    The key is kept nowhere. The gateway needs only the entry.
+    """
+    from slipway_runtime.gateway.auth import new_key as make
+
+    key, entry = make(name, tuple(group or ()))
+    print(key)
+    print(f"Give the line above to {name}. Add this to `keys` in keys.json:", file=sys.stderr)
+    print(entry.model_dump_json(), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    app()
