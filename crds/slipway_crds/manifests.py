@@ -257,7 +257,7 @@ class _Reader:
         tag, text = node.tag.removeprefix(_TAG), str(node.value)
         if tag == "binary":
             try:
-                return base64.b64decode(text, validate=False).decode()
+                return base64.b64decode(text.replace("\n", ""), validate=True).decode()
             except (binascii.Error, UnicodeDecodeError) as error:
                 raise self._error(node, f"this is not base64 of a text: {error}") from error
         value = resolve_scalar(text) if tag in ("plain", "int", "float", "bool", "null") else text

@@ -51,6 +51,7 @@ _LABELS: tuple[Any, ...] = (
     *({"k": "a b"}, {"a/b/c": "x"}, {"slipway.dev/k": "C_1.x"}, {"k": None}, {"k": 1}, {"k": "x" * 64}, {"": "x"}),
     *(None, []),
 )
+_OWNERS: tuple[Any, ...] = ([{}], [{"name": "a", "foo": 1}], None)
 _METADATA: tuple[Any, ...] = (
     *({"name": name} for name in ("A", "a.b", "a" * 41, "x\n", "", "a-", "2a", None, 7)),
     *({}, None, "x", {"generateName": "gen-"}, {"generateName": "G-"}, {"generateName": "a" * 36}),
@@ -59,8 +60,9 @@ _METADATA: tuple[Any, ...] = (
     *({"name": "a", "annotations": {"k": value}} for value in (True, "\n", None)),
     *({"name": "a", "finalizers": value} for value in (["x y"], ["slipway.dev/x"], "x")),
     *({"name": "a", "creationTimestamp": time} for time in (None, "x", "2026-01-31T12:00:00Z", "2026-02-31T12:00:00Z")),
-    *({"name": "a", "ownerReferences": owners} for owners in ([{}], [{"name": "a", "foo": 1}], None)),
-    *({"name": "a", "finalizers": [None]}, {"name": "a", "unknown": None}),
+    *({"name": "a", "ownerReferences": owners} for owners in _OWNERS),
+    {"name": "a", "finalizers": [None]},
+    {"name": "a", "unknown": None},
 )
 
 

@@ -1,0 +1,51 @@
+"""What holds for any manifest, tried on generated ones."""
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slipway_crds.agent import Agent
+from slipway_crds.checking import twins
+from slipway_crds.resolve import ingest_config, resolve_agent
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.validate import parse, validate_document
+from slipway_crds.vectorindex import VectorIndex
+from tests.support.generated_manifests import make_manifest, manifests
+
+GENERATED = 1000
+INVALID_SHARE = 0.3
+
+
+def test_the_generated_manifests_are_wrong_often_enough_and_in_every_way() -> None:
+    """What the comparison with a real API server is worth depends on this."""
+    problems = [validate_document(manifest) for manifest in manifests(GENERATED)]
+    invalid = sum(1 for each in problems if each)
+    assert INVALID_SHARE * GENERATED <= invalid <= (1 - INVALID_SHARE) * GENERATED
+    told = {problem.message for each in problems for problem in each}
+    assert [rule for rule in twins().values() if rule.holds and rule.message not in told] == []
+
+
+@settings(deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_validation_never_fails_and_what_it_passes_can_be_resolved(random: Random) -> None:
+    manifest = make_manifest(random)
+    problems = validate_document(manifest)
+    for problem in problems:
+        assert problem.path
+        assert problem.message
+    if problems:
+        return
+    parsed = parse(manifest)
+    if isinstance(parsed, Agent):
+        known = {entry.index_ref.name for entry in parsed.spec.knowledge}
+        indexes = {name: _any_index(name) for name in known}
+        assert isinstance(resolve_agent(parsed, indexes), AgentConfig)
+    else:
+        assert isinstance(parsed, VectorIndex)
+        assert ingest_config(parsed).digest() == ingest_config(parsed.model_copy(deep=True)).digest()
+
+
+def _any_index(name: str) -> VectorIndex:
+    spec = {"backend": {"chroma": {}}, "sources": [{"name": "docs", "configMap": {"name": "docs"}}]}
+    return VectorIndex.model_validate({"metadata": {"name": name}, "spec": spec})
