@@ -1,0 +1,106 @@
+"""A VectorIndex's server: one Chroma pod with a volume, reachable only by the pods that read or fill it."""
+
+from typing import Literal
+
+from slipway_crds.meta import INDEX_LABEL
+from slipway_crds.vectorindex import Chroma
+from slipway_operator.builders import policies
+from slipway_operator.builders.agent import reads_labels
+from slipway_operator.builders.inputs import BuildSettings, Owner, child, labels
+from slipway_operator.builders.pods import container, http_probe, pod_spec
+from slipway_operator.kinds import SERVICE, SERVICE_ACCOUNT, STATEFUL_SET
+from slipway_operator.manifests import JsonObject, Manifest
+
+COMPONENT = "index"
+DATA_VOLUME = "data"
+
+
+def index_objects(
+    owner: Owner, settings: BuildSettings, chroma: Chroma, *, deletion_policy: Literal["Retain", "Delete"]
+) -> list[Manifest]:
+    """Everything but the ingestions. `deletion_policy` decides whether the volume goes with the index."""
+    return [
+        _service_account(owner),
+        _service(owner),
+        _network_policy(owner),
+        _stateful_set(owner, settings, chroma, deletion_policy),
+    ]
+
+
+def child_name(index: str) -> str:
+    """Name of the objects that an index has once."""
+    return f"{index}-index"
+
+
+def _labels(owner: Owner) -> dict[str, str]:
+    return labels(COMPONENT, {INDEX_LABEL: owner.name})
+
+
+def _service_account(owner: Owner) -> Manifest:
+    account = child(SERVICE_ACCOUNT, child_name(owner.name), owner, _labels(owner))
+    account["automountServiceAccountToken"] = False
+    return account
+
+
+def _service(owner: Owner) -> Manifest:
+    service = child(SERVICE, child_name(owner.name), owner, _labels(owner))
+    service["spec"] = {
+        "type": "ClusterIP",
+        "selector": _labels(owner),
+        "ports": [{"name": "http", "port": policies.CHROMA_PORT, "protocol": "TCP", "targetPort": "http"}],
+    }
+    return service
+
+
+def _network_policy(owner: Owner) -> Manifest:
+    return policies.network_policy(
+        child_name(owner.name),
+        owner,
+        _labels(owner),
+        selector=_labels(owner),
+        # Chroma has no authentication.
+        ingress=[policies.from_pods(reads_labels(owner.name), port=policies.CHROMA_PORT)],
+        egress=[],
+    )
+
+
+def _stateful_set(
+    owner: Owner, settings: BuildSettings, chroma: Chroma, deletion_policy: Literal["Retain", "Delete"]
+) -> Manifest:
+    stateful_set = child(STATEFUL_SET, child_name(owner.name), owner, _labels(owner))
+    stateful_set["spec"] = {
+        "serviceName": child_name(owner.name),
+        "revisionHistoryLimit": 1,
+        "selector": {"matchLabels": _labels(owner)},
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": deletion_policy, "whenScaled": "Retain"},
+        "template": {"metadata": {"labels": _labels(owner)}, "spec": _chroma_pod(owner, settings)},
+        "volumeClaimTemplates": [_claim(chroma)],
+    }
+    return stateful_set
+
+
+def _chroma_pod(owner: Owner, settings: BuildSettings) -> JsonObject:
+    server = container(
+        settings,
+        name="chroma",
+        image=settings.chroma_image,
+        port=policies.CHROMA_PORT,
+        mounts=[{"name": DATA_VOLUME, "mountPath": "/data"}],
+        resources=settings.index_resources,
+        more={
+            "startupProbe": http_probe("/api/v2/heartbeat", period=1, failures=120),
+            "livenessProbe": http_probe("/api/v2/heartbeat", period=10, failures=6),
+            "readinessProbe": http_probe("/api/v2/heartbeat", period=3, failures=3),
+        },
+    )
+    return pod_spec(settings, service_account=child_name(owner.name), container=server, volumes=[])
+
+
+def _claim(chroma: Chroma) -> JsonObject:
+    spec: JsonObject = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": chroma.storage}},
+    }
+    if chroma.storage_class_name is not None:
+        spec["storageClassName"] = chroma.storage_class_name
+    return {"metadata": {"name": DATA_VOLUME}, "spec": spec}

@@ -1,0 +1,90 @@
+"""NetworkPolicies: who may talk to whom. Not every network enforces them, so hosts also trust only signed identities.
+
+Nothing may reach out to the metadata address of a cloud: no rule here names addresses outside the cluster at all,
+except for the ports of the store and of the telemetry collector, which may live anywhere but there.
+"""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from slipway_crds.meta import COMPONENT_LABEL
+from slipway_operator.builders.inputs import BuildSettings, Owner, child
+from slipway_operator.kinds import NETWORK_POLICY
+from slipway_operator.manifests import JsonObject, Manifest
+
+METADATA_ADDRESSES = ("169.254.0.0/16",)
+HTTP_PORT = 8080
+CHROMA_PORT = 8000
+
+
+def network_policy(
+    name: str,
+    owner: Owner,
+    labels: Mapping[str, str],
+    *,
+    selector: Mapping[str, str],
+    ingress: Sequence[JsonObject],
+    egress: Sequence[JsonObject],
+) -> Manifest:
+    """A policy for the pods that the selector matches; both directions are closed but for the rules."""
+    policy = child(NETWORK_POLICY, name, owner, labels)
+    spec: JsonObject = {"podSelector": {"matchLabels": dict(selector)}, "policyTypes": ["Ingress", "Egress"]}
+    if ingress:
+        spec["ingress"] = list(ingress)
+    if egress:
+        spec["egress"] = list(egress)
+    policy["spec"] = spec
+    return policy
+
+
+def from_release(settings: BuildSettings, *components: str, port: int) -> JsonObject:
+    """In from pods of the release: the gateway's, the operator's."""
+    return {
+        "from": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.release_namespace}},
+                "podSelector": {"matchLabels": {COMPONENT_LABEL: component}},
+            }
+            for component in components
+        ],
+        "ports": [{"protocol": "TCP", "port": port}],
+    }
+
+
+def from_pods(labels: Mapping[str, str], *, port: int) -> JsonObject:
+    """In from pods of the same namespace."""
+    return {"from": [{"podSelector": {"matchLabels": dict(labels)}}], "ports": [{"protocol": "TCP", "port": port}]}
+
+
+def to_pods(labels: Mapping[str, str], *, port: int) -> JsonObject:
+    """Out to pods of the same namespace."""
+    return {"to": [{"podSelector": {"matchLabels": dict(labels)}}], "ports": [{"protocol": "TCP", "port": port}]}
+
+
+def to_dns() -> JsonObject:
+    """Out to name servers."""
+    return {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+
+
+def to_platform(settings: BuildSettings) -> list[JsonObject]:
+    """Out to the store and, where the chart names one, to the telemetry collector."""
+    ports = sorted({settings.store_port, *_telemetry_ports(settings)})
+    return [
+        {
+            "to": [
+                {"namespaceSelector": {}},
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(METADATA_ADDRESSES)}},
+            ],
+            "ports": [{"protocol": "TCP", "port": port} for port in ports],
+        }
+    ]
+
+
+def _telemetry_ports(settings: BuildSettings) -> set[int]:
+    end_points = [
+        str(variable.get("value", ""))
+        for variable in settings.pod_env
+        if str(variable.get("name", "")).startswith("OTEL_EXPORTER_OTLP") and "ENDPOINT" in str(variable["name"])
+    ]
+    parsed = [urlsplit(end_point) for end_point in end_points if end_point]
+    return {part.port or (443 if part.scheme == "https" else 80) for part in parsed}

@@ -1,0 +1,80 @@
+"""The store's share of a namespace: one schema, one role, one Secret, all derived and never read back.
+
+The role's password is an HMAC of the admin password over the namespace, so the operator can create the Secret without
+ever having to read one. Its name carries a hash of the password: rotating the admin secret makes a new Secret beside
+the old, and pods roll onto it.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from slipway_crds.meta import COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from slipway_operator.kinds import SECRET
+from slipway_operator.manifests import Manifest
+
+IDENTIFIER_MAX = 63
+"""Bytes in a Postgres identifier."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreAddress:
+    """Where pods find the store."""
+
+    host: str
+    port: int
+    database: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreAccess:
+    """What a namespace signs in to the store with."""
+
+    namespace: str
+    role: str
+    password: str
+
+    @property
+    def schema(self) -> str:
+        return self.role
+
+    @property
+    def secret_name(self) -> str:
+        return f"slipway-store-{hashlib.sha256(self.password.encode()).hexdigest()[:8]}"
+
+
+def store_access(namespace: str, admin_password: str) -> StoreAccess:
+    """The namespace's role and password."""
+    digest = hmac.digest(admin_password.encode(), f"store/v1/{namespace}".encode(), "sha256")
+    password = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return StoreAccess(namespace=namespace, role=role_name(namespace), password=password)
+
+
+def role_name(namespace: str) -> str:
+    """`ns_` and the namespace as a Postgres identifier; a long name is cut and told apart by a hash."""
+    name = "ns_" + namespace.replace("-", "_")
+    if len(name) <= IDENTIFIER_MAX:
+        return name
+    suffix = hashlib.sha256(namespace.encode()).hexdigest()[:8]
+    return f"{name[: IDENTIFIER_MAX - 9]}_{suffix}"
+
+
+def store_secret(access: StoreAccess, address: StoreAddress) -> Manifest:
+    """The Secret that pods of the namespace mount. It has no owner: it serves every agent and index there."""
+    dsn = (
+        f"postgresql://{access.role}:{quote(access.password, safe='')}@{address.host}:{address.port}"
+        f"/{quote(address.database, safe='')}?options=-csearch_path%3D{access.schema}"
+    )
+    return {
+        "apiVersion": SECRET.api_version,
+        "kind": SECRET.name,
+        "metadata": {
+            "name": access.secret_name,
+            "namespace": access.namespace,
+            "labels": {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: "store"},
+        },
+        "type": "Opaque",
+        "stringData": {"dsn": dsn},
+    }

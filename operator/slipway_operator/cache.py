@@ -1,0 +1,212 @@
+"""What the operator knows of the cluster: our two kinds, their children, and the versions of ConfigMaps.
+
+Filled by a listing before the first decision and by the watches afterwards, and by the answers to our own writes, so
+that a decision never rests on a state that is older than our last write. All access is from one event loop.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from slipway_crds.agent import Agent
+from slipway_crds.meta import PAUSED_ANNOTATION
+from slipway_crds.vectorindex import VectorIndex
+from slipway_operator.kinds import AGENT, DEPLOYMENT, VECTOR_INDEX
+from slipway_operator.projections import Child, DeploymentState
+
+
+class Key(NamedTuple):
+    """One of our resources."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """An Agent or VectorIndex as it stands on the API server."""
+
+    key: Key
+    uid: str
+    version: int
+    generation: int
+    deleting_since: str
+    finalizers: tuple[str, ...]
+    paused: bool
+    model: Agent | VectorIndex | None
+    """None if the object does not fit this version of the kind."""
+    error: str
+    status: Mapping[str, Any]
+
+
+def resource_of(kind: str, raw: Mapping[str, Any]) -> Resource:
+    """The raw object, parsed."""
+    metadata = raw["metadata"]
+    model: Agent | VectorIndex | None = None
+    error = ""
+    try:
+        plain = {key: value for key, value in raw.items() if key in ("kind", "metadata", "spec")}
+        model = (Agent if kind == AGENT.name else VectorIndex).model_validate({**plain, "kind": kind})
+    except ValidationError as problem:
+        error = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in problem.errors())
+    return Resource(
+        key=Key(kind, metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        version=int(metadata["resourceVersion"]),
+        generation=int(metadata.get("generation", 0)),
+        deleting_since=metadata.get("deletionTimestamp", ""),
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        paused=(metadata.get("annotations") or {}).get(PAUSED_ANNOTATION) == "true",
+        model=model,
+        error=error,
+        status=raw.get("status") or {},
+    )
+
+
+class Cache:
+    """Look-ups by key, by namespace and by owner. Methods that change it return the keys that are affected."""
+
+    def __init__(self) -> None:
+        self._resources: dict[Key, Resource] = {}
+        self._names: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._children: dict[tuple[str, str, str], Child] = {}
+        self._by_owner: dict[Key, set[tuple[str, str, str]]] = defaultdict(set)
+        self._config_maps: dict[tuple[str, str], str] = {}
+        self._rolling: set[tuple[str, str, str]] = set()
+
+    # What is there
+
+    def resource(self, key: Key) -> Resource | None:
+        return self._resources.get(key)
+
+    def keys(self) -> Iterator[Key]:
+        return iter(tuple(self._resources))
+
+    def in_namespace(self, kind: str, namespace: str) -> list[Resource]:
+        names = sorted(self._names.get((kind, namespace), ()))
+        return [self._resources[Key(kind, namespace, name)] for name in names]
+
+    def children(self, key: Key) -> tuple[Child, ...]:
+        return tuple(self._children[child] for child in sorted(self._by_owner.get(key, ())))
+
+    def child(self, kind: str, namespace: str, name: str) -> Child | None:
+        return self._children.get((kind, namespace, name))
+
+    def config_map_version(self, namespace: str, name: str) -> str | None:
+        """Identity and version of any ConfigMap; None if there is none."""
+        return self._config_maps.get((namespace, name))
+
+    def rolling(self) -> int:
+        """Deployments whose pods are being replaced while older ones serve."""
+        return len(self._rolling)
+
+    def count(self) -> Mapping[str, int]:
+        """Resources and children, for the metrics."""
+        return {"resources": len(self._resources), "children": len(self._children)}
+
+    # What happens to it
+
+    def put_resource(self, new: Resource) -> set[Key]:
+        old = self._resources.get(new.key)
+        if old is not None and old.uid == new.uid and old.version >= new.version:
+            return set()
+        self._resources[new.key] = new
+        self._names[(new.key.kind, new.key.namespace)].add(new.key.name)
+        readers = self._readers(new.key) if _matters_to_readers(old) != _matters_to_readers(new) else set()
+        return {new.key} | readers
+
+    def drop_resource(self, key: Key, uid: str) -> set[Key]:
+        old = self._resources.get(key)
+        if old is None or old.uid != uid:
+            return set()
+        del self._resources[key]
+        self._names[(key.kind, key.namespace)].discard(key.name)
+        return {key} | self._readers(key)
+
+    def put_child(self, new: Child) -> set[Key]:
+        old = self._children.get(new.key)
+        if old is not None and old.uid == new.uid and old.version >= new.version:
+            return set()
+        affected = self._forget(old) if old is not None else set()
+        owner = Key(new.owner[0], new.namespace, new.owner[1])
+        self._children[new.key] = new
+        self._by_owner[owner].add(new.key)
+        if new.kind == DEPLOYMENT.name and isinstance(new.detail, DeploymentState) and _serves_and_rolls(new.detail):
+            self._rolling.add(new.key)
+        return affected | {owner}
+
+    def drop_child(self, key: tuple[str, str, str], uid: str) -> set[Key]:
+        old = self._children.get(key)
+        if old is None or old.uid != uid:
+            return set()
+        return self._forget(old)
+
+    def put_config_map(self, namespace: str, name: str, version: str | None) -> set[Key]:
+        """Any ConfigMap's identity and version, or None when it is gone."""
+        if self._config_maps.get((namespace, name)) == version:
+            return set()
+        if version is None:
+            del self._config_maps[(namespace, name)]
+        else:
+            self._config_maps[(namespace, name)] = version
+        return {
+            resource.key
+            for resource in self.in_namespace(VECTOR_INDEX.name, namespace)
+            if isinstance(resource.model, VectorIndex)
+            and any(source.config_map.name == name for source in resource.model.spec.sources)
+        }
+
+    def known(self, kind: str) -> Mapping[tuple[str, str], str]:
+        """Namespace and name to uid of everything cached of a kind."""
+        if kind in (AGENT.name, VECTOR_INDEX.name):
+            return {(key.namespace, key.name): each.uid for key, each in self._resources.items() if key.kind == kind}
+        return {(key[1], key[2]): child.uid for key, child in self._children.items() if key[0] == kind}
+
+    def known_config_maps(self) -> Iterable[tuple[str, str]]:
+        return tuple(self._config_maps)
+
+    def drop(self, kind: str, namespace: str, name: str, uid: str) -> set[Key]:
+        """An object of any kind is gone."""
+        if kind in (AGENT.name, VECTOR_INDEX.name):
+            return self.drop_resource(Key(kind, namespace, name), uid)
+        return self.drop_child((kind, namespace, name), uid)
+
+    def _forget(self, child: Child) -> set[Key]:
+        owner = Key(child.owner[0], child.namespace, child.owner[1])
+        del self._children[child.key]
+        self._rolling.discard(child.key)
+        self._by_owner[owner].discard(child.key)
+        if not self._by_owner[owner]:
+            del self._by_owner[owner]
+        return {owner}
+
+    def _readers(self, key: Key) -> set[Key]:
+        """Agents that name this index."""
+        if key.kind != VECTOR_INDEX.name:
+            return set()
+        return {
+            resource.key
+            for resource in self.in_namespace(AGENT.name, key.namespace)
+            if isinstance(resource.model, Agent)
+            and any(knowledge.index_ref.name == key.name for knowledge in resource.model.spec.knowledge)
+        }
+
+
+def _matters_to_readers(index: Resource | None) -> tuple[object, ...]:
+    """What an Agent's status depends on: progress of an ingestion is none of it."""
+    if index is None:
+        return ()
+    ready = [
+        (condition.get("status"), condition.get("reason"))
+        for condition in index.status.get("conditions") or ()
+        if condition.get("type") == "Ready"
+    ]
+    return (index.uid, index.model is None, index.status.get("activeRevision"), tuple(ready))
+
+
+def _serves_and_rolls(state: DeploymentState) -> bool:
+    return state.rolling and state.available > 0

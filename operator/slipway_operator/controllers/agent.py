@@ -1,0 +1,120 @@
+"""One look at an Agent: gather what the decision needs, plan, carry out."""
+
+import time
+
+import aiohttp
+
+from slipway_crds.agent import Agent
+from slipway_crds.vectorindex import VectorIndex
+from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.cache import Cache, Key, Resource
+from slipway_operator.controllers.executor import Executor
+from slipway_operator.controllers.peek import not_ready_because
+from slipway_operator.kinds import POD, VECTOR_INDEX
+from slipway_operator.plans.agent import AgentView, plan_agent
+from slipway_operator.plans.plan import Plan
+from slipway_operator.projections import DeploymentState, PodState
+from slipway_operator.status import Trouble, paused_status
+from slipway_operator.store import StoreError, StoreKeeper
+
+
+class AgentController:
+    """Makes Agents real."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        executor: Executor,
+        store: StoreKeeper,
+        http: aiohttp.ClientSession,
+        build: BuildSettings,
+        drain_timeout: float,
+        gateway_url: str,
+    ) -> None:
+        self._cache = cache
+        self._executor = executor
+        self._store = store
+        self._http = http
+        self._build = build
+        self._drain_timeout = drain_timeout
+        self._gateway_url = gateway_url
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look once. Returns in how many seconds to look again, if that is known.
+
+        Raises:
+            ApiError: if the API server refuses or is away; the caller tries again later.
+        """
+        resource = self._cache.resource(key)
+        if resource is None or resource.deleting_since:
+            return None
+        now = time.time()
+        if resource.paused:
+            status = paused_status(resource.status, generation=resource.generation, now=now)
+            await self._executor.write_status(resource, status)
+            return None
+        if not isinstance(resource.model, Agent):
+            trouble = Trouble("InvalidSpec", f"This version of Slipway cannot read the spec: {resource.error}.")
+            await self._executor.refuse(resource, trouble, now=now)
+            return None
+        view = self._view(resource, resource.model)
+        plan = self._plan(view, now)
+        if _unsettled(view, plan):
+            view = self._view(
+                resource,
+                resource.model,
+                store_problem=await self._store_problem(key),
+                readiness=await self._readiness(key),
+            )
+            plan = self._plan(view, now)
+        wake_after = await self._executor.execute(resource, plan, now=now)
+        # A store that is away is asked again soon, whatever else there is to wait for.
+        return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
+
+    def _plan(self, view: AgentView, now: float) -> Plan:
+        return plan_agent(view, self._build, drain_timeout=self._drain_timeout, gateway_url=self._gateway_url, now=now)
+
+    def _view(self, resource: Resource, agent: Agent, *, store_problem: str = "", readiness: str = "") -> AgentView:
+        key = resource.key
+        return AgentView(
+            resource=resource,
+            agent=agent,
+            indexes={
+                index.key.name: index
+                for index in self._cache.in_namespace(VECTOR_INDEX.name, key.namespace)
+                if isinstance(index.model, VectorIndex)
+            },
+            children=self._cache.children(key),
+            store_secret=self._store.access(key.namespace).secret_name,
+            store_problem=store_problem,
+            readiness=readiness,
+        )
+
+    async def _store_problem(self, key: Key) -> str:
+        try:
+            await self._store.ensure(key.namespace)
+        except StoreError as error:
+            return str(error)
+        return ""
+
+    async def _readiness(self, key: Key) -> str:
+        for child in self._cache.children(key):
+            pod = child.detail
+            if (
+                child.kind == POD.name
+                and isinstance(pod, PodState)
+                and pod.phase == "Running"
+                and not pod.ready
+                and pod.ip
+            ):
+                return await not_ready_because(self._http, pod.ip)
+        return ""
+
+
+def _unsettled(view: AgentView, plan: Plan) -> bool:
+    """Whether the store and the pods have to be asked: not while everything serves, so that idle means idle."""
+    if isinstance(view.resolve(), tuple):
+        return False
+    states = [each.detail for each in view.deployments if isinstance(each.detail, DeploymentState)]
+    return not states or any(not state.complete for state in states) or any(not each.adopt for each in plan.apply)

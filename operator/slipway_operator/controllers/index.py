@@ -1,0 +1,156 @@
+"""One look at a VectorIndex: gather what the decision needs, plan, carry out; and see it off when it is deleted."""
+
+import logging
+import time
+
+import aiohttp
+
+from slipway_crds.meta import GROUP
+from slipway_crds.vectorindex import VectorIndex
+from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.cache import Cache, Key, Resource, resource_of
+from slipway_operator.controllers.events import announce
+from slipway_operator.controllers.executor import Executor
+from slipway_operator.controllers.peek import progress_of
+from slipway_operator.kinds import JOB, VECTOR_INDEX
+from slipway_operator.kube import ApiError, KubeClient
+from slipway_operator.plans.index import IndexView, plan_index
+from slipway_operator.status import Trouble, epoch, paused_status
+from slipway_operator.store import StoreError, StoreKeeper
+
+logger = logging.getLogger(__name__)
+
+FINALIZER = f"{GROUP}/stored-documents"
+"""On an index whose deletionPolicy is Delete: what the store keeps of it has to go as well."""
+RELEASE_SECONDS = 600.0
+"""After this long the index is let go, whatever the store says: a deletion that hangs is worse than left-overs."""
+RETRY_SECONDS = 5.0
+
+
+class IndexController:
+    """Makes VectorIndexes real."""
+
+    def __init__(
+        self,
+        *,
+        kube: KubeClient,
+        cache: Cache,
+        executor: Executor,
+        store: StoreKeeper,
+        http: aiohttp.ClientSession,
+        build: BuildSettings,
+    ) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._executor = executor
+        self._store = store
+        self._http = http
+        self._build = build
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look once. Returns in how many seconds to look again, if that is known.
+
+        Raises:
+            ApiError: if the API server refuses or is away; the caller tries again later.
+        """
+        resource = self._cache.resource(key)
+        if resource is None:
+            return None
+        if resource.deleting_since:
+            return await self._see_off(resource)
+        now = time.time()
+        if resource.paused:
+            status = paused_status(resource.status, generation=resource.generation, now=now)
+            await self._executor.write_status(resource, status)
+            return None
+        if not isinstance(resource.model, VectorIndex):
+            trouble = Trouble("InvalidSpec", f"This version of Slipway cannot read the spec: {resource.error}.")
+            await self._executor.refuse(resource, trouble, now=now)
+            return None
+        return await self._look(resource, resource.model, now)
+
+    async def _look(self, resource: Resource, index: VectorIndex, now: float) -> float | None:
+        await self._set_finalizer(resource, wanted=index.spec.deletion_policy == "Delete")
+        view = self._view(resource, index)
+        run = view.runs.current or view.runs.unfinished
+        store_problem = ""
+        if run is None or (not run.finished and run.running_pod is None):
+            store_problem = await self._store_problem(resource.key)
+        progress = ""
+        if run is not None and not run.finished and run.running_pod is not None:
+            progress = await progress_of(self._http, run.running_pod.ip)
+        view = self._view(resource, index, store_problem=store_problem, progress=progress)
+        wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
+        return min(wake_after or RETRY_SECONDS, RETRY_SECONDS) if store_problem else wake_after
+
+    def _view(
+        self, resource: Resource, index: VectorIndex, *, store_problem: str = "", progress: str = ""
+    ) -> IndexView:
+        namespace = resource.key.namespace
+        return IndexView(
+            resource=resource,
+            index=index,
+            children=self._cache.children(resource.key),
+            source_versions={
+                source.name: self._cache.config_map_version(namespace, source.config_map.name)
+                for source in index.spec.sources
+            },
+            store_secret=self._store.access(namespace).secret_name,
+            store_problem=store_problem,
+            progress=progress,
+        )
+
+    async def _store_problem(self, key: Key) -> str:
+        try:
+            await self._store.ensure(key.namespace)
+        except StoreError as error:
+            return str(error)
+        return ""
+
+    async def _set_finalizer(self, resource: Resource, *, wanted: bool) -> None:
+        if wanted == (FINALIZER in resource.finalizers):
+            return
+        others = [each for each in resource.finalizers if each != FINALIZER]
+        await self._write_finalizers(resource, [*others, FINALIZER] if wanted else others)
+
+    async def _write_finalizers(self, resource: Resource, finalizers: list[str]) -> None:
+        key = resource.key
+        # The version makes this fail, and be tried again, if somebody else has changed the list meanwhile.
+        body = {"metadata": {"resourceVersion": str(resource.version), "finalizers": finalizers or None}}
+        raw = await self._kube.merge(VECTOR_INDEX, key.namespace, key.name, body)
+        if "deletionTimestamp" not in raw["metadata"]:
+            self._cache.put_resource(resource_of(VECTOR_INDEX.name, raw))
+
+    async def _see_off(self, resource: Resource) -> float | None:
+        """Stop what writes, delete what the store keeps, let the index go."""
+        if FINALIZER not in resource.finalizers:
+            return None
+        key = resource.key
+        jobs = [child for child in self._cache.children(key) if child.kind == JOB.name]
+        for job in jobs:
+            if not job.deleting:
+                await self._kube.delete(JOB, key.namespace, job.name, uid=job.uid, propagation="Foreground")
+        try:
+            if jobs and not self._overdue(resource):
+                return RETRY_SECONDS
+            await self._store.purge(key.namespace, key.name)
+        except StoreError as error:
+            if not self._overdue(resource) and not await self._namespace_goes(key.namespace):
+                logger.warning("cannot purge yet: %s", error)
+                return RETRY_SECONDS
+            said = f"Let go without deleting its documents from the store: {error}"
+            await announce(self._kube, resource, reason="NotPurged", message=said)
+        rest = [each for each in resource.finalizers if each != FINALIZER]
+        await self._write_finalizers(resource, rest)
+        return None
+
+    def _overdue(self, resource: Resource) -> bool:
+        return time.time() > epoch(resource.deleting_since) + RELEASE_SECONDS
+
+    async def _namespace_goes(self, name: str) -> bool:
+        try:
+            namespace = await self._kube.get_namespace(name)
+        except ApiError as error:
+            logger.warning("cannot look at namespace %s: %s", name, error)
+            return False
+        return namespace is None or "deletionTimestamp" in namespace["metadata"]

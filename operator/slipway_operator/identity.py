@@ -1,0 +1,59 @@
+"""The gateway's signing key: derived from the admin secret, given to the gateway as a Secret and to hosts as public key.
+
+Deriving it means that the operator never has to read a Secret to know the public half.
+"""
+
+import base64
+import hmac
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from slipway_crds.meta import COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from slipway_operator.kinds import POD, SECRET
+from slipway_operator.kube import KubeClient
+from slipway_operator.manifests import Manifest
+
+SECRET_NAME = "slipway-identity"
+KEY = "private.pem"
+
+
+def identity_key(admin_password: str) -> Ed25519PrivateKey:
+    """The same key for the same admin password."""
+    seed = hmac.digest(admin_password.encode(), b"identity/v1", "sha256")
+    return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def public_key(key: Ed25519PrivateKey) -> str:
+    """Base64 of the 32 raw bytes, as hosts take it."""
+    return base64.b64encode(key.public_key().public_bytes_raw()).decode()
+
+
+def identity_secret(key: Ed25519PrivateKey, namespace: str) -> Manifest:
+    """What the gateway mounts."""
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return {
+        "apiVersion": SECRET.api_version,
+        "kind": SECRET.name,
+        "metadata": {
+            "name": SECRET_NAME,
+            "namespace": namespace,
+            "labels": {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: "gateway"},
+        },
+        "type": "Opaque",
+        "stringData": {KEY: pem},
+    }
+
+
+async def ensure_identity(kube: KubeClient, key: Ed25519PrivateKey, namespace: str) -> None:
+    """Create the Secret unless a gateway is ready, which proves that it is there: idle means no write at all.
+
+    Raises:
+        ApiError: if the API server refuses.
+    """
+    async for pods, _ in kube.pages(POD, namespace, labels=f"{COMPONENT_LABEL}=gateway"):
+        for pod in pods:
+            conditions = (pod.get("status") or {}).get("conditions") or ()
+            if any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):
+                return
+    await kube.create(identity_secret(key, namespace))

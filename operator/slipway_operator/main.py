@@ -1,0 +1,198 @@
+"""The operator's process: connect, wait to lead, list everything, then watch and work until told to stop.
+
+Losing the Lease, a dead watch or a dead worker ends the process: starting again from nothing is the one recovery that
+is always right, since nothing is kept outside the cluster.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine
+
+import aiohttp
+import kopf
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from slipway_operator import logs, metrics
+from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.cache import Cache
+from slipway_operator.controllers.agent import AgentController
+from slipway_operator.controllers.executor import Executor
+from slipway_operator.controllers.index import IndexController
+from slipway_operator.identity import ensure_identity, identity_key, public_key
+from slipway_operator.kinds import AGENT, VECTOR_INDEX
+from slipway_operator.kube import ApiError, KubeClient, connect
+from slipway_operator.leader import LeaderElection
+from slipway_operator.probes import Health
+from slipway_operator.queue import FairQueue
+from slipway_operator.settings import OperatorSettings
+from slipway_operator.store import Admin, StoreKeeper, read_admin
+from slipway_operator.watches import Watches
+from slipway_operator.watching import Watching
+from slipway_operator.workers import Reconcile, work_forever
+
+logger = logging.getLogger(__name__)
+
+IDENTITY_CHECK_SECONDS = 30.0
+MEASURE_SECONDS = 1.0
+
+
+def main() -> None:
+    """The console script. Exits with 1 when leadership or a part of the process is lost."""
+    settings = OperatorSettings()
+    logs.configure(settings.log_level)
+    raise SystemExit(asyncio.run(run(settings)))
+
+
+async def run(settings: OperatorSettings) -> int:
+    """Run until a signal (returns 0) or until something is lost (returns 1)."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    watches = Watches()
+    health = Health(watches)
+    kube = await connect()
+    async with _serving(health, settings.probe_port), contextlib.aclosing(kube):
+        identity = settings.pod_name or f"{socket.gethostname()}-{os.getpid()}"
+        leader = LeaderElection(kube, namespace=settings.release_namespace, name=settings.lease_name, identity=identity)
+        health.started = True
+        if not await _until(stop, _acquire(leader)):
+            return 0
+        try:
+            return await _lead(settings, kube, watches, leader, stop)
+        finally:
+            with contextlib.suppress(ApiError):
+                await leader.release()
+
+
+async def _acquire(leader: LeaderElection) -> None:
+    while True:
+        try:
+            return await leader.acquire()
+        except ApiError as error:
+            logger.warning("cannot reach the lease: %s", error)
+            await asyncio.sleep(1)
+
+
+async def _lead(
+    settings: OperatorSettings, kube: KubeClient, watches: Watches, leader: LeaderElection, stop: asyncio.Event
+) -> int:
+    admin = read_admin(settings.admin_dsn_file, host=settings.store_host, port=settings.store_port)
+    key = identity_key(admin.password)
+    build = settings.for_builders(identity_public_key=public_key(key), store_port=admin.address.port)
+    cache, queue = Cache(), FairQueue()
+    watching = Watching(
+        kube,
+        cache,
+        watches,
+        namespaces=settings.watch_namespaces,
+        lease_name=settings.lease_name,
+        enqueue=queue.add,
+    )
+    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
+        holding = tasks.create_task(leader.hold(), name="lease")
+        await watching.fill()
+        since = await watching.fill_config_maps()
+        controllers = _controllers(settings, kube, cache, watches, queue, http, build, admin)
+        background = [
+            tasks.create_task(_watch(watching, settings, stop), name="kopf"),
+            tasks.create_task(watching.sweep_forever(), name="sweep"),
+            tasks.create_task(_identity_forever(kube, key, settings.release_namespace), name="identity"),
+            tasks.create_task(_measure_forever(queue, cache, watches), name="measure"),
+            *(tasks.create_task(watching.watch_config_maps_forever(*scope)) for scope in since.items()),
+        ]
+        watches.start_canary()
+        for each in cache.keys():
+            queue.add(each)
+        background += [tasks.create_task(work_forever(queue, cache, controllers)) for _ in range(settings.workers)]
+        stopping = tasks.create_task(stop.wait(), name="stop")
+        await asyncio.wait([stopping, holding], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*background, holding, stopping):
+            task.cancel()
+    return 0 if stop.is_set() else 1
+
+
+def _controllers(
+    settings: OperatorSettings,
+    kube: KubeClient,
+    cache: Cache,
+    watches: Watches,
+    queue: FairQueue,
+    http: aiohttp.ClientSession,
+    build: BuildSettings,
+    admin: Admin,
+) -> dict[str, Reconcile]:
+    executor = Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add)
+    store = StoreKeeper(kube, admin)
+    agents = AgentController(
+        cache=cache,
+        executor=executor,
+        store=store,
+        http=http,
+        build=build,
+        drain_timeout=settings.drain_timeout,
+        gateway_url=settings.gateway_url,
+    )
+    indexes = IndexController(kube=kube, cache=cache, executor=executor, store=store, http=http, build=build)
+    return {AGENT.name: agents.reconcile, VECTOR_INDEX.name: indexes.reconcile}
+
+
+async def _watch(watching: Watching, settings: OperatorSettings, stop: asyncio.Event) -> None:
+    """kopf, until it is told to stop; it takes over the signals."""
+    await kopf.operator(
+        registry=watching.registry(),
+        settings=watching.settings(),
+        standalone=True,
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+        stop_flag=stop,
+    )
+    stop.set()
+
+
+async def _identity_forever(kube: KubeClient, key: Ed25519PrivateKey, namespace: str) -> None:
+    while True:
+        try:
+            await ensure_identity(kube, key, namespace)
+        except ApiError as error:
+            logger.warning("the gateway's key is not made: %s", error)
+        await asyncio.sleep(IDENTITY_CHECK_SECONDS)
+
+
+async def _measure_forever(queue: FairQueue, cache: Cache, watches: Watches) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + MEASURE_SECONDS
+        await asyncio.sleep(MEASURE_SECONDS)
+        metrics.LOOP_LAG.set(max(0.0, loop.time() - due))
+        metrics.QUEUE_DEPTH.set(queue.depth)
+        metrics.QUEUE_AGE.set(queue.oldest)
+        for what, count in cache.count().items():
+            metrics.CACHED.labels(what).set(count)
+        watches.report()
+
+
+@contextlib.asynccontextmanager
+async def _serving(health: Health, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(health.app(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, port=port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Whether the work was done before the stop."""
+    doing, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([doing, stopping], return_when=asyncio.FIRST_COMPLETED)
+    for task in (doing, stopping):
+        task.cancel()
+    await asyncio.gather(doing, stopping, return_exceptions=True)
+    return not stop.is_set()

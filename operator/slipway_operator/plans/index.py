@@ -1,0 +1,187 @@
+"""What a VectorIndex needs done now: its server, and the ingestion of its sources."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from slipway_crds.resolve import ingest_config
+from slipway_crds.vectorindex import Chroma, VectorIndex
+from slipway_operator.builders.index import child_name, index_objects
+from slipway_operator.builders.ingest import Ingestion, ingest_objects, ingest_policy, sources_hash
+from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.cache import Resource
+from slipway_operator.drift import APPLIED_ANNOTATION, stamp
+from slipway_operator.kinds import CONFIG_MAP, JOB, POD, STATEFUL_SET
+from slipway_operator.manifests import Manifest
+from slipway_operator.plans import ingestion
+from slipway_operator.plans.index_status import IndexStanding, index_status
+from slipway_operator.plans.ingestion import Run, Runs, may_start, runs_of
+from slipway_operator.plans.plan import Apply, Delete, Plan, changes, owner_of
+from slipway_operator.plans.pods import trouble_of
+from slipway_operator.projections import Child, PodState, StatefulSetState
+from slipway_operator.status import Trouble
+
+_UNITS = {"m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4}
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexView:
+    """A VectorIndex with everything that the decision depends on."""
+
+    resource: Resource
+    index: VectorIndex
+    children: tuple[Child, ...]
+    source_versions: Mapping[str, str | None]
+    """Version of each source's ConfigMap, by the name of the source; None where there is none."""
+    store_secret: str
+    store_problem: str = ""
+    progress: str = ""
+    """What the running ingestion says about how far it is."""
+
+    @cached_property
+    def by_kind_and_name(self) -> dict[tuple[str, str], Child]:
+        return {(child.kind, child.name): child for child in self.children if not child.deleting}
+
+    @property
+    def server(self) -> Child | None:
+        return self.by_kind_and_name.get((STATEFUL_SET.name, child_name(self.resource.key.name)))
+
+    @property
+    def missing_sources(self) -> list[str]:
+        """Names of the ConfigMaps that are not there."""
+        by_name = {source.name: source.config_map.name for source in self.index.spec.sources}
+        return sorted({by_name[name] for name, version in self.source_versions.items() if version is None})
+
+    @cached_property
+    def ingestion(self) -> Ingestion | None:
+        """What is to be ingested now; None while a source or the server is missing."""
+        if self.server is None or self.missing_sources:
+            return None
+        versions = {name: version or "" for name, version in self.source_versions.items()}
+        return Ingestion(
+            config=ingest_config(self.index),
+            sources=tuple(sorted(self.index.spec.sources, key=lambda source: source.name)),
+            sources_hash=sources_hash(versions),
+            server_uid=self.server.uid,
+        )
+
+    @cached_property
+    def runs(self) -> Runs:
+        return runs_of(self.children, self.ingestion)
+
+
+def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
+    """Everything that is to be done for a VectorIndex now. Nothing, if it is as it should be."""
+    manifests, resized = _server_objects(view, settings)
+    runs, serving = view.runs, _serving(view)
+    outdated = False
+    if view.ingestion is not None:
+        config_map, job = ingest_objects(
+            owner_of(view.resource), settings, view.ingestion, store_secret=view.store_secret
+        )
+        if runs.current is not None or (serving and may_start(runs)):
+            manifests += [config_map, job]
+        outdated = runs.current is not None and _outdated(runs.current, job)
+    running = runs.current or runs.unfinished
+    job_trouble = _late_trouble(running.pods if running else (), settings, now)
+    stop = ingestion.to_stop(runs, view.ingestion, outdated=outdated, in_trouble=job_trouble is not None, now=now)
+    status, wake_after = index_status(
+        IndexStanding(
+            resource=view.resource,
+            runs=runs,
+            missing_sources=view.missing_sources,
+            serving=serving,
+            trouble=_late_trouble(_server_pods(view), settings, now) or job_trouble or resized,
+            store_problem=view.store_problem,
+            progress=view.progress,
+        ),
+        now=now,
+    )
+    return Plan(
+        apply=tuple(_not_stopped(changes(manifests, view.by_kind_and_name, view.resource.uid), stop)),
+        annotate=tuple(ingestion.to_keep(runs.last)),
+        delete=tuple([*stop, *_stale_config_maps(view, runs, stop)]),
+        status=status,
+        wake_after=wake_after,
+    )
+
+
+def _server_objects(view: IndexView, settings: BuildSettings) -> tuple[list[Manifest], Trouble | None]:
+    """The server's objects, and the trouble if its storage was edited: volumes stay as they were made."""
+    owner, spec = owner_of(view.resource), view.index.spec
+    chroma = spec.backend.chroma
+    made = view.server.detail if view.server is not None else None
+    trouble = None
+    if isinstance(made, StatefulSetState) and not _same_storage(chroma, made):
+        trouble = Trouble(
+            "StorageImmutable",
+            f"The volume was made with storage {made.storage} and StorageClass {made.storage_class or 'default'}, and "
+            "stays so. Put spec.backend.chroma back, or make a new VectorIndex and point the agents at it.",
+        )
+        chroma = Chroma(storage=made.storage, storage_class_name=made.storage_class)
+    objects = index_objects(owner, settings, chroma, deletion_policy=spec.deletion_policy)
+    return [*objects, ingest_policy(owner, settings)], trouble
+
+
+def _same_storage(chroma: Chroma, made: StatefulSetState) -> bool:
+    return chroma.storage_class_name == made.storage_class and quantity(chroma.storage) == quantity(made.storage)
+
+
+def quantity(text: str) -> Decimal:
+    """The number that a Kubernetes quantity stands for: the API server writes 1024Mi as 1Gi."""
+    match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text)
+    if match is None:
+        return Decimal(-1)
+    number, unit = Decimal(match[1]), match[2]
+    return number * 1024 ** _BINARY[unit] if unit in _BINARY else number.scaleb(_UNITS.get(unit, 0))
+
+
+def _serving(view: IndexView) -> bool:
+    return view.server is not None and isinstance(view.server.detail, StatefulSetState) and view.server.detail.ready > 0
+
+
+def _outdated(run: Run, job: Manifest) -> bool:
+    return run.job.applied != stamp(job)["metadata"].get("annotations", {})[APPLIED_ANNOTATION]
+
+
+def _server_pods(view: IndexView) -> list[Child]:
+    return [
+        child
+        for child in view.children
+        if child.kind == POD.name and isinstance(child.detail, PodState) and not child.detail.job
+    ]
+
+
+def _late_trouble(pods: list[Child] | tuple[Child, ...], settings: BuildSettings, now: float) -> Trouble | None:
+    late = [
+        pod
+        for pod in pods
+        if isinstance(pod.detail, PodState)
+        and pod.detail.phase not in ("Succeeded", "Failed")
+        and now > pod.detail.unready_since + settings.rollout_deadline
+    ]
+    return trouble_of(late, past=f"This has lasted longer than {settings.rollout_deadline} s.")
+
+
+def _not_stopped(applies: list[Apply], stop: list[Delete]) -> list[Apply]:
+    names = {each.child.name for each in stop}
+    return [
+        each
+        for each in applies
+        if each.manifest["kind"] not in (JOB.name, CONFIG_MAP.name) or each.manifest["metadata"]["name"] not in names
+    ]
+
+
+def _stale_config_maps(view: IndexView, runs: Runs, stop: list[Delete]) -> list[Delete]:
+    stopped = {each.child.name for each in stop}
+    kept = {run.job.name for run in (runs.current, *runs.others) if run is not None} - stopped
+    if view.ingestion is not None:
+        kept.add(view.ingestion.name)
+    return [
+        Delete(child=child)
+        for (kind, name), child in view.by_kind_and_name.items()
+        if kind == CONFIG_MAP.name and name not in kept and child.owner_uid == view.resource.uid
+    ]

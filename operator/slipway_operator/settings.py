@@ -1,0 +1,79 @@
+"""What the chart tells the operator, read once from the environment."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from slipway_crds.fields import parse_duration
+from slipway_operator.builders.inputs import BuildSettings
+
+
+def _comma_separated(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str) and value and not value.isdigit():
+        return int(parse_duration(value).total_seconds())
+    return value
+
+
+class OperatorSettings(BaseSettings):
+    """Environment variables `SLIPWAY_OPERATOR_*`. Times are seconds, or durations such as `90s`."""
+
+    model_config = SettingsConfigDict(env_prefix="SLIPWAY_OPERATOR_", frozen=True, extra="ignore")
+
+    runtime_image: str
+    chroma_image: str
+    image_pull_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    image_pull_policy: str = "IfNotPresent"
+    admin_dsn_file: Path = Path("/etc/slipway/admin/dsn")
+    store_host: str = ""
+    store_port: int | None = None
+    release_namespace: str = "slipway-system"
+    gateway_url: str = "http://slipway-gateway.slipway-system.svc.cluster.local"
+    host_resources: dict[str, Any] = Field(default_factory=dict)
+    index_resources: dict[str, Any] = Field(default_factory=dict)
+    ingest_resources: dict[str, Any] = Field(default_factory=dict)
+    pod_env: list[dict[str, Any]] = Field(default_factory=list)
+    ca_config_map: str = ""
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    cluster_domain: str = "cluster.local"
+    lease_name: str = "slipway-operator"
+    pod_name: str = ""
+    drain_timeout: int = 90
+    rollout_deadline: int = 120
+    rolls_at_once: int = 3
+    """Agents whose pods are replaced at the same time when the chart or the runtime image changes."""
+    workers: int = 16
+    probe_port: int = 8081
+    log_level: str = "INFO"
+
+    _lists = field_validator("image_pull_secrets", "watch_namespaces", mode="before")(_comma_separated)
+    _times = field_validator("drain_timeout", "rollout_deadline", mode="before")(_seconds)
+
+    @field_validator("store_port", "host_resources", "index_resources", "ingest_resources", "pod_env", mode="before")
+    @classmethod
+    def _empty_means_default(cls, value: object, info: Any) -> object:
+        """An unset chart value arrives as an empty string."""
+        return cls.model_fields[info.field_name].get_default(call_default_factory=True) if value == "" else value
+
+    def for_builders(self, *, identity_public_key: str, store_port: int) -> BuildSettings:
+        """The part that decides what objects look like."""
+        return BuildSettings(
+            runtime_image=self.runtime_image,
+            chroma_image=self.chroma_image,
+            image_pull_secrets=self.image_pull_secrets,
+            image_pull_policy=self.image_pull_policy,
+            release_namespace=self.release_namespace,
+            host_resources=self.host_resources,
+            index_resources=self.index_resources,
+            ingest_resources=self.ingest_resources,
+            pod_env=tuple(self.pod_env),
+            ca_config_map=self.ca_config_map,
+            identity_public_key=identity_public_key,
+            store_port=store_port,
+            rollout_deadline=self.rollout_deadline,
+        )

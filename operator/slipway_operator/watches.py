@@ -1,0 +1,59 @@
+"""Whether the watches still deliver.
+
+A watch that silently stalls is the worst failure of an operator: everything looks fine and nothing happens. Two things
+show it. The leader's own Lease changes every few seconds and is watched like everything else, so the age of its last
+event is the age of the watching as a whole. And every write of ours must come back through the watch of its kind.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from slipway_operator import metrics
+from slipway_operator.kinds import LEASE
+
+CANARY_SECONDS = 60.0
+"""Without a sign of our own Lease for this long, watching has stalled; it is renewed every 5 s."""
+ECHO_SECONDS = 90.0
+"""A write that has not come back after this never will: kopf itself reconnects idle streams after 70 s."""
+
+
+class Watches:
+    """Signs of life, by kind. Times are of the given clock, in seconds."""
+
+    def __init__(self, *, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or asyncio.get_running_loop().time
+        self._seen: dict[str, float] = {}
+        self._expected: dict[tuple[str, str], tuple[int, float]] = {}
+
+    def touch(self, kind: str, uid: str, version: int, *, gone: bool = False) -> None:
+        """An event has come."""
+        self._seen[kind] = self._clock()
+        expected = self._expected.get((kind, uid))
+        if expected is not None and (gone or version >= expected[0]):
+            del self._expected[(kind, uid)]
+
+    def expect(self, kind: str, uid: str, version: int) -> None:
+        """We have written; the watch must deliver this version or a later one."""
+        first = self._expected.get((kind, uid), (0, self._clock()))[1]
+        self._expected[(kind, uid)] = (version, first)
+
+    def start_canary(self) -> None:
+        """From now on the Lease is watched."""
+        self._seen[LEASE.name] = self._clock()
+
+    def stalled(self) -> str:
+        """What is wrong, or nothing."""
+        now = self._clock()
+        canary = self._seen.get(LEASE.name)
+        if canary is not None and now - canary > CANARY_SECONDS:
+            return f"no event of our own Lease for {now - canary:.0f} s"
+        for (kind, _), (_, since) in self._expected.items():
+            if now - since > ECHO_SECONDS:
+                return f"a write to a {kind} has not come back for {now - since:.0f} s"
+        return ""
+
+    def report(self) -> None:
+        """Ages, for the metrics."""
+        now = self._clock()
+        for kind, seen in self._seen.items():
+            metrics.WATCH_AGE.labels(kind).set(now - seen)

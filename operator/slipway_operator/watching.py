@@ -1,0 +1,204 @@
+"""Watching, and nothing else: kopf delivers events, which go into the cache, and what they affect into the queue.
+
+kopf's other machinery (state handlers, finalizers, annotations) is not used: with `on.event` handlers alone it writes
+nothing. Two things that it does not do are done here. Nothing may be decided before everything has been listed, or an
+operator that starts would make again what is already there; and objects that vanish while a watch is interrupted are
+reported by nobody, so that now and then the cache is compared with a listing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import kopf
+
+from slipway_crds.meta import GROUP, MANAGED_BY, MANAGED_BY_LABEL
+from slipway_operator.cache import Cache, Key, resource_of
+from slipway_operator.kinds import AGENT, CHILDREN, CONFIG_MAP, LEASE, OWNERS, POD, VECTOR_INDEX, Kind
+from slipway_operator.kube import ApiError, KubeClient, RawObject
+from slipway_operator.projections import project
+from slipway_operator.watches import Watches
+
+logger = logging.getLogger(__name__)
+
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+WATCHED_CHILDREN = (*CHILDREN, POD)
+SWEEP_SECONDS = 600.0
+FIRST_SWEEP_SECONDS = 30.0
+"""Soon after the start: what was deleted between our listing and kopf's."""
+BROKEN_WATCH_SECONDS = 1.0
+
+
+class Watching:
+    """Keeps the cache as the API server is. `enqueue` is called with every key that an event affects."""
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        cache: Cache,
+        watches: Watches,
+        *,
+        namespaces: tuple[str, ...],
+        lease_name: str,
+        enqueue: Callable[[Key], None],
+    ) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._watches = watches
+        self._namespaces = namespaces
+        self._lease_name = lease_name
+        self._enqueue = enqueue
+
+    # The first listing, and the comparison later
+
+    async def fill(self) -> None:
+        """List everything once.
+
+        Raises:
+            ApiError: if that fails, such as for a missing CRD.
+        """
+        for kind in (*OWNERS, *WATCHED_CHILDREN):
+            for namespace in self._scopes():
+                labels = "" if kind in OWNERS else SELECTOR
+                async for page, _ in self._kube.pages(kind, namespace, labels=labels):
+                    for raw in page:
+                        self._put(kind, raw)
+
+    async def sweep_forever(self) -> None:
+        """Drop from the cache what is gone, now and then."""
+        delay = FIRST_SWEEP_SECONDS
+        while True:
+            await asyncio.sleep(delay)
+            delay = SWEEP_SECONDS
+            try:
+                for kind in (*OWNERS, *WATCHED_CHILDREN):
+                    await self._sweep(kind)
+            except ApiError as error:
+                logger.warning("could not compare the cache: %s", error)
+
+    async def _sweep(self, kind: Kind) -> None:
+        before = dict(self._cache.known(kind.name))
+        labels = "" if kind in OWNERS else SELECTOR
+        there: set[str] = set()
+        for namespace in self._scopes():
+            async for page, _ in self._kube.pages(kind, namespace, labels=labels, metadata_only=True):
+                there.update(raw["metadata"]["uid"] for raw in page)
+        for (namespace_name, name), uid in before.items():
+            if uid not in there:
+                self._announce(self._cache.drop(kind.name, namespace_name, name, uid))
+
+    # kopf
+
+    def registry(self) -> kopf.OperatorRegistry:
+        """The handlers: one for every kind, which does nothing but take note."""
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(_login)
+        for kind in (*OWNERS, *WATCHED_CHILDREN):
+            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(self._handler(kind))
+        kopf.on.event(LEASE.group, LEASE.version, LEASE.plural, registry=registry, id=LEASE.plural)(self._lease_event)
+        return registry
+
+    def settings(self) -> kopf.OperatorSettings:
+        """Children by their label; nothing posted, nothing persisted."""
+        settings = kopf.OperatorSettings()
+        for kind in WATCHED_CHILDREN:
+            settings.watching.label_selectors[kind.group, kind.version, kind.plural] = SELECTOR
+        settings.watching.field_selectors[LEASE.group, LEASE.version, LEASE.plural] = (
+            f"metadata.name={self._lease_name}"
+        )
+        settings.watching.chunk_size = 500
+        settings.posting.enabled = False
+        settings.networking.request_timeout = 30
+        settings.persistence.finalizer = f"{GROUP}/unused"
+        return settings
+
+    def _handler(self, kind: Kind) -> Callable[..., Any]:
+        async def take_note(event: kopf.RawEvent, **_: object) -> None:
+            raw = cast(RawObject, event["object"])
+            metadata = raw["metadata"]
+            gone = event["type"] == "DELETED"
+            self._watches.touch(kind.name, metadata["uid"], int(metadata["resourceVersion"]), gone=gone)
+            if gone:
+                dropped = self._cache.drop(kind.name, metadata["namespace"], metadata["name"], metadata["uid"])
+                self._announce(dropped)
+            else:
+                self._announce(self._put(kind, raw))
+
+        return take_note
+
+    async def _lease_event(self, event: kopf.RawEvent, **_: object) -> None:
+        metadata = cast(RawObject, event["object"])["metadata"]
+        self._watches.touch(LEASE.name, metadata["uid"], int(metadata["resourceVersion"]))
+
+    def _put(self, kind: Kind, raw: RawObject) -> set[Key]:
+        if kind in OWNERS:
+            return self._cache.put_resource(resource_of(kind.name, raw))
+        return self._cache.put_child(project(kind.name, raw))
+
+    # ConfigMaps that hold documents: metadata only, since kopf cannot, and they are large
+
+    async def fill_config_maps(self) -> dict[str | None, str]:
+        """List the versions of all ConfigMaps. Returns where to watch from, by scope."""
+        return {namespace: await self._list_config_maps(namespace) for namespace in self._scopes()}
+
+    async def watch_config_maps_forever(self, namespace: str | None, since: str) -> None:
+        """Follow the versions of ConfigMaps; lists again where the watch cannot go on."""
+        while True:
+            try:
+                stream = self._kube.watch_metadata(CONFIG_MAP, namespace, since=since, idle_timeout=90)
+                async for event in stream:
+                    since = self._config_map_event(event)
+            except ApiError as error:
+                if error.status == 410:
+                    since = await self._list_again(namespace, since)
+                elif error.status != 0:
+                    logger.warning("watching ConfigMaps: %s", error)
+                await asyncio.sleep(BROKEN_WATCH_SECONDS)
+
+    def _config_map_event(self, event: RawObject) -> str:
+        metadata = event["object"]["metadata"]
+        if event["type"] != "BOOKMARK":
+            version = None if event["type"] == "DELETED" else _identity(metadata)
+            self._announce(self._cache.put_config_map(metadata["namespace"], metadata["name"], version))
+        return str(metadata["resourceVersion"])
+
+    async def _list_again(self, namespace: str | None, since: str) -> str:
+        try:
+            return await self._list_config_maps(namespace)
+        except ApiError as error:
+            logger.warning("listing ConfigMaps: %s", error)
+            return since
+
+    async def _list_config_maps(self, namespace: str | None) -> str:
+        there: set[tuple[str, str]] = set()
+        since = ""
+        async for page, version in self._kube.pages(CONFIG_MAP, namespace, metadata_only=True):
+            since = version
+            for raw in page:
+                metadata = raw["metadata"]
+                there.add((metadata["namespace"], metadata["name"]))
+                affected = self._cache.put_config_map(metadata["namespace"], metadata["name"], _identity(metadata))
+                self._announce(affected)
+        for name in self._cache.known_config_maps():
+            if name not in there and namespace in (None, name[0]):
+                self._announce(self._cache.put_config_map(*name, None))
+        return since
+
+    def _scopes(self) -> tuple[str | None, ...]:
+        """Namespaces to list, or the whole cluster."""
+        return self._namespaces or (None,)
+
+    def _announce(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            if key.kind in (AGENT.name, VECTOR_INDEX.name) and key.name:
+                self._enqueue(key)
+
+
+def _identity(metadata: dict[str, Any]) -> str:
+    return f"{metadata['uid']}/{metadata['resourceVersion']}"
+
+
+async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """The pod's own account, or `KUBECONFIG`: the same as the API client's."""
+    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
