@@ -21,6 +21,8 @@ class Reason(StrEnum):
     AGENT_NOT_FOUND = "AgentNotFound"
     SESSION_NOT_FOUND = "SessionNotFound"
     RUN_NOT_FOUND = "RunNotFound"
+    NOT_FOUND = "NotFound"
+    METHOD_NOT_ALLOWED = "MethodNotAllowed"
     SESSION_FULL = "SessionFull"
     QUESTION_TOO_LARGE = "QuestionTooLarge"
     INVALID_REQUEST = "InvalidRequest"
@@ -49,6 +51,8 @@ KINDS: dict[Reason, Kind] = {
     Reason.AGENT_NOT_FOUND: Kind(404, "There is no such agent"),
     Reason.SESSION_NOT_FOUND: Kind(404, "There is no such session"),
     Reason.RUN_NOT_FOUND: Kind(404, "There is no such run"),
+    Reason.NOT_FOUND: Kind(404, "There is nothing at this path"),
+    Reason.METHOD_NOT_ALLOWED: Kind(405, "The method does not fit the path"),
     Reason.SESSION_FULL: Kind(409, "The session takes no more questions"),
     Reason.CANCELLED: Kind(409, "The run was cancelled"),
     Reason.QUESTION_TOO_LARGE: Kind(413, "The body is too large"),

@@ -74,7 +74,7 @@ CREATE TABLE runs (
     owner TEXT NOT NULL,
     lease_until DOUBLE PRECISION NOT NULL,
     outcome TEXT,
-    answer TEXT,
+    result TEXT,
     UNIQUE (session_id, turn)
 );
 CREATE INDEX runs_unfinished ON runs (owner) WHERE outcome IS NULL;

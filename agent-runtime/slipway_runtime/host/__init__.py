@@ -1,0 +1,1 @@
+"""A host: a process that serves agents. It joins agents, runs and protocols."""

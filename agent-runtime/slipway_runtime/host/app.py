@@ -1,0 +1,203 @@
+"""A host over HTTP. Only the gateway's signed identity is believed; every error is a problem with a reason."""
+
+import re
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from opentelemetry.trace import SpanKind
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from slipway_runtime.events import NumberedEvent
+from slipway_runtime.host.attempt import store_away
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.runs import Ask, draining, run_not_found, session_not_found
+from slipway_runtime.host.service import Host
+from slipway_runtime.identity import HEADER as IDENTITY_HEADER
+from slipway_runtime.identity import Caller, InvalidIdentity
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols import chat, sse
+from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.store.sessions import Session, SessionNotFound, delete_session, read_session
+from slipway_runtime.telemetry.metrics import metrics_endpoint
+from slipway_runtime.telemetry.tracing import incoming, span
+
+RUN_HEADER = "X-Slipway-Run"
+"""The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
+RUN_ID = re.compile("[0-9a-f]{32}")
+SESSION_ID = re.compile(chat.SESSION_ID_PATTERN)
+
+Handler = Callable[[Host, HostedAgent, Caller, Request], Awaitable[Response]]
+
+
+def create_host_app(host: Host) -> Starlette:
+    """The host's HTTP interface. Its lifespan runs the host; mounted in another app, run `host.running()` there."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with host.running():
+            yield
+
+    async def livez(_: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def readyz(_: Request) -> Response:
+        missing = await host.readiness.missing()
+        return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
+
+    agent = "/agents/{namespace}/{name}"
+    return Starlette(
+        routes=[
+            Route(f"{agent}/chat", _guarded(host, "chat", _ask), methods=["POST"]),
+            Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", _attach), methods=["GET"]),
+            Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
+            Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics_endpoint),
+        ],
+        exception_handlers={HTTPException: _http_problem, 500: _unexpected},
+        lifespan=lifespan,
+    )
+
+
+def _guarded(host: Host, name: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """A handler within a span, for a known caller and a known agent, whose problems become responses."""
+
+    async def endpoint(request: Request) -> Response:
+        agent = f"{request.path_params['namespace']}/{request.path_params['name']}"
+        attributes = {"slipway.agent": agent}
+        parent = incoming(request.headers)
+        with span(f"host {name}", parent=parent, kind=SpanKind.SERVER, attributes=attributes) as current:
+            try:
+                caller = _caller(host, request, agent)
+                response = await handler(host, _hosted(host, agent), caller, request)
+            except Problem as problem:
+                response = problem.response()
+            except StoreUnavailable:
+                host.runs.heartbeat.disturbed()
+                response = store_away().response()
+            current.set_attribute("http.response.status_code", response.status_code)
+            return response
+
+    return endpoint
+
+
+def _caller(host: Host, request: Request, agent: str) -> Caller:
+    token = request.headers.get(IDENTITY_HEADER)
+    if not token:
+        raise Problem(Reason.UNAUTHENTICATED, "Agents answer only through the gateway: send the request there.")
+    try:
+        return host.verifier.verify(token, agent)
+    except InvalidIdentity as error:
+        raise Problem(Reason.UNAUTHENTICATED, f"{error}. Send the request through the gateway.") from None
+
+
+def _hosted(host: Host, agent: str) -> HostedAgent:
+    hosted = host.runs.agents.get(agent)
+    if hosted is None:
+        raise Problem(Reason.AGENT_NOT_FOUND, f"There is no agent {agent} here. GET /agents lists those there are.")
+    return hosted
+
+
+async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
+    if host.runs.draining:
+        raise draining()
+    run_id = request.headers.get(RUN_HEADER) or uuid.uuid4().hex
+    if not RUN_ID.fullmatch(run_id):
+        raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
+    asked = chat.parse_request(await chat.read_body(request))
+    await host.runs.begin(hosted, Ask(run_id, caller.subject, asked.question, asked.session_id))
+    return await _answer(host, hosted, caller, request, run_id)
+
+
+async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
+    run_id = request.path_params["run_id"]
+    if not RUN_ID.fullmatch(run_id):
+        raise run_not_found()
+    await host.runs.check(run_id, agent=hosted.key, caller=caller.subject)
+    return await _answer(host, hosted, caller, request, run_id)
+
+
+async def _answer(host: Host, hosted: HostedAgent, caller: Caller, request: Request, run_id: str) -> Response:
+    """A run's events from where the client wants them, or its answer, as the client accepts it."""
+    agent, subject, headers = hosted.key, caller.subject, {RUN_HEADER: run_id}
+    if not chat.wants_stream(request):
+        events = host.runs.follow(run_id, agent=agent, caller=subject, watch=False)
+        return Response(await chat.json_answer(run_id, events), media_type="application/json", headers=headers)
+    after = sse.last_event_id(request, run_id)
+    events = host.runs.follow(run_id, agent=agent, caller=subject, after=after)
+    stream = sse.stream(_until_problem(events))
+    return StreamingResponse(stream, media_type=sse.MEDIA_TYPE, headers={**headers, **sse.HEADERS})
+
+
+async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent]:
+    """Events; a problem ends them. A stream that ends without a last event is one to resume, here or elsewhere."""
+    try:
+        async for event in events:
+            yield event
+    except Problem:
+        return
+    finally:
+        await events.aclose()
+
+
+async def _show_session(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
+    session_id = _session_id(request)
+    try:
+        session = await read_session(host.database, session_id, agent=hosted.key, caller=caller.subject)
+    except SessionNotFound:
+        raise session_not_found() from None
+    return JSONResponse(_session_json(session))
+
+
+async def _end_session(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
+    try:
+        await delete_session(host.database, _session_id(request), agent=hosted.key, caller=caller.subject)
+    except SessionNotFound:
+        raise session_not_found() from None
+    return Response(status_code=204)
+
+
+def _session_id(request: Request) -> str:
+    session_id: str = request.path_params["session_id"]
+    if not SESSION_ID.match(session_id):
+        raise session_not_found()
+    return session_id
+
+
+def _session_json(session: Session) -> dict[str, object]:
+    return {
+        "session_id": session.id,
+        "agent": session.agent,
+        "created": session.created,
+        "expires": session.expires,
+        "turns": [
+            {
+                "run_id": turn.run_id,
+                "question": turn.question,
+                "created": turn.created,
+                "outcome": turn.outcome or "running",
+                "answer": (turn.result or {}).get("answer"),
+                "abstained": (turn.result or {}).get("abstained"),
+                "sources": (turn.result or {}).get("sources", []),
+            }
+            for turn in session.turns
+        ],
+    }
+
+
+async def _http_problem(_: Request, error: Exception) -> Response:
+    """Paths and methods that do not exist."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return Problem(Reason.NOT_FOUND, "There is nothing at this path; docs/http-api.md lists all.").response()
+    return Problem(Reason.METHOD_NOT_ALLOWED, "This path does not take this method.").response()
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    return Problem(Reason.INTERNAL_ERROR, "The host failed. Its log has the cause. Ask again.").response()

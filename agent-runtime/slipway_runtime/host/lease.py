@@ -1,0 +1,54 @@
+"""How a host shows that it is alive, and when it may believe that another one is not."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from slipway_runtime.host.metrics import STORE_FAILURES
+from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.runs import Lease, renew
+
+LEASE_SECONDS = 5.0
+BEAT_SECONDS = 1.5
+CALM_SECONDS = 2 * BEAT_SECONDS
+log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Renews the leases of all runs that this host works on, in one statement for the whole host.
+
+    While the store is away nobody can renew, so when it comes back every lease has run out although nobody died. That
+    is why a host that saw trouble takes nothing over until the others had time to renew.
+
+    Args:
+        leases: gives the leases of the runs that are worked on now.
+    """
+
+    def __init__(self, database: Database, leases: Callable[[], Sequence[Lease]]) -> None:
+        self._database = database
+        self._leases = leases
+        self._trouble = float("-inf")
+
+    def disturbed(self) -> None:
+        """The store did not answer just now."""
+        STORE_FAILURES.inc()
+        self._trouble = time.monotonic()
+
+    def may_take_over(self) -> bool:
+        """Whether a lease that has run out means that its host is gone."""
+        return time.monotonic() - self._trouble > CALM_SECONDS
+
+    async def beat(self) -> None:
+        """Renew once."""
+        try:
+            await renew(self._database, self._leases(), seconds=LEASE_SECONDS)
+        except StoreUnavailable as error:
+            self.disturbed()
+            log.warning("the leases could not be renewed: %s", error)
+
+    async def run(self) -> None:
+        """Renew for ever."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self.beat()

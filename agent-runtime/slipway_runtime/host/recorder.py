@@ -1,0 +1,139 @@
+"""The way of an event from an agent to a client: queued, committed, and only then seen.
+
+Commits are grouped: while one is under way events queue up, and the next one takes all of them. If nobody streams the
+run, the queue is also left to fill for a moment, so that a short answer is one commit.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+
+from slipway_runtime.events import TERMINAL, Event, EventId, NumberedEvent
+from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
+from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.runs import Lease, append
+from slipway_runtime.telemetry.tracing import span
+
+UNWATCHED_BATCH_SECONDS = 0.1
+"""How long events may wait for company if no client streams them."""
+RETRY_SECONDS = 0.25
+log = logging.getLogger(__name__)
+
+
+class RunLog:
+    """The events of one attempt in this process: written by an agent, committed by `record`, followed by clients."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.ended = False
+        """No more events come from here. If the last one is not terminal, the run goes on elsewhere, or will."""
+        self._queue: list[Event] = []
+        self._committed: list[NumberedEvent] = []
+        self._watchers = 0
+        self._some = asyncio.Event()
+        self._due = asyncio.Event()
+        self._news = asyncio.Event()
+
+    def put(self, event: Event) -> None:
+        """Queue an event."""
+        self._queue.append(event)
+        self._some.set()
+        if self._watchers or isinstance(event, TERMINAL):
+            self._due.set()
+
+    async def take(self) -> list[Event]:
+        """Everything that is queued, once there is something and it is time to commit it."""
+        await self._some.wait()
+        if not self._due.is_set():
+            try:
+                async with asyncio.timeout(UNWATCHED_BATCH_SECONDS):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+        queue, self._queue = self._queue, []
+        self._some.clear()
+        self._due.clear()
+        return queue
+
+    def commit(self, events: list[Event]) -> None:
+        """Show events, which are in the store now, to those who follow."""
+        run_id, attempt = self.lease.run_id, self.lease.attempt
+        for seq, event in enumerate(events, start=len(self._committed) + 1):
+            self._committed.append(NumberedEvent(EventId(run_id, attempt, seq), event))
+        self._wake()
+
+    def end(self) -> None:
+        """Let those who follow go."""
+        self.ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    @property
+    def next_seq(self) -> int:
+        """Number of the next event to commit."""
+        return len(self._committed) + 1
+
+    @property
+    def outcome(self) -> Event | None:
+        """The event that ended the run, once it is committed."""
+        last = self._committed[-1].event if self._committed else None
+        return last if isinstance(last, TERMINAL) else None
+
+    async def follow(self, after: EventId | None, *, watch: bool) -> AsyncGenerator[NumberedEvent]:
+        """Committed events after `after`, as they come, until the log ends.
+
+        Args:
+            watch: whether someone wants to see each event as soon as it is there, so that commits do not wait.
+        """
+        attempt = self.lease.attempt
+        position = after.seq if after and after.attempt == attempt else 0
+        self._watchers += watch
+        if watch and self._queue:
+            self._due.set()
+        try:
+            while True:
+                news = self._news
+                while position < len(self._committed):
+                    position += 1
+                    yield self._committed[position - 1]
+                if self.ended and position >= len(self._committed):
+                    return
+                await news.wait()
+        finally:
+            self._watchers -= watch
+
+
+async def record(database: Database, run_log: RunLog, *, patience: float) -> None:
+    """Commit what is queued, until the run's last event is in the store.
+
+    Args:
+        patience: seconds to go on trying while the store is away.
+
+    Raises:
+        LeaseLost: if the run is not ours any more.
+        StoreUnavailable: if the store stayed away for too long.
+    """
+    while run_log.outcome is None:
+        events = await run_log.take()
+        began = time.perf_counter()
+        with span("store events", attributes={"slipway.events": len(events)}):
+            await _commit(database, run_log, events, patience=patience)
+        COMMIT_SECONDS.observe(time.perf_counter() - began)
+        run_log.commit(events)
+
+
+async def _commit(database: Database, run_log: RunLog, events: list[Event], *, patience: float) -> None:
+    give_up_at = time.monotonic() + patience
+    while True:
+        try:
+            return await append(database, run_log.lease, run_log.next_seq, events)
+        except StoreUnavailable:
+            STORE_FAILURES.inc()
+            if time.monotonic() >= give_up_at:
+                raise
+            log.warning("the store is away; the events of a run wait", extra={"run": run_log.lease.run_id})
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,311 @@
+"""The runs of this host: beginning them, following them, and taking them over from hosts that died."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from slipway_runtime.events import TERMINAL, EventId, NumberedEvent
+from slipway_runtime.host.admission import Admission
+from slipway_runtime.host.attempt import Attempt, store_away
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.lease import LEASE_SECONDS, Heartbeat
+from slipway_runtime.host.metrics import SHED, TAKEOVERS
+from slipway_runtime.host.recorder import RunLog
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.store import runs as store
+from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.sessions import SessionFull, SessionNotFound
+from slipway_runtime.telemetry.tracing import span
+
+POLL_SECONDS = 0.1
+"""How often a run that another host works on is looked at."""
+AWAY_SECONDS = 60.0
+"""How long a client that follows a run is kept while the store is away."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question as it came in. Without a session one is made. The same `run_id` may be sent again."""
+
+    run_id: str
+    caller: str
+    question: str
+    session_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Active:
+    """A run that this process works on."""
+
+    work: store.Work
+    run_log: RunLog
+    task: asyncio.Task[None]
+
+
+class Runs:
+    """The runs of this process.
+
+    Args:
+        owner: names this process among all hosts, and among its own earlier lives.
+        agents: what is served, by `namespace/name`. Assign to the attribute to serve others; runs go on as they began.
+        delta_delay: seconds to wait before each piece of an answer; for tests.
+    """
+
+    def __init__(
+        self, database: Database, *, owner: str, agents: Mapping[str, HostedAgent], delta_delay: float = 0.0
+    ) -> None:
+        self.agents = agents
+        self.draining = False
+        self.heartbeat = Heartbeat(database, lambda: [active.work.lease for active in self._active.values()])
+        self._database = database
+        self._owner = owner
+        self._delta_delay = delta_delay
+        self._admission = Admission()
+        self._active: dict[str, Active] = {}
+        self._claiming: set[str] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Runs that are worked on here now."""
+        return len(self._active)
+
+    async def begin(self, hosted: HostedAgent, ask: Ask) -> None:
+        """Begin to answer a question. Returns once it is stored; `follow` gives the events.
+
+        A question whose run was begun before, here or elsewhere, is not begun again.
+
+        Raises:
+            Problem: `Draining`, `Overloaded`, `SessionNotFound`, `SessionFull`, `StoreUnavailable`.
+        """
+        if self.draining:
+            raise draining()
+        if self._is_here(ask.run_id):
+            return
+        if not self._admission.enter(hosted.key, limit=hosted.config.in_flight):
+            SHED.labels(hosted.key).inc()
+            raise overloaded(hosted)
+        try:
+            await self._start(hosted, ask.run_id, self._claim(hosted, ask))
+        except store.RunExists:
+            return
+        except SessionNotFound:
+            raise session_not_found() from None
+        except SessionFull:
+            raise session_full(hosted) from None
+        except StoreUnavailable as error:
+            self.heartbeat.disturbed()
+            raise store_away() from error
+
+    def _is_here(self, run_id: str) -> bool:
+        return run_id in self._active or run_id in self._claiming
+
+    async def _claim(self, hosted: HostedAgent, ask: Ask) -> store.Work | None:
+        question = store.Question(
+            run_id=ask.run_id,
+            agent=hosted.key,
+            caller=ask.caller,
+            text=ask.question,
+            session_id=ask.session_id or str(uuid.uuid4()),
+            new_session=ask.session_id is None,
+            session_ttl=hosted.config.session_ttl_seconds,
+            max_turns=hosted.config.session_max_turns,
+            timeout=hosted.config.request_timeout_seconds,
+        )
+        with span("store question"):
+            return await store.begin(self._database, question, owner=self._owner, lease=LEASE_SECONDS)
+
+    async def _start(self, hosted: HostedAgent, run_id: str, claim: Awaitable[store.Work | None]) -> None:
+        """Work on what `claim` gets a lease of, in the slot that was taken for it."""
+        work: store.Work | None = None
+        self._claiming.add(run_id)
+        try:
+            work = await claim
+        finally:
+            self._claiming.discard(run_id)
+            if work is None:
+                self._admission.leave(hosted.key)
+        if work is not None:
+            self._launch(hosted, work)
+
+    def _launch(self, hosted: HostedAgent, work: store.Work) -> None:
+        run_id = work.lease.run_id
+        run_log = RunLog(work.lease)
+        attempt = Attempt(hosted, work, run_log, self._delta_delay)
+        task = asyncio.create_task(attempt.run(self._database), name=f"run {run_id}")
+        self._active[run_id] = Active(work, run_log, task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._active[run_id]
+            self._admission.leave(hosted.key)
+            run_log.end()
+            if not task.cancelled() and (error := task.exception()):
+                log.error("a run broke off", exc_info=error, extra={"run": run_id})
+
+        task.add_done_callback(ended)
+
+    async def check(self, run_id: str, *, agent: str, caller: str) -> None:
+        """See that the caller may follow the run.
+
+        Raises:
+            Problem: `RunNotFound`, `StoreUnavailable`.
+        """
+        try:
+            seen = await store.look(self._database, run_id, agent=agent, caller=caller, after=None)
+        except StoreUnavailable as error:
+            self.heartbeat.disturbed()
+            raise store_away() from error
+        if seen is None:
+            raise run_not_found()
+
+    async def follow(
+        self, run_id: str, *, agent: str, caller: str, after: EventId | None = None, watch: bool = True
+    ) -> AsyncGenerator[NumberedEvent]:
+        """The events of a run after `after`, each once and in order, until its last one; wherever it is worked on.
+
+        If the host that works on it is gone, this one takes the run over.
+
+        Args:
+            watch: whether the events are wanted as they come (True), or the last one is what counts.
+
+        Raises:
+            Problem: `RunNotFound` if it is not this caller's run of this agent, or was deleted; `StoreUnavailable`;
+                `Draining` if this host would have to take it over.
+        """
+        seen: store.Look | None = None
+        while True:
+            active = self._active.get(run_id)
+            # The log has one attempt; what came before it is in the store.
+            if active and (seen or active.work.lease.attempt == 1):
+                if (active.work.agent, active.work.caller) != (agent, caller):
+                    raise run_not_found()
+                async with aclosing(active.run_log.follow(after, watch=watch)) as events:
+                    async for event in events:
+                        yield event
+                        after = event.id
+                if active.run_log.outcome:
+                    return
+            seen = await self._look(run_id, agent=agent, caller=caller, after=after)
+            for event in seen.events:
+                yield event
+                after = event.id
+                if isinstance(event.event, TERMINAL):
+                    return
+            if self._is_here(run_id):
+                continue
+            if self._is_orphan(seen):
+                await self._adopt(run_id, agent, attempt=seen.attempt)
+            await asyncio.sleep(0 if self._is_here(run_id) else POLL_SECONDS)
+
+    async def _look(self, run_id: str, *, agent: str, caller: str, after: EventId | None) -> store.Look:
+        """Look at a run in the store, with patience while the store is away."""
+        patient_until = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                seen = await store.look(self._database, run_id, agent=agent, caller=caller, after=after)
+            except StoreUnavailable as error:
+                self.heartbeat.disturbed()
+                if time.monotonic() >= patient_until:
+                    raise store_away() from error
+                await asyncio.sleep(5 * POLL_SECONDS)
+                continue
+            if seen is None:
+                raise run_not_found()
+            return seen
+
+    def _is_orphan(self, seen: store.Look) -> bool:
+        """Whether nobody works on a run that is not worked on here: its host is gone, or this one lost track of it."""
+        if seen.outcome is not None:
+            return False
+        return seen.owner == self._owner or (seen.lease_left < 0 and self.heartbeat.may_take_over())
+
+    async def _adopt(self, run_id: str, agent: str, *, attempt: int) -> None:
+        """Take a run over, if there is a slot for it and no other host is quicker.
+
+        Raises:
+            Problem: `Draining`.
+        """
+        if self.draining:
+            raise draining()
+        hosted = self.agents.get(agent)
+        if hosted is None or not self._admission.enter(agent, limit=hosted.config.in_flight):
+            return
+        try:
+            await self._start(hosted, run_id, self._take_over(run_id, agent, attempt=attempt))
+        except StoreUnavailable:
+            self.heartbeat.disturbed()
+
+    async def _take_over(self, run_id: str, agent: str, *, attempt: int) -> store.Work | None:
+        work = await store.take_over(self._database, run_id, attempt=attempt, owner=self._owner, lease=LEASE_SECONDS)
+        if work is not None:
+            TAKEOVERS.labels(agent).inc()
+            log.warning("took a run over", extra={"run": run_id, "attempt": work.lease.attempt})
+        return work
+
+    async def adopt_orphans(self, *, expired_for: float, limit: int) -> None:
+        """Take over runs whose hosts died and that no client asks for, so that their sessions have an answer.
+
+        Raises:
+            StoreUnavailable: if the store is away.
+        """
+        if self.draining or not self.agents or not self.heartbeat.may_take_over():
+            return
+        found = await store.orphans(self._database, list(self.agents), expired_for=expired_for, limit=limit)
+        for orphan in found:
+            if not self._is_here(orphan.run_id) and not self.draining:
+                await self._adopt(orphan.run_id, orphan.agent, attempt=orphan.attempt)
+
+    async def hand_over(self) -> None:
+        """Stop working on all runs and give their leases up, so that other hosts take them over at once."""
+        self.draining = True
+        active = list(self._active.values())
+        for run in active:
+            run.task.cancel()
+        if active:
+            await asyncio.wait({run.task for run in active})
+        try:
+            await store.release(self._database, [run.work.lease for run in active])
+        except StoreUnavailable as error:
+            log.warning("leases could not be given up, they run out by themselves: %s", error)
+
+
+def draining() -> Problem:
+    """This host is going away."""
+    return Problem(Reason.DRAINING, "This pod takes no more questions. Ask again: another pod answers.")
+
+
+def overloaded(hosted: HostedAgent) -> Problem:
+    """This host is at its bound."""
+    return Problem(
+        Reason.OVERLOADED,
+        f"This pod answers {hosted.config.in_flight} questions of {hosted.key} at a time. Ask again after the "
+        "Retry-After time. If this happens often, raise spec.scaling or spec.limits.inFlight of the Agent.",
+    )
+
+
+def session_not_found() -> Problem:
+    """No such session for this caller and agent."""
+    return Problem(
+        Reason.SESSION_NOT_FOUND,
+        "You have no such session with this agent, or it has expired. Leave session_id out to begin a new one.",
+    )
+
+
+def session_full(hosted: HostedAgent) -> Problem:
+    """No more turns in this session."""
+    return Problem(
+        Reason.SESSION_FULL,
+        f"The session has {hosted.config.session_max_turns} questions, as many as spec.sessions.maxTurns allows. "
+        "Leave session_id out to begin a new one.",
+    )
+
+
+def run_not_found() -> Problem:
+    """No such run of this caller and agent."""
+    return Problem(
+        Reason.RUN_NOT_FOUND, "You have no such run with this agent. Runs are deleted together with their session."
+    )

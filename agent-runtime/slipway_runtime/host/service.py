@@ -1,0 +1,87 @@
+"""A host's parts and what it does in the background, apart from HTTP: the same in a pod and in the local driver."""
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.metrics import SESSIONS_EXPIRED
+from slipway_runtime.host.readiness import Readiness
+from slipway_runtime.host.runs import Runs
+from slipway_runtime.identity import IdentityVerifier
+from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.sessions import delete_expired
+
+ORPHAN_EVERY_SECONDS = 15.0
+ORPHAN_AFTER_SECONDS = 10.0
+"""How long an orphan is left to the clients that may ask for it."""
+ORPHAN_BATCH = 4
+EXPIRE_EVERY_SECONDS = 60.0
+EXPIRE_BATCH = 100
+log = logging.getLogger(__name__)
+
+
+class Host:
+    """Serves agents. Use `running()` around the time that it serves.
+
+    Args:
+        database: the store; may be one that opens later.
+        verifier: checks the gateway's tokens.
+        host_id: the pod's name. What this process owns in the store is named after it and a random part, since a
+            container that is started again keeps the name but not the runs.
+        delta_delay: seconds to wait before each piece of an answer; for tests.
+    """
+
+    def __init__(
+        self, database: Database, *, verifier: IdentityVerifier, host_id: str, delta_delay: float = 0.0
+    ) -> None:
+        self.database = database
+        self.verifier = verifier
+        self.runs = Runs(database, owner=f"{host_id}/{uuid.uuid4().hex[:8]}", agents={}, delta_delay=delta_delay)
+        self.readiness = Readiness(database, self.runs)
+
+    def serve(self, agents: Iterable[HostedAgent]) -> None:
+        """Serve these agents and no others from now on. Runs that are under way end as they began."""
+        self.runs.agents = {hosted.key: hosted for hosted in agents}
+
+    def drain(self) -> None:
+        """Take no more questions; go on with what is there."""
+        self.runs.draining = True
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do what must be done in the background; at the end hand over what is unfinished."""
+        chores = (self.runs.heartbeat.run(), self._adopt_orphans(), self._expire_sessions())
+        tasks = [asyncio.create_task(chore) for chore in chores]
+        try:
+            yield
+        finally:
+            await self.runs.hand_over()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _adopt_orphans(self) -> None:
+        while True:
+            await asyncio.sleep(_jittered(ORPHAN_EVERY_SECONDS))
+            try:
+                await self.runs.adopt_orphans(expired_for=ORPHAN_AFTER_SECONDS, limit=ORPHAN_BATCH)
+            except StoreUnavailable:
+                self.runs.heartbeat.disturbed()
+
+    async def _expire_sessions(self) -> None:
+        while True:
+            await asyncio.sleep(_jittered(EXPIRE_EVERY_SECONDS))
+            try:
+                while (deleted := await delete_expired(self.database, limit=EXPIRE_BATCH)) > 0:
+                    SESSIONS_EXPIRED.inc(deleted)
+            except StoreUnavailable:
+                self.runs.heartbeat.disturbed()
+
+
+def _jittered(seconds: float) -> float:
+    """About that many seconds, so that hosts which were started together do not act together."""
+    return seconds * random.uniform(0.7, 1.3)

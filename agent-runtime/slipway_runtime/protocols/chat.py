@@ -1,0 +1,141 @@
+"""The chat skin: a question in, an answer as JSON or as server-sent events out.
+
+How each event shows:
+
+| event      | server-sent events | JSON answer                                  |
+|------------|--------------------|----------------------------------------------|
+| started    | as it is           | `agent_used`, `session_id`                   |
+| retrieved  | as it is           | left out                                     |
+| delta      | as it is           | left out: `done` repeats the whole text      |
+| usage      | as it is           | `usage`                                      |
+| restarted  | as it is; the client drops what it has from `discard_from` on | forgets what it has gathered |
+| done       | as it is, last     | `answer`, `abstained`, `sources`             |
+| failed     | as it is, last     | a problem with the event's reason            |
+| cancelled  | as it is, last     | a problem, `Cancelled`                       |
+
+Nothing is lost in the stream; the JSON answer loses only the order of things. To resume, a client asks for the run with
+`Last-Event-ID`. A client that goes away does not end the run: it is finished and kept.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from slipway_runtime.events import Cancelled, Done, Failed, NumberedEvent, Restarted, Started, Usage
+from slipway_runtime.problems import Problem, Reason, reason_of
+
+BODY_LIMIT = 64 * 1024
+QUESTION_LIMIT = 8_000
+SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
+
+
+def _says_something(question: str) -> str:
+    if not question.strip():
+        raise ValueError("must not be blank")
+    if "\0" in question:
+        raise ValueError("must not contain NUL characters")
+    return question
+
+
+class ChatRequest(BaseModel):
+    """What a client sends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    question: Annotated[str, Field(min_length=1, max_length=QUESTION_LIMIT), AfterValidator(_says_something)]
+    session_id: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, read only as far as it is allowed to go.
+
+    Raises:
+        Problem: `QuestionTooLarge` above 64 KiB.
+    """
+    too_large = Problem(
+        Reason.QUESTION_TOO_LARGE,
+        f"A body has at most {BODY_LIMIT // 1024} KiB and a question {QUESTION_LIMIT:,} characters: shorten it.",
+    )
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > BODY_LIMIT:
+        raise too_large
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_LIMIT:
+            raise too_large
+    return bytes(body)
+
+
+def parse_request(body: bytes) -> ChatRequest:
+    """What the client asks.
+
+    Raises:
+        Problem: `InvalidJSON` or `InvalidRequest`. The detail names fields, never what was in them.
+    """
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Problem(
+            Reason.INVALID_JSON, 'Send a JSON object as the body, for example {"question": "How do I begin?"}.'
+        ) from None
+    try:
+        return ChatRequest.model_validate(data)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors())
+        raise Problem(
+            Reason.INVALID_REQUEST, "; ".join(faults) + ". The fields are `question` and `session_id`."
+        ) from None
+
+
+def wants_stream(request: Request) -> bool:
+    """Whether the client accepts server-sent events."""
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+def failure(event: Failed | Cancelled) -> Problem:
+    """A run that ended without an answer, as a problem."""
+    if isinstance(event, Cancelled):
+        return Problem(Reason.CANCELLED, "The run was cancelled. Ask again to start a new one.")
+    return Problem(reason_of(event.reason), event.message)
+
+
+async def json_answer(run_id: str, events: AsyncGenerator[NumberedEvent]) -> bytes:
+    """Wait for the end of a run and give the answer as JSON.
+
+    Raises:
+        Problem: if the run failed.
+    """
+    started: Started | None = None
+    usage: Usage | None = None
+    async with aclosing(events):
+        async for _, event in events:
+            match event:
+                case Restarted():
+                    started = usage = None
+                case Started():
+                    started = event
+                case Usage():
+                    usage = event
+                case Failed() | Cancelled():
+                    raise failure(event)
+                case Done():
+                    return _answer(run_id, started, usage, event)
+    raise Problem(Reason.INTERNAL_ERROR, "The run ended without an answer. Ask again.")
+
+
+def _answer(run_id: str, started: Started | None, usage: Usage | None, done: Done) -> bytes:
+    return orjson.dumps(
+        {
+            "answer": done.answer,
+            "abstained": done.abstained,
+            "agent_used": started.agent if started else None,
+            "sources": [source.model_dump() for source in done.sources],
+            "session_id": started.session_id if started else None,
+            "run_id": run_id,
+            "usage": usage.model_dump(exclude={"type"}) if usage else None,
+        }
+    )

@@ -1,0 +1,71 @@
+"""Server-sent events: how numbered events are written to a stream, and where a client wants to go on.
+
+The format is https://html.spec.whatwg.org/multipage/server-sent-events.html.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.requests import Request
+
+from slipway_runtime.events import TERMINAL, EventId, NumberedEvent
+from slipway_runtime.problems import Problem, Reason
+
+MEDIA_TYPE = "text/event-stream"
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+"""No cache keeps it, and no proxy in front gathers it up."""
+PING_SECONDS = 15.0
+"""A comment is sent after this much silence, so that proxies on the way keep the connection."""
+PING = b": ping\n\n"
+
+
+def frame(numbered: NumberedEvent) -> bytes:
+    """One event as it goes over the wire. JSON has no raw line breaks, so one `data` line holds it."""
+    event = numbered.event
+    return f"id: {numbered.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
+
+
+async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SECONDS) -> AsyncGenerator[bytes]:
+    """Frames for events until the last one, with a comment after every `ping` seconds of silence.
+
+    However it ends, `events` is closed.
+    """
+    coming: asyncio.Future[NumberedEvent | None] | None = None
+    async with aclosing(events):
+        try:
+            while True:
+                coming = asyncio.ensure_future(anext(events, None))
+                while not (await asyncio.wait({coming}, timeout=ping))[0]:
+                    yield PING
+                numbered = coming.result()
+                if numbered is None:
+                    return
+                yield frame(numbered)
+                if isinstance(numbered.event, TERMINAL):
+                    return
+        finally:
+            if coming and not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})
+
+
+def last_event_id(request: Request, run_id: str) -> EventId | None:
+    """Where the client wants to go on; None for the beginning.
+
+    Raises:
+        Problem: `InvalidRequest` if the header is not an id of this run.
+    """
+    header = request.headers.get("last-event-id")
+    if not header:
+        return None
+    try:
+        last = EventId.parse(header)
+    except ValueError:
+        last = None
+    if last is None or last.run != run_id or not (0 <= last.attempt < 2**31 and 0 <= last.seq < 2**31):
+        raise Problem(
+            Reason.INVALID_REQUEST,
+            "Last-Event-ID must be the id of an event of this run, as RUN.ATTEMPT.NUMBER; leave it out to read all.",
+        )
+    return last

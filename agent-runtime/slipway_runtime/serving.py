@@ -1,0 +1,91 @@
+"""A web server that goes away politely.
+
+On SIGTERM it says that it drains and goes on accepting for a moment, since others in the cluster learn of it with a
+delay; what comes then is refused by the application, so that the gateway tries the next pod. It stops when nothing is
+under way any more, or when its time is up. A second signal, or Ctrl-C, stops it at once.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+
+LINGER_SECONDS = 3.0
+"""How long it still accepts, to refuse, after it began to drain."""
+CHECK_SECONDS = 0.1
+log = logging.getLogger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that drains on SIGTERM and ends by returning, so that what comes after it (the last traces) happens.
+
+    Args:
+        drain: called once when draining begins; readiness should turn off.
+        busy: how many things are under way that should be finished.
+        grace: seconds to wait for them at most.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, *, drain: Callable[[], None], busy: Callable[[], int], grace: float
+    ) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._busy = busy
+        self._grace = grace
+        self._draining: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals through the event loop; uvicorn's own way would raise them again at the end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _stop(self, number: int) -> None:
+        if self._draining or number == signal.SIGINT:
+            self.force_exit = self.should_exit
+            self.should_exit = True
+            return
+        log.info("draining", extra={"busy": self._busy()})
+        self._drain()
+        self._draining = asyncio.create_task(self._finish())
+
+    async def _finish(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while loop.time() - began < self._grace:
+            if not self._busy() and loop.time() - began >= LINGER_SECONDS:
+                break
+            await asyncio.sleep(CHECK_SECONDS)
+        log.info("stopping", extra={"busy": self._busy(), "drained_for": round(loop.time() - began, 1)})
+        self.should_exit = True
+
+
+def server_config(app: Starlette, *, port: int, lifespan: bool) -> uvicorn.Config:
+    """How a process of the runtime is served in a cluster.
+
+    Args:
+        lifespan: whether the application has something to do before the first and after the last request.
+    """
+    return uvicorn.Config(
+        app,
+        host="",  # every address, of both families
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="on" if lifespan else "off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so that it never sends into a close
+        timeout_graceful_shutdown=5,
+    )

@@ -1,0 +1,334 @@
+"""Runs and their events, written by one host at a time.
+
+A run is one question being answered. The host that works on it holds a lease, which it renews; when the host dies, the
+lease runs out and another host starts the next attempt. Every write names the attempt and the owner and touches nothing
+if the run has moved on (*fencing*), so a host that only seemed dead cannot write into its successor's attempt.
+
+Events are stored in batches: everything that waited when a commit began is one row. They are handed to clients only
+after that commit, so what a client has seen is never lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from slipway_runtime.events import EVENT, TERMINAL, Event, EventId, NumberedEvent
+from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, take_turn
+
+
+class RunExists(Exception):
+    """A run of this id was begun before: attach to it."""
+
+
+class LeaseLost(Exception):
+    """The run is another host's now, is over, or was deleted: stop working on it."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is needed to begin a run. Times are in seconds."""
+
+    run_id: str
+    agent: str
+    caller: str
+    text: str
+    session_id: str
+    new_session: bool
+    session_ttl: float
+    max_turns: int
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write one attempt of one run, until it runs out."""
+
+    run_id: str
+    attempt: int
+    owner: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run that this host now has the lease of."""
+
+    lease: Lease
+    agent: str
+    caller: str
+    session_id: str
+    question: str
+    history: tuple[tuple[str, str], ...]
+    """Questions and answers before this one in the session, oldest first."""
+    time_left: float
+    """Seconds until the question's deadline; negative if it has passed."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A run as the store has it, with the events after the one that was asked about."""
+
+    attempt: int
+    owner: str
+    lease_left: float
+    """Seconds until the lease runs out; negative if it has."""
+    outcome: str | None
+    events: tuple[NumberedEvent, ...]
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A run that nobody works on."""
+
+    run_id: str
+    agent: str
+    attempt: int
+
+
+async def begin(database: Database, question: Question, *, owner: str, lease: float) -> Work:
+    """Store the question, as a turn of its session, and take the lease of its first attempt. One commit.
+
+    Raises:
+        RunExists: if there is a run of this id; nothing is changed then.
+        SessionNotFound, SessionFull: see `take_turn`.
+    """
+    async with database.transaction() as transaction:
+        if question.new_session:
+            turn = 1
+            await add_session(
+                transaction,
+                question.session_id,
+                agent=question.agent,
+                caller=question.caller,
+                ttl=question.session_ttl,
+            )
+        else:
+            turn = await _next_turn(transaction, question)
+        added = await transaction.execute(
+            "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, deadline, attempt, owner, "
+            "lease_until) VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), now_epoch() + $7, 1, $8, now_epoch() + $9) "
+            "ON CONFLICT (id) DO NOTHING",
+            question.run_id,
+            question.session_id,
+            turn,
+            question.agent,
+            question.caller,
+            question.text,
+            question.timeout,
+            owner,
+            lease,
+        )
+        if not added:
+            raise RunExists(question.run_id)
+        history = await _history(transaction, question.session_id, turn)
+    return Work(
+        lease=Lease(question.run_id, 1, owner),
+        agent=question.agent,
+        caller=question.caller,
+        session_id=question.session_id,
+        question=question.text,
+        history=history,
+        time_left=question.timeout,
+    )
+
+
+async def _next_turn(database: Database, question: Question) -> int:
+    try:
+        return await take_turn(
+            database,
+            question.session_id,
+            agent=question.agent,
+            caller=question.caller,
+            ttl=question.session_ttl,
+            max_turns=question.max_turns,
+        )
+    except (SessionFull, SessionNotFound):
+        # A question that is sent again after a lost connection may itself have filled the session.
+        if await database.fetch("SELECT id FROM runs WHERE id = $1", question.run_id):
+            raise RunExists(question.run_id) from None
+        raise
+
+
+async def _history(database: Database, session_id: str, turn: int) -> tuple[tuple[str, str], ...]:
+    if turn == 1:
+        return ()
+    rows = await database.fetch(
+        "SELECT question, result FROM runs WHERE session_id = $1 AND turn < $2 AND outcome = 'done' ORDER BY turn",
+        session_id,
+        turn,
+    )
+    return tuple((cast(str, row["question"]), orjson.loads(cast(str, row["result"]))["answer"]) for row in rows)
+
+
+async def append(database: Database, lease: Lease, first_seq: int, events: Sequence[Event]) -> None:
+    """Commit events of an attempt, the first of which has the number `first_seq`. May be repeated if unsure.
+
+    A last event (`Done`, `Failed`, `Cancelled`) also ends the run.
+
+    Raises:
+        LeaseLost: if the run is no longer the lease's; nothing is written then.
+    """
+    dumped = [event.model_dump(mode="json") for event in events]
+    batch = orjson.dumps(dumped).decode()
+    last_seq = first_seq + len(events) - 1
+    if isinstance(events[-1], TERMINAL):
+        result = orjson.dumps(dumped[-1]).decode()
+        async with database.transaction() as transaction:
+            written = await _finish(transaction, lease, outcome=events[-1].type, result=result)
+            if written:
+                await transaction.execute(
+                    "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) VALUES ($1, $2, $3, $4, $5)",
+                    lease.run_id,
+                    lease.attempt,
+                    first_seq,
+                    last_seq,
+                    batch,
+                )
+    else:
+        written = await _add_batch(database, lease, first_seq=first_seq, last_seq=last_seq, batch=batch)
+    if not written and not await _was_written(database, lease, last_seq):
+        raise LeaseLost(lease.run_id)
+
+
+async def _finish(database: Database, lease: Lease, *, outcome: str, result: str) -> int:
+    return await database.execute(
+        "UPDATE runs SET outcome = $4, result = $5, lease_until = 0 "
+        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL",
+        lease.run_id,
+        lease.attempt,
+        lease.owner,
+        outcome,
+        result,
+    )
+
+
+async def _add_batch(database: Database, lease: Lease, *, first_seq: int, last_seq: int, batch: str) -> int:
+    # The row lock makes a takeover wait for this commit, or this statement see the takeover.
+    return await database.execute(
+        "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) "
+        "SELECT id, attempt, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS TEXT) FROM runs "
+        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL FOR UPDATE "
+        "ON CONFLICT (run_id, attempt, first_seq) DO NOTHING",
+        lease.run_id,
+        lease.attempt,
+        lease.owner,
+        first_seq,
+        last_seq,
+        batch,
+    )
+
+
+async def _was_written(database: Database, lease: Lease, last_seq: int) -> bool:
+    """Whether an earlier try, whose outcome was unknown, did write this batch."""
+    rows = await database.fetch(
+        "SELECT 1 AS one FROM runs r JOIN events e ON e.run_id = r.id AND e.attempt = r.attempt "
+        "WHERE r.id = $1 AND r.attempt = $2 AND r.owner = $3 AND e.last_seq = $4",
+        lease.run_id,
+        lease.attempt,
+        lease.owner,
+        last_seq,
+    )
+    return bool(rows)
+
+
+async def renew(database: Database, leases: Sequence[Lease], *, seconds: float) -> None:
+    """Renew the leases of one host, all in one statement."""
+    if not leases:
+        return
+    marks = ", ".join(f"${number}" for number in range(3, len(leases) + 3))
+    await database.execute(
+        f"UPDATE runs SET lease_until = now_epoch() + $2 WHERE owner = $1 AND outcome IS NULL AND id IN ({marks})",
+        leases[0].owner,
+        seconds,
+        *(lease.run_id for lease in leases),
+    )
+
+
+async def release(database: Database, leases: Sequence[Lease]) -> None:
+    """Give leases up, so that another host may take the runs over at once."""
+    await renew(database, leases, seconds=-1.0)
+
+
+async def take_over(database: Database, run_id: str, *, attempt: int, owner: str, lease: float) -> Work | None:
+    """Begin the next attempt of a run whose lease has run out, or which this host lost track of.
+
+    Args:
+        attempt: the attempt that the caller saw; if it is no longer the latest, another host was quicker.
+
+    Returns:
+        What to work on, or None if there is nothing to take over.
+    """
+    rows = await database.fetch(
+        "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4 "
+        "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND (lease_until < now_epoch() OR owner = $3) "
+        "RETURNING attempt, agent, caller, session_id, question, turn, deadline - now_epoch() AS time_left",
+        run_id,
+        attempt,
+        owner,
+        lease,
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    session_id = cast(str, row["session_id"])
+    return Work(
+        lease=Lease(run_id, cast(int, row["attempt"]), owner),
+        agent=cast(str, row["agent"]),
+        caller=cast(str, row["caller"]),
+        session_id=session_id,
+        question=cast(str, row["question"]),
+        history=await _history(database, session_id, cast(int, row["turn"])),
+        time_left=cast(float, row["time_left"]),
+    )
+
+
+async def orphans(database: Database, agents: Sequence[str], *, expired_for: float, limit: int) -> list[Orphan]:
+    """Runs of these agents whose leases ran out at least `expired_for` seconds ago, oldest first."""
+    marks = ", ".join(f"${number}" for number in range(3, len(agents) + 3))
+    rows = await database.fetch(
+        "SELECT id, agent, attempt FROM runs WHERE outcome IS NULL AND lease_until < now_epoch() - $1 "
+        f"AND agent IN ({marks}) ORDER BY created LIMIT $2",
+        expired_for,
+        limit,
+        *agents,
+    )
+    return [Orphan(cast(str, row["id"]), cast(str, row["agent"]), cast(int, row["attempt"])) for row in rows]
+
+
+async def look(database: Database, run_id: str, *, agent: str, caller: str, after: EventId | None) -> Look | None:
+    """The state of a run and its events after `after`, in one statement; None if it is not the caller's."""
+    rows = await database.fetch(
+        "SELECT r.attempt, r.owner, r.outcome, r.lease_until - now_epoch() AS lease_left, "
+        "e.attempt AS event_attempt, e.first_seq, e.batch FROM runs r LEFT JOIN events e ON e.run_id = r.id "
+        "AND (e.attempt > $4 OR (e.attempt = $4 AND e.last_seq > $5)) "
+        "WHERE r.id = $1 AND r.agent = $2 AND r.caller = $3 ORDER BY e.attempt, e.first_seq",
+        run_id,
+        agent,
+        caller,
+        after.attempt if after else 0,
+        after.seq if after else 0,
+    )
+    if not rows:
+        return None
+    state = rows[0]
+    return Look(
+        attempt=cast(int, state["attempt"]),
+        owner=cast(str, state["owner"]),
+        lease_left=cast(float, state["lease_left"]),
+        outcome=cast(str | None, state["outcome"]),
+        events=tuple(event for row in rows for event in _unpack(run_id, row, after)),
+    )
+
+
+def _unpack(run_id: str, row: Row, after: EventId | None) -> list[NumberedEvent]:
+    if row["batch"] is None:
+        return []
+    attempt, first_seq = cast(int, row["event_attempt"]), cast(int, row["first_seq"])
+    batch: list[Any] = orjson.loads(cast(str, row["batch"]))
+    numbered = [
+        NumberedEvent(EventId(run_id, attempt, seq), EVENT.validate_python(event))
+        for seq, event in enumerate(batch, start=first_seq)
+    ]
+    return [event for event in numbered if after is None or event.id[1:] > after[1:]]

@@ -1,0 +1,139 @@
+"""Conversations: who owns which, how many turns they have, and when they are forgotten.
+
+A turn of a session is a run (`store/runs.py`). A session belongs to one caller and one agent; to everybody else it does
+not exist.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from slipway_runtime.store.database import Database
+
+
+class SessionNotFound(Exception):
+    """There is no such session for this caller and agent, or it has expired."""
+
+
+class SessionFull(Exception):
+    """The session has as many turns as its agent allows."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question of a session and what became of it."""
+
+    run_id: str
+    question: str
+    created: float
+    """When it was asked, in seconds since 1970."""
+    outcome: str | None
+    """`done`, `failed` or `cancelled`; None while it is being answered."""
+    result: dict[str, Any] | None
+    """The last event, as JSON; None while it is being answered."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session as its owner sees it."""
+
+    id: str
+    agent: str
+    created: float
+    expires: float
+    turns: tuple[Turn, ...]
+
+
+async def take_turn(database: Database, session_id: str, *, agent: str, caller: str, ttl: float, max_turns: int) -> int:
+    """Count one more turn and keep the session for another `ttl` seconds. Returns the turn's number, from 1.
+
+    Raises:
+        SessionNotFound: if it is not there, not the caller's, or of another agent.
+        SessionFull: if it has `max_turns` already.
+    """
+    rows = await database.fetch(
+        "UPDATE sessions SET turns = turns + 1, expires = now_epoch() + $4 "
+        "WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch() AND turns < $5 RETURNING turns",
+        session_id,
+        agent,
+        caller,
+        ttl,
+        max_turns,
+    )
+    if rows:
+        return cast(int, rows[0]["turns"])
+    found = await database.fetch(
+        "SELECT turns FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch()",
+        session_id,
+        agent,
+        caller,
+    )
+    raise SessionFull(session_id) if found else SessionNotFound(session_id)
+
+
+async def add_session(database: Database, session_id: str, *, agent: str, caller: str, ttl: float) -> None:
+    """Make a session that has its first turn taken."""
+    await database.execute(
+        "INSERT INTO sessions (id, agent, caller, turns, created, expires) "
+        "VALUES ($1, $2, $3, 1, now_epoch(), now_epoch() + $4)",
+        session_id,
+        agent,
+        caller,
+        ttl,
+    )
+
+
+async def read_session(database: Database, session_id: str, *, agent: str, caller: str) -> Session:
+    """A session and its turns, oldest first.
+
+    Raises:
+        SessionNotFound: if it is not there, not the caller's, or of another agent.
+    """
+    rows = await database.fetch(
+        "SELECT s.created AS session_created, s.expires, r.id, r.question, r.created, r.outcome, r.result "
+        "FROM sessions s LEFT JOIN runs r ON r.session_id = s.id "
+        "WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.expires > now_epoch() ORDER BY r.turn",
+        session_id,
+        agent,
+        caller,
+    )
+    if not rows:
+        raise SessionNotFound(session_id)
+    turns = tuple(
+        Turn(
+            run_id=cast(str, row["id"]),
+            question=cast(str, row["question"]),
+            created=cast(float, row["created"]),
+            outcome=cast(str | None, row["outcome"]),
+            result=orjson.loads(cast(str, row["result"])) if row["result"] else None,
+        )
+        for row in rows
+        if row["id"] is not None
+    )
+    created, expires = cast(float, rows[0]["session_created"]), cast(float, rows[0]["expires"])
+    return Session(id=session_id, agent=agent, created=created, expires=expires, turns=turns)
+
+
+async def delete_session(database: Database, session_id: str, *, agent: str, caller: str) -> None:
+    """Delete a session with its runs and their events. A run that is under way stops.
+
+    Raises:
+        SessionNotFound: if it is not there, not the caller's, or of another agent.
+    """
+    deleted = await database.execute(
+        "DELETE FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3", session_id, agent, caller
+    )
+    if not deleted:
+        raise SessionNotFound(session_id)
+
+
+async def delete_expired(database: Database, *, limit: int) -> int:
+    """Delete up to `limit` sessions whose time is over and that answer nothing now. Returns how many."""
+    return await database.execute(
+        "DELETE FROM sessions WHERE id IN ("
+        "SELECT s.id FROM sessions s WHERE s.expires < now_epoch() AND NOT EXISTS ("
+        "SELECT 1 FROM runs r WHERE r.session_id = s.id AND r.outcome IS NULL AND r.lease_until > now_epoch()"
+        ") LIMIT $1)",
+        limit,
+    )
