@@ -85,7 +85,7 @@ def _uncovered_items(items: Sequence[Any], owned: Mapping[str, Any], path: str) 
         below = next((below for keys, below in keyed if _matches(item, keys)), None)
         if below is None:
             yield f"{path}[{position}]"
-        else:
+        elif below:
             yield from _uncovered(item, below, f"{path}[{position}]")
 
 

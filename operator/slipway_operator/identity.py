@@ -1,4 +1,4 @@
-"""The gateway's signing key: derived from the admin secret, given to the gateway as a Secret and to hosts as public key.
+"""The gateway's signing key, derived from the admin secret: a Secret for the gateway, the public half for hosts.
 
 Deriving it means that the operator never has to read a Secret to know the public half.
 """

@@ -6,7 +6,7 @@ Thin on purpose: no generated models, no discovery, plain dicts in and out, so t
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -61,7 +61,10 @@ class KubeClient:
     def __init__(self, api: kubernetes_client.ApiClient) -> None:
         self._api = api
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         await self._api.close()
 
     async def apply(self, manifest: Manifest, *, force: bool) -> RawObject:

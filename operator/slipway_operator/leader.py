@@ -36,7 +36,7 @@ class LeaderElection:
 
     async def acquire(self) -> None:
         """Wait until this replica is the leader."""
-        while not await self._try():
+        while not await self._try():  # noqa: ASYNC110
             await asyncio.sleep(RETRY_SECONDS)
         metrics.LEADER.set(1)
         logger.info("leading", extra={"lease": self._name, "identity": self._identity})

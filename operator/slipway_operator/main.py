@@ -57,7 +57,7 @@ async def run(settings: OperatorSettings) -> int:
     watches = Watches()
     health = Health(watches)
     kube = await connect()
-    async with _serving(health, settings.probe_port), contextlib.aclosing(kube):
+    async with _serving(health, settings.probe_port), kube:
         identity = settings.pod_name or f"{socket.gethostname()}-{os.getpid()}"
         leader = LeaderElection(kube, namespace=settings.release_namespace, name=settings.lease_name, identity=identity)
         health.started = True
@@ -107,7 +107,7 @@ async def _lead(
             *(tasks.create_task(watching.watch_config_maps_forever(*scope)) for scope in since.items()),
         ]
         watches.start_canary()
-        for each in cache.keys():
+        for each in tuple(cache.keys()):
             queue.add(each)
         background += [tasks.create_task(work_forever(queue, cache, controllers)) for _ in range(settings.workers)]
         stopping = tasks.create_task(stop.wait(), name="stop")

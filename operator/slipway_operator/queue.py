@@ -54,7 +54,7 @@ class FairQueue:
         """Have it looked at again after its back-off, which this returns."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = max(at_least, min(BACK_OFF_MAX, BACK_OFF_FIRST * 2**failures) * random.uniform(0.8, 1.2))
+        delay = max(at_least, min(BACK_OFF_MAX, BACK_OFF_FIRST * 2.0 ** min(failures, 16)) * random.uniform(0.8, 1.2))
         self.add_after(key, delay)
         return delay
 

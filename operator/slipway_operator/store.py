@@ -1,4 +1,4 @@
-"""One schema and one role per namespace in Postgres, made with the admin's rights, so that tenants cannot read each other.
+"""One schema and one role per namespace in Postgres, so that tenants cannot read each other.
 
 Everything is idempotent and derived: losing the operator in between, or the database altogether, is mended by doing it
 again.

@@ -61,12 +61,8 @@ class AgentController:
         view = self._view(resource, resource.model)
         plan = self._plan(view, now)
         if _unsettled(view, plan):
-            view = self._view(
-                resource,
-                resource.model,
-                store_problem=await self._store_problem(key),
-                readiness=await self._readiness(key),
-            )
+            store_problem, readiness = await self._store_problem(key), await self._readiness(key)
+            view = self._view(resource, resource.model, store_problem=store_problem, readiness=readiness)
             plan = self._plan(view, now)
         wake_after = await self._executor.execute(resource, plan, now=now)
         # A store that is away is asked again soon, whatever else there is to wait for.

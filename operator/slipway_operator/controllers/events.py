@@ -29,9 +29,13 @@ async def announce(kube: KubeClient, resource: Resource, *, reason: str, message
         "count": 1,
         "source": {"component": FIELD_MANAGER},
         "involvedObject": {
-            "apiVersion": API_VERSION, "kind": key.kind, "namespace": key.namespace, "name": key.name, "uid": resource.uid,
+            "apiVersion": API_VERSION,
+            "kind": key.kind,
+            "namespace": key.namespace,
+            "name": key.name,
+            "uid": resource.uid,
         },
-    }  # fmt: skip
+    }
     try:
         await kube.post(EVENT, key.namespace, event)
     except ApiError as error:

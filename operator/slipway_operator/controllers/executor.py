@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 SCALE_MANAGER = "slipway-operator-scale"
 """Owns `replicas` when we write them, so that applying the Deployment never takes them back."""
+REPORT_MANAGER = "slipway-operator-report"
 ROLL_WAIT_SECONDS = 3.0
 
 
@@ -146,13 +147,8 @@ class Executor:
     async def _annotate(self, annotate: Annotate) -> None:
         child = annotate.child
         body = {"metadata": {"uid": child.uid, "annotations": dict(annotate.annotations)}}
-        raw = await self._kube.merge(
-            KINDS[child.kind],
-            child.namespace,
-            child.name,
-            body,
-            manager=f"{SCALE_MANAGER.removesuffix('-scale')}-report",
-        )
+        kind = KINDS[child.kind]
+        raw = await self._kube.merge(kind, child.namespace, child.name, body, manager=REPORT_MANAGER)
         self._wrote(child.kind, raw)
         for key in self._cache.put_child(project(child.kind, raw)):
             self._enqueue(key)
@@ -181,6 +177,6 @@ class NameTakenError(Exception):
         self.cause = cause
         self.trouble = Trouble(
             "NameTaken",
-            f"There is a {kind} {name} that Slipway did not make and will not take over. Rename or delete it, or rename "
-            "this resource.",
+            f"There is a {kind} {name} that Slipway did not make and will not take over. Rename or delete it, or "
+            "rename this resource.",
         )

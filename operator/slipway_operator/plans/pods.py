@@ -28,7 +28,8 @@ def pod_trouble(name: str, pod: PodState) -> Trouble | None:
     if reason in _PULL:
         return Trouble(
             "ImagePullFailed",
-            f"Pod {name}: {reason}: {message or 'the image cannot be pulled'}. Check the image's name and the pull secret.",
+            f"Pod {name}: {reason}: {message or 'the image cannot be pulled'}. "
+            "Check the image's name and the pull secret.",
         )
     if reason in _CONFIG:
         return Trouble("PodCannotStart", f"Pod {name}: {reason}: {message}.")
