@@ -1,7 +1,7 @@
 """Waiting for a condition with a deadline, in place of sleeping."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 DEADLINE = 30.0
 
@@ -16,5 +16,19 @@ async def until(condition: Callable[[], object], what: str, *, deadline: float =
         async with asyncio.timeout(deadline):
             while not condition():  # noqa: ASYNC110 (the condition may be anything, so there is nothing to be woken by)
                 await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"not within {deadline:g} s: {what}") from None
+
+
+async def until_async(condition: Callable[[], Awaitable[object]], what: str, *, deadline: float = DEADLINE) -> None:
+    """The same for a condition that has to ask somebody.
+
+    Raises:
+        AssertionError: naming what did not come true in time.
+    """
+    try:
+        async with asyncio.timeout(deadline):
+            while not await condition():  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"not within {deadline:g} s: {what}") from None

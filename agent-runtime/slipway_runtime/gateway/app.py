@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -81,10 +82,6 @@ def create_app(gateway: Gateway) -> Starlette:
         missing = gateway.missing()
         return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
 
-    async def problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return error.response()
-
     of_agent = "/agents/{namespace}/{name}"
     return Starlette(
         routes=[
@@ -97,8 +94,24 @@ def create_app(gateway: Gateway) -> Starlette:
             Route("/readyz", ready),
             Route("/metrics", metrics_endpoint),
         ],
-        exception_handlers={Problem: problem},
+        exception_handlers={Problem: _problem, HTTPException: _no_such_path, 500: _unexpected},
     )
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _no_such_path(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return Problem(Reason.NOT_FOUND, "There is nothing at this path; docs/http-api.md lists all.").response()
+    return Problem(Reason.METHOD_NOT_ALLOWED, "This path does not take this method.").response()
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    return Problem(Reason.INTERNAL_ERROR, "The gateway made a mistake; its log says where.").response()
 
 
 def _listed(agent: AgentKey, pods: int) -> dict[str, object]:
@@ -147,7 +160,7 @@ class AgentPath:
     ) -> None:
         try:
             with self._gateway.bound.slot(), metrics.IN_FLIGHT.track_inprogress():
-                body = await read_body(receive) if request.method == "POST" else None
+                body = await read_body(receive) or None
                 await unless_gone(self._relay(request, body, reply, agent=agent, caller=caller), receive)
         except Full:
             metrics.SHED.inc()

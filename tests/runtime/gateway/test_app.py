@@ -1,0 +1,251 @@
+"""What a client of the gateway gets, over real hosts: answers, streams, sessions, and every way to be refused."""
+
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from slipway_runtime.gateway.auth import new_key
+from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.identity import HEADER, Caller, IdentitySigner
+from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost
+from tests.support.chat import STREAM, events, transcribe
+from tests.support.scripted_host import words
+from tests.support.waiting import until, until_async
+
+QUESTION = {"question": "say 5 words"}
+ANSWER = "".join(words(5))
+
+
+async def test_an_answer_as_json(front: Front) -> None:
+    async with front.client.post(CHAT, json=QUESTION) as response:
+        assert response.status == 200
+        answer = await response.json()
+    assert answer["answer"] == ANSWER
+    assert answer["agent_used"] == "demo/support"
+    assert answer["abstained"] is False
+    assert answer["session_id"]
+    assert answer["run_id"]
+
+
+async def test_an_answer_as_a_stream(front: Front) -> None:
+    async with front.client.post(CHAT, json=QUESTION, headers=STREAM) as response:
+        transcript = await transcribe(response)
+        assert response.headers["X-Accel-Buffering"] == "no"
+        assert response.headers["Cache-Control"].startswith("no-")
+    transcript.assert_whole(ANSWER)
+    assert transcript.restarts == 0
+
+
+async def test_a_stream_is_passed_on_as_it_comes(start_front: StartFront, start_host: StartHost) -> None:
+    _, url = await start_host(delta_delay=0.05)
+    front = await start_front()
+    front.routes.set(SUPPORT, [url])
+    async with front.client.post(CHAT, json={"question": "say 100 words"}, headers=STREAM) as response:
+        stream = events(response)
+        seen = [await anext(stream) for _ in range(4)]
+        run = seen[-1][0].run
+        endpoint = front.routes.pick(SUPPORT)
+        assert endpoint
+        assert endpoint.in_flight == 1
+        async with front.client.get(f"/agents/{SUPPORT}/sessions/{seen[0][1].session_id}") as session:  # type: ignore[union-attr]
+            assert (await session.json())["turns"][0]["run_id"] == run
+
+
+async def test_a_conversation_goes_on(front: Front) -> None:
+    async with front.client.post(CHAT, json=QUESTION) as response:
+        session = (await response.json())["session_id"]
+    async with front.client.post(CHAT, json={**QUESTION, "session_id": session}) as response:
+        assert (await response.json())["session_id"] == session
+    path = f"/agents/{SUPPORT}/sessions/{session}"
+    async with front.client.get(path) as response:
+        assert [turn["answer"] for turn in (await response.json())["turns"]] == [ANSWER, ANSWER]
+    async with front.client.delete(path) as response:
+        assert response.status == 204
+    async with front.client.get(path) as response:
+        assert (response.status, (await response.json())["reason"]) == (404, "SessionNotFound")
+
+
+async def test_a_run_is_read_again_from_anywhere_in_it(front: Front) -> None:
+    async with front.client.post(CHAT, json=QUESTION, headers=STREAM) as response:
+        whole = await transcribe(response)
+    run = whole.ids[0].run
+    for position, number in enumerate(whole.ids[:-1]):
+        headers = {**STREAM, "Last-Event-ID": str(number)}
+        async with front.client.get(f"/agents/{SUPPORT}/runs/{run}", headers=headers) as response:
+            assert (await transcribe(response)).events == whole.events[position + 1 :]
+    async with front.client.get(f"/agents/{SUPPORT}/runs/{run}") as response:
+        assert (await response.json())["answer"] == ANSWER
+
+
+async def test_a_client_that_goes_leaves_a_run_that_is_finished(start_front: StartFront, start_host: StartHost) -> None:
+    host, url = await start_host(delta_delay=0.02)
+    front = await start_front()
+    front.routes.set(SUPPORT, [url])
+    async with front.client.post(CHAT, json={"question": "say 30 words"}, headers=STREAM) as response:
+        number, _ = await anext(events(response))
+    endpoint = front.routes.pick(SUPPORT)
+    assert endpoint
+    await until(lambda: endpoint.in_flight == 0, "the gateway let go of the pod")
+    await until(lambda: front.gateway.bound.taken == 0, "the slot is free again")
+    assert host.runs.in_flight == 1
+    async with front.client.get(f"/agents/{SUPPORT}/runs/{number.run}") as response:
+        assert (await response.json())["answer"] == "".join(words(30))
+
+
+async def test_the_default_agent(start_front: StartFront, start_host: StartHost) -> None:
+    _, url = await start_host()
+    front = await start_front(default_agent="demo/support")
+    front.routes.set(SUPPORT, [url])
+    async with front.client.post("/agent/chat", json=QUESTION) as response:
+        assert (await response.json())["agent_used"] == "demo/support"
+
+
+async def test_without_a_default_agent_the_value_is_named(front: Front) -> None:
+    async with front.client.post("/agent/chat", json=QUESTION) as response:
+        problem = await response.json()
+    assert (response.status, problem["reason"]) == (404, "AgentNotFound")
+    assert "gateway.defaultAgent" in problem["detail"]
+
+
+async def test_the_list_of_agents(front: Front) -> None:
+    front.routes.set(AgentKey("demo", "billing"), [])
+    async with front.client.get("/agents") as response:
+        assert (await response.json())["agents"] == [
+            {"namespace": "demo", "name": "billing", "ready": False},
+            {"namespace": "demo", "name": "support", "ready": True},
+        ]
+
+
+REFUSED = [
+    ("/agents/demo/nobody/chat", b'{"question": "hi"}', 404, "AgentNotFound"),
+    ("/agents/other/support/chat", b'{"question": "hi"}', 404, "AgentNotFound"),
+    (CHAT, b"{not json", 400, "InvalidJSON"),
+    (CHAT, b"", 400, "InvalidJSON"),
+    (CHAT, b"\xff\xfe", 400, "InvalidJSON"),
+    (CHAT, b"[]", 422, "InvalidRequest"),
+    (CHAT, b"{}", 422, "InvalidRequest"),
+    (CHAT, b'{"question": ""}', 422, "InvalidRequest"),
+    (CHAT, b'{"question": 7}', 422, "InvalidRequest"),
+    (CHAT, b'{"question": "hi", "temperature": 1}', 422, "InvalidRequest"),
+    (CHAT, json.dumps({"question": "x" * 8001}).encode(), 422, "InvalidRequest"),
+    (CHAT, json.dumps({"question": "x" * 1_000_000}).encode(), 413, "QuestionTooLarge"),
+    (CHAT, b'{"question": "hi", "session_id": "no-such-session"}', 404, "SessionNotFound"),
+    ("/nowhere", b"", 404, "NotFound"),
+    ("/livez", b"", 405, "MethodNotAllowed"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status", "reason"), REFUSED)
+async def test_refused(front: Front, path: str, body: bytes, status: int, reason: str) -> None:
+    async with front.client.post(path, data=body, headers={"Content-Type": "application/json"}) as response:
+        problem = await response.json(content_type="application/problem+json")
+    assert (response.status, problem["status"], problem["reason"]) == (status, status, reason)
+    assert problem["detail"]
+    assert (await front.client.get("/livez")).status == 200
+
+
+@pytest.mark.parametrize("run", ["0" * 32, "nonsense", "..", "%2e%2e", "a%2Fb"])
+async def test_a_run_that_is_not_there(front: Front, run: str) -> None:
+    path = f"{front.url}/agents/{SUPPORT}/runs/"
+    from yarl import URL
+
+    async with front.client.get(URL(path + run, encoded=True)) as response:
+        assert response.status == 404
+        assert (await response.json(content_type=None))["reason"] in ("RunNotFound", "NotFound")
+
+
+async def test_keys_open_the_door_and_can_be_rotated(
+    start_front: StartFront, start_host: StartHost, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.json"
+    (old, old_entry), (new, new_entry) = new_key("alice"), new_key("alice")
+    path.write_text(json.dumps({"keys": [old_entry.model_dump()]}))
+    _, url = await start_host()
+    front = await start_front(auth_mode="apikeys", api_keys_file=path)
+    front.routes.set(SUPPORT, [url])
+
+    async def ask(**headers: str) -> aiohttp.ClientResponse:
+        async with front.client.post(CHAT, json=QUESTION, headers=headers) as response:
+            await response.read()
+            return response
+
+    async def accepted(key: str) -> bool:
+        return (await ask(Authorization=f"Bearer {key}")).status == 200
+
+    refused = await ask()
+    assert refused.status == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert (await refused.json(content_type=None))["reason"] == "Unauthenticated"
+    assert await accepted(old)
+    assert (await ask(**{"X-API-Key": old})).status == 200
+    assert not await accepted(new)
+    assert (await front.client.get("/agents")).status == 401
+    path.write_text(json.dumps({"keys": [new_entry.model_dump()]}))
+    await until_async(lambda: accepted(new), "the new key works")
+    assert not await accepted(old)
+
+
+async def test_a_session_is_its_owners_alone(start_front: StartFront, start_host: StartHost, tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    (alice, alices), (bob, bobs) = new_key("alice"), new_key("bob")
+    path.write_text(json.dumps({"keys": [alices.model_dump(), bobs.model_dump()]}))
+    _, url = await start_host()
+    front = await start_front(auth_mode="apikeys", api_keys_file=path)
+    front.routes.set(SUPPORT, [url])
+    async with front.client.post(CHAT, json=QUESTION, headers={"X-API-Key": alice}) as response:
+        answer = await response.json()
+    for where in (f"sessions/{answer['session_id']}", f"runs/{answer['run_id']}"):
+        for key, status in ((alice, 200), (bob, 404)):
+            async with front.client.get(f"/agents/{SUPPORT}/{where}", headers={"X-API-Key": key}) as response:
+                assert response.status == status
+
+
+async def test_a_host_believes_nobody_but_the_gateway(front: Front, signer: IdentitySigner) -> None:
+    endpoint = front.routes.pick(SUPPORT)
+    assert endpoint
+    caller = Caller("alice")
+    tokens = {
+        "": 401,
+        "alice": 401,
+        IdentitySigner.generate().sign(caller, str(SUPPORT)): 401,
+        signer.sign(caller, "demo/billing"): 401,
+        signer.sign(caller, str(SUPPORT)): 200,
+    }
+    for token, status in tokens.items():
+        async with front.client.post(endpoint.url + CHAT, json=QUESTION, headers={HEADER: token}) as response:
+            assert response.status == status
+
+
+async def test_a_client_cannot_bring_an_identity_along(front: Front, signer: IdentitySigner) -> None:
+    headers = {HEADER: signer.sign(Caller("root"), str(SUPPORT))}
+    async with front.client.post(CHAT, json=QUESTION, headers=headers) as response:
+        session = (await response.json())["session_id"]
+    async with front.client.get(f"/agents/{SUPPORT}/sessions/{session}") as response:
+        assert response.status == 200  # it belongs to `anonymous`, who asks here without that header
+
+
+async def test_readiness_names_what_is_missing(start_front: StartFront, tmp_path: Path) -> None:
+    front = await start_front(auth_mode="apikeys", api_keys_file=tmp_path / "none.json")
+    front.gateway.routes_missing = lambda: "the list of agents has not been read yet"
+    async with front.client.get("/readyz") as response:
+        assert response.status == 503
+        missing = (await response.json())["missing"]
+    assert missing[0] == "the list of agents has not been read yet"
+    assert "keys.json" in missing[1]
+    assert (await front.client.get("/livez")).status == 200
+
+
+async def test_metrics_count_requests_by_agent_and_code(front: Front) -> None:
+    async with front.client.post(CHAT, json=QUESTION) as response:
+        await response.read()
+    async with front.client.post(CHAT, data=b"{") as response:
+        await response.read()
+    async with front.client.post("/agents/demo/unknown-agent/chat", json=QUESTION) as response:
+        await response.read()
+    text = await (await front.client.get("/metrics")).text()
+    for code in (200, 400):
+        assert f'slipway_gateway_requests_total{{agent="support",code="{code}",namespace="demo"}}' in text
+    assert "slipway_gateway_in_flight 0.0" in text
+    assert "unknown-agent" not in text  # whoever guesses names must not fill the metrics with them

@@ -1,0 +1,125 @@
+"""A real host with an agent that needs no documents: it says as many words as it is asked for.
+
+In the test's own process (`host_app`), or as a process of its own that can be killed: `python -m
+tests.support.scripted_host OPTIONS-AS-JSON`.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.protocol import AgentRequest
+from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
+from slipway_runtime.host.app import create_host_app
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.service import Host
+from slipway_runtime.identity import IdentityVerifier
+from slipway_runtime.store.database import Database, open_database
+
+SEED = bytes(range(32))
+"""Seed of the identity key that the test's gateway signs with."""
+ROOT = Path(__file__).parents[2]
+
+
+def words(count: int) -> list[str]:
+    """What the agent says when it is asked for so many words."""
+    return [f"word{number} " for number in range(count)]
+
+
+class Wordy:
+    """Says `N words` in N pieces; three if the question names no number. Kills its process if it is asked to."""
+
+    async def run(self, request: AgentRequest) -> AsyncIterator[Event]:
+        if "die" in request.question:
+            os.kill(os.getpid(), signal.SIGKILL)
+        found = re.search("([0-9]+) words", request.question)
+        pieces = words(int(found[1]) if found else 3)
+        yield Retrieved(chunks=1, best_score=0.9)
+        for piece in pieces:
+            yield Delta(text=piece)
+        yield Usage(retrieved_chunks=1, embedded_texts=1)
+        yield Done(answer="".join(pieces), abstained=False, sources=())
+
+    async def missing(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a scripted host is started with."""
+
+    dsn: str
+    public_key: str
+    port: int = 0
+    name: str = "host"
+    agents: tuple[str, ...] = ("demo/support",)
+    in_flight: int = 200
+    delta_delay: float = 0.0
+    request_timeout: int = 60
+
+
+def config(agent: str, options: Options) -> AgentConfig:
+    """An agent's configuration, with limits out of the tests' way."""
+    namespace, _, name = agent.partition("/")
+    return AgentConfig(
+        namespace=namespace,
+        name=name,
+        architecture="langgraph",
+        knowledge=(),
+        session_ttl_seconds=3600,
+        session_max_turns=50,
+        in_flight=options.in_flight,
+        request_timeout_seconds=options.request_timeout,
+    )
+
+
+def make_host(database: Database, options: Options) -> Host:
+    """The host with its scripted agents; run it with `host.running()`, or serve it by `create_host_app`."""
+    host = Host(
+        database,
+        verifier=IdentityVerifier(options.public_key),
+        host_id=options.name,
+        delta_delay=options.delta_delay,
+    )
+    host.serve([HostedAgent(config(agent, options), Wordy()) for agent in options.agents])
+    return host
+
+
+@asynccontextmanager
+async def host_app(options: Options) -> AsyncIterator[tuple[Host, Starlette]]:
+    """A host and its application, in this process."""
+    database = await open_database(options.dsn)
+    try:
+        host = make_host(database, options)
+        yield host, create_host_app(host)
+    finally:
+        await database.close()
+
+
+async def serve(options: Options) -> None:
+    """Serve until the process is told to stop."""
+    async with host_app(options) as (_, app):
+        await uvicorn.Server(uvicorn.Config(app, port=options.port, log_level="warning")).serve()
+
+
+def spawn(options: Options) -> subprocess.Popen[bytes]:
+    """The same as a process of its own; wait for `/livez` on its port."""
+    command = [sys.executable, "-m", "tests.support.scripted_host", json.dumps(asdict(options))]
+    return subprocess.Popen(command, cwd=ROOT)
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    asyncio.run(serve(Options(**{**given, "agents": tuple(given["agents"])})))

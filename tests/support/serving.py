@@ -1,0 +1,27 @@
+"""ASGI applications on loopback ports, by the real server, in the test's own event loop."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from tests.support.servers import free_port
+
+
+@asynccontextmanager
+async def served(app: Any, *, port: int | None = None) -> AsyncIterator[str]:
+    """The application's URL for as long as the block lasts. Open requests are given a second to end, then broken."""
+    port = port or free_port()
+    config = uvicorn.Config(
+        app, port=port, log_config=None, access_log=False, ws="none", http="httptools", timeout_graceful_shutdown=1
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    # Not `serve()`: that takes the process's signals and wakes up every tenth of a second to see whether to end.
+    await server.startup()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await server.shutdown()
