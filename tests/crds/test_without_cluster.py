@@ -27,7 +27,10 @@ def test_ignored_fields_are_named_with_the_reason_their_members_are_not() -> Non
     assert [str(each) for each in fields_treated(AGENT, Local.IGNORED)] == [
         "spec.scaling: One process serves everything."
     ]
-    assert [each.path for each in fields_treated(INDEX, Local.IGNORED)] == ["spec.deletionPolicy"]
+    assert [each.path for each in fields_treated(INDEX, Local.IGNORED)] == [
+        "spec.backend.chroma.storage",
+        "spec.deletionPolicy",
+    ]
 
 
 def test_fields_that_do_the_same_are_found_below_lists() -> None:
