@@ -1,0 +1,115 @@
+"""The one SQL text behaves the same on both engines."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from slipway_runtime.store.database import Database, StoreUnavailable, open_database
+from slipway_runtime.store.migrations import MIGRATIONS
+
+ADD = "INSERT INTO ingest_failures (index_name, source, name, reason) VALUES ($1, $2, $3, $4)"
+
+
+async def names(database: Database) -> list[object]:
+    rows = await database.fetch("SELECT name FROM ingest_failures ORDER BY name")
+    return [row["name"] for row in rows]
+
+
+async def test_values_come_back_as_they_went_in(database: Database) -> None:
+    add = (
+        "INSERT INTO chunks (id, index_name, revision, source, document, ordinal, heading, start_offset, end_offset, "
+        "text, sentences, vectors) VALUES ($1, $2, $2, $2, $2, $3, $2, $3, $3, $4, $2, $5)"
+    )
+    text, blob = "naïve “quotes” 漢字 🚢 $1 ?1 'x'", bytes(range(256))
+    assert await database.execute(add, "id", "x", 2**40, text, blob) == 1
+    (row,) = await database.fetch("SELECT ordinal, text, vectors FROM chunks WHERE id = $1", "id")
+    assert (row["ordinal"], row["text"], row["vectors"]) == (2**40, text, blob)
+
+
+async def test_counts_the_rows_that_a_statement_touched(database: Database) -> None:
+    await database.execute_many(ADD, [("i", "s", name, "r") for name in "abc"])
+    assert await database.execute("UPDATE ingest_failures SET reason = $1 WHERE name <> $2", "new", "a") == 2
+    assert await database.execute("DELETE FROM ingest_failures WHERE name = $1", "missing") == 0
+
+
+async def test_returning_is_committed(database: Database, dsn: str) -> None:
+    rows = await database.fetch(f"{ADD} RETURNING name", "i", "s", "a", "r")
+    assert [row["name"] for row in rows] == ["a"]
+    other = await open_database(dsn)
+    assert await names(other) == ["a"]
+    await other.close()
+
+
+async def test_a_transaction_is_all_or_nothing(database: Database) -> None:
+    async with database.transaction() as transaction:
+        await transaction.execute(ADD, "i", "s", "kept", "r")
+    with pytest.raises(KeyError):
+        async with database.transaction() as transaction:
+            await transaction.execute(ADD, "i", "s", "lost", "r")
+            raise KeyError
+    assert await names(database) == ["kept"]
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(database: Database) -> None:
+    inside = asyncio.Event()
+
+    async def write_and_wait() -> None:
+        async with database.transaction() as transaction:
+            await transaction.execute(ADD, "i", "s", "lost", "r")
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write_and_wait())
+    await inside.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    await database.execute(ADD, "i", "s", "kept", "r")
+    assert await names(database) == ["kept"]
+
+
+async def test_many_rows_are_all_or_nothing(database: Database) -> None:
+    with pytest.raises(Exception, match="(?i)unique|duplicate"):
+        await database.execute_many(ADD, [("i", "s", "a", "r"), ("i", "s", "a", "r")])
+    assert await names(database) == []
+
+
+async def test_transactions_are_not_nested(database: Database) -> None:
+    async with database.transaction() as transaction:
+        with pytest.raises(RuntimeError, match="not nested"):
+            transaction.transaction()
+
+
+async def test_the_store_has_a_clock(database: Database) -> None:
+    (first,) = await database.fetch("SELECT now_epoch() AS now")
+    (second,) = await database.fetch("SELECT now_epoch() AS now")
+    assert isinstance(first["now"], float)
+    assert isinstance(second["now"], float)
+    assert 1.7e9 < first["now"] <= second["now"] < 4e9
+
+
+async def test_hosts_that_start_together_make_the_tables_once(dsn: str) -> None:
+    databases = await asyncio.gather(*(open_database(dsn) for _ in range(5)))
+    (row,) = await databases[0].fetch("SELECT count(*) AS n, max(version) AS last FROM migrations")
+    assert (row["n"], row["last"]) == (len(MIGRATIONS), len(MIGRATIONS))
+    await asyncio.gather(*(database.close() for database in databases))
+
+
+async def test_a_closed_store_is_unavailable(dsn: str) -> None:
+    database = await open_database(dsn)
+    await database.close()
+    with pytest.raises(StoreUnavailable):
+        await database.fetch("SELECT 1 AS one")
+
+
+async def test_a_sqlite_file_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="folder"):
+        await open_database(f"sqlite:///{tmp_path}/file/store.db")
+    with pytest.raises(StoreUnavailable, match="cannot be used"):
+        await open_database(f"sqlite:///{tmp_path}")
+
+
+async def test_other_databases_are_refused() -> None:
+    with pytest.raises(ValueError, match="postgresql://"):
+        await open_database("mysql://host/db")

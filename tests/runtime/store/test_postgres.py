@@ -1,0 +1,97 @@
+"""What only Postgres does: schemas of their own, and going away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from slipway_runtime.store.database import StoreUnavailable, open_database
+from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
+from tests.support.postgres import RestartablePostgres
+from tests.support.waiting import until_async
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RestartablePostgres]:
+    with RestartablePostgres(tmp_path / "postgres") as server:
+        yield server
+
+
+async def test_the_search_path_of_the_dsn_is_where_the_tables_are(postgres_dsn: str) -> None:
+    admin = await asyncpg.connect(postgres_dsn)
+    await admin.execute("CREATE SCHEMA ns_a; CREATE SCHEMA ns_b")
+    databases = [await open_database(f"{postgres_dsn}&options=-csearch_path%3D{name}") for name in ("ns_a", "ns_b")]
+    await databases[0].execute("INSERT INTO ingest_failures VALUES ('i', 's', 'n', 'r')")
+    assert await databases[1].fetch("SELECT * FROM ingest_failures") == []
+    assert await admin.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    assert await admin.fetchval("SELECT count(*) FROM ns_a.ingest_failures") == 1
+    for database in databases:
+        await database.close()
+    await admin.close()
+
+
+async def test_connections_are_set_up_for_short_statements(postgres_dsn: str) -> None:
+    database = await open_database(postgres_dsn)
+    (row,) = await database.fetch(
+        "SELECT current_setting('jit') AS jit, current_setting('statement_timeout') AS statement_timeout"
+    )
+    assert dict(row) == {"jit": "off", "statement_timeout": "8s"}
+    await database.close()
+
+
+async def test_a_server_that_goes_away_is_unavailable_and_heals(server: RestartablePostgres) -> None:
+    database = await open_database(server.dsn)
+
+    async def answers() -> bool:
+        try:
+            return len(await database.fetch("SELECT 1 AS one")) == 1
+        except StoreUnavailable:
+            return False
+
+    assert await answers()
+    server.stop()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await database.fetch("SELECT 1 AS one")
+        with pytest.raises(StoreUnavailable):
+            async with database.transaction() as transaction:
+                await transaction.execute("SELECT 1")
+    server.start()
+    await until_async(answers, "the store answers again")
+    await database.close()
+
+
+async def test_a_connection_lost_inside_a_transaction_is_unavailable(server: RestartablePostgres) -> None:
+    database = await open_database(server.dsn)
+    with pytest.raises(StoreUnavailable):
+        async with database.transaction() as transaction:
+            await transaction.execute("SELECT 1")
+            server.stop()
+            await transaction.execute("SELECT 1")
+    await database.close()
+
+
+async def test_a_deferred_store_waits_for_its_dsn_and_its_server(server: RestartablePostgres, tmp_path: Path) -> None:
+    server.stop()
+    file = tmp_path / "dsn"
+    database = DeferredDatabase(lambda: read_dsn(file))
+    database.open()
+
+    async def why() -> str:
+        try:
+            await database.fetch("SELECT 1 AS one")
+        except StoreUnavailable as error:
+            return str(error)
+        return ""
+
+    async def says(word: str) -> bool:
+        return word in await why()
+
+    await until_async(lambda: says("waiting for the store's DSN"), "it names the missing file")
+    file.write_text(f"{server.dsn}\n")
+    await until_async(lambda: says("Postgres cannot be used"), "it names the server")
+    server.start()
+    await database.wait()
+    assert await why() == ""
+    await database.close()
