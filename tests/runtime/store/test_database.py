@@ -44,10 +44,14 @@ async def test_returning_is_committed(database: Database, dsn: str) -> None:
 async def test_a_transaction_is_all_or_nothing(database: Database) -> None:
     async with database.transaction() as transaction:
         await transaction.execute(ADD, "i", "s", "kept", "r")
-    with pytest.raises(KeyError):
+
+    async def write_and_fail() -> None:
         async with database.transaction() as transaction:
             await transaction.execute(ADD, "i", "s", "lost", "r")
             raise KeyError
+
+    with pytest.raises(KeyError):
+        await write_and_fail()
     assert await names(database) == ["kept"]
 
 
@@ -69,7 +73,7 @@ async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(database
 
 
 async def test_many_rows_are_all_or_nothing(database: Database) -> None:
-    with pytest.raises(Exception, match="(?i)unique|duplicate"):
+    with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
         await database.execute_many(ADD, [("i", "s", "a", "r"), ("i", "s", "a", "r")])
     assert await names(database) == []
 

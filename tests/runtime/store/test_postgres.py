@@ -55,8 +55,7 @@ async def test_a_server_that_goes_away_is_unavailable_and_heals(server: Restarta
         with pytest.raises(StoreUnavailable):
             await database.fetch("SELECT 1 AS one")
         with pytest.raises(StoreUnavailable):
-            async with database.transaction() as transaction:
-                await transaction.execute("SELECT 1")
+            await database.transaction().__aenter__()
     server.start()
     await until_async(answers, "the store answers again")
     await database.close()
@@ -64,11 +63,15 @@ async def test_a_server_that_goes_away_is_unavailable_and_heals(server: Restarta
 
 async def test_a_connection_lost_inside_a_transaction_is_unavailable(server: RestartablePostgres) -> None:
     database = await open_database(server.dsn)
-    with pytest.raises(StoreUnavailable):
+
+    async def write() -> None:
         async with database.transaction() as transaction:
             await transaction.execute("SELECT 1")
             server.stop()
             await transaction.execute("SELECT 1")
+
+    with pytest.raises(StoreUnavailable):
+        await write()
     await database.close()
 
 

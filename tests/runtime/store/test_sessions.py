@@ -1,0 +1,82 @@
+"""Sessions: whose they are, and when they go."""
+
+from dataclasses import replace
+
+import pytest
+
+from slipway_runtime.events import Done
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.runs import LeaseLost, Question, append, begin
+from slipway_runtime.store.sessions import SessionNotFound, delete_expired, delete_session, read_session
+
+ASK = Question(
+    run_id="a" * 32,
+    agent="demo/support",
+    caller="alice",
+    text="How?",
+    session_id="s1",
+    new_session=True,
+    session_ttl=60.0,
+    max_turns=3,
+    timeout=30.0,
+)
+OWN = {"agent": "demo/support", "caller": "alice"}
+DONE = Done(answer="So.", abstained=False, sources=())
+
+
+async def count(database: Database, table: str) -> object:
+    (row,) = await database.fetch(f"SELECT count(*) AS n FROM {table}")
+    return row["n"]
+
+
+async def test_a_session_has_its_turns_oldest_first(database: Database) -> None:
+    first = await begin(database, ASK, owner="h", lease=5.0)
+    await append(database, first.lease, 1, [DONE])
+    await begin(database, replace(ASK, run_id="b" * 32, text="And?", new_session=False), owner="h", lease=5.0)
+    session = await read_session(database, "s1", **OWN)
+    assert [(turn.question, turn.outcome) for turn in session.turns] == [("How?", "done"), ("And?", None)]
+    assert session.turns[0].result == DONE.model_dump(mode="json") | {"sources": []}
+    assert session.turns[1].result is None
+    assert session.created <= session.turns[0].created <= session.expires
+
+
+@pytest.mark.parametrize("stranger", [{"caller": "bob"}, {"agent": "other/support"}], ids=["caller", "agent"])
+async def test_to_others_it_does_not_exist(database: Database, stranger: dict[str, str]) -> None:
+    await begin(database, ASK, owner="h", lease=5.0)
+    with pytest.raises(SessionNotFound):
+        await read_session(database, "s1", **{**OWN, **stranger})
+    with pytest.raises(SessionNotFound):
+        await delete_session(database, "s1", **{**OWN, **stranger})
+    assert (await read_session(database, "s1", **OWN)).id == "s1"
+
+
+async def test_deleting_takes_runs_and_events_along_and_stops_the_run(database: Database) -> None:
+    work = await begin(database, ASK, owner="h", lease=5.0)
+    await append(database, work.lease, 1, [DONE.model_copy()])
+    running = await begin(database, replace(ASK, run_id="b" * 32, new_session=False), owner="h", lease=5.0)
+    await delete_session(database, "s1", **OWN)
+    assert [await count(database, table) for table in ("sessions", "runs", "events")] == [0, 0, 0]
+    with pytest.raises(LeaseLost):
+        await append(database, running.lease, 1, [DONE])
+    with pytest.raises(SessionNotFound):
+        await delete_session(database, "s1", **OWN)
+
+
+async def test_expired_sessions_go_in_batches_but_not_under_a_run(database: Database) -> None:
+    for number in range(5):
+        ask = replace(ASK, run_id=f"{number:032x}", session_id=f"old{number}", session_ttl=-1.0)
+        work = await begin(database, ask, owner="h", lease=30.0)
+        if number:
+            await append(database, work.lease, 1, [DONE])
+    await begin(database, ASK, owner="h", lease=5.0)
+    assert [await delete_expired(database, limit=3) for _ in range(3)] == [3, 1, 0]
+    rows = await database.fetch("SELECT id FROM sessions ORDER BY id")
+    assert [row["id"] for row in rows] == ["old0", "s1"]
+
+
+async def test_an_expired_session_takes_no_more_turns(database: Database) -> None:
+    await begin(database, replace(ASK, session_ttl=-1.0), owner="h", lease=5.0)
+    with pytest.raises(SessionNotFound):
+        await read_session(database, "s1", **OWN)
+    with pytest.raises(SessionNotFound):
+        await begin(database, replace(ASK, run_id="b" * 32, new_session=False), owner="h", lease=5.0)
