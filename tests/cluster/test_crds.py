@@ -118,6 +118,31 @@ def _field(problem: str) -> str:
     return problem.partition(": ")[0].removesuffix(".name")
 
 
+ODD_NUMBERS = ("5.0", "1e1", "0x5", "0o5", "05", "08", "0b11", "+5", "1_0.0", ".5e1", "!!int '5'", "!!float 5", "~", "")
+ODD_METADATA = (
+    "{generateName: odd-}",
+    "{name: odd, labels: {k: ~}, annotations: {Slipway.Dev/Odd_Key: ''}}",
+    "{name: odd, labels: ~, creationTimestamp: ~, generation: -1, resourceVersion: '7', finalizers: [slipway.dev/x]}",
+)
+
+
+async def test_odd_but_right_manifests_pass(api: ApiServer) -> None:
+    texts = [
+        *(_agent(f"{{name: k, indexRef: {{name: k}}, topK: {number}}}") for number in ODD_NUMBERS),
+        *(_agent("{name: k, indexRef: {name: k}}", metadata) for metadata in ODD_METADATA),
+        _agent("{name: !tag k, <<: [{indexRef: {name: k}}, {topK: 3}], <<: {minScore: '0.5'}}"),
+        _agent("{name: k, indexRef: {name: k}}")
+        + "  sessions: ~\n  pod: {resources: {requests: ~}}\nstatus: {phase: 7}\n",
+    ]
+    judged = await verdicts(api, [("Agent", text) for text in texts])
+    assert differences(judged) == []
+    assert [(text, answer.message) for text, answer in judged if not answer.accepted] == []
+
+
+def _agent(entry: str, metadata: str = "{name: odd}") -> str:
+    return f"apiVersion: {API_VERSION}\nkind: Agent\nmetadata: {metadata}\nspec:\n  knowledge: [{entry}]\n"
+
+
 async def test_generated_manifests_get_the_same_verdict(api: ApiServer) -> None:
     generated = manifests(GENERATED)
     texts = [(str(each["kind"]), json.dumps(each, ensure_ascii=False)) for each in generated]
