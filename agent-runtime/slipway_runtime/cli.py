@@ -37,7 +37,7 @@ def gateway() -> None:
     """Serve the gateway of a cluster."""
     from slipway_runtime.gateway.main import main
 
-    main()
+    raise typer.Exit(main())
 
 
 @app.command()

@@ -55,6 +55,10 @@ class Gateway:
             reasons.append("this gateway is shutting down")
         return [reason for reason in reasons if reason]
 
+    def drain(self) -> None:
+        """Say that this gateway is going away, and go on serving what still comes."""
+        self.draining = True
+
     def authenticate(self, headers: list[tuple[bytes, bytes]]) -> Caller:
         """Who asks.
 
@@ -128,7 +132,7 @@ class AgentPath:
         request = Request(scope)
         caller = self._gateway.authenticate(request.headers.raw)
         agent = self._agent(scope["path_params"])
-        reply = Reply(send)
+        reply = Reply(send, last=self._gateway.draining)
         began = time.perf_counter()
         try:
             await self._admitted(request, receive, reply, agent=agent, caller=caller)

@@ -31,17 +31,22 @@ _TERMINAL = (b"event: done\n", b"event: failed\n", b"event: cancelled\n")
 
 
 class Reply:
-    """The client's side of one request: knows whether anything was sent, and what status."""
+    """The client's side of one request: knows whether anything was sent, and what status.
 
-    def __init__(self, send: Send) -> None:
+    `last` asks the client to close the connection, because this gateway is going away.
+    """
+
+    def __init__(self, send: Send, *, last: bool = False) -> None:
         self._send = send
+        self._last = last
         self.status = 0
 
     async def start(self, status: int, headers: Mapping[str, str], extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the status and those headers that concern the client."""
         self.status = status
         passed = [(name.encode(), headers[name].encode("latin-1")) for name in _PASSED_ON if name in headers]
-        await self._send({"type": "http.response.start", "status": status, "headers": [*passed, *extra]})
+        closing = [(b"connection", b"close")] if self._last else []
+        await self._send({"type": "http.response.start", "status": status, "headers": [*passed, *extra, *closing]})
 
     async def body(self, data: bytes, *, more: bool = False) -> None:
         """Send a piece of the body, or its end."""

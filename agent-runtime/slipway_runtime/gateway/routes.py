@@ -94,10 +94,14 @@ class RouteTable:
         """Every agent with its number of ready end points."""
         return {agent: len(route.endpoints) for agent, route in sorted(self._routes.items())}
 
+    def endpoints(self, agent: AgentKey) -> tuple[Endpoint, ...]:
+        """The agent's ready end points; none for an agent that is not there."""
+        route = self._routes.get(agent)
+        return tuple(route.endpoints.values()) if route else ()
+
     def pick(self, agent: AgentKey, *, avoid: Collection[Endpoint] = ()) -> Endpoint | None:
         """The least busy ready end point that is not among those to avoid; None if there is none."""
-        route = self._routes.get(agent)
-        candidates = [endpoint for endpoint in route.endpoints.values() if endpoint not in avoid] if route else []
+        candidates = [endpoint for endpoint in self.endpoints(agent) if endpoint not in avoid]
         return min(candidates, key=lambda endpoint: endpoint.in_flight, default=None)
 
     async def changed(self, agent: AgentKey, *, within: float) -> None:

@@ -115,7 +115,7 @@ class Upstreams:
         self.hold_seconds = hold_seconds
         self._routes = routes
         self._session = session
-        self._held = held
+        self.held = held
 
     @asynccontextmanager
     async def open(
@@ -146,7 +146,7 @@ class Upstreams:
         if search.refusal is not None:
             raise Refused(search.refusal)
         try:
-            with self._held.slot(), HELD.track_inprogress():
+            with self.held.slot(), HELD.track_inprogress():
                 return await self._hold(agent, search)
         except Full:
             raise Problem(
