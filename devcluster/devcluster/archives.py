@@ -7,6 +7,7 @@ Format: https://github.com/opencontainers/image-spec (image-layout.md, manifest.
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from devcluster.errors import DevclusterError
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""The kernel's names for what images call otherwise."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def write_archive(image: Image, target: Path) -> None:
     layer = _layer(image)
     layer_digest = _digest(layer)
     config = {
-        "architecture": "amd64",
+        "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {"Entrypoint": list(image.entrypoint), "Env": ["PATH=/bin:/usr/bin"], "WorkingDir": "/"},
         "rootfs": {"type": "layers", "diff_ids": [layer_digest]},

@@ -1,5 +1,6 @@
 """Builds the Go binaries and keeps them in the cache, by version and by a hash of all that they are made from."""
 
+import functools
 import hashlib
 import os
 import shutil
@@ -25,12 +26,12 @@ def ldflags(recipe: Recipe) -> str:
     return " ".join(["-s", "-w", *(f"-X {variable}" for variable in recipe.variables)])
 
 
-def fingerprint(recipe: Recipe, toolchain: str, sources: dict[str, bytes]) -> str:
+def fingerprint(recipe: Recipe, compiler: str, sources: dict[str, bytes]) -> str:
     """Eight hex digits that change with anything that could change the binary.
 
-    `toolchain` is Go's version and platform, `sources` the files that are compiled, by name.
+    `compiler` is Go's version and platform, `sources` the files that are compiled, by name.
     """
-    digest = hashlib.sha256(repr((recipe, toolchain)).encode())
+    digest = hashlib.sha256(repr((recipe, compiler)).encode())
     for name in sorted(sources):
         digest.update(name.encode() + b"\0" + sources[name] + b"\0")
     return digest.hexdigest()[:8]
@@ -45,10 +46,16 @@ def sources_of(recipe: Recipe) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
+@functools.cache
+def toolchain() -> str:
+    """Go's version and the platform it builds for."""
+    return run(["go", "env", "GOVERSION", "GOOS", "GOARCH"])
+
+
 def home(recipe: Recipe) -> Path:
     """The folder that holds (or will hold) the binary and its links."""
-    toolchain = run(["go", "env", "GOVERSION", "GOOS", "GOARCH"])
-    return cache_home() / "bin" / recipe.name / f"{recipe.version}-{fingerprint(recipe, toolchain, sources_of(recipe))}"
+    hashed = fingerprint(recipe, toolchain(), sources_of(recipe))
+    return cache_home() / "bin" / recipe.name / f"{recipe.version}-{hashed}"
 
 
 def build_command(recipe: Recipe, output: Path) -> list[str]:

@@ -58,7 +58,7 @@ def create(path: str) -> list[Path]:
     for mount in layout.mounts:
         folder = mount
         for part in Path(path, COMPONENTS).parts:
-            if layout.unified and folder != mount:
+            if layout.unified:
                 _delegate(folder)
             folder = folder / part
             folder.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,11 @@ PACKAGES = {
 }
 """Command -> the Debian package that has it."""
 CNI_PACKAGE = "containernetworking-plugins"
+MODULES: dict[str, Callable[[], bool]] = {
+    "overlay": lambda: "overlay" in Path("/proc/filesystems").read_text().split(),
+    "br_netfilter": lambda: Path("/proc/sys/net/bridge").is_dir(),
+}
+"""Kernel module -> how to see that it works, which also holds where it is built in."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class Machine:
     cgroups: bool
     namespaces: bool
     """Whether network and mount namespaces can be made."""
-    overlay: bool
+    modules: frozenset[str]
+    """Those of MODULES that the kernel has, loaded or built in."""
     free: int
     """Bytes free where binaries and clusters are kept."""
     apt: bool
@@ -62,6 +69,8 @@ class Lack:
     remedy: str
     package: str = ""
     """Debian package that would bring it."""
+    module: str = ""
+    """Kernel module that would bring it."""
 
 
 def cni_folder() -> Path | None:
@@ -79,7 +88,7 @@ def look_around() -> Machine:
         go=parse_go_version(run(["go", "version"]) if shutil.which("go") else ""),
         cgroups=cgroups.parse_mounts(Path("/proc/self/mounts").read_text()) is not None,
         namespaces=succeeds(["unshare", "--net", "--mount", "true"]),
-        overlay="overlay" in Path("/proc/filesystems").read_text().split(),
+        modules=frozenset(name for name, present in MODULES.items() if present()),
         free=shutil.disk_usage(home).free,
         apt=shutil.which("apt-get") is not None,
     )
@@ -106,14 +115,18 @@ def _lacks_of_system(machine: Machine) -> list[Lack]:
             "namespaces",
             "`unshare --net --mount true` must work: in a container, run it privileged",
         ),
-        (machine.overlay, "overlayfs", "load it with `modprobe overlay`, or use a kernel that has it"),
         (
             machine.free >= MINIMUM_FREE,
             "disk space",
             f"free some: 6 GiB are needed below {cache_home()}, {gib:.1f} GiB are left",
         ),
     )
-    return [Lack(what, remedy) for present, what, remedy in wanted if not present]
+    modules = [
+        Lack(f"kernel module {name}", f"modprobe {name}, or use a kernel that has it", module=name)
+        for name in MODULES
+        if name not in machine.modules
+    ]
+    return [*(Lack(what, remedy) for present, what, remedy in wanted if not present), *modules]
 
 
 def _lacks_of_go(version: tuple[int, int] | None) -> list[Lack]:
@@ -136,15 +149,14 @@ def _lacks_of_packages(machine: Machine) -> list[Lack]:
 
 
 def ensure(*, install: bool) -> None:
-    """Make sure that a cluster can run here, installing Debian packages where that is all it takes.
+    """Make sure that a cluster can run here, installing packages and loading modules where that is all it takes.
 
     Raises DevclusterError with the full list of what is missing otherwise.
     """
     machine = look_around()
     missing = lacks(machine)
-    packages = sorted({lack.package for lack in missing if lack.package})
-    if packages and install and machine.root and machine.apt and all(lack.package for lack in missing):
-        install_packages(packages)
+    if missing and install and machine.root and machine.apt and all(lack.package or lack.module for lack in missing):
+        mend(missing)
         missing = lacks(look_around())
     if missing:
         raise DevclusterError(describe(missing))
@@ -157,6 +169,14 @@ def describe(missing: list[Lack]) -> str:
     if packages:
         lines.append(f"  (all packages at once: apt-get install --no-install-recommends {' '.join(packages)})")
     return "\n".join(["this machine lacks:", *lines])
+
+
+def mend(missing: list[Lack]) -> None:
+    """Load the kernel modules and install the packages that are missing."""
+    for module in (lack.module for lack in missing if lack.module):
+        succeeds(["modprobe", module])  # whether it helped is seen by looking again
+    if packages := sorted({lack.package for lack in missing if lack.package}):
+        install_packages(packages)
 
 
 def install_packages(packages: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Ports of the loopback interface that lead into the cluster's network: to the API server, or to a service."""
 
 import ipaddress
+import re
 import socket
 from pathlib import Path
 
@@ -10,13 +11,22 @@ from devcluster.errors import DevclusterError
 from devcluster.records import Door
 from devcluster.settings import API_PORT
 
-API_DOOR = "door-api"
+API_DOOR = "api-door"
+"""Name of the process behind the API server's door; the others are called door-NAME."""
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 def component(name: str, door: Door, *, binary: Path, holder: int) -> Component:
     """The process behind a door. It listens on this machine and dials in the holder's network namespace."""
     arguments = (f"-namespace=/proc/{holder}/ns/net", f"-listen=127.0.0.1:{door.port}", f"-to={door.to}")
     return Component(name, (str(binary), *arguments))
+
+
+def process_name(door: str) -> str:
+    """Name of the process behind a user's door. Raises DevclusterError for a name that cannot be a file's."""
+    if not _NAME.fullmatch(door):
+        raise DevclusterError(f"{door!r} cannot be a door's name: use at most 40 lower-case letters, digits and dashes")
+    return f"door-{door}"
 
 
 def api_door(port: int) -> Door:

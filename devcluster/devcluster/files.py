@@ -23,10 +23,14 @@ def write(path: Path, content: str | bytes, mode: int = 0o600) -> None:
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold a lock that leaves with the process, whatever happens to it; says so when it has to wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"waiting for another devcluster command: {what}")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"waiting for another devcluster command: {what}")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            # Who held it may have removed the file (`down` does): then the lock that counts is on a newer one.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield
+                return

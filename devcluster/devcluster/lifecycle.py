@@ -88,7 +88,7 @@ def expose(cluster: Cluster, name: str, target: str, port: int | None) -> Door:
         known = record.doors.get(name)
         wanted_port = port or (known.port if known else records.any_port())
         door = Door(to=doors.resolve(target, _kubectl_of(cluster, record)), port=wanted_port)
-        _open(node, f"door-{name}", door, holder)
+        _open(node, doors.process_name(name), door, holder)
         records.save(cluster, record.model_copy(update={"doors": {**record.doors, name: door}}))
         return door
 
@@ -99,7 +99,7 @@ def unexpose(cluster: Cluster, name: str) -> None:
         record = records.require(cluster)
         if name not in record.doors:
             raise DevclusterError(f"no door is called {name!r}: {', '.join(record.doors) or 'none is open'}")
-        Node(cluster, binaries.ensure(recipes.PAUSE)).stop(f"door-{name}")
+        Node(cluster, binaries.ensure(recipes.PAUSE)).stop(doors.process_name(name))
         rest = {other: door for other, door in record.doors.items() if other != name}
         records.save(cluster, record.model_copy(update={"doors": rest}))
 
@@ -158,7 +158,7 @@ def _start(cluster: Cluster, record: ClusterRecord, node: Node) -> None:
         addons.apply(tools)
         _wait_for_node(node, tools, holder)
     for name, door in record.doors.items():
-        _open(node, f"door-{name}", door, holder)
+        _open(node, doors.process_name(name), door, holder)
 
 
 def _start_runtime(cluster: Cluster, node: Node, holder: int) -> None:

@@ -99,7 +99,7 @@ def test_a_second_up_leaves_everything_alone() -> None:
     before = pids(ONE)
     assert "was up already" in devcluster("up", "--name", ONE.name)
     assert pids(ONE) == before
-    assert {"etcd", "containerd", "kube-apiserver", "kubelet", "kube-proxy", "door-api"} <= set(before)
+    assert {"etcd", "containerd", "kube-apiserver", "kubelet", "kube-proxy", "api-door"} <= set(before)
 
 
 def test_the_status_is_healthy_and_names_what_a_user_needs() -> None:

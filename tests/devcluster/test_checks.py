@@ -15,7 +15,7 @@ GOOD = Machine(
     go=(1, 26),
     cgroups=True,
     namespaces=True,
-    overlay=True,
+    modules=frozenset(checks.MODULES),
     free=checks.MINIMUM_FREE,
     apt=True,
 )
@@ -32,7 +32,7 @@ def test_a_good_machine_lacks_nothing() -> None:
         (replace(GOOD, root=False, namespaces=False), "root", "run it as root"),
         (replace(GOOD, cgroups=False), "control groups", "/sys/fs/cgroup"),
         (replace(GOOD, namespaces=False), "namespaces", "privileged"),
-        (replace(GOOD, overlay=False), "overlayfs", "modprobe overlay"),
+        (replace(GOOD, modules=frozenset({"br_netfilter"})), "kernel module overlay", "modprobe overlay"),
         (replace(GOOD, free=2**30), "disk space", "1.0 GiB are left"),
         (replace(GOOD, go=None), "Go", "install Go 1.26 or newer"),
         (replace(GOOD, go=(1, 9)), "Go 1.26", "Go 1.9 is too old"),
@@ -66,7 +66,14 @@ def _machine(monkeypatch: pytest.MonkeyPatch, *found: Machine) -> list[list[str]
     installed: list[list[str]] = []
     monkeypatch.setattr(checks, "look_around", lambda: next(answers))
     monkeypatch.setattr(checks, "install_packages", installed.append)
+    monkeypatch.setattr(checks, "succeeds", installed.append)
     return installed
+
+
+def test_missing_modules_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = _machine(monkeypatch, replace(GOOD, modules=frozenset({"overlay"})), GOOD)
+    checks.ensure(install=True)
+    assert done == [["modprobe", "br_netfilter"]]
 
 
 BARE = replace(GOOD, commands=GOOD.commands - {"runc", "ctr", "containerd"})

@@ -28,6 +28,16 @@ def test_what_is_no_target_is_refused(target: str) -> None:
         doors.parse_target(target)
 
 
+@pytest.mark.parametrize("name", ["", "A", "a/b", "../x", "-a", "a" * 41])
+def test_a_door_is_called_so_that_a_file_can_be(name: str) -> None:
+    with pytest.raises(DevclusterError, match="cannot be a door's name"):
+        doors.process_name(name)
+
+
+def test_no_door_takes_the_place_of_the_api_servers() -> None:
+    assert doors.process_name("api") != doors.API_DOOR
+
+
 def test_an_address_is_taken_as_it_is() -> None:
     kubectl = FakeKubectl("")
     assert doors.resolve("10.96.0.20:80", kubectl) == "10.96.0.20:80"

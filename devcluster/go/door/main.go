@@ -10,6 +10,7 @@ import (
 	"flag"
 	"log"
 	"net"
+	"time"
 )
 
 func main() {
@@ -32,8 +33,10 @@ func main() {
 	log.Printf("%s leads to %s in %s", listener.Addr(), *to, *namespace)
 	for {
 		client, err := listener.Accept()
-		if err != nil {
-			log.Fatal(err)
+		if err != nil { // out of files, most likely: those who are connected go on, and newcomers wait
+			log.Print(err)
+			time.Sleep(10 * time.Millisecond)
+			continue
 		}
 		go serve(client.(*net.TCPConn), *to, dialers)
 	}
