@@ -1,4 +1,4 @@
-"""Every test of the store runs on SQLite and on a real Postgres."""
+"""Stores that every test of the runtime may use: SQLite and a real Postgres, each test with both."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,0 +1,89 @@
+"""Agents that do what a test says, and what tests of hosts ask and look at."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.protocol import AgentRequest
+from slipway_runtime.events import TERMINAL, Delta, Done, Event, NumberedEvent, Retrieved, Usage
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.runs import Ask
+from slipway_runtime.host.service import Host
+from slipway_runtime.identity import IdentitySigner
+
+AGENT = "demo/support"
+SIGNER = IdentitySigner.from_seed(bytes(range(32)))
+Script = Callable[[AgentRequest], AsyncIterator[Event]]
+StartHost = Callable[..., Awaitable[Host]]
+
+
+class Scripted:
+    """An agent that runs a script; it counts how often."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.asked: list[AgentRequest] = []
+        self.lacks: list[str] = []
+
+    def run(self, request: AgentRequest) -> AsyncIterator[Event]:
+        self.asked.append(request)
+        return self.script(request)
+
+    async def missing(self) -> list[str]:
+        return self.lacks
+
+
+class Gated:
+    """A script that says `a`, waits until it is let go, and says `b`."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.waiting = asyncio.Event()
+
+    async def __call__(self, _: AgentRequest) -> AsyncIterator[Event]:
+        yield Retrieved(chunks=1, best_score=0.5)
+        yield Delta(text="a")
+        self.waiting.set()
+        await self.gate.wait()
+        yield Delta(text="b")
+        yield Usage(retrieved_chunks=1, embedded_texts=1)
+        yield Done(answer="ab", abstained=False, sources=())
+
+
+async def at_once(request: AgentRequest) -> AsyncIterator[Event]:
+    """A script that answers with the question, without a pause."""
+    yield Retrieved(chunks=1, best_score=0.5)
+    yield Delta(text=request.question)
+    yield Usage(retrieved_chunks=1, embedded_texts=1)
+    yield Done(answer=request.question, abstained=False, sources=())
+
+
+def hosted(script: Script, **limits: int) -> HostedAgent:
+    """The agent `demo/support`."""
+    namespace, name = AGENT.split("/")
+    defaults = {"session_ttl_seconds": 600, "session_max_turns": 5, "in_flight": 10, "request_timeout_seconds": 30}
+    config = AgentConfig.model_validate(
+        {"namespace": namespace, "name": name, "architecture": "langgraph", "knowledge": (), **defaults, **limits}
+    )
+    return HostedAgent(config, Scripted(script))
+
+
+_run_ids = itertools.count(1)
+
+
+def ask(question: str = "Why?", *, caller: str = "alice", session_id: str | None = None) -> Ask:
+    """A question with a run id of its own."""
+    return Ask(f"{next(_run_ids):032x}", caller, question, session_id)
+
+
+async def gather(events: AsyncGenerator[NumberedEvent]) -> list[NumberedEvent]:
+    """All events of a stream; that the last one and no other is terminal is checked."""
+    gathered = [event async for event in events]
+    assert [isinstance(numbered.event, TERMINAL) for numbered in gathered] == [False] * (len(gathered) - 1) + [True]
+    return gathered
+
+
+def types(events: list[NumberedEvent]) -> list[str]:
+    """`started`, `delta` and so on."""
+    return [numbered.event.type for numbered in events]
