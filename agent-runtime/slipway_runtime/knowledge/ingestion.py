@@ -262,4 +262,7 @@ class Ingestion:
             stop=stop_after_delay(self._patience),
             reraise=True,
         )
-        return await attempts(step)
+        async for attempt in attempts:
+            with attempt:
+                return await step()
+        raise AssertionError("tenacity raises the last error")

@@ -1,0 +1,34 @@
+"""Agents from their configuration. What they share within a process (model, store, connections) is made once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.protocol import Agent
+from slipway_runtime.knowledge.embedding import Embedder
+from slipway_runtime.knowledge.retrieval import Retriever
+from slipway_runtime.knowledge.vectors import VectorStore
+from slipway_runtime.store.database import Database
+
+
+@dataclass(frozen=True)
+class AgentDependencies:
+    """What agents are made of."""
+
+    database: Database
+    embedder: Embedder
+    vectors: Callable[[str], VectorStore]
+    """The vector store of an index, by `namespace/name`; the same object each time it is asked."""
+
+
+def make_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
+    """The agent of the architecture that its configuration names."""
+    from slipway_runtime.agents.langgraph_agent import LangGraphAgent
+
+    retriever = Retriever(
+        config.namespace,
+        database=dependencies.database,
+        embedder=dependencies.embedder,
+        vectors=dependencies.vectors,
+    )
+    return LangGraphAgent(config, retriever=retriever, database=dependencies.database)

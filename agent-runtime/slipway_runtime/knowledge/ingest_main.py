@@ -1,0 +1,162 @@
+"""`slipway ingest`: what an ingestion Job's pod runs.
+
+It reports as Kubernetes lets a pod report that may not call its API: in its termination message, read by the operator.
+On success that is an IngestReport as JSON; on failure `Reason: words`. While it runs, `GET /progress` says how far it is.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_runtime.knowledge.documents import Contents, joined, read_folder
+from slipway_runtime.knowledge.embedding import MiniLM
+from slipway_runtime.knowledge.ingestion import PATIENCE, Ingestion, NothingToIngest
+from slipway_runtime.knowledge.model_files import ModelMissing
+from slipway_runtime.knowledge.vectors import VectorServers, VectorsUnavailable
+from slipway_runtime.settings import IngestSettings
+from slipway_runtime.store.database import Database, StoreUnavailable, open_database
+from slipway_runtime.store.deferred import read_dsn
+from slipway_runtime.telemetry.logging import configure_logging
+from slipway_runtime.telemetry.tracing import configure_tracing, span
+
+log = logging.getLogger(__name__)
+TERMINATION_BYTES = 4096
+"""Kubernetes keeps no more of a termination message."""
+T = TypeVar("T")
+
+
+@dataclass
+class ProgressBoard:
+    """How far the ingestion is, in chunks."""
+
+    done: int = 0
+    total: int = 0
+
+    def set(self, done: int, total: int) -> None:
+        """Called by the ingestion."""
+        self.done, self.total = done, total
+
+    async def endpoint(self, _: web.Request) -> web.Response:
+        """`GET /progress`."""
+        text = f"{self.done}/{self.total} chunks"
+        return web.json_response({"done": self.done, "total": self.total, "text": text})
+
+
+class IngestionFailed(Exception):
+    """The ingestion could not be done. `reason` is a stable word, the message tells what to do."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def read_sources(config: IngestConfig, settings: IngestSettings) -> Contents:
+    """What the mounted sources hold.
+
+    Raises:
+        IngestionFailed: if one is not there.
+    """
+    try:
+        return joined(read_folder(source.name, settings.sources / source.name) for source in config.sources)
+    except FileNotFoundError as error:
+        raise IngestionFailed("IngestionFailed", f"the source's folder {error.filename} is not mounted") from error
+
+
+def report_message(report: IngestReport) -> str:
+    """The report as JSON, with as many failures as a termination message holds."""
+    while len(report.model_dump_json().encode()) > TERMINATION_BYTES:
+        report = report.model_copy(update={"failures": report.failures[:-1]})
+    return report.model_dump_json()
+
+
+def failure_message(error: IngestionFailed) -> str:
+    """The failure in words, cut to what a termination message holds."""
+    return f"{error.reason}: {error}".encode()[:TERMINATION_BYTES].decode(errors="ignore")
+
+
+async def connected(open_: Callable[[], Awaitable[Database]], *, patience: float) -> Database:
+    """The store, waited for: a Job may start before its Postgres or its Secret."""
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailable),
+        wait=wait_exponential_jitter(initial=0.5, max=10),
+        stop=stop_after_delay(patience),
+        reraise=True,
+    )
+    async for attempt in attempts:
+        with attempt:
+            return await open_()
+    raise AssertionError("tenacity raises the last error")
+
+
+async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: float = PATIENCE) -> IngestReport:
+    """Do the ingestion that the settings describe.
+
+    Raises:
+        IngestionFailed: if it cannot be done.
+    """
+    config = IngestConfig.model_validate_json(settings.config.read_bytes())
+    contents = await asyncio.to_thread(read_sources, config, settings)
+    vectors = VectorServers(settings.chroma_url)
+    try:
+        embedder = MiniLM(settings.model_dir, threads=os.cpu_count() or 1, workers=1)
+        database = await connected(lambda: open_database(read_dsn(settings.store_dsn_file)), patience=patience)
+        try:
+            ingestion = Ingestion(
+                config,
+                database=database,
+                vectors=vectors(f"{config.namespace}/{config.index}"),
+                embedder=embedder,
+                progress=board.set,
+                patience=patience,
+            )
+            with span("ingestion"):
+                return await ingestion.run(contents)
+        finally:
+            await database.close()
+            await embedder.close()
+    except NothingToIngest as error:
+        raise IngestionFailed("NoDocuments", str(error)) from error
+    except (StoreUnavailable, VectorsUnavailable) as error:
+        raise IngestionFailed("IngestionFailed", f"gave up after {patience:.0f} s: {error}") from error
+    except ModelMissing as error:
+        raise IngestionFailed("IngestionFailed", str(error)) from error
+    finally:
+        await vectors.close()
+
+
+async def run(settings: IngestSettings) -> int:
+    """Serve the progress, ingest, leave the message. Returns the exit status."""
+    board = ProgressBoard()
+    app = web.Application()
+    app.router.add_get("/progress", board.endpoint)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, port=settings.port).start()
+    try:
+        report = await ingest(settings, board)
+    except IngestionFailed as error:
+        log.error("ingestion failed", extra={"reason": error.reason, "detail": str(error)})
+        settings.termination_file.write_text(failure_message(error))
+        return 1
+    finally:
+        await runner.cleanup()
+    log.info("ingested", extra=report.model_dump(include={"revision", "documents", "chunks", "failed"}))
+    settings.termination_file.write_text(report_message(report))
+    return 0
+
+
+def main() -> int:
+    """Set the process up and run. Settings come from the environment."""
+    configure_logging("ingest")
+    flush = configure_tracing("slipway-ingest")
+    try:
+        return asyncio.run(run(IngestSettings()))
+    finally:
+        flush()

@@ -1,0 +1,112 @@
+"""From a question to the chunks that may answer it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from slipway_crds.runtimeconfig import KnowledgeConfig
+from slipway_runtime.knowledge.embedding import Embedder, Vector
+from slipway_runtime.knowledge.vectors import CollectionMissing, VectorStore, VectorsUnavailable, collection_name
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.documents import Build, StoredChunk, read_chunks
+from slipway_runtime.store.pointers import read_pointer
+from slipway_runtime.telemetry.tracing import span
+
+SPARE = 5
+"""Vectors fetched beyond what is asked for: while a document is replaced, some may have no chunk (yet or any more)."""
+
+
+class IndexNotReady(Exception):
+    """An index has no build to read, or its vectors cannot be reached. Whoever asks again later may succeed."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A chunk that was found, and for which entry of the agent's knowledge."""
+
+    knowledge: KnowledgeConfig
+    build: Build
+    chunk: StoredChunk
+    score: float
+    """Cosine similarity of chunk and question."""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What was found for a question, best first."""
+
+    question: Vector
+    found: tuple[Found, ...]
+
+
+class Retriever:
+    """Searches the indexes of one namespace.
+
+    Args:
+        vectors: gives the vector store of an index, by `namespace/name`.
+    """
+
+    def __init__(
+        self, namespace: str, *, database: Database, embedder: Embedder, vectors: Callable[[str], VectorStore]
+    ) -> None:
+        self._namespace = namespace
+        self._database = database
+        self._embedder = embedder
+        self._vectors = vectors
+
+    async def retrieve(self, question: str, knowledge: Sequence[KnowledgeConfig]) -> Retrieval:
+        """The chunks nearest to the question, `top_k` of each entry, all together best first.
+
+        Raises:
+            IndexNotReady: if an index has not been built yet, or cannot be searched now.
+            StoreUnavailable: if the store is away.
+        """
+        with span("retrieval"):
+            vector = await self._embedder.embed_query(question)
+            parts = await asyncio.gather(*(self._search(vector, entry) for entry in knowledge))
+            found = sorted((one for part in parts for one in part), key=lambda one: -one.score)
+            return Retrieval(question=vector, found=tuple(found))
+
+    async def missing(self, knowledge: Sequence[KnowledgeConfig]) -> list[str]:
+        """What is not there yet for a question to be answered, each as a sentence."""
+        sentences: list[str] = []
+        for entry in knowledge:
+            index = self._index(entry)
+            pointer = await read_pointer(self._database, index)
+            if pointer is None:
+                sentences.append(f"the index {index} has not been built yet")
+                continue
+            try:
+                if collection_name(index, pointer.revision) not in await self._vectors(index).collections():
+                    sentences.append(f"the index {index} has lost its vectors; the next ingestion makes them again")
+            except VectorsUnavailable as error:
+                sentences.append(f"the index {index} cannot be searched: {error}")
+        return sentences
+
+    def _index(self, entry: KnowledgeConfig) -> str:
+        return f"{self._namespace}/{entry.index}"
+
+    async def _search(self, vector: Vector, entry: KnowledgeConfig) -> list[Found]:
+        """One index; once more if the build was replaced between reading the pointer and searching."""
+        try:
+            return await self._search_build(vector, entry)
+        except CollectionMissing:
+            try:
+                return await self._search_build(vector, entry)
+            except CollectionMissing as error:
+                raise IndexNotReady(f"the index {self._index(entry)} has no vectors; ingest it again") from error
+
+    async def _search_build(self, vector: Vector, entry: KnowledgeConfig) -> list[Found]:
+        index = self._index(entry)
+        pointer = await read_pointer(self._database, index)
+        if pointer is None:
+            raise IndexNotReady(f"the index {index} has not been built yet")
+        build = Build(index, pointer.revision)
+        try:
+            collection = collection_name(index, pointer.revision)
+            matches = await self._vectors(index).search(collection, vector, entry.top_k + SPARE)
+        except VectorsUnavailable as error:
+            raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error
+        chunks = await read_chunks(self._database, build, [match.id for match in matches])
+        scores = {match.id: match.score for match in matches}
+        return [Found(entry, build, chunk, scores[chunk.id]) for chunk in chunks[: entry.top_k]]
