@@ -7,7 +7,8 @@ it takes no more questions, finishes those it has, and hands over what it could 
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import uvloop
 
@@ -27,7 +28,26 @@ GRACE_MARGIN_SECONDS = 15.0
 """Time beyond a question's own that draining may take; the pod's grace period is longer still."""
 log = logging.getLogger(__name__)
 
-MakeAgents = Callable[[RuntimeConfig, HostSettings, Database], Awaitable[list[HostedAgent]]]
+MakeAgents = Callable[[RuntimeConfig, HostSettings, Database], AbstractAsyncContextManager[list[HostedAgent]]]
+
+
+@asynccontextmanager
+async def agents_of(
+    config: RuntimeConfig, settings: HostSettings, database: Database
+) -> AsyncIterator[list[HostedAgent]]:
+    """The agents of a configuration, with the model in memory and used once."""
+    from slipway_runtime.agents.factory import AgentDependencies, make_agent
+    from slipway_runtime.knowledge.embedding import MiniLM
+    from slipway_runtime.knowledge.vectors import VectorServers
+
+    async with AsyncExitStack() as stack:
+        embedder = MiniLM(settings.model_dir)
+        stack.push_async_callback(embedder.close)
+        await embedder.embed_query("The first question should not wait for the model.")
+        vectors = VectorServers(settings.chroma_url)
+        stack.push_async_callback(vectors.close)
+        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=vectors)
+        yield [HostedAgent(agent, make_agent(agent, dependencies)) for agent in config.agents]
 
 
 def tame_garbage_collection() -> None:
@@ -42,14 +62,16 @@ async def serve(settings: HostSettings, make_agents: MakeAgents) -> None:
     config = RuntimeConfig.model_validate_json(settings.config.read_bytes())
     database = DeferredDatabase(lambda: read_dsn(settings.store_dsn_file))
     database.open()
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        agents = await stack.enter_async_context(make_agents(config, settings, database))
         host = Host(
             database,
             verifier=IdentityVerifier(settings.identity_public_key),
             host_id=settings.host_id,
             delta_delay=settings.test_delta_delay,
         )
-        host.serve(await make_agents(config, settings, database))
+        host.serve(agents)
         server = DrainingServer(
             server_config(create_host_app(host), port=settings.port, lifespan=True),
             drain=host.drain,
@@ -57,10 +79,8 @@ async def serve(settings: HostSettings, make_agents: MakeAgents) -> None:
             grace=max(agent.request_timeout_seconds for agent in config.agents) + GRACE_MARGIN_SECONDS,
         )
         tame_garbage_collection()
-        log.info("serving", extra={"agents": [hosted.key for hosted in host.runs.agents.values()]})
+        log.info("serving", extra={"agents": list(host.runs.agents)})
         await server.serve()
-    finally:
-        await database.close()
 
 
 def run(make_agents: MakeAgents) -> None:
@@ -72,3 +92,8 @@ def run(make_agents: MakeAgents) -> None:
             runner.run(serve(HostSettings(), make_agents))
     finally:
         flush()
+
+
+def main() -> None:
+    """Entry of `slipway host`."""
+    run(agents_of)
