@@ -1,0 +1,80 @@
+"""What `slipway dev` tells the person in front of it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from slipway_runtime.dev.driver import Ingested
+from slipway_runtime.dev.driver import Progress as Report
+from slipway_runtime.dev.manifests import Key
+
+
+class Teller:
+    """Writes to a terminal, or line by line to a file."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """What has no effect or is missing."""
+        for warning in warnings:
+            self._console.print(f"[yellow]warning[/] {escape(warning)}")
+
+    def error(self, text: str) -> None:
+        """What keeps something from working."""
+        self._console.print(f"[red]error[/] {escape(text)}")
+
+    def note(self, text: str) -> None:
+        """Something that happened."""
+        self._console.print(f"[dim]{escape(text)}[/]")
+
+    @contextmanager
+    def progress(self) -> Iterator[Report]:
+        """A bar for every index that is being ingested, for as long as the block lasts."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} chunks"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as bars:
+            tasks = {}
+
+            def report(key: Key, done: int, total: int) -> None:
+                if total and key not in tasks:
+                    tasks[key] = bars.add_task(f"ingesting {key}", total=total)
+                if total:
+                    bars.update(tasks[key], completed=done)
+
+            yield report
+
+    def ingested(self, outcomes: Iterable[Ingested]) -> None:
+        """What became of the indexes."""
+        for outcome in outcomes:
+            if outcome.report is None:
+                self.error(f"index {outcome.key} was not ingested: {outcome.error}")
+                continue
+            report = outcome.report
+            self._console.print(
+                f"index [bold]{escape(str(outcome.key))}[/]: {report.documents} documents, {report.chunks} chunks"
+                + (f", [red]{report.failed} failed[/]" if report.failed else "")
+            )
+            for failure in report.failures:
+                self.error(failure)
+
+    def serving(self, url: str, agents: Iterable[str], *, seconds: float) -> None:
+        """Where to ask, and how."""
+        agents = list(agents)
+        self._console.print(f"[green]serving[/] at [bold]{url}[/] after {seconds:.1f} s, open to this machine alone")
+        if not agents:
+            self._console.print("[yellow]no agent is complete yet[/]: mend what is said above")
+        for agent in agents:
+            body = '{"question": "What is an agent?"}'
+            self._console.print(
+                f"ask [bold]{escape(agent)}[/]:\n  curl -s {url}/agents/{agent}/chat -d '{escape(body)}'\n"
+                f"  slipway ask --url {url} --agent {agent} --stream 'What is an agent?'"
+            )
+        self._console.print("[dim]manifests are reloaded when they change; Ctrl-C stops[/]")

@@ -1,0 +1,179 @@
+"""`slipway dev`: manifests served on the loopback interface, without a cluster, and reloaded when they change.
+
+Gateway and host are the ones of a cluster, on two ports of one process; only routes, stores and secrets come from
+elsewhere. The gateway is open here, since it listens on 127.0.0.1 alone.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from rich.logging import RichHandler
+from starlette.applications import Starlette
+from watchfiles import awatch
+
+from slipway_crds.manifests import SUFFIXES, ManifestError
+from slipway_runtime.dev.console import Teller
+from slipway_runtime.dev.driver import LocalDriver
+from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
+from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
+from slipway_runtime.gateway.app import create_app
+from slipway_runtime.host.app import create_host_app
+from slipway_runtime.host.main import tame_garbage_collection
+from slipway_runtime.knowledge.model_files import ModelMissing
+from slipway_runtime.knowledge.vectors import VectorsUnavailable
+from slipway_runtime.settings import default_model_dir
+from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.telemetry.tracing import configure_tracing
+
+ADDRESS = "127.0.0.1"
+DEBOUNCE_MILLISECONDS = 200
+STOP_SECONDS = 3
+"""How long open requests may still take after Ctrl-C."""
+
+
+class PortTaken(Exception):
+    """Something else listens there; the text says what to do."""
+
+
+def main(files: Sequence[Path], *, port: int, data: Path | None) -> int:
+    """Serve until Ctrl-C. 0 after that; 1 if it could not begin, with the reason printed."""
+    began = time.monotonic()
+    teller = Teller()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    flush = configure_tracing("slipway-dev")
+    try:
+        manifests = load(files)
+        with locked(data or data_folder(files)) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(files, manifests, folder=folder, port=port, teller=teller, began=began))
+    except (ManifestError, InvalidManifests, FolderInUse, PortTaken) as error:
+        teller.error(str(error))
+        return 1
+    except (ModelMissing, VectorsUnavailable, StoreUnavailable) as error:
+        teller.error(str(error))
+        return 1
+    finally:
+        flush()
+    return 0
+
+
+async def _serve(
+    files: Sequence[Path], manifests: Manifests, *, folder: Path, port: int, teller: Teller, began: float
+) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    model = Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir())
+    delay = float(os.environ.get("SLIPWAY_TEST_DELTA_DELAY") or 0)
+    with bound(port) as front, bound(0) as back:
+        async with open_parts(folder, model=model, delta_delay=delay) as parts:
+            driver = LocalDriver(parts, host_url=url_of(back))
+            async with (
+                serving(create_host_app(parts.host), back, lifespan=True),
+                serving(create_app(parts.gateway), front, lifespan=False),
+            ):
+                await apply(driver, manifests, teller)
+                tame_garbage_collection()
+                agents = [str(agent) for agent in parts.gateway.routes.agents()]
+                teller.serving(url_of(front), agents, seconds=time.monotonic() - began)
+                await follow(files, manifests, driver, teller, stop)
+
+
+async def apply(driver: LocalDriver, manifests: Manifests, teller: Teller) -> None:
+    """Make the manifests what is served, and tell about it."""
+    teller.warn(manifests.warnings)
+    with teller.progress() as progress:
+        outcomes = await driver.apply(manifests, progress=progress)
+    teller.ingested(outcomes)
+
+
+async def follow(
+    files: Sequence[Path], current: Manifests, driver: LocalDriver, teller: Teller, stop: asyncio.Event
+) -> None:
+    """Apply the manifests again whenever they change, until told to stop. Bad ones leave everything as it is."""
+    async for _ in awatch(
+        *{file if file.is_dir() else file.parent for file in files},
+        watch_filter=lambda _, path: is_manifest(Path(path), files),
+        stop_event=stop,
+        debounce=DEBOUNCE_MILLISECONDS,
+        recursive=False,
+    ):
+        try:
+            changed = await asyncio.to_thread(load, files)
+        except (ManifestError, InvalidManifests) as error:
+            teller.error(f"{error}\nnot reloaded: what was served before goes on")
+            continue
+        if changed == current:
+            continue
+        await apply(driver, changed, teller)
+        current = changed
+        teller.note("reloaded")
+
+
+def is_manifest(path: Path, files: Sequence[Path]) -> bool:
+    """Whether a file that changed is one of ours: given by name, or in a folder that was given."""
+    path = path.resolve()
+    given = [file.resolve() for file in files]
+    return path in given or (path.parent in given and path.suffix in SUFFIXES)
+
+
+@contextmanager
+def bound(port: int) -> Iterator[socket.socket]:
+    """A listening socket on the loopback interface; port 0 takes any.
+
+    Raises:
+        PortTaken: if there is none to be had.
+    """
+    with socket.socket() as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((ADDRESS, port))
+        except OSError as error:
+            raise PortTaken(f"{ADDRESS}:{port} cannot be used ({error.strerror}): give another --port") from error
+        made.listen(2048)
+        made.setblocking(False)
+        yield made
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where a listening socket is reached."""
+    return f"http://{ADDRESS}:{listening.getsockname()[1]}"
+
+
+class _Server(uvicorn.Server):
+    """Signals are the driver's own matter: both of its servers stop together."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: Starlette, listening: socket.socket, *, lifespan: bool) -> AsyncIterator[None]:
+    """Serve an application for as long as the block lasts."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on" if lifespan else "off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task

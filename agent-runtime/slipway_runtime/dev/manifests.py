@@ -1,0 +1,116 @@
+"""The manifests that `slipway dev` is given, as the kinds and the documents in them. Pure but for reading files."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from slipway_crds.agent import Agent
+from slipway_crds.manifests import Document, load_paths
+from slipway_crds.resolve import ingest_config, resolve
+from slipway_crds.runtimeconfig import IngestConfig, RuntimeConfig
+from slipway_crds.validate import Finding, parse, validate_set
+from slipway_crds.vectorindex import VectorIndex
+from slipway_runtime.dev.ignored import ignored_fields
+
+DEFAULT_NAMESPACE = "default"
+
+
+class Key(NamedTuple):
+    """Namespace and name of an object."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+Items = Mapping[str, bytes]
+"""The documents of a ConfigMap, by key."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index with what its sources hold. A source whose ConfigMap is not among the manifests is left out."""
+
+    key: Key
+    config: IngestConfig
+    sources: Mapping[str, Items]
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """What is to be served. `warnings` are for a person: what has no effect here, and what is missing."""
+
+    config: RuntimeConfig
+    indexes: tuple[Index, ...]
+    warnings: tuple[str, ...]
+
+
+class InvalidManifests(Exception):
+    """The manifests cannot be served as they are; one line a finding."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(map(str, findings)))
+
+
+def load(paths: Iterable[Path]) -> Manifests:
+    """Read and check manifests.
+
+    Raises:
+        ManifestError: if a file cannot be read as manifests.
+        InvalidManifests: if an object in them is not valid.
+    """
+    return assemble(load_paths(paths))
+
+
+def assemble(documents: Sequence[Document]) -> Manifests:
+    """What a set of objects amounts to.
+
+    Raises:
+        InvalidManifests: if one of them is not valid.
+    """
+    findings = validate_set(documents)
+    errors = [finding for finding in findings if not finding.problem.waiting]
+    if errors:
+        raise InvalidManifests(errors)
+    values: list[dict[str, Any]] = [document.value for document in documents if isinstance(document.value, dict)]
+    kinds = [parse(value) for value in values if value["kind"] in ("Agent", "VectorIndex")]
+    config_maps = {_key(value): read_items(value) for value in values if value["kind"] == "ConfigMap"}
+    agents = [kind for kind in kinds if isinstance(kind, Agent)]
+    indexes = [kind for kind in kinds if isinstance(kind, VectorIndex)]
+    config, _ = resolve(agents, indexes)  # what it complains about is among the findings
+    return Manifests(
+        config=config,
+        indexes=tuple(_index(index, config_maps) for index in indexes),
+        warnings=(*map(str, findings), *(warning for value in values for warning in ignored_fields(value))),
+    )
+
+
+def _index(index: VectorIndex, config_maps: Mapping[Key, Items]) -> Index:
+    namespace = index.metadata.namespace
+    found = {source.name: config_maps.get(Key(namespace, source.config_map.name)) for source in index.spec.sources}
+    return Index(
+        key=Key(namespace, index.metadata.name),
+        config=ingest_config(index),
+        sources={source: items for source, items in found.items() if items is not None},
+    )
+
+
+def read_items(config_map: Mapping[str, Any]) -> dict[str, bytes]:
+    """The documents of a ConfigMap as a pod would find them in files: `data`, and `binaryData` decoded."""
+    items = {name: str(text).encode() for name, text in (config_map.get("data") or {}).items()}
+    for name, text in (config_map.get("binaryData") or {}).items():
+        try:
+            items[name] = base64.b64decode(text, validate=True)
+        except (binascii.Error, TypeError, ValueError):
+            items[name] = b"\xff"  # not text: the ingestion says so and names it
+    return items
+
+
+def _key(value: Mapping[str, Any]) -> Key:
+    metadata = value.get("metadata") or {}
+    return Key(metadata.get("namespace") or DEFAULT_NAMESPACE, metadata["name"])

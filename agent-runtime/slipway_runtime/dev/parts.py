@@ -1,0 +1,94 @@
+"""What the local driver is made of: one folder with a SQLite file and an embedded Chroma, one embedder, one host."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway_runtime.agents.factory import AgentDependencies
+from slipway_runtime.gateway.app import Gateway
+from slipway_runtime.gateway.main import assembled
+from slipway_runtime.gateway.routes import RouteTable
+from slipway_runtime.host.service import Host
+from slipway_runtime.identity import IdentitySigner, IdentityVerifier
+from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
+from slipway_runtime.knowledge.embedding import MiniLM
+from slipway_runtime.settings import GatewaySettings, cache_dir
+from slipway_runtime.store.database import open_database
+
+LOCK = "lock"
+
+
+class FolderInUse(Exception):
+    """Another `slipway dev` has the data folder; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that live as long as the process; what they serve is changed by every reload."""
+
+    dependencies: AgentDependencies
+    embedder: MiniLM
+    host: Host
+    gateway: Gateway
+
+
+def data_folder(files: Iterable[Path]) -> Path:
+    """Where the sessions and indexes of these manifests are kept: one folder for each set of paths."""
+    state = os.environ.get("XDG_STATE_HOME")
+    base = Path(state) / "slipway" if state else cache_dir()
+    digest = hashlib.sha256("\0".join(sorted(str(file.resolve()) for file in files)).encode())
+    return base / "dev" / digest.hexdigest()[:16]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Path]:
+    """The folder, made if need be and kept to this process: Chroma's files do not bear two.
+
+    Raises:
+        FolderInUse: if another process has it.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderInUse(
+                f"another `slipway dev` serves these manifests from {folder}: stop it, or give --data another folder"
+            ) from None
+        yield folder
+
+
+@asynccontextmanager
+async def open_parts(folder: Path, *, model: Path, delta_delay: float) -> AsyncIterator[Parts]:
+    """Open everything that is in the folder.
+
+    Args:
+        model: folder of the embedding model.
+        delta_delay: seconds between two pieces of an answer; for tests.
+
+    Raises:
+        ModelMissing, VectorsUnavailable or StoreUnavailable: if a part cannot be opened.
+    """
+    signer = IdentitySigner.generate()
+    async with AsyncExitStack() as stack:
+        embedder = MiniLM(model)
+        stack.push_async_callback(embedder.close)
+        database = await open_database(f"sqlite:///{folder}/store.db")
+        stack.push_async_callback(database.close)
+        vectors = await open_embedded_chroma(folder / "chroma")
+        stack.push_async_callback(vectors.close)
+        host = Host(database, verifier=IdentityVerifier(signer.public_key), host_id="local", delta_delay=delta_delay)
+        settings = GatewaySettings(auth_mode="open")
+        gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
+        await embedder.load()
+        yield Parts(
+            dependencies=AgentDependencies(database=database, embedder=embedder, vectors=lambda _: vectors),
+            embedder=embedder,
+            host=host,
+            gateway=gateway,
+        )
