@@ -59,14 +59,14 @@ async def at_once(request: AgentRequest) -> AsyncIterator[Event]:
     yield Done(answer=request.question, abstained=False, sources=())
 
 
-def hosted(script: Script, **limits: int) -> HostedAgent:
-    """The agent `demo/support`."""
+def hosted(script: Script | None, **limits: int) -> HostedAgent:
+    """The agent `demo/support`, saying what the script says (without one it is there for its configuration)."""
     namespace, name = AGENT.split("/")
     defaults = {"session_ttl_seconds": 600, "session_max_turns": 5, "in_flight": 10, "request_timeout_seconds": 30}
     config = AgentConfig.model_validate(
         {"namespace": namespace, "name": name, "architecture": "langgraph", "knowledge": (), **defaults, **limits}
     )
-    return HostedAgent(config, Scripted(script))
+    return HostedAgent(config, Scripted(script or at_once))
 
 
 _run_ids = itertools.count(1)

@@ -128,6 +128,7 @@ async def record(database: Database, run_log: RunLog, *, patience: float) -> Non
 
 async def _commit(database: Database, run_log: RunLog, events: list[Event], *, patience: float) -> None:
     give_up_at = time.monotonic() + patience
+    warned = False
     while True:
         try:
             return await append(database, run_log.lease, run_log.next_seq, events)
@@ -135,5 +136,7 @@ async def _commit(database: Database, run_log: RunLog, events: list[Event], *, p
             STORE_FAILURES.inc()
             if time.monotonic() >= give_up_at:
                 raise
-            log.warning("the store is away; the events of a run wait", extra={"run": run_log.lease.run_id})
+            if not warned:
+                log.warning("the store is away; the events of a run wait", extra={"run": run_log.lease.run_id})
+                warned = True
             await asyncio.sleep(RETRY_SECONDS)

@@ -36,6 +36,7 @@ AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what it raises for a connection that the server is just closing
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -90,23 +91,35 @@ class PostgresDatabase:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def execute(self, sql: str, *args: Value) -> int:
-        with store_errors():
-            return touched(await self._pool.execute(sql, *args))
-
-    async def fetch(self, sql: str, *args: Value) -> list[Row]:
-        with store_errors():
-            return list(await self._pool.fetch(sql, *args))
-
-    async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
-        with store_errors():
-            await self._pool.executemany(sql, rows)
-
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Database]:
+    async def _connection(self) -> AsyncIterator[Any]:
+        """A connection of the pool; one that failed is thrown away, whatever state asyncpg believes it to be in."""
         with store_errors():
             connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
         try:
+            yield connection
+        except StoreUnavailable:
+            with suppress(asyncpg.InterfaceError):  # asyncpg saw it end and took it back already
+                connection.terminate()
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        async with self._connection() as connection:
+            return await PostgresStatements(connection).execute(sql, *args)
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        async with self._connection() as connection:
+            return await PostgresStatements(connection).fetch(sql, *args)
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+        async with self._connection() as connection:
+            await PostgresStatements(connection).execute_many(sql, rows)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database]:
+        async with self._connection() as connection:
             transaction = connection.transaction()
             with store_errors():
                 await transaction.start()
@@ -118,8 +131,6 @@ class PostgresDatabase:
                 raise
             with store_errors():
                 await transaction.commit()
-        finally:
-            await self._pool.release(connection)
 
     async def close(self) -> None:
         try:
@@ -147,7 +158,7 @@ async def open_postgres(dsn: str) -> Database:
     with store_errors():
         pool = await asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0,  # a minimum is kept up in the background, with a traceback a second while the server is away
             max_size=POOL_SIZE,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,

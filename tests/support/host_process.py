@@ -1,0 +1,71 @@
+"""`slipway host` as a process of its own, with a scripted agent in place of one that needs documents."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway_crds.runtimeconfig import RuntimeConfig
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.main import run
+from slipway_runtime.settings import HostSettings
+from slipway_runtime.store.database import Database
+from tests.support.scripted_host import Wordy
+from tests.support.scripts import SIGNER, hosted
+from tests.support.servers import free_port, wait_for_http
+
+ROOT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def wordy_agents(
+    config: RuntimeConfig, settings: HostSettings, database: Database
+) -> AsyncIterator[list[HostedAgent]]:
+    """Agents that say as many words as they are asked for."""
+    yield [HostedAgent(agent, Wordy()) for agent in config.agents]
+
+
+@dataclass(frozen=True)
+class HostProcess:
+    """A running host."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+    """What it wrote to standard error."""
+
+
+@contextmanager
+def host_process(folder: Path, dsn: str, *, name: str = "host", **environment: str) -> Iterator[HostProcess]:
+    """Start a host and wait until it is ready; kill it at the end if it still runs."""
+    (folder / "config.json").write_text(RuntimeConfig(agents=(hosted(None).config,)).model_dump_json())
+    (folder / "dsn").write_text(dsn)
+    port, log = free_port(), folder / f"{name}.log"
+    given = {
+        "SLIPWAY_CONFIG": str(folder / "config.json"),
+        "SLIPWAY_STORE_DSN_FILE": str(folder / "dsn"),
+        "SLIPWAY_IDENTITY_PUBLIC_KEY": SIGNER.public_key,
+        "SLIPWAY_PORT": str(port),
+        "SLIPWAY_HOST_ID": name,
+    }
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.host_process"],
+            cwd=ROOT,
+            stderr=stderr,
+            env={**os.environ, **given, **environment},
+        )
+        try:
+            wait_for_http(f"http://127.0.0.1:{port}/readyz", process, log)
+            yield HostProcess(process, f"http://127.0.0.1:{port}", log)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(30)
+
+
+if __name__ == "__main__":
+    run(wordy_agents)
