@@ -39,13 +39,20 @@ def words(count: int) -> list[str]:
 
 
 class Wordy:
-    """Says `N words` in N pieces; three if the question names no number. Kills its process if it is asked to."""
+    """Says `N words` in N pieces; three if the question names no number.
+
+    Asked to `die` it kills its process, to `fail` it raises what it was asked, to `echo` it repeats it.
+    """
 
     async def run(self, request: AgentRequest) -> AsyncIterator[Event]:
         if "die" in request.question:
             os.kill(os.getpid(), signal.SIGKILL)
+        if "fail" in request.question:
+            raise ValueError(request.question)
         found = re.search("([0-9]+) words", request.question)
         pieces = words(int(found[1]) if found else 3)
+        if "echo" in request.question:
+            pieces.append(request.question)
         yield Retrieved(chunks=1, best_score=0.9)
         for piece in pieces:
             yield Delta(text=piece)
