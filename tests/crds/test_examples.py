@@ -1,0 +1,14 @@
+"""What we tell people to apply is right, whole, and refers to nothing that is not there."""
+
+from pathlib import Path
+
+import pytest
+
+from slipway_crds.validate import validate_paths
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.mark.parametrize("folder", sorted(EXAMPLES.iterdir()), ids=lambda folder: folder.name)
+def test_an_example_has_no_findings_not_even_warnings(folder: Path) -> None:
+    assert [str(finding) for finding in validate_paths([folder])] == []
