@@ -10,7 +10,7 @@ import binascii
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def load_text(text: str, source: str = "") -> list[Document]:
     return documents
 
 
-def format_place(place: Place) -> str:
+def format_place(place: Iterable[str | int]) -> str:
     """`("spec", "knowledge", 0)` as `spec.knowledge[0]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
@@ -129,13 +129,19 @@ def _items(document: Document) -> Iterator[Document]:
         yield document
         return
     for position, item in enumerate(value["items"]):
-        prefix = f"items[{position}]"
-        lines = {
-            path.removeprefix(prefix).removeprefix("."): line
-            for path, line in document.lines.items()
-            if path.startswith(prefix)
-        }
-        yield Document(item, document.source, lines.get("", document.line), lines, document.problems)
+        lines = {inner: line for path, line in document.lines.items() if (inner := _within(path, position)) is not None}
+        problems = tuple(
+            replace(problem, path=inner)
+            for problem in document.problems
+            if (inner := _within(problem.path, position)) is not None
+        )
+        yield Document(item, document.source, lines.get("", document.line), lines, problems)
+
+
+def _within(path: str, position: int) -> str | None:
+    """A path of a List as seen from one of its items; None if it leads elsewhere."""
+    prefix = f"items[{position}]"
+    return path.removeprefix(prefix).removeprefix(".") if path.startswith(prefix) else None
 
 
 _TAG = "tag:yaml.org,2002:"

@@ -14,7 +14,7 @@ from slipway_crds.agent import Agent
 from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
 from slipway_crds.defaulting import fill
 from slipway_crds.definitions import KINDS
-from slipway_crds.manifests import Document, Problem, load_paths
+from slipway_crds.manifests import Document, Problem, format_place, load_paths
 from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, Kind
 from slipway_crds.objectmeta import metadata_problems, with_generated_name
 from slipway_crds.resolve import ResolveProblem, Severity, missing_config_maps, resolve
@@ -77,20 +77,22 @@ def validate_document(document: object) -> list[Problem]:
     if kind_problems or not _is_ours(document):
         return kind_problems
     schema = object_schema(document["kind"])
-    problems = list(unknown_fields(document, schema))
-    filled = {"metadata": {}, **fill(document, schema)}
-    errors = sorted(
-        schema_validator(document["kind"]).iter_errors(filled), key=lambda error: list(map(str, error.path))
-    )
-    problems += map(problem, errors)
+    filled = {"metadata": {}, **fill({**document, "status": None}, schema)}
+    errors = sorted(schema_validator(document["kind"]).iter_errors(filled), key=lambda error: format_place(error.path))
     invalid = [tuple(error.absolute_path) for error in errors]
+    in_metadata: list[Problem] = []
     if not any(place[:1] == ("metadata",) for place in invalid):
         in_metadata = list(metadata_problems(filled["metadata"]))
-        problems += in_metadata
         filled["metadata"] = with_generated_name(filled["metadata"])
-        invalid += [("metadata",)] * any(each.path == "metadata.name" for each in in_metadata)
-    problems += broken_rules({**filled, "status": None}, schema, invalid)
-    return list(dict.fromkeys(problems))
+    if any(each.path == "metadata.name" for each in in_metadata):
+        invalid.append(("metadata", "name"))  # told once that it is missing, it need not be told how to be
+    found = [
+        *unknown_fields(document, schema),
+        *map(problem, errors),
+        *in_metadata,
+        *broken_rules(filled, schema, invalid),
+    ]
+    return list(dict.fromkeys(found))
 
 
 def parse(document: Mapping[str, Any]) -> Kind:

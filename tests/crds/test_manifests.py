@@ -83,10 +83,11 @@ def test_every_field_keeps_its_line_and_a_missing_one_has_its_parents() -> None:
 
 
 def test_empty_documents_are_left_out_and_lists_taken_apart() -> None:
-    documents = load_text("---\n---\nkind: List\nitems:\n- kind: A\n- kind: B\n  x: 1\n")
-    assert [document.value for document in documents] == [{"kind": "A"}, {"kind": "B", "x": 1}]
+    documents = load_text("---\n---\nkind: List\nitems:\n- kind: A\n- kind: B\n  x: 1\n  x: 2\n")
+    assert [document.value for document in documents] == [{"kind": "A"}, {"kind": "B", "x": 2}]
     assert [document.line for document in documents] == [5, 6]
     assert documents[1].line_of("x") == 7
+    assert [[problem.path for problem in document.problems] for document in documents] == [[], ["x"]]
 
 
 def test_many_aliases_of_one_node_cost_nothing() -> None:
