@@ -2,7 +2,7 @@
 
 The model runs in threads of its own, so that the event loop goes on serving. Questions come one at a time and are
 wanted quickly; ingestion brings thousands of texts, which are sorted by length and run eight at a time, because padding
-is work too (bigger batches are slower on CPUs and take more memory).
+is work too (bigger batches are slower on CPUs and take more memory), on as many threads as there are.
 """
 
 import asyncio
@@ -81,6 +81,7 @@ class MiniLM:
     def __init__(self, folder: Path, *, threads: int = 1, workers: int = 2) -> None:
         self._files: ModelFiles = check(folder)
         self._threads = threads
+        self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="minilm")
         self.tokenizer: Tokenizer = load_tokenizer(self._files.tokenizer)
 
@@ -105,18 +106,25 @@ class MiniLM:
         """See `Embedder`."""
         rows = self._tokenize(texts)
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         vectors = np.empty((len(rows), DIMENSIONS), dtype=np.float32)
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            selected = [rows[number] for number in batch]
-            vectors[batch] = await asyncio.get_running_loop().run_in_executor(self._pool, self._run, selected)
+        done = 0
+        for start in range(0, len(batches), self._workers):
+            group = batches[start : start + self._workers]
+            for batch, part in zip(group, await asyncio.gather(*(self._embed(rows, b) for b in group)), strict=True):
+                vectors[batch] = part
+                done += len(batch)
             if progress:
-                progress(start + len(batch))
+                progress(done)
         return vectors
 
     async def close(self) -> None:
         """Wait for the runs that have begun, and end the threads."""
         await asyncio.to_thread(self._pool.shutdown)
+
+    async def _embed(self, rows: Sequence[list[int]], batch: Sequence[int]) -> Matrix:
+        selected = [rows[number] for number in batch]
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, selected)
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         rows = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]

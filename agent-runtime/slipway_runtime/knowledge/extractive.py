@@ -19,7 +19,7 @@ from slipway_runtime.store.documents import Build, Passage
 
 SENTENCES = 3
 """Sentences of an answer, at most."""
-CHUNK_WEIGHT = 0.3
+CHUNK_WEIGHT = 0.5
 """Share of the chunk's similarity in a sentence's score; the sentence's own has the rest."""
 KEEP = 0.6
 """A further sentence is quoted if its score is at least this share of the best one's."""

@@ -1,7 +1,7 @@
 """`slipway ingest`: what an ingestion Job's pod runs.
 
 It reports as Kubernetes lets a pod report that may not call its API: in its termination message, read by the operator.
-On success that is an IngestReport as JSON; on failure `Reason: words`. While it runs, `GET /progress` says how far it is.
+On success that is an IngestReport as JSON; on failure `Reason: words`. `GET /progress` says how far a running one is.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
     contents = await asyncio.to_thread(read_sources, config, settings)
     vectors = VectorServers(settings.chroma_url)
     try:
-        embedder = MiniLM(settings.model_dir, threads=os.cpu_count() or 1, workers=1)
+        embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
         database = await connected(lambda: open_database(read_dsn(settings.store_dsn_file)), patience=patience)
         try:
             ingestion = Ingestion(

@@ -1,0 +1,150 @@
+"""Where the questions of an evaluation go: to an agent in this process, or to one behind a gateway."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.factory import AgentDependencies, make_agent
+from slipway_runtime.agents.protocol import Agent, AgentRequest
+from slipway_runtime.dev.manifests import Index, Manifests, load
+from slipway_runtime.dev.parts import locked
+from slipway_runtime.events import Done
+from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
+from slipway_runtime.knowledge.documents import Contents, joined, read_items
+from slipway_runtime.knowledge.embedding import MiniLM
+from slipway_runtime.knowledge.ingestion import Ingestion
+from slipway_runtime.knowledge.retrieval import Retriever
+from slipway_runtime.settings import cache_dir, default_model_dir
+from slipway_runtime.store.database import open_database
+
+
+class AgentUnusable(Exception):
+    """There is no agent to ask, or it does not answer; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answer as an evaluation looks at it."""
+
+    answer: str
+    abstained: bool
+    documents: tuple[str, ...]
+    """Names of the documents that were found (in this process) or cited (behind a gateway), best first."""
+    contexts: tuple[str, ...]
+    """The texts that were found, or the quotes."""
+
+
+class Target(Protocol):
+    """Something that answers."""
+
+    async def ask(self, question: str) -> Asked:
+        """Answer one question."""
+        ...
+
+
+class LocalTarget:
+    """An agent in this process."""
+
+    def __init__(self, agent: Agent, config: AgentConfig, retriever: Retriever) -> None:
+        self._agent = agent
+        self._config = config
+        self._retriever = retriever
+
+    async def ask(self, question: str) -> Asked:
+        """See `Target`. Retrieval is asked for by itself too, so that it can be judged where the agent abstains."""
+        retrieval = await self._retriever.retrieve(question, self._config.knowledge)
+        async for event in self._agent.run(AgentRequest(question)):
+            if isinstance(event, Done):
+                return Asked(
+                    answer=event.answer,
+                    abstained=event.abstained,
+                    documents=tuple(dict.fromkeys(found.chunk.document for found in retrieval.found)),
+                    contexts=tuple(found.chunk.text for found in retrieval.found),
+                )
+        raise AgentUnusable("the agent's answer has no end; that is a bug")
+
+
+@dataclass(frozen=True)
+class GatewayTarget:
+    """An agent behind a gateway."""
+
+    http: aiohttp.ClientSession
+    url: str
+
+    async def ask(self, question: str) -> Asked:
+        """See `Target`."""
+        try:
+            async with self.http.post(self.url, json={"question": question}) as response:
+                body = await response.json(content_type=None)
+        except aiohttp.ClientError as error:
+            raise AgentUnusable(f"{self.url} cannot be reached: {error}") from error
+        if response.status != 200:
+            raise AgentUnusable(f"{self.url} answered {response.status}: {body}")
+        sources = body["sources"]
+        return Asked(
+            answer=body["answer"],
+            abstained=body["abstained"],
+            documents=tuple(dict.fromkeys(source["document"] for source in sources)),
+            contexts=tuple(source["quote"] for source in sources),
+        )
+
+
+@asynccontextmanager
+async def gateway_target(url: str, agent: str, key: str | None) -> AsyncIterator[Target]:
+    """The agent `namespace/name` behind the gateway at `url`."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=120)) as http:
+        yield GatewayTarget(http, f"{url.rstrip('/')}/agents/{agent}/chat")
+
+
+@asynccontextmanager
+async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
+    """The agent in the manifests, with its indexes ingested into the user's cache folder.
+
+    Raises:
+        AgentUnusable: if there is not exactly one agent in them.
+        NothingToIngest, ModelMissing, StoreUnavailable, VectorsUnavailable: if it cannot be made.
+    """
+    manifests = await asyncio.to_thread(load, paths)
+    config = only_agent(manifests)
+    digest = hashlib.sha256("\0".join(sorted(str(path.resolve()) for path in paths)).encode()).hexdigest()
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(locked(cache_dir() / "evals" / digest[:16]))
+        embedder = MiniLM(default_model_dir())
+        stack.push_async_callback(embedder.close)
+        database = await open_database(f"sqlite:///{folder}/store.db")
+        stack.push_async_callback(database.close)
+        vectors = await open_embedded_chroma(folder / "chroma")
+        stack.push_async_callback(vectors.close)
+        for index in manifests.indexes:
+            await Ingestion(index.config, database=database, vectors=vectors, embedder=embedder, patience=10).run(
+                joined(contents_of(index))
+            )
+        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=lambda _: vectors)
+        retriever = Retriever(config.namespace, database=database, embedder=embedder, vectors=lambda _: vectors)
+        yield LocalTarget(make_agent(config, dependencies), config, retriever)
+
+
+def contents_of(index: Index) -> list[Contents]:
+    """What each source of an index holds."""
+    return [read_items(source, items) for source, items in sorted(index.sources.items())]
+
+
+def only_agent(manifests: Manifests) -> AgentConfig:
+    """The one agent of the manifests.
+
+    Raises:
+        AgentUnusable: if there is none, or more than one.
+    """
+    agents = manifests.config.agents
+    if len(agents) != 1:
+        names = ", ".join(f"{agent.namespace}/{agent.name}" for agent in agents) or "none"
+        raise AgentUnusable(f"an evaluation needs manifests with one agent; these have: {names}")
+    return agents[0]

@@ -1,0 +1,87 @@
+"""`slipway eval`: ask every case, print the verdict, and exit with it."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import orjson
+from pydantic_evals import Case, Dataset
+from rich.console import Console
+
+from slipway_crds.manifests import ManifestError
+from slipway_runtime.dev.manifests import InvalidManifests, load
+from slipway_runtime.dev.parts import FolderInUse
+from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_target, local_target, only_agent
+from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, load_cases
+from slipway_runtime.evals.evaluators import AnswerRecall, RightAbstention, RightDocument
+from slipway_runtime.evals.verdict import Report, as_json, case_table, judge, metric_table
+from slipway_runtime.knowledge.ingestion import NothingToIngest
+from slipway_runtime.knowledge.model_files import ModelMissing
+from slipway_runtime.knowledge.vectors import VectorsUnavailable
+from slipway_runtime.store.database import StoreUnavailable
+
+AT_ONCE = 4
+EXPECTED = (
+    AgentUnusable,
+    CasesInvalid,
+    FolderInUse,
+    InvalidManifests,
+    ManifestError,
+    ModelMissing,
+    NothingToIngest,
+    StoreUnavailable,
+    VectorsUnavailable,
+)
+
+
+def dataset(cases: Sequence[CaseSpec]) -> Dataset[str, Asked, CaseSpec]:
+    """The cases as pydantic-evals takes them."""
+    return Dataset(
+        name="slipway",
+        cases=[Case(name=case.name, inputs=case.question, metadata=case) for case in cases],
+        evaluators=[RightDocument(), AnswerRecall(), RightAbstention()],
+    )
+
+
+async def evaluate(target: AbstractAsyncContextManager[Target], cases: Sequence[CaseSpec]) -> Report:
+    """Ask every case of the target and score the answers."""
+    async with target as opened:
+        await opened.ask("warm up")  # else the first case would be charged for loading the model
+        return await dataset(cases).evaluate(opened.ask, max_concurrency=AT_ONCE, progress=False)
+
+
+def main(
+    files: Sequence[Path], *, url: str | None = None, key: str | None = None, json_file: Path | None = None
+) -> int:
+    """Evaluate the agent in the manifests, here or behind the gateway at `url`; returns the exit status.
+
+    Args:
+        files: manifests of one agent with its index and documents, and a ConfigMap with `cases.yaml`.
+        url: a gateway's; without it the agent runs in this process.
+        key: API key for the gateway; SLIPWAY_API_KEY if not given.
+        json_file: where to write everything as JSON.
+    """
+    console = Console()
+    try:
+        cases = load_cases(files)
+        if url:
+            agent = only_agent(load(files))
+            target = gateway_target(url, f"{agent.namespace}/{agent.name}", key or os.environ.get("SLIPWAY_API_KEY"))
+        else:
+            target = local_target(files)
+        report = asyncio.run(evaluate(target, cases))
+    except EXPECTED as error:
+        console.print(f"[red]error[/] {error}", markup=True, highlight=False)
+        return 2
+    verdict = judge(report)
+    if any(case.scores for case in report.cases):
+        console.print(case_table(report))
+    console.print(metric_table(verdict))
+    for failure in verdict.failures:
+        console.print(f"[red]failed[/] {failure}")
+    if json_file:
+        json_file.write_bytes(orjson.dumps(as_json(report, verdict), option=orjson.OPT_INDENT_2))
+    console.print("[green]passed[/]" if verdict.passed else "[red]not passed[/]: a bar is missed")
+    return 0 if verdict.passed else 1

@@ -1,0 +1,138 @@
+"""From scores to a verdict: averages beside their bars, as a table and as JSON."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic_evals.reporting import EvaluationReport, ReportCase
+from rich.table import Table
+
+from slipway_runtime.evals.asking import Asked
+from slipway_runtime.evals.cases import CaseSpec
+from slipway_runtime.evals.evaluators import ABSTENTION, ANSWER_RECALL, RETRIEVAL
+
+BARS: Mapping[str, float] = {RETRIEVAL: 0.9, ANSWER_RECALL: 0.7, ABSTENTION: 0.8}
+
+Report = EvaluationReport[str, Asked, CaseSpec]
+OneCase = ReportCase[str, Asked, CaseSpec]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An average over the cases that have it, and the bar that it must reach."""
+
+    name: str
+    value: float
+    cases: int
+    bar: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar is reached; a metric without a case is not."""
+        return self.cases > 0 and self.value >= self.bar
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an evaluation comes to."""
+
+    metrics: tuple[Metric, ...]
+    abstention_by_kind: Mapping[str, float]
+    p50_seconds: float
+    p95_seconds: float
+    failures: tuple[str, ...]
+    """Cases that ended in an error."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bar is met and every case was answered."""
+        return not self.failures and all(metric.met for metric in self.metrics)
+
+
+def mean(values: Sequence[float]) -> float:
+    """The average; 0 of nothing."""
+    return sum(values) / len(values) if values else 0.0
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of the values does not exceed (nearest rank); 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)] if ordered else 0.0
+
+
+def score(case: OneCase, metric: str) -> float | None:
+    """A case's score, or None where the metric does not apply."""
+    found = case.scores.get(metric)
+    return None if found is None else float(found.value)
+
+
+def spec(case: OneCase) -> CaseSpec:
+    """The case as it was written."""
+    if case.metadata is None:
+        raise ValueError("every case of ours has itself as its metadata")
+    return case.metadata
+
+
+def judge(report: Report) -> Verdict:
+    """Sum a report up."""
+    metrics = []
+    for name, bar in BARS.items():
+        scores = [value for case in report.cases if (value := score(case, name)) is not None]
+        metrics.append(Metric(name, mean(scores), len(scores), bar))
+    kinds: dict[str, list[float]] = {}
+    for case in report.cases:
+        kinds.setdefault(spec(case).kind.value, []).append(score(case, ABSTENTION) or 0.0)
+    durations = [case.task_duration for case in report.cases]
+    return Verdict(
+        metrics=tuple(metrics),
+        abstention_by_kind={kind: mean(scores) for kind, scores in sorted(kinds.items())},
+        p50_seconds=percentile(durations, 0.5),
+        p95_seconds=percentile(durations, 0.95),
+        failures=tuple(f"{failure.name}: {failure.error_message}" for failure in report.failures),
+    )
+
+
+def case_table(report: Report) -> Table:
+    """The cases that fall short, one a line."""
+    table = Table("case", "question", RETRIEVAL, ANSWER_RECALL, ABSTENTION, "answer", title="cases that fall short")
+    for case in report.cases:
+        scores = [score(case, name) for name in BARS]
+        if any(value is not None and value < 1 for value in scores):
+            cells = ["-" if value is None else f"{value:.2f}" for value in scores]
+            table.add_row(case.name, case.inputs, *cells, case.output.answer[:200])
+    return table
+
+
+def metric_table(verdict: Verdict) -> Table:
+    """The averages beside their bars."""
+    table = Table("metric", "value", "bar", "cases", "", title="evaluation")
+    for metric in verdict.metrics:
+        met = "[green]met[/]" if metric.met else "[red]missed[/]"
+        table.add_row(metric.name, f"{metric.value:.3f}", f"{metric.bar:.2f}", str(metric.cases), met)
+    for kind, value in verdict.abstention_by_kind.items():
+        table.add_row(f"  {ABSTENTION}, {kind}", f"{value:.3f}", "", "", "")
+    table.add_row(
+        "latency p50 / p95", f"{verdict.p50_seconds * 1e3:.0f} / {verdict.p95_seconds * 1e3:.0f} ms", "", "", ""
+    )
+    return table
+
+
+def as_json(report: Report, verdict: Verdict) -> dict[str, Any]:
+    """Everything, for pipelines and for other tools that measure answers."""
+    return {
+        "passed": verdict.passed,
+        "metrics": [{**asdict(metric), "met": metric.met} for metric in verdict.metrics],
+        "abstention_by_kind": dict(verdict.abstention_by_kind),
+        "latency_seconds": {"p50": verdict.p50_seconds, "p95": verdict.p95_seconds},
+        "failures": list(verdict.failures),
+        "cases": [
+            {
+                **spec(case).model_dump(mode="json"),
+                "scores": {name: score(case, name) for name in BARS},
+                "seconds": case.task_duration,
+                **asdict(case.output),
+            }
+            for case in report.cases
+        ],
+    }
