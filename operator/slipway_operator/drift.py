@@ -6,9 +6,9 @@ field takes it over, and a field that is removed leaves every owner's entry, so 
 we want. Values that the server normalises (`1000m` to `1`) make no difference to either.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -18,6 +18,10 @@ from slipway_operator.manifests import Manifest
 
 FIELD_MANAGER = "slipway-operator"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
+MERGED_LISTS = frozenset(
+    {"containers", "env", "imagePullSecrets", "ownerReferences", "ports", "volumeMounts", "volumes"}
+)
+"""The lists that the API server merges item by item, among those that we write. The others are owned as a whole."""
 _IDENTITY = ("apiVersion", "kind")
 _METADATA_IDENTITY = ("name", "namespace")
 
@@ -35,11 +39,35 @@ def digest(manifest: Mapping[str, Any]) -> str:
 
 
 def owned_fields(managed_fields: Sequence[Mapping[str, Any]]) -> bytes:
-    """Our apply entry of an object's `metadata.managedFields`, as JSON; empty if there is none."""
-    for entry in managed_fields:
-        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource"):
-            return orjson.dumps(entry.get("fieldsV1", {}), option=orjson.OPT_SORT_KEYS)
-    return b""
+    """What we own of an object by its `metadata.managedFields`, as JSON; empty if nothing.
+
+    Beside the entry of our applies there may be one of a repair, which replaces whole lists.
+    """
+    ours = [
+        entry.get("fieldsV1", {})
+        for entry in managed_fields
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
+    ]
+    if not ours:
+        return b""
+    return orjson.dumps(functools.reduce(_union, ours), option=orjson.OPT_SORT_KEYS)
+
+
+def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both of two field sets. A leaf and a node of the same name do not meet: a field's type decides which it is."""
+    merged = dict(one)
+    for key, below in other.items():
+        merged[key] = _union(merged[key], below) if key in merged else below
+    return merged
+
+
+def lost_items(drift: Sequence[str]) -> bool:
+    """Whether an item of a list is gone, rather than a field of one.
+
+    The item may still be there under another key (a container renamed, a port renumbered). Applying would add ours
+    beside it and leave the stranger: then the lists have to be replaced as a whole.
+    """
+    return any(path.endswith("]") for path in drift)
 
 
 def drifted(stamped: Manifest, owned: bytes) -> tuple[str, ...]:
@@ -47,7 +75,7 @@ def drifted(stamped: Manifest, owned: bytes) -> tuple[str, ...]:
     return _drifted(orjson.dumps(stamped), owned)
 
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def _drifted(stamped: bytes, owned: bytes) -> tuple[str, ...]:
     if not owned:
         return ("",)
@@ -64,7 +92,10 @@ def _uncovered(desired: Any, owned: Mapping[str, Any], path: str) -> Iterator[st
     if isinstance(desired, Mapping):
         for key, value in desired.items():
             below = owned.get(f"f:{key}")
-            if below is None:
+            if key in MERGED_LISTS and isinstance(value, list) and not below:
+                # The list without an item is owned by whoever once replaced it as a whole, and says nothing.
+                yield f"{path}.{key}[]"
+            elif below is None:
                 yield f"{path}.{key}"
             elif below:
                 # An empty node is a leaf: the field is owned as a whole (an atomic list, a scalar, an empty object).

@@ -52,7 +52,9 @@ async def connect() -> "KubeClient":
         kubernetes_config.load_incluster_config(client_configuration=configuration)
     else:
         await kubernetes_config.load_kube_config(client_configuration=configuration)
-    return KubeClient(kubernetes_client.ApiClient(configuration))
+    client = kubernetes_client.ApiClient(configuration)
+    client.user_agent = FIELD_MANAGER
+    return KubeClient(client)
 
 
 class KubeClient:

@@ -42,17 +42,18 @@ class Admin:
 
 
 def read_admin(path: Path, *, host: str = "", port: int | None = None) -> Admin:
-    """The mounted DSN. `host` and `port` override where pods find the store.
+    """The mounted DSN. `host` and `port` override where pods find the store, as where the operator takes another way.
 
     Raises:
         ValueError: if the file does not hold a DSN with a password.
     """
     dsn = path.read_text().strip()
     parts = urlsplit(dsn)
-    if parts.scheme not in ("postgresql", "postgres") or not parts.hostname or not parts.password:
+    found = host or parts.hostname or ""
+    if parts.scheme not in ("postgresql", "postgres") or not found or not parts.password:
         raise ValueError(f"{path} must hold postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     address = StoreAddress(
-        host=host or parts.hostname,
+        host=found,
         port=port or parts.port or 5432,
         database=unquote(parts.path.lstrip("/")) or "postgres",
     )

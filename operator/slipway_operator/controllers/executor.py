@@ -11,6 +11,7 @@ from typing import Any
 
 from slipway_operator import metrics
 from slipway_operator.cache import Cache, Key, Resource, resource_of
+from slipway_operator.drift import lost_items
 from slipway_operator.kinds import DEPLOYMENT, JOB, KINDS
 from slipway_operator.kube import ApiError, KubeClient, gather_all
 from slipway_operator.plans.plan import Annotate, Apply, Delete, Plan, Scale, observed_conditions
@@ -108,7 +109,10 @@ class Executor:
                 extra={"object": f"{kind} {metadata['namespace']}/{metadata['name']}", "paths": apply.drift[:10]},
             )
         try:
-            raw = await self._kube.apply(manifest, force=apply.adopt)
+            if apply.adopt and lost_items(apply.drift):
+                raw = await self._kube.merge(KINDS[kind], metadata["namespace"], metadata["name"], manifest)
+            else:
+                raw = await self._kube.apply(manifest, force=apply.adopt)
         except ApiError as error:
             if error.status == 409 and not apply.adopt:
                 raw = await self._adopt(apply, error)

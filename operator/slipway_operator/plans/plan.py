@@ -79,7 +79,7 @@ def changes(manifests: list[Manifest], children: Mapping[tuple[str, str], Child]
         outdated = child.applied != stamped["metadata"].get("annotations", {})[APPLIED_ANNOTATION]
         # A Job's template cannot be changed; one that runs, or has run, is left with the image it has.
         if drift or (outdated and manifest["kind"] != JOB.name):
-            needed.append(Apply(manifest=stamped, adopt=child.owner_uid in ("", owner_uid), drift=drift))
+            needed.append(Apply(manifest=stamped, adopt=bool(child.owned) or child.owner_uid == owner_uid, drift=drift))
     return needed
 
 

@@ -1,0 +1,77 @@
+"""One API server for the operator's tests, and for each test a namespace of its own."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+
+
+import pytest
+
+from devcluster import lifecycle
+from devcluster.settings import DEFAULT_MINOR, Cluster, cluster
+from slipway_operator.kinds import CHILDREN, OWNERS, POD
+from tests.support.operator_process import OperatorProcess
+from tests.support.operator_world import World, world_of
+
+CLUSTER = "operator-tests"
+
+MakeOperator = Callable[..., OperatorProcess]
+
+
+@pytest.fixture(scope="session")
+def api_cluster() -> Iterator[Cluster]:
+    """An API server with its etcd and nothing else."""
+    wanted = cluster(CLUSTER)
+    lifecycle.up(wanted, minor=DEFAULT_MINOR, api_only=True)
+    yield wanted
+    lifecycle.down(wanted)
+
+
+@pytest.fixture
+async def world(api_cluster: Cluster) -> AsyncIterator[World]:
+    """The API server, with our CRDs."""
+    async with world_of(api_cluster.kubeconfig, api_cluster.audit_log) as made:
+        await made.namespace("slipway-system")
+        yield made
+
+
+@pytest.fixture
+async def namespace(world: World) -> AsyncIterator[str]:
+    """A namespace of the test's own. Nobody collects garbage here, so the test takes it away itself."""
+    name = f"test-{secrets.token_hex(4)}"
+    await world.namespace(name)
+    yield name
+    for kind in (*OWNERS, *CHILDREN, POD):
+        query = {"gracePeriodSeconds": "0", "propagationPolicy": "Background"}
+        if kind in OWNERS:
+            for found in (await world.api.request("GET", kind.path(name))).body.get("items") or []:
+                if found["metadata"].get("finalizers"):
+                    await world.merge(kind.name, name, found["metadata"]["name"], {"metadata": {"finalizers": None}})
+        await world.api.request("DELETE", kind.path(name), query=query)
+
+
+@pytest.fixture
+def make_operator(api_cluster: Cluster, tmp_path: Path, postgres_server: str) -> Iterator[MakeOperator]:
+    """Make an operator process; it is stopped after the test."""
+    made: list[OperatorProcess] = []
+
+    def make(env: Mapping[str, str] | None = None, *, name: str = "operator") -> OperatorProcess:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        kubeconfig = str(api_cluster.kubeconfig)
+        operator = OperatorProcess(folder, kubeconfig=kubeconfig, store_dsn=postgres_server, env=env)
+        made.append(operator)
+        return operator
+
+    yield make
+    for operator in made:
+        operator.stop()
+
+
+@pytest.fixture
+def operator(make_operator: MakeOperator) -> Iterator[OperatorProcess]:
+    """A running operator."""
+    with make_operator() as running:
+        yield running
+
+

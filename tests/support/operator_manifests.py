@@ -1,0 +1,38 @@
+"""The manifests that the operator's tests apply."""
+
+from typing import Any
+
+
+def agent(namespace: str, name: str = "support", *, min_score: str = "0.45", **spec: Any) -> dict[str, Any]:
+    """An Agent that reads the index `handbook`."""
+    knowledge = [{"name": "handbook", "indexRef": {"name": "handbook"}, "minScore": min_score}]
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "Agent",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"knowledge": knowledge, **spec},
+    }
+
+
+def index(namespace: str, name: str = "handbook", **spec: Any) -> dict[str, Any]:
+    """A VectorIndex over the ConfigMap `documents`."""
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "VectorIndex",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "backend": {"chroma": {}},
+            "sources": [{"name": "docs", "configMap": {"name": "documents"}}],
+            **spec,
+        },
+    }
+
+
+def documents(namespace: str, **data: str) -> dict[str, Any]:
+    """The ConfigMap with the documents."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "documents", "namespace": namespace},
+        "data": data or {"a.md": "# A", "b.md": "# B"},
+    }
