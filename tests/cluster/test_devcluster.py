@@ -305,8 +305,8 @@ def _network_namespaces(of: Iterable[int]) -> set[Path]:
     for pid in of:
         try:
             found.add(Path(f"/proc/{pid}/ns/net").readlink())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # ended meanwhile, or has rights that we lack, so that we cannot have started it
     return found
 
 
