@@ -275,7 +275,7 @@ def test_an_existing_cluster_is_not_turned_into_another_kind() -> None:
 def test_down_leaves_nothing() -> None:
     ours = Path("/proc/self/ns/net").readlink()
     theirs = _network_namespaces(cgroups.members(ONE.cgroup)) - {ours}  # the doors are in ours
-    assert len(theirs) > 2  # the cluster's own and the pods'
+    assert len(theirs) >= 2  # the cluster's own, and a pod's
     devcluster("down", "--name", ONE.name)
     _assert_nothing_is_left(ONE)
     everybody = _network_namespaces(int(name) for name in os.listdir("/proc") if name.isdigit())
