@@ -7,7 +7,7 @@ run, the queue is also left to fill for a moment, so that a short answer is one 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from slipway_runtime.events import TERMINAL, Event, EventId, NumberedEvent
 from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
@@ -22,12 +22,17 @@ log = logging.getLogger(__name__)
 
 
 class RunLog:
-    """The events of one attempt in this process: written by an agent, committed by `record`, followed by clients."""
+    """The events of one attempt in this process: written by an agent, committed by `record`, followed by clients.
 
-    def __init__(self, lease: Lease) -> None:
+    Args:
+        finished: called when the last event is committed, just before anybody sees it.
+    """
+
+    def __init__(self, lease: Lease, finished: Callable[[], None]) -> None:
         self.lease = lease
         self.ended = False
         """No more events come from here. If the last one is not terminal, the run goes on elsewhere, or will."""
+        self._finished = finished
         self._queue: list[Event] = []
         self._committed: list[NumberedEvent] = []
         self._watchers = 0
@@ -61,6 +66,8 @@ class RunLog:
         run_id, attempt = self.lease.run_id, self.lease.attempt
         for seq, event in enumerate(events, start=len(self._committed) + 1):
             self._committed.append(NumberedEvent(EventId(run_id, attempt, seq), event))
+        if self.outcome:
+            self._finished()
         self._wake()
 
     def end(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from slipway_runtime.events import TERMINAL, EventId, NumberedEvent
-from slipway_runtime.host.admission import Admission
+from slipway_runtime.host.admission import Admission, Slot
 from slipway_runtime.host.attempt import Attempt, store_away
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS, Heartbeat
@@ -86,11 +86,12 @@ class Runs:
             raise draining()
         if self._is_here(ask.run_id):
             return
-        if not self._admission.enter(hosted.key, limit=hosted.config.in_flight):
+        slot = self._admission.enter(hosted.key, limit=hosted.config.in_flight)
+        if slot is None:
             SHED.labels(hosted.key).inc()
             raise overloaded(hosted)
         try:
-            await self._start(hosted, ask.run_id, self._claim(hosted, ask))
+            await self._start(hosted, ask.run_id, slot, self._claim(hosted, ask))
         except store.RunExists:
             return
         except SessionNotFound:
@@ -119,7 +120,7 @@ class Runs:
         with span("store question"):
             return await store.begin(self._database, question, owner=self._owner, lease=LEASE_SECONDS)
 
-    async def _start(self, hosted: HostedAgent, run_id: str, claim: Awaitable[store.Work | None]) -> None:
+    async def _start(self, hosted: HostedAgent, run_id: str, slot: Slot, claim: Awaitable[store.Work | None]) -> None:
         """Work on what `claim` gets a lease of, in the slot that was taken for it."""
         work: store.Work | None = None
         self._claiming.add(run_id)
@@ -128,20 +129,21 @@ class Runs:
         finally:
             self._claiming.discard(run_id)
             if work is None:
-                self._admission.leave(hosted.key)
+                slot.leave()
         if work is not None:
-            self._launch(hosted, work)
+            self._launch(hosted, work, slot)
 
-    def _launch(self, hosted: HostedAgent, work: store.Work) -> None:
+    def _launch(self, hosted: HostedAgent, work: store.Work, slot: Slot) -> None:
         run_id = work.lease.run_id
-        run_log = RunLog(work.lease)
+        # The slot is free before the client has its answer: its next question must not find its last one in the way.
+        run_log = RunLog(work.lease, finished=slot.leave)
         attempt = Attempt(hosted, work, run_log, self._delta_delay)
         task = asyncio.create_task(attempt.run(self._database), name=f"run {run_id}")
         self._active[run_id] = Active(work, run_log, task)
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._active[run_id]
-            self._admission.leave(hosted.key)
+            slot.leave()
             run_log.end()
             if not task.cancelled() and (error := task.exception()):
                 log.error("a run broke off", exc_info=error, extra={"run": run_id})
@@ -232,10 +234,11 @@ class Runs:
         if self.draining:
             raise draining()
         hosted = self.agents.get(agent)
-        if hosted is None or not self._admission.enter(agent, limit=hosted.config.in_flight):
+        slot = self._admission.enter(agent, limit=hosted.config.in_flight) if hosted else None
+        if hosted is None or slot is None:
             return
         try:
-            await self._start(hosted, run_id, self._take_over(run_id, agent, attempt=attempt))
+            await self._start(hosted, run_id, slot, self._take_over(run_id, agent, attempt=attempt))
         except StoreUnavailable:
             self.heartbeat.disturbed()
 

@@ -355,3 +355,16 @@ async def test_a_heartbeat_keeps_a_slow_run(start_host: StartHost, dsn: str, mon
     await database.close()
     script.gate.set()
     assert types(await answer(host, asked)) == WHOLE
+
+
+async def test_whoever_has_an_answer_may_ask_again_at_once(start_host: StartHost) -> None:
+    """As many clients as slots, each asking again as soon as it has its answer, are never refused."""
+    host = await start_host(hosted(at_once, in_flight=3))
+
+    async def client() -> None:
+        for _ in range(10):
+            asked = ask()
+            await begin(host, asked)
+            await answer(host, asked, watch=False)
+
+    await asyncio.gather(*(client() for _ in range(3)))
