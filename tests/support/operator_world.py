@@ -233,7 +233,8 @@ def now_for_audit() -> datetime:
 def _write(event: Mapping[str, Any]) -> Write | None:
     reference = event.get("objectRef") or {}
     agent = str(event.get("userAgent", ""))
-    if event["verb"] not in WRITES or not agent.startswith((FIELD_MANAGER, "kopf")) or reference["resource"] == "leases":
+    ours = agent.startswith((FIELD_MANAGER, "kopf"))
+    if event["verb"] not in WRITES or not ours or reference["resource"] == "leases":
         return None
     return Write(
         verb=event["verb"],

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
-
 import pytest
 
 from devcluster import lifecycle
@@ -73,5 +72,3 @@ def operator(make_operator: MakeOperator) -> Iterator[OperatorProcess]:
     """A running operator."""
     with make_operator() as running:
         yield running
-
-

@@ -1,0 +1,113 @@
+"""An Agent's objects."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from slipway_crds.agent import Scaling
+from slipway_crds.resolve import resolve_agent, runtime_config
+from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
+from slipway_operator.builders.agent import Revision, agent_objects, revision_name, revision_objects
+from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.manifests import Manifest
+from slipway_operator.plans.scaling import scale_for
+from slipway_operator.projections import project
+from tests.support.operator_builds import FULL_SETTINGS, SETTINGS, agent, index, owner
+from tests.support.operator_objects import deployment
+
+
+def config(**spec: Any) -> RuntimeConfig:
+    resolved = resolve_agent(agent(**spec), {"handbook": index()})
+    assert isinstance(resolved, AgentConfig)
+    return runtime_config(resolved)
+
+
+def rendered(settings: BuildSettings = SETTINGS, **spec: Any) -> list[Manifest]:
+    model = agent(**spec)
+    revision = Revision(config=config(**spec), state="Serving")
+    per_agent = agent_objects(
+        owner(), settings, scaling=model.spec.scaling, indexes=["handbook"], serving=revision.name
+    )
+    per_revision = revision_objects(owner(), settings, revision, pod=model.spec.pod, store_secret="slipway-store-1")
+    return [*per_agent, *per_revision]
+
+
+def of_kind(manifests: Sequence[Manifest], kind: str) -> Any:
+    """Untyped, since the tests look deep inside."""
+    return next((manifest for manifest in manifests if manifest["kind"] == kind), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "spec"),
+    [
+        ("agent", SETTINGS, {}),
+        (
+            "agent-full",
+            FULL_SETTINGS,
+            {
+                "scaling": {"min": 2, "max": 10},
+                "limits": {"requestTimeout": "2m"},
+                "pod": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}},
+            },
+        ),
+    ],
+)
+def test_the_objects_are_as_they_were(
+    golden: Callable[[str, Sequence[Manifest]], None], name: str, settings: BuildSettings, spec: dict[str, Any]
+) -> None:
+    golden(name, rendered(settings, **spec))
+
+
+def test_what_changes_answers_names_a_revision_and_nothing_else_does() -> None:
+    same = revision_name(config())
+    assert same == revision_name(config(scaling={"min": 3}, pod={"resources": {"limits": {"cpu": "1"}}}))
+    assert same != revision_name(config(min_score="0.5"))
+    assert same != revision_name(config(limits={"requestTimeout": "30s"}))
+
+
+def test_scaling_max_makes_an_autoscaler() -> None:
+    scaler = of_kind(rendered(scaling={"min": 2, "max": 5}), "HorizontalPodAutoscaler")
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)
+    assert scaler["spec"]["scaleTargetRef"]["name"] == revision_name(config())
+    assert of_kind(rendered(scaling={"min": 2, "max": 2}), "HorizontalPodAutoscaler") is None
+    assert of_kind(rendered(scaling={"min": 2}), "HorizontalPodAutoscaler") is None
+
+
+def test_scaling_min_is_the_number_of_pods() -> None:
+    child = project("Deployment", deployment("support-1", replicas=1))
+    scale = scale_for(child, Scaling(min=3), serving=child)
+    assert scale is not None
+    assert (scale.deployment, scale.replicas) == ("support-1", 3)
+    assert "replicas" not in of_kind(rendered(scaling={"min": 3}), "Deployment")["spec"], "others scale, too"
+
+
+def test_resources_of_the_manifest_win() -> None:
+    resources = {"requests": {"cpu": "2"}, "limits": {"memory": "1Gi"}}
+    host = of_kind(rendered(pod={"resources": resources}), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert host["resources"] == {"requests": {"cpu": "2", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
+
+
+def test_a_pod_has_time_for_its_longest_answer() -> None:
+    pod = of_kind(rendered(limits={"requestTimeout": "2m"}), "Deployment")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 150
+
+
+def test_pods_carry_no_token_and_no_rights() -> None:
+    pod = of_kind(rendered(), "Deployment")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    host = pod["containers"][0]["securityContext"]
+    assert host["readOnlyRootFilesystem"] is True
+    assert host["capabilities"] == {"drop": ["ALL"]}
+    assert of_kind(rendered(), "ServiceAccount")["automountServiceAccountToken"] is False
+
+
+def test_agents_reach_their_indexes_the_store_and_names_but_no_metadata_address() -> None:
+    policy = of_kind(rendered(FULL_SETTINGS), "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    blocks = [peer["ipBlock"] for rule in policy["egress"] for peer in rule.get("to", []) if "ipBlock" in peer]
+    assert blocks
+    assert all("169.254.0.0/16" in block["except"] for block in blocks)
+    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert ports == {53, 6432, 4318, 8000}
