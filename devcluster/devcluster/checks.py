@@ -171,6 +171,12 @@ def describe(missing: list[Lack]) -> str:
     return "\n".join(["this machine lacks:", *lines])
 
 
+def require_root() -> None:
+    """Raise DevclusterError unless we may touch the processes and folders of clusters."""
+    if os.geteuid() != 0:
+        raise DevclusterError("run it as root: clusters belong to root")
+
+
 def mend(missing: list[Lack]) -> None:
     """Load the kernel modules and install the packages that are missing."""
     for module in (lack.module for lack in missing if lack.module):

@@ -68,6 +68,7 @@ def control_plane(context: typer.Context, kubernetes: Minor = DEFAULT_MINOR) -> 
 @app.command()
 def down(name: Name = DEFAULT_NAME) -> None:
     """Remove a cluster with all that it has: processes, network, volumes, images."""
+    checks.require_root()
     existed = lifecycle.down(cluster(name))
     say(f"cluster {name} is gone" if existed else f"there was no cluster {name}")
 
@@ -75,6 +76,7 @@ def down(name: Name = DEFAULT_NAME) -> None:
 @app.command()
 def status(name: Name = DEFAULT_NAME) -> None:
     """Show the cluster; the exit status is 0 only when all of it is healthy."""
+    checks.require_root()
     seen = views.look(cluster(name))
     views.show(seen)
     if not seen.healthy:
@@ -98,6 +100,7 @@ def load_image(
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Load images into the cluster; prints the names to use in manifests (with imagePullPolicy: IfNotPresent)."""
+    checks.require_root()
     for image in lifecycle.load_images(cluster(name), sources):
         typer.echo(image)
 
@@ -107,6 +110,7 @@ def make_base_image(
     rebuild: Annotated[bool, typer.Option(help="Build it even if buildah has it.")] = False,
 ) -> None:
     """Make the image slipway.local/base:12 (Debian 12 with Python) in buildah's store."""
+    checks.require_root()
     typer.echo(base_image.ensure(rebuild=rebuild))
 
 
@@ -164,6 +168,7 @@ def expose(
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Make an address in the cluster reachable at a port of 127.0.0.1, until `unexpose` or `down`."""
+    checks.require_root()
     opened = lifecycle.expose(cluster(name), door, to, port)
     typer.echo(f"127.0.0.1:{opened.port}")
 
@@ -171,4 +176,5 @@ def expose(
 @app.command()
 def unexpose(door: Annotated[str, typer.Argument(help="What it is called.")], name: Name = DEFAULT_NAME) -> None:
     """Close what `expose` opened."""
+    checks.require_root()
     lifecycle.unexpose(cluster(name), door)

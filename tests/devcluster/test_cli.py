@@ -14,6 +14,7 @@ from devcluster.settings import Cluster, cluster
 @pytest.fixture(autouse=True)
 def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -30,7 +31,6 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["down", "--name", "A"], "at most 20 lower-case letters"),
         (["kubeconfig"], "devcluster up --name devcluster"),
         (["logs", "etcd", "--name", "two"], "devcluster up --name two"),
-        (["status"], "devcluster up --name devcluster"),
         (["build", "kwark"], "is not among what can be built"),
         (["build", "kubernetes", "--kubernetes", "1.20"], "choose one of 1.34, 1.36"),
         (["control-plane"], "give a command to run"),
@@ -41,6 +41,18 @@ def test_mistakes_end_with_status_1_and_what_to_do(
 ) -> None:
     assert _run(monkeypatch, *arguments) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["down"], ["status"], ["load-image", "x"], ["expose", "x", "--to=a.b:1"], ["unexpose", "x"], ["base-image"]],
+)
+def test_what_only_root_may_do_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert _run(monkeypatch, *arguments) == 1
+    assert "run it as root" in capsys.readouterr().err
 
 
 def test_logs_of_an_unknown_component_name_the_known_ones(
