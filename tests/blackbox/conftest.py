@@ -52,7 +52,16 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _local(folder: Path) -> Iterator[Target]:
     data = _kept_data() or folder / "data"
     log = folder / "dev.log"
-    command = [Path(sys.executable).with_name("slipway"), "dev", "-f", HANDBOOK, "--port", "0", "--data", data]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("slipway"),
+        "dev",
+        "-f",
+        HANDBOOK,
+        "--port",
+        "0",
+        "--data",
+        data,
+    ]
     environment = {**os.environ, "SLIPWAY_TEST_DELTA_DELAY": str(DELTA_DELAY), "COLUMNS": "200"}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from slipway_runtime.events import Citation, Delta, Done, Event, Retrieved, Started, Usage
+from slipway_runtime.events import Citation, Delta, Done, Retrieved, Started, Usage
 from tests.blackbox.conftest import AGENT, Target
 from tests.support.chat import STREAM, Transcript, events, transcribe
 
@@ -87,11 +87,6 @@ async def test_an_abstention_can_be_streamed(client: aiohttp.ClientSession, ques
         transcript.assert_whole(transcript.last.answer)
 
 
-def _session_of(event: Event) -> str:
-    assert isinstance(event, Started)
-    return event.session_id
-
-
 async def test_a_conversation_is_kept_until_it_is_deleted(client: aiohttp.ClientSession) -> None:
     first = await ask(client)
     second = await ask(client, "What is a run?", session_id=first["session_id"])
@@ -103,11 +98,9 @@ async def test_a_conversation_is_kept_until_it_is_deleted(client: aiohttp.Client
     assert [turn["answer"] for turn in session["turns"]] == [first["answer"], second["answer"]]
     async with client.delete(path) as response:
         assert response.status == 204
-    for response in (
-        await client.get(path),
-        await client.post(CHAT, json={"question": "?", "session_id": session["session_id"]}),
-    ):
-        async with response:
+    again = {"question": QUESTION, "session_id": session["session_id"]}
+    for request in (client.get(path), client.post(CHAT, json=again)):
+        async with request as response:
             assert (response.status, (await response.json(content_type=None))["reason"]) == (404, "SessionNotFound")
 
 

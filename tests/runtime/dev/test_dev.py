@@ -1,0 +1,202 @@
+"""`slipway dev` as a process: it answers, follows its manifests, and bears with bad ones."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from slipway_runtime.dev.main import bound, is_manifest, main
+from slipway_runtime.events import Done
+from tests.support.chat import STREAM, events
+from tests.support.waiting import until, until_async
+
+MANIFESTS = """
+apiVersion: slipway.dev/v1alpha1
+kind: VectorIndex
+metadata: {{name: zoo, namespace: demo}}
+spec:
+  backend: {{chroma: {{}}}}
+  sources: [{{name: docs, configMap: {{name: docs}}}}]
+---
+apiVersion: slipway.dev/v1alpha1
+kind: Agent
+metadata: {{name: keeper, namespace: demo}}
+spec:
+  knowledge: [{{name: zoo, indexRef: {{name: zoo}}, minScore: "{min_score}"}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: docs, namespace: demo}}
+data:
+  zoo.md: |
+    # Zoo
+    The elephant is called {elephant}. She eats hay in the morning. She sleeps in the north house.
+"""
+QUESTION = {"question": "What is the elephant called?"}
+
+
+class Dev:
+    """The process over one manifest file."""
+
+    def __init__(self, folder: Path, *options: str, **environment: str) -> None:
+        self.manifest = folder / "manifests" / "all.yaml"
+        self.manifest.parent.mkdir(exist_ok=True)
+        self.log = folder / "dev.log"
+        self.data = folder / "data"
+        self.command: list[str | Path] = [
+            Path(sys.executable).with_name("slipway"), "dev", "-f", self.manifest.parent, "--data", self.data,
+            *options,
+        ]  # fmt: skip
+        self.environment = {**os.environ, "COLUMNS": "200", **environment}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def write(self, *, elephant: str = "Rosa", min_score: str = "0.2") -> None:
+        self.replace(MANIFESTS.format(elephant=elephant, min_score=min_score))
+
+    def replace(self, text: str) -> None:
+        """As editors do: a new file in the place of the old."""
+        draft = self.manifest.with_suffix(".draft")
+        draft.write_text(text)
+        draft.replace(self.manifest)
+
+    def start(self) -> None:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, env=self.environment)
+
+    def says(self, pattern: str) -> re.Match[str] | None:
+        assert self.process
+        assert self.process.poll() is None, self.log.read_text()
+        return re.search(pattern, self.log.read_text())
+
+    async def url(self) -> str:
+        await until(lambda: self.says("serving at http"), "it serves", deadline=120)
+        found = self.says(r"serving at (http://\S+)")
+        assert found
+        return found[1]
+
+    def stop(self) -> int:
+        assert self.process
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """One process for all tests: each of them says first what the manifests are."""
+    dev = Dev(tmp_path_factory.mktemp("dev"), "--port", "0", SLIPWAY_TEST_DELTA_DELAY="0.3")
+    dev.write()
+    dev.start()
+    yield dev
+    if dev.process:
+        dev.process.kill()
+        dev.process.wait()
+
+
+@pytest.fixture
+async def client(dev: Dev) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(await dev.url()) as client:
+        dev.write()
+        await becomes(client, "Rosa")
+        yield client
+
+
+async def answer(client: aiohttp.ClientSession) -> str:
+    async with client.post("/agent/chat", json=QUESTION) as response:
+        assert response.status == 200, await response.text()
+        text: str = (await response.json())["answer"]
+        return text
+
+
+async def becomes(client: aiohttp.ClientSession, word: str) -> None:
+    async def answered() -> bool:
+        return word in await answer(client)
+
+    await until_async(answered, f"the answer has {word}")
+
+
+async def test_a_changed_document_is_answered_from_and_open_streams_go_on(
+    dev: Dev, client: aiohttp.ClientSession
+) -> None:
+    async with client.post("/agent/chat", json=QUESTION, headers=STREAM) as response:
+        stream = events(response)
+        await anext(stream)
+        dev.write(elephant="Tuffi")
+        last = [event async for _, event in stream][-1]
+    assert isinstance(last, Done)
+    assert "called" in last.answer
+    await becomes(client, "Tuffi")
+
+
+async def test_a_changed_agent_answers_by_its_new_spec(dev: Dev, client: aiohttp.ClientSession) -> None:
+    dev.write(min_score="0.9999")
+    await becomes(client, "do not answer")
+
+
+async def test_bad_manifests_leave_everything_as_it_is(dev: Dev, client: aiohttp.ClientSession) -> None:
+    dev.replace(MANIFESTS.format(elephant="Tuffi", min_score="high"))
+    await until(lambda: dev.says("spec.knowledge.0..minScore"), "the field is named")
+    assert "Rosa" in await answer(client)
+    dev.replace("a: [")
+    await until(lambda: dev.says("this is not YAML"), "the file is named")
+    assert "Rosa" in await answer(client)
+    dev.write(elephant="Tuffi")
+    await becomes(client, "Tuffi")
+
+
+async def test_a_second_one_on_the_same_folder_is_refused(
+    dev: Dev, client: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (await client.get("/livez")).status == 200
+    assert main([dev.manifest.parent], port=0, data=dev.data) == 1
+    assert "--data" in capsys.readouterr().out
+
+
+async def test_what_was_ingested_is_not_ingested_again_and_sessions_are_kept(
+    dev: Dev, client: aiohttp.ClientSession
+) -> None:
+    async with client.post("/agent/chat", json=QUESTION) as response:
+        session = (await response.json())["session_id"]
+    assert await asyncio.to_thread(dev.stop) == 0
+    dev.start()
+    async with aiohttp.ClientSession(await dev.url()) as again:
+        async with again.get(f"/agents/demo/keeper/sessions/{session}") as response:
+            assert [turn["question"] for turn in (await response.json())["turns"]] == [QUESTION["question"]]
+        assert "Rosa" in await answer(again)
+    assert "ingesting" not in dev.log.read_text()
+
+
+def test_what_cannot_be_served_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "all.yaml").write_text(MANIFESTS.format(elephant="Rosa", min_score="high"))
+    assert main([tmp_path], port=0, data=tmp_path / "data") == 1
+    assert "spec.knowledge[0].minScore" in capsys.readouterr().out
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "all.yaml").write_text(MANIFESTS.format(elephant="Rosa", min_score="0.2"))
+    with bound(0) as taken:
+        assert main([tmp_path], port=taken.getsockname()[1], data=tmp_path / "data") == 1
+    assert "--port" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "ours"),
+    [
+        ("a/x.yaml", True),
+        ("a/x.json", True),
+        ("a/.x.yaml.swp", False),
+        ("a/b/x.yaml", False),
+        ("b/y.yaml", True),
+        ("b/z.yaml", False),
+    ],
+)
+def test_which_changes_matter(tmp_path: Path, path: str, ours: bool) -> None:
+    for folder in ("a/b", "b"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert is_manifest(tmp_path / path, [tmp_path / "a", tmp_path / "b" / "y.yaml"]) is ours
