@@ -68,6 +68,21 @@ def validate(files: Manifests) -> None:
     raise typer.Exit(main(files))
 
 
+@app.command("eval")
+def evaluate(
+    files: Manifests,
+    url: Annotated[str | None, typer.Option(help="Ask this gateway instead of agents made here.")] = None,
+    key: Annotated[str | None, typer.Option(help="API key for --url.", envvar="SLIPWAY_KEY")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures and every case to a file.")
+    ] = None,
+) -> None:
+    """Ask what the cases in the manifests ask, and fail when the answers are not good enough."""
+    from slipway_runtime.evals.main import main
+
+    raise typer.Exit(main(files, url=url, key=key, json_file=json_file))
+
+
 @app.command()
 def ask(
     question: str,
