@@ -72,10 +72,8 @@ def validate(files: Manifests) -> None:
 def evaluate(
     files: Manifests,
     url: Annotated[str | None, typer.Option(help="Ask this gateway instead of agents made here.")] = None,
-    key: Annotated[str | None, typer.Option(help="API key for --url.", envvar="SLIPWAY_KEY")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures and every case to a file.")
-    ] = None,
+    key: Annotated[str | None, typer.Option(help="API key for --url.", envvar="SLIPWAY_API_KEY")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write figures and cases to a file.")] = None,
 ) -> None:
     """Ask what the cases in the manifests ask, and fail when the answers are not good enough."""
     from slipway_runtime.evals.main import main
@@ -88,7 +86,7 @@ def ask(
     question: str,
     url: Annotated[str, typer.Option(help="The gateway.", envvar="SLIPWAY_URL")] = "http://127.0.0.1:8080",
     agent: Annotated[str | None, typer.Option(help="namespace/name; the only agent there is if left out.")] = None,
-    key: Annotated[str | None, typer.Option(help="API key.", envvar="SLIPWAY_KEY")] = None,
+    key: Annotated[str | None, typer.Option(help="API key.", envvar="SLIPWAY_API_KEY")] = None,
     session: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Show the answer while it is made.")] = False,
 ) -> None:

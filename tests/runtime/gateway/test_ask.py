@@ -1,0 +1,62 @@
+"""`slipway ask` against a real gateway: an answer, a stream, or words that say what is wrong."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from slipway_runtime.ask import ANSWERED, FAILED, Asking, main
+from slipway_runtime.gateway.auth import new_key
+from slipway_runtime.gateway.routes import AgentKey
+from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
+from tests.support.scripted_host import words
+from tests.support.servers import free_port
+
+ANSWER = "".join(words(5)).strip()
+Capture = pytest.CaptureFixture[str]
+
+
+async def ask(url: str, *, question: str = "say 5 words", **how: object) -> int:
+    return await asyncio.to_thread(main, Asking(question=question, url=url, **how))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "as it comes"])
+async def test_an_answer_and_how_to_go_on(front: Front, capsys: Capture, stream: bool) -> None:
+    assert await ask(front.url, stream=stream) == ANSWERED
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == ANSWER
+    session = lines[-1].split()[-1]
+    assert await ask(front.url, agent="demo/support", session=session) == ANSWERED
+    async with front.client.get(f"/agents/{SUPPORT}/sessions/{session}") as response:
+        assert len((await response.json())["turns"]) == 2
+
+
+async def test_with_several_agents_one_must_be_named(front: Front, capsys: Capture) -> None:
+    front.routes.set(AgentKey("demo", "billing"), [])
+    assert await ask(front.url) == FAILED
+    assert "demo/billing, demo/support" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("key", "code"), [(None, FAILED), ("right", ANSWERED), ("wrong", FAILED)])
+async def test_a_key_is_asked_for(
+    start_front: StartFront, start_host: StartHost, tmp_path: Path, capsys: Capture, key: str | None, code: int
+) -> None:
+    right, entry = new_key("alice")
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [entry.model_dump()]}))
+    _, url = await start_host()
+    front = await start_front(auth_mode="apikeys", api_keys_file=path)
+    front.routes.set(SUPPORT, [url])
+    assert await ask(front.url, key=right if key == "right" else key) == code
+    assert ("Unauthenticated" in capsys.readouterr().err) is (code == FAILED)
+
+
+async def test_what_is_refused_is_said_in_the_gateways_words(front: Front, capsys: Capture) -> None:
+    assert await ask(front.url, question=" ", agent="demo/support") == FAILED
+    assert "InvalidRequest" in capsys.readouterr().err
+
+
+async def test_nobody_there(capsys: Capture) -> None:
+    assert await ask(f"http://127.0.0.1:{free_port()}") == FAILED
+    assert "is the gateway running there?" in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""The command's own part: what its words do is tested where they are made."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from slipway_runtime.cli import app
+from slipway_runtime.gateway.auth import KeyEntry, hash_key
+
+RUNNER = CliRunner()
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_job_has_a_word() -> None:
+    words = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    words |= {group.name for group in app.registered_groups if group.name}
+    assert words == {"host", "gateway", "ingest", "dev", "validate", "eval", "ask", "keys"}
+
+
+def test_a_new_key_and_the_entry_that_lets_it_in() -> None:
+    result = RUNNER.invoke(app, ["keys", "new", "alice", "--group", "staff"])
+    assert result.exit_code == 0
+    key = result.stdout.strip()
+    entry = KeyEntry.model_validate_json(result.stderr.splitlines()[-1])
+    assert entry == KeyEntry(name="alice", sha256=hash_key(key), groups=("staff",))
+    assert key not in result.stderr
+
+
+def test_the_example_is_valid() -> None:
+    result = RUNNER.invoke(app, ["validate", "-f", str(ROOT / "examples" / "handbook")])
+    assert (result.exit_code, result.stdout.splitlines()[-1].split(":")[0]) == (0, "valid")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("apiVersion: slipway.dev/v1alpha1\nkind: Agent\nmetadata: {name: a}\nspec: {}\n", 1, "spec.knowledge"),
+        ("a: [", 1, "not YAML"),
+        (
+            "apiVersion: slipway.dev/v1alpha1\nkind: Agent\nmetadata: {name: a}\n"
+            "spec: {knowledge: [{name: b, indexRef: {name: b}}]}\n",
+            0,
+            "warning",
+        ),
+    ],
+    ids=["an error", "no YAML", "a warning"],
+)
+def test_validate_is_a_gate(tmp_path: Path, text: str, code: int, words: str) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(text)
+    result = RUNNER.invoke(app, ["validate", "-f", str(path)])
+    assert (result.exit_code, words in result.stdout) == (code, True), result.stdout
+
+
+def test_a_word_costs_only_what_it_needs() -> None:
+    script = (
+        "import json, sys; from typer.testing import CliRunner; from slipway_runtime.cli import app;"
+        "CliRunner().invoke(app, ['--help']); print(json.dumps(sorted(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(result.stdout)}
+    assert not loaded & {"aiohttp", "starlette", "uvicorn", "pydantic", "numpy", "langgraph", "chromadb", "kubernetes"}
