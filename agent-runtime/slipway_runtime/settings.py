@@ -7,9 +7,9 @@ is in RuntimeConfig instead. Files are named here and read by whoever uses them,
 import os
 import socket
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -28,6 +28,19 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SLIPWAY_", frozen=True)
     port: int = 8080
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SystemExit: naming each variable that is missing or wrong.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = (f"SLIPWAY_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+            raise SystemExit("The environment is not complete. " + "; ".join(faults)) from None
 
 
 class KnowledgeSettings(Settings):

@@ -89,7 +89,7 @@ def run(make_agents: MakeAgents) -> None:
     flush = configure_tracing("slipway-host")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(HostSettings(), make_agents))
+            runner.run(serve(HostSettings.from_environment(), make_agents))
     finally:
         flush()
 
