@@ -22,6 +22,9 @@ MERGED_LISTS = frozenset(
     {"containers", "env", "imagePullSecrets", "ownerReferences", "ports", "volumeMounts", "volumes"}
 )
 """The lists that the API server merges item by item, among those that we write. The others are owned as a whole."""
+_ATOMIC_OBJECTS = ("f:fieldRef", 'k:{"uid":')
+"""Objects in those lists that are owned as a whole."""
+_MARK = "~"
 _IDENTITY = ("apiVersion", "kind")
 _METADATA_IDENTITY = ("name", "namespace")
 
@@ -41,24 +44,32 @@ def digest(manifest: Mapping[str, Any]) -> str:
 def owned_fields(managed_fields: Sequence[Mapping[str, Any]]) -> bytes:
     """What we own of an object by its `metadata.managedFields`, as JSON; empty if nothing.
 
-    Beside the entry of our applies there may be one of a repair, which replaces whole lists.
+    Beside the entry of our applies there may be one of a repair, which replaced whole lists. Its empty nodes are
+    marked, since they may be either a field or what is left of a map or list when others took what was in it.
     """
-    ours = [
-        entry.get("fieldsV1", {})
-        for entry in managed_fields
-        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
-    ]
-    if not ours:
-        return b""
-    return orjson.dumps(functools.reduce(_union, ours), option=orjson.OPT_SORT_KEYS)
+    ours: dict[str, Any] = {}
+    for entry in sorted(managed_fields, key=lambda each: str(each.get("operation"))):
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource"):
+            fields = entry.get("fieldsV1", {})
+            ours = _union(ours, fields if entry.get("operation") == "Apply" else _marked("", fields))
+    return orjson.dumps(ours, option=orjson.OPT_SORT_KEYS) if ours else b""
 
 
 def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Both of two field sets. A leaf and a node of the same name do not meet: a field's type decides which it is."""
+    """Both of two field sets; a whole field stays whole."""
     merged = dict(one)
     for key, below in other.items():
-        merged[key] = _union(merged[key], below) if key in merged else below
+        if key not in merged:
+            merged[key] = below
+        elif merged[key]:
+            merged[key] = _union(merged[key], below)
     return merged
+
+
+def _marked(key: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    if not node:
+        return {} if key.startswith(_ATOMIC_OBJECTS) else {_MARK: {}}
+    return {inner: _marked(inner, below) for inner, below in node.items() if inner != "."}
 
 
 def lost_items(drift: Sequence[str]) -> bool:
@@ -97,11 +108,18 @@ def _uncovered(desired: Any, owned: Mapping[str, Any], path: str) -> Iterator[st
                 yield f"{path}.{key}[]"
             elif below is None:
                 yield f"{path}.{key}"
-            elif below:
-                # An empty node is a leaf: the field is owned as a whole (an atomic list, a scalar, an empty object).
+            elif not _whole(below, value):
                 yield from _uncovered(value, below, f"{path}.{key}")
     elif isinstance(desired, Sequence) and not isinstance(desired, str):
         yield from _uncovered_items(desired, owned, path)
+
+
+def _whole(node: Mapping[str, Any], value: Any) -> bool:
+    """Whether the node is a leaf: a scalar, an empty object, or a list or object that is owned as a whole."""
+    if _MARK not in node:
+        return not node
+    scalars = isinstance(value, list) and not any(isinstance(item, dict | list) for item in value)
+    return scalars or not value or not isinstance(value, dict | list)
 
 
 def _uncovered_items(items: Sequence[Any], owned: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ def entry(**changes: Any) -> dict[str, Any]:
         "f:nested": {"f:deep": {}},
         **changes,
     }
-    metadata = {"f:annotations": {f"f:{APPLIED_ANNOTATION}": {}}, "f:labels": {"f:a": {}}}
+    metadata: dict[str, Any] = {"f:annotations": {f"f:{APPLIED_ANNOTATION}": {}}, "f:labels": {"f:a": {}}}
     return {"f:metadata": metadata, "f:spec": {key: value for key, value in spec.items() if value is not None}}
 
 
@@ -77,7 +77,7 @@ def test_an_item_that_is_owned_as_a_whole_covers_its_fields() -> None:
         "kind": "ServiceAccount",
         "metadata": {"name": "s", "namespace": "n", "ownerReferences": [reference]},
     }
-    fields = {
+    fields: dict[str, Any] = {
         "f:metadata": {
             "f:annotations": {f"f:{APPLIED_ANNOTATION}": {}},
             "f:ownerReferences": {'k:{"uid":"u"}': {}},
@@ -87,15 +87,25 @@ def test_an_item_that_is_owned_as_a_whole_covers_its_fields() -> None:
 
 
 def test_only_our_own_entries_count() -> None:
-    fields = {"f:spec": {"f:a": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:a": {}}}
     others = [
         {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields},
         {"manager": FIELD_MANAGER, "operation": "Update", "subresource": "status", "fieldsV1": fields},
     ]
     assert owned_fields(others) == b""
     ours = {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
-    repair = {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": {"f:b": {}}}}
-    assert orjson.loads(owned_fields([*others, ours, repair])) == {"f:spec": {"f:a": {}, "f:b": {}}}
+    assert orjson.loads(owned_fields([*others, ours])) == fields
+
+
+def test_what_is_left_of_a_repair_does_not_cover_what_others_took() -> None:
+    """`limits: {}` in an entry of an update may be all that remains when somebody else has changed what was in it."""
+    repaired: dict[str, Any] = {"f:limits": {}, "f:args": {}, "f:name": {}}
+    entries = [
+        {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": repaired}},
+        {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": entry()["f:metadata"]}},
+    ]
+    wanted: Manifest = {**MANIFEST, "spec": {"limits": {"memory": "1Gi"}, "args": ["a"], "name": "n"}}
+    assert drifted(stamp(wanted), owned_fields(entries)) == (".spec.limits.memory",)
 
 
 def test_an_object_that_we_never_applied_is_not_ours() -> None:

@@ -45,8 +45,9 @@ def test_the_time_moves_only_when_the_status_flips() -> None:
 
 
 def test_the_same_status_is_no_patch() -> None:
-    status = {"phase": "Ready", "conditions": conditions([READY], observed=[], generation=1, now=100)}
-    same = {"phase": "Ready", "conditions": conditions([READY], observed=status["conditions"], generation=1, now=999)}
+    before = conditions([READY], observed=[], generation=1, now=100)
+    status = {"phase": "Ready", "conditions": before}
+    same = {"phase": "Ready", "conditions": conditions([READY], observed=before, generation=1, now=999)}
     assert patch(status, same) is None
 
 
@@ -69,14 +70,14 @@ def test_pausing_keeps_what_was_known_and_says_so() -> None:
     assert status["phase"] == "Paused"
     assert status["observedGeneration"] == 3, "the new spec was not acted on"
     assert status["url"] == "http://x"
-    types = {condition["type"]: condition["status"] for condition in status["conditions"]}  # type: ignore[index,attr-defined]
+    types = {condition["type"]: condition["status"] for condition in status["conditions"]}  # type: ignore[attr-defined]
     assert types == {"Ready": "True", "Paused": "True"}
     assert patch(status, paused_status(status, generation=4, now=300)) is None
 
 
 def test_pausing_what_was_never_looked_at_leaves_it_unknown() -> None:
     status = paused_status({"observedGeneration": -1}, generation=1, now=0)
-    assert [(each["type"], each["status"]) for each in status["conditions"]] == [  # type: ignore[index,attr-defined]
+    assert [(each["type"], each["status"]) for each in status["conditions"]] == [  # type: ignore[attr-defined]
         ("Ready", "Unknown"),
         ("Paused", "True"),
     ]

@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +41,16 @@ class OperatorProcess:
     def probes(self) -> str:
         """Base URL of the probes."""
         return f"http://127.0.0.1:{self._env['SLIPWAY_OPERATOR_PROBE_PORT']}"
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of one of the probes; 0 if nobody listens."""
+        try:
+            with urllib.request.urlopen(f"{self.probes}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return 0, ""
 
     @property
     def log(self) -> str:

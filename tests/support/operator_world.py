@@ -133,6 +133,16 @@ class World:
                     writes.append(write)
         return [write for write in writes if namespace in (None, write.namespace)]
 
+    def requests(self) -> set[tuple[str, str]]:
+        """Verb and resource of everything that any operator ever asked of this API server."""
+        found = set()
+        for line in self._audit_log.read_text().splitlines():
+            with suppress(json.JSONDecodeError):
+                event = json.loads(line)
+                if str(event.get("userAgent", "")).startswith((FIELD_MANAGER, "kopf")) and event.get("objectRef"):
+                    found.add((str(event["verb"]), str(event["objectRef"].get("resource"))))
+        return found
+
     # The cluster's controllers
 
     async def run_controllers(self, namespace: str) -> None:
@@ -270,7 +280,7 @@ def _stateful_set_status(stateful_set: Mapping[str, Any]) -> dict[str, Any]:
 def _deployment_status(deployment: Mapping[str, Any], *, available: bool) -> dict[str, Any]:
     replicas = deployment["spec"]["replicas"]
     ready = replicas if available else 0
-    before = next(iter(deployment.get("status", {}).get("conditions", [])), {})
+    before: Mapping[str, Any] = next(iter(deployment.get("status", {}).get("conditions", [])), {})
     status = "True" if available else "False"
     condition = {"type": "Available", "status": status, "reason": "Test", "message": "x"}
     changed = before.get("lastTransitionTime") if before.get("status") == status else _now()

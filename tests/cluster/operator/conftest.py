@@ -54,11 +54,13 @@ def make_operator(api_cluster: Cluster, tmp_path: Path, postgres_server: str) ->
     """Make an operator process; it is stopped after the test."""
     made: list[OperatorProcess] = []
 
-    def make(env: Mapping[str, str] | None = None, *, name: str = "operator") -> OperatorProcess:
+    def make(
+        env: Mapping[str, str] | None = None, *, name: str = "operator", store_dsn: str = postgres_server
+    ) -> OperatorProcess:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         kubeconfig = str(api_cluster.kubeconfig)
-        operator = OperatorProcess(folder, kubeconfig=kubeconfig, store_dsn=postgres_server, env=env)
+        operator = OperatorProcess(folder, kubeconfig=kubeconfig, store_dsn=store_dsn, env=env)
         made.append(operator)
         return operator
 
