@@ -20,7 +20,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
 from slipway_runtime.knowledge.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
-from slipway_runtime.knowledge.retrieval import IndexNotReady, Retrieval, Retriever
+from slipway_runtime.knowledge.retrieval import Found, IndexNotReady, Retriever
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import read_passages
@@ -35,7 +35,7 @@ class State(TypedDict, total=False):
     """What the nodes hand on."""
 
     question: str
-    retrieval: Retrieval
+    found: list[Found]
     chosen: list[Quote]
 
 
@@ -81,15 +81,14 @@ class LangGraphAgent:
         return graph.compile()
 
     async def _retrieve(self, state: State) -> State:
-        retrieval = await self._retriever.retrieve(state["question"], self._config.knowledge)
-        best = retrieval.found[0].score if retrieval.found else 0.0
-        get_stream_writer()(Retrieved(chunks=len(retrieval.found), best_score=round(best, 4)))
-        return {"retrieval": retrieval}
+        found = await self._retriever.retrieve(state["question"], self._config.knowledge)
+        best = found[0].relevance if found else 0.0
+        get_stream_writer()(Retrieved(chunks=len(found), best_score=round(best, 4)))
+        return {"found": found}
 
     async def _choose(self, state: State) -> State:
         """Choose, and look every quote up in the stored document: what it does not say word for word is not cited."""
-        retrieval = state["retrieval"]
-        chosen = choose(quotes(retrieval.question, retrieval.found))
+        chosen = choose(quotes(state["found"]))
         verified: list[Quote] = []
         if chosen:
             passages = [quote.passage for quote in chosen]
@@ -123,4 +122,4 @@ class LangGraphAgent:
 
     @staticmethod
     def _usage(state: State) -> Usage:
-        return Usage(retrieved_chunks=len(state["retrieval"].found), embedded_texts=1)
+        return Usage(retrieved_chunks=len(state["found"]), embedded_texts=1)

@@ -59,14 +59,14 @@ class LocalTarget:
 
     async def ask(self, question: str) -> Asked:
         """See `Target`. Retrieval is asked for by itself too, so that it can be judged where the agent abstains."""
-        retrieval = await self._retriever.retrieve(question, self._config.knowledge)
+        retrieved = await self._retriever.retrieve(question, self._config.knowledge)
         async for event in self._agent.run(AgentRequest(question)):
             if isinstance(event, Done):
                 return Asked(
                     answer=event.answer,
                     abstained=event.abstained,
-                    documents=tuple(dict.fromkeys(found.chunk.document for found in retrieval.found)),
-                    contexts=tuple(found.chunk.text for found in retrieval.found),
+                    documents=tuple(dict.fromkeys(found.chunk.document for found in retrieved)),
+                    contexts=tuple(found.chunk.text for found in retrieved),
                 )
         raise AgentUnusable("the agent's answer has no end; that is a bug")
 

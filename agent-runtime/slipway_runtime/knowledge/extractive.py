@@ -1,6 +1,6 @@
 """An answer without a language model: sentences chosen from what was found, quoted word for word, or none at all.
 
-Choosing is a pure function of the question's vector and the chunks. The score of a sentence mixes how near the sentence
+Choosing is a pure function of what was found. The score of a sentence mixes how near the sentence
 is to the question with how near its chunk is: the sentence says whether this is the answer, the chunk whether this is
 the subject. `benchmarks/rag.py` measures the constants below.
 """
@@ -12,17 +12,17 @@ from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.events import Citation
 from slipway_runtime.knowledge.blocks import Kind
 from slipway_runtime.knowledge.chunking import readable
-from slipway_runtime.knowledge.embedding import Vector
 from slipway_runtime.knowledge.retrieval import Found
-from slipway_runtime.knowledge.sentence_codec import decode_pieces, decode_vectors
+from slipway_runtime.knowledge.sentence_codec import decode_pieces
 from slipway_runtime.store.documents import Build, Passage
 
-SENTENCES = 3
-"""Sentences of an answer, at most."""
+SENTENCES = 4
+"""Sentences of an answer, at most. On CLAPnq three hold 0.78 of the expected words (ROUGE-L 0.55), four 0.86 (0.53)."""
 CHUNK_WEIGHT = 0.5
 """Share of the chunk's similarity in a sentence's score; the sentence's own has the rest."""
 KEEP = 0.6
 """A further sentence is quoted if its score is at least this share of the best one's."""
+CLOSING = " \n\"'*_`)]”’"
 ABSTENTION = "The documents do not answer this question."
 
 
@@ -58,29 +58,31 @@ class Quote:
         )
 
 
-def quotes(question: Vector, found: Sequence[Found]) -> list[Quote]:
+def quotes(found: Sequence[Found]) -> list[Quote]:
     """Every piece of the chunks with its score, best first; pieces that two chunks share come once."""
     best: dict[tuple[Build, str, str, int, int], Quote] = {}
     for one in found:
-        for quote in quotes_of_chunk(question, one):
+        for quote in quotes_of_chunk(one):
             known = best.get(quote.place)
             if known is None or known.score < quote.score:
                 best[quote.place] = quote
     return sorted(best.values(), key=lambda quote: -quote.score)
 
 
-def quotes_of_chunk(question: Vector, one: Found) -> Iterable[Quote]:
-    """The pieces of one chunk with their scores."""
+def quotes_of_chunk(one: Found) -> Iterable[Quote]:
+    """The pieces of one chunk with their scores. A question is no answer, however near it is to the one asked."""
     chunk = one.chunk
-    similarities = decode_vectors(chunk.vectors) @ question
-    for piece, similarity in zip(decode_pieces(chunk.sentences), similarities, strict=True):
+    for piece, similarity in zip(decode_pieces(chunk.sentences), one.similarities, strict=True):
+        text = chunk.text[piece.start - chunk.start : piece.end - chunk.start]
+        if piece.kind is Kind.SENTENCE and text.rstrip(CLOSING).endswith("?"):
+            continue
         yield Quote(
             knowledge=one.knowledge,
             build=one.build,
             passage=Passage(source=chunk.source, document=chunk.document, start=piece.start, end=piece.end),
             kind=piece.kind,
             heading=chunk.heading,
-            text=chunk.text[piece.start - chunk.start : piece.end - chunk.start],
+            text=text,
             score=CHUNK_WEIGHT * one.score + (1 - CHUNK_WEIGHT) * float(similarity),
         )
 
