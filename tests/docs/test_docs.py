@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slipway_crds.validate import validate_documents
 from slipway_runtime.problems import KINDS, Reason
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +20,7 @@ GUIDES = [page for page in PAGES if "reference" not in page.parts]
 PACKAGES = (ROOT / "operator" / "slipway_operator", ROOT / "agent-runtime" / "slipway_runtime")
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)(?:#[^)]*)?\)")
 METRIC = re.compile(r"\b(Counter|Gauge|Histogram)\(\s*\"(slipway_[a-z_]+)\"")
+YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r"`make ([a-z-]+)")
 VALUE = re.compile(
     r"`((?:image|operator|gateway|host|index|ingest|postgres|crds|networkPolicies|proxy|caBundle|telemetry|rollout|testing)"
@@ -91,6 +93,13 @@ def test_named_chart_values_exist() -> None:
     named = {value for path in GUIDES for value in VALUE.findall(path.read_text())}
     assert "gateway.defaultAgent" in named
     assert sorted(value for value in named if not has(values, value.split("."))) == []
+
+
+def test_manifests_in_the_pages_are_valid() -> None:
+    blocks = [block for path in GUIDES for block in YAML_BLOCK.findall(path.read_text())]
+    manifests = [each for block in blocks for each in yaml.safe_load_all(block) if "apiVersion" in each]
+    assert manifests
+    assert [str(finding) for finding in validate_documents(manifests) if not finding.problem.waiting] == []
 
 
 def has(tree: object, path: list[str]) -> bool:
