@@ -68,29 +68,29 @@ COPY --from=runtime-packages /opt/venv /opt/venv
 COPY --from=model . /opt/slipway/models/all-MiniLM-L6-v2/
 COPY images/slipway /usr/local/bin/slipway
 COPY --from=runtime-sources /app /app
-ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp SLIPWAY_MODEL_DIR=/opt/slipway/models/all-MiniLM-L6-v2
 USER 65532:65532
 EXPOSE 8080
-ENTRYPOINT ["slipway"]
+ENTRYPOINT ["/usr/local/bin/slipway"]
 
 FROM base AS operator
 COPY --from=operator-packages /opt/venv /opt/venv
 COPY images/slipway-operator /usr/local/bin/slipway-operator
 COPY --from=operator-sources /app /app
-ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp
 USER 65532:65532
 EXPOSE 8081
-ENTRYPOINT ["slipway-operator"]
+ENTRYPOINT ["/usr/local/bin/slipway-operator"]
 
 FROM base AS chroma
 COPY --from=chroma-packages /opt/venv /opt/venv
 COPY images/chroma /usr/local/bin/chroma
-ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 HOME=/tmp NO_COLOR=1
+ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 HOME=/tmp NO_COLOR=1
 USER 65532:65532
 EXPOSE 8000
-ENTRYPOINT ["chroma"]
+ENTRYPOINT ["/usr/local/bin/chroma"]
 CMD ["run", "--path", "/data", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM base AS postgres
@@ -101,4 +101,4 @@ USER 65532:65532
 EXPOSE 5432
 # A fast shutdown: open sessions end, and nothing waits for clients that stay.
 STOPSIGNAL SIGINT
-ENTRYPOINT ["postgres-entrypoint"]
+ENTRYPOINT ["/usr/local/bin/postgres-entrypoint"]
