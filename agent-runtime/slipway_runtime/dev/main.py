@@ -18,6 +18,7 @@ import uvicorn
 import uvloop
 from rich.logging import RichHandler
 from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from watchfiles import awatch
 
 from slipway_crds.manifests import SUFFIXES, ManifestError
@@ -78,13 +79,20 @@ async def _serve(
             driver = LocalDriver(parts, host_url=url_of(back))
             async with (
                 serving(create_host_app(parts.host), back, lifespan=True),
-                serving(create_app(parts.gateway), front, lifespan=False),
+                serving(this_machine_only(create_app(parts.gateway)), front, lifespan=False),
             ):
                 await apply(driver, manifests, teller)
                 tame_garbage_collection()
                 agents = [str(agent) for agent in parts.gateway.routes.agents()]
                 teller.serving(url_of(front), agents, seconds=time.monotonic() - began)
                 await follow(files, manifests, driver, teller, stop)
+
+
+def this_machine_only(app: Starlette) -> Starlette:
+    """Refuse requests by another name than this machine's: a web page could otherwise reach an open gateway with one
+    that resolves to 127.0.0.1, and read the answers."""
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"])
+    return app
 
 
 async def apply(driver: LocalDriver, manifests: Manifests, teller: Teller) -> None:

@@ -177,11 +177,11 @@ class AgentPath:
     ) -> None:
         run = request.path_params.get("run") or uuid.uuid4().hex
         with span(
-            "gateway.request",
+            f"gateway {'chat' if request.method == 'POST' else 'read'}",
             parent=incoming(request.headers),
             kind=SpanKind.SERVER,
-            attributes={"slipway.agent": str(agent), "slipway.run": run, "http.request.method": request.method},
-        ):
+            attributes={"slipway.agent": str(agent), "slipway.run": run},
+        ) as current:
             call = Call(
                 agent=agent,
                 method=request.method,
@@ -191,6 +191,7 @@ class AgentPath:
                 stream=EVENT_STREAM in request.headers.get("accept", ""),
             )
             await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply).go()
+            current.set_attribute("http.response.status_code", reply.status)
 
     def _headers(
         self, request: Request, *, agent: AgentKey, caller: Caller, run: str

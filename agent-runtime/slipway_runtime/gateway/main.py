@@ -101,7 +101,7 @@ def main() -> int:
     flush = configure_tracing("slipway-gateway")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(GatewaySettings()))
+            runner.run(serve(GatewaySettings.from_environment()))
     except CannotStart as error:
         log.error(str(error))
         return 1

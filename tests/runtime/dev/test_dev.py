@@ -150,6 +150,12 @@ async def test_bad_manifests_leave_everything_as_it_is(dev: Dev, client: aiohttp
     await becomes(client, "Tuffi")
 
 
+async def test_it_is_open_to_this_machine_by_its_own_name_only(client: aiohttp.ClientSession) -> None:
+    for host, status in (("127.0.0.1", 200), ("localhost:1234", 200), ("docs.example.com", 400)):
+        async with client.get("/agents", headers={"Host": host}) as response:
+            assert response.status == status
+
+
 async def test_a_second_one_on_the_same_folder_is_refused(
     dev: Dev, client: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,11 +1,13 @@
 """What a client of the gateway gets, over real hosts: answers, streams, sessions, and every way to be refused."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from slipway_runtime.gateway import asgi
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import HEADER, Caller, IdentitySigner
@@ -144,6 +146,18 @@ async def test_refused(front: Front, path: str, body: bytes, status: int, reason
     assert (response.status, problem["status"], problem["reason"]) == (status, status, reason)
     assert problem["detail"]
     assert (await front.client.get("/livez")).status == 200
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "BODY_SECONDS", 0.1)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b'{"question": '
+        await until(lambda: front.gateway.bound.taken == 1, "the request came in")
+        await until(lambda: front.gateway.bound.taken == 0, "the slot was given back")
+
+    async with front.client.post(CHAT, data=trickle()) as response:
+        assert (response.status, (await response.json(content_type=None))["reason"]) == (422, "InvalidRequest")
 
 
 @pytest.mark.parametrize("run", ["0" * 32, "nonsense", "..", "%2e%2e", "a%2Fb"])

@@ -22,9 +22,11 @@ from slipway_runtime.gateway.kubernetes_routes import AGENTS_PATH, SLICES_PATH
 from tests.runtime.gateway.conftest import CHAT, StartHost
 from tests.support.chat import STREAM, events, transcribe
 from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.host_process import host_process
+from tests.support.otlp import otlp_receiver
 from tests.support.scripted_host import SEED, words
 from tests.support.servers import free_port
-from tests.support.waiting import until_async
+from tests.support.waiting import until, until_async
 
 KEY, ENTRY = new_key("alice")
 
@@ -40,7 +42,7 @@ async def cluster() -> AsyncIterator[FakeKubernetes]:
 class GatewayProcess:
     """The command with everything that a pod would be given."""
 
-    def __init__(self, folder: Path, cluster: FakeKubernetes) -> None:
+    def __init__(self, folder: Path, cluster: FakeKubernetes, **extra: str) -> None:
         self.port = free_port()
         pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -55,6 +57,7 @@ class GatewayProcess:
             "SLIPWAY_API_KEYS_FILE": str(folder / "keys.json"),
             "SLIPWAY_IDENTITY_KEY_FILE": str(folder / "private.pem"),
             "SLIPWAY_DEFAULT_AGENT": "demo/support",
+            **extra,
         }
         self.log = folder / "gateway.log"
         with self.log.open("wb") as log:
@@ -151,6 +154,29 @@ async def test_neither_keys_nor_questions_are_in_the_log(
     told = gateway.log.read_text() + metrics
     for secret in (KEY, ENTRY.sha256, marker, base64.b64encode(SEED).decode()):
         assert secret not in told
+
+
+async def test_one_trace_goes_through_gateway_and_host(tmp_path: Path, cluster: FakeKubernetes) -> None:
+    with otlp_receiver() as receiver:
+        telling = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        gateway = GatewayProcess(tmp_path, cluster, **telling)
+        try:
+            with host_process(tmp_path, f"sqlite:///{tmp_path}/store.db", **telling) as host:
+                publish(cluster, host.url)
+                headers = {"X-API-Key": KEY}
+                async with aiohttp.ClientSession(f"http://127.0.0.1:{gateway.port}", headers=headers) as client:
+                    await until_async(lambda: gateway.ready(client), "the gateway is ready")
+                    async with client.post(CHAT, json={"question": "say 5 words"}) as response:
+                        assert response.status == 200
+                wanted = {"gateway chat", "host chat", "run"}
+                await until(lambda: wanted <= {span.name for span in receiver.spans}, "the spans were sent")
+        finally:
+            gateway.process.kill()
+            await asyncio.to_thread(gateway.process.wait)
+    assert {span.service for span in receiver.spans} == {"slipway-gateway", "slipway-host"}
+    assert len({span.trace_id for span in receiver.spans}) == 1
+    (first,) = [span for span in receiver.spans if not span.parent_id]
+    assert first.name == "gateway chat"
 
 
 def test_what_a_gateway_pod_imports() -> None:
