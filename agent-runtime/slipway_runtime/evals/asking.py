@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Asked:
     """Names of the documents that were found (in this process) or cited (behind a gateway), best first."""
     contexts: tuple[str, ...]
     """The texts that were found, or the quotes."""
+    seconds: float
+    """How long the answer took."""
 
 
 class Target(Protocol):
@@ -60,6 +63,7 @@ class LocalTarget:
     async def ask(self, question: str) -> Asked:
         """See `Target`. Retrieval is asked for by itself too, so that it can be judged where the agent abstains."""
         retrieved = await self._retriever.retrieve(question, self._config.knowledge)
+        began = time.perf_counter()
         async for event in self._agent.run(AgentRequest(question)):
             if isinstance(event, Done):
                 return Asked(
@@ -67,6 +71,7 @@ class LocalTarget:
                     abstained=event.abstained,
                     documents=tuple(dict.fromkeys(found.chunk.document for found in retrieved)),
                     contexts=tuple(found.chunk.text for found in retrieved),
+                    seconds=time.perf_counter() - began,
                 )
         raise AgentUnusable("the agent's answer has no end; that is a bug")
 
@@ -80,6 +85,7 @@ class GatewayTarget:
 
     async def ask(self, question: str) -> Asked:
         """See `Target`."""
+        began = time.perf_counter()
         try:
             async with self.http.post(self.url, json={"question": question}) as response:
                 body = await response.json(content_type=None)
@@ -93,6 +99,7 @@ class GatewayTarget:
             abstained=body["abstained"],
             documents=tuple(dict.fromkeys(source["document"] for source in sources)),
             contexts=tuple(source["quote"] for source in sources),
+            seconds=time.perf_counter() - began,
         )
 
 

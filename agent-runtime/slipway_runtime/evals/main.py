@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 from pydantic_evals import Case, Dataset
 from rich.console import Console
+from rich.markup import escape
 
 from slipway_crds.manifests import ManifestError
 from slipway_runtime.dev.manifests import InvalidManifests, load
@@ -16,7 +17,7 @@ from slipway_runtime.dev.parts import FolderInUse
 from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_target, local_target, only_agent
 from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, load_cases
 from slipway_runtime.evals.evaluators import AnswerRecall, RightAbstention, RightDocument
-from slipway_runtime.evals.verdict import Report, as_json, case_table, judge, metric_table
+from slipway_runtime.evals.verdict import Report, as_json, judge, metric_table, shortfalls
 from slipway_runtime.knowledge.ingestion import NothingToIngest
 from slipway_runtime.knowledge.model_files import ModelMissing
 from slipway_runtime.knowledge.vectors import VectorsUnavailable
@@ -73,14 +74,14 @@ def main(
             target = local_target(files)
         report = asyncio.run(evaluate(target, cases))
     except EXPECTED as error:
-        console.print(f"[red]error[/] {error}", markup=True, highlight=False)
+        console.print(f"[red]error[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         return 2
     verdict = judge(report)
-    if any(case.scores for case in report.cases):
-        console.print(case_table(report))
+    for line in shortfalls(report):
+        console.print(f"[yellow]short[/] {escape(line)}", soft_wrap=True, highlight=False)
     console.print(metric_table(verdict))
     for failure in verdict.failures:
-        console.print(f"[red]failed[/] {failure}")
+        console.print(f"[red]failed[/] {escape(failure)}", soft_wrap=True)
     if json_file:
         json_file.write_bytes(orjson.dumps(as_json(report, verdict), option=orjson.OPT_INDENT_2))
     console.print("[green]passed[/]" if verdict.passed else "[red]not passed[/]: a bar is missed")

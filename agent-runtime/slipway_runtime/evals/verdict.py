@@ -14,6 +14,8 @@ from slipway_runtime.evals.evaluators import ABSTENTION, ANSWER_RECALL, RETRIEVA
 
 BARS: Mapping[str, float] = {RETRIEVAL: 0.9, ANSWER_RECALL: 0.7, ABSTENTION: 0.8}
 
+ANSWER_SHOWN = 160
+
 Report = EvaluationReport[str, Asked, CaseSpec]
 OneCase = ReportCase[str, Asked, CaseSpec]
 
@@ -83,7 +85,7 @@ def judge(report: Report) -> Verdict:
     kinds: dict[str, list[float]] = {}
     for case in report.cases:
         kinds.setdefault(spec(case).kind.value, []).append(score(case, ABSTENTION) or 0.0)
-    durations = [case.task_duration for case in report.cases]
+    durations = [case.output.seconds for case in report.cases]
     return Verdict(
         metrics=tuple(metrics),
         abstention_by_kind={kind: mean(scores) for kind, scores in sorted(kinds.items())},
@@ -93,15 +95,16 @@ def judge(report: Report) -> Verdict:
     )
 
 
-def case_table(report: Report) -> Table:
-    """The cases that fall short, one a line."""
-    table = Table("case", "question", RETRIEVAL, ANSWER_RECALL, ABSTENTION, "answer", title="cases that fall short")
+def shortfalls(report: Report) -> list[str]:
+    """What fell short, one case a line: its scores below 1, the question, the answer."""
+    lines = []
     for case in report.cases:
-        scores = [score(case, name) for name in BARS]
-        if any(value is not None and value < 1 for value in scores):
-            cells = ["-" if value is None else f"{value:.2f}" for value in scores]
-            table.add_row(case.name, case.inputs, *cells, case.output.answer[:200])
-    return table
+        low = {name: value for name in BARS if (value := score(case, name)) is not None and value < 1}
+        if low:
+            scores = ", ".join(f"{name} {value:.2f}" for name, value in low.items())
+            answer = " ".join(case.output.answer.split())
+            lines.append(f"{case.name} ({scores}): {case.inputs} -> {answer[:ANSWER_SHOWN]}")
+    return lines
 
 
 def metric_table(verdict: Verdict) -> Table:
@@ -130,7 +133,6 @@ def as_json(report: Report, verdict: Verdict) -> dict[str, Any]:
             {
                 **spec(case).model_dump(mode="json"),
                 "scores": {name: score(case, name) for name in BARS},
-                "seconds": case.task_duration,
                 **asdict(case.output),
             }
             for case in report.cases
