@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from slipway_runtime.gateway import asgi
 from slipway_runtime.gateway.auth import new_key
@@ -139,12 +140,14 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "status", "reason"), REFUSED)
-async def test_refused(front: Front, path: str, body: bytes, status: int, reason: str) -> None:
-    async with front.client.post(path, data=body, headers={"Content-Type": "application/json"}) as response:
-        problem = await response.json(content_type="application/problem+json")
-    assert (response.status, problem["status"], problem["reason"]) == (status, status, reason)
-    assert problem["detail"]
+async def test_refused(front: Front) -> None:
+    headers = {"Content-Type": "application/json"}
+    for path, body, status, reason in REFUSED:
+        async with front.client.post(path, data=body, headers=headers) as response:
+            problem = await response.json(content_type="application/problem+json")
+        case = f"{path} {body[:40]!r}"
+        assert (response.status, problem["status"], problem["reason"]) == (status, status, reason), case
+        assert problem["detail"], case
     assert (await front.client.get("/livez")).status == 200
 
 
@@ -160,14 +163,27 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(front: Front, monke
         assert (response.status, (await response.json(content_type=None))["reason"]) == (422, "InvalidRequest")
 
 
-@pytest.mark.parametrize("run", ["0" * 32, "nonsense", "..", "%2e%2e", "a%2Fb"])
-async def test_a_run_that_is_not_there(front: Front, run: str) -> None:
-    path = f"{front.url}/agents/{SUPPORT}/runs/"
-    from yarl import URL
+async def test_a_run_that_is_not_there(front: Front) -> None:
+    for run in ("0" * 32, "nonsense", "..", "%2e%2e", "a%2Fb"):
+        async with front.client.get(URL(f"{front.url}/agents/{SUPPORT}/runs/{run}", encoded=True)) as response:
+            assert response.status == 404, run
+            assert (await response.json(content_type=None))["reason"] in ("RunNotFound", "NotFound"), run
 
-    async with front.client.get(URL(path + run, encoded=True)) as response:
-        assert response.status == 404
-        assert (await response.json(content_type=None))["reason"] in ("RunNotFound", "NotFound")
+
+async def test_agents_of_the_same_name_in_two_namespaces_share_nothing(
+    start_front: StartFront, start_host: StartHost
+) -> None:
+    other = AgentKey("other", "support")
+    _, url = await start_host(agents=("demo/support", "other/support"))
+    front = await start_front()
+    for agent in (SUPPORT, other):
+        front.routes.set(agent, [url])
+    async with front.client.post(CHAT, json=QUESTION) as response:
+        answer = await response.json()
+    for where in (f"sessions/{answer['session_id']}", f"runs/{answer['run_id']}"):
+        for agent, status in ((SUPPORT, 200), (other, 404)):
+            async with front.client.get(f"/agents/{agent}/{where}") as response:
+                assert response.status == status
 
 
 async def test_keys_open_the_door_and_can_be_rotated(

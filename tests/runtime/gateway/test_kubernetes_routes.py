@@ -241,6 +241,7 @@ async def test_a_lost_event_is_not_lost_for_ever(
     cluster.apply(AGENTS_PATH, agent(("a", 100)))
     cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
     await followed.become(ONE)
+    await until(lambda: "watch " + SLICES_PATH in cluster.requests, "the watch is open")
     cluster.lose_event(SLICES_PATH, slice_of("a", endpoint("10.0.0.2")))
     monkeypatch.setattr(reflector, "RESYNC_SECONDS", 0.0)
     await cluster.drop_watches()
