@@ -2,9 +2,11 @@
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 
 from devcluster.commands import run
@@ -31,7 +33,9 @@ def fingerprint(recipe: Recipe, compiler: str, sources: dict[str, bytes]) -> str
 
     `compiler` is Go's version and platform, `sources` the files that are compiled, by name.
     """
-    digest = hashlib.sha256(repr((recipe, compiler)).encode())
+    # What is left at its default does not count: a new field of Recipe must not send every binary to the builders.
+    said = {item.name: value for item in fields(recipe) if (value := getattr(recipe, item.name)) != item.default}
+    digest = hashlib.sha256(repr((said, compiler)).encode())
     for name in sorted(sources):
         digest.update(name.encode() + b"\0" + sources[name] + b"\0")
     return digest.hexdigest()[:8]
@@ -89,9 +93,16 @@ def _build(recipe: Recipe, folder: Path) -> None:
         run(build_command(recipe, temporary), env=env)
         if not (temporary / recipe.name).is_file():
             raise DevclusterError(f"go built no {recipe.name}: is {recipe.package or recipe.folder} a command?")
+        if recipe.documents:
+            (temporary / f"{recipe.name}.yaml").write_text(_documents(recipe))
         for link in recipe.links:
             (temporary / link).symlink_to(recipe.name)
         temporary.chmod(0o755)
         temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _documents(recipe: Recipe) -> str:
+    downloaded = json.loads(run(["go", "mod", "download", "-json", f"{recipe.module}@v{recipe.version}"]))
+    return "---\n".join((Path(downloaded["Dir"]) / name).read_text() for name in recipe.documents)

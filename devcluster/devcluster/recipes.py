@@ -25,6 +25,10 @@ class Recipe:
     """Linker variables, `import/path.name=value`."""
     links: tuple[str, ...] = ()
     """Further names to call the binary by."""
+    module: str = ""
+    """The module that `package` is in, where files of it are wanted too."""
+    documents: tuple[str, ...] = ()
+    """YAML files of the module, put together as `NAME.yaml` beside the binary."""
 
 
 def kubernetes(minor: str = DEFAULT_MINOR, *, api_only: bool = False) -> Recipe:
@@ -65,7 +69,16 @@ KWOK = Recipe(
     version="0.8.0",
     package="sigs.k8s.io/kwok/cmd/kwok",
     variables=("sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0",),
+    module="sigs.k8s.io/kwok",
+    documents=(
+        "kustomize/stage/node/fast/node-initialize.yaml",
+        "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+        "kustomize/stage/pod/fast/pod-ready.yaml",
+        "kustomize/stage/pod/fast/pod-complete.yaml",
+        "kustomize/stage/pod/fast/pod-delete.yaml",
+    ),
 )
+"""Fake nodes and pods, for tests of scale: `kwok --config kwok.yaml`, which lies beside it, says how those behave."""
 
 _BY_NAME = {recipe.name: recipe for recipe in (ETCD, COREDNS, PAUSE, DOOR, LOCAL_PATH, HELM, KWOK)}
 BUILDABLE = ("kubernetes", "kube-apiserver", "kubectl", *_BY_NAME)
