@@ -29,6 +29,24 @@ def kind_view(item: Object) -> View:
     return View(name, ready=condition["status"] == "True", text=": ".join(word for word in words if word))
 
 
+def index_view(item: Object, sources: Iterable[Object]) -> View:
+    """A VectorIndex, which counts as ready only when it was ingested after its source ConfigMaps last changed."""
+    view = kind_view(item)
+    names = {source["configMap"]["name"] for source in item["spec"]["sources"]}
+    changes = [last_change(source) for source in sources if source["metadata"]["name"] in names]
+    synced = item.get("status", {}).get("lastSyncedTime", "")
+    # Both are RFC 3339 in UTC, so they compare as text.
+    if view.ready and any(change > synced for change in changes):
+        return View(view.name, ready=False, text=item["status"].get("progress") or "older documents are being replaced")
+    return view
+
+
+def last_change(item: Object) -> str:
+    """When anybody last wrote the object."""
+    entries = item["metadata"].get("managedFields", [])
+    return max((entry.get("time", "") for entry in entries), default=item["metadata"].get("creationTimestamp", ""))
+
+
 def workload_view(item: Object) -> View:
     """A Deployment or StatefulSet: ready when all replicas of the newest template are."""
     wanted, status = item["spec"].get("replicas", 1), item.get("status", {})

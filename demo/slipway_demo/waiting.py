@@ -7,7 +7,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from devcluster.errors import DevclusterError
 from devcluster.progress import console, say
-from slipway_demo.conditions import View, kind_view, workload_view
+from slipway_demo.conditions import View, index_view, kind_view, workload_view
 from slipway_demo.errors import DemoError
 from slipway_demo.kube import Kube
 
@@ -25,11 +25,13 @@ def for_workloads(kube: Kube, namespace: str, *, deadline_s: float) -> None:
 
 
 def for_kinds(kube: Kube, namespace: str, *, deadline_s: float) -> None:
-    """Wait until every Agent and VectorIndex in a namespace is Ready. Raises DemoError past the deadline."""
+    """Wait until every Agent and VectorIndex in a namespace is Ready, with the documents of now. Raises DemoError past the deadline."""
 
     def look() -> list[View]:
-        found = kube.items("vectorindexes.slipway.dev,agents.slipway.dev", f"--namespace={namespace}")
-        return [kind_view(item) for item in found]
+        where = f"--namespace={namespace}"
+        sources = kube.items("configmaps", where, "--show-managed-fields")
+        indexes = [index_view(item, sources) for item in kube.items("vectorindexes.slipway.dev", where)]
+        return indexes + [kind_view(item) for item in kube.items("agents.slipway.dev", where)]
 
     _until_ready(f"waiting for the index and the agent in {namespace}", look, deadline_s=deadline_s)
 

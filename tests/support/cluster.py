@@ -1,0 +1,183 @@
+"""One real cluster for every test that needs one: started, images built and loaded, the chart installed, once.
+
+It takes minutes on a cold machine, so what happens is shown even while pytest captures output. A cluster that runs
+already is used as it is and left running; one that was started here is removed at the end. `SLIPWAY_TEST_CLUSTER` names
+it; with `SLIPWAY_TEST_KEEP=1` it stays, which makes the next run quick.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from devcluster import images, lifecycle, records, settings
+from slipway_demo import chart, demo, diagnosis, waiting
+from slipway_demo.clusters import Devcluster
+from slipway_demo.keys import demo_key, key_entry
+from slipway_demo.kube import Kube
+from slipway_demo.paths import cache_home
+
+AGENT = "demo/handbook"
+OTHER_KEY = "slipway-another-caller-of-the-tests"
+AUDIT_TAIL = 20_000_000
+"""Bytes of the audit log that are kept with a failure."""
+
+VALUES: dict[str, Any] = {
+    "gateway": {
+        "auth": {"keys": [key_entry(demo_key()), key_entry(OTHER_KEY, caller="other")]},
+        "defaultAgent": AGENT,
+    },
+    # Long enough for a stream to be open while something happens, short enough for many questions.
+    "testing": {"deltaDelay": 0.5},
+    "rollout": {"drainSeconds": 20, "deadlineSeconds": 60},
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The chart on the cluster, and what it takes to use it."""
+
+    target: Devcluster
+    kube: Kube
+    tags: dict[str, str]
+    """Image name -> tag."""
+
+    @property
+    def registry(self) -> dict[str, Any]:
+        """The chart values that name the images."""
+        return chart.image_values("slipway.local", self.tags)
+
+    def upgrade(self, values: dict[str, Any]) -> None:
+        """Upgrade the release to these values and wait for its pods."""
+        chart.install(self.kube, {**values, **self.registry})
+        waiting.for_workloads(self.kube, chart.NAMESPACE, deadline_s=180)
+
+    def kill(self, namespace: str, pod: str) -> None:
+        """Kill a pod's first container with SIGKILL, as a crash or the kernel would: no notice, no grace."""
+        status = self.kube.get("pod", pod, f"--namespace={namespace}")["status"]
+        container = status["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+        _, holder = lifecycle.running_node(settings.cluster(self.target.name))
+        images.ctr(holder, "task", "kill", "--signal=SIGKILL", container)
+
+    def pods(self, namespace: str, **labels: str) -> list[dict[str, Any]]:
+        """Pods that are not on their way out, by labels (component="agent" is slipway.dev/component=agent)."""
+        selector = ",".join(f"slipway.dev/{key}={value}" for key, value in labels.items())
+        found = self.kube.items("pods", f"--namespace={namespace}", f"--selector={selector}")
+        return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+
+    def ready_pods(self, namespace: str, **labels: str) -> list[str]:
+        """Names of those of them that are ready."""
+        return [
+            pod["metadata"]["name"]
+            for pod in self.pods(namespace, **labels)
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+        ]
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The front door, from this machine."""
+
+    url: str
+    key: str
+
+
+@pytest.fixture(scope="session")
+def test_cluster(request: pytest.FixtureRequest) -> Iterator[Devcluster]:
+    """The running cluster, with nothing said about what is in it."""
+    target = Devcluster(os.environ.get("SLIPWAY_TEST_CLUSTER", "test"))
+    existed = records.load(settings.cluster(target.name)) is not None
+    with _shown(request):
+        target.start()
+    yield target
+    if not existed and not os.environ.get("SLIPWAY_TEST_KEEP"):
+        with _shown(request):
+            target.stop()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(test_cluster: Devcluster) -> Path:
+    """Path of the cluster's kubeconfig."""
+    return settings.cluster(test_cluster.name).kubeconfig
+
+
+@pytest.fixture(scope="session")
+def installation(test_cluster: Devcluster, request: pytest.FixtureRequest) -> Installation:
+    """The chart, installed from this working copy."""
+    with _shown(request):
+        kube, tags = demo.prepare(test_cluster, VALUES)
+    return Installation(test_cluster, kube, tags)
+
+
+@pytest.fixture(scope="session")
+def kube(installation: Installation) -> Kube:
+    """kubectl and helm for the cluster with the chart."""
+    return installation.kube
+
+
+@pytest.fixture(scope="session")
+def handbook(installation: Installation, request: pytest.FixtureRequest) -> str:
+    """NAMESPACE/NAME of the example's agent, which is Ready."""
+    with _shown(request):
+        demo.apply_handbook(installation.kube, None)
+    return AGENT
+
+
+@pytest.fixture(scope="session")
+def cluster_gateway(installation: Installation, handbook: str) -> Gateway:
+    """The gateway behind a port of this machine, with a key that may ask."""
+    return Gateway(installation.target.open_gateway(), demo_key())
+
+
+@pytest.fixture
+async def asking(cluster_gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the gateway, with its key."""
+    async with asking_as(cluster_gateway, cluster_gateway.key) as session:
+        yield session
+
+
+def asking_as(gateway: Gateway, key: str) -> aiohttp.ClientSession:
+    """A client of the gateway with some key. Connections are not reused, so that kube-proxy spreads them."""
+    return aiohttp.ClientSession(
+        gateway.url,
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=aiohttp.ClientTimeout(total=120),
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Keep what the cluster can tell about a failure, and say where."""
+    report = yield
+    installed = getattr(item, "funcargs", {}).get("installation")
+    if isinstance(installed, Installation) and report.failed:  # type: ignore[attr-defined]
+        folder = cache_home() / "test-artefacts" / f"{time.strftime('%m%d-%H%M%S')}-{item.name[:60]}"
+        _keep(installed, folder)
+        report.sections.append(("what the cluster says", f"objects, events, logs and audit log: {folder}"))  # type: ignore[attr-defined]
+    return report
+
+
+def _keep(installed: Installation, folder: Path) -> None:
+    diagnosis.dump(installed.kube, (chart.NAMESPACE, demo.NAMESPACE), folder)
+    (folder / "diagnosis.txt").write_text(diagnosis.describe(installed.kube, (chart.NAMESPACE, demo.NAMESPACE)))
+    log = settings.cluster(installed.target.name).audit_log
+    if log.is_file():
+        with log.open("rb") as source, (folder / "audit.log").open("wb") as target:
+            source.seek(max(0, log.stat().st_size - AUDIT_TAIL))
+            shutil.copyfileobj(source, target)
+
+
+@contextlib.contextmanager
+def _shown(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let what happens reach the terminal: it takes minutes when nothing is cached."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        yield
