@@ -216,7 +216,7 @@ async def test_a_version_that_is_too_old_means_listing_anew(cluster: FakeKuberne
     cluster.version += 10
     await cluster.start()
     await followed.become(TWO)
-    assert followed.urls(AgentKey("demo", "gone")) is None
+    await followed.become(None, AgentKey("demo", "gone"))
 
 
 async def test_a_watch_that_falls_silent_is_begun_again(
