@@ -30,7 +30,14 @@ def locked(path: Path, what: str) -> Iterator[None]:
             except BlockingIOError:
                 say(f"waiting for another devcluster command: {what}")
                 fcntl.flock(file, fcntl.LOCK_EX)
-            # Who held it may have removed the file (`down` does): then the lock that counts is on a newer one.
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            if _is_at(file.fileno(), path):
                 yield
                 return
+            # Who held it removed the file as its last act (`down` does): the lock that counts is on a newer one.
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

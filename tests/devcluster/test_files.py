@@ -24,8 +24,8 @@ def test_a_lock_is_held_by_one_at_a_time_even_when_its_file_is_removed(tmp_path:
             with locked(path, "test"):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
-                path.unlink()
                 inside[0] -= 1
+                path.unlink()  # as the last act
 
     threads = [threading.Thread(target=enter) for _ in range(8)]
     for thread in threads:
