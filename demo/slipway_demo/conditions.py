@@ -44,7 +44,7 @@ def index_view(item: Object, sources: Iterable[Object]) -> View:
 def last_change(item: Object) -> str:
     """When anybody last wrote the object."""
     entries = item["metadata"].get("managedFields", [])
-    return max((entry.get("time", "") for entry in entries), default=item["metadata"].get("creationTimestamp", ""))
+    return max((str(entry.get("time", "")) for entry in entries), default="")
 
 
 def workload_view(item: Object) -> View:

@@ -25,7 +25,10 @@ def for_workloads(kube: Kube, namespace: str, *, deadline_s: float) -> None:
 
 
 def for_kinds(kube: Kube, namespace: str, *, deadline_s: float) -> None:
-    """Wait until every Agent and VectorIndex in a namespace is Ready, with the documents of now. Raises DemoError past the deadline."""
+    """Wait until every Agent and VectorIndex in a namespace is Ready, with the documents of now.
+
+    Raises DemoError past the deadline.
+    """
 
     def look() -> list[View]:
         where = f"--namespace={namespace}"
