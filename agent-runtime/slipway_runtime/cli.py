@@ -4,6 +4,7 @@ What a word needs is imported when the word is used: a gateway must not pay for 
 """
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -55,9 +56,10 @@ def dev(
     data: Annotated[Path | None, typer.Option(help="Where sessions and indexes are kept.")] = None,
 ) -> None:
     """Serve the agents of manifests here, without a cluster, and reload them when they change."""
+    began = time.monotonic()  # what is imported next is part of the wait
     from slipway_runtime.dev.main import main
 
-    raise typer.Exit(main(files, port=port, data=data))
+    raise typer.Exit(main(files, port=port, data=data, began=began))
 
 
 @app.command()

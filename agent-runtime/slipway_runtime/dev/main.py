@@ -45,9 +45,15 @@ class PortTaken(Exception):
     """Something else listens there; the text says what to do."""
 
 
-def main(files: Sequence[Path], *, port: int, data: Path | None) -> int:
-    """Serve until Ctrl-C. 0 after that; 1 if it could not begin, with the reason printed."""
-    began = time.monotonic()
+def main(files: Sequence[Path], *, port: int, data: Path | None, began: float | None = None) -> int:
+    """Serve until Ctrl-C. 0 after that; 1 if it could not begin, with the reason printed.
+
+    Args:
+        port: on 127.0.0.1; 0 takes any.
+        data: where sessions and indexes are kept; None for a folder of these manifests' own in the user's cache.
+        began: when the person pressed Enter, by the monotonic clock; now if not given.
+    """
+    began = began or time.monotonic()
     teller = Teller()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
     flush = configure_tracing("slipway-dev")

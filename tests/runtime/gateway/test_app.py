@@ -1,5 +1,6 @@
 """What a client of the gateway gets, over real hosts: answers, streams, sessions, and every way to be refused."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -95,6 +96,20 @@ async def test_a_client_that_goes_leaves_a_run_that_is_finished(start_front: Sta
     assert host.runs.in_flight == 1
     async with front.client.get(f"/agents/{SUPPORT}/runs/{number.run}") as response:
         assert (await response.json())["answer"] == "".join(words(30))
+
+
+async def test_a_client_that_does_not_wait_for_its_answer_frees_the_gateway(
+    start_front: StartFront, start_host: StartHost
+) -> None:
+    host, url = await start_host(delta_delay=0.02)
+    front = await start_front()
+    front.routes.set(SUPPORT, [url])
+    asking = asyncio.create_task(front.client.post(CHAT, json={"question": "say 30 words"}).__aenter__())
+    await until(lambda: host.runs.in_flight == 1, "the question is worked on")
+    asking.cancel()
+    await until(lambda: front.gateway.bound.taken == 0, "the slot is free again")
+    assert host.runs.in_flight == 1
+    await until(lambda: host.runs.in_flight == 0, "the run was finished all the same")
 
 
 async def test_the_default_agent(start_front: StartFront, start_host: StartHost) -> None:
