@@ -95,6 +95,13 @@ def test_named_chart_values_exist() -> None:
     assert sorted(value for value in named if not has(values, value.split("."))) == []
 
 
+def test_named_environment_variables_exist() -> None:
+    named = {name for path in GUIDES for name in re.findall(r"`(SLIPWAY_[A-Z_]+)`", path.read_text())}
+    sources = "".join(file.read_text() for package in PACKAGES for file in package.rglob("*.py"))
+    assert "SLIPWAY_URL" in named
+    assert sorted(name for name in named if f'"{name}"' not in sources) == []
+
+
 def test_manifests_in_the_pages_are_valid() -> None:
     blocks = [block for path in GUIDES for block in YAML_BLOCK.findall(path.read_text())]
     manifests = [each for block in blocks for each in yaml.safe_load_all(block) if "apiVersion" in each]
