@@ -1,18 +1,15 @@
 """How a host shows that it is alive, and when it may believe that another one is not."""
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 
 from slipway_runtime.host.metrics import STORE_FAILURES
-from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import Lease, renew
 
 LEASE_SECONDS = 5.0
 BEAT_SECONDS = 1.5
 CALM_SECONDS = 2 * BEAT_SECONDS
-log = logging.getLogger(__name__)
 
 
 class Heartbeat:
@@ -40,15 +37,9 @@ class Heartbeat:
         return time.monotonic() - self._trouble > CALM_SECONDS
 
     async def beat(self) -> None:
-        """Renew once."""
-        try:
-            await renew(self._database, self._leases(), seconds=LEASE_SECONDS)
-        except StoreUnavailable as error:
-            self.disturbed()
-            log.warning("the leases could not be renewed: %s", error)
+        """Renew once.
 
-    async def run(self) -> None:
-        """Renew for ever."""
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            await self.beat()
+        Raises:
+            StoreUnavailable: if the store is away.
+        """
+        await renew(self._database, self._leases(), seconds=LEASE_SECONDS)

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.lease import BEAT_SECONDS
 from slipway_runtime.host.metrics import SESSIONS_EXPIRED
 from slipway_runtime.host.readiness import Readiness
 from slipway_runtime.host.runs import Runs
@@ -54,7 +55,11 @@ class Host:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do what must be done in the background; at the end hand over what is unfinished."""
-        chores = (self.runs.heartbeat.run(), self._adopt_orphans(), self._expire_sessions())
+        chores = (
+            self._every(lambda: BEAT_SECONDS, self.runs.heartbeat.beat),
+            self._every(lambda: _jittered(ORPHAN_EVERY_SECONDS), self._adopt_orphans),
+            self._every(lambda: _jittered(EXPIRE_EVERY_SECONDS), self._expire_sessions),
+        )
         tasks = [asyncio.create_task(chore) for chore in chores]
         try:
             yield
@@ -64,22 +69,23 @@ class Host:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    async def _adopt_orphans(self) -> None:
+    async def _every(self, pause: Callable[[], float], chore: Callable[[], Awaitable[None]]) -> None:
+        """Do a chore again and again; one that failed is tried again at the next turn."""
         while True:
-            await asyncio.sleep(_jittered(ORPHAN_EVERY_SECONDS))
+            await asyncio.sleep(pause())
             try:
-                await self.runs.adopt_orphans(expired_for=ORPHAN_AFTER_SECONDS, limit=ORPHAN_BATCH)
+                await chore()
             except StoreUnavailable:
                 self.runs.heartbeat.disturbed()
+            except Exception:
+                log.exception("a chore failed")
+
+    async def _adopt_orphans(self) -> None:
+        await self.runs.adopt_orphans(expired_for=ORPHAN_AFTER_SECONDS, limit=ORPHAN_BATCH)
 
     async def _expire_sessions(self) -> None:
-        while True:
-            await asyncio.sleep(_jittered(EXPIRE_EVERY_SECONDS))
-            try:
-                while (deleted := await delete_expired(self.database, limit=EXPIRE_BATCH)) > 0:
-                    SESSIONS_EXPIRED.inc(deleted)
-            except StoreUnavailable:
-                self.runs.heartbeat.disturbed()
+        while (deleted := await delete_expired(self.database, limit=EXPIRE_BATCH)) > 0:
+            SESSIONS_EXPIRED.inc(deleted)
 
 
 def _jittered(seconds: float) -> float:

@@ -41,6 +41,7 @@ AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.DeadlockDetectedError,  # whose victim may simply try again
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,  # out of connections, disk or memory
     asyncpg.InvalidAuthorizationSpecificationError,  # a password that was just changed

@@ -10,7 +10,7 @@ import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import aiosqlite
@@ -94,13 +94,16 @@ class SqliteDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
         async with self._writing:
-            await self._writer.execute("BEGIN IMMEDIATE")
             try:
+                await self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
+                await self._writer.execute("COMMIT")
             except BaseException:
-                await asyncio.shield(self._writer.execute("ROLLBACK"))
+                # Whoever is cancelled leaves a statement behind in the thread's queue; this one comes after it. It
+                # fails if nothing was begun, or all was committed, and then there is nothing to take back.
+                with suppress(StoreUnavailable):
+                    await asyncio.shield(self._writer.execute("ROLLBACK"))
                 raise
-            await asyncio.shield(self._writer.execute("COMMIT"))
 
     async def close(self) -> None:
         for connection in self._connections:

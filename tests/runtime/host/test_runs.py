@@ -338,7 +338,7 @@ async def test_agents_are_swapped_under_running_questions(start_host: StartHost)
 
 
 async def test_a_heartbeat_keeps_a_slow_run(start_host: StartHost, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slipway_runtime.host.lease.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("slipway_runtime.host.service.BEAT_SECONDS", 0.05)
     monkeypatch.setattr("slipway_runtime.host.lease.LEASE_SECONDS", 100.0)
     monkeypatch.setattr(runs, "LEASE_SECONDS", 2.0)
     script = Gated()

@@ -55,21 +55,24 @@ async def test_a_transaction_is_all_or_nothing(database: Database) -> None:
     assert await names(database) == ["kept"]
 
 
-async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(database: Database) -> None:
-    inside = asyncio.Event()
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(database: Database, steps: int) -> None:
+    """Whatever it was doing when it was cancelled, down to waiting for its beginning."""
 
     async def write_and_wait() -> None:
         async with database.transaction() as transaction:
             await transaction.execute(ADD, "i", "s", "lost", "r")
-            inside.set()
             await asyncio.Event().wait()
 
     task = asyncio.create_task(write_and_wait())
-    await inside.wait()
+    for _ in range(steps):
+        await asyncio.sleep(0.001 if steps > 8 else 0)
     task.cancel()
     await asyncio.wait({task})
     await database.execute(ADD, "i", "s", "kept", "r")
-    assert await names(database) == ["kept"]
+    async with database.transaction() as transaction:
+        await transaction.execute(ADD, "i", "s", "too", "r")
+    assert await names(database) == ["kept", "too"]
 
 
 async def test_many_rows_are_all_or_nothing(database: Database) -> None:
