@@ -210,7 +210,9 @@ class Upstreams:
     def _retry(self, call: Call, endpoint: Endpoint, search: Search, *, cause: str) -> None:
         search.avoid.add(endpoint)
         RETRIES.labels(cause).inc()
-        log.info("trying the next pod", extra={"agent": str(call.agent), "pod": endpoint.url, "cause": cause})
+        # A full pod is nothing to tell about: under overload it would be told a thousand times a second.
+        level = logging.DEBUG if cause == Reason.OVERLOADED else logging.INFO
+        log.log(level, "trying the next pod", extra={"agent": str(call.agent), "pod": endpoint.url, "cause": cause})
 
 
 def _reason(body: bytes) -> str:
