@@ -25,6 +25,7 @@ class FakeKubernetes:
         self.requests: list[str] = []
         self.refuse_with: int | None = None
         self.silent = False
+        self.cut_next_watch = False
         self._objects: defaultdict[str, dict[tuple[str, str], Object]] = defaultdict(dict)
         self._log: list[tuple[int, str, Object]] = []
         self._changed = asyncio.Event()
@@ -105,6 +106,10 @@ class FakeKubernetes:
         await response.prepare(request)
         if since < self.oldest:
             await _write(response, {"type": "ERROR", "object": {"code": 410, "message": "too old"}})
+            return response
+        if self.cut_next_watch:
+            self.cut_next_watch = False
+            await response.write(b'{"type": "MODIFIED", "obj')
             return response
         while True:
             changed = self._changed

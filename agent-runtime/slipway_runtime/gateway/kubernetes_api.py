@@ -70,7 +70,7 @@ class KubernetesApi:
             page_query = {**query, "limit": str(PAGE), **({"continue": following} if following else {})}
             async with asyncio.timeout(REQUEST_SECONDS):
                 response = await self._get(path, page_query)
-                page = orjson.loads(await response.read())
+                page = _parse(await response.read())
             items += page["items"]
             following = page["metadata"].get("continue", "")
             if not following:
@@ -96,7 +96,7 @@ class KubernetesApi:
                     line = await response.content.readline()
                 if not line:
                     return
-                event = orjson.loads(line)
+                event = _parse(line)
                 if event["type"] == "ERROR":
                     _check(event["object"].get("code", 500), event["object"].get("message", ""))
                 yield event
@@ -113,6 +113,19 @@ class KubernetesApi:
         if response.status != 200:
             _check(response.status, (await response.text())[:500])
         return response
+
+
+def _parse(data: bytes) -> Object:
+    """JSON that came over the wire; what is cut off counts as a broken connection.
+
+    Raises:
+        ConnectionError: if it is no JSON.
+    """
+    try:
+        parsed: Object = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ConnectionError(f"the API server's answer is cut off or not JSON: {error}") from error
+    return parsed
 
 
 def _check(status: int, message: str) -> None:

@@ -235,6 +235,17 @@ async def test_a_watch_that_falls_silent_is_begun_again(
     await followed.become(TWO)
 
 
+async def test_an_event_that_is_cut_off_is_asked_for_again(cluster: FakeKubernetes, followed: Followed) -> None:
+    cluster.apply(AGENTS_PATH, agent(("a", 100)))
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.1")))
+    await followed.become(ONE)
+    cluster.cut_next_watch = True
+    await cluster.drop_watches()
+    await until(lambda: not cluster.cut_next_watch, "a watch was cut off")
+    cluster.apply(SLICES_PATH, slice_of("a", endpoint("10.0.0.2")))
+    await followed.become(TWO)
+
+
 async def test_a_lost_event_is_not_lost_for_ever(
     cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch, followed: Followed
 ) -> None:
