@@ -6,8 +6,10 @@ is work too (bigger batches are slower on CPUs and take more memory), on as many
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from prometheus_client import Counter
 from tokenizers import Tokenizer
 
 from slipway_runtime.knowledge.model_files import DIMENSIONS, MAX_TOKENS, ModelFiles, check
@@ -22,6 +25,8 @@ from slipway_runtime.knowledge.model_files import DIMENSIONS, MAX_TOKENS, ModelF
 BATCH = 8
 OWN_TOKENS = 2
 """`[CLS]` and `[SEP]`, which the model puts around every text."""
+
+CPU_SECONDS = Counter("slipway_embedding_cpu_seconds", "CPU time of the embedding model's threads.")
 
 Vector = NDArray[np.float32]
 Matrix = NDArray[np.float32]
@@ -124,7 +129,7 @@ class MiniLM:
 
     async def _embed(self, rows: Sequence[list[int]], batch: Sequence[int]) -> Matrix:
         selected = [rows[number] for number in batch]
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, selected)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._batch, selected)
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         rows = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
@@ -134,13 +139,28 @@ class MiniLM:
         return rows
 
     def _query(self, text: str) -> Vector:
-        ids: list[int] = self.tokenizer.encode(text).ids
-        if len(ids) > MAX_TOKENS:
-            ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
-        vector: Vector = self._run([ids])[0]
-        return vector
+        with _counted():
+            ids: list[int] = self.tokenizer.encode(text).ids
+            if len(ids) > MAX_TOKENS:
+                ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
+            vector: Vector = self._run([ids])[0]
+            return vector
+
+    def _batch(self, rows: Sequence[Sequence[int]]) -> Matrix:
+        with _counted():
+            return self._run(rows)
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Matrix:
         ids, mask = pad(rows)
         vectors: Matrix = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
         return vectors
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Count the CPU time of this thread, which is all of it as long as a run has one thread."""
+    began = time.thread_time()
+    try:
+        yield
+    finally:
+        CPU_SECONDS.inc(time.thread_time() - began)
