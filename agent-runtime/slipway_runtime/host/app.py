@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from slipway_runtime.events import NumberedEvent
-from slipway_runtime.host.attempt import store_away
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.runs import Ask, draining, run_not_found, session_not_found
+from slipway_runtime.host.refusals import agent_not_found, draining, run_not_found, session_not_found, store_away
+from slipway_runtime.host.runs import Ask
 from slipway_runtime.host.service import Host
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, InvalidIdentity
@@ -100,7 +100,7 @@ def _caller(host: Host, request: Request, agent: str) -> Caller:
 def _hosted(host: Host, agent: str) -> HostedAgent:
     hosted = host.runs.agents.get(agent)
     if hosted is None:
-        raise Problem(Reason.AGENT_NOT_FOUND, f"There is no agent {agent} here. GET /agents lists those there are.")
+        raise agent_not_found(agent)
     return hosted
 
 

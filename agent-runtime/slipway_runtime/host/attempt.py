@@ -13,6 +13,7 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS
 from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
 from slipway_runtime.host.recorder import RunLog, record
+from slipway_runtime.host.refusals import internal_error, store_away, too_late
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
@@ -21,26 +22,6 @@ from slipway_runtime.telemetry.tracing import span
 MAX_ATTEMPTS = 3
 """A question that brought this many hosts down is given up."""
 log = logging.getLogger(__name__)
-
-
-def store_away() -> Problem:
-    """The store does not answer."""
-    return Problem(
-        Reason.STORE_UNAVAILABLE, "The store cannot be reached. Nothing is lost; ask again after the Retry-After time."
-    )
-
-
-def internal_error() -> Problem:
-    """Something that should not happen did."""
-    return Problem(Reason.INTERNAL_ERROR, "The agent failed. Ask again; the pod's log has the cause under this run.")
-
-
-def too_late(seconds: int) -> Problem:
-    """The deadline has passed."""
-    return Problem(
-        Reason.REQUEST_TIMEOUT,
-        f"There was no answer within {seconds} seconds. Ask again, or raise spec.limits.requestTimeout of the Agent.",
-    )
 
 
 @dataclass(frozen=True)

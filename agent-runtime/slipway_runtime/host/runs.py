@@ -10,12 +10,19 @@ from dataclasses import dataclass
 
 from slipway_runtime.events import TERMINAL, EventId, NumberedEvent
 from slipway_runtime.host.admission import Admission, Slot
-from slipway_runtime.host.attempt import Attempt, store_away
+from slipway_runtime.host.attempt import Attempt
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS, Heartbeat
 from slipway_runtime.host.metrics import SHED, TAKEOVERS
 from slipway_runtime.host.recorder import RunLog
-from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.host.refusals import (
+    draining,
+    overloaded,
+    run_not_found,
+    session_full,
+    session_not_found,
+    store_away,
+)
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound
@@ -274,41 +281,3 @@ class Runs:
             await store.release(self._database, [run.work.lease for run in active])
         except StoreUnavailable as error:
             log.warning("leases could not be given up, they run out by themselves: %s", error)
-
-
-def draining() -> Problem:
-    """This host is going away."""
-    return Problem(Reason.DRAINING, "This pod takes no more questions. Ask again: another pod answers.")
-
-
-def overloaded(hosted: HostedAgent) -> Problem:
-    """This host is at its bound."""
-    return Problem(
-        Reason.OVERLOADED,
-        f"This pod answers {hosted.config.in_flight} questions of {hosted.key} at a time. Ask again after the "
-        "Retry-After time. If this happens often, raise spec.scaling or spec.limits.inFlight of the Agent.",
-    )
-
-
-def session_not_found() -> Problem:
-    """No such session for this caller and agent."""
-    return Problem(
-        Reason.SESSION_NOT_FOUND,
-        "You have no such session with this agent, or it has expired. Leave session_id out to begin a new one.",
-    )
-
-
-def session_full(hosted: HostedAgent) -> Problem:
-    """No more turns in this session."""
-    return Problem(
-        Reason.SESSION_FULL,
-        f"The session has {hosted.config.session_max_turns} questions, as many as spec.sessions.maxTurns allows. "
-        "Leave session_id out to begin a new one.",
-    )
-
-
-def run_not_found() -> Problem:
-    """No such run of this caller and agent."""
-    return Problem(
-        Reason.RUN_NOT_FOUND, "You have no such run with this agent. Runs are deleted together with their session."
-    )

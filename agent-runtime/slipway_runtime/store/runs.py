@@ -95,33 +95,8 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
         SessionNotFound, SessionFull: see `take_turn`.
     """
     async with database.transaction() as transaction:
-        if question.new_session:
-            turn = 1
-            await add_session(
-                transaction,
-                question.session_id,
-                agent=question.agent,
-                caller=question.caller,
-                ttl=question.session_ttl,
-            )
-        else:
-            turn = await _next_turn(transaction, question)
-        added = await transaction.execute(
-            "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, deadline, attempt, owner, "
-            "lease_until) VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), now_epoch() + $7, 1, $8, now_epoch() + $9) "
-            "ON CONFLICT (id) DO NOTHING",
-            question.run_id,
-            question.session_id,
-            turn,
-            question.agent,
-            question.caller,
-            question.text,
-            question.timeout,
-            owner,
-            lease,
-        )
-        if not added:
-            raise RunExists(question.run_id)
+        turn = await _next_turn(transaction, question)
+        await _add_run(transaction, question, turn=turn, owner=owner, lease=lease)
         history = await _history(transaction, question.session_id, turn)
     return Work(
         lease=Lease(question.run_id, 1, owner),
@@ -134,14 +109,37 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
     )
 
 
+async def _add_run(database: Database, question: Question, *, turn: int, owner: str, lease: float) -> None:
+    added = await database.execute(
+        "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, deadline, attempt, owner, "
+        "lease_until) VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), now_epoch() + $7, 1, $8, now_epoch() + $9) "
+        "ON CONFLICT (id) DO NOTHING",
+        question.run_id,
+        question.session_id,
+        turn,
+        question.agent,
+        question.caller,
+        question.text,
+        question.timeout,
+        owner,
+        lease,
+    )
+    if not added:
+        raise RunExists(question.run_id)
+
+
 async def _next_turn(database: Database, question: Question) -> int:
+    agent, caller, ttl = question.agent, question.caller, question.session_ttl
+    if question.new_session:
+        await add_session(database, question.session_id, agent=agent, caller=caller, ttl=ttl)
+        return 1
     try:
         return await take_turn(
             database,
             question.session_id,
-            agent=question.agent,
-            caller=question.caller,
-            ttl=question.session_ttl,
+            agent=agent,
+            caller=caller,
+            ttl=ttl,
             max_turns=question.max_turns,
         )
     except (SessionFull, SessionNotFound):

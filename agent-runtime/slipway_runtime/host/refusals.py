@@ -1,0 +1,67 @@
+"""Why a host does not answer, in words for whoever asked."""
+
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.problems import Problem, Reason
+
+
+def store_away() -> Problem:
+    """The store does not answer."""
+    return Problem(
+        Reason.STORE_UNAVAILABLE, "The store cannot be reached. Nothing is lost; ask again after the Retry-After time."
+    )
+
+
+def internal_error() -> Problem:
+    """Something that should not happen did."""
+    return Problem(Reason.INTERNAL_ERROR, "The agent failed. Ask again; the pod's log has the cause under this run.")
+
+
+def too_late(seconds: int) -> Problem:
+    """The deadline has passed."""
+    return Problem(
+        Reason.REQUEST_TIMEOUT,
+        f"There was no answer within {seconds} seconds. Ask again, or raise spec.limits.requestTimeout of the Agent.",
+    )
+
+
+def draining() -> Problem:
+    """This host is going away."""
+    return Problem(Reason.DRAINING, "This pod takes no more questions. Ask again: another pod answers.")
+
+
+def overloaded(hosted: HostedAgent) -> Problem:
+    """This host is at its bound."""
+    return Problem(
+        Reason.OVERLOADED,
+        f"This pod answers {hosted.config.in_flight} questions of {hosted.key} at a time. Ask again after the "
+        "Retry-After time. If this happens often, raise spec.scaling or spec.limits.inFlight of the Agent.",
+    )
+
+
+def session_not_found() -> Problem:
+    """No such session for this caller and agent."""
+    return Problem(
+        Reason.SESSION_NOT_FOUND,
+        "You have no such session with this agent, or it has expired. Leave session_id out to begin a new one.",
+    )
+
+
+def session_full(hosted: HostedAgent) -> Problem:
+    """No more turns in this session."""
+    return Problem(
+        Reason.SESSION_FULL,
+        f"The session has {hosted.config.session_max_turns} questions, as many as spec.sessions.maxTurns allows. "
+        "Leave session_id out to begin a new one.",
+    )
+
+
+def run_not_found() -> Problem:
+    """No such run of this caller and agent."""
+    return Problem(
+        Reason.RUN_NOT_FOUND, "You have no such run with this agent. Runs are deleted together with their session."
+    )
+
+
+def agent_not_found(agent: str) -> Problem:
+    """No such agent on this host."""
+    return Problem(Reason.AGENT_NOT_FOUND, f"There is no agent {agent} here. GET /agents lists those there are.")
