@@ -101,7 +101,7 @@ def parts(documents: Documents) -> list[dict[str, str]]:
     if total > TOTAL_BYTES:
         raise DocumentsRefused(
             f"the documents have {total / 1024 / 1024:.1f} MiB, and the demo takes {TOTAL_BYTES // 1024 // 1024}:"
-            " name a folder further down, or write a VectorIndex of your own, which takes up to 32 ConfigMaps as sources"
+            " name a folder further down, or write a VectorIndex of your own, which takes 32 ConfigMaps as sources"
         )
     found: list[dict[str, str]] = [{}]
     room = PART_BYTES

@@ -1,3 +1,3 @@
 """Fixtures that every room's tests may use."""
 
-pytest_plugins = ["tests.support.servers", "tests.support.cluster", "tests.support.model"]
+pytest_plugins = ["tests.support.servers", "tests.support.cluster", "tests.support.model", "tests.support.knowledge"]

@@ -35,7 +35,7 @@ VALUES: dict[str, Any] = {
         "defaultAgent": AGENT,
     },
     # Long enough for a stream to be open while something happens, short enough for many questions.
-    "testing": {"deltaDelay": 0.5},
+    "testing": {"deltaDelay": 1},
     "rollout": {"drainSeconds": 20, "deadlineSeconds": 60},
 }
 
@@ -59,12 +59,16 @@ class Installation:
         chart.install(self.kube, {**values, **self.registry})
         waiting.for_workloads(self.kube, chart.NAMESPACE, deadline_s=180)
 
-    def kill(self, namespace: str, pod: str) -> None:
-        """Kill a pod's first container with SIGKILL, as a crash or the kernel would: no notice, no grace."""
+    def container(self, namespace: str, pod: str) -> str:
+        """Id of a pod's first container."""
         status = self.kube.get("pod", pod, f"--namespace={namespace}")["status"]
-        container = status["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+        return str(status["containerStatuses"][0]["containerID"].removeprefix("containerd://"))
+
+    def kill(self, *containers: str) -> None:
+        """Kill containers with SIGKILL, as a crash or the kernel would: no notice, no grace."""
         _, holder = lifecycle.running_node(settings.cluster(self.target.name))
-        images.ctr(holder, "task", "kill", "--signal=SIGKILL", container)
+        for container in containers:
+            images.ctr(holder, "task", "kill", "--signal=SIGKILL", container)
 
     def pods(self, namespace: str, **labels: str) -> list[dict[str, Any]]:
         """Pods that are not on their way out, by labels (component="agent" is slipway.dev/component=agent)."""

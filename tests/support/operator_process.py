@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-PASSWORD = "admin"
+PASSWORD = "not-to-be-seen"
 START = "from slipway_operator.main import main; main()"
 
 

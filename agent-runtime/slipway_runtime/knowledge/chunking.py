@@ -26,7 +26,8 @@ CHARACTERS_PER_TOKEN = 12
 HEADING_SHARE = 4
 """The heading takes at most one part in this many of a chunk's tokens."""
 LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
-EMPHASIS = re.compile(r"\*\*|__|`|<[^>\n]{1,100}>")
+EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\w*])")
+MARKUP = re.compile(r"\*\*|`|</?(?:a|b|br|code|em|i|kbd|p|span|strong|sub|sup)(?:\s[^>\n]{0,200})?/?>", re.IGNORECASE)
 SPACE = re.compile(r"\s+")
 
 
@@ -56,7 +57,7 @@ def readable(text: str, kind: Kind = Kind.SENTENCE) -> str:
         return text
     if kind is Kind.ROW:
         text = text.strip().strip("|").replace("|", " | ")
-    return SPACE.sub(" ", EMPHASIS.sub("", LINK.sub(r"\1", text))).strip()
+    return SPACE.sub(" ", MARKUP.sub("", EMPHASIS.sub(r"\1", LINK.sub(r"\1", text)))).strip()
 
 
 def chunk_text(document_text: str, chunk: Chunk) -> str:

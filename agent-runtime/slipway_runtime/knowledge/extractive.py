@@ -47,7 +47,7 @@ class Quote:
     def citation(self) -> Citation:
         """The quote as clients get it."""
         return Citation(
-            index=self.knowledge.index,
+            index=self.knowledge.name,
             source=self.passage.source,
             document=self.passage.document,
             heading=self.heading,

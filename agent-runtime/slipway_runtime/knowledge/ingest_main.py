@@ -7,21 +7,19 @@ On success that is an IngestReport as JSON; on failure `Reason: words`. `GET /pr
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from aiohttp import web
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime.knowledge.documents import Contents, joined, read_folder
 from slipway_runtime.knowledge.embedding import MiniLM
 from slipway_runtime.knowledge.ingestion import PATIENCE, Ingestion, NothingToIngest
 from slipway_runtime.knowledge.model_files import ModelMissing
+from slipway_runtime.knowledge.patience import patiently
 from slipway_runtime.knowledge.vectors import VectorServers, VectorsUnavailable
 from slipway_runtime.settings import IngestSettings
-from slipway_runtime.store.database import Database, StoreUnavailable, open_database
+from slipway_runtime.store.database import StoreUnavailable, open_database
 from slipway_runtime.store.deferred import read_dsn
 from slipway_runtime.telemetry.logging import configure_logging
 from slipway_runtime.telemetry.tracing import configure_tracing, span
@@ -29,7 +27,6 @@ from slipway_runtime.telemetry.tracing import configure_tracing, span
 log = logging.getLogger(__name__)
 TERMINATION_BYTES = 4096
 """Kubernetes keeps no more of a termination message."""
-T = TypeVar("T")
 
 
 @dataclass
@@ -81,20 +78,6 @@ def failure_message(error: IngestionFailed) -> str:
     return f"{error.reason}: {error}".encode()[:TERMINATION_BYTES].decode(errors="ignore")
 
 
-async def connected(open_: Callable[[], Awaitable[Database]], *, patience: float) -> Database:
-    """The store, waited for: a Job may start before its Postgres or its Secret."""
-    attempts = AsyncRetrying(
-        retry=retry_if_exception_type(StoreUnavailable),
-        wait=wait_exponential_jitter(initial=0.5, max=10),
-        stop=stop_after_delay(patience),
-        reraise=True,
-    )
-    async for attempt in attempts:
-        with attempt:
-            return await open_()
-    raise AssertionError("tenacity raises the last error")
-
-
 async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: float = PATIENCE) -> IngestReport:
     """Do the ingestion that the settings describe.
 
@@ -106,7 +89,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
     vectors = VectorServers(settings.chroma_url)
     try:
         embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
-        database = await connected(lambda: open_database(read_dsn(settings.store_dsn_file)), patience=patience)
+        database = await patiently(lambda: open_database(read_dsn(settings.store_dsn_file)), seconds=patience)
         try:
             ingestion = Ingestion(
                 config,

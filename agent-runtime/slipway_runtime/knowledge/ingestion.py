@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime.knowledge.chunking import Chunk, Chunker, chunk_text, readable
 from slipway_runtime.knowledge.documents import Contents, Document
 from slipway_runtime.knowledge.embedding import Matrix, MiniLM
 from slipway_runtime.knowledge.fingerprint import fingerprint, revision_name
+from slipway_runtime.knowledge.patience import patiently
 from slipway_runtime.knowledge.sentence_codec import encode_pieces, encode_vectors
-from slipway_runtime.knowledge.vectors import VectorStore, VectorsUnavailable, collection_name
-from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.knowledge.vectors import VectorStore, collection_name
+from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import (
     Build,
     StoredChunk,
@@ -255,14 +255,4 @@ class Ingestion:
             await delete_build(self._database, Build(self._build.index, revision))
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Do a step, again while a store is away, until patience ends."""
-        attempts = AsyncRetrying(
-            retry=retry_if_exception_type((StoreUnavailable, VectorsUnavailable)),
-            wait=wait_exponential_jitter(initial=0.5, max=10),
-            stop=stop_after_delay(self._patience),
-            reraise=True,
-        )
-        async for attempt in attempts:
-            with attempt:
-                return await step()
-        raise AssertionError("tenacity raises the last error")
+        return await patiently(step, seconds=self._patience)

@@ -1,0 +1,132 @@
+"""Asking an agent through a gateway, many times at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from slipway_runtime.events import Delta
+from tests.support.chat import STREAM, Transcript, events
+
+AGENT = "demo/handbook"
+QUESTION = "Why does an agent abstain?"
+CANDIDATES = (
+    QUESTION,
+    "What is a revision?",
+    "What happens when a pod is drained?",
+    "How does the gateway choose a pod?",
+    "How is the store's password made?",
+    "What does the operator do with Secrets?",
+)
+"""Questions to choose from where a test needs an answer of several sentences."""
+
+
+def chat_path(agent: str = AGENT) -> str:
+    return f"/agents/{agent}/chat"
+
+
+async def ask(
+    client: aiohttp.ClientSession, question: str = QUESTION, *, agent: str = AGENT, session_id: str | None = None
+) -> dict[str, Any]:
+    """The JSON answer; fails the test with what came instead."""
+    body = {"question": question, **({"session_id": session_id} if session_id else {})}
+    async with client.post(chat_path(agent), json=body) as response:
+        assert response.status == 200, f"{response.status} {await response.text()}"
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def longest(client: aiohttp.ClientSession) -> tuple[str, str]:
+    """The candidate with the most sentences in its answer, and that answer: a stream of it stays open for a while."""
+    answers = {question: await ask(client, question) for question in CANDIDATES}
+    question = max(answers, key=lambda each: len(answers[each]["sources"]))
+    assert len(answers[question]["sources"]) >= 2, "no candidate has an answer of two sentences: add one that has"
+    return question, str(answers[question]["answer"])
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is a problem."""
+
+    status: int
+    retry_after: str | None
+    reason: str
+
+
+async def ask_or_refusal(client: aiohttp.ClientSession, *, agent: str = AGENT) -> dict[str, Any] | Refusal:
+    """The JSON answer, or what was said instead."""
+    async with client.post(chat_path(agent), json={"question": QUESTION}) as response:
+        body: dict[str, Any] = await response.json(content_type=None)
+        if response.status == 200:
+            return body
+        return Refusal(response.status, response.headers.get("Retry-After"), str(body.get("reason")))
+
+
+class OpenStream:
+    """A stream that has begun to answer, read on in the background."""
+
+    def __init__(self, client: aiohttp.ClientSession, question: str) -> None:
+        self.transcript = Transcript()
+        self.answering = asyncio.Event()
+        """Set once the first piece of the answer is here."""
+        self._task = asyncio.create_task(self._read(client, question))
+
+    async def _read(self, client: aiohttp.ClientSession, question: str) -> None:
+        async with client.post(chat_path(), json={"question": question}, headers=STREAM) as response:
+            assert response.status == 200, f"{response.status} {await response.text()}"
+            async for number, event in events(response):
+                self.transcript.events.append((number, event))
+                if isinstance(event, Delta):
+                    self.answering.set()
+
+    async def begun(self) -> None:
+        """Wait for the first piece of the answer; an error before it is raised here."""
+        waiting = asyncio.create_task(self.answering.wait())
+        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._task.done():
+            self._task.result()
+
+    async def whole(self) -> Transcript:
+        """The stream to its end."""
+        await self._task
+        return self.transcript
+
+
+async def open_streams(client: aiohttp.ClientSession, count: int, question: str) -> list[OpenStream]:
+    """Streams that are all answering at the same time."""
+    streams = [OpenStream(client, question) for _ in range(count)]
+    await asyncio.gather(*(stream.begun() for stream in streams))
+    return streams
+
+
+class Traffic:
+    """Questions asked one after the other by several clients, until told to stop."""
+
+    def __init__(self, client: aiohttp.ClientSession) -> None:
+        self.answers: list[dict[str, Any] | Refusal] = []
+        self._client = client
+        self._stopping = asyncio.Event()
+
+    async def ask_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            self.answers.append(await ask_or_refusal(self._client))
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+
+@asynccontextmanager
+async def traffic(client: aiohttp.ClientSession, clients: int) -> AsyncIterator[Traffic]:
+    """Traffic for as long as the block runs; an error of any client is raised at its end."""
+    made = Traffic(client)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(clients):
+            group.create_task(made.ask_until_stopped())
+        try:
+            yield made
+        finally:
+            made.stop()
