@@ -56,12 +56,10 @@ class DeploymentState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatefulSetState:
-    """How a StatefulSet does, and the storage that it was made with."""
+    """How a StatefulSet does, and the revision that its pods should be of."""
 
     ready: int
-    complete: bool
-    storage: str
-    storage_class: str | None
+    revision: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +85,7 @@ class PodState:
     """How a pod does, in its own words where it has trouble."""
 
     revision: str
+    """Of the agent, by the operator's label; of a StatefulSet, by its controller's."""
     job: str
     phase: str
     ready: bool
@@ -170,7 +169,9 @@ def _detail(kind: str, raw: Mapping[str, Any]) -> Detail:
     if kind == DEPLOYMENT.name:
         return _deployment(raw["metadata"], spec, status)
     if kind == STATEFUL_SET.name:
-        return _stateful_set(raw["metadata"], spec, status)
+        return StatefulSetState(
+            ready=int(status.get("readyReplicas", 0)), revision=str(status.get("updateRevision", ""))
+        )
     if kind == JOB.name:
         return _job(status)
     if kind == CONFIG_MAP.name:
@@ -211,18 +212,6 @@ def _conditions(status: Mapping[str, Any]) -> dict[str, Progress]:
     }
 
 
-def _stateful_set(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> StatefulSetState:
-    claims = spec.get("volumeClaimTemplates") or [{}]
-    claim = claims[0].get("spec") or {}
-    seen = int(status.get("observedGeneration", 0)) >= int(metadata.get("generation", 0))
-    return StatefulSetState(
-        ready=int(status.get("readyReplicas", 0)),
-        complete=seen and status.get("updateRevision") == status.get("currentRevision"),
-        storage=str(((claim.get("resources") or {}).get("requests") or {}).get("storage", "")),
-        storage_class=claim.get("storageClassName"),
-    )
-
-
 def _job(status: Mapping[str, Any]) -> JobState:
     conditions = _conditions(status)
     complete, failed = conditions.get("Complete"), conditions.get("Failed")
@@ -245,7 +234,7 @@ def _pod(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> PodState:
     waiting = state.get("waiting") or {}
     ended = state.get("terminated") or last.get("terminated") or {}
     return PodState(
-        revision=labels.get(f"{GROUP}/revision", ""),
+        revision=labels.get(f"{GROUP}/revision") or labels.get("controller-revision-hash", ""),
         job=labels.get("batch.kubernetes.io/job-name", ""),
         phase=status.get("phase", "Pending"),
         ready="Ready" in conditions and conditions["Ready"].holds,

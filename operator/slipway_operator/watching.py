@@ -72,10 +72,18 @@ class Watching:
             await asyncio.sleep(delay)
             delay = SWEEP_SECONDS
             try:
-                for kind in (*OWNERS, *WATCHED_CHILDREN):
-                    await self._sweep(kind)
+                await self.sweep()
             except ApiError as error:
                 logger.warning("could not compare the cache: %s", error)
+
+    async def sweep(self) -> None:
+        """Compare the cache with listings, and drop what is gone.
+
+        Raises:
+            ApiError: if a listing fails.
+        """
+        for kind in (*OWNERS, *WATCHED_CHILDREN):
+            await self._sweep(kind)
 
     async def _sweep(self, kind: Kind) -> None:
         before = dict(self._cache.known(kind.name))

@@ -1,13 +1,11 @@
 """What a VectorIndex needs done now: its server, and the ingestion of its sources."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 
 from slipway_crds.resolve import ingest_config
-from slipway_crds.vectorindex import Chroma, VectorIndex
+from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.builders.index import child_name, index_objects
 from slipway_operator.builders.ingest import Ingestion, ingest_objects, ingest_policy, sources_hash
 from slipway_operator.builders.inputs import BuildSettings
@@ -22,9 +20,6 @@ from slipway_operator.plans.plan import Apply, Delete, Plan, changes, owner_of
 from slipway_operator.plans.pods import trouble_of
 from slipway_operator.projections import Child, PodState, StatefulSetState
 from slipway_operator.status import Trouble
-
-_UNITS = {"m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
-_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +70,7 @@ class IndexView:
 
 def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
     """Everything that is to be done for a VectorIndex now. Nothing, if it is as it should be."""
-    manifests, resized = _server_objects(view, settings)
+    manifests = _server_objects(view, settings)
     runs, serving = view.runs, _serving(view)
     outdated = False
     if view.ingestion is not None:
@@ -94,7 +89,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
             runs=runs,
             missing_sources=view.missing_sources,
             serving=serving,
-            trouble=_late_trouble(_server_pods(view), settings, now) or job_trouble or resized,
+            trouble=_late_trouble(_server_pods(view), settings, now) or job_trouble,
             store_problem=view.store_problem,
             progress=view.progress,
         ),
@@ -103,40 +98,16 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
     return Plan(
         apply=tuple(_not_stopped(changes(manifests, view.by_kind_and_name, view.resource.uid), stop)),
         annotate=tuple(ingestion.to_keep(runs.last)),
-        delete=tuple([*stop, *_stale_config_maps(view, runs, stop)]),
+        delete=tuple([*stop, *_stale_config_maps(view, runs, stop), *_stuck_pods(view)]),
         status=status,
         wake_after=wake_after,
     )
 
 
-def _server_objects(view: IndexView, settings: BuildSettings) -> tuple[list[Manifest], Trouble | None]:
-    """The server's objects, and the trouble if its storage was edited: volumes stay as they were made."""
+def _server_objects(view: IndexView, settings: BuildSettings) -> list[Manifest]:
     owner, spec = owner_of(view.resource), view.index.spec
-    chroma = spec.backend.chroma
-    made = view.server.detail if view.server is not None else None
-    trouble = None
-    if isinstance(made, StatefulSetState) and not _same_storage(chroma, made):
-        trouble = Trouble(
-            "StorageImmutable",
-            f"The volume was made with storage {made.storage} and StorageClass {made.storage_class or 'default'}, and "
-            "stays so. Put spec.backend.chroma back, or make a new VectorIndex and point the agents at it.",
-        )
-        chroma = Chroma(storage=made.storage, storage_class_name=made.storage_class)
-    objects = index_objects(owner, settings, chroma, deletion_policy=spec.deletion_policy)
-    return [*objects, ingest_policy(owner, settings)], trouble
-
-
-def _same_storage(chroma: Chroma, made: StatefulSetState) -> bool:
-    return chroma.storage_class_name == made.storage_class and quantity(chroma.storage) == quantity(made.storage)
-
-
-def quantity(text: str) -> Decimal:
-    """The number that a Kubernetes quantity stands for: the API server writes 1024Mi as 1Gi."""
-    match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text)
-    if match is None:
-        return Decimal(-1)
-    number, unit = Decimal(match[1]), match[2]
-    return number * 1024 ** _BINARY[unit] if unit in _BINARY else number.scaleb(_UNITS.get(unit, 0))
+    objects = index_objects(owner, settings, spec.backend.chroma, deletion_policy=spec.deletion_policy)
+    return [*objects, ingest_policy(owner, settings)]
 
 
 def _serving(view: IndexView) -> bool:
@@ -152,6 +123,23 @@ def _server_pods(view: IndexView) -> list[Child]:
         child
         for child in view.children
         if child.kind == POD.name and isinstance(child.detail, PodState) and not child.detail.job
+    ]
+
+
+def _stuck_pods(view: IndexView) -> list[Delete]:
+    """Pods of an older template that cannot run.
+
+    A StatefulSet never replaces a pod that is not ready, not even when its template was mended since: see "forced
+    rollback" in Kubernetes' documentation of StatefulSets.
+    """
+    wanted = view.server.detail.revision if view.server and isinstance(view.server.detail, StatefulSetState) else ""
+    return [
+        Delete(child=child)
+        for child in _server_pods(view)
+        if isinstance(child.detail, PodState)
+        and not child.deleting
+        and wanted not in ("", child.detail.revision)
+        and trouble_of([child], past="") is not None
     ]
 
 

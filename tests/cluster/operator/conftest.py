@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -49,16 +48,17 @@ async def namespace(world: World) -> AsyncIterator[str]:
         await world.api.request("DELETE", kind.path(name), query=query)
 
 
-@pytest.fixture
-def make_operator(api_cluster: Cluster, tmp_path: Path, postgres_server: str) -> Iterator[MakeOperator]:
-    """Make an operator process; it is stopped after the test."""
+@pytest.fixture(scope="module")
+def make_operator(
+    api_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, postgres_server: str
+) -> Iterator[MakeOperator]:
+    """Make an operator process; it is stopped after the module at the latest."""
     made: list[OperatorProcess] = []
 
     def make(
         env: Mapping[str, str] | None = None, *, name: str = "operator", store_dsn: str = postgres_server
     ) -> OperatorProcess:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
+        folder = tmp_path_factory.mktemp(name)
         kubeconfig = str(api_cluster.kubeconfig)
         operator = OperatorProcess(folder, kubeconfig=kubeconfig, store_dsn=store_dsn, env=env)
         made.append(operator)
@@ -69,8 +69,8 @@ def make_operator(api_cluster: Cluster, tmp_path: Path, postgres_server: str) ->
         operator.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operator(make_operator: MakeOperator) -> Iterator[OperatorProcess]:
-    """A running operator."""
+    """A running operator. A module whose tests start operators of their own does not use it: one leads at a time."""
     with make_operator() as running:
         yield running

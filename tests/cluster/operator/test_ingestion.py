@@ -1,16 +1,13 @@
 """Ingestions on a real API server: started by what changes, one at a time, reported in their own words."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
 from tests.support.operator_manifests import agent, documents, index
-from tests.support.operator_process import PASSWORD, OperatorProcess
+from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import REPORT, World
-from tests.support.postgres import RestartablePostgres
 from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.cluster
@@ -120,27 +117,6 @@ async def test_a_report_outlives_its_pod(world: World, namespace: str, operator:
         await until_async(rebuilt, "the status is written again from what is kept on the Job")
 
 
-async def test_storage_that_was_edited_is_stalled_and_goes_on_serving(
-    world: World, namespace: str, operator: OperatorProcess
-) -> None:
-    async with world.controllers(namespace):
-        await world.apply(documents(namespace))
-        await world.apply(index(namespace))
-        await world.until_condition("VectorIndex", namespace, "handbook")
-        await world.apply(index(namespace, backend={"chroma": {"storage": "9Gi"}}))
-        stalled = await world.until_condition(
-            "VectorIndex", namespace, "handbook", condition="Stalled", reason="StorageImmutable"
-        )
-        assert "1Gi" in stalled["message"]
-        assert (await world.condition("VectorIndex", namespace, "handbook"))["status"] == "True"
-        await world.apply(index(namespace, backend={"chroma": {"storage": "1024Mi"}}))
-
-        async def healed() -> bool:
-            return (await status_of(world, namespace)).get("phase") == "Ready"
-
-        await until_async(healed, "the same size in other words is fine")
-
-
 async def test_deleting_an_index_takes_its_documents_only_if_the_policy_says_so(
     world: World, namespace: str, operator: OperatorProcess, postgres_server: str
 ) -> None:
@@ -179,27 +155,3 @@ async def _collect(world: World, namespace: str, job: str) -> None:
 
     await until_async(leaving, f"Job {job} is stopped first")
     await world.merge("Job", namespace, job, {"metadata": {"finalizers": None}})
-
-
-async def test_a_store_that_is_away_is_waited_for(
-    world: World, namespace: str, make_operator: Callable[..., OperatorProcess], tmp_path: Path
-) -> None:
-    folder = tmp_path / "postgres"
-    with RestartablePostgres(folder) as postgres:
-        operator = make_operator(store_dsn=postgres.dsn)
-        postgres.stop()
-        with operator:
-            async with world.controllers(namespace):
-                for manifest in (documents(namespace), index(namespace), agent(namespace)):
-                    await world.apply(manifest)
-                world.outcomes.available = lambda name: False
-                waiting = await world.until_condition(
-                    "Agent", namespace, "support", status="False", reason="WaitingForStore"
-                )
-                assert "Postgres" in waiting["message"]
-                assert PASSWORD not in waiting["message"]
-                assert await world.condition("Agent", namespace, "support", "Stalled") == {}
-                postgres.start()
-                world.outcomes.available = lambda name: True
-                await world.until_condition("Agent", namespace, "support")
-                await world.until_condition("VectorIndex", namespace, "handbook")

@@ -66,17 +66,17 @@ async def test_a_restart_with_nothing_changed_writes_nothing(
             await quiet(world, namespace)
         since = now_for_audit()
         with operator:
-            await world.apply(agent(namespace, "witness"))
-            await world.until_condition("Agent", namespace, "witness")
-            written = world.written(since=since, namespace=namespace)
-    assert written, "the witness was made, so the restarted operator has looked at everything"
-    assert [write for write in written if "witness" not in write.name] == []
+            for kind in ("Agent", "VectorIndex"):
+                looked = f'slipway_operator_reconciles_total{{kind="{kind}",result="ok"}}'
+                await until(lambda looked=looked: looked in _metrics(operator), f"the {kind} was looked at")  # type: ignore[misc]
+            await quiet(world, namespace)
+        assert world.written(since=since, namespace=namespace) == []
 
 
-@pytest.mark.parametrize("scaling", [{"min": 1}, {"min": 2}])
 async def test_killed_after_each_write_in_turn_the_outcome_is_the_same(
-    world: World, namespace: str, make_operator: Callable[..., OperatorProcess], scaling: dict[str, int]
+    world: World, namespace: str, make_operator: Callable[..., OperatorProcess]
 ) -> None:
+    scaling = {"min": 2}
     async with world.controllers(namespace):
         with make_operator():
             await both_ready(world, namespace, scaling=scaling)
@@ -85,15 +85,16 @@ async def test_killed_after_each_write_in_turn_the_outcome_is_the_same(
         deaths = 0
         for writes, score in enumerate(scores, start=1):
             await world.apply(agent(namespace, min_score=score, scaling=scaling))
-            killed = make_operator({"KILL_AFTER": str(writes), "NAMESPACE": namespace}, name=f"killed-{writes}")
+            # Each has a Lease of its own, since that of one that was killed is free only after 15 s.
+            sabotage = {"KILL_AFTER": str(writes), "NAMESPACE": namespace}
+            killed = make_operator({**sabotage, "SLIPWAY_OPERATOR_LEASE_NAME": f"killed-{writes}"})
             killed.start(KILLING)
             died = await _died_or_done(world, namespace, killed, score)
             deaths += died
             killed.stop()
-            with make_operator(name="next"):
+            with make_operator({"SLIPWAY_OPERATOR_LEASE_NAME": f"next-{writes}"}):
                 await _done(world, namespace, score)
-                await quiet(world, namespace)
-            await _as_if_nothing_had_happened(world, namespace, scaling)
+                await _as_if_nothing_had_happened(world, namespace, scaling)
             if not died:
                 break
         assert deaths >= 6, "the change takes at least so many writes"
@@ -126,6 +127,17 @@ async def _is_done(world: World, namespace: str, score: str) -> bool:
 
 async def _as_if_nothing_had_happened(world: World, namespace: str, scaling: dict[str, int]) -> None:
     (revision,) = (await world.get("Agent", namespace, "support"))["status"]["revisions"]
+
+    async def alone() -> bool:
+        found = [
+            child["metadata"]["name"]
+            for kind in ("Deployment", "Service", "ConfigMap")
+            for child in await world.children(kind, namespace)
+            if child["metadata"]["name"].startswith("support-")
+        ]
+        return found == [revision["name"]] * 3
+
+    await until_async(alone, "nothing is left of the old revision")
     assert (revision["state"], revision["weight"]) == ("Serving", 100)
     names = {
         kind.name: sorted(child["metadata"]["name"] for child in await world.children(kind.name, namespace))
@@ -157,10 +169,11 @@ async def test_the_second_replica_takes_over(
 
 
 async def test_on_secrets_the_operator_only_ever_creates(
-    world: World, namespace: str, operator: OperatorProcess
+    world: World, namespace: str, make_operator: Callable[..., OperatorProcess]
 ) -> None:
     async with world.controllers(namespace):
-        await both_ready(world, namespace)
+        with make_operator():
+            await both_ready(world, namespace)
     audit = world.requests()
     assert {verb for verb, resource in audit if resource == "secrets"} == {"create"}
     assert {resource for verb, resource in audit if verb == "delete"} <= {kind.plural for kind in CHILDREN}

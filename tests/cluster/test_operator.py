@@ -1,0 +1,236 @@
+"""The operator on a real cluster, with the controllers, the garbage collector and the pods that only it has."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support import operator_manifests as manifests
+from tests.support.chatting import QUESTION, Refusal, ask, ask_or_refusal, open_streams
+from tests.support.cluster import Installation
+from tests.support.operator_bench import Bench, bench, serving, wait, written
+from tests.support.waiting import until
+
+__all__ = ["bench", "serving"]
+pytestmark = pytest.mark.cluster
+
+STREAMS = 20
+QUESTIONS = 1000
+SYSTEM = "slipway-system"
+
+
+async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
+    asking: aiohttp.ClientSession, installation: Installation
+) -> None:
+    """20 streams are open and 1,000 questions are asked while one revision takes over from another."""
+    kube = installation.kube
+    await until(lambda: installation.ready_pods("demo", agent="handbook"), "a pod is ready", deadline=120)
+    expected = str((await ask(asking))["answer"])
+    before = _serving(installation)
+    streams = await open_streams(asking, STREAMS, QUESTION)
+    score = "0.41" if _min_score(installation) != "0.41" else "0.42"
+    patch = f'[{{"op":"replace","path":"/spec/knowledge/0/minScore","value":"{score}"}}]'
+    asked = asyncio.create_task(_ask(asking, QUESTIONS))
+    kube.run("patch", "agent", "handbook", "--namespace=demo", "--type=json", f"--patch={patch}")
+    for stream in streams:
+        (await stream.whole()).assert_whole(expected)
+    answers = await asked
+    refused = [each for each in answers if isinstance(each, Refusal)]
+    assert refused == []
+    assert len(answers) == QUESTIONS
+    await until(lambda: _serving(installation) != before, "the new revision serves", deadline=180)
+    late = await _ask(asking, 20)
+    assert [each for each in late if isinstance(each, Refusal)] == []
+    await until(lambda: not _deployment(installation, before), "the old revision goes away", deadline=180)
+
+
+async def _ask(client: aiohttp.ClientSession, count: int) -> list[dict[str, Any] | Refusal]:
+    """So many questions, a few at a time, as several people would ask."""
+    at_once = asyncio.Semaphore(8)
+
+    async def one() -> dict[str, Any] | Refusal:
+        async with at_once:
+            return await ask_or_refusal(client)
+
+    return list(await asyncio.gather(*(one() for _ in range(count))))
+
+
+def _handbook(installation: Installation) -> dict[str, Any]:
+    return installation.kube.get("agent", "handbook", "--namespace=demo")
+
+
+def _serving(installation: Installation) -> str:
+    revisions = _handbook(installation)["status"]["revisions"]
+    return next(str(each["name"]) for each in revisions if each["state"] == "Serving")
+
+
+def _min_score(installation: Installation) -> str:
+    return str(_handbook(installation)["spec"]["knowledge"][0]["minScore"])
+
+
+def _deployment(installation: Installation, name: str) -> bool:
+    return installation.kube.works("get", "deployment", name, "--namespace=demo")
+
+
+@pytest.mark.parametrize("policy", ["Retain", "Delete"])
+def test_deleting_takes_what_was_made_and_the_volume_only_by_policy(bench: Bench, policy: str) -> None:
+    index = manifests.index(bench.namespace, deletionPolicy=policy)
+    bench.apply(manifests.documents(bench.namespace), index, bench.agent())
+    bench.until_condition("vectorindexes", "handbook")
+    bench.until_condition("agents", "support")
+    kube = bench.installation.kube
+    kube.run("delete", "agent/support", "vectorindex/handbook", f"--namespace={bench.namespace}", "--timeout=120s")
+    kinds = "deployments,statefulsets,jobs,services,configmaps,serviceaccounts,pdb,hpa,networkpolicies,pods"
+    ours = "app.kubernetes.io/managed-by=slipway"
+    wait(lambda: not bench.items(kinds, ours), lambda: f"left: {_names(bench.items(kinds, ours))}")
+    if policy == "Delete":
+        wait(lambda: not bench.items("pvc"), lambda: "the volume goes with the index")
+    else:
+        assert _names(bench.items("pvc")) == ["data-handbook-index-0"]
+
+
+def test_other_scalers_are_not_fought(serving: Bench) -> None:
+    (name,) = serving.revisions()
+    kube, where = serving.installation.kube, f"--namespace={serving.namespace}"
+
+    def replicas() -> int:
+        return int(serving.get("deployments", name)["spec"]["replicas"])
+
+    kube.run("scale", f"deployment/{name}", "--replicas=2", where)
+    wait(lambda: len(serving.installation.ready_pods(serving.namespace, agent="support")) == 2, lambda: "two pods")
+    assert replicas() == 2
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "theirs", "namespace": serving.namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": 3,
+            "maxReplicas": 4,
+        },
+    }
+    serving.apply(autoscaler)
+    wait(lambda: replicas() == 3, lambda: "the autoscaler's least is reached")
+    wait(lambda: len(serving.installation.ready_pods(serving.namespace, agent="support")) == 3, lambda: "three pods")
+    assert replicas() == 3
+    assert serving.condition("agents", "support")["status"] == "True"
+
+
+def test_a_restart_by_kubectl_goes_through(serving: Bench) -> None:
+    (name,) = serving.revisions()
+    kube, where = serving.installation.kube, f"--namespace={serving.namespace}"
+    before = serving.installation.ready_pods(serving.namespace, agent="support")
+    kube.run("rollout", "restart", f"deployment/{name}", where)
+    kube.run("rollout", "status", f"deployment/{name}", where, "--timeout=180s")
+    after = serving.installation.ready_pods(serving.namespace, agent="support")
+    assert after
+    assert not set(before) & set(after)
+    annotations = serving.get("deployments", name)["spec"]["template"]["metadata"]["annotations"]
+    assert "kubectl.kubernetes.io/restartedAt" in annotations
+
+
+@pytest.mark.parametrize(
+    ("resources", "reason", "words"),
+    [
+        ({"requests": {"memory": "900Gi"}, "limits": {"memory": "900Gi"}}, "PodUnschedulable", "Insufficient memory"),
+        ({"requests": {"memory": "20Mi"}, "limits": {"memory": "20Mi"}}, "PodCrashing", "exit code"),
+    ],
+)
+def test_pods_that_cannot_run_are_stalled_in_their_own_words_and_the_others_serve(
+    serving: Bench, resources: dict[str, Any], reason: str, words: str
+) -> None:
+    serving.apply(serving.agent(pod={"resources": resources}))
+    stalled = serving.until_condition("agents", "support", condition="Stalled", reason=reason)
+    assert words in stalled["message"]
+    assert serving.condition("agents", "support")["status"] == "True"
+    assert serving.get("agents", "support")["status"]["phase"] == "Degraded"
+    assert serving.installation.ready_pods(serving.namespace, agent="support")
+    serving.apply(serving.agent())
+    wait(
+        lambda: serving.get("agents", "support")["status"]["phase"] == "Ready",
+        lambda: f"it heals; it is {serving.get('agents', 'support')['status']}",
+    )
+    assert serving.condition("agents", "support", "Stalled") == {}
+
+
+def test_an_image_that_cannot_be_pulled_is_stalled_and_the_old_pods_serve(serving: Bench) -> None:
+    kube, operator = serving.installation.kube, "deployment/slipway-operator"
+    image = "SLIPWAY_OPERATOR_RUNTIME_IMAGE"
+    before = serving.installation.ready_pods(serving.namespace, agent="support")
+    (container,) = kube.get(operator, f"--namespace={SYSTEM}")["spec"]["template"]["spec"]["containers"]
+    old = next(each["value"] for each in container["env"] if each["name"] == image)
+    kube.run("set", "env", operator, f"{image}=slipway.local/nowhere:1", f"--namespace={SYSTEM}")
+    try:
+        stalled = serving.until_condition("agents", "support", condition="Stalled", reason="ImagePullFailed")
+        assert "slipway.local/nowhere:1" in stalled["message"]
+        assert serving.condition("agents", "support")["status"] == "True"
+        assert serving.installation.ready_pods(serving.namespace, agent="support") == before
+    finally:
+        kube.run("set", "env", operator, f"{image}={old}", f"--namespace={SYSTEM}")
+    wait(
+        lambda: serving.get("agents", "support")["status"]["phase"] == "Ready",
+        lambda: f"it heals; it is {serving.get('agents', 'support')['status']}",
+    )
+
+
+def test_a_store_that_is_away_for_a_minute_stalls_nobody(serving: Bench) -> None:
+    kube = serving.installation.kube
+    kube.run("scale", "statefulset/slipway-postgres", "--replicas=0", f"--namespace={SYSTEM}")
+    since = datetime.now(UTC)
+    seen: set[str] = set()
+    try:
+        serving.until_condition("agents", "support", status="False")
+
+        def a_minute_has_passed() -> bool:
+            seen.update(each["type"] for each in serving.get("agents", "support")["status"]["conditions"])
+            return (datetime.now(UTC) - since).total_seconds() > 60
+
+        wait(a_minute_has_passed, lambda: "a minute")
+    finally:
+        kube.run("scale", "statefulset/slipway-postgres", "--replicas=1", f"--namespace={SYSTEM}")
+    assert "Stalled" not in seen
+    serving.until_condition("agents", "support")
+
+
+def test_an_idle_operator_writes_nothing_but_its_lease(serving: Bench) -> None:
+    kube = serving.installation.kube
+    _settled(serving)
+    since = datetime.now(UTC)
+    wait(lambda: (datetime.now(UTC) - since).total_seconds() > 30, lambda: "half a minute")
+    assert {resource for _, resource, _ in written(serving.installation, since)} == {"leases"}
+    since = datetime.now(UTC)
+    kube.run("rollout", "restart", "deployment/slipway-operator", f"--namespace={SYSTEM}")
+    kube.run("rollout", "status", "deployment/slipway-operator", f"--namespace={SYSTEM}", "--timeout=180s")
+    _looked(serving)
+    assert {resource for _, resource, _ in serving.written(since)} == set()
+
+
+def _settled(bench: Bench) -> None:
+    """Nothing was written for ten seconds."""
+
+    def quiet() -> bool:
+        since = datetime.now(UTC)
+        wait(lambda: (datetime.now(UTC) - since).total_seconds() > 10, lambda: "ten seconds")
+        return not bench.written(since)
+
+    wait(quiet, lambda: "the operator has nothing more to write")
+
+
+def _looked(bench: Bench) -> None:
+    """The restarted operator leads and has looked at everything: ten seconds after somebody holds the Lease again."""
+    kube = bench.installation.kube
+    pods = {pod["metadata"]["name"] for pod in bench.installation.pods(SYSTEM, component="operator")}
+
+    def leads() -> bool:
+        lease = kube.get("lease", "slipway-operator", f"--namespace={SYSTEM}")
+        return lease["spec"].get("holderIdentity") in pods
+
+    wait(leads, lambda: "one of the new pods leads")
+    since = datetime.now(UTC)
+    wait(lambda: (datetime.now(UTC) - since).total_seconds() > 10, lambda: "ten seconds")
+
+
+def _names(objects: list[dict[str, Any]]) -> list[str]:
+    return sorted(each["metadata"]["name"] for each in objects)

@@ -1,0 +1,109 @@
+"""An API server that misbehaves on request: conflicts, "too many requests", dropped and expired watches."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio.client import ApiClient, Configuration
+
+from slipway_operator.kube import KubeClient
+
+
+@dataclass
+class Fault:
+    """An answer to give instead of the right one."""
+
+    status: int
+    reason: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class FakeApi:
+    """Objects by path. `faults` are answered first, one a request; `watches` are streams to be played, in order."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.faults: deque[Fault] = deque()
+        self.watches: deque[list[dict[str, Any]] | Fault] = deque()
+        self.requests: list[tuple[str, str]] = []
+        self._version = 100
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("watch"):
+            return await self._watch(request)
+        self.requests.append((request.method, request.path_qs))
+        if self.faults:
+            return _status(self.faults.popleft())
+        body = json.loads(await request.read() or b"{}")
+        return await getattr(self, f"_{request.method.lower()}")(request, body)  # type: ignore[no-any-return]
+
+    async def _get(self, request: web.Request, _: dict[str, Any]) -> web.Response:
+        if request.path in self.objects:
+            return web.json_response(self.objects[request.path])
+        below = [found for path, found in self.objects.items() if path.startswith(f"{request.path}/")]
+        if not below and not request.path.endswith("s"):
+            return _status(Fault(404, "NotFound"))
+        return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": below})
+
+    async def _post(self, request: web.Request, body: dict[str, Any]) -> web.Response:
+        path = f"{request.path}/{body['metadata']['name']}"
+        if path in self.objects:
+            return _status(Fault(409, "AlreadyExists"))
+        return self._store(path, body)
+
+    async def _put(self, request: web.Request, body: dict[str, Any]) -> web.Response:
+        old = self.objects[request.path]
+        if body["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"]:
+            return _status(Fault(409, "Conflict"))
+        return self._store(request.path, body)
+
+    async def _patch(self, request: web.Request, body: dict[str, Any]) -> web.Response:
+        return self._store(request.path, {**self.objects.get(request.path, {}), **body})
+
+    async def _delete(self, request: web.Request, _: dict[str, Any]) -> web.Response:
+        if self.objects.pop(request.path, None) is None:
+            return _status(Fault(404, "NotFound"))
+        return web.json_response({"kind": "Status", "status": "Success"})
+
+    def _store(self, path: str, body: dict[str, Any]) -> web.Response:
+        self._version += 1
+        metadata = {"uid": f"uid-{path}", **body["metadata"], "resourceVersion": str(self._version)}
+        self.objects[path] = {**body, "metadata": metadata}
+        return web.json_response(self.objects[path])
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(("WATCH", request.query["resourceVersion"]))
+        if not self.watches:
+            await asyncio.Event().wait()
+        played = self.watches.popleft()
+        if isinstance(played, Fault):
+            return _status(played)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for event in played:
+            await response.write(json.dumps(event).encode() + b"\n")
+        return response
+
+
+def _status(fault: Fault) -> web.Response:
+    body = {"kind": "Status", "code": fault.status, "reason": fault.reason, "message": f"{fault.reason} on purpose"}
+    return web.json_response(body, status=fault.status, headers=fault.headers)
+
+
+@asynccontextmanager
+async def fake_api() -> AsyncIterator[tuple[FakeApi, KubeClient]]:
+    """The server, and a client of it."""
+    api = FakeApi()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", api.handle)
+    server = TestServer(application)
+    await server.start_server()
+    async with KubeClient(ApiClient(Configuration(host=str(server.make_url("")).rstrip("/")))) as client:
+        yield api, client
+    await server.close()
