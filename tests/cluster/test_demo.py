@@ -1,0 +1,59 @@
+"""`make demo` as a newcomer runs it, on the cluster of the tests."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster import Installation
+
+pytestmark = pytest.mark.cluster
+
+
+def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "slipway_demo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+
+
+def test_the_demo_answers_with_citations_and_says_how_to_go_on(installation: Installation) -> None:
+    done = _demo("up", f"--name={installation.target.name}")
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert re.search(r"\[1\] \S+\.md › ", shown), shown
+    assert re.search(r"The gateway is at http://127\.0\.0\.1:\d+\. Its API key for this demo is slipway-\S+", shown)
+    assert re.search(r"Took \d+:\d\d with warm caches; the bar is 3:00: (met|MISSED)", shown)
+    assert "make down" in shown
+    curl = next(line for line in shown.splitlines() if line.strip().startswith("curl "))
+    answer = subprocess.run(shlex.split(curl), capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout)["agent_used"] == "demo/handbook"
+
+
+def test_documents_of_ones_own_are_answered_from(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "bees.md").write_text(
+        "# Bees\n\n## Wintering\n\nA colony of honey bees keeps its winter cluster at about 35 degrees.\n"
+    )
+    question = "How warm is the winter cluster of a colony of honey bees?"
+    done = _demo("up", f"--name={installation.target.name}", f"--docs={tmp_path}", f"--ask={question}")
+    shown = done.stdout + done.stderr
+    try:
+        assert done.returncode == 0, shown
+        assert "about 35 degrees" in shown
+        assert "bees.md › Bees > Wintering" in shown
+    finally:
+        assert _demo("up", f"--name={installation.target.name}").returncode == 0
+
+
+def test_a_cluster_that_was_named_but_does_not_answer_is_said_to(tmp_path: Path) -> None:
+    done = _demo("up", "--context=no-such-context", "--registry=registry.example/slipway")
+    assert done.returncode == 1
+    assert "the cluster of context 'no-such-context' does not answer" in done.stderr
+
+
+def test_a_registry_without_a_cluster_is_refused() -> None:
+    done = _demo("up", "--registry=registry.example/slipway")
+    assert done.returncode == 1
+    assert "CONTEXT=name" in done.stderr

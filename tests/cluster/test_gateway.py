@@ -1,0 +1,163 @@
+"""The way from the front door to an agent, on a real cluster, while parts of it go away."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+
+from tests.support.chat import Transcript, transcribe
+from tests.support.chatting import AGENT, QUESTION, Refusal, ask, ask_or_refusal, longest, open_streams, traffic
+from tests.support.cluster import Gateway, Installation
+from tests.support.waiting import until, until_async
+
+pytestmark = pytest.mark.cluster
+
+SYSTEM = "slipway-system"
+STREAMS = 20
+LEFT = "Last-Event-ID"
+
+
+@pytest.fixture
+async def asked(asking: aiohttp.ClientSession, installation: Installation) -> tuple[str, str]:
+    """A question, and the text that every stream must end with; both of the agent's pods are there to be disturbed."""
+    await until(lambda: len(installation.ready_pods("demo", agent="handbook")) == 2, "two ready pods", deadline=120)
+    return await longest(asking)
+
+
+async def test_a_killed_pod_costs_no_client_its_answer(
+    asking: aiohttp.ClientSession, installation: Installation, asked: tuple[str, str]
+) -> None:
+    question, answer = asked
+    victim = installation.container("demo", installation.ready_pods("demo", agent="handbook")[0])
+    streams = await open_streams(asking, 8, question)
+    await asyncio.to_thread(installation.kill, victim)
+    transcripts = [await stream.whole() for stream in streams]
+    for transcript in transcripts:
+        transcript.assert_whole(answer)
+    assert any(transcript.restarts for transcript in transcripts), "no stream was in the pod that was killed"
+
+
+async def test_restarting_an_agents_pods_costs_nothing(
+    asking: aiohttp.ClientSession, installation: Installation, asked: tuple[str, str]
+) -> None:
+    question, answer = asked
+    deployment = _deployment(installation)
+    async with traffic(asking, 4) as made:
+        streams = await open_streams(asking, STREAMS, question)
+        await asyncio.to_thread(installation.kube.run, "rollout", "restart", deployment, "--namespace=demo")
+        for stream in streams:
+            (await stream.whole()).assert_whole(answer)
+        await asyncio.to_thread(
+            installation.kube.run, "rollout", "status", deployment, "--namespace=demo", "--timeout=180s"
+        )
+    refused = [each for each in made.answers if isinstance(each, Refusal)]
+    assert not refused, refused[:3]
+    assert len(made.answers) > 4
+
+
+async def test_restarting_the_gateway_costs_nothing(
+    asking: aiohttp.ClientSession, installation: Installation, asked: tuple[str, str]
+) -> None:
+    question, answer = asked
+    where = f"--namespace={SYSTEM}"
+    async with traffic(asking, 4) as made:
+        streams = await open_streams(asking, STREAMS, question)
+        await asyncio.to_thread(installation.kube.run, "rollout", "restart", "deployment/slipway-gateway", where)
+        for stream in streams:
+            (await stream.whole()).assert_whole(answer)
+        await asyncio.to_thread(
+            installation.kube.run, "rollout", "status", "deployment/slipway-gateway", where, "--timeout=180s"
+        )
+    assert not [each for each in made.answers if isinstance(each, Refusal)]
+
+
+async def test_after_a_killed_gateway_pod_a_client_goes_on_where_it_was(
+    asking: aiohttp.ClientSession, installation: Installation, asked: tuple[str, str]
+) -> None:
+    question, answer = asked
+    pods = installation.ready_pods(SYSTEM, component="gateway")
+    containers = [installation.container(SYSTEM, pod) for pod in pods]
+    streams = await open_streams(asking, 6, question)
+    await asyncio.to_thread(installation.kill, *containers)
+    for stream in streams:
+        with pytest.raises(aiohttp.ClientError):
+            await stream.whole()
+    await until(lambda: installation.ready_pods(SYSTEM, component="gateway"), "a gateway pod", deadline=60)
+    for stream in streams:
+        last = stream.transcript.ids[-1]
+        rest = await _go_on(asking, last.run, str(last))
+        Transcript([*stream.transcript.events, *rest.events]).assert_whole(answer)
+
+
+async def test_a_thousand_questions_at_once_are_answered_or_refused(asking: aiohttp.ClientSession, answer: str) -> None:
+    answer = (await ask(asking))["answer"]
+    outcomes = await asyncio.gather(*(ask_or_refusal(asking) for _ in range(1000)))
+    answered = [each for each in outcomes if not isinstance(each, Refusal)]
+    refused = [each for each in outcomes if isinstance(each, Refusal)]
+    assert all(each["answer"] == answer for each in answered)
+    assert len(answered) >= 20, "not even what fits at once was answered"
+    assert {each.status for each in refused} <= {429, 503}
+    assert all(each.retry_after and int(each.retry_after) > 0 for each in refused)
+    assert (await ask(asking))["answer"] == answer
+
+
+async def test_without_a_store_for_a_minute_questions_are_refused_and_then_answered_again(
+    asking: aiohttp.ClientSession, installation: Installation
+) -> None:
+    where, store = f"--namespace={SYSTEM}", "statefulset/slipway-postgres"
+    before = _restarts(installation)
+    await asyncio.to_thread(installation.kube.run, "scale", store, where, "--replicas=0")
+    try:
+        await until(lambda: not installation.pods(SYSTEM, component="postgres"), "the store to go", deadline=60)
+        gone_until = time.monotonic() + 60
+        refusals = []
+        while time.monotonic() < gone_until:
+            refusals.append(await ask_or_refusal(asking))
+        assert all(isinstance(each, Refusal) and each.status == 503 and each.retry_after for each in refusals)
+        assert {each.reason for each in refusals if isinstance(each, Refusal)} <= {"StoreUnavailable", "NoPodReady"}
+        stalled = _condition(installation, "Stalled")
+        assert stalled != "True"
+    finally:
+        await asyncio.to_thread(installation.kube.run, "scale", store, where, "--replicas=1")
+
+    async def answered() -> bool:
+        return not isinstance(await ask_or_refusal(asking), Refusal)
+
+    await until_async(answered, "answers after the store is back", deadline=90)
+    assert _restarts(installation) == before, "a pod was restarted although it could only wait"
+
+
+async def test_an_unknown_agent_and_a_missing_key_are_refused(
+    asking: aiohttp.ClientSession, cluster_gateway: Gateway
+) -> None:
+    async with asking.post("/agents/demo/nobody/chat", json={"question": QUESTION}) as response:
+        assert (response.status, (await response.json())["reason"]) == (404, "AgentNotFound")
+    async with (
+        aiohttp.ClientSession(cluster_gateway.url) as stranger,
+        stranger.post(f"/agents/{AGENT}/chat", json={"question": QUESTION}) as response,
+    ):
+        assert (response.status, (await response.json())["reason"]) == (401, "Unauthenticated")
+
+
+def _deployment(installation: Installation) -> str:
+    status = installation.kube.get("agents.slipway.dev", "handbook", "--namespace=demo")["status"]
+    return f"deployment/{status['revisions'][0]['name']}"
+
+
+def _condition(installation: Installation, kind: str) -> str | None:
+    status = installation.kube.get("agents.slipway.dev", "handbook", "--namespace=demo")["status"]
+    return next((c["status"] for c in status["conditions"] if c["type"] == kind), None)
+
+
+def _restarts(installation: Installation) -> dict[str, int]:
+    """Pod -> restarts, of everything that lives through the absence of the store."""
+    pods = [*installation.pods("demo", agent="handbook"), *installation.pods(SYSTEM, component="gateway")]
+    pods += installation.pods(SYSTEM, component="operator")
+    return {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
+
+
+async def _go_on(asking: aiohttp.ClientSession, run: str, last: str) -> Transcript:
+    headers = {"Accept": "text/event-stream", LEFT: last}
+    async with asking.get(f"/agents/{AGENT}/runs/{run}", headers=headers) as response:
+        return await transcribe(response)
