@@ -116,7 +116,8 @@ async def answer(client: aiohttp.ClientSession) -> str:
 
 async def becomes(client: aiohttp.ClientSession, word: str) -> None:
     async def answered() -> bool:
-        return word in await answer(client)
+        async with client.post("/agent/chat", json=QUESTION) as response:
+            return response.status == 200 and word in (await response.json())["answer"]
 
     await until_async(answered, f"the answer has {word}")
 
@@ -148,6 +149,43 @@ async def test_bad_manifests_leave_everything_as_it_is(dev: Dev, client: aiohttp
     assert "Rosa" in await answer(client)
     dev.write(elephant="Tuffi")
     await becomes(client, "Tuffi")
+
+
+async def test_objects_may_come_in_any_order_and_go_again(dev: Dev, client: aiohttp.ClientSession) -> None:
+    whole = (
+        MANIFESTS.format(elephant="Hannibal", min_score="0.2").replace("zoo", "menagerie").replace("keeper", "warden")
+    )
+    index, agent, documents = whole.split("---")
+
+    async def asked() -> str:
+        async with client.post("/agents/demo/warden/chat", json=QUESTION) as response:
+            answer = await response.json(content_type=None)
+            return str(answer.get("reason") or answer["answer"])
+
+    async def says(word: str) -> None:
+        async def said() -> bool:
+            return word in await asked()
+
+        await until_async(said, f"warden says {word}")
+
+    dev.replace(agent)
+    await until(lambda: dev.says("there is no VectorIndex menagerie"), "the missing index is named")
+    assert await asked() == "AgentNotFound"
+    dev.replace("---".join([agent, index]))
+    await says("IndexNotReady")
+    dev.replace("---".join([agent, index, documents]))
+    await says("Hannibal")
+    dev.replace("---".join([index, documents]))
+    await says("AgentNotFound")
+
+
+async def test_documents_that_cannot_be_ingested_leave_the_last_good_ones(
+    dev: Dev, client: aiohttp.ClientSession
+) -> None:
+    start, _ = MANIFESTS.format(elephant="Tuffi", min_score="0.2").split("\ndata:")
+    dev.replace(start + '\ndata: {empty.md: ""}')
+    await until(lambda: dev.says("index demo/zoo was not ingested"), "the failure is told")
+    assert "Rosa" in await answer(client)
 
 
 async def test_it_is_open_to_this_machine_by_its_own_name_only(client: aiohttp.ClientSession) -> None:
