@@ -1,0 +1,125 @@
+"""Documents, chunks and pointers behave the same in both engines."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.documents import (
+    Build,
+    Passage,
+    StoredChunk,
+    StoredDocument,
+    chunk_ids,
+    counts,
+    delete_build,
+    delete_documents,
+    document_hashes,
+    read_chunks,
+    read_passages,
+    replace_document,
+    revisions,
+)
+from slipway_runtime.store.pointers import IndexPointer, read_failures, read_pointer, write_pointer
+
+BUILD = Build("demo/handbook", "r-1")
+TEXT = "Grüße 🙂 an alle. Ein zweiter Satz."
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/s.db" if request.param == "sqlite" else str(request.getfixturevalue("postgres_dsn"))
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    opened = await open_database(dsn)
+    yield opened
+    await opened.close()
+
+
+def document(name: str = "a.md", *, text: str = TEXT, hash_: str = "h1") -> StoredDocument:
+    return StoredDocument(source="docs", name=name, title="A", text=text, hash=hash_)
+
+
+def chunk(id_: str, *, name: str = "a.md", ordinal: int = 0) -> StoredChunk:
+    return StoredChunk(
+        id=id_,
+        source="docs",
+        document=name,
+        ordinal=ordinal,
+        heading="A > B",
+        start=0,
+        end=len(TEXT),
+        text=TEXT,
+        sentences="[[0, 17, 's']]",
+        vectors=b"\x00\x01\x02\xff",
+    )
+
+
+async def test_what_is_written_is_read(database: Database) -> None:
+    await replace_document(database, BUILD, document(), [chunk("1"), chunk("2", ordinal=1)])
+    assert await document_hashes(database, BUILD) == {("docs", "a.md"): "h1"}
+    assert await chunk_ids(database, BUILD) == {("docs", "a.md"): {"1", "2"}}
+    assert await counts(database, BUILD) == (1, 2)
+    assert await read_chunks(database, BUILD, ["2", "missing", "1"]) == [chunk("2", ordinal=1), chunk("1")]
+
+
+async def test_replacing_a_document_takes_its_old_chunks_away(database: Database) -> None:
+    await replace_document(database, BUILD, document(), [chunk("1"), chunk("2")])
+    await replace_document(database, BUILD, document(hash_="h2"), [chunk("2"), chunk("3")])
+    assert await document_hashes(database, BUILD) == {("docs", "a.md"): "h2"}
+    assert await chunk_ids(database, BUILD) == {("docs", "a.md"): {"2", "3"}}
+
+
+async def test_a_document_may_be_without_chunks(database: Database) -> None:
+    await replace_document(database, BUILD, document(text=""), [])
+    assert await counts(database, BUILD) == (1, 0)
+
+
+async def test_builds_are_apart(database: Database) -> None:
+    other = Build("demo/handbook", "r-2")
+    await replace_document(database, BUILD, document(), [chunk("1")])
+    await replace_document(database, other, document(), [chunk("1-of-2")])
+    assert await read_chunks(database, BUILD, ["1-of-2"]) == []
+    assert await revisions(database, "demo/handbook") == {"r-1", "r-2"}
+    await delete_build(database, BUILD)
+    assert await revisions(database, "demo/handbook") == {"r-2"}
+    assert await counts(database, other) == (1, 1)
+
+
+async def test_documents_are_removed_with_their_chunks(database: Database) -> None:
+    await replace_document(database, BUILD, document("a.md"), [chunk("1")])
+    await replace_document(database, BUILD, document("b.md"), [chunk("2", name="b.md")])
+    await delete_documents(database, BUILD, [("docs", "a.md"), ("docs", "never-there.md")])
+    assert await chunk_ids(database, BUILD) == {("docs", "b.md"): {"2"}}
+    assert set(await document_hashes(database, BUILD)) == {("docs", "b.md")}
+
+
+async def test_passages_count_characters_in_both_engines(database: Database) -> None:
+    await replace_document(database, BUILD, document(), [])
+    places = [(0, 5), (6, 7), (18, len(TEXT)), (len(TEXT), len(TEXT) + 5)]
+    passages = [Passage("docs", "a.md", start, end) for start, end in places]
+    assert await read_passages(database, BUILD, passages) == [TEXT[start:end] for start, end in places]
+
+
+async def test_a_passage_of_a_missing_document_is_none(database: Database) -> None:
+    assert await read_passages(database, BUILD, [Passage("docs", "gone.md", 0, 3)]) == [None]
+    assert await read_passages(database, BUILD, []) == []
+
+
+async def test_the_pointer_moves_with_its_failures(database: Database) -> None:
+    assert await read_pointer(database, BUILD.index) is None
+    first = IndexPointer(BUILD.index, "r-1", "f1", documents=3, chunks=9, failed=1)
+    await write_pointer(database, first, [("docs", "bad.bin", "not text")])
+    assert await read_pointer(database, BUILD.index) == first
+    assert await read_failures(database, BUILD.index) == [("docs", "bad.bin", "not text")]
+    second = IndexPointer(BUILD.index, "r-2", "f2", documents=4, chunks=12, failed=0)
+    await write_pointer(database, second)
+    assert await read_pointer(database, BUILD.index) == second
+    assert await read_failures(database, BUILD.index) == []
+    [row] = await database.fetch("SELECT synced_at, now_epoch() AS now FROM index_pointers")
+    assert isinstance(row["synced_at"], float)
+    assert isinstance(row["now"], float)
+    assert 0 <= row["now"] - row["synced_at"] < 60
