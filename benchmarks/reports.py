@@ -1,0 +1,95 @@
+"""Reports on the screen, in files, and in the documentation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from rich.table import Table
+
+from benchmarks.figures import Figure, Report
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).with_name("results")
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- results: begin (make bench, then python -m benchmarks docs) -->", "<!-- results: end -->"
+_REPORT = TypeAdapter(Report)
+
+
+def number(value: float) -> str:
+    """As many digits as tell something."""
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def with_unit(value: float, unit: str) -> str:
+    """A value as people write it."""
+    return f"{number(value)} {unit}".strip()
+
+
+def table(report: Report) -> Table:
+    """A report for the terminal."""
+    scale = " (reduced: no results)" if report.reduced else ""
+    made = Table(
+        "figure", "value", "bar", "", title=f"{report.benchmark}{scale}", caption=circumstances(report), expand=False
+    )
+    for figure in report.figures:
+        made.add_row(figure.name, with_unit(figure.value, figure.unit), _bar(figure), _coloured(figure.verdict))
+    return made
+
+
+def circumstances(report: Report) -> str:
+    """When, where and of what, in one line."""
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    return f"{report.taken}, commit {report.commit}, {report.machine}, load before {report.load:.1f}, {versions}"
+
+
+def _bar(figure: Figure) -> str:
+    return "" if figure.bar is None else with_unit(figure.bar, figure.unit)
+
+
+def _coloured(verdict: str) -> str:
+    colour = {"met": "green", "missed": "red"}.get(verdict)
+    return f"[{colour}]{verdict}[/]" if colour else ""
+
+
+def save(report: Report, folder: Path) -> Path:
+    """Write a report as JSON; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{report.benchmark}.json"
+    path.write_bytes(_REPORT.dump_json(report, indent=1) + b"\n")
+    return path
+
+
+def load_all(folder: Path) -> list[Report]:
+    """Every report in a folder, by name."""
+    return [_REPORT.validate_json(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+
+
+def markdown(reports: Sequence[Report]) -> str:
+    """The reports as they stand in the documentation."""
+    parts = []
+    for report in reports:
+        rows = [
+            f"| {figure.name} | {with_unit(figure.value, figure.unit)} | {_bar(figure)} | {figure.verdict} |"
+            for figure in report.figures
+        ]
+        notes = [f"- {figure.name}: {figure.note}" for figure in report.figures if figure.note]
+        notes += [f"- {note}" for note in report.notes]
+        head = [f"### {report.benchmark}", "", f"Measured {circumstances(report)}.", ""]
+        lines = [*head, "| figure | value | bar | |", "|---|---|---|---|", *rows]
+        parts.append("\n".join([*lines, *(["", *notes] if notes else [])]))
+    return "\n\n".join(parts)
+
+
+def in_page(page: str, text: str) -> str:
+    """The page with the text between its marks.
+
+    Raises:
+        ValueError: if the marks are not there.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no place for results: it needs the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
