@@ -45,6 +45,18 @@ class PortTaken(Exception):
     """Something else listens there; the text says what to do."""
 
 
+CANNOT_START = (
+    ManifestError,
+    InvalidManifests,
+    FolderInUse,
+    PortTaken,
+    ModelMissing,
+    VectorsUnavailable,
+    StoreUnavailable,
+)
+"""What a person can mend; each of them says how."""
+
+
 def main(files: Sequence[Path], *, port: int, data: Path | None, began: float | None = None) -> int:
     """Serve until Ctrl-C. 0 after that; 1 if it could not begin, with the reason printed.
 
@@ -61,10 +73,7 @@ def main(files: Sequence[Path], *, port: int, data: Path | None, began: float | 
         manifests = load(files)
         with locked(data or data_folder(files)) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(files, manifests, folder=folder, port=port, teller=teller, began=began))
-    except (ManifestError, InvalidManifests, FolderInUse, PortTaken) as error:
-        teller.error(str(error))
-        return 1
-    except (ModelMissing, VectorsUnavailable, StoreUnavailable) as error:
+    except CANNOT_START as error:
         teller.error(str(error))
         return 1
     finally:

@@ -84,7 +84,7 @@ async def test_a_run_is_read_again_from_anywhere_in_it(front: Front) -> None:
 
 
 async def test_a_client_that_goes_leaves_a_run_that_is_finished(start_front: StartFront, start_host: StartHost) -> None:
-    host, url = await start_host(delta_delay=0.02)
+    host, url = await start_host(delta_delay=0.05)
     front = await start_front()
     front.routes.set(SUPPORT, [url])
     async with front.client.post(CHAT, json={"question": "say 30 words"}, headers=STREAM) as response:
@@ -101,7 +101,7 @@ async def test_a_client_that_goes_leaves_a_run_that_is_finished(start_front: Sta
 async def test_a_client_that_does_not_wait_for_its_answer_frees_the_gateway(
     start_front: StartFront, start_host: StartHost
 ) -> None:
-    host, url = await start_host(delta_delay=0.02)
+    host, url = await start_host(delta_delay=0.05)
     front = await start_front()
     front.routes.set(SUPPORT, [url])
     asking = asyncio.create_task(front.client.post(CHAT, json={"question": "say 30 words"}).__aenter__())

@@ -81,17 +81,18 @@ async def ask_streaming(front: Front, count: int) -> Transcript:
 
 
 async def test_a_killed_pod_costs_clients_nothing(start_front: StartFront, start_pod: StartPod) -> None:
-    pods = [start_pod(delta_delay=0.02), start_pod(delta_delay=0.02)]
+    pods = [start_pod(delta_delay=0.05), start_pod(delta_delay=0.05)]
     front = await start_front()
     for pod in pods:
         await pod.alive(front.client)
     front.routes.set(SUPPORT, [pod.url for pod in pods])
     streams = [asyncio.create_task(ask_streaming(front, 60)) for _ in range(4)]
     answers = [asyncio.create_task(_answer(front, 60)) for _ in range(4)]
+    endpoints = front.routes.endpoints(SUPPORT)
+    await until(lambda: [each.in_flight for each in endpoints] == [4, 4], "each pod has its share")
     async with front.client.post(CHAT, json={"question": "say 60 words"}, headers=STREAM) as response:
         stream = events(response)
-        transcript = Transcript([await anext(stream) for _ in range(20)])
-        assert all(endpoint.in_flight >= 4 for endpoint in front.routes.endpoints(SUPPORT))
+        transcript = Transcript([await anext(stream) for _ in range(10)])
         pods[0].kill()
         transcript.events += [each async for each in stream]
     transcripts = [transcript, *await asyncio.gather(*streams)]
@@ -148,17 +149,17 @@ async def _answer(front: Front, count: int) -> str:
 async def test_a_draining_pod_hands_new_questions_on_and_ends_its_own(
     start_front: StartFront, start_host: StartHost
 ) -> None:
-    draining, url = await start_host(name="a", delta_delay=0.02)
+    draining, url = await start_host(name="a", delta_delay=0.05)
+    _, other_url = await start_host(name="b")
     front = await start_front()
     front.routes.set(SUPPORT, [url])
-    stream = asyncio.create_task(ask_streaming(front, 30))
+    stream = asyncio.create_task(ask_streaming(front, 60))
     await until(lambda: draining.runs.in_flight == 1, "the stream is open")
-    _, other_url = await start_host(name="b")
     draining.drain()
     front.routes.set(SUPPORT, [url, other_url])
     assert [await _answer(front, 5) for _ in range(4)] == [ANSWER] * 4
     assert draining.runs.in_flight == 1
-    (await stream).assert_whole("".join(words(30)))
+    (await stream).assert_whole("".join(words(60)))
 
 
 async def test_a_question_is_held_until_a_pod_is_ready(start_front: StartFront, start_host: StartHost) -> None:
@@ -212,16 +213,16 @@ async def test_a_full_pod_leads_to_the_next_and_full_pods_to_a_refusal(
     first, first_url = await start_host(name="a", in_flight=1, delta_delay=0.05)
     second, second_url = await start_host(name="b", in_flight=1, delta_delay=0.05)
     front.routes.set(SUPPORT, [first_url])
-    streams = [asyncio.create_task(ask_streaming(front, 30))]
+    streams = [asyncio.create_task(ask_streaming(front, 60))]
     await until(lambda: first.runs.in_flight == 1, "the first pod is full")
     async with front.client.post(CHAT, json=QUESTION) as response:
         assert (response.status, (await response.json(content_type=None))["reason"]) == (429, "Overloaded")
         assert int(response.headers["Retry-After"]) > 0
     front.routes.set(SUPPORT, [first_url, second_url])
-    streams.append(asyncio.create_task(ask_streaming(front, 30)))
+    streams.append(asyncio.create_task(ask_streaming(front, 60)))
     await until(lambda: second.runs.in_flight == 1, "the second pod is full")
     for transcript in await asyncio.gather(*streams):
-        transcript.assert_whole("".join(words(30)))
+        transcript.assert_whole("".join(words(60)))
 
 
 async def test_beyond_its_own_bound_the_gateway_refuses_at_once(start_front: StartFront) -> None:
@@ -260,7 +261,7 @@ async def test_a_thousand_at_once_are_answered_or_refused(start_front: StartFron
 
 
 async def test_a_switch_of_revisions_disturbs_no_open_stream(start_front: StartFront, start_host: StartHost) -> None:
-    old, old_url = await start_host(name="old", delta_delay=0.02)
+    old, old_url = await start_host(name="old", delta_delay=0.05)
     _, new_url = await start_host(name="new")
     front = await start_front()
     front.routes.set(SUPPORT, [old_url])
