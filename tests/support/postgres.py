@@ -11,8 +11,8 @@ class RestartablePostgres:
     """A server reached by a Unix socket. It starts at once, and its data is gone at the end.
 
     Args:
-        folder: where its data shall be, in place of a folder of its own. Not pytest's `tmp_path`: as root, Postgres runs
-            as another user, who must be able to get there, and every pytest that starts on the machine closes pytest's
+        folder: where its data shall be, in place of a folder of its own. Not pytest's `tmp_path`: Postgres runs
+            as another user for root, who must be able to get there, and every pytest that starts closes pytest's
             folder to others again.
     """
 
