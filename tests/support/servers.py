@@ -56,7 +56,7 @@ class ChromaServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        command = [Path(sys.executable).with_name("chroma"), "run", "--path", self.folder / "data"]
+        command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(self.folder / "data")]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--host", "127.0.0.1", "--port", str(self.port)],

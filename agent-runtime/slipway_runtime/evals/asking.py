@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -124,7 +125,7 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
     digest = hashlib.sha256("\0".join(sorted(str(path.resolve()) for path in paths)).encode()).hexdigest()
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(locked(cache_dir() / "evals" / digest[:16]))
-        embedder = MiniLM(default_model_dir())
+        embedder = MiniLM(Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir()))
         stack.push_async_callback(embedder.close)
         database = await open_database(f"sqlite:///{folder}/store.db")
         stack.push_async_callback(database.close)

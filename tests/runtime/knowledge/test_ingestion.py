@@ -196,7 +196,7 @@ class FailingVectors:
 
 async def test_an_ingestion_that_fails_half_way_leaves_agents_with_the_build_before(local: Knowledge) -> None:
     before = await local.ingestion(local.config(max_tokens=100)).run(contents(cats_md=CATS, boats_md=BOATS))
-    failing = Knowledge(local.database, FailingVectors(local, writes=1), local.embedder, "demo")  # type: ignore[arg-type]
+    failing = Knowledge(local.database, FailingVectors(local, writes=1), local.embedder, "demo")
     with pytest.raises(VectorsUnavailable, match="disk is full"):
         await failing.ingestion(local.config(max_tokens=50), patience=0).run(contents(cats_md=CATS, boats_md=BOATS))
     pointer = await read_pointer(local.database, "demo/handbook")
@@ -207,7 +207,7 @@ async def test_an_ingestion_that_fails_half_way_leaves_agents_with_the_build_bef
 
 
 async def test_the_next_ingestion_goes_on_where_one_failed(local: Knowledge) -> None:
-    failing = Knowledge(local.database, FailingVectors(local, writes=1), local.embedder, "demo")  # type: ignore[arg-type]
+    failing = Knowledge(local.database, FailingVectors(local, writes=1), local.embedder, "demo")
     with pytest.raises(VectorsUnavailable):
         await failing.ingestion(patience=0).run(contents(boats_md=BOATS, cats_md=CATS))
     counting = CountingEmbedder(local.embedder)
@@ -225,7 +225,7 @@ async def test_a_store_that_is_away_for_a_moment_is_waited_for(local: Knowledge)
                 raise VectorsUnavailable("connection refused")
             await self._vectors.upsert(collection, ids, vectors)
 
-    flaky = Knowledge(local.database, Flaky(local, writes=1), local.embedder, "demo")  # type: ignore[arg-type]
+    flaky = Knowledge(local.database, Flaky(local, writes=1), local.embedder, "demo")
     assert (await flaky.ingestion(patience=30).run(contents(cats_md=CATS))).documents == 1
 
 
