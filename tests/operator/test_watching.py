@@ -83,9 +83,7 @@ async def test_a_watch_that_expired_is_begun_anew_from_a_listing() -> None:
 async def test_a_dropped_watch_goes_on_where_it_was() -> None:
     async with fake_api() as (api, kube):
         watch = watching(kube, cache_with_index(), [])
-        api.watches.extend(
-            [[event("ADDED", "a", 41)], [{"type": "BOOKMARK", **event("", "", 57)} | {"type": "BOOKMARK"}]]
-        )
+        api.watches.extend([[event("ADDED", "a", 41)], [event("BOOKMARK", "", 57)]])
         task = asyncio.create_task(watch.watch_config_maps_forever("demo", "40"))
         wanted = [("WATCH", "40"), ("WATCH", "41"), ("WATCH", "57")]
         await until(lambda: api.requests == wanted, "each goes on from the last version that was seen")

@@ -46,7 +46,11 @@ class Outcomes:
 
     available: Callable[[str], bool] = lambda deployment: True
     report: Callable[[str], Mapping[str, Any] | str] = lambda job: REPORT
+    rolled: Callable[[str], bool] = lambda deployment: True
+    """Whether pods of a changed template become available; until then the old ones serve beside them."""
     finished: set[str] = field(default_factory=set)
+    images: dict[str, str] = field(default_factory=dict)
+    """Of the pods that serve, by the uid of the Deployment."""
 
 
 class World:
@@ -169,8 +173,17 @@ class World:
                 await task
 
     async def _deployment(self, deployment: dict[str, Any]) -> None:
-        available = self.outcomes.available(deployment["metadata"]["name"])
-        await self._status(deployment, _deployment_status(deployment, available=available))
+        metadata = deployment["metadata"]
+        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        available = self.outcomes.available(metadata["name"])
+        serving = self.outcomes.images.setdefault(metadata["uid"], image)
+        if serving != image and self.outcomes.rolled(metadata["name"]):
+            self.outcomes.images[metadata["uid"]] = serving = image
+        status = _deployment_status(deployment, available=available)
+        if serving != image:
+            replicas = deployment["spec"]["replicas"]
+            status |= {"replicas": replicas + 1, "updatedReplicas": 1}
+        await self._status(deployment, status)
 
     async def _finish(self, job: dict[str, Any]) -> None:
         metadata = job["metadata"]

@@ -38,6 +38,8 @@ class Executor:
         self._watches = watches
         self._rolls_at_once = rolls_at_once
         self._enqueue = enqueue
+        self._about_to_roll: set[Key] = set()
+        """Whose turn it is, until the answer to their write is in the cache and counts there."""
 
     async def execute(self, resource: Resource, plan: Plan, *, now: float) -> float | None:
         """Do what the plan says. Returns in how many seconds to look again, if the plan or a full gate asks for it.
@@ -45,12 +47,14 @@ class Executor:
         Raises:
             ApiError: from the first write that failed; others of the same stage have been tried.
         """
-        allowed = [each for each in plan.apply if not each.gated or self._cache.rolling() < self._rolls_at_once]
+        allowed = [each for each in plan.apply if not each.gated or self._may_roll(resource.key)]
         try:
             await self._apply_all(allowed)
         except NameTakenError as error:
             await self.refuse(resource, error.trouble, now=now)
             raise error.cause from error
+        finally:
+            self._about_to_roll.discard(resource.key)
         await gather_all(*(self._scale(each) for each in plan.scale))
         await gather_all(*(self._annotate(each) for each in plan.annotate))
         await self.write_status(resource, plan.status)
@@ -58,6 +62,12 @@ class Executor:
         if len(allowed) < len(plan.apply):
             return min(ROLL_WAIT_SECONDS, plan.wake_after or ROLL_WAIT_SECONDS)
         return plan.wake_after
+
+    def _may_roll(self, key: Key) -> bool:
+        if self._cache.rolling() + len(self._about_to_roll) >= self._rolls_at_once:
+            return False
+        self._about_to_roll.add(key)
+        return True
 
     async def write_status(self, resource: Resource, status: Mapping[str, Any]) -> None:
         """Patch the status, unless it says so already."""

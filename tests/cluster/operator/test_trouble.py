@@ -1,7 +1,6 @@
 """Trouble: pods that cannot run, a store that is away. What a person must mend is told from what heals by itself."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -54,10 +53,9 @@ async def _pod(world: World, namespace: str, revision: str, waiting: dict[str, s
 
 
 async def test_a_store_that_is_away_is_waited_for(
-    world: World, namespace: str, make_operator: Callable[..., OperatorProcess], tmp_path: Path
+    world: World, namespace: str, make_operator: Callable[..., OperatorProcess]
 ) -> None:
-    folder = tmp_path / "postgres"
-    with RestartablePostgres(folder) as postgres:
+    with RestartablePostgres() as postgres:
         operator = make_operator(store_dsn=postgres.dsn)
         postgres.stop()
         with operator:

@@ -1,0 +1,215 @@
+"""What a VectorIndex needs done, by table: pure plans over what was observed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from slipway_operator.builders.ingest import SPEC_ANNOTATION
+from slipway_operator.plans.index import IndexView, plan_index
+from slipway_operator.plans.ingestion import REPORT_ANNOTATION, RETRY_SECONDS
+from slipway_operator.plans.plan import Plan
+from slipway_operator.projections import project
+from slipway_operator.status import timestamp
+from tests.support.operator_builds import NOW, SETTINGS, index, resource
+from tests.support.operator_objects import raw
+
+REPORT = {"revision": "r1", "fingerprint": "f", "documents": 2, "chunks": 6, "failed": 0, "failures": []}
+LABELS = {"slipway.dev/index": "handbook"}
+
+
+def server(*, ready: int = 1, revision: str = "new") -> dict[str, Any]:
+    status = {"readyReplicas": ready, "observedGeneration": 1, "updateRevision": revision}
+    return raw("StatefulSet", "handbook-index", metadata={"labels": LABELS}, spec={}, status=status)
+
+
+def server_pod(revision: str, *, reason: str = "") -> dict[str, Any]:
+    labels = {**LABELS, "controller-revision-hash": revision}
+    container = {"state": {"waiting": {"reason": reason}} if reason else {}, "restartCount": 0}
+    created = {"labels": labels, "creationTimestamp": timestamp(NOW)}
+    return raw("Pod", "handbook-index-0", metadata=created, status={"containerStatuses": [container]})
+
+
+def job(name: str, *, spec: str = "", report: bool = False, **status: Any) -> dict[str, Any]:
+    annotations = {SPEC_ANNOTATION: spec, **({REPORT_ANNOTATION: json.dumps(REPORT)} if report else {})}
+    return raw("Job", name, metadata={"labels": LABELS, "annotations": annotations}, status=status)
+
+
+def ended(kind: str, *, ago: float = 10) -> dict[str, Any]:
+    return {"conditions": [{"type": kind, "status": "True", "lastTransitionTime": timestamp(NOW - ago)}]}
+
+
+def job_pod(name: str, *, phase: str, message: str = "", ip: str = "", **state: Any) -> dict[str, Any]:
+    labels = {**LABELS, "batch.kubernetes.io/job-name": name}
+    terminated = {"terminated": {"exitCode": 1, "message": message}} if message else state
+    status = {"phase": phase, "podIP": ip, "containerStatuses": [{"state": terminated, "restartCount": 0}]}
+    return raw("Pod", f"{name}-pod", metadata={"labels": labels}, status=status)
+
+
+def view(*children: dict[str, Any], version: str | None = "1", **changes: Any) -> IndexView:
+    model = changes.pop("index", index())
+    return IndexView(
+        resource=changes.pop("resource", resource(model)),
+        index=model,
+        children=tuple(project(child["kind"], child) for child in children),
+        source_versions={"docs": version},
+        store_secret="slipway-store-1",
+        **changes,
+    )
+
+
+def current(*children: dict[str, Any], **changes: Any) -> tuple[str, str]:
+    """Name of the Job that the view calls for, and the digest of its configuration."""
+    wanted = view(server(), *children, **changes).ingestion
+    assert wanted is not None
+    return wanted.name, wanted.config.digest()
+
+
+def plan(*children: dict[str, Any], **changes: Any) -> Plan:
+    return plan_index(view(*children, **changes), SETTINGS, now=NOW)
+
+
+def applied(planned: Plan) -> set[tuple[str, str]]:
+    return {(each.manifest["kind"], each.manifest["metadata"]["name"]) for each in planned.apply}
+
+
+def deleted(planned: Plan) -> set[str]:
+    return {each.child.name for each in planned.delete}
+
+
+def condition(planned: Plan, kind: str) -> dict[str, Any]:
+    conditions: Any = planned.status["conditions"]
+    return next((dict(each) for each in conditions if each["type"] == kind), {})
+
+
+def test_the_server_comes_first_and_the_ingestion_when_it_is_ready() -> None:
+    name, _ = current()
+    assert ("StatefulSet", "handbook-index") in applied(plan())
+    assert ("Job", name) not in applied(plan())
+    assert ("Job", name) not in applied(plan(server(ready=0)))
+    planned = plan(server())
+    assert {("Job", name), ("ConfigMap", name)} <= applied(planned)
+    assert condition(planned, "Synced")["reason"] == "Ingesting"
+
+
+def test_a_missing_source_is_waited_for() -> None:
+    planned = plan(server(), version=None)
+    assert not [each for each in applied(planned) if each[0] == "Job"]
+    assert condition(planned, "Ready")["reason"] == "WaitingForSource"
+    assert "ConfigMap documents" in condition(planned, "Ready")["message"]
+    assert (planned.status["phase"], condition(planned, "Stalled")) == ("Pending", {})
+
+
+def test_a_running_ingestion_tells_how_far_it_is() -> None:
+    name, digest = current()
+    pod = job_pod(name, phase="Running", ip="10.0.0.9")
+    planned = plan(server(), job(name, spec=digest), pod, progress="1/2 chunks")
+    assert planned.status["progress"] == "1/2 chunks"
+    assert planned.wake_after == 2
+    assert planned.status["phase"] == "Progressing"
+
+
+def test_success_is_reported_and_kept_on_the_job() -> None:
+    name, digest = current()
+    pod = job_pod(name, phase="Succeeded", message=json.dumps(REPORT))
+    planned = plan(server(), job(name, spec=digest, **ended("Complete")), pod)
+    assert (planned.status["phase"], planned.status["activeRevision"]) == ("Ready", "r1")
+    assert planned.status["lastSyncedTime"] == timestamp(NOW - 10)
+    (kept,) = planned.annotate
+    assert json.loads(kept.annotations[REPORT_ANNOTATION]) == REPORT
+    again = plan(server(), job(name, spec=digest, report=True, **ended("Complete")))
+    assert again.annotate == ()
+    assert again.status["activeRevision"] == "r1", "its pod is gone"
+
+
+def test_a_report_that_was_lost_is_made_again() -> None:
+    name, digest = current()
+    assert deleted(plan(server(), job(name, spec=digest, **ended("Complete", ago=5)))) == set()
+    assert deleted(plan(server(), job(name, spec=digest, **ended("Complete", ago=600)))) == {name}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "words", "repeated"),
+    [
+        ("IngestionFailed: no space left", "IngestionFailed", "no space left", True),
+        ("NoDocuments: the sources are empty.", "NoDocuments", "Put at least one document", False),
+        ("Traceback\n  line\nKeyError: 'x'", "IngestionFailed", "KeyError: 'x'", True),
+    ],
+)
+def test_a_failure_speaks_for_itself_and_is_repeated_after_a_while(
+    message: str, reason: str, words: str, repeated: bool
+) -> None:
+    name, digest = current()
+
+    def after(seconds: float) -> Plan:
+        failed = job(name, spec=digest, failed=1, **ended("Failed", ago=seconds))
+        return plan(server(), failed, job_pod(name, phase="Failed", message=message))
+
+    early = after(10)
+    assert condition(early, "Synced")["reason"] == reason
+    assert words in condition(early, "Synced")["message"]
+    assert condition(early, "Ready")["status"] == "False"
+    assert condition(early, "Stalled") == {}
+    assert deleted(early) == set()
+    assert deleted(after(RETRY_SECONDS + 1)) == ({name} if repeated else set())
+
+
+def test_an_older_ingestion_ends_before_the_next_begins() -> None:
+    _, digest = current()
+    name, _ = current(version="2")
+    running = job("handbook-ingest-older", spec=digest)
+    planned = plan(server(), running, job_pod("handbook-ingest-older", phase="Running"), version="2")
+    assert ("Job", name) not in applied(planned)
+    assert deleted(planned) == set(), "a changed source lets it finish"
+    respecified = plan(server(), job("handbook-ingest-older", spec="another"), version="2")
+    assert deleted(respecified) == {"handbook-ingest-older"}, "a changed spec does not"
+    leaving = job("handbook-ingest-older", spec="another")
+    leaving["metadata"]["deletionTimestamp"] = timestamp(NOW)
+    assert ("Job", name) not in applied(plan(server(), leaving, version="2")), "its pod may still write"
+
+
+def test_the_last_build_stays_until_the_next_one_is_there() -> None:
+    name, digest = current()
+    older = job("handbook-ingest-older", spec=digest, report=True, **ended("Complete", ago=900))
+    oldest = job("handbook-ingest-oldest", spec=digest, report=True, **ended("Complete", ago=1900))
+    running = job(name, spec=digest)
+    planned = plan(server(), older, oldest, running, job_pod(name, phase="Running"))
+    assert deleted(planned) == {"handbook-ingest-oldest"}
+    assert (condition(planned, "Ready")["status"], planned.status["activeRevision"]) == ("True", "r1")
+    done = plan(server(), older, job(name, spec=digest, report=True, **ended("Complete")))
+    assert deleted(done) == {"handbook-ingest-older"}
+
+
+def test_what_was_built_stays_in_the_status_when_its_job_was_deleted() -> None:
+    status = {"activeRevision": "r0", "documents": 7, "chunks": 9, "failed": 0, "fingerprint": "f"}
+    planned = plan(server(), resource=resource(index(), status=status))
+    assert (planned.status["activeRevision"], planned.status["documents"]) == ("r0", 7)
+    assert condition(planned, "Ready")["status"] == "True"
+
+
+def test_a_job_is_not_changed_by_an_upgrade_unless_it_cannot_run() -> None:
+    name, digest = current()
+    running = job(name, spec=digest)
+    pulling = job_pod(name, phase="Pending", waiting={"reason": "ImagePullBackOff", "message": "nowhere"})
+    pulling["metadata"]["creationTimestamp"] = timestamp(NOW)
+    assert deleted(plan(server(), running, pulling)) == set(), "there is time left"
+    pulling["metadata"]["creationTimestamp"] = timestamp(NOW - SETTINGS.rollout_deadline - 1)
+    planned = plan(server(), running, pulling)
+    assert deleted(planned) == {name}
+    assert condition(planned, "Stalled")["reason"] == "ImagePullFailed"
+
+
+def test_a_server_pod_of_an_older_template_that_cannot_run_is_replaced() -> None:
+    stuck = server_pod("old", reason="CrashLoopBackOff")
+    assert deleted(plan(server(ready=0, revision="new"), stuck)) == {"handbook-index-0"}
+    assert deleted(plan(server(ready=0, revision="old"), stuck)) == set(), "a new one would be no better"
+    assert deleted(plan(server(ready=0, revision="new"), server_pod("old"))) == set(), "it is only starting"
+
+
+def test_a_store_that_is_away_is_waited_for_only_before_the_first_build() -> None:
+    planned = plan(server(), store_problem="Postgres is away")
+    assert condition(planned, "Ready")["reason"] == "WaitingForStore"
+    assert condition(planned, "Stalled") == {}
+    name, digest = current()
+    built = job(name, spec=digest, report=True, **ended("Complete"))
+    assert condition(plan(server(), built, store_problem="Postgres is away"), "Ready")["status"] == "True"
