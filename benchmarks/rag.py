@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import os
 import re
 import sys
 import time
@@ -101,7 +102,7 @@ def read_data(folder: Path) -> tuple[dict[str, bytes], list[Question]]:
 async def ask_all(folder: Path, documents: dict[str, bytes], questions: Sequence[Question]) -> list[Outcome]:
     """Ingest the documents, as far as they are not, and ask every question."""
     async with AsyncExitStack() as stack:
-        embedder = MiniLM(default_model_dir())
+        embedder = MiniLM(Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir()))
         stack.push_async_callback(embedder.close)
         database = await open_database(f"sqlite:///{folder}/store.db")
         stack.push_async_callback(database.close)
