@@ -81,7 +81,7 @@ class ChromaServer:
 def postgres_server() -> Iterator[str]:
     """DSN of a Postgres's maintenance database, as its superuser.
 
-    Its folder is not one of pytest's: each pytest that starts closes those to other users, and for root Postgres is one.
+    Its folder is none of pytest's: each pytest that starts closes those to others, and Postgres is one where we are root.
     """
     folder = Path(tempfile.mkdtemp(prefix="slipway-postgres-"))
     with warnings.catch_warnings():
