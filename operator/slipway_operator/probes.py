@@ -3,10 +3,14 @@
 A replica that waits to become leader is ready and alive: it has nothing to watch yet.
 """
 
+import logging
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from slipway_operator.watches import Watches
+
+logger = logging.getLogger(__name__)
 
 
 class Health:
@@ -25,7 +29,10 @@ class Health:
         return application
 
     async def _livez(self, _: web.Request) -> web.Response:
-        return _answer(self._watches.stalled())
+        problem = self._watches.stalled()
+        if problem:
+            logger.error("watching has stalled: %s", problem)
+        return _answer(problem)
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return _answer(self._watches.stalled() or ("" if self.started else "the API server was not reached yet"))

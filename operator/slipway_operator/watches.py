@@ -23,19 +23,21 @@ class Watches:
     def __init__(self, *, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or asyncio.get_running_loop().time
         self._seen: dict[str, float] = {}
-        self._expected: dict[tuple[str, str], tuple[int, float]] = {}
+        self._newest: dict[str, int] = {}
+        self._expected: dict[str, dict[int, float]] = {}
 
-    def touch(self, kind: str, uid: str, version: int, *, gone: bool = False) -> None:
-        """An event has come."""
+    def touch(self, kind: str, version: int) -> None:
+        """An event has come. Events of a kind come in the order of their versions."""
         self._seen[kind] = self._clock()
-        expected = self._expected.get((kind, uid))
-        if expected is not None and (gone or version >= expected[0]):
-            del self._expected[(kind, uid)]
+        self._newest[kind] = newest = max(version, self._newest.get(kind, 0))
+        waited = self._expected.get(kind)
+        if waited:
+            self._expected[kind] = {each: since for each, since in waited.items() if each > newest}
 
-    def expect(self, kind: str, uid: str, version: int) -> None:
-        """We have written; the watch must deliver this version or a later one."""
-        first = self._expected.get((kind, uid), (0, self._clock()))[1]
-        self._expected[(kind, uid)] = (version, first)
+    def expect(self, kind: str, version: int) -> None:
+        """We have written; the watch must deliver this version or a later one, if it has not already done so."""
+        if version > self._newest.get(kind, 0):
+            self._expected.setdefault(kind, {}).setdefault(version, self._clock())
 
     def start_canary(self) -> None:
         """From now on the Lease is watched."""
@@ -47,7 +49,8 @@ class Watches:
         canary = self._seen.get(LEASE.name)
         if canary is not None and now - canary > CANARY_SECONDS:
             return f"no event of our own Lease for {now - canary:.0f} s"
-        for (kind, _), (_, since) in self._expected.items():
+        for kind, waited in self._expected.items():
+            since = min(waited.values(), default=now)
             if now - since > ECHO_SECONDS:
                 return f"a write to a {kind} has not come back for {now - since:.0f} s"
         return ""

@@ -125,9 +125,8 @@ class Watching:
         async def take_note(event: kopf.RawEvent, **_: object) -> None:
             raw = cast(RawObject, event["object"])
             metadata = raw["metadata"]
-            gone = event["type"] == "DELETED"
-            self._watches.touch(kind.name, metadata["uid"], int(metadata["resourceVersion"]), gone=gone)
-            if gone:
+            self._watches.touch(kind.name, int(metadata["resourceVersion"]))
+            if event["type"] == "DELETED":
                 dropped = self._cache.drop(kind.name, metadata["namespace"], metadata["name"], metadata["uid"])
                 self._announce(dropped)
             else:
@@ -137,7 +136,7 @@ class Watching:
 
     async def _lease_event(self, event: kopf.RawEvent, **_: object) -> None:
         metadata = cast(RawObject, event["object"])["metadata"]
-        self._watches.touch(LEASE.name, metadata["uid"], int(metadata["resourceVersion"]))
+        self._watches.touch(LEASE.name, int(metadata["resourceVersion"]))
 
     def _put(self, kind: Kind, raw: RawObject) -> set[Key]:
         if kind in OWNERS:

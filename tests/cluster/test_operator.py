@@ -48,7 +48,7 @@ async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
 
 async def _ask(client: aiohttp.ClientSession, count: int) -> list[dict[str, Any] | Refusal]:
     """So many questions, a few at a time, as several people would ask."""
-    at_once = asyncio.Semaphore(8)
+    at_once = asyncio.Semaphore(16)
 
     async def one() -> dict[str, Any] | Refusal:
         async with at_once:

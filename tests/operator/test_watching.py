@@ -122,7 +122,7 @@ def test_watching_has_stalled_when_our_own_lease_is_silent() -> None:
     watches.start_canary()
     moment += CANARY_SECONDS - 1
     assert watches.stalled() == ""
-    watches.touch(LEASE.name, "u", 1)
+    watches.touch(LEASE.name, 1)
     moment += CANARY_SECONDS - 1
     assert watches.stalled() == ""
     moment += 2
@@ -132,11 +132,21 @@ def test_watching_has_stalled_when_our_own_lease_is_silent() -> None:
 def test_watching_has_stalled_when_our_own_writes_do_not_come_back() -> None:
     moment = 0.0
     watches = Watches(clock=lambda: moment)
-    watches.expect("Deployment", "u", 7)
-    watches.expect("Service", "v", 3)
-    watches.touch("Service", "v", 4)
-    watches.touch("Deployment", "u", 6)
+    watches.expect("Service", 3)
+    watches.touch("Service", 4)
+    watches.expect("Deployment", 7)
+    watches.touch("Deployment", 6)
     moment += ECHO_SECONDS + 1
     assert "Deployment" in watches.stalled()
-    watches.touch("Deployment", "u", 9, gone=True)
+    watches.touch("Deployment", 9)
     assert watches.stalled() == ""
+
+
+def test_a_write_whose_event_came_before_its_answer_is_not_waited_for() -> None:
+    moment = 0.0
+    watches = Watches(clock=lambda: moment)
+    watches.touch("Service", 8)
+    watches.expect("Service", 8)
+    watches.expect("Service", 5)
+    moment += 10 * ECHO_SECONDS
+    assert watches.stalled() == "", "a write that changed nothing has no event either"

@@ -180,7 +180,7 @@ class Executor:
 
     def _wrote(self, kind: str, raw: Mapping[str, Any]) -> None:
         metadata = raw["metadata"]
-        self._watches.expect(kind, metadata["uid"], int(metadata["resourceVersion"]))
+        self._watches.expect(kind, int(metadata["resourceVersion"]))
 
 
 class NameTakenError(Exception):

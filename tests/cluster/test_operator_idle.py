@@ -1,0 +1,69 @@
+"""Idle means idle: a hundred agents that are Ready cost no write, nor does restarting the operator."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster import Installation
+from tests.support.kwok import fake_node, real_pods_again
+from tests.support.operator_bench import Bench, bench, serving, wait, written
+
+__all__ = ["bench", "serving"]
+pytestmark = pytest.mark.cluster
+
+AGENTS = 100
+IDLE_SECONDS = 60
+SYSTEM = "slipway-system"
+
+
+@pytest.fixture
+def crowd(serving: Bench, installation: Installation, kubeconfig: Path) -> Iterator[Bench]:
+    """A hundred agents on a fake node, which share one real index."""
+    with fake_node(installation.kube, kubeconfig):
+        serving.apply(*(serving.agent(f"agent-{number:03}") for number in range(AGENTS)))
+        wait(lambda: ready(serving) >= AGENTS, lambda: f"{ready(serving)} of {AGENTS} agents are Ready")
+        yield serving
+        serving.installation.kube.run("delete", "agents", "--all", f"--namespace={serving.namespace}", "--timeout=120s")
+
+
+def ready(bench: Bench) -> int:
+    return sum(
+        condition["status"] == "True"
+        for agent in bench.items("agents")
+        for condition in agent.get("status", {}).get("conditions", [])
+        if condition["type"] == "Ready"
+    )
+
+
+def test_a_hundred_agents_that_are_ready_cost_no_write(crowd: Bench) -> None:
+    kube = crowd.installation.kube
+    pause(10)
+    since = datetime.now(UTC)
+    pause(IDLE_SECONDS)
+    assert resources(crowd, since) == {"leases"}
+    with real_pods_again(kube):
+        since = datetime.now(UTC)
+        kube.run("rollout", "restart", "deployment/slipway-operator", f"--namespace={SYSTEM}")
+        kube.run("rollout", "status", "deployment/slipway-operator", f"--namespace={SYSTEM}", "--timeout=180s")
+        pods = {pod["metadata"]["name"] for pod in crowd.installation.pods(SYSTEM, component="operator")}
+
+        def leads() -> bool:
+            lease = kube.get("lease", "slipway-operator", f"--namespace={SYSTEM}")
+            return lease["spec"].get("holderIdentity") in pods
+
+        wait(leads, lambda: "one of the new pods leads")
+        pause(IDLE_SECONDS)
+        assert resources(crowd, since) == {"leases"}
+
+
+def resources(bench: Bench, since: datetime) -> set[str]:
+    """What the operator wrote since then."""
+    return {resource for _, resource, _ in written(bench.installation, since)}
+
+
+def pause(seconds: float) -> None:
+    """Let time pass: nothing is to happen, so there is nothing to wait for."""
+    until = datetime.now(UTC).timestamp() + seconds
+    wait(lambda: datetime.now(UTC).timestamp() > until, lambda: "time passes", deadline=seconds + 10)
