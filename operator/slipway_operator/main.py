@@ -106,7 +106,8 @@ async def _lead(
             tasks.create_task(_measure_forever(queue, cache, watches), name="measure"),
             *(tasks.create_task(watching.watch_config_maps_forever(*scope)) for scope in since.items()),
         ]
-        watches.start_canary()
+        if not settings.watch_namespaces or settings.release_namespace in settings.watch_namespaces:
+            watches.start_canary()
         for each in tuple(cache.keys()):
             queue.add(each)
         background += [tasks.create_task(work_forever(queue, cache, controllers)) for _ in range(settings.workers)]

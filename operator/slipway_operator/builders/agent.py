@@ -109,7 +109,10 @@ def _network_policy(owner: Owner, settings: BuildSettings, indexes: Sequence[str
         owner,
         _agent_labels(owner),
         selector={AGENT_LABEL: owner.name},
-        ingress=[policies.from_release(settings, "gateway", "operator", port=policies.HTTP_PORT)],
+        ingress=[
+            policies.from_release(settings, "gateway", "operator", port=policies.HTTP_PORT),
+            policies.from_metrics(port=policies.HTTP_PORT),
+        ],
         egress=[
             policies.to_dns(),
             *policies.to_platform(settings),

@@ -7,12 +7,14 @@ except for the ports of the store and of the telemetry collector, which may live
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from slipway_crds.meta import COMPONENT_LABEL
+from slipway_crds.meta import COMPONENT_LABEL, GROUP
 from slipway_operator.builders.inputs import BuildSettings, Owner, child
 from slipway_operator.kinds import NETWORK_POLICY
 from slipway_operator.manifests import JsonObject, Manifest
 
 METADATA_ADDRESSES = ("169.254.0.0/16",)
+METRICS_LABEL = f"{GROUP}/metrics"
+"""On a namespace, by its administrator: what runs there may read the metrics of agents."""
 HTTP_PORT = 8080
 CHROMA_PORT = 8000
 
@@ -47,6 +49,14 @@ def from_release(settings: BuildSettings, *components: str, port: int) -> JsonOb
             }
             for component in components
         ],
+        "ports": [{"protocol": "TCP", "port": port}],
+    }
+
+
+def from_metrics(*, port: int) -> JsonObject:
+    """In from the namespaces whose collectors may read metrics: those that an administrator has labelled."""
+    return {
+        "from": [{"namespaceSelector": {"matchLabels": {METRICS_LABEL: "true"}}}],
         "ports": [{"protocol": "TCP", "port": port}],
     }
 

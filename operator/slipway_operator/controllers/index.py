@@ -74,7 +74,8 @@ class IndexController:
         view = self._view(resource, index)
         run = view.runs.current or view.runs.unfinished
         store_problem = ""
-        if run is None or (not run.finished and run.running_pod is None):
+        about_to_start = run is None and view.ingestion is not None
+        if about_to_start or (run is not None and not run.finished and run.running_pod is None):
             store_problem = await self._store_problem(resource.key)
         progress = ""
         if run is not None and not run.finished and run.running_pod is not None:
