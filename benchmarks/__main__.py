@@ -11,9 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import machine, reports
+from benchmarks import reports
 from benchmarks.figures import BenchmarkFailed, Report
+from devcluster.errors import DevclusterError
+from slipway_demo.errors import DemoError
 
+KNOWN = (BenchmarkFailed, DevclusterError, DemoError)
 NAMES = ("question", "startup", "scale")
 console = Console(highlight=False)
 
@@ -36,21 +39,29 @@ def main() -> int:
 
 def run(name: str, reduced: bool, wait: float, results: Path | None) -> bool:
     """Run one benchmark and print what it finds. False if it could not be run."""
-    with console.status(f"{name}: waiting for a quiet machine"):
-        load = machine.wait_until_quiet(0 if reduced else wait)
     measure = importlib.import_module(f"benchmarks.{name}").measure
     try:
         with console.status(f"{name}: measuring"):
-            report: Report = asyncio.run(measure(reduced=reduced, load_before=load))
-    except BenchmarkFailed as error:
-        console.print(f"{name} could not be measured: {error}", style="red", markup=False)
-        return False
+            report: Report = asyncio.run(measure(reduced=reduced, wait=0 if reduced else wait))
+    except KNOWN as error:
+        return unmeasured(name, error)
+    except ExceptionGroup as errors:  # from tasks that ran beside each other
+        known, others = errors.split(KNOWN)
+        if known is None or others is not None:
+            raise
+        return unmeasured(name, known.exceptions[0])
     console.print(reports.table(report))
     for note in report.notes:
         console.print(f"- {note}", markup=False)
     if results:
         console.print(f"written to {reports.save(report, results)}", markup=False)
     return True
+
+
+def unmeasured(name: str, error: Exception) -> bool:
+    """Say why there are no figures."""
+    console.print(f"{name} could not be measured: {error}", style="red", markup=False)
+    return False
 
 
 def write_page() -> None:

@@ -1,5 +1,6 @@
 """The machine that is measured on, and whether it is quiet enough to measure."""
 
+import asyncio
 import os
 import platform
 import re
@@ -40,11 +41,11 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
-def wait_until_quiet(seconds: float) -> float:
+async def quiet(seconds: float) -> float:
     """Wait for others to be done, at most so long; returns the load that is left."""
     deadline = time.monotonic() + seconds
-    while load() >= QUIET and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    while load() >= QUIET and time.monotonic() < deadline:  # noqa: ASYNC110 (nothing wakes us when others are done)
+        await asyncio.sleep(POLL_SECONDS)
     return load()
 
 

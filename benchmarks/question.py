@@ -62,8 +62,8 @@ class Costs:
     embedding: float
 
 
-async def measure(*, reduced: bool, load_before: float) -> Report:
-    """Run the benchmark."""
+async def measure(*, reduced: bool, wait: float) -> Report:
+    """Run the benchmark. `wait`: seconds that may be waited for a quiet machine once all is set up."""
     size = REDUCED if reduced else FULL
     async with AsyncExitStack() as entered:
         made = await entered.enter_async_context(stack.parts())
@@ -75,6 +75,7 @@ async def measure(*, reduced: bool, load_before: float) -> Report:
         questions = await simple_questions(through)
         for ask in (through, in_process):
             await ask_all(ask, questions, count=WARM_UP, in_flight=max(CONCURRENCY))
+        load = await machine.quiet(wait)
         ours, theirs, costs = await _rounds(
             through, in_process, questions=questions, size=size, host=host, gateway=gateway
         )
@@ -83,7 +84,7 @@ async def measure(*, reduced: bool, load_before: float) -> Report:
     return machine.report(
         "question",
         _figures(ours, theirs, costs, rss),
-        load_before=load_before,
+        load_before=load,
         reduced=reduced,
         packages=("onnxruntime", "starlette", "uvicorn", "aiohttp", "asyncpg", "chromadb"),
         notes=[
