@@ -13,7 +13,7 @@ from aiohttp import web
 
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime.knowledge.documents import Contents, joined, read_folder
-from slipway_runtime.knowledge.embedding import MiniLM
+from slipway_runtime.knowledge.embedding import MiniLM, TextTooLong
 from slipway_runtime.knowledge.ingestion import PATIENCE, Ingestion, NothingToIngest
 from slipway_runtime.knowledge.model_files import ModelMissing
 from slipway_runtime.knowledge.patience import patiently
@@ -108,7 +108,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         raise IngestionFailed("NoDocuments", str(error)) from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed("IngestionFailed", f"gave up after {patience:.0f} s: {error}") from error
-    except ModelMissing as error:
+    except (ModelMissing, TextTooLong) as error:
         raise IngestionFailed("IngestionFailed", str(error)) from error
     finally:
         await vectors.close()
