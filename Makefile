@@ -60,6 +60,17 @@ eval: venv model ## The handbook's cases, as a gate
 bench-rag: venv model ## Retrieval, extraction and abstention on questions nobody here wrote: DATA=folder of CLAPnq
 	$(PY) benchmarks/rag.py $(or $(DATA),$(error say where CLAPnq lies: make bench-rag DATA=folder)) $(ARGS)
 
+RAGAS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/ragas-$(shell sha256sum requirements/ragas.txt | cut -c1-16)
+ragas: venv model ## The handbook's answers by ragas's metrics that need no model
+	[ -x $(RAGAS)/bin/python ] || $(PYTHON) -m venv $(RAGAS)
+	$(BIN)/uv pip sync -q --python $(RAGAS)/bin/python --require-hashes requirements/ragas.txt
+	@mkdir -p .make && { $(BIN)/slipway eval -f examples/handbook --json .make/eval.json >/dev/null || [ $$? = 1 ]; }
+	$(RAGAS)/bin/python scripts/ragas_scores.py .make/eval.json $(ARGS)
+
+bench: venv model ## Latency, CPU, memory and scale beside their bars, into benchmarks/results and docs [ARGS="question startup"]
+	$(PY) -m benchmarks $(ARGS)
+	$(PY) -m benchmarks docs
+
 ##@ Work on it
 generate: venv ## Write every generated file
 	$(PY) -m slipway_crds.generate
@@ -74,6 +85,7 @@ lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgra
 	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	for set in runtime operator uv; do \
 	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
+	$(BIN)/$(LOCK) $(ARGS) requirements/ragas.in -o requirements/ragas.txt
 	for set in chroma postgres; do \
 	  $(BIN)/$(LOCK) $(ARGS) --no-deps requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -94,4 +106,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated eval bench-rag generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated eval bench-rag ragas bench generate format lock venv model help
