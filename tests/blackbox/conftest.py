@@ -98,7 +98,7 @@ def _wait_for_url(process: subprocess.Popen[bytes], log: Path) -> str:
 async def client(target: Target) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the gateway, with its key."""
     headers = {"Authorization": f"Bearer {target.key}"} if target.key else {}
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=300)
     async with aiohttp.ClientSession(target.url, headers=headers, timeout=timeout) as session:
         yield session
 

@@ -5,6 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -238,8 +239,11 @@ async def test_beyond_its_own_bound_the_gateway_refuses_at_once(start_front: Sta
     assert (await waiting).status == 404
 
 
-async def test_a_thousand_at_once_are_answered_or_refused(start_front: StartFront, start_host: StartHost) -> None:
-    urls = [(await start_host(name=name, in_flight=20))[1] for name in ("a", "b")]
+async def test_a_thousand_at_once_are_answered_or_refused(
+    start_front: StartFront, start_host: StartHost, tmp_path: Path
+) -> None:
+    # A store each: one SQLite file under two hosts would make them wait for each other's writes.
+    urls = [(await start_host(name=name, dsn=f"sqlite:///{tmp_path}/{name}.db", in_flight=20))[1] for name in "ab"]
     front = await start_front()
     front.routes.set(SUPPORT, urls)
 
@@ -249,13 +253,14 @@ async def test_a_thousand_at_once_are_answered_or_refused(start_front: StartFron
             if response.status == 200:
                 assert body["answer"] == ANSWER
             else:
-                assert body["reason"] == "Overloaded"
+                assert response.status in (429, 503), body
                 assert int(response.headers["Retry-After"]) > 0
             return response.status
 
     codes = Counter(await asyncio.gather(*(ask() for _ in range(1000))))
-    assert codes.keys() <= {200, 429}
-    assert codes[200] >= 40
+    assert codes.total() == 1000
+    assert codes[200] >= 40, codes
+    assert codes[429] > 0, codes
     assert front.gateway.bound.taken == 0
     assert await ask() == 200
 
