@@ -110,14 +110,21 @@ class KubeClient:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._request("PUT", kind.path(namespace, name), verb="update", query=query, body=body)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str, propagation: str = "Background") -> None:
-        """Delete this very object; nothing happens if it is gone or another of the name has taken its place."""
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, propagation: str = "Background"
+    ) -> RawObject | None:
+        """Delete this very object; nothing happens if it is gone or another of the name has taken its place.
+
+        Returns the object if it is still there and waits for something, such as its dependents.
+        """
         options: JsonObject = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
         try:
-            await self._request("DELETE", kind.path(namespace, name), verb="delete", body=options)
+            answer = await self._request("DELETE", kind.path(namespace, name), verb="delete", body=options)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
+            return None
+        return answer if "deletionTimestamp" in answer.get("metadata", {}) else None
 
     async def get(self, kind: Kind, namespace: str, name: str) -> RawObject | None:
         """None if there is none."""

@@ -113,11 +113,7 @@ def bench(installation: Installation) -> Iterator[Bench]:
 @pytest.fixture
 def serving(bench: Bench) -> Bench:
     """The namespace with a small index and an agent that serves."""
-    texts = {
-        "a.md": "# Drains\n\nA pod that drains takes no new question. It finishes what it has and then goes away.\n",
-        "b.md": "# Scores\n\nAn answer that scores below the threshold is not given. The agent abstains instead.\n",
-    }
-    bench.apply(manifests.documents(bench.namespace, **texts), manifests.index(bench.namespace), bench.agent())
+    bench.apply(manifests.documents(bench.namespace), manifests.index(bench.namespace), bench.agent())
     bench.until_condition("vectorindexes", "handbook")
     bench.until_condition("agents", "support")
     return bench

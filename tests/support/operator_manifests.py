@@ -2,6 +2,11 @@
 
 from typing import Any
 
+TEXTS = {
+    "a.md": "# Drains\n\nA pod that drains takes no new question. It finishes what it has and then goes away.\n",
+    "b.md": "# Scores\n\nAn answer that scores below the threshold is not given. The agent abstains instead.\n",
+}
+
 
 def agent(namespace: str, name: str = "support", *, min_score: str = "0.45", **spec: Any) -> dict[str, Any]:
     """An Agent that reads the index `handbook`."""
@@ -34,5 +39,5 @@ def documents(namespace: str, **data: str) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "documents", "namespace": namespace},
-        "data": data or {"a.md": "# A", "b.md": "# B"},
+        "data": data or TEXTS,
     }

@@ -59,12 +59,10 @@ class AgentController:
             await self._executor.refuse(resource, trouble, now=now)
             return None
         view = self._view(resource, resource.model)
-        plan = self._plan(view, now)
-        if _unsettled(view, plan):
+        if _unsettled(view):
             store_problem, readiness = await self._store_problem(key), await self._readiness(key)
             view = self._view(resource, resource.model, store_problem=store_problem, readiness=readiness)
-            plan = self._plan(view, now)
-        wake_after = await self._executor.execute(resource, plan, now=now)
+        wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)
         # A store that is away is asked again soon, whatever else there is to wait for.
         return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
 
@@ -108,9 +106,12 @@ class AgentController:
         return ""
 
 
-def _unsettled(view: AgentView, plan: Plan) -> bool:
-    """Whether the store and the pods have to be asked: not while everything serves, so that idle means idle."""
+def _unsettled(view: AgentView) -> bool:
+    """Whether the store and the pods have to be asked: not while everything serves, so that idle means idle.
+
+    An edit of an agent that serves asks nobody either: what its pods use is there.
+    """
     if isinstance(view.resolve(), tuple):
         return False
     states = [each.detail for each in view.deployments if isinstance(each.detail, DeploymentState)]
-    return not states or any(not state.complete for state in states) or any(not each.adopt for each in plan.apply)
+    return not states or any(not state.complete for state in states)

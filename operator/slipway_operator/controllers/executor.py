@@ -169,13 +169,15 @@ class Executor:
 
     async def _delete(self, delete: Delete) -> None:
         child = delete.child
-        await self._kube.delete(
-            KINDS[child.kind],
-            child.namespace,
-            child.name,
-            uid=child.uid,
-            propagation="Foreground" if delete.foreground else "Background",
-        )
+        propagation = "Foreground" if delete.foreground else "Background"
+        kind = KINDS[child.kind]
+        leaving = await self._kube.delete(kind, child.namespace, child.name, uid=child.uid, propagation=propagation)
+        if leaving is not None:
+            affected = self._cache.put_child(project(child.kind, leaving))
+        else:
+            affected = self._cache.drop_child(child.key, child.uid)
+        for key in affected:
+            self._enqueue(key)
         logger.info("deleted", extra={"object": f"{child.kind} {child.namespace}/{child.name}"})
 
     def _wrote(self, kind: str, raw: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from slipway_operator.projections import Child
 @dataclass(frozen=True, kw_only=True)
 class Apply:
     """An object to be applied. `adopt` is false where nothing of ours is known to be there, so that a stranger's
-    object of the same name is left alone. `gated` rolls wait for their turn."""
+    object of the same name is left alone. `gated` rolls wait for their turn. `drift` is what somebody else changed."""
 
     manifest: Manifest
     adopt: bool
@@ -79,7 +79,9 @@ def changes(manifests: list[Manifest], children: Mapping[tuple[str, str], Child]
         outdated = child.applied != stamped["metadata"].get("annotations", {})[APPLIED_ANNOTATION]
         # A Job's template cannot be changed; one that runs, or has run, is left with the image it has.
         if drift or (outdated and manifest["kind"] != JOB.name):
-            needed.append(Apply(manifest=stamped, adopt=bool(child.owned) or child.owner_uid == owner_uid, drift=drift))
+            adopt = bool(child.owned) or child.owner_uid == owner_uid
+            # What is new in a newer manifest is nobody's doing but ours.
+            needed.append(Apply(manifest=stamped, adopt=adopt, drift=() if outdated else drift))
     return needed
 
 
