@@ -57,7 +57,9 @@ def start_front(stack: AsyncExitStack, signer: IdentitySigner) -> StartFront:
         gateway = await stack.enter_async_context(assembled(chosen, routes=RouteTable(), signer=signer))
         url = await stack.enter_async_context(served(create_app(gateway)))
         client = await stack.enter_async_context(
-            aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=300))
+            aiohttp.ClientSession(
+                url, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=300)
+            )
         )
         return Front(gateway, client, url)
 
