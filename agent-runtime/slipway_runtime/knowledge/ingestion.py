@@ -67,6 +67,12 @@ class Plan:
     chunks: Mapping[Key, set[str]]
     """Ids of the chunks that the build has of each document."""
 
+    @property
+    def keeps_chunks(self) -> bool:
+        """Whether chunks of documents that are neither changed nor removed remain."""
+        touched = {(document.source, document.name) for document in self.changed} | set(self.removed)
+        return any(ids for key, ids in self.chunks.items() if key not in touched)
+
 
 def make_plan(
     contents: Contents,
@@ -153,6 +159,8 @@ class Ingestion:
         plan = await self._patiently(lambda: self._plan(contents))
         cut = [(document, await asyncio.to_thread(self._chunker.chunks, document)) for document in plan.changed]
         total = sum(len(chunks) for _, chunks in cut)
+        if not total and not plan.keeps_chunks:
+            raise NothingToIngest("the documents hold nothing to quote, headings at most: put sentences under them")
         self._progress(0, total)
         done = 0
         for document, chunks in cut:
