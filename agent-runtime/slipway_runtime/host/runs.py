@@ -188,8 +188,8 @@ class Runs:
         seen: store.Look | None = None
         while True:
             active = self._active.get(run_id)
-            # The log has one attempt; what came before it is in the store.
-            if active and (seen or active.work.lease.attempt == 1):
+            # The log has one attempt. What came before it is in the store, whole once that attempt has been seen there.
+            if active and (seen.attempt if seen else 1) >= active.work.lease.attempt:
                 if (active.work.agent, active.work.caller) != (agent, caller):
                     raise run_not_found()
                 async with aclosing(active.run_log.follow(after, watch=watch)) as events:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,9 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.runs import Ask
 from slipway_runtime.host.service import Host
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.store import runs as stored
 from slipway_runtime.store.database import Database, open_database
-from slipway_runtime.store.runs import look
+from slipway_runtime.store.runs import Work, look
 from slipway_runtime.store.sessions import delete_session, read_session
 from tests.support.scripts import AGENT, Gated, Scripted, StartHost, ask, at_once, gather, hosted, types
 from tests.support.waiting import until, until_async
@@ -365,3 +368,37 @@ async def test_whoever_sees_the_answer_may_ask_again_at_once(start_host: StartHo
         if event.event.type == "done":
             await begin(host, second)
     assert types(await answer(host, second)) == SHORT
+
+
+async def test_what_the_first_attempt_stored_last_is_seen_too(
+    start_host: StartHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host stores events after its heir looked at the run, and before the heir took it over."""
+    monkeypatch.setattr(runs, "LEASE_SECONDS", -1.0)
+    script = Gated()
+    first = await start_host(hosted(script), alive=False)
+    asked = ask()
+    await begin(first, asked)
+    monkeypatch.setattr(runs, "LEASE_SECONDS", 30.0)
+    second = await start_host(hosted(at_once))
+    take_over = stored.take_over
+
+    async def late(*arguments: Any, **options: Any) -> Work | None:
+        seen = await answer_so_far(first, asked, count=3)
+        assert types(seen) == ["started", "retrieved", "delta"]
+        taken: Work | None = await take_over(*arguments, **options)
+        return taken
+
+    monkeypatch.setattr(stored, "take_over", late)
+    assert types(await answer(second, asked)) == ["started", "retrieved", "delta", "restarted", *SHORT]
+
+
+async def answer_so_far(host: Host, asked: Ask, *, count: int) -> list[NumberedEvent]:
+    """The first events of a run that has not ended."""
+    seen: list[NumberedEvent] = []
+    async with aclosing(host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller)) as events:
+        async for event in events:
+            seen.append(event)
+            if len(seen) == count:
+                break
+    return seen
