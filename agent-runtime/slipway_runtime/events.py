@@ -19,7 +19,7 @@ class Citation(EventModel):
     """A verbatim quote and where it stands."""
 
     index: str
-    """Name of the VectorIndex."""
+    """Name of the entry in the agent's `knowledge` list."""
     source: str
     document: str
     heading: str
