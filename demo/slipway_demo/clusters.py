@@ -30,6 +30,10 @@ class Target(Protocol):
     def owned(self) -> bool:
         """Whether the demo made the cluster, and so may remove it."""
 
+    @property
+    def removal(self) -> str:
+        """The command that removes what the demo made."""
+
     def start(self) -> None:
         """Make sure that the cluster runs. Raises DemoError or DevclusterError with what to do when it does not."""
 
@@ -58,6 +62,7 @@ class Devcluster:
 
     name: str = settings.DEFAULT_NAME
     owned: bool = True
+    removal: str = "make down"
 
     def start(self) -> None:
         wanted = settings.cluster(self.name)
@@ -100,6 +105,10 @@ class Given:
     registry: str | None
     owned: bool = False
 
+    @property
+    def removal(self) -> str:
+        return f"make down CONTEXT={self.context}"
+
     def start(self) -> None:
         if not self.kube().works("get", "--raw=/readyz"):
             raise DemoError(
@@ -138,6 +147,7 @@ class Kind:
     """A kind cluster, where a docker daemon runs. Written to kind's manual; not tried on a machine with docker yet."""
 
     owned: bool = True
+    removal: str = "make down"
 
     def start(self) -> None:
         if KIND_CLUSTER not in run(["kind", "get", "clusters"]).split():

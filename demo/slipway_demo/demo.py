@@ -16,7 +16,7 @@ from slipway_demo.kube import Kube
 
 NAMESPACE = "demo"
 AGENT = "demo/handbook"
-FIRST_QUESTION = "Why does an agent abstain?"
+FIRST_QUESTION = "What happens to a conversation when a pod is killed?"
 RELEASE_DEADLINE_S = 300
 KINDS_DEADLINE_S = 600
 
@@ -112,4 +112,4 @@ def _say_what_next(target: Target, gateway: str) -> None:
     console.print(f"  {question.curl(gateway, demo_key(), agent=AGENT)}\n", markup=False, soft_wrap=True)
     say("Look around:\n")
     console.print(f"  {target.hint()}\n", markup=False, soft_wrap=True)
-    say("Stop and remove everything: make down\n")
+    say(f"Stop and remove everything: {target.removal}\n")

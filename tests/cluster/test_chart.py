@@ -23,11 +23,22 @@ CRDS = ("agents.slipway.dev", "vectorindexes.slipway.dev")
 RELEASE = ("slipway", f"--namespace={chart.NAMESPACE}")
 
 
+@pytest.fixture(scope="module")
+def empty_namespace(installation: Installation) -> Iterator[str]:
+    """A namespace where the chart is not installed, so that everything in it counts as new."""
+    name = "chart-check"
+    installation.kube.apply([chart.namespace(name)])
+    yield name
+    installation.kube.run("delete", "namespace", name, "--wait=false")
+
+
 @pytest.mark.parametrize("name", sorted(MATRIX))
-def test_the_api_server_accepts_every_rendering(installation: Installation, tmp_path: Path, name: str) -> None:
+def test_the_api_server_accepts_every_rendering(
+    installation: Installation, tmp_path: Path, empty_namespace: str, name: str
+) -> None:
     values = tmp_path / "values.json"
     values.write_text(json.dumps(MATRIX[name]))
-    options = (f"--namespace={chart.NAMESPACE}", f"--values={values}", "--kube-version=1.34.0")
+    options = (f"--namespace={empty_namespace}", f"--values={values}", "--kube-version=1.34.0")
     rendered = tmp_path / "rendered.yaml"
     rendered.write_text(installation.kube.run_helm("template", "slipway", str(CHART), *options))
     checked = ("--dry-run=server", "--validate=strict", "--server-side", "--force-conflicts", "--field-manager=check")

@@ -90,7 +90,7 @@ async def test_after_a_killed_gateway_pod_a_client_goes_on_where_it_was(
         Transcript([*stream.transcript.events, *rest.events]).assert_whole(answer)
 
 
-async def test_a_thousand_questions_at_once_are_answered_or_refused(asking: aiohttp.ClientSession, answer: str) -> None:
+async def test_a_thousand_questions_at_once_are_answered_or_refused(asking: aiohttp.ClientSession) -> None:
     answer = (await ask(asking))["answer"]
     outcomes = await asyncio.gather(*(ask_or_refusal(asking) for _ in range(1000)))
     answered = [each for each in outcomes if not isinstance(each, Refusal)]

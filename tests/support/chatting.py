@@ -12,7 +12,7 @@ from slipway_runtime.events import Delta
 from tests.support.chat import STREAM, Transcript, events
 
 AGENT = "demo/handbook"
-QUESTION = "Why does an agent abstain?"
+QUESTION = "What happens to a conversation when a pod is killed?"
 CANDIDATES = (
     QUESTION,
     "What is a revision?",
@@ -41,7 +41,8 @@ async def ask(
 
 async def longest(client: aiohttp.ClientSession) -> tuple[str, str]:
     """The candidate with the most sentences in its answer, and that answer: a stream of it stays open for a while."""
-    answers = {question: await ask(client, question) for question in CANDIDATES}
+    found = await asyncio.gather(*(ask(client, question) for question in CANDIDATES))
+    answers = dict(zip(CANDIDATES, found, strict=True))
     question = max(answers, key=lambda each: len(answers[each]["sources"]))
     assert len(answers[question]["sources"]) >= 2, "no candidate has an answer of two sentences: add one that has"
     return question, str(answers[question]["answer"])

@@ -1,0 +1,94 @@
+"""The rights that the chart gives are the rights that are used: the audit log of the whole cluster suite says which.
+
+A right that the log does not show is either explained here or too much. Nothing may have been refused either.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from devcluster import settings
+from tests.chart.conftest import Render
+from tests.chart.conftest import helm as helm
+from tests.chart.conftest import render as render
+from tests.support.cluster import Installation
+
+pytestmark = pytest.mark.cluster
+
+Right = tuple[str, str, str]
+"""API group, resource with its subresource, verb."""
+
+OPERATOR, GATEWAY = "slipway-operator", "slipway-gateway"
+WHOLE_SUITE = {"test_operator.py", "test_gateway.py", "test_chart.py", "test_security.py"}
+
+# Used, but not seen as such in the log, or only when something unusual happens.
+EXPLAINED: dict[tuple[str, str], str] = {
+    ("*", "create"): "server-side apply of a new object is logged as patch, and needs create as well",
+    ("*", "get"): "asked only when an object of the wanted name exists that is not known to be ours",
+    ("pods", "delete"): "a StatefulSet's pod of an outdated template that cannot start",
+    ("events", "create"): "announces a finalizer that was given up on",
+    ("horizontalpodautoscalers", "patch"): "an agent with scaling.max",
+    ("horizontalpodautoscalers", "delete"): "an agent whose scaling.max was removed",
+    ("vectorindexes", "patch"): "the finalizer of deletionPolicy: Delete",
+    ("namespaces", "get"): "an index that is deleted: whether its namespace goes as well",
+}
+
+
+def test_nothing_was_refused_to_operator_or_gateway(installation: Installation) -> None:
+    since = _installed(installation)
+    for account in (OPERATOR, GATEWAY):
+        refused = [
+            (_right(entry), entry["requestURI"])
+            for entry in _log(installation, account)
+            if entry.get("responseStatus", {}).get("code") == 403 and entry["requestReceivedTimestamp"] > since
+        ]
+        assert not refused
+
+
+@pytest.mark.parametrize("account", [OPERATOR, GATEWAY])
+def test_every_right_is_used_or_explained(
+    request: pytest.FixtureRequest, installation: Installation, render: Render, account: str
+) -> None:
+    ran = {item.path.name for item in request.session.items}
+    if not ran >= WHOLE_SUITE:
+        pytest.skip(f"the log is complete only after the whole suite; missing here: {', '.join(WHOLE_SUITE - ran)}")
+    used = {_right(entry) for entry in _log(installation, account)}
+    given = {right for item in render({}) if item["metadata"]["name"] == account for right in _rights(item)}
+    too_much = {
+        (group, resource, verb)
+        for group, resource, verb in given - used
+        if (resource, verb) not in EXPLAINED and ("*", verb) not in EXPLAINED
+    }
+    assert not too_much
+
+
+def _log(installation: Installation, account: str) -> Iterator[dict[str, Any]]:
+    """Finished requests by an account for objects."""
+    user = f"system:serviceaccount:slipway-system:{account}"
+    with settings.cluster(installation.target.name).audit_log.open() as lines:
+        for line in lines:
+            if user in line:
+                entry = json.loads(line)
+                if entry["user"]["username"] == user and "objectRef" in entry:
+                    yield entry
+
+
+def _right(entry: dict[str, Any]) -> Right:
+    about = entry["objectRef"]
+    below = f"/{about['subresource']}" if about.get("subresource") else ""
+    return about.get("apiGroup", ""), about["resource"] + below, entry["verb"]
+
+
+def _rights(item: dict[str, Any]) -> Iterator[Right]:
+    for rule in item.get("rules", []):
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield from ((group, resource, verb) for verb in rule["verbs"])
+
+
+def _installed(installation: Installation) -> str:
+    """When the release's present rights were written."""
+    role = installation.kube.get("clusterrole", OPERATOR, "--show-managed-fields")
+    return max(str(entry.get("time", "")) for entry in role["metadata"]["managedFields"])
