@@ -81,6 +81,6 @@ def container_trouble(container: Object) -> str:
         return f"{waiting.get('reason')} {detail}".strip()
     if (ended := state.get("terminated")) and ended.get("exitCode"):
         return f"ended with status {ended['exitCode']} {ended.get('reason', '')} {ended.get('message', '')}".strip()
-    if state.get("running") and not container.get("ready", True):
+    if "running" in state and not container.get("ready", True):
         return "running, but not ready"
     return ""
