@@ -46,7 +46,8 @@ class DeploymentState:
     @property
     def complete(self) -> bool:
         """Every pod that it is asked for is of the newest template and available, and no other is left."""
-        return self.seen and self.updated >= self.replicas and self.available >= self.replicas > 0
+        current = self.updated >= self.replicas and self.existing <= self.updated
+        return self.seen and current and self.available >= self.replicas > 0
 
     @property
     def rolling(self) -> bool:

@@ -68,7 +68,7 @@ async def test_an_edit_that_changes_answers_takes_over_only_when_it_can(
         found = await until_states(world, namespace, "Serving")
         assert old not in found
         for kind in ("Deployment", "Service", "ConfigMap"):
-            assert [child["metadata"]["name"] for child in await world.children(kind, namespace)].count(old) == 0
+            await until_async(lambda kind=kind: _is_gone(world, kind, namespace, old), f"its {kind} goes, too")  # type: ignore[misc]
 
 
 async def test_a_newer_spec_cancels_a_candidate_and_going_back_is_cheap(

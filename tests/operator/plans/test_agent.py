@@ -114,6 +114,7 @@ def test_an_index_that_is_missing_or_was_never_built_is_waited_for() -> None:
         ),
         ({"replicas": 0}, {}, "False", "ScaledToZero", "Pending"),
         ({"replicas": 2, "available": 1}, {}, "True", "Serving", "Progressing"),
+        ({"existing": 2, "updated": 1}, {}, "True", "Serving", "Progressing"),
         ({}, {"store_problem": "Postgres is away"}, "True", "Serving", "Ready"),
     ],
 )
@@ -169,6 +170,17 @@ def test_pods_that_cannot_run_are_stalled_once_the_deadline_has_passed(
     assert words in condition(late, "Stalled")["message"]
     assert condition(late, "Reconciling") == {}
     assert late.status["phase"] == "Stalled"
+
+
+def test_an_upgrade_whose_pods_cannot_run_is_stalled_while_the_old_ones_serve() -> None:
+    name = current()
+    progressing = {"type": "Progressing", "status": "False", "lastTransitionTime": OVERDUE}
+    available = {"type": "Available", "status": "True", "lastTransitionTime": OVERDUE}
+    rolling = deployment(name, existing=2, updated=1, available=1, conditions=[available, progressing])
+    planned = plan(view(rolling, pod(name, waiting={"reason": "CrashLoopBackOff"}, restarts=3)))
+    assert condition(planned, "Ready")["status"] == "True"
+    assert condition(planned, "Stalled")["reason"] == "PodCrashing"
+    assert planned.status["phase"] == "Degraded"
 
 
 def test_pods_that_may_not_be_made_are_stalled_with_the_refusal() -> None:
