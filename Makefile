@@ -96,7 +96,7 @@ $(VENV_STAMP):
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; }
 	[ -x $(PY) ] || $(PYTHON) -m venv .venv
 	$(PY) -m pip install -q --require-hashes --only-binary :all: -r requirements/uv.txt
-	$(BIN)/uv pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install -q --compile-bytecode --require-hashes -r requirements/dev.txt
 	$(BIN)/uv pip install -q --no-deps --no-build-isolation $(patsubst %/pyproject.toml,-e ./%,$(wildcard */pyproject.toml))
 	@rm -f .venv/.installed-*; touch $@
 
