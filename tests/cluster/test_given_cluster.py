@@ -1,4 +1,4 @@
-"""`make demo CONTEXT=... REGISTRY=...` on a cluster that is the user's own, and `make down` that leaves it as it was."""
+"""`make demo CONTEXT=... REGISTRY=...` on a cluster of the user's own, and `make down` that leaves it as it was."""
 
 import os
 import subprocess
