@@ -12,6 +12,8 @@ from devcluster import binaries, recipes
 
 NODES = 10
 ANNOTATION = ("kwok.x-k8s.io/node", "fake")
+FAKES = "type=kwok"
+"""Selects these nodes."""
 LEASE_SECONDS = 40
 CAPACITY = {"cpu": "64", "memory": "512Gi", "pods": "250"}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import fleet, floor, machine
 from benchmarks.audit import AuditLog, Write
-from benchmarks.fakes import fake_nodes
+from benchmarks.fakes import FAKES, fake_nodes
 from benchmarks.figures import BenchmarkFailed, Figure, Report, median_ratio, percentile
 from benchmarks.kubernetes_http import KubernetesHttp, connected
 from benchmarks.population import agent_name, sources
@@ -30,6 +30,7 @@ from tests.support.waiting import until_async
 
 CLUSTER = "bench"
 OURS, BARE = "fleet", "floor"
+OPERATORS = "--selector=slipway.dev/component=operator"
 DRAIN_SECONDS = 15
 QUIET_SECONDS = 5.0
 RATIO_BAR = 1.5
@@ -154,17 +155,22 @@ async def ready(site: Site) -> AsyncIterator[None]:
 
 
 async def operator(site: Site, *, replicas: int) -> None:
-    """Have so many operators, on the real node, which is closed again afterwards."""
-    await site.kubectl("uncordon", NODE_NAME)
+    """Have so many operators, on the real node; whatever comes next runs on the fake ones."""
+    await take_pods(site, real=True)
     where = f"--namespace={chart.NAMESPACE}"
     await site.kubectl("scale", "deployment/slipway-operator", where, f"--replicas={replicas}")
     if replicas:
         await site.kubectl("rollout", "status", "deployment/slipway-operator", where, "--timeout=120s")
         await until_async(site.leader, "an operator leads", deadline=120)
     else:
-        label = "--selector=slipway.dev/component=operator"
-        await site.kubectl("wait", "--for=delete", "pod", label, where, "--timeout=120s")
-    await site.kubectl("cordon", NODE_NAME)
+        await site.kubectl("wait", "--for=delete", "pod", OPERATORS, where, "--timeout=120s")
+    await take_pods(site, real=False)
+
+
+async def take_pods(site: Site, *, real: bool) -> None:
+    """Let either the real node or the fake ones take new pods, and not the others."""
+    await site.kubectl("uncordon" if real else "cordon", NODE_NAME)
+    await site.kubectl("cordon" if real else "uncordon", f"--selector={FAKES}")
 
 
 async def _measure(site: Site, size: Size) -> Found:
@@ -220,9 +226,8 @@ async def silence(site: Site) -> None:
 
 async def restart(site: Site) -> None:
     """Replace all of the operator's pods, and wait until one of the new ones leads."""
-    await site.kubectl("uncordon", NODE_NAME)
-    label = "--selector=slipway.dev/component=operator"
-    await site.kubectl("delete", "pod", label, f"--namespace={chart.NAMESPACE}", "--wait=true", "--timeout=120s")
+    await take_pods(site, real=True)
+    await site.kubectl("delete", "pod", OPERATORS, f"--namespace={chart.NAMESPACE}", "--wait=true", "--timeout=120s")
     await operator(site, replicas=2)
 
 
