@@ -70,10 +70,12 @@ ragas: venv model ## The handbook's answers by ragas's metrics that need no mode
 bench: venv model ## Latency, CPU, memory and scale beside their bars, into benchmarks/results and docs [ARGS="question startup"]
 	$(PY) -m benchmarks $(ARGS)
 	$(PY) -m benchmarks docs
+	$(PY) scripts/handbook.py
 
 ##@ Work on it
 generate: venv ## Write every generated file
 	$(PY) -m slipway_crds.generate
+	$(PY) -m benchmarks docs
 	$(PY) scripts/handbook.py
 
 format: venv ## Put imports and layout in order
