@@ -68,6 +68,7 @@ def write_page() -> None:
     """Put the stored results into docs/benchmarks.md."""
     text = reports.markdown(reports.load_all(reports.RESULTS))
     reports.PAGE.write_text(reports.in_page(reports.PAGE.read_text(), text))
+    console.print("docs/benchmarks.md shows the stored results now; `make generate` brings it into the handbook")
 
 
 if __name__ == "__main__":

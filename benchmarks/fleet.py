@@ -22,7 +22,9 @@ def is_ready(agent: Object) -> bool:
     """Whether an Agent's status says Ready of its newest spec."""
     status = agent.get("status", {})
     current = status.get("observedGeneration", -1) >= agent["metadata"]["generation"]
-    return current and any(each["type"] == "Ready" and each["status"] == "True" for each in status["conditions"])
+    return current and any(
+        each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", [])
+    )
 
 
 def is_available(deployment: Object) -> bool:

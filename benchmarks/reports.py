@@ -68,7 +68,7 @@ def load_all(folder: Path) -> list[Report]:
 
 def markdown(reports: Sequence[Report]) -> str:
     """The reports as they stand in the documentation."""
-    parts = []
+    parts = [] if reports else ["None are stored yet."]
     for report in reports:
         rows = [
             f"| {figure.name} | {with_unit(figure.value, figure.unit)} | {_bar(figure)} | {figure.verdict} |"
