@@ -5,10 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from slipway_demo import chart, diagnosis, waiting
+from slipway_demo.errors import DemoError
 from tests.support.cluster import Installation
 
 pytestmark = pytest.mark.cluster
@@ -57,3 +60,41 @@ def test_a_registry_without_a_cluster_is_refused() -> None:
     done = _demo("up", "--registry=registry.example/slipway")
     assert done.returncode == 1
     assert "CONTEXT=name" in done.stderr
+
+
+@pytest.fixture
+def broken(installation: Installation) -> Iterator[str]:
+    """A namespace with an agent that waits for an index, and a pod that ends with words of its own."""
+    name = "broken"
+    reference = {"name": "docs", "indexRef": {"name": "missing"}}
+    agent = {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "Agent",
+        "metadata": {"name": "lonely", "namespace": name},
+        "spec": {"knowledge": [reference]},
+    }
+    container = {
+        "name": "main",
+        "image": f"slipway.local/runtime:{installation.tags['runtime']}",
+        "command": ["sh", "-c", "echo the disk is full; exit 3"],
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "failing", "namespace": name},
+        "spec": {"restartPolicy": "Never", "containers": [container]},
+    }
+    installation.kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, agent, pod])
+    failed = "--for=jsonpath={.status.phase}=Failed"
+    installation.kube.run("wait", f"--namespace={name}", failed, "pod/failing", "--timeout=60s")
+    yield name
+    installation.kube.run("delete", "namespace", name, "--wait=false")
+
+
+def test_what_does_not_come_up_is_said_with_what_to_look_at(installation: Installation, broken: str) -> None:
+    with pytest.raises(DemoError, match=r"Agent lonely: WaitingForIndex"):
+        waiting.for_kinds(installation.kube, broken, deadline_s=5)
+    page = diagnosis.describe(installation.kube, (broken, chart.NAMESPACE))
+    assert "Agent lonely: WaitingForIndex" in page
+    assert "pod broken/failing: ended with status 3" in page
+    assert "    the disk is full" in page

@@ -18,8 +18,8 @@ REGISTRY = Recipe(name="registry", version="3.0.0", package="github.com/distribu
 def registry(cluster: Cluster, folder: Path) -> Iterator[str]:
     """HOST:PORT of a registry that keeps its images in `folder`.
 
-    It listens on the loopback interface of the cluster's network, where containerd speaks plain HTTP to it; a door leads
-    there from the same port of this machine.
+    It listens on the loopback interface of the cluster's network, where containerd speaks plain HTTP to it, and a door
+    leads there from the same port of this machine.
     """
     settings = folder / "registry.yaml"
     settings.write_text(
