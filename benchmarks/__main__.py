@@ -51,7 +51,7 @@ def run(name: str, reduced: bool, wait: float, results: Path | None) -> bool:
             raise
         return unmeasured(name, known.exceptions[0])
     console.print(reports.table(report))
-    for note in report.notes:
+    for note in reports.notes(report):
         console.print(f"- {note}", markup=False)
     if results:
         console.print(f"written to {reports.save(report, results)}", markup=False)

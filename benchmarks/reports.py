@@ -44,6 +44,11 @@ def circumstances(report: Report) -> str:
     return f"{report.taken}, commit {report.commit}, {report.machine}, load before {report.load:.1f}, {versions}"
 
 
+def notes(report: Report) -> list[str]:
+    """What is to be known of single figures, and of all of them."""
+    return [f"{figure.name}: {figure.note}" for figure in report.figures if figure.note] + report.notes
+
+
 def _bar(figure: Figure) -> str:
     return "" if figure.bar is None else with_unit(figure.bar, figure.unit)
 
@@ -74,11 +79,10 @@ def markdown(reports: Sequence[Report]) -> str:
             f"| {figure.name} | {with_unit(figure.value, figure.unit)} | {_bar(figure)} | {figure.verdict} |"
             for figure in report.figures
         ]
-        notes = [f"- {figure.name}: {figure.note}" for figure in report.figures if figure.note]
-        notes += [f"- {note}" for note in report.notes]
+        said = [f"- {note}" for note in notes(report)]
         head = [f"### {report.benchmark}", "", f"Measured {circumstances(report)}.", ""]
         lines = [*head, "| figure | value | bar | |", "|---|---|---|---|", *rows]
-        parts.append("\n".join([*lines, *(["", *notes] if notes else [])]))
+        parts.append("\n".join([*lines, *(["", *said] if said else [])]))
     return "\n\n".join(parts)
 
 
