@@ -186,38 +186,29 @@ async def _check(made: Parts, *, at_least: int) -> None:
 
 
 def _figures(ours: Rounds, theirs: Rounds, costs: Costs, rss: tuple[float, float]) -> list[Figure]:
-    figures = []
     shared = (
         f"gateway, host and embedder take {costs.gateway + costs.host + costs.embedding:.1f} ms of CPU an answer; the "
-        "client, Postgres and Chroma take theirs from the same cores, so with 8 in flight most of the time is waiting"
+        "client, Postgres and Chroma take theirs from the same cores"
     )
+    figures = []
     for number in CONCURRENCY:
         for percent in (50, 95):
-            barred = (number, percent) == (8, 95)
+            bar, note = (P95_BAR_MS, shared) if (number, percent) == (8, 95) else (None, "")
             mine, bare = ours.ms(number, percent), theirs.ms(number, percent)
             where = f"p{percent}, {number} in flight"
             figures += [
-                Figure(
-                    f"through the gateway, {where}",
-                    statistics.median(mine),
-                    "ms",
-                    P95_BAR_MS if barred else None,
-                    shared if barred else "",
-                ),
+                Figure(f"through the gateway, {where}", statistics.median(mine), "ms", bar, note),
                 Figure(f"retrieval in process, {where}", statistics.median(bare), "ms"),
                 Figure(f"ratio, {where}", median_ratio(mine, bare), "times"),
             ]
     rates = [timing.per_second for timing in ours.timings[8]]
+    return [*figures, Figure("answers a second, 8 in flight", statistics.median(rates), ""), *_cost_figures(costs, rss)]
+
+
+def _cost_figures(costs: Costs, rss: tuple[float, float]) -> list[Figure]:
+    ours = "CPU an answer, gateway and host without the embedder's"
     return [
-        *figures,
-        Figure("answers a second, 8 in flight", statistics.median(rates), ""),
-        Figure(
-            "CPU an answer, gateway and host without the embedder's",
-            costs.gateway + costs.host,
-            "ms",
-            CPU_BAR_MS,
-            "tracing and session writes are on",
-        ),
+        Figure(ours, costs.gateway + costs.host, "ms", CPU_BAR_MS, "tracing and session writes are on"),
         Figure("CPU an answer, gateway", costs.gateway, "ms"),
         Figure("CPU an answer, host without the embedder's", costs.host, "ms"),
         Figure("CPU an answer, embedder", costs.embedding, "ms"),
