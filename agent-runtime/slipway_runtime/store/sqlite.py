@@ -130,6 +130,8 @@ async def open_sqlite(path: str) -> Database:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"the folder of the SQLite store cannot be made: {error}") from error
+        # aiosqlite does not wait for its thread where a file cannot be opened, and the thread outlives the event loop.
+        sqlite3.connect(path, timeout=BUSY_TIMEOUT).close()
         writer = await _connect(path)
         database = SqliteDatabase(writer=writer, reader=await _connect(path))
         async with database.transaction() as transaction:
