@@ -21,7 +21,7 @@ def for_workloads(kube: Kube, namespace: str, *, deadline_s: float) -> None:
         found = kube.items("deployments.apps,statefulsets.apps", f"--namespace={namespace}")
         return [workload_view(item) for item in found]
 
-    _until_ready(f"waiting for the pods in {namespace}", look, deadline_s=deadline_s)
+    until_ready(f"waiting for the pods in {namespace}", look, deadline_s=deadline_s)
 
 
 def for_kinds(kube: Kube, namespace: str, *, deadline_s: float) -> None:
@@ -36,10 +36,11 @@ def for_kinds(kube: Kube, namespace: str, *, deadline_s: float) -> None:
         indexes = [index_view(item, sources) for item in kube.items("vectorindexes.slipway.dev", where)]
         return indexes + [kind_view(item) for item in kube.items("agents.slipway.dev", where)]
 
-    _until_ready(f"waiting for the index and the agent in {namespace}", look, deadline_s=deadline_s)
+    until_ready(f"waiting for the index and the agent in {namespace}", look, deadline_s=deadline_s)
 
 
-def _until_ready(title: str, look: Callable[[], Sequence[View]], *, deadline_s: float) -> None:
+def until_ready(title: str, look: Callable[[], Sequence[View]], *, deadline_s: float) -> None:
+    """Wait until there is something to see and all of it is ready. Raises DemoError past the deadline."""
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     said: set[str] = set()

@@ -60,13 +60,6 @@ def previous_chart(tmp_path: Path) -> Path:
     return tmp_path / CHART.relative_to(ROOT)
 
 
-@pytest.fixture
-def restored(installation: Installation) -> Iterator[None]:
-    """Whatever a test does to the release, the next one finds it as it was."""
-    yield
-    installation.upgrade(VALUES)
-
-
 async def test_upgrade_from_the_previous_chart_and_rollback_keep_agents_and_conversations(
     installation: Installation, asking: aiohttp.ClientSession, previous_chart: Path, restored: None
 ) -> None:

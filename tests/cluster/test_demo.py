@@ -17,6 +17,13 @@ from tests.support.cluster import Installation
 pytestmark = pytest.mark.cluster
 
 
+@pytest.fixture(scope="module", autouse=True)
+def restored_at_the_end(installation: Installation) -> Iterator[None]:
+    """The demo installs with its own values; the tests after these want theirs."""
+    yield
+    installation.restore()
+
+
 def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "slipway_demo", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)

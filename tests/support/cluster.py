@@ -20,6 +20,7 @@ import pytest
 from devcluster import images, lifecycle, records, settings
 from slipway_demo import chart, demo, diagnosis, waiting
 from slipway_demo.clusters import Devcluster
+from slipway_demo.conditions import View
 from slipway_demo.keys import demo_key, key_entry
 from slipway_demo.kube import Kube
 from slipway_demo.paths import cache_home
@@ -40,6 +41,14 @@ VALUES: dict[str, Any] = {
 }
 
 
+PACED = "SLIPWAY_TEST_DELTA_DELAY"
+
+
+def environment_of(pod: dict[str, Any]) -> set[str]:
+    """Names of the variables of a pod's first container."""
+    return {variable["name"] for variable in pod["spec"]["containers"][0].get("env", [])}
+
+
 @dataclass(frozen=True)
 class Installation:
     """The chart on the cluster, and what it takes to use it."""
@@ -58,6 +67,24 @@ class Installation:
         """Upgrade the release to these values and wait for its pods."""
         chart.install(self.kube, {**values, **self.registry})
         waiting.for_workloads(self.kube, chart.NAMESPACE, deadline_s=180)
+
+    def restore(self) -> None:
+        """Give the release the tests' values again, and wait until the agent's pods were made with them."""
+        self.upgrade(VALUES)
+        waiting.until_ready("waiting for paced pods of the agent", self._paced, deadline_s=240)
+        waiting.for_kinds(self.kube, "demo", deadline_s=120)
+
+    def _paced(self) -> list[View]:
+        pods = self.pods("demo", agent="handbook")
+        ready = self.ready_pods("demo", agent="handbook")
+        return [
+            View(
+                pod["metadata"]["name"],
+                ready=pod["metadata"]["name"] in ready and PACED in environment_of(pod),
+                text="made with the tests' values" if PACED in environment_of(pod) else "of the values before",
+            )
+            for pod in pods
+        ]
 
     def container(self, namespace: str, pod: str) -> str:
         """Id of a pod's first container."""
@@ -118,6 +145,13 @@ def installation(test_cluster: Devcluster, request: pytest.FixtureRequest) -> In
     with _shown(request):
         kube, tags = demo.prepare(test_cluster, VALUES)
     return Installation(test_cluster, kube, tags)
+
+
+@pytest.fixture
+def restored(installation: Installation) -> Iterator[None]:
+    """Whatever a test does to the release, the next one finds it as it was."""
+    yield
+    installation.restore()
 
 
 @pytest.fixture(scope="session")
