@@ -22,13 +22,16 @@ dev: venv model ## The same manifests without a cluster, reloaded when they chan
 	$(BIN)/slipway dev -f $(or $(MANIFESTS),examples/handbook) $(if $(PORT),--port $(PORT))
 
 ##@ Check it
+# Tests with real processes share a small machine with them. One that fails is run once more and named as RERUN.
+RERUN := --reruns 1 -r aR
+
 test: check test-fast test-cluster ## Everything that must hold, on a real cluster too
 
-test-fast: venv model ## What needs no cluster, in under two minutes
-	$(PY) -m pytest -q -m "not cluster" $(ARGS)
+test-fast: venv model ## What needs no cluster, in about three minutes
+	$(PY) -m pytest -q -m "not cluster" $(RERUN) $(ARGS)
 
 test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
-	$(PY) -m pytest -q -m cluster $(ARGS)
+	$(PY) -m pytest -q -m cluster $(RERUN) $(ARGS)
 
 test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)
