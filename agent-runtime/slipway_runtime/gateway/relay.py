@@ -205,6 +205,7 @@ async def _whole(response: aiohttp.ClientResponse, reply: Reply) -> None:
         # The caller was let in here, so this is about the gateway's own key, which no caller can mend.
         raise Problem(
             Reason.INTERNAL_ERROR,
-            "the agent's pod does not accept this gateway's identity: restart the operator, which gives both the key",
+            "the agent's pod does not accept this gateway's identity: delete the Secret slipway-identity, then restart "
+            "the operator, which gives both the key, and the gateway",
         )
     await reply.whole(response.status, response.headers, data)
