@@ -15,8 +15,6 @@ from slipway_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, STATEFUL_SE
 from slipway_operator.status import epoch
 
 SCALED_ANNOTATION = f"{GROUP}/scaled"
-_intern: dict[bytes, bytes] = {}
-"""Objects of one kind are owned alike, so their entries are kept once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,6 @@ class Child:
 def project(kind: str, raw: Mapping[str, Any]) -> Child:
     """A watched child as the cache keeps it."""
     metadata = raw["metadata"]
-    owned = owned_fields(metadata.get("managedFields") or ())
     return Child(
         kind=kind,
         namespace=metadata["namespace"],
@@ -149,7 +146,7 @@ def project(kind: str, raw: Mapping[str, Any]) -> Child:
         annotations={
             key: value for key, value in (metadata.get("annotations") or {}).items() if key.startswith(f"{GROUP}/")
         },
-        owned=_intern.setdefault(owned, owned),
+        owned=owned_fields(metadata.get("managedFields") or ()),
         detail=_detail(kind, raw),
     )
 
