@@ -82,7 +82,12 @@ async def _acquire(leader: LeaderElection) -> None:
 async def _lead(
     settings: OperatorSettings, kube: KubeClient, watches: Watches, leader: LeaderElection, stop: asyncio.Event
 ) -> int:
-    admin = read_admin(settings.admin_dsn_file, host=settings.store_host, port=settings.store_port)
+    admin = read_admin(
+        settings.admin_dsn_file,
+        host=settings.store_host,
+        port=settings.store_port,
+        authorities=bool(settings.ca_config_map),
+    )
     key = identity_key(admin.password)
     build = settings.for_builders(identity_public_key=public_key(key), store_port=admin.address.port)
     cache, queue = Cache(), FairQueue()

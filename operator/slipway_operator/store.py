@@ -6,15 +6,15 @@ again.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 
-from slipway_operator.builders.store import StoreAccess, StoreAddress, store_access, store_secret
+from slipway_operator.builders.store import CA_FILE, VERIFYING, StoreAccess, StoreAddress, store_access, store_secret
 from slipway_operator.kube import KubeClient
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ RECHECK_SECONDS = 60.0
 Work = Callable[[asyncpg.Connection], Awaitable[None]]
 REFUSAL_SECONDS = 3.0
 """After a failure nobody asks again for this long: a hundred agents would otherwise wait for a hundred time-outs."""
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 INDEX_TABLES = ("chunks", "documents", "ingest_failures", "index_pointers")
 
 
@@ -41,23 +42,57 @@ class Admin:
     address: StoreAddress
 
 
-def read_admin(path: Path, *, host: str = "", port: int | None = None) -> Admin:
-    """The mounted DSN. `host` and `port` override where pods find the store, as where the operator takes another way.
+def read_admin(path: Path, *, host: str = "", port: int | None = None, authorities: bool = False) -> Admin:
+    """The mounted DSN.
+
+    Args:
+        path: the file.
+        host: where pods find the store, if the operator takes another way.
+        port: likewise.
+        authorities: whether the chart's `caBundle` is set, so that all pods have the file `CA_FILE`.
 
     Raises:
-        ValueError: if the file does not hold a DSN with a password.
+        ValueError: if the file does not hold a DSN with a password, or one that pods could not use.
     """
     dsn = path.read_text().strip()
     parts = urlsplit(dsn)
     found = host or parts.hostname or ""
     if parts.scheme not in ("postgresql", "postgres") or not found or not parts.password:
         raise ValueError(f"{path} must hold postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if host:
+        parameters.pop("host", None)  # the operator's own way
+    sslmode = _sslmode(path, parameters, authorities=authorities)
+    if sslmode in VERIFYING:
+        dsn += f"&sslrootcert={CA_FILE}"
     address = StoreAddress(
-        host=found,
+        host=found.strip("[]"),
         port=port or parts.port or 5432,
         database=unquote(parts.path.lstrip("/")) or "postgres",
+        sslmode=sslmode,
     )
     return Admin(dsn=dsn, password=unquote(parts.password), address=address)
+
+
+def _sslmode(path: Path, parameters: Mapping[str, str], *, authorities: bool) -> str:
+    """The one parameter that can be passed on to pods; empty if there is none."""
+    if "sslrootcert" in parameters:
+        raise ValueError(
+            f"sslrootcert in {path} names a file that pods do not have: remove it, and name a ConfigMap with the "
+            "authority in the chart value caBundle.configMap"
+        )
+    others = sorted(parameters.keys() - {"sslmode"})
+    if others:
+        raise ValueError(f"{path} has parameters that are not passed on to agents; remove {', '.join(others)}")
+    sslmode = parameters.get("sslmode")
+    if sslmode is not None and sslmode not in SSL_MODES:
+        raise ValueError(f"sslmode in {path} must be one of {', '.join(SSL_MODES)}")
+    if sslmode in VERIFYING and not authorities:
+        raise ValueError(
+            f"sslmode={sslmode} in {path} needs the authority that signed the server's certificate: "
+            "name a ConfigMap with it in the chart value caBundle.configMap"
+        )
+    return sslmode or ""
 
 
 class StoreKeeper:

@@ -17,6 +17,10 @@ from slipway_operator.manifests import Manifest
 
 IDENTIFIER_MAX = 63
 """Bytes in a Postgres identifier."""
+CA_FILE = "/etc/slipway/ca/ca.crt"
+"""Where the operator's and the agents' pods have the chart's `caBundle`."""
+VERIFYING = frozenset({"verify-ca", "verify-full"})
+"""The values of `sslmode` that check the server's certificate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +28,19 @@ class StoreAddress:
     """Where pods find the store."""
 
     host: str
+    """An IPv6 address without its brackets."""
     port: int
     database: str
+    sslmode: str = ""
+    """As in the admin's DSN; empty where that leaves it to the default."""
+
+    @property
+    def tls(self) -> str:
+        """What a DSN with other parameters says about TLS."""
+        if self.sslmode in VERIFYING:
+            # asyncpg knows no system-wide authorities, and fails where it is not told of a file.
+            return f"&sslmode={self.sslmode}&sslrootcert={CA_FILE}"
+        return f"&sslmode={self.sslmode}" if self.sslmode else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +78,10 @@ def role_name(namespace: str) -> str:
 
 def store_secret(access: StoreAccess, address: StoreAddress) -> Manifest:
     """The Secret that pods of the namespace mount. It has no owner: it serves every agent and index there."""
+    host = f"[{address.host}]" if ":" in address.host else address.host
     dsn = (
-        f"postgresql://{access.role}:{quote(access.password, safe='')}@{address.host}:{address.port}"
-        f"/{quote(address.database, safe='')}?options=-csearch_path%3D{access.schema}"
+        f"postgresql://{access.role}:{quote(access.password, safe='')}@{host}:{address.port}"
+        f"/{quote(address.database, safe='')}?options=-csearch_path%3D{access.schema}{address.tls}"
     )
     return {
         "apiVersion": SECRET.api_version,

@@ -1,5 +1,7 @@
 """A namespace's sign-in to the store: derived, the same every time, and nobody else's."""
 
+from dataclasses import replace
+
 import pytest
 
 from slipway_operator.builders.store import StoreAddress, role_name, store_access, store_secret
@@ -33,3 +35,25 @@ def test_a_role_fits_a_postgres_identifier(length: int) -> None:
 
 def test_long_namespaces_keep_apart() -> None:
     assert role_name("a" * 62 + "b") != role_name("a" * 62 + "c")
+
+
+@pytest.mark.parametrize(
+    ("sslmode", "tls"),
+    [
+        ("", ""),
+        ("disable", "&sslmode=disable"),
+        ("require", "&sslmode=require"),
+        ("verify-full", "&sslmode=verify-full&sslrootcert=/etc/slipway/ca/ca.crt"),
+    ],
+)
+def test_a_namespace_connects_as_safely_as_the_admin(sslmode: str, tls: str) -> None:
+    dsn = dsn_of(replace(ADDRESS, sslmode=sslmode))
+    assert dsn.endswith(f"?options=-csearch_path%3Dns_demo{tls}")
+
+
+def test_an_ipv6_address_has_its_brackets() -> None:
+    assert "@[fd00::1]:5432/slipway?" in dsn_of(replace(ADDRESS, host="fd00::1"))
+
+
+def dsn_of(address: StoreAddress) -> str:
+    return str(store_secret(store_access("demo", "admin"), address)["stringData"]["dsn"])
