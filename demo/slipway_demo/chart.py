@@ -13,6 +13,8 @@ from slipway_demo.paths import CHART
 RELEASE = "slipway"
 NAMESPACE = "slipway-system"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+MADE_BY_DEMO = {"slipway.dev/made-by": "demo"}
+"""Tells a namespace of ours, which may be deleted again, from one that was there before."""
 
 
 def image_values(registry: str, tags: Mapping[str, str]) -> dict[str, Any]:
@@ -38,5 +40,6 @@ def uninstall(kube: Kube) -> None:
 
 
 def namespace(name: str) -> dict[str, Any]:
-    """A namespace that lets no privileged pod in."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
+    """A namespace that lets no privileged pod in, marked as made here."""
+    labels = {**RESTRICTED, **MADE_BY_DEMO}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

@@ -1,4 +1,4 @@
-"""The commands behind `make demo`, `make down` and `make images`."""
+"""The commands behind `make demo` and `make down`, and `python -m slipway_demo images`."""
 
 import sys
 from pathlib import Path

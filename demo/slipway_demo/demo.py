@@ -7,14 +7,15 @@ from typing import Any
 from devcluster import binaries, recipes
 from devcluster.errors import DevclusterError
 from devcluster.progress import console, say, step
-from slipway_demo import builders, chart, diagnosis, question, stopwatch, waiting
+from slipway_demo import builders, chart, diagnosis, ownership, question, stopwatch, waiting
 from slipway_demo.clusters import Target
 from slipway_demo.documents import manifests
 from slipway_demo.errors import DemoError
 from slipway_demo.keys import demo_key, key_entry
 from slipway_demo.kube import Kube
+from slipway_demo.ownership import Found
 
-NAMESPACE = "demo"
+NAMESPACE = ownership.NAMESPACE
 AGENT = "demo/handbook"
 FIRST_QUESTION = "What happens to a conversation when a pod is killed?"
 RELEASE_DEADLINE_S = 300
@@ -41,9 +42,12 @@ def up(target: Target, *, docs: Path | None, ask: str) -> None:
 def prepare(target: Target, chart_values: Mapping[str, Any]) -> tuple[Kube, dict[str, str]]:
     """Start the cluster, bring the images there, install the chart and wait for its pods.
 
-    Returns the tools for the cluster, and the images' tags. Raises DemoError or DevclusterError, with what to look at.
+    Returns the tools for the cluster, and the images' tags. Raises DemoError or DevclusterError, with what to look at,
+    and DemoError before anything is touched where a cluster of the user's has something of Slipway in it.
     """
     target.start()
+    if not target.owned and (refusal := ownership.refusal(ownership.look(target.kube()))):
+        raise DemoError(refusal)
     builder = target.builder()
     tags = builders.ensure(builder)
     registry = target.publish(builder, tags)
@@ -65,7 +69,10 @@ def apply_handbook(kube: Kube, docs: Path | None) -> None:
 
 
 def down(target: Target) -> None:
-    """Remove what `up` made: the cluster if it is ours, else the release, its namespaces and its kinds."""
+    """Remove what `up` made, and nothing else: the cluster if it is ours, else the release, namespaces and kinds.
+
+    Raises DemoError where agents of somebody else need the kinds, and DevclusterError when the cluster does not tell.
+    """
     if not target.owned:
         _clear(target.kube())
     target.stop()
@@ -85,25 +92,30 @@ def caches_are_warm() -> bool:
 
 
 def _clear(kube: Kube) -> None:
-    kinds = "agents.slipway.dev,vectorindexes.slipway.dev"
-    if not kube.works("get", kinds, "--all-namespaces"):
-        kinds = ""
-    if kinds:
-        others = {item["metadata"]["namespace"] for item in kube.items(kinds, "--all-namespaces")} - {NAMESPACE}
-        if others:
-            raise DemoError(
-                f"agents or indexes that the demo did not make are in {', '.join(sorted(others))}; removing the kinds "
-                "would delete them. Delete them yourself, then call this again."
-            )
+    there = ownership.look(kube)
+    if there.strangers:
+        say(f"left alone, since the demo did not make it: {', '.join(there.strangers)}. {ownership.adoption(there)}")
+    if not there.ours:
+        say("Nothing in this cluster was made by the demo.")
+        return
+    if there.release_is_ours:
+        _check_kinds_can_go(kube, there)
+    if NAMESPACE in there.ours and there.kinds:
         with step("deleting agents and indexes"):  # while the operator is there to release them
-            kube.run("delete", kinds, "--all", f"--namespace={NAMESPACE}", "--ignore-not-found", "--timeout=120s")
-    with step("removing the release, its namespaces and its kinds"):
-        chart.uninstall(kube)
-        kube.run("delete", "namespace", NAMESPACE, chart.NAMESPACE, "--ignore-not-found", "--timeout=300s")
-        names = [item["metadata"]["name"] for item in kube.items("customresourcedefinitions")]
-        ours = [name for name in names if name.endswith(".slipway.dev")]
-        if ours:
-            kube.run("delete", "customresourcedefinition", *ours)
+            kube.run("delete", ",".join(there.kinds), "--all", f"--namespace={NAMESPACE}", "--timeout=120s")
+    with step("removing what the demo made"):
+        if there.release_is_ours:
+            chart.uninstall(kube)
+        kube.run("delete", "namespace", *there.ours, "--ignore-not-found", "--timeout=300s")
+        if there.release_is_ours and there.kinds:
+            _check_kinds_can_go(kube, there)  # once more: the namespaces took their time
+            kube.run("delete", "customresourcedefinition", *there.kinds)
+
+
+def _check_kinds_can_go(kube: Kube, there: Found) -> None:
+    objects = kube.items(",".join(there.kinds), "--all-namespaces") if there.kinds else []
+    if refusal := ownership.elsewhere(objects, there):
+        raise DemoError(refusal)
 
 
 def _say_what_next(target: Target, gateway: str) -> None:
