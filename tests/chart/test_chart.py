@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.request
 from itertools import pairwise
 from typing import Any
 
@@ -122,6 +123,30 @@ def test_a_proxy_reaches_every_pod_but_never_carries_the_cluster(render: Render)
         assert given["HTTPS_PROXY"] == "http://proxy:3128"
         assert "HTTP_PROXY" not in given
         assert {".svc", ".c.internal", "127.0.0.1", ".corp"} <= set(given["NO_PROXY"].split(","))
+
+
+def test_the_api_servers_address_bypasses_the_proxy_in_the_form_that_every_client_knows(
+    render: Render, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clients of operator and gateway go by urllib, to which 10.0.0.0/8 says nothing about 10.96.0.1."""
+    for given in _environments(render({"proxy": {"https": "http://proxy:3128"}})):
+        # As the kubelet does: https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+        monkeypatch.setenv("no_proxy", given["NO_PROXY"].replace("$(KUBERNETES_SERVICE_HOST)", "10.96.0.1"))
+        assert urllib.request.proxy_bypass("10.96.0.1")
+        assert not urllib.request.proxy_bypass("10.96.0.2")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "bypasses"),
+    [("http://collector.observability:4318", True), ("https://collector.observability:4318", False)],
+    ids=["inside, in plain", "outside, with TLS"],
+)
+def test_a_collector_inside_the_cluster_is_not_looked_for_behind_the_proxy(
+    render: Render, endpoint: str, bypasses: bool
+) -> None:
+    values = {"proxy": {"http": "http://proxy:3128"}, "telemetry": {"otlpEndpoint": endpoint}}
+    for given in _environments(render(values)):
+        assert ("collector.observability" in given["NO_PROXY"].split(",")) is bypasses
 
 
 def test_a_ca_bundle_reaches_every_pod(render: Render) -> None:

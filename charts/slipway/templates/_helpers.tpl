@@ -51,8 +51,11 @@ imagePullSecrets:
 {{- with .Values.proxy.http }}{{ $env = append $env (dict "name" "HTTP_PROXY" "value" .) }}{{ end -}}
 {{- with .Values.proxy.https }}{{ $env = append $env (dict "name" "HTTPS_PROXY" "value" .) }}{{ end -}}
 {{- if or .Values.proxy.http .Values.proxy.https -}}
-{{- $inside := printf "localhost,127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.%s" .Values.clusterDomain -}}
-{{- $env = append $env (dict "name" "NO_PROXY" "value" (join "," (compact (list $inside .Values.proxy.noProxy)))) -}}
+{{- /* Not every client knows networks in NO_PROXY, so the API server's address is in it too: the kubelet fills it in. */ -}}
+{{- $inside := printf "localhost,127.0.0.1,$(KUBERNETES_SERVICE_HOST),10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.%s" .Values.clusterDomain -}}
+{{- $collector := "" -}}
+{{- with .Values.telemetry.otlpEndpoint }}{{ if hasPrefix "http:" . }}{{ $collector = (urlParse .).hostname }}{{ end }}{{ end -}}
+{{- $env = append $env (dict "name" "NO_PROXY" "value" (join "," (compact (list $inside $collector .Values.proxy.noProxy)))) -}}
 {{- end -}}
 {{- if .Values.caBundle.configMap -}}
 {{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" -}}
