@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # All images of Slipway. Targets: runtime (host, gateway, ingestion: by argument), operator, and for trials chroma and
-# postgres. `make images` builds them with what your machine has; by hand, for example:
+# postgres. `.venv/bin/python -m slipway_demo images` builds them with what your machine has; by hand, for example:
 #
 #   docker build --target runtime --build-context model=$HOME/.cache/slipway/models/all-MiniLM-L6-v2 -t runtime:1 .
 #
