@@ -58,7 +58,7 @@ def test_every_right_is_used_or_explained(
 
 
 def _refused(status: dict[str, Any]) -> bool:
-    """Whether a right was missing. A namespace on its way out refuses new content to everybody, whatever their rights."""
+    """Whether a right was missing. A namespace on its way out refuses new content whatever the rights."""
     return status.get("code") == 403 and "because it is being terminated" not in status.get("message", "")
 
 
