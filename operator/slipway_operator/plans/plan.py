@@ -77,8 +77,9 @@ def changes(manifests: list[Manifest], children: Mapping[tuple[str, str], Child]
             continue
         drift = drifted(stamped, child.owned)
         outdated = child.applied != stamped["metadata"].get("annotations", {})[APPLIED_ANNOTATION]
-        # A Job's template cannot be changed; one that runs, or has run, is left with the image it has.
-        if drift or (outdated and manifest["kind"] != JOB.name):
+        if outdated and manifest["kind"] == JOB.name:
+            continue  # its template cannot be changed; one that runs, or has run, is left as it was made
+        if drift or outdated:
             adopt = bool(child.owned) or child.owner_uid == owner_uid
             # What is new in a newer manifest is nobody's doing but ours.
             needed.append(Apply(manifest=stamped, adopt=adopt, drift=() if outdated else drift))

@@ -193,6 +193,7 @@ def test_a_job_is_not_changed_by_an_upgrade_unless_it_cannot_run() -> None:
     pulling = job_pod(name, phase="Pending", waiting={"reason": "ImagePullBackOff", "message": "nowhere"})
     pulling["metadata"]["creationTimestamp"] = timestamp(NOW)
     assert deleted(plan(server(), running, pulling)) == set(), "there is time left"
+    assert ("Job", name) not in applied(plan(server(), running, pulling)), "an API server refuses a new template"
     pulling["metadata"]["creationTimestamp"] = timestamp(NOW - SETTINGS.rollout_deadline - 1)
     planned = plan(server(), running, pulling)
     assert deleted(planned) == {name}
