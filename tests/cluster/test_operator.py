@@ -194,6 +194,7 @@ def test_a_store_that_is_away_for_a_minute_stalls_nobody(serving: Bench) -> None
     serving.until_condition("agents", "support")
 
 
+@pytest.mark.soak
 def test_an_idle_operator_writes_nothing_but_its_lease(serving: Bench) -> None:
     kube = serving.installation.kube
     _settled(serving)
