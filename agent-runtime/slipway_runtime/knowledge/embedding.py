@@ -23,8 +23,6 @@ from tokenizers import Tokenizer
 from slipway_runtime.knowledge.model_files import DIMENSIONS, MAX_TOKENS, ModelFiles, check
 
 BATCH = 8
-OWN_TOKENS = 2
-"""`[CLS]` and `[SEP]`, which the model puts around every text."""
 
 CPU_SECONDS = Counter("slipway_embedding_cpu_seconds", "CPU time of the embedding model's threads.")
 
