@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from slipway_demo.paths import CHART
+from slipway_operator.builders.policies import LINK_LOCAL_AND_METADATA, METADATA
 from tests.chart.conftest import Render
 from tests.support.manifests import environment, find, pod_specs, restricted_problems
 
@@ -198,12 +199,21 @@ def test_network_policies_cover_every_pod(render: Render) -> None:
         assert matching[0]["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_no_policy_lets_pods_reach_the_metadata_address(render: Render) -> None:
-    for item in (item for item in render({}) if item["kind"] == "NetworkPolicy"):
-        for rule in item["spec"].get("egress", []):
-            for peer in rule.get("to", []):
-                if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0":
-                    assert peer["ipBlock"]["except"] == ["169.254.0.0/16"]
+def test_no_policy_lets_pods_reach_a_metadata_address(render: Render) -> None:
+    """Whatever the port, of either family, and as the operator's policies for agents have it."""
+    rules = [
+        rule
+        for item in render({})
+        if item["kind"] == "NetworkPolicy"
+        for rule in item["spec"]["egress"]
+        if not any("podSelector" in peer for peer in rule["to"])
+    ]
+    assert len(rules) == 4, "names, and the rest: of the operator and of the gateway"
+    for rule in rules:
+        names = [port["port"] for port in rule.get("ports", [])] == [53, 53]
+        expected = METADATA if names else LINK_LOCAL_AND_METADATA
+        blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
+        assert {block["cidr"]: tuple(block["except"]) for block in blocks} == expected
 
 
 def _environments(objects: list[dict[str, Any]]) -> list[dict[str, str]]:

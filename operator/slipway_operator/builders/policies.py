@@ -1,7 +1,7 @@
 """NetworkPolicies: who may talk to whom. Not every network enforces them, so hosts also trust only signed identities.
 
-Nothing may reach out to the metadata address of a cloud: no rule here names addresses outside the cluster at all,
-except for the ports of the store and of the telemetry collector, which may live anywhere but there.
+Nothing may reach out to the metadata addresses of clouds, at which pods could ask for their node's credentials. Name
+servers, the store and the telemetry collector may live anywhere but there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,19 @@ from slipway_operator.builders.inputs import BuildSettings, Owner, child
 from slipway_operator.kinds import NETWORK_POLICY
 from slipway_operator.manifests import JsonObject, Manifest
 
-METADATA_ADDRESSES = ("169.254.0.0/16",)
+METADATA_IPV6 = (
+    "fd00:ec2::254/128",  # Amazon
+    "fd20:ce::254/128",  # Google
+    "fd00:c1::a9fe:a9fe/128",  # Oracle
+)
+METADATA = {"0.0.0.0/0": ("169.254.169.254/32", "100.100.100.200/32"), "::/0": METADATA_IPV6}
+"""Where clouds answer pods about their node, by the range that it is taken out of. The chart's policies say the same.
+100.100.100.200 is Alibaba's."""
+LINK_LOCAL_AND_METADATA = {
+    "0.0.0.0/0": ("169.254.0.0/16", "100.100.100.200/32"),
+    "::/0": ("fe80::/10", *METADATA_IPV6),
+}
+"""For all but names: a node may have its name server at a link-local address, as NodeLocal DNSCache has."""
 METRICS_LABEL = f"{GROUP}/metrics"
 """On a namespace, by its administrator: what runs there may read the metrics of agents."""
 HTTP_PORT = 8080
@@ -72,8 +84,11 @@ def to_pods(labels: Mapping[str, str], *, port: int) -> JsonObject:
 
 
 def to_dns() -> JsonObject:
-    """Out to name servers."""
-    return {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+    """Out to name servers, which may be pods, nodes or elsewhere."""
+    return {
+        "to": _anywhere_but(METADATA),
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
 
 
 def to_platform(settings: BuildSettings) -> list[JsonObject]:
@@ -81,13 +96,17 @@ def to_platform(settings: BuildSettings) -> list[JsonObject]:
     ports = sorted({settings.store_port, *_telemetry_ports(settings)})
     return [
         {
-            "to": [
-                {"namespaceSelector": {}},
-                {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(METADATA_ADDRESSES)}},
-            ],
+            "to": _anywhere_but(LINK_LOCAL_AND_METADATA),
             "ports": [{"protocol": "TCP", "port": port} for port in ports],
         }
     ]
+
+
+def _anywhere_but(exceptions: Mapping[str, Sequence[str]]) -> list[JsonObject]:
+    """Every pod, and every address but these. A selector beside the ranges, since not every network takes a pod for
+    an address."""
+    blocks = [{"ipBlock": {"cidr": cidr, "except": list(without)}} for cidr, without in exceptions.items()]
+    return [{"namespaceSelector": {}}, *blocks]
 
 
 def _telemetry_ports(settings: BuildSettings) -> set[int]:

@@ -1,6 +1,7 @@
 """An Agent's objects."""
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -106,8 +107,36 @@ def test_pods_carry_no_token_and_no_rights() -> None:
 def test_agents_reach_their_indexes_the_store_and_names_but_no_metadata_address() -> None:
     policy = of_kind(rendered(FULL_SETTINGS), "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    blocks = [peer["ipBlock"] for rule in policy["egress"] for peer in rule.get("to", []) if "ipBlock" in peer]
-    assert blocks
-    assert all("169.254.0.0/16" in block["except"] for block in blocks)
     ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
     assert ports == {53, 6432, 4318, 8000}
+    for address in ("169.254.169.254", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe"):
+        assert not [port for port in ports if reaches(policy, address, port)], address
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "192.0.2.7", "2001:db8::7", "fd00::7"])
+def test_the_store_may_be_anywhere(address: str) -> None:
+    policy = of_kind(rendered(FULL_SETTINGS), "NetworkPolicy")["spec"]
+    assert reaches(policy, address, 6432)
+    assert not reaches(policy, address, 22)
+
+
+@pytest.mark.parametrize("address", ["169.254.20.10", "fe80::53", "fd00:ec2::253"])
+def test_a_name_server_may_be_on_the_node_or_of_the_cloud(address: str) -> None:
+    """169.254.20.10 is the address of NodeLocal DNSCache: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
+    assert reaches(of_kind(rendered(), "NetworkPolicy")["spec"], address, 53)
+
+
+def reaches(policy: Any, address: str, port: int) -> bool:
+    """Whether the policy lets a packet out to an address outside the cluster."""
+    target = ip_address(address)
+    blocks = [
+        peer["ipBlock"]
+        for rule in policy["egress"]
+        if port in [each["port"] for each in rule["ports"]]
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    ]
+    return any(
+        target in ip_network(block["cidr"]) and not any(target in ip_network(each) for each in block["except"])
+        for block in blocks
+    )
