@@ -106,7 +106,7 @@ class StoreKeeper:
         self._locks: dict[str, asyncio.Lock] = {}
 
     def access(self, namespace: str) -> StoreAccess:
-        return store_access(namespace, self._admin.password)
+        return store_access(namespace, self._admin.password, self._admin.address)
 
     async def ensure(self, namespace: str) -> None:
         """The namespace's Secret, role and schema are there, as far as they were not a minute ago.
@@ -120,7 +120,7 @@ class StoreKeeper:
             if now - self._ensured.get(namespace, -RECHECK_SECONDS) < RECHECK_SECONDS:
                 return
             access = self.access(namespace)
-            await self._kube.create(store_secret(access, self._admin.address))
+            await self._kube.create(store_secret(access))
             await self._with_admin(lambda connection: _make_role(connection, access))
             self._ensured[namespace] = now
 

@@ -105,7 +105,9 @@ def to_platform(settings: BuildSettings) -> list[JsonObject]:
 def _anywhere_but(exceptions: Mapping[str, Sequence[str]]) -> list[JsonObject]:
     """Every pod, and every address but these. A selector beside the ranges, since not every network takes a pod for
     an address."""
-    blocks = [{"ipBlock": {"cidr": cidr, "except": list(without)}} for cidr, without in exceptions.items()]
+    blocks: list[JsonObject] = [
+        {"ipBlock": {"cidr": cidr, "except": list(without)}} for cidr, without in exceptions.items()
+    ]
     return [{"namespaceSelector": {}}, *blocks]
 
 

@@ -1,8 +1,8 @@
 """The store's share of a namespace: one schema, one role, one Secret, all derived and never read back.
 
 The role's password is an HMAC of the admin password over the namespace, so the operator can create the Secret without
-ever having to read one. Its name carries a hash of the password: rotating the admin secret makes a new Secret beside
-the old, and pods roll onto it.
+ever having to read one. Nor can it change one: the name carries a hash of the content, so that another password,
+host or `sslmode` makes a new Secret beside the old, and pods roll onto it.
 """
 
 import base64
@@ -50,21 +50,31 @@ class StoreAccess:
     namespace: str
     role: str
     password: str
+    address: StoreAddress
 
     @property
     def schema(self) -> str:
         return self.role
 
     @property
+    def dsn(self) -> str:
+        address = self.address
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        return (
+            f"postgresql://{self.role}:{quote(self.password, safe='')}@{host}:{address.port}"
+            f"/{quote(address.database, safe='')}?options=-csearch_path%3D{self.schema}{address.tls}"
+        )
+
+    @property
     def secret_name(self) -> str:
-        return f"slipway-store-{hashlib.sha256(self.password.encode()).hexdigest()[:8]}"
+        return f"slipway-store-{hashlib.sha256(self.dsn.encode()).hexdigest()[:8]}"
 
 
-def store_access(namespace: str, admin_password: str) -> StoreAccess:
-    """The namespace's role and password."""
+def store_access(namespace: str, admin_password: str, address: StoreAddress) -> StoreAccess:
+    """The namespace's role and password, and where it uses them."""
     digest = hmac.digest(admin_password.encode(), f"store/v1/{namespace}".encode(), "sha256")
     password = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    return StoreAccess(namespace=namespace, role=role_name(namespace), password=password)
+    return StoreAccess(namespace=namespace, role=role_name(namespace), password=password, address=address)
 
 
 def role_name(namespace: str) -> str:
@@ -76,13 +86,8 @@ def role_name(namespace: str) -> str:
     return f"{name[: IDENTIFIER_MAX - 9]}_{suffix}"
 
 
-def store_secret(access: StoreAccess, address: StoreAddress) -> Manifest:
+def store_secret(access: StoreAccess) -> Manifest:
     """The Secret that pods of the namespace mount. It has no owner: it serves every agent and index there."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    dsn = (
-        f"postgresql://{access.role}:{quote(access.password, safe='')}@{host}:{address.port}"
-        f"/{quote(address.database, safe='')}?options=-csearch_path%3D{access.schema}{address.tls}"
-    )
     return {
         "apiVersion": SECRET.api_version,
         "kind": SECRET.name,
@@ -92,5 +97,5 @@ def store_secret(access: StoreAccess, address: StoreAddress) -> Manifest:
             "labels": {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: "store"},
         },
         "type": "Opaque",
-        "stringData": {"dsn": dsn},
+        "stringData": {"dsn": access.dsn},
     }

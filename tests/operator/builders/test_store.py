@@ -1,6 +1,7 @@
 """A namespace's sign-in to the store: derived, the same every time, and nobody else's."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,17 +11,28 @@ ADDRESS = StoreAddress(host="postgres", port=5432, database="slipway")
 
 
 def test_everything_is_derived_from_the_admin_password() -> None:
-    one = store_access("demo", "admin")
-    assert one == store_access("demo", "admin")
-    assert one.password != store_access("other", "admin").password
-    rotated = store_access("demo", "new")
+    one = store_access("demo", "admin", ADDRESS)
+    assert one == store_access("demo", "admin", ADDRESS)
+    assert one.password != store_access("other", "admin", ADDRESS).password
+    rotated = store_access("demo", "new", ADDRESS)
     assert rotated.password != one.password
     assert rotated.secret_name != one.secret_name, "pods roll onto the new Secret"
 
 
+@pytest.mark.parametrize(
+    "change", [{"host": "elsewhere"}, {"port": 6432}, {"database": "other"}, {"sslmode": "require"}]
+)
+def test_another_address_is_another_secret(change: dict[str, Any]) -> None:
+    """The operator cannot change the old one, and pods roll onto the new one."""
+    old = store_access("demo", "admin", ADDRESS)
+    new = store_access("demo", "admin", replace(ADDRESS, **change))
+    assert new.secret_name != old.secret_name
+    assert (new.role, new.password) == (old.role, old.password)
+
+
 def test_the_secret_holds_a_dsn_with_the_schema() -> None:
-    access = store_access("my-team", "admin")
-    secret = store_secret(access, ADDRESS)
+    access = store_access("my-team", "admin", ADDRESS)
+    secret = store_secret(access)
     assert secret.get("stringData") == {
         "dsn": f"postgresql://ns_my_team:{access.password}@postgres:5432/slipway?options=-csearch_path%3Dns_my_team"
     }
@@ -56,4 +68,4 @@ def test_an_ipv6_address_has_its_brackets() -> None:
 
 
 def dsn_of(address: StoreAddress) -> str:
-    return str(store_secret(store_access("demo", "admin"), address)["stringData"]["dsn"])
+    return store_access("demo", "admin", address).dsn
