@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from slipway_demo.paths import CHART
-from slipway_operator.builders.policies import LINK_LOCAL_AND_METADATA, METADATA
+from slipway_operator.builders.policies import LINK_LOCAL_AND_METADATA, METADATA, METRICS_LABEL
 from tests.chart.conftest import Render
 from tests.support.manifests import environment, find, pod_specs, restricted_problems
 
@@ -197,6 +197,12 @@ def test_network_policies_cover_every_pod(render: Render) -> None:
         matching = [p for p in policies if p["podSelector"]["matchLabels"].items() <= labels.items()]
         assert len(matching) == 1, item["metadata"]["name"]
         assert matching[0]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_the_gateways_metrics_are_for_labelled_namespaces_and_not_for_callers(render: Render) -> None:
+    ingress = find(render({}), "NetworkPolicy", "slipway-gateway")["spec"]["ingress"]
+    allowed = {rule["ports"][0]["port"]: rule.get("from") for rule in ingress}
+    assert allowed == {8080: None, 8081: [{"namespaceSelector": {"matchLabels": {METRICS_LABEL: "true"}}}]}
 
 
 def test_no_policy_lets_pods_reach_a_metadata_address(render: Render) -> None:

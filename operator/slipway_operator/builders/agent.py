@@ -111,7 +111,7 @@ def _network_policy(owner: Owner, settings: BuildSettings, indexes: Sequence[str
         selector={AGENT_LABEL: owner.name},
         ingress=[
             policies.from_release(settings, "gateway", "operator", port=policies.HTTP_PORT),
-            policies.from_metrics(port=policies.HTTP_PORT),
+            policies.from_metrics(),
         ],
         egress=[
             policies.to_dns(),
@@ -195,7 +195,7 @@ def _host_pod(
         settings,
         name="host",
         image=settings.runtime_image,
-        port=policies.HTTP_PORT,
+        ports={"http": policies.HTTP_PORT, "metrics": policies.METRICS_PORT},
         env=_host_env(settings),
         mounts=[read_only("config", "/etc/slipway/config"), read_only("store", "/etc/slipway/store")],
         resources=merge_resources(settings.host_resources, _pod_resources(pod)),

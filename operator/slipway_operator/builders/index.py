@@ -84,7 +84,7 @@ def _chroma_pod(owner: Owner, settings: BuildSettings) -> JsonObject:
         settings,
         name="chroma",
         image=settings.chroma_image,
-        port=policies.CHROMA_PORT,
+        ports={"http": policies.CHROMA_PORT},
         mounts=[{"name": DATA_VOLUME, "mountPath": "/data"}],
         resources=settings.index_resources,
         more={

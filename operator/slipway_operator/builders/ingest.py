@@ -109,7 +109,7 @@ def _ingest_pod(owner: Owner, settings: BuildSettings, ingestion: Ingestion, sto
         settings,
         name="ingest",
         image=settings.runtime_image,
-        port=policies.HTTP_PORT,
+        ports={"http": policies.HTTP_PORT},
         env=[{"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"}],
         mounts=[
             read_only("config", "/etc/slipway/config"),

@@ -50,18 +50,21 @@ def container(
     *,
     name: str,
     image: str,
-    port: int,
+    ports: Mapping[str, int],
     env: Sequence[Mapping[str, object]] = (),
     mounts: Sequence[JsonObject] = (),
     resources: Mapping[str, object],
     more: Mapping[str, object],
 ) -> JsonObject:
-    """One container. Its last words become the pod's termination message, so that a status can quote them."""
+    """One container. Its last words become the pod's termination message, so that a status can quote them.
+
+    `ports` are by name; `more` is what only this container has.
+    """
     built: JsonObject = {
         "name": name,
         "image": image,
         "imagePullPolicy": settings.image_pull_policy,
-        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "ports": [{"name": port_name, "containerPort": port, "protocol": "TCP"} for port_name, port in ports.items()],
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts, *_ca_mounts(settings)],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": CONTAINER_SECURITY,

@@ -28,6 +28,7 @@ LINK_LOCAL_AND_METADATA = {
 METRICS_LABEL = f"{GROUP}/metrics"
 """On a namespace, by its administrator: what runs there may read the metrics of agents."""
 HTTP_PORT = 8080
+METRICS_PORT = 8081
 CHROMA_PORT = 8000
 
 
@@ -65,11 +66,11 @@ def from_release(settings: BuildSettings, *components: str, port: int) -> JsonOb
     }
 
 
-def from_metrics(*, port: int) -> JsonObject:
+def from_metrics() -> JsonObject:
     """In from the namespaces whose collectors may read metrics: those that an administrator has labelled."""
     return {
         "from": [{"namespaceSelector": {"matchLabels": {METRICS_LABEL: "true"}}}],
-        "ports": [{"protocol": "TCP", "port": port}],
+        "ports": [{"protocol": "TCP", "port": METRICS_PORT}],
     }
 
 

@@ -113,6 +113,15 @@ def test_agents_reach_their_indexes_the_store_and_names_but_no_metadata_address(
         assert not [port for port in ports if reaches(policy, address, port)], address
 
 
+def test_metrics_are_for_labelled_namespaces_and_not_for_the_gateway() -> None:
+    objects = rendered()
+    ingress = of_kind(objects, "NetworkPolicy")["spec"]["ingress"]
+    (to_metrics,) = [rule for rule in ingress if rule["ports"][0]["port"] == 8081]
+    assert to_metrics["from"] == [{"namespaceSelector": {"matchLabels": {"slipway.dev/metrics": "true"}}}]
+    ports = of_kind(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert {port["name"]: port["containerPort"] for port in ports} == {"http": 8080, "metrics": 8081}
+
+
 @pytest.mark.parametrize("address", ["10.0.0.7", "192.0.2.7", "2001:db8::7", "fd00::7"])
 def test_the_store_may_be_anywhere(address: str) -> None:
     policy = of_kind(rendered(FULL_SETTINGS), "NetworkPolicy")["spec"]
