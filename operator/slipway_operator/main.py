@@ -95,7 +95,6 @@ async def _lead(
         kube,
         cache,
         watches,
-        namespaces=settings.watch_namespaces,
         lease_name=settings.lease_name,
         enqueue=queue.add,
     )
@@ -105,14 +104,13 @@ async def _lead(
         since = await watching.fill_config_maps()
         controllers = _controllers(settings, kube, cache, watches, queue, http, build, admin)
         background = [
-            tasks.create_task(_watch(watching, settings, stop), name="kopf"),
+            tasks.create_task(_watch(watching, stop), name="kopf"),
             tasks.create_task(watching.sweep_forever(), name="sweep"),
             tasks.create_task(_identity_forever(kube, key, settings.release_namespace), name="identity"),
             tasks.create_task(_measure_forever(queue, cache, watches), name="measure"),
-            *(tasks.create_task(watching.watch_config_maps_forever(*scope)) for scope in since.items()),
+            tasks.create_task(watching.watch_config_maps_forever(since), name="config maps"),
         ]
-        if not settings.watch_namespaces or settings.release_namespace in settings.watch_namespaces:
-            watches.start_canary()
+        watches.start_canary()
         for each in tuple(cache.keys()):
             queue.add(each)
         background += [tasks.create_task(work_forever(queue, cache, controllers)) for _ in range(settings.workers)]
@@ -148,14 +146,13 @@ def _controllers(
     return {AGENT.name: agents.reconcile, VECTOR_INDEX.name: indexes.reconcile}
 
 
-async def _watch(watching: Watching, settings: OperatorSettings, stop: asyncio.Event) -> None:
+async def _watch(watching: Watching, stop: asyncio.Event) -> None:
     """kopf, until it is told to stop; it takes over the signals."""
     await kopf.operator(
         registry=watching.registry(),
         settings=watching.settings(),
         standalone=True,
-        clusterwide=not settings.watch_namespaces,
-        namespaces=settings.watch_namespaces,
+        clusterwide=True,
         stop_flag=stop,
     )
     stop.set()

@@ -39,8 +39,7 @@ class OperatorSettings(BaseSettings):
     ingest_resources: dict[str, Any] = Field(default_factory=dict)
     pod_env: list[dict[str, Any]] = Field(default_factory=list)
     ca_config_map: str = ""
-    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
-    cluster_domain: str = "cluster.local"
+    network_policies: bool = True
     lease_name: str = "slipway-operator"
     pod_name: str = ""
     drain_timeout: int = 90
@@ -51,7 +50,7 @@ class OperatorSettings(BaseSettings):
     probe_port: int = 8081
     log_level: str = "INFO"
 
-    _lists = field_validator("image_pull_secrets", "watch_namespaces", mode="before")(_comma_separated)
+    _lists = field_validator("image_pull_secrets", mode="before")(_comma_separated)
     _times = field_validator("drain_timeout", "rollout_deadline", mode="before")(_seconds)
 
     @field_validator("store_port", "host_resources", "index_resources", "ingest_resources", "pod_env", mode="before")
@@ -73,6 +72,7 @@ class OperatorSettings(BaseSettings):
             ingest_resources=self.ingest_resources,
             pod_env=tuple(self.pod_env),
             ca_config_map=self.ca_config_map,
+            network_policies=self.network_policies,
             identity_public_key=identity_public_key,
             store_port=store_port,
             rollout_deadline=self.rollout_deadline,

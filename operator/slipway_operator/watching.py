@@ -39,14 +39,12 @@ class Watching:
         cache: Cache,
         watches: Watches,
         *,
-        namespaces: tuple[str, ...],
         lease_name: str,
         enqueue: Callable[[Key], None],
     ) -> None:
         self._kube = kube
         self._cache = cache
         self._watches = watches
-        self._namespaces = namespaces
         self._lease_name = lease_name
         self._enqueue = enqueue
 
@@ -59,11 +57,10 @@ class Watching:
             ApiError: if that fails, such as for a missing CRD.
         """
         for kind in (*OWNERS, *WATCHED_CHILDREN):
-            for namespace in self._scopes():
-                labels = "" if kind in OWNERS else SELECTOR
-                async for page, _ in self._kube.pages(kind, namespace, labels=labels):
-                    for raw in page:
-                        self._put(kind, raw)
+            labels = "" if kind in OWNERS else SELECTOR
+            async for page, _ in self._kube.pages(kind, None, labels=labels):
+                for raw in page:
+                    self._put(kind, raw)
 
     async def sweep_forever(self) -> None:
         """Drop from the cache what is gone, now and then."""
@@ -89,9 +86,8 @@ class Watching:
         before = dict(self._cache.known(kind.name))
         labels = "" if kind in OWNERS else SELECTOR
         there: set[str] = set()
-        for namespace in self._scopes():
-            async for page, _ in self._kube.pages(kind, namespace, labels=labels, metadata_only=True):
-                there.update(raw["metadata"]["uid"] for raw in page)
+        async for page, _ in self._kube.pages(kind, None, labels=labels, metadata_only=True):
+            there.update(raw["metadata"]["uid"] for raw in page)
         for (namespace_name, name), uid in before.items():
             if uid not in there:
                 self._announce(self._cache.drop(kind.name, namespace_name, name, uid))
@@ -145,20 +141,36 @@ class Watching:
 
     # ConfigMaps that hold documents: metadata only, since kopf cannot, and they are large
 
-    async def fill_config_maps(self) -> dict[str | None, str]:
-        """List the versions of all ConfigMaps. Returns where to watch from, by scope."""
-        return {namespace: await self._list_config_maps(namespace) for namespace in self._scopes()}
+    async def fill_config_maps(self) -> str:
+        """List the versions of all ConfigMaps. Returns the version to watch from.
 
-    async def watch_config_maps_forever(self, namespace: str | None, since: str) -> None:
+        Raises:
+            ApiError: if that fails.
+        """
+        there: set[tuple[str, str]] = set()
+        since = ""
+        async for page, version in self._kube.pages(CONFIG_MAP, None, metadata_only=True):
+            since = version
+            for raw in page:
+                metadata = raw["metadata"]
+                there.add((metadata["namespace"], metadata["name"]))
+                affected = self._cache.put_config_map(metadata["namespace"], metadata["name"], _identity(metadata))
+                self._announce(affected)
+        for name in self._cache.known_config_maps():
+            if name not in there:
+                self._announce(self._cache.put_config_map(*name, None))
+        return since
+
+    async def watch_config_maps_forever(self, since: str) -> None:
         """Follow the versions of ConfigMaps; lists again where the watch cannot go on."""
         while True:
             try:
-                stream = self._kube.watch_metadata(CONFIG_MAP, namespace, since=since, idle_timeout=90)
+                stream = self._kube.watch_metadata(CONFIG_MAP, None, since=since, idle_timeout=90)
                 async for event in stream:
                     since = self._config_map_event(event)
             except ApiError as error:
                 if error.status == 410:
-                    since = await self._list_again(namespace, since)
+                    since = await self._list_again(since)
                 elif error.status != 0:
                     logger.warning("watching ConfigMaps: %s", error)
                 await asyncio.sleep(BROKEN_WATCH_SECONDS)
@@ -170,31 +182,12 @@ class Watching:
             self._announce(self._cache.put_config_map(metadata["namespace"], metadata["name"], version))
         return str(metadata["resourceVersion"])
 
-    async def _list_again(self, namespace: str | None, since: str) -> str:
+    async def _list_again(self, since: str) -> str:
         try:
-            return await self._list_config_maps(namespace)
+            return await self.fill_config_maps()
         except ApiError as error:
             logger.warning("listing ConfigMaps: %s", error)
             return since
-
-    async def _list_config_maps(self, namespace: str | None) -> str:
-        there: set[tuple[str, str]] = set()
-        since = ""
-        async for page, version in self._kube.pages(CONFIG_MAP, namespace, metadata_only=True):
-            since = version
-            for raw in page:
-                metadata = raw["metadata"]
-                there.add((metadata["namespace"], metadata["name"]))
-                affected = self._cache.put_config_map(metadata["namespace"], metadata["name"], _identity(metadata))
-                self._announce(affected)
-        for name in self._cache.known_config_maps():
-            if name not in there and namespace in (None, name[0]):
-                self._announce(self._cache.put_config_map(*name, None))
-        return since
-
-    def _scopes(self) -> tuple[str | None, ...]:
-        """Namespaces to list, or the whole cluster."""
-        return self._namespaces or (None,)
 
     def _announce(self, keys: Iterable[Key]) -> None:
         for key in keys:

@@ -199,6 +199,19 @@ def test_network_policies_cover_every_pod(render: Render) -> None:
         assert matching[0]["policyTypes"] == ["Ingress", "Egress"]
 
 
+def test_without_policies_the_operator_makes_none_and_may_only_remove_them(render: Render) -> None:
+    def given(enabled: bool) -> tuple[str, list[str]]:
+        objects = render({"networkPolicies": {"enabled": enabled}})
+        operator = find(objects, "Deployment", "slipway-operator")["spec"]["template"]["spec"]
+        rules = find(objects, "ClusterRole", "slipway-operator")["rules"]
+        (verbs,) = [rule["verbs"] for rule in rules if rule["resources"] == ["networkpolicies"]]
+        assert any(item["kind"] == "NetworkPolicy" for item in objects) is enabled
+        return environment(operator)["SLIPWAY_OPERATOR_NETWORK_POLICIES"], verbs
+
+    assert given(True) == ("true", ["get", "list", "watch", "create", "patch"])
+    assert given(False) == ("false", ["list", "watch", "delete"])
+
+
 def test_the_gateways_metrics_are_for_labelled_namespaces_and_not_for_callers(render: Render) -> None:
     ingress = find(render({}), "NetworkPolicy", "slipway-gateway")["spec"]["ingress"]
     allowed = {rule["ports"][0]["port"]: rule.get("from") for rule in ingress}

@@ -21,7 +21,7 @@ PATH = "/api/v1/namespaces/demo/configmaps"
 
 
 def watching(kube: KubeClient, cache: Cache, enqueued: list[Key]) -> Watching:
-    return Watching(kube, cache, Watches(), namespaces=("demo",), lease_name="lease", enqueue=enqueued.append)
+    return Watching(kube, cache, Watches(), lease_name="lease", enqueue=enqueued.append)
 
 
 def stored(api: FakeApi, name: str, version: int) -> None:
@@ -51,11 +51,11 @@ async def test_a_changed_source_wakes_the_index_that_reads_it() -> None:
         stored(api, "unrelated", 6)
         cache, enqueued = cache_with_index(), list[Key]()
         watch = watching(kube, cache, enqueued)
-        since = (await watch.fill_config_maps())["demo"]
+        since = await watch.fill_config_maps()
         assert enqueued == [INDEX]
         api.watches.append([event("MODIFIED", "unrelated", 8), event("MODIFIED", "documents", 9)])
         api.watches.append([event("DELETED", "documents", 10)])
-        task = asyncio.create_task(watch.watch_config_maps_forever("demo", since))
+        task = asyncio.create_task(watch.watch_config_maps_forever(since))
         await until(lambda: len(enqueued) == 3, "changed, then deleted")
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -72,7 +72,7 @@ async def test_a_watch_that_expired_is_begun_anew_from_a_listing() -> None:
         await watch.fill_config_maps()
         del api.objects[f"{PATH}/documents"]
         api.watches.append(Fault(410, "Expired"))
-        task = asyncio.create_task(watch.watch_config_maps_forever("demo", "1"))
+        task = asyncio.create_task(watch.watch_config_maps_forever("1"))
         await until(lambda: len(enqueued) == 2, "what vanished meanwhile is found")
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -84,7 +84,7 @@ async def test_a_dropped_watch_goes_on_where_it_was() -> None:
     async with fake_api() as (api, kube):
         watch = watching(kube, cache_with_index(), [])
         api.watches.extend([[event("ADDED", "a", 41)], [event("BOOKMARK", "", 57)]])
-        task = asyncio.create_task(watch.watch_config_maps_forever("demo", "40"))
+        task = asyncio.create_task(watch.watch_config_maps_forever("40"))
         wanted = [("WATCH", "40"), ("WATCH", "41"), ("WATCH", "57")]
         await until(lambda: api.requests == wanted, "each goes on from the last version that was seen")
         task.cancel()
@@ -98,7 +98,7 @@ async def test_the_sweep_drops_what_vanished_unseen() -> None:
         cache.put_child(project("Deployment", deployment("support-1")))
         watch = watching(kube, cache, enqueued)
         for kind in ("agents", "vectorindexes"):
-            api.objects[f"/apis/slipway.dev/v1alpha1/namespaces/demo/{kind}"] = {
+            api.objects[f"/apis/slipway.dev/v1alpha1/{kind}"] = {
                 "metadata": {"resourceVersion": "1"},
                 "items": [],
             }

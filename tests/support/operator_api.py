@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,7 +47,11 @@ class FakeApi:
     async def _get(self, request: web.Request, _: dict[str, Any]) -> web.Response:
         if request.path in self.objects:
             return web.json_response(self.objects[request.path])
-        below = [found for path, found in self.objects.items() if path.startswith(f"{request.path}/")]
+        below = [
+            found
+            for path, found in self.objects.items()
+            if any(each.startswith(f"{request.path}/") for each in (path, _in_cluster(path)))
+        ]
         if not below and not request.path.endswith("s"):
             return _status(Fault(404, "NotFound"))
         return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": below})
@@ -89,6 +94,11 @@ class FakeApi:
         for event in played:
             await response.write(json.dumps(event).encode() + b"\n")
         return response
+
+
+def _in_cluster(path: str) -> str:
+    """The path as if its kind had no namespaces: how all of a kind are listed."""
+    return re.sub("/namespaces/[^/]+/", "/", path)
 
 
 def _status(fault: Fault) -> web.Response:

@@ -51,7 +51,9 @@ def agent_objects(
     owner: Owner, settings: BuildSettings, *, scaling: Scaling, indexes: Sequence[str], serving: str
 ) -> list[Manifest]:
     """What an agent has once, whatever its revisions. `serving` is the revision that the autoscaler acts on."""
-    objects = [_service_account(owner), _disruption_budget(owner), _network_policy(owner, settings, indexes)]
+    objects = [_service_account(owner), _disruption_budget(owner)]
+    if settings.network_policies:
+        objects.append(_network_policy(owner, settings, indexes))
     if scaling.max is not None and scaling.max > scaling.min:
         objects.append(_autoscaler(owner, scaling, scaling.max, serving))
     return objects

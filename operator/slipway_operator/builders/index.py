@@ -22,7 +22,7 @@ def index_objects(
     return [
         _service_account(owner),
         _service(owner),
-        _network_policy(owner),
+        *([_network_policy(owner)] if settings.network_policies else []),
         _stateful_set(owner, settings, chroma, deletion_policy),
     ]
 

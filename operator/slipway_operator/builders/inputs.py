@@ -26,6 +26,7 @@ class BuildSettings:
     ingest_resources: Mapping[str, Any] = field(default_factory=dict)
     pod_env: tuple[Mapping[str, Any], ...] = ()
     ca_config_map: str = ""
+    network_policies: bool = True
     identity_public_key: str = ""
     store_port: int = 5432
     rollout_deadline: int = 120

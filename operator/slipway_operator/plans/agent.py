@@ -23,7 +23,7 @@ from slipway_operator.builders.agent import (
 )
 from slipway_operator.builders.inputs import BuildSettings
 from slipway_operator.cache import Resource
-from slipway_operator.kinds import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, SERVICE
+from slipway_operator.kinds import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, SERVICE
 from slipway_operator.manifests import Manifest
 from slipway_operator.plans.agent_status import AgentStanding, agent_status, unresolved_status
 from slipway_operator.plans.plan import Apply, Delete, Plan, Scale, changes, owner_of
@@ -93,7 +93,7 @@ def plan_agent(view: AgentView, settings: BuildSettings, *, drain_timeout: float
     return Plan(
         apply=tuple(_applies(view, settings, config, revisions, step)),
         scale=tuple(scales.values()),
-        delete=tuple(_deletes(view, step)),
+        delete=tuple(_deletes(view, settings, step)),
         status=status,
         wake_after=min((each for each in (wake_after, step.wake_after) if each is not None), default=None),
     )
@@ -192,12 +192,13 @@ def _gate(view: AgentView, apply: Apply) -> Apply:
     return Apply(manifest=apply.manifest, adopt=apply.adopt, drift=apply.drift, gated=rolls and not moves)
 
 
-def _deletes(view: AgentView, step: Step) -> list[Delete]:
+def _deletes(view: AgentView, settings: BuildSettings, step: Step) -> list[Delete]:
     unwanted = [
         child
         for (kind, name), child in view.by_kind_and_name.items()
         if (kind in PER_REVISION and name not in step.states)
         or (kind == AUTOSCALER.name and not autoscaled(view.agent.spec.scaling))
+        or (kind == NETWORK_POLICY.name and not settings.network_policies)
     ]
     return [Delete(child=child) for child in unwanted if child.owner_uid == view.resource.uid]
 

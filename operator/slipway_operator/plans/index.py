@@ -11,7 +11,7 @@ from slipway_operator.builders.ingest import Ingestion, ingest_objects, ingest_p
 from slipway_operator.builders.inputs import BuildSettings
 from slipway_operator.cache import Resource
 from slipway_operator.drift import APPLIED_ANNOTATION, stamp
-from slipway_operator.kinds import CONFIG_MAP, JOB, POD, STATEFUL_SET
+from slipway_operator.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, STATEFUL_SET
 from slipway_operator.manifests import Manifest
 from slipway_operator.plans import ingestion
 from slipway_operator.plans.index_status import IndexStanding, index_status
@@ -98,7 +98,9 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
     return Plan(
         apply=tuple(_not_stopped(changes(manifests, view.by_kind_and_name, view.resource.uid), stop)),
         annotate=tuple(ingestion.to_keep(runs.last)),
-        delete=tuple([*stop, *_stale_config_maps(view, runs, stop), *_stuck_pods(view)]),
+        delete=tuple(
+            [*stop, *_stale_config_maps(view, runs, stop), *_stuck_pods(view), *_unwanted_policies(view, settings)]
+        ),
         status=status,
         wake_after=wake_after,
     )
@@ -107,7 +109,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
 def _server_objects(view: IndexView, settings: BuildSettings) -> list[Manifest]:
     owner, spec = owner_of(view.resource), view.index.spec
     objects = index_objects(owner, settings, spec.backend.chroma, deletion_policy=spec.deletion_policy)
-    return [*objects, ingest_policy(owner, settings)]
+    return [*objects, ingest_policy(owner, settings)] if settings.network_policies else objects
 
 
 def _serving(view: IndexView) -> bool:
@@ -140,6 +142,15 @@ def _stuck_pods(view: IndexView) -> list[Delete]:
         and not child.deleting
         and wanted not in ("", child.detail.revision)
         and trouble_of([child], past="") is not None
+    ]
+
+
+def _unwanted_policies(view: IndexView, settings: BuildSettings) -> list[Delete]:
+    """What was made before the chart's value `networkPolicies.enabled` was set to false."""
+    return [
+        Delete(child=child)
+        for (kind, _), child in view.by_kind_and_name.items()
+        if kind == NETWORK_POLICY.name and not settings.network_policies and child.owner_uid == view.resource.uid
     ]
 
 

@@ -1,5 +1,6 @@
 """What an Agent needs done, by table: pure plans over what was observed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from slipway_crds.agent import Agent
 from slipway_crds.resolve import resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.builders.agent import revision_name
+from slipway_operator.builders.inputs import BuildSettings
 from slipway_operator.cache import Key, Resource
 from slipway_operator.plans.agent import AgentView, plan_agent
 from slipway_operator.plans.plan import Plan
@@ -44,8 +46,8 @@ def view(
     )
 
 
-def plan(observed: AgentView) -> Plan:
-    return plan_agent(observed, SETTINGS, drain_timeout=90, gateway_url="http://gateway/", now=NOW)
+def plan(observed: AgentView, settings: BuildSettings = SETTINGS) -> Plan:
+    return plan_agent(observed, settings, drain_timeout=90, gateway_url="http://gateway/", now=NOW)
 
 
 def condition(planned: Plan, kind: str) -> dict[str, Any]:
@@ -84,6 +86,15 @@ def test_nothing_there_means_everything_is_applied() -> None:
     ]
     assert not any(each.adopt for each in planned.apply), "a stranger's object of the name is left alone"
     assert (condition(planned, "Ready")["reason"], planned.status["phase"]) == ("WaitingForPods", "Progressing")
+
+
+def test_policies_go_when_the_chart_wants_none() -> None:
+    policy = raw("NetworkPolicy", "support-agent")
+    strangers = raw("NetworkPolicy", "other", metadata={"ownerReferences": []})
+    assert plan(view(policy, strangers)).delete == ()
+    planned = plan(view(policy, strangers), replace(SETTINGS, network_policies=False))
+    assert [each.child.name for each in planned.delete] == ["support-agent"]
+    assert "NetworkPolicy" not in {each.manifest["kind"] for each in planned.apply}
 
 
 def test_an_index_that_is_missing_or_was_never_built_is_waited_for() -> None:

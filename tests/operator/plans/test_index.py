@@ -1,6 +1,7 @@
 """What a VectorIndex needs done, by table: pure plans over what was observed."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,6 +91,16 @@ def test_the_server_comes_first_and_the_ingestion_when_it_is_ready() -> None:
     planned = plan(server())
     assert {("Job", name), ("ConfigMap", name)} <= applied(planned)
     assert condition(planned, "Synced")["reason"] == "Ingesting"
+
+
+def test_policies_go_when_the_chart_wants_none() -> None:
+    policies = [
+        raw("NetworkPolicy", name, metadata={"labels": LABELS}) for name in ("handbook-index", "handbook-ingest")
+    ]
+    assert deleted(plan(server(), *policies)) == set()
+    planned = plan_index(view(server(), *policies), replace(SETTINGS, network_policies=False), now=NOW)
+    assert deleted(planned) == {"handbook-index", "handbook-ingest"}
+    assert "NetworkPolicy" not in {kind for kind, _ in applied(planned)}
 
 
 def test_a_missing_source_is_waited_for() -> None:
