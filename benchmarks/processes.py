@@ -37,10 +37,11 @@ class Running:
     """A process that is ready."""
 
     url: str
+    metrics_url: str
 
     def usage(self) -> Usage:
         """Read its metrics."""
-        return read_usage(fetch(f"{self.url}/metrics"))
+        return read_usage(fetch(self.metrics_url))
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -96,6 +97,7 @@ async def running(
     env: Mapping[str, str],
     url: str,
     log: Path,
+    metrics_port: int,
     ready: Callable[[str], bool] = is_ready,
 ) -> AsyncIterator[Running]:
     """A process, from the moment that it is ready; stopped at the end. `ready` is given its URL.
@@ -106,7 +108,7 @@ async def running(
     process = start(command, env=env, log=log)
     try:
         await _until(lambda: ready(url), process, log)
-        yield Running(url)
+        yield Running(url, f"http://127.0.0.1:{metrics_port}/metrics")
     finally:
         await asyncio.to_thread(stop, process)
 

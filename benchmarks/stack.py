@@ -49,7 +49,7 @@ class Parts:
     agent: AgentConfig
     signer: IdentitySigner
 
-    def host_env(self, port: int) -> dict[str, str]:
+    def host_env(self, port: int, metrics_port: int) -> dict[str, str]:
         """Environment of a host, and of an ingestion but for its configuration."""
         return environment(
             SLIPWAY_CONFIG=str(self.folder / "config.json"),
@@ -57,16 +57,18 @@ class Parts:
             SLIPWAY_CHROMA_URL=self.chroma_url,
             SLIPWAY_IDENTITY_PUBLIC_KEY=self.signer.public_key,
             SLIPWAY_PORT=str(port),
+            SLIPWAY_METRICS_PORT=str(metrics_port),
             OTEL_EXPORTER_OTLP_ENDPOINT=self.traces.url,
         )
 
-    def gateway_env(self, port: int) -> dict[str, str]:
+    def gateway_env(self, port: int, metrics_port: int) -> dict[str, str]:
         """Environment of a gateway."""
         return environment(
             KUBECONFIG=str(self.folder / "kubeconfig"),
             SLIPWAY_API_KEYS_FILE=str(self.folder / "keys.json"),
             SLIPWAY_IDENTITY_KEY_FILE=str(self.folder / "private.pem"),
             SLIPWAY_PORT=str(port),
+            SLIPWAY_METRICS_PORT=str(metrics_port),
             OTEL_EXPORTER_OTLP_ENDPOINT=self.traces.url,
         )
 
@@ -124,7 +126,7 @@ def _ingest(made: Parts, manifests: Manifests) -> None:
         for name, content in items.items():
             (folder / name).write_bytes(content)
     env = {
-        **made.host_env(free_port()),
+        **made.host_env(free_port(), free_port()),
         "SLIPWAY_CONFIG": str(made.folder / "ingest.json"),
         "SLIPWAY_SOURCES": str(made.folder / "sources"),
         "SLIPWAY_TERMINATION_FILE": str(made.folder / "termination"),
@@ -137,9 +139,13 @@ def _ingest(made: Parts, manifests: Manifests) -> None:
 @asynccontextmanager
 async def host(made: Parts) -> AsyncIterator[Running]:
     """A host that is ready."""
-    port = free_port()
+    port, metrics_port = free_port(), free_port()
     async with running(
-        [SLIPWAY, "host"], env=made.host_env(port), url=f"http://127.0.0.1:{port}", log=made.folder / "host.log"
+        [SLIPWAY, "host"],
+        env=made.host_env(port, metrics_port),
+        url=f"http://127.0.0.1:{port}",
+        log=made.folder / "host.log",
+        metrics_port=metrics_port,
     ) as process:
         yield process
 
@@ -147,12 +153,13 @@ async def host(made: Parts) -> AsyncIterator[Running]:
 @asynccontextmanager
 async def gateway(made: Parts) -> AsyncIterator[Running]:
     """A gateway that is ready."""
-    port = free_port()
+    port, metrics_port = free_port(), free_port()
     async with running(
         [SLIPWAY, "gateway"],
-        env=made.gateway_env(port),
+        env=made.gateway_env(port, metrics_port),
         url=f"http://127.0.0.1:{port}",
         log=made.folder / "gateway.log",
+        metrics_port=metrics_port,
     ) as process:
         yield process
 

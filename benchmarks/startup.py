@@ -122,7 +122,8 @@ def operator(made: Parts, wanted: Cluster) -> AbstractAsyncContextManager[Runnin
     )
     command = [str(Path(sys.executable).with_name("slipway-operator"))]
     log = made.folder / "operator.log"
-    return running(command, env=env, url=f"http://127.0.0.1:{port}", log=log, ready=has_reconciled)
+    url = f"http://127.0.0.1:{port}"
+    return running(command, env=env, url=url, log=log, metrics_port=port, ready=has_reconciled)
 
 
 def has_reconciled(url: str) -> bool:

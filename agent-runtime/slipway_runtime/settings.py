@@ -43,6 +43,13 @@ class Settings(BaseSettings):
             raise SystemExit("The environment is not complete. " + "; ".join(faults)) from None
 
 
+class ServerSettings(Settings):
+    """What hosts and gateways have in common."""
+
+    metrics_port: int = 8081
+    """Where `/metrics` is, apart from what callers reach."""
+
+
 class KnowledgeSettings(Settings):
     """What hosts and ingestions have in common: the way to documents and vectors."""
 
@@ -53,7 +60,7 @@ class KnowledgeSettings(Settings):
     model_dir: Path = Field(default_factory=default_model_dir)
 
 
-class HostSettings(KnowledgeSettings):
+class HostSettings(KnowledgeSettings, ServerSettings):
     """`slipway host`."""
 
     config: Path = Path("/etc/slipway/config/config.json")
@@ -76,7 +83,7 @@ class IngestSettings(KnowledgeSettings):
     termination_file: Path = Path("/dev/termination-log")
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(ServerSettings):
     """`slipway gateway`."""
 
     auth_mode: Literal["apikeys", "open"] = "apikeys"

@@ -35,7 +35,7 @@ async def test_a_process_is_there_from_ready_on_and_gone_afterwards(tmp_path: Pa
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-c", SERVER, str(port)]
-    async with running(command, env=environment(), url=url, log=tmp_path / "log") as process:
+    async with running(command, env=environment(), url=url, log=tmp_path / "log", metrics_port=port) as process:
         assert process.usage().cpu == 1.5
     with pytest.raises(OSError, match="refused"):
         fetch(url)
@@ -44,5 +44,5 @@ async def test_a_process_is_there_from_ready_on_and_gone_afterwards(tmp_path: Pa
 async def test_a_process_that_ends_is_no_benchmark(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no settings')"]
     with pytest.raises(BenchmarkFailed, match="no settings"):
-        async with running(command, env=environment(), url="http://127.0.0.1:1", log=tmp_path / "log"):
+        async with running(command, env=environment(), url="http://127.0.0.1:1", log=tmp_path / "log", metrics_port=1):
             pass

@@ -1,14 +1,14 @@
-"""`slipway host` as a process of its own, with a scripted agent in place of one that needs documents."""
+"""`slipway host` as a process of its own: with a scripted agent that needs no documents, or with real ones."""
 
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from slipway_crds.runtimeconfig import RuntimeConfig
+from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.main import run
 from slipway_runtime.settings import HostSettings
@@ -18,6 +18,10 @@ from tests.support.scripts import SIGNER, hosted
 from tests.support.servers import free_port, wait_for_http
 
 ROOT = Path(__file__).parents[2]
+WORDY = (sys.executable, "-m", "tests.support.host_process")
+"""The command with agents that only say words."""
+REAL = (str(Path(sys.executable).with_name("slipway")), "host")
+"""The command as a pod runs it."""
 
 
 @asynccontextmanager
@@ -34,33 +38,44 @@ class HostProcess:
 
     process: subprocess.Popen[bytes]
     url: str
+    metrics_url: str
     log: Path
     """What it wrote to standard error."""
 
 
 @contextmanager
-def host_process(folder: Path, dsn: str, *, name: str = "host", **environment: str) -> Iterator[HostProcess]:
+def host_process(
+    folder: Path,
+    dsn: str,
+    *,
+    name: str = "host",
+    command: Sequence[str] = WORDY,
+    agents: Sequence[AgentConfig] = (hosted(None).config,),
+    **environment: str,
+) -> Iterator[HostProcess]:
     """Start a host and wait until it is ready; kill it at the end if it still runs."""
-    (folder / "config.json").write_text(RuntimeConfig(agents=(hosted(None).config,)).model_dump_json())
+    (folder / "config.json").write_text(RuntimeConfig(agents=tuple(agents)).model_dump_json())
     (folder / "dsn").write_text(dsn)
-    port, log = free_port(), folder / f"{name}.log"
+    port, metrics_port, log = free_port(), free_port(), folder / f"{name}.log"
     given = {
         "SLIPWAY_CONFIG": str(folder / "config.json"),
         "SLIPWAY_STORE_DSN_FILE": str(folder / "dsn"),
         "SLIPWAY_IDENTITY_PUBLIC_KEY": SIGNER.public_key,
         "SLIPWAY_PORT": str(port),
+        "SLIPWAY_METRICS_PORT": str(metrics_port),
         "SLIPWAY_HOST_ID": name,
     }
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.host_process"],
+            command,
             cwd=ROOT,
             stderr=stderr,
             env={**os.environ, **given, **environment},
         )
         try:
             wait_for_http(f"http://127.0.0.1:{port}/readyz", process, log)
-            yield HostProcess(process, f"http://127.0.0.1:{port}", log)
+            metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+            yield HostProcess(process, f"http://127.0.0.1:{port}", metrics_url, log)
         finally:
             if process.poll() is None:
                 process.kill()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -82,7 +83,7 @@ async def served(postgres_dsn: str, chroma_url: str, embedder: MiniLM) -> AsyncI
     """Postgres and a Chroma server, as a cluster has them."""
     database = await open_database(postgres_dsn)
     vectors = ChromaServer(chroma_url)
-    yield Knowledge(database, vectors, embedder, postgres_dsn.rpartition("/")[2].partition("?")[0].replace("_", "-"))
+    yield Knowledge(database, vectors, embedder, urlsplit(postgres_dsn).path[1:].replace("_", "-"))
     await vectors.close()
     await database.close()
 

@@ -16,6 +16,7 @@ class ReceivedSpan:
     service: str
     name: str
     trace_id: str
+    span_id: str
     parent_id: str
     attributes: dict[str, str]
 
@@ -36,10 +37,14 @@ class Receiver:
             names = {entry.key: entry.value.string_value for entry in resource.resource.attributes}
             for scope in resource.scope_spans:
                 for span in scope.spans:
-                    attributes = {entry.key: str(entry.value) for entry in span.attributes}
                     self.spans.append(
                         ReceivedSpan(
-                            names["service.name"], span.name, span.trace_id.hex(), span.parent_span_id.hex(), attributes
+                            service=names["service.name"],
+                            name=span.name,
+                            trace_id=span.trace_id.hex(),
+                            span_id=span.span_id.hex(),
+                            parent_id=span.parent_span_id.hex(),
+                            attributes={entry.key: str(entry.value) for entry in span.attributes},
                         )
                     )
 

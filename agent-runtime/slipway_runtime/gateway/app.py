@@ -27,7 +27,6 @@ from slipway_runtime.gateway.upstream import Call, Upstreams
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, IdentitySigner
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.telemetry.metrics import metrics_endpoint
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
 RUN_HEADER = "X-Slipway-Run"
@@ -96,7 +95,6 @@ def create_app(gateway: Gateway) -> Starlette:
             Route("/agents", agents),
             Route("/livez", lambda _: PlainTextResponse("alive")),
             Route("/readyz", ready),
-            Route("/metrics", metrics_endpoint),
         ],
         exception_handlers={Problem: _problem, HTTPException: _no_such_path, 500: _unexpected},
     )

@@ -24,6 +24,7 @@ from slipway_runtime.identity import IdentitySigner, InvalidKey
 from slipway_runtime.serving import DrainingServer, server_config
 from slipway_runtime.settings import GatewaySettings
 from slipway_runtime.telemetry.logging import configure_logging
+from slipway_runtime.telemetry.metrics import metrics_served
 from slipway_runtime.telemetry.tracing import configure_tracing
 
 log = logging.getLogger(__name__)
@@ -100,8 +101,9 @@ def main() -> int:
     configure_logging("gateway")
     flush = configure_tracing("slipway-gateway")
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(GatewaySettings.from_environment()))
+        settings = GatewaySettings.from_environment()
+        with metrics_served(settings.metrics_port), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
     except CannotStart as error:
         log.error(str(error))
         return 1

@@ -23,7 +23,6 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import chat, sse
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.sessions import Session, SessionNotFound, delete_session, read_session
-from slipway_runtime.telemetry.metrics import metrics_endpoint
 from slipway_runtime.telemetry.tracing import incoming, span
 
 RUN_HEADER = "X-Slipway-Run"
@@ -58,7 +57,6 @@ def create_host_app(host: Host) -> Starlette:
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
             Route("/livez", livez),
             Route("/readyz", readyz),
-            Route("/metrics", metrics_endpoint),
         ],
         exception_handlers={HTTPException: _http_problem, 500: _unexpected},
         lifespan=lifespan,

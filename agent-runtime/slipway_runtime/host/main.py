@@ -22,6 +22,7 @@ from slipway_runtime.settings import HostSettings
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
 from slipway_runtime.telemetry.logging import configure_logging
+from slipway_runtime.telemetry.metrics import metrics_served
 from slipway_runtime.telemetry.tracing import configure_tracing
 
 GRACE_MARGIN_SECONDS = 15.0
@@ -88,8 +89,9 @@ def run(make_agents: MakeAgents) -> None:
     configure_logging("host")
     flush = configure_tracing("slipway-host")
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(HostSettings.from_environment(), make_agents))
+        settings = HostSettings.from_environment()
+        with metrics_served(settings.metrics_port), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, make_agents))
     finally:
         flush()
 

@@ -44,7 +44,7 @@ async def test_traces_logs_and_metrics_tell_all_but_the_texts(tmp_path: Path) ->
             for path in ("/livez", "/readyz"):
                 async with session.get(path) as response:
                     assert response.status == 200
-            async with session.get("/metrics") as response:
+            async with session.get(host.metrics_url) as response:
                 metrics = await response.text()
         host.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(host.process.wait, 30) == 0

@@ -1,0 +1,102 @@
+"""`slipway gateway` as a process of its own, with a stand-in for the API server, and hosts that it finds there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from slipway_runtime.gateway.auth import new_key
+from slipway_runtime.gateway.kubernetes_routes import AGENTS_PATH, SLICES_PATH
+from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.scripted_host import SEED
+from tests.support.servers import free_port
+
+KEY, ENTRY = new_key("alice")
+
+
+class GatewayProcess:
+    """The command with everything that a pod would be given."""
+
+    def __init__(self, folder: Path, cluster: FakeKubernetes, **extra: str) -> None:
+        port, metrics_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        (folder / "private.pem").write_bytes(pem)
+        (folder / "keys.json").write_text(json.dumps({"keys": [ENTRY.model_dump()]}))
+        (folder / "kubeconfig").write_text(yaml.safe_dump(_kubeconfig(cluster.url)))
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(folder / "kubeconfig"),
+            "SLIPWAY_PORT": str(port),
+            "SLIPWAY_METRICS_PORT": str(metrics_port),
+            "SLIPWAY_API_KEYS_FILE": str(folder / "keys.json"),
+            "SLIPWAY_IDENTITY_KEY_FILE": str(folder / "private.pem"),
+            "SLIPWAY_DEFAULT_AGENT": "demo/support",
+            **extra,
+        }
+        self.log = folder / "gateway.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [Path(sys.executable).with_name("slipway"), "gateway"], env=environment, stderr=log
+            )
+
+    async def ready(self, client: aiohttp.ClientSession) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            async with client.get("/readyz") as response:
+                return response.status == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+
+def _kubeconfig(url: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "it",
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "clusters": [{"name": "it", "cluster": {"server": url}}],
+        "users": [{"name": "it", "user": {"token": "none"}}],
+    }
+
+
+@contextmanager
+def gateway_process(folder: Path, cluster: FakeKubernetes, **environment: str) -> Iterator[GatewayProcess]:
+    """Start a gateway, which is not ready at once; kill it at the end if it still runs."""
+    gateway = GatewayProcess(folder, cluster, **environment)
+    try:
+        yield gateway
+    finally:
+        if gateway.process.poll() is None:
+            gateway.process.kill()
+        gateway.process.wait(30)
+
+
+def publish(cluster: FakeKubernetes, url: str, *, namespace: str = "demo") -> None:
+    """The Agent `support` with one ready pod."""
+    host, port = url.removeprefix("http://").split(":")
+    labels = {"slipway.dev/agent": "support", "slipway.dev/revision": "a"}
+    cluster.apply(
+        SLICES_PATH,
+        {
+            "metadata": {"namespace": namespace, "name": "a-x", "labels": labels},
+            "ports": [{"name": "http", "port": int(port)}],
+            "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
+        },
+    )
+    revisions = [{"name": "a", "weight": 100, "state": "Serving"}]
+    cluster.apply(
+        AGENTS_PATH, {"metadata": {"namespace": namespace, "name": "support"}, "status": {"revisions": revisions}}
+    )
