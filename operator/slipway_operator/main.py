@@ -30,7 +30,7 @@ from slipway_operator.leader import LeaderElection
 from slipway_operator.probes import Health
 from slipway_operator.queue import FairQueue
 from slipway_operator.settings import OperatorSettings
-from slipway_operator.store import Admin, StoreKeeper, read_admin
+from slipway_operator.store import Admin, AdminSecretError, StoreKeeper, read_admin
 from slipway_operator.watches import Watches
 from slipway_operator.watching import Watching
 from slipway_operator.workers import Reconcile, work_forever
@@ -42,14 +42,26 @@ MEASURE_SECONDS = 1.0
 
 
 def main() -> None:
-    """The console script. Exits with 1 when leadership or a part of the process is lost."""
-    settings = OperatorSettings()
+    """The console script. Exits with 1 when leadership or a part of the process is lost, and with 2 when a person must
+    mend what it was given."""
+    settings = OperatorSettings.from_environment()
     logs.configure(settings.log_level)
-    raise SystemExit(asyncio.run(run(settings)))
+    try:
+        # Before it waits to lead, so that an upgrade stops at its first pod and the old operator goes on.
+        _read_admin(settings)
+        code = asyncio.run(run(settings))
+    except AdminSecretError as error:
+        logger.error("%s", error)
+        code = 2
+    raise SystemExit(code)
 
 
 async def run(settings: OperatorSettings) -> int:
-    """Run until a signal (returns 0) or until something is lost (returns 1)."""
+    """Run until a signal (returns 0) or until something is lost (returns 1).
+
+    Raises:
+        AdminSecretError: if it leads, and the admin's DSN has become useless since the start.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -82,12 +94,7 @@ async def _acquire(leader: LeaderElection) -> None:
 async def _lead(
     settings: OperatorSettings, kube: KubeClient, watches: Watches, leader: LeaderElection, stop: asyncio.Event
 ) -> int:
-    admin = read_admin(
-        settings.admin_dsn_file,
-        host=settings.store_host,
-        port=settings.store_port,
-        authorities=bool(settings.ca_config_map),
-    )
+    admin = _read_admin(settings)
     key = identity_key(admin.password)
     build = settings.for_builders(identity_public_key=public_key(key), store_port=admin.address.port)
     cache, queue = Cache(), FairQueue()
@@ -119,6 +126,15 @@ async def _lead(
         for task in (*background, holding, stopping):
             task.cancel()
     return 0 if stop.is_set() else 1
+
+
+def _read_admin(settings: OperatorSettings) -> Admin:
+    return read_admin(
+        settings.admin_dsn_file,
+        host=settings.store_host,
+        port=settings.store_port,
+        authorities=bool(settings.ca_config_map),
+    )
 
 
 def _controllers(

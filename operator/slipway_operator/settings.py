@@ -1,9 +1,9 @@
 """What the chart tells the operator, read once from the environment."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slipway_crds.fields import parse_duration
@@ -58,6 +58,19 @@ class OperatorSettings(BaseSettings):
     def _empty_means_default(cls, value: object, info: Any) -> object:
         """An unset chart value arrives as an empty string."""
         return cls.model_fields[info.field_name].get_default(call_default_factory=True) if value == "" else value
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SystemExit: naming each variable that is missing or wrong.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = (f"SLIPWAY_OPERATOR_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
+            raise SystemExit("The environment is not complete. " + "; ".join(faults)) from None
 
     def for_builders(self, *, identity_public_key: str, store_port: int) -> BuildSettings:
         """The part that decides what objects look like."""

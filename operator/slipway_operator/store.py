@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import asyncpg
 
@@ -25,12 +25,17 @@ RECHECK_SECONDS = 60.0
 Work = Callable[[asyncpg.Connection], Awaitable[None]]
 REFUSAL_SECONDS = 3.0
 """After a failure nobody asks again for this long: a hundred agents would otherwise wait for a hundred time-outs."""
+FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 INDEX_TABLES = ("chunks", "documents", "ingest_failures", "index_pointers")
 
 
 class StoreError(Exception):
     """The store cannot be reached, or refuses; the message says what to look at."""
+
+
+class AdminSecretError(ValueError):
+    """The admin's DSN is of no use; the message says what to change, and holds nothing of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +57,12 @@ def read_admin(path: Path, *, host: str = "", port: int | None = None, authoriti
         authorities: whether the chart's `caBundle` is set, so that all pods have the file `CA_FILE`.
 
     Raises:
-        ValueError: if the file does not hold a DSN with a password, or one that pods could not use.
+        AdminSecretError: if the file does not hold a DSN with a password, or one that pods could not use.
     """
-    dsn = path.read_text().strip()
-    parts = urlsplit(dsn)
+    dsn, parts, found_port = _read(path)
     found = host or parts.hostname or ""
     if parts.scheme not in ("postgresql", "postgres") or not found or not parts.password:
-        raise ValueError(f"{path} must hold postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        raise AdminSecretError(f"{path} must hold {FORM}")
     parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
     if host:
         parameters.pop("host", None)  # the operator's own way
@@ -67,28 +71,46 @@ def read_admin(path: Path, *, host: str = "", port: int | None = None, authoriti
         dsn += f"&sslrootcert={CA_FILE}"
     address = StoreAddress(
         host=found.strip("[]"),
-        port=port or parts.port or 5432,
+        port=port or found_port or 5432,
         database=unquote(parts.path.lstrip("/")) or "postgres",
         sslmode=sslmode,
     )
     return Admin(dsn=dsn, password=unquote(parts.password), address=address)
 
 
+def _read(path: Path) -> tuple[str, SplitResult, int | None]:
+    try:
+        dsn = path.read_text().strip()
+    except OSError as error:
+        raise AdminSecretError(
+            f"{path} cannot be read ({error.strerror}): the Secret that the chart value postgres.existingSecret names "
+            f"needs the key dsn with {FORM}"
+        ) from error
+    try:
+        parts = urlsplit(dsn)
+        return dsn, parts, parts.port
+    except ValueError:
+        # Without the cause: its words quote what may be a part of the password.
+        raise AdminSecretError(
+            f"{path} must hold {FORM}; in the password, write every character but letters and digits as %XX"
+        ) from None
+
+
 def _sslmode(path: Path, parameters: Mapping[str, str], *, authorities: bool) -> str:
     """The one parameter that can be passed on to pods; empty if there is none."""
     if "sslrootcert" in parameters:
-        raise ValueError(
+        raise AdminSecretError(
             f"sslrootcert in {path} names a file that pods do not have: remove it, and name a ConfigMap with the "
             "authority in the chart value caBundle.configMap"
         )
     others = sorted(parameters.keys() - {"sslmode"})
     if others:
-        raise ValueError(f"{path} has parameters that are not passed on to agents; remove {', '.join(others)}")
+        raise AdminSecretError(f"{path} has parameters that are not passed on to agents; remove {', '.join(others)}")
     sslmode = parameters.get("sslmode")
     if sslmode is not None and sslmode not in SSL_MODES:
-        raise ValueError(f"sslmode in {path} must be one of {', '.join(SSL_MODES)}")
+        raise AdminSecretError(f"sslmode in {path} must be one of {', '.join(SSL_MODES)}")
     if sslmode in VERIFYING and not authorities:
-        raise ValueError(
+        raise AdminSecretError(
             f"sslmode={sslmode} in {path} needs the authority that signed the server's certificate: "
             "name a ConfigMap with it in the chart value caBundle.configMap"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slipway_operator.builders.store import StoreAddress
-from slipway_operator.store import read_admin
+from slipway_operator.store import AdminSecretError, read_admin
 
 PLAIN = "postgresql://admin:p%40ss@db.example:6432/slipway"
 
@@ -33,7 +33,7 @@ def test_pods_get_the_mode(file: Path, sslmode: str) -> None:
 @pytest.mark.parametrize("sslmode", ["verify-ca", "verify-full"])
 def test_the_authority_comes_with_the_bundle(file: Path, sslmode: str) -> None:
     file.write_text(f"{PLAIN}?sslmode={sslmode}")
-    with pytest.raises(ValueError, match=r"caBundle\.configMap"):
+    with pytest.raises(AdminSecretError, match=r"caBundle\.configMap"):
         read_admin(file)
     admin = read_admin(file, authorities=True)
     assert admin.address.sslmode == sslmode
@@ -53,7 +53,7 @@ def test_the_authority_comes_with_the_bundle(file: Path, sslmode: str) -> None:
 )
 def test_what_cannot_be_passed_on_is_refused_with_advice(file: Path, query: str, advice: str) -> None:
     file.write_text(f"{PLAIN}?{query}")
-    with pytest.raises(ValueError, match=advice) as caught:
+    with pytest.raises(AdminSecretError, match=advice) as caught:
         read_admin(file, authorities=True)
     assert "p%40ss" not in str(caught.value)
 
@@ -70,8 +70,21 @@ def test_ipv6_addresses_are_kept_bare(file: Path, host: str) -> None:
     assert read_admin(file, host=host).address.host == ("fd00::2" if host else "fd00::1")
 
 
+def test_what_cannot_be_taken_apart_is_not_quoted(file: Path) -> None:
+    file.write_text("postgresql://admin:s3cr#t@db.example:5432/slipway")
+    with pytest.raises(AdminSecretError, match="write every character but letters and digits as %XX") as caught:
+        read_admin(file)
+    assert "s3cr" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_missing_secret_is_said_to_be_missing(file: Path) -> None:
+    with pytest.raises(AdminSecretError, match=r"No such file.*postgres\.existingSecret.*key dsn"):
+        read_admin(file)
+
+
 @pytest.mark.parametrize("text", ["", "mysql://a:b@c/d", "postgresql://admin@db/slipway", "postgresql://a:b@/d"])
 def test_what_is_no_dsn_with_a_password_is_refused(file: Path, text: str) -> None:
     file.write_text(text)
-    with pytest.raises(ValueError, match="must hold postgresql://"):
+    with pytest.raises(AdminSecretError, match="must hold postgresql://"):
         read_admin(file)

@@ -1,0 +1,38 @@
+"""The operator's process: what it says, and with which code it ends, when it was given something useless."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.operator_process import START
+
+IMAGES = {"SLIPWAY_OPERATOR_RUNTIME_IMAGE": "runtime:1", "SLIPWAY_OPERATOR_CHROMA_IMAGE": "chroma:1"}
+
+
+def started(**env: str) -> subprocess.CompletedProcess[str]:
+    """The operator, run to its end."""
+    command = [sys.executable, "-c", START]
+    return subprocess.run(
+        command, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_dsn_that_is_refused_is_one_line_with_advice(tmp_path: Path) -> None:
+    file = tmp_path / "dsn"
+    file.write_text("postgresql://admin:s3cret@db.example/slipway?application_name=x")
+    done = started(**IMAGES, SLIPWAY_OPERATOR_ADMIN_DSN_FILE=str(file))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert json.loads(line)["level"] == "error"
+    assert "remove application_name" in json.loads(line)["message"]
+    assert "s3cret" not in line
+
+
+def test_variables_that_are_missing_or_wrong_are_named() -> None:
+    done = started(SLIPWAY_OPERATOR_CHROMA_IMAGE="chroma:1", SLIPWAY_OPERATOR_WORKERS="many")
+    assert done.returncode == 1
+    assert "SLIPWAY_OPERATOR_RUNTIME_IMAGE: Field required" in done.stderr
+    assert "SLIPWAY_OPERATOR_WORKERS: Input should be a valid integer" in done.stderr
+    assert "Traceback" not in done.stderr
