@@ -146,6 +146,18 @@ class StoreKeeper:
             await self._with_admin(lambda connection: _make_role(connection, access))
             self._ensured[namespace] = now
 
+    async def problem(self, namespace: str) -> str:
+        """`ensure`, with what is the matter with Postgres in words for a status; empty if nothing is.
+
+        Raises:
+            ApiError: if the Secret cannot be created.
+        """
+        try:
+            await self.ensure(namespace)
+        except StoreError as error:
+            return str(error)
+        return ""
+
     async def purge(self, namespace: str, index: str) -> None:
         """Delete what the store keeps of an index.
 

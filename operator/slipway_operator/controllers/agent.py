@@ -9,13 +9,13 @@ from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.builders.inputs import BuildSettings
 from slipway_operator.cache import Cache, Key, Resource
 from slipway_operator.controllers.executor import Executor
+from slipway_operator.controllers.opening import model_to_act_on
 from slipway_operator.controllers.peek import not_ready_because
 from slipway_operator.kinds import POD, VECTOR_INDEX
 from slipway_operator.plans.agent import AgentView, plan_agent
 from slipway_operator.plans.plan import Plan
 from slipway_operator.projections import DeploymentState, PodState
-from slipway_operator.status import Trouble, paused_status
-from slipway_operator.store import StoreError, StoreKeeper
+from slipway_operator.store import StoreKeeper
 
 
 class AgentController:
@@ -50,18 +50,13 @@ class AgentController:
         if resource is None or resource.deleting_since:
             return None
         now = time.time()
-        if resource.paused:
-            status = paused_status(resource.status, generation=resource.generation, now=now)
-            await self._executor.write_status(resource, status)
+        agent = await model_to_act_on(self._executor, resource, Agent, now=now)
+        if agent is None:
             return None
-        if not isinstance(resource.model, Agent):
-            trouble = Trouble("InvalidSpec", f"This version of Slipway cannot read the spec: {resource.error}.")
-            await self._executor.refuse(resource, trouble, now=now)
-            return None
-        view = self._view(resource, resource.model)
+        view = self._view(resource, agent)
         if _unsettled(view):
-            store_problem, readiness = await self._store_problem(key), await self._readiness(key)
-            view = self._view(resource, resource.model, store_problem=store_problem, readiness=readiness)
+            store_problem, readiness = await self._store.problem(key.namespace), await self._readiness(key)
+            view = self._view(resource, agent, store_problem=store_problem, readiness=readiness)
         wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)
         # A store that is away is asked again soon, whatever else there is to wait for.
         return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
@@ -84,13 +79,6 @@ class AgentController:
             store_problem=store_problem,
             readiness=readiness,
         )
-
-    async def _store_problem(self, key: Key) -> str:
-        try:
-            await self._store.ensure(key.namespace)
-        except StoreError as error:
-            return str(error)
-        return ""
 
     async def _readiness(self, key: Key) -> str:
         for child in self._cache.children(key):

@@ -11,11 +11,12 @@ from slipway_operator.builders.inputs import BuildSettings
 from slipway_operator.cache import Cache, Key, Resource, resource_of
 from slipway_operator.controllers.events import announce
 from slipway_operator.controllers.executor import Executor
+from slipway_operator.controllers.opening import model_to_act_on
 from slipway_operator.controllers.peek import progress_of
 from slipway_operator.kinds import JOB, VECTOR_INDEX
 from slipway_operator.kube import ApiError, KubeClient
 from slipway_operator.plans.index import IndexView, plan_index
-from slipway_operator.status import Trouble, epoch, paused_status
+from slipway_operator.status import epoch
 from slipway_operator.store import StoreError, StoreKeeper
 
 logger = logging.getLogger(__name__)
@@ -59,15 +60,8 @@ class IndexController:
         if resource.deleting_since:
             return await self._see_off(resource)
         now = time.time()
-        if resource.paused:
-            status = paused_status(resource.status, generation=resource.generation, now=now)
-            await self._executor.write_status(resource, status)
-            return None
-        if not isinstance(resource.model, VectorIndex):
-            trouble = Trouble("InvalidSpec", f"This version of Slipway cannot read the spec: {resource.error}.")
-            await self._executor.refuse(resource, trouble, now=now)
-            return None
-        return await self._look(resource, resource.model, now)
+        index = await model_to_act_on(self._executor, resource, VectorIndex, now=now)
+        return await self._look(resource, index, now) if index is not None else None
 
     async def _look(self, resource: Resource, index: VectorIndex, now: float) -> float | None:
         await self._set_finalizer(resource, wanted=index.spec.deletion_policy == "Delete")
@@ -76,7 +70,7 @@ class IndexController:
         store_problem = ""
         about_to_start = run is None and view.ingestion is not None
         if about_to_start or (run is not None and not run.finished and run.running_pod is None):
-            store_problem = await self._store_problem(resource.key)
+            store_problem = await self._store.problem(resource.key.namespace)
         progress = ""
         if run is not None and not run.finished and run.running_pod is not None:
             progress = await progress_of(self._http, run.running_pod.ip)
@@ -100,13 +94,6 @@ class IndexController:
             store_problem=store_problem,
             progress=progress,
         )
-
-    async def _store_problem(self, key: Key) -> str:
-        try:
-            await self._store.ensure(key.namespace)
-        except StoreError as error:
-            return str(error)
-        return ""
 
     async def _set_finalizer(self, resource: Resource, *, wanted: bool) -> None:
         if wanted == (FINALIZER in resource.finalizers):

@@ -1,0 +1,27 @@
+"""How a look at a resource begins: whether there is something to act on."""
+
+from typing import TypeVar
+
+from slipway_crds.agent import Agent
+from slipway_crds.vectorindex import VectorIndex
+from slipway_operator.cache import Resource
+from slipway_operator.controllers.executor import Executor
+from slipway_operator.status import Trouble, paused_status
+
+Model = TypeVar("Model", Agent, VectorIndex)
+
+
+async def model_to_act_on(executor: Executor, resource: Resource, kind: type[Model], *, now: float) -> Model | None:
+    """The resource as its model. None if it is paused or cannot be read, which its status then says.
+
+    Raises:
+        ApiError: if the status cannot be written.
+    """
+    if resource.paused:
+        await executor.write_status(resource, paused_status(resource.status, generation=resource.generation, now=now))
+        return None
+    if not isinstance(resource.model, kind):
+        trouble = Trouble("InvalidSpec", f"This version of Slipway cannot read the spec: {resource.error}.")
+        await executor.refuse(resource, trouble, now=now)
+        return None
+    return resource.model
