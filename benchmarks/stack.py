@@ -103,7 +103,7 @@ def _write_files(made: Parts, manifests: Manifests, key: Ed25519PrivateKey) -> N
     (folder / "config.json").write_text(manifests.config.model_dump_json())
     (folder / "dsn").write_text(made.dsn)
     (folder / "private.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    hashed = {"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest(), "groups": []}
+    hashed = {"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}
     (folder / "keys.json").write_text(json.dumps({"keys": [hashed]}))
     context = {"name": "bench", "context": {"cluster": "bench", "user": "bench"}}
     kubeconfig = {

@@ -101,7 +101,6 @@ def ask(
 @keys.command("new")
 def new_key(
     name: Annotated[str, typer.Argument(help="Who will use the key.")],
-    group: Annotated[list[str] | None, typer.Option(help="A group of the caller. May be given several times.")] = None,
 ) -> None:
     """Make an API key: the key on standard output, its entry for keys.json on standard error.
 
@@ -109,7 +108,7 @@ def new_key(
     """
     from slipway_runtime.gateway.auth import new_key as make
 
-    key, entry = make(name, tuple(group or ()))
+    key, entry = make(name)
     print(key)
     print(f"Give the line above to {name}. Add this to `keys` in keys.json:", file=sys.stderr)
     print(entry.model_dump_json(), file=sys.stderr)

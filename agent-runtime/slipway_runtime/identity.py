@@ -9,7 +9,7 @@ import base64
 import binascii
 import time
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -33,10 +33,9 @@ class InvalidKey(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a name that the gateway verified, and the groups it has."""
+    """Who asks: a name that the gateway verified."""
 
     subject: str
-    groups: tuple[str, ...] = ()
 
 
 ANONYMOUS = Caller("anonymous")
@@ -93,7 +92,6 @@ class IdentitySigner:
             "iss": ISSUER,
             "aud": audience,
             "sub": caller.subject,
-            "groups": list(caller.groups),
             "iat": now,
             "exp": now + LIFETIME_SECONDS,
         }
@@ -132,11 +130,4 @@ class IdentityVerifier:
             )
         except jwt.InvalidTokenError as error:
             raise InvalidIdentity(f"the identity token is not valid: {error}") from error
-        return Caller(subject=claims["sub"], groups=_groups(claims))
-
-
-def _groups(claims: dict[str, Any]) -> tuple[str, ...]:
-    groups = claims.get("groups", [])
-    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
-        raise InvalidIdentity("the identity token is not valid: groups must be a list of strings")
-    return tuple(groups)
+        return Caller(claims["sub"])

@@ -17,6 +17,6 @@ def demo_key() -> str:
     return path.read_text()
 
 
-def key_entry(key: str, caller: str = CALLER) -> dict[str, object]:
+def key_entry(key: str, caller: str = CALLER) -> dict[str, str]:
     """What the chart's `gateway.auth.keys` takes: a name and a hash, never the key."""
-    return {"name": caller, "sha256": hashlib.sha256(key.encode()).hexdigest(), "groups": []}
+    return {"name": caller, "sha256": hashlib.sha256(key.encode()).hexdigest()}

@@ -177,7 +177,7 @@ def test_a_given_store_replaces_the_bundled_one(render: Render) -> None:
 
 
 def test_keys_are_kept_as_hashes(render: Render) -> None:
-    keys = [{"name": "alice", "sha256": "ab" * 32, "groups": ["staff"]}]
+    keys = [{"name": "alice", "sha256": "ab" * 32}]
     secret = find(render({"gateway": {"auth": {"keys": keys}}}), "Secret", "slipway-gateway-keys")
     assert json.loads(secret["stringData"]["keys.json"]) == {"keys": keys}
 

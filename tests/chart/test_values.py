@@ -28,7 +28,7 @@ CHANGES: dict[str, Any] = {
     "gateway.resources": {"limits": {"memory": "1Gi"}},
     "gateway.auth.mode": "open",
     "gateway.auth.existingSecret": "keys",
-    "gateway.auth.keys": [{"name": "alice", "sha256": "0" * 64, "groups": []}],
+    "gateway.auth.keys": [{"name": "alice", "sha256": "0" * 64}],
     "gateway.defaultAgent": "demo/handbook",
     "gateway.holdSeconds": 7,
     "gateway.maxInFlight": 7,

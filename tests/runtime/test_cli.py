@@ -22,11 +22,11 @@ def test_every_job_has_a_word() -> None:
 
 
 def test_a_new_key_and_the_entry_that_lets_it_in() -> None:
-    result = RUNNER.invoke(app, ["keys", "new", "alice", "--group", "staff"])
+    result = RUNNER.invoke(app, ["keys", "new", "alice"])
     assert result.exit_code == 0
     key = result.stdout.strip()
     entry = KeyEntry.model_validate_json(result.stderr.splitlines()[-1])
-    assert entry == KeyEntry(name="alice", sha256=hash_key(key), groups=("staff",))
+    assert entry == KeyEntry(name="alice", sha256=hash_key(key))
     assert key not in result.stderr
 
 

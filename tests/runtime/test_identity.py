@@ -23,12 +23,12 @@ from slipway_runtime.identity import (
 AGENT = "demo/support"
 SEED = bytes(range(32))
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
-ALICE = Caller("alice", ("staff", "leads"))
+ALICE = Caller("alice")
 
 
 def claims(**changes: Any) -> dict[str, Any]:
     now = int(time.time())
-    base = {"iss": ISSUER, "aud": AGENT, "sub": "alice", "groups": [], "iat": now, "exp": now + LIFETIME_SECONDS}
+    base = {"iss": ISSUER, "aud": AGENT, "sub": "alice", "iat": now, "exp": now + LIFETIME_SECONDS}
     return {name: value for name, value in (base | changes).items() if value is not None}
 
 
@@ -69,7 +69,6 @@ REFUSED = {
     "no audience": forge(aud=None),
     "no issuer": forge(iss=None),
     "subject is no text": forge(sub=7),
-    "groups are no list": forge(groups="staff"),
     "unsigned": forge(key=None, algorithm="none"),
     "the public key as an HMAC secret": forge(
         key=base64.b64decode(IdentitySigner.from_seed(SEED).public_key), algorithm="HS256"

@@ -27,12 +27,11 @@ CHECK_SECONDS = 1.0
 
 
 class KeyEntry(BaseModel):
-    """One caller: a name, the hash of the key, and the groups that the caller is in."""
+    """One caller: a name, and the hash of the key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(min_length=1, max_length=253)]
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-    groups: tuple[str, ...] = ()
 
 
 class KeyFile(BaseModel):
@@ -42,10 +41,10 @@ class KeyFile(BaseModel):
     keys: tuple[KeyEntry, ...] = ()
 
 
-def new_key(name: str, groups: tuple[str, ...] = ()) -> tuple[str, KeyEntry]:
+def new_key(name: str) -> tuple[str, KeyEntry]:
     """A fresh key for a caller, and the entry for `keys.json`; the key itself is kept nowhere."""
     key = KEY_PREFIX + secrets.token_urlsafe(32)
-    return key, KeyEntry(name=name, sha256=hash_key(key), groups=groups)
+    return key, KeyEntry(name=name, sha256=hash_key(key))
 
 
 def hash_key(key: str) -> str:
@@ -104,7 +103,7 @@ class ApiKeys:
             return None
         digest = hash_key(key)
         found = [entry for entry in self._keys if hmac.compare_digest(entry.sha256, digest)]
-        return Caller(found[0].name, found[0].groups) if found else None
+        return Caller(found[0].name) if found else None
 
     def missing(self) -> str | None:
         self._refresh()

@@ -39,11 +39,11 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_key_names_its_caller(path: Path, clock: Clock) -> None:
-    key, entry = new_key("alice", ("staff",))
+    key, entry = new_key("alice")
     write(path, entry.model_dump())
     keys = ApiKeys(path, clock=clock)
-    assert keys.caller(bearer(key)) == Caller("alice", ("staff",))
-    assert keys.caller([(b"x-api-key", key.encode())]) == Caller("alice", ("staff",))
+    assert keys.caller(bearer(key)) == Caller("alice")
+    assert keys.caller([(b"x-api-key", key.encode())]) == Caller("alice")
     assert keys.missing() is None
 
 
