@@ -8,19 +8,10 @@ from slipway_runtime.events import Event
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One earlier question of the session and its answer."""
-
-    question: str
-    answer: str
-
-
-@dataclass(frozen=True)
 class AgentRequest:
-    """One question, with what came before it in the session (oldest first)."""
+    """One question."""
 
     question: str
-    history: tuple[Turn, ...] = ()
 
 
 class Agent(Protocol):

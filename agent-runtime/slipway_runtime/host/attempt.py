@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from slipway_runtime.agents.protocol import AgentRequest, Turn
+from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import TERMINAL, Delta, Done, Event, Failed, Restarted, Started
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS
@@ -90,7 +90,7 @@ class Attempt:
         """
         if self.work.lease.attempt > MAX_ATTEMPTS:
             raise Problem(Reason.INTERNAL_ERROR, f"The question was given up after {MAX_ATTEMPTS} attempts. Ask again.")
-        request = AgentRequest(self.work.question, tuple(Turn(*turn) for turn in self.work.history))
+        request = AgentRequest(self.work.question)
         deadline = asyncio.timeout(max(self.work.time_left, 0.0))
         try:
             async with deadline, _closing(self.hosted.agent.run(request)) as events:

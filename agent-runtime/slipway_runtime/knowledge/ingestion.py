@@ -246,7 +246,7 @@ class Ingestion:
             chunks=chunks,
             failed=len(failures),
         )
-        await write_pointer(self._database, pointer, [(f.source, f.name, f.reason) for f in failures])
+        await write_pointer(self._database, pointer)
         return IngestReport(
             revision=self._build.revision,
             fingerprint=self._fingerprint,

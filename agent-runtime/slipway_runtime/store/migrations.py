@@ -42,13 +42,6 @@ CREATE TABLE index_pointers (
     failed BIGINT NOT NULL,
     synced_at DOUBLE PRECISION NOT NULL
 );
-CREATE TABLE ingest_failures (
-    index_name TEXT NOT NULL,
-    source TEXT NOT NULL,
-    name TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    PRIMARY KEY (index_name, source, name)
-);
 """
 
 CONVERSATIONS = """

@@ -4,7 +4,6 @@ A row says it; a run reads the row once, an ingestion writes it last. So a build
 is never seen.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slipway_runtime.store.database import Database
@@ -45,45 +44,22 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
     )
 
 
-async def write_pointer(
-    database: Database, pointer: IndexPointer, failures: Sequence[tuple[str, str, str]] = ()
-) -> None:
+async def write_pointer(database: Database, pointer: IndexPointer) -> None:
     """Make a build the active one, as of now by the store's clock.
-
-    Args:
-        failures: documents that this ingestion could not take, as (source, name, reason); they replace those before.
 
     Raises:
         StoreUnavailable: if the store is away; then nothing has changed.
     """
-    async with database.transaction() as transaction:
-        await transaction.execute(
-            "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, synced_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, now_epoch())"
-            " ON CONFLICT (index_name) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint,"
-            " documents = excluded.documents, chunks = excluded.chunks, failed = excluded.failed,"
-            " synced_at = excluded.synced_at",
-            pointer.index,
-            pointer.revision,
-            pointer.fingerprint,
-            pointer.documents,
-            pointer.chunks,
-            pointer.failed,
-        )
-        await transaction.execute("DELETE FROM ingest_failures WHERE index_name = $1", pointer.index)
-        await transaction.execute_many(
-            "INSERT INTO ingest_failures (index_name, source, name, reason) VALUES ($1, $2, $3, $4)",
-            [(pointer.index, *failure) for failure in failures],
-        )
-
-
-async def read_failures(database: Database, index: str) -> list[tuple[str, str, str]]:
-    """The documents that the last ingestion could not take, as (source, name, reason).
-
-    Raises:
-        StoreUnavailable: if the store is away.
-    """
-    rows = await database.fetch(
-        "SELECT source, name, reason FROM ingest_failures WHERE index_name = $1 ORDER BY source, name", index
+    await database.execute(
+        "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, synced_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, now_epoch())"
+        " ON CONFLICT (index_name) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint,"
+        " documents = excluded.documents, chunks = excluded.chunks, failed = excluded.failed,"
+        " synced_at = excluded.synced_at",
+        pointer.index,
+        pointer.revision,
+        pointer.fingerprint,
+        pointer.documents,
+        pointer.chunks,
+        pointer.failed,
     )
-    return [(str(row["source"]), str(row["name"]), str(row["reason"])) for row in rows]

@@ -60,8 +60,6 @@ class Work:
     caller: str
     session_id: str
     question: str
-    history: tuple[tuple[str, str], ...]
-    """Questions and answers before this one in the session, oldest first."""
     time_left: float
     """Seconds until the question's deadline; negative if it has passed."""
 
@@ -97,14 +95,12 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
     async with database.transaction() as transaction:
         turn = await _next_turn(transaction, question)
         await _add_run(transaction, question, turn=turn, owner=owner, lease=lease)
-        history = await _history(transaction, question.session_id, turn)
     return Work(
         lease=Lease(question.run_id, 1, owner),
         agent=question.agent,
         caller=question.caller,
         session_id=question.session_id,
         question=question.text,
-        history=history,
         time_left=question.timeout,
     )
 
@@ -147,17 +143,6 @@ async def _next_turn(database: Database, question: Question) -> int:
         if await database.fetch("SELECT id FROM runs WHERE id = $1", question.run_id):
             raise RunExists(question.run_id) from None
         raise
-
-
-async def _history(database: Database, session_id: str, turn: int) -> tuple[tuple[str, str], ...]:
-    if turn == 1:
-        return ()
-    rows = await database.fetch(
-        "SELECT question, result FROM runs WHERE session_id = $1 AND turn < $2 AND outcome = 'done' ORDER BY turn",
-        session_id,
-        turn,
-    )
-    return tuple((cast(str, row["question"]), orjson.loads(cast(str, row["result"]))["answer"]) for row in rows)
 
 
 async def append(database: Database, lease: Lease, first_seq: int, events: Sequence[Event]) -> None:
@@ -261,7 +246,7 @@ async def take_over(database: Database, run_id: str, *, attempt: int, owner: str
     rows = await database.fetch(
         "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4 "
         "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND (lease_until < now_epoch() OR owner = $3) "
-        "RETURNING attempt, agent, caller, session_id, question, turn, deadline - now_epoch() AS time_left",
+        "RETURNING attempt, agent, caller, session_id, question, deadline - now_epoch() AS time_left",
         run_id,
         attempt,
         owner,
@@ -270,14 +255,12 @@ async def take_over(database: Database, run_id: str, *, attempt: int, owner: str
     if not rows:
         return None
     row = rows[0]
-    session_id = cast(str, row["session_id"])
     return Work(
         lease=Lease(run_id, cast(int, row["attempt"]), owner),
         agent=cast(str, row["agent"]),
         caller=cast(str, row["caller"]),
-        session_id=session_id,
+        session_id=cast(str, row["session_id"]),
         question=cast(str, row["question"]),
-        history=await _history(database, session_id, cast(int, row["turn"])),
         time_left=cast(float, row["time_left"]),
     )
 

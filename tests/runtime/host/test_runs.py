@@ -284,7 +284,7 @@ async def test_a_run_ends_with_its_session(start_host: StartHost, database: Data
     await until(lambda: host.runs.in_flight == 0, "the slot is free again")
 
 
-async def test_a_session_remembers_its_turns_and_counts_them(start_host: StartHost, database: Database) -> None:
+async def test_a_session_counts_its_turns(start_host: StartHost, database: Database) -> None:
     host = await start_host(hosted(at_once, session_max_turns=2))
     first = ask("One?")
     await begin(host, first)
@@ -293,7 +293,6 @@ async def test_a_session_remembers_its_turns_and_counts_them(start_host: StartHo
     second = ask("Two?", session_id=started.session_id)
     await begin(host, second)
     await answer(host, second)
-    assert [(turn.question, turn.answer) for turn in asked_of(host)[1].history] == [("One?", "One?")]
     with pytest.raises(Problem) as full:
         await begin(host, ask("Three?", session_id=started.session_id))
     assert full.value.reason is Reason.SESSION_FULL

@@ -8,11 +8,13 @@ import pytest
 from slipway_runtime.store.database import Database, StoreUnavailable, open_database
 from slipway_runtime.store.migrations import MIGRATIONS
 
-ADD = "INSERT INTO ingest_failures (index_name, source, name, reason) VALUES ($1, $2, $3, $4)"
+ADD = (
+    "INSERT INTO documents (index_name, source, name, revision, title, text, hash) VALUES ($1, $2, $3, $4, '', '', '')"
+)
 
 
 async def names(database: Database) -> list[object]:
-    rows = await database.fetch("SELECT name FROM ingest_failures ORDER BY name")
+    rows = await database.fetch("SELECT name FROM documents ORDER BY name")
     return [row["name"] for row in rows]
 
 
@@ -29,8 +31,8 @@ async def test_values_come_back_as_they_went_in(database: Database) -> None:
 
 async def test_counts_the_rows_that_a_statement_touched(database: Database) -> None:
     await database.execute_many(ADD, [("i", "s", name, "r") for name in "abc"])
-    assert await database.execute("UPDATE ingest_failures SET reason = $1 WHERE name <> $2", "new", "a") == 2
-    assert await database.execute("DELETE FROM ingest_failures WHERE name = $1", "missing") == 0
+    assert await database.execute("UPDATE documents SET title = $1 WHERE name <> $2", "new", "a") == 2
+    assert await database.execute("DELETE FROM documents WHERE name = $1", "missing") == 0
 
 
 async def test_returning_is_committed(database: Database, dsn: str) -> None:

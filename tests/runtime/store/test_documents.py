@@ -21,7 +21,7 @@ from slipway_runtime.store.documents import (
     replace_document,
     revisions,
 )
-from slipway_runtime.store.pointers import IndexPointer, read_failures, read_pointer, write_pointer
+from slipway_runtime.store.pointers import IndexPointer, read_pointer, write_pointer
 
 BUILD = Build("demo/handbook", "r-1")
 TEXT = "Grüße 🙂 an alle. Ein zweiter Satz."
@@ -109,16 +109,14 @@ async def test_a_passage_of_a_missing_document_is_none(database: Database) -> No
     assert await read_passages(database, BUILD, []) == []
 
 
-async def test_the_pointer_moves_with_its_failures(database: Database) -> None:
+async def test_the_pointer_moves(database: Database) -> None:
     assert await read_pointer(database, BUILD.index) is None
     first = IndexPointer(BUILD.index, "r-1", "f1", documents=3, chunks=9, failed=1)
-    await write_pointer(database, first, [("docs", "bad.bin", "not text")])
+    await write_pointer(database, first)
     assert await read_pointer(database, BUILD.index) == first
-    assert await read_failures(database, BUILD.index) == [("docs", "bad.bin", "not text")]
     second = IndexPointer(BUILD.index, "r-2", "f2", documents=4, chunks=12, failed=0)
     await write_pointer(database, second)
     assert await read_pointer(database, BUILD.index) == second
-    assert await read_failures(database, BUILD.index) == []
     [row] = await database.fetch("SELECT synced_at, now_epoch() AS now FROM index_pointers")
     assert isinstance(row["synced_at"], float)
     assert isinstance(row["now"], float)

@@ -49,7 +49,7 @@ def texts(look: Look) -> list[tuple[int, int, Event]]:
 
 async def test_a_question_becomes_a_run_and_a_session(database: Database) -> None:
     work = await begin(database, ASK, owner="h1", lease=5.0)
-    assert (work.question, work.session_id, work.history, work.lease.attempt) == ("How?", "s1", (), 1)
+    assert (work.question, work.session_id, work.lease.attempt) == ("How?", "s1", 1)
     found = await seen(database)
     assert (found.owner, found.attempt, found.outcome, found.events) == ("h1", 1, None, ())
     assert 0 < found.lease_left <= 5.0
@@ -175,20 +175,6 @@ async def test_a_run_is_its_callers_alone(database: Database) -> None:
     await begin(database, ASK, owner="h1", lease=5.0)
     assert await look(database, ASK.run_id, agent="demo/support", caller="bob", after=None) is None
     assert await look(database, ASK.run_id, agent="other/support", caller="alice", after=None) is None
-
-
-async def test_the_history_is_what_was_answered(database: Database) -> None:
-    first = await begin(database, ASK, owner="h1", lease=5.0)
-    await append(database, first.lease, 1, [DONE])
-    again = replace(ASK, new_session=False, run_id="b" * 32, text="And then?")
-    second = await begin(database, again, owner="h1", lease=5.0)
-    assert second.history == (("How?", "So."),)
-    await append(database, second.lease, 1, [Failed(reason="InternalError", message="no")])
-    third = await begin(database, replace(again, run_id="c" * 32), owner="h1", lease=-1.0)
-    assert third.history == (("How?", "So."),), "a failed question has no answer to remember"
-    heir = await take_over(database, "c" * 32, attempt=1, owner="h2", lease=5.0)
-    assert heir is not None
-    assert heir.history == third.history
 
 
 async def test_a_session_takes_so_many_turns(database: Database) -> None:
