@@ -21,7 +21,7 @@ LEFT = "Last-Event-ID"
 @pytest.fixture
 async def asked(asking: aiohttp.ClientSession, installation: Installation) -> tuple[str, str]:
     """A question, and the text that every stream must end with; both of the agent's pods are there to be disturbed."""
-    await until(lambda: len(installation.ready_pods("demo", agent="handbook")) == 2, "two ready pods", deadline=120)
+    await asyncio.to_thread(installation.renew, "demo", count=2, agent="handbook")
     return await longest(asking)
 
 
@@ -76,7 +76,8 @@ async def test_after_a_killed_gateway_pod_a_client_goes_on_where_it_was(
     asking: aiohttp.ClientSession, installation: Installation, asked: tuple[str, str]
 ) -> None:
     question, answer = asked
-    pods = installation.ready_pods(SYSTEM, component="gateway")
+    pods = await asyncio.to_thread(installation.renew, SYSTEM, count=2, component="gateway")
+    await until_async(lambda: _reachable(asking), "the gateway answers")
     containers = [installation.container(SYSTEM, pod) for pod in pods]
     streams = await open_streams(asking, 6, question)
     await asyncio.to_thread(installation.kill, *containers)
@@ -87,7 +88,8 @@ async def test_after_a_killed_gateway_pod_a_client_goes_on_where_it_was(
         aiohttp.ClientOSError,
     }
     assert not all(isinstance(each, Transcript) for each in ended), "no stream was open when the gateway was killed"
-    await until(lambda: installation.ready_pods(SYSTEM, component="gateway"), "a gateway pod", deadline=60)
+    await until(lambda: all(installation.restarts(SYSTEM, component="gateway").values()), "they start again")
+    await until_async(lambda: _reachable(asking), "the gateway answers again", deadline=60)
     for stream, end in zip(streams, ended, strict=True):
         if isinstance(end, Transcript):  # it was whole before the gateway was killed
             end.assert_whole(answer)
@@ -159,9 +161,16 @@ def _condition(installation: Installation, kind: str) -> str | None:
 
 def _restarts(installation: Installation) -> dict[str, int]:
     """Pod -> restarts, of everything that lives through the absence of the store."""
-    pods = [*installation.pods("demo", agent="handbook"), *installation.pods(SYSTEM, component="gateway")]
-    pods += installation.pods(SYSTEM, component="operator")
-    return {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
+    of_system = [installation.restarts(SYSTEM, component=component) for component in ("gateway", "operator")]
+    return installation.restarts("demo", agent="handbook") | of_system[0] | of_system[1]
+
+
+async def _reachable(asking: aiohttp.ClientSession) -> bool:
+    """Whether a question is answered, over a connection that may be refused or reset until then."""
+    try:
+        return not isinstance(await ask_or_refusal(asking), Refusal)
+    except aiohttp.ClientConnectionError:
+        return False
 
 
 async def _go_on(asking: aiohttp.ClientSession, run: str, last: str) -> Transcript:

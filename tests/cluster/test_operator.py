@@ -37,10 +37,10 @@ async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
     for stream in streams:
         (await stream.whole()).assert_whole(expected)
     answers = await asked
+    assert _serving(installation) != before, "the questions were over before the new revision served"
     refused = [each for each in answers if isinstance(each, Refusal)]
     assert refused == []
     assert len(answers) == QUESTIONS
-    await until(lambda: _serving(installation) != before, "the new revision serves", deadline=180)
     late = await _ask(asking, 20)
     assert [each for each in late if isinstance(each, Refusal)] == []
     await until(lambda: not _deployment(installation, before), "the old revision goes away", deadline=180)
@@ -107,11 +107,13 @@ def test_other_scalers_are_not_fought(serving: Bench) -> None:
         "metadata": {"name": "theirs", "namespace": serving.namespace},
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-            "minReplicas": 3,
+            "minReplicas": 2,
             "maxReplicas": 4,
         },
     }
     serving.apply(autoscaler)
+    raised = '{"spec":{"minReplicas":3}}'
+    kube.run("patch", "hpa/theirs", where, "--type=merge", f"--patch={raised}")
     wait(lambda: replicas() == 3, lambda: "the autoscaler's least is reached")
     wait(lambda: len(serving.installation.ready_pods(serving.namespace, agent="support")) == 3, lambda: "three pods")
     assert replicas() == 3

@@ -9,7 +9,6 @@ from slipway_runtime.events import Delta
 from tests.support.chat import STREAM, Transcript, events, transcribe
 from tests.support.chatting import AGENT, QUESTION, ask, chat_path, longest
 from tests.support.cluster import OTHER_KEY, Gateway, Installation, asking_as
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -22,7 +21,7 @@ async def test_a_session_outlives_every_pod_that_served_it(
 ) -> None:
     first = await ask(asking)
     session = first["session_id"]
-    pods = installation.ready_pods("demo", agent="handbook")
+    pods = await asyncio.to_thread(installation.renew, "demo", count=2, agent="handbook")
     await asyncio.to_thread(installation.kill, *(installation.container("demo", pod) for pod in pods))
     second = await ask(asking, "And what is a revision?", session_id=session)
     assert second["session_id"] == session
@@ -57,9 +56,8 @@ async def test_a_client_that_comes_back_gets_each_event_once(asking: aiohttp.Cli
 async def test_a_run_that_nobody_watches_is_taken_over_when_its_pod_dies(
     asking: aiohttp.ClientSession, installation: Installation
 ) -> None:
+    pods = await asyncio.to_thread(installation.renew, "demo", count=2, agent="handbook")
     question, answer = await longest(asking)
-    await until(lambda: len(installation.ready_pods("demo", agent="handbook")) == 2, "two ready pods", deadline=120)
-    pods = installation.ready_pods("demo", agent="handbook")
     containers = [installation.container("demo", pod) for pod in pods]
     begun = await _until_first_piece(asking, question)
     await asyncio.to_thread(installation.kill, *containers)

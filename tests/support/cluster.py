@@ -97,6 +97,34 @@ class Installation:
         for container in containers:
             images.ctr(holder, "task", "kill", "--signal=SIGKILL", container)
 
+    def restarts(self, namespace: str, **labels: str) -> dict[str, int]:
+        """Pod -> how often its first container was started again."""
+        return {
+            pod["metadata"]["name"]: status["restartCount"]
+            for pod in self.pods(namespace, **labels)
+            for status in pod["status"].get("containerStatuses", [])[:1]
+        }
+
+    def renew(self, namespace: str, *, count: int, **labels: str) -> list[str]:
+        """Names of so many ready pods whose containers were never started again; the other pods are replaced.
+
+        A container that is killed for the second time is started again only after 10 s, then 20 s and so on: longer
+        than anybody is asked to wait. A test that kills begins with fresh pods, whatever others killed before.
+        """
+        worn = [pod for pod, restarts in self.restarts(namespace, **labels).items() if restarts]
+        if worn:
+            self.kube.run("delete", "pod", *worn, f"--namespace={namespace}", "--timeout=120s")
+
+        def fresh() -> list[View]:
+            ready = self.ready_pods(namespace, **labels)
+            views = [View(pod, ready=pod in ready, text="") for pod in self.restarts(namespace, **labels)]
+            return (
+                views if len(views) == count else [*views, View("the pods", ready=False, text=f"{count} are to come")]
+            )
+
+        waiting.until_ready("waiting for fresh pods", fresh, deadline_s=180)
+        return self.ready_pods(namespace, **labels)
+
     def pods(self, namespace: str, **labels: str) -> list[dict[str, Any]]:
         """Pods that are not on their way out, by labels (component="agent" is slipway.dev/component=agent)."""
         selector = ",".join(f"slipway.dev/{key}={value}" for key, value in labels.items())

@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -49,7 +49,14 @@ class Bench:
         return next((dict(each) for each in found if each["type"] == condition), {})
 
     def until_condition(
-        self, kind: str, name: str, *, status: str = "True", reason: str = "", condition: str = "Ready"
+        self,
+        kind: str,
+        name: str,
+        *,
+        status: str = "True",
+        reason: str = "",
+        condition: str = "Ready",
+        deadline: float = DEADLINE,
     ) -> dict[str, Any]:
         """Wait for a condition, and return it."""
         seen: dict[str, Any] = {}
@@ -59,7 +66,7 @@ class Bench:
             seen = self.condition(kind, name, condition)
             return seen.get("status") == status and (not reason or seen.get("reason") == reason)
 
-        wait(so, lambda: f"{kind} {name}: {condition}={status} {reason}; it is {seen}")
+        wait(so, lambda: f"{kind} {name}: {condition}={status} {reason}; it is {seen}", deadline=deadline)
         return seen
 
     def revisions(self, name: str = "support") -> dict[str, str]:
@@ -88,8 +95,9 @@ def written(installation: Installation, since: datetime) -> list[tuple[str, str,
 def _events(log: Path) -> Iterator[Mapping[str, Any]]:
     with log.open() as lines:
         for line in lines:
-            with suppress(json.JSONDecodeError):
-                yield json.loads(line)
+            if OPERATOR in line:  # most are the cluster's own, and the log is long
+                with suppress(json.JSONDecodeError):
+                    yield json.loads(line)
 
 
 def wait(condition: Callable[[], object], what: Callable[[], str], *, deadline: float = DEADLINE) -> None:
@@ -100,14 +108,23 @@ def wait(condition: Callable[[], object], what: Callable[[], str], *, deadline: 
         time.sleep(0.5)
 
 
-@pytest.fixture
-def bench(installation: Installation) -> Iterator[Bench]:
+@contextmanager
+def new_bench(installation: Installation) -> Iterator[Bench]:
     """A namespace that enforces the restricted standard."""
     name = f"bench-{secrets.token_hex(3)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     installation.kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
-    yield Bench(installation, name)
-    installation.kube.run("delete", "namespace", name, "--wait=false")
+    try:
+        yield Bench(installation, name)
+    finally:
+        installation.kube.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def bench(installation: Installation) -> Iterator[Bench]:
+    """A namespace of the test's own."""
+    with new_bench(installation) as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from slipway_crds.definitions import custom_resource_definition
 from slipway_operator.drift import FIELD_MANAGER
 from slipway_operator.kinds import DEPLOYMENT, JOB, KINDS, POD, STATEFUL_SET
 from tests.support.api_server import Answer, ApiServer, api_server
+from tests.support.operator_manifests import agent, documents, index
 from tests.support.waiting import until_async
 
 APPLY = "application/apply-patch+yaml"
@@ -53,13 +54,39 @@ class Outcomes:
     """Of the pods that serve, by the uid of the Deployment."""
 
 
+class AuditLog:
+    """What operators asked of the API server. It grows to many megabytes, so each look goes on where the last ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.writes: list[tuple[datetime, Write]] = []
+        self.requests: set[tuple[str, str]] = set()
+        self._path = path
+        self._read = 0
+
+    def read_on(self) -> None:
+        """Take in the whole lines that were added since the last look."""
+        with self._path.open("rb") as log:
+            log.seek(self._read)
+            added = log.read()
+        whole = added[: added.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            event = json.loads(line)
+            if not str(event.get("userAgent", "")).startswith((FIELD_MANAGER, "kopf")) or not event.get("objectRef"):
+                continue
+            self.requests.add((str(event["verb"]), str(event["objectRef"].get("resource"))))
+            write = _write(event)
+            if write is not None:
+                self.writes.append((datetime.fromisoformat(event["requestReceivedTimestamp"]), write))
+
+
 class World:
     """What a test does to the cluster, and sees of it."""
 
     def __init__(self, api: ApiServer, audit_log: Path) -> None:
         self.api = api
         self.outcomes = Outcomes()
-        self._audit_log = audit_log
+        self._audit = AuditLog(audit_log)
 
     # Writing as a user
 
@@ -128,24 +155,29 @@ class World:
 
     def written(self, *, since: datetime, namespace: str | None = None) -> list[Write]:
         """What the operator wrote since then, but for its Lease."""
-        writes = []
-        for line in self._audit_log.read_text().splitlines():
-            with suppress(json.JSONDecodeError):
-                event = json.loads(line)
-                write = _write(event)
-                if write is not None and datetime.fromisoformat(event["requestReceivedTimestamp"]) >= since:
-                    writes.append(write)
-        return [write for write in writes if namespace in (None, write.namespace)]
+        self._audit.read_on()
+        recent = (write for received, write in self._audit.writes if received >= since)
+        return [write for write in recent if namespace in (None, write.namespace)]
 
     def requests(self) -> set[tuple[str, str]]:
         """Verb and resource of everything that any operator ever asked of this API server."""
-        found = set()
-        for line in self._audit_log.read_text().splitlines():
-            with suppress(json.JSONDecodeError):
-                event = json.loads(line)
-                if str(event.get("userAgent", "")).startswith((FIELD_MANAGER, "kopf")) and event.get("objectRef"):
-                    found.add((str(event["verb"]), str(event["objectRef"].get("resource"))))
-        return found
+        self._audit.read_on()
+        return set(self._audit.requests)
+
+    async def until_quiet(self, namespace: str, *, seconds: float = 1.0) -> None:
+        """Wait until the operator has written nothing for so long."""
+
+        async def quiet() -> bool:
+            return not self.written(since=now_for_audit() - timedelta(seconds=seconds), namespace=namespace)
+
+        await until_async(quiet, f"nothing was written for {seconds:g} s")
+
+    async def both_ready(self, namespace: str, **spec: Any) -> None:
+        """Apply documents, an index and an agent with this spec, and wait for both."""
+        for manifest in (documents(namespace), index(namespace), agent(namespace, **spec)):
+            await self.apply(manifest)
+        await self.until_condition("VectorIndex", namespace, "handbook")
+        await self.until_condition("Agent", namespace, "support")
 
     # The cluster's controllers
 
@@ -254,10 +286,8 @@ def now_for_audit() -> datetime:
 
 
 def _write(event: Mapping[str, Any]) -> Write | None:
-    reference = event.get("objectRef") or {}
-    agent = str(event.get("userAgent", ""))
-    ours = agent.startswith((FIELD_MANAGER, "kopf"))
-    if event["verb"] not in WRITES or not ours or reference["resource"] == "leases":
+    reference = event["objectRef"]
+    if event["verb"] not in WRITES or reference["resource"] == "leases":
         return None
     return Write(
         verb=event["verb"],

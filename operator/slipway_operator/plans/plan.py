@@ -77,13 +77,19 @@ def changes(manifests: list[Manifest], children: Mapping[tuple[str, str], Child]
             continue
         drift = drifted(stamped, child.owned)
         outdated = child.applied != stamped["metadata"].get("annotations", {})[APPLIED_ANNOTATION]
-        if outdated and manifest["kind"] == JOB.name:
-            continue  # its template cannot be changed; one that runs, or has run, is left as it was made
+        if outdated and manifest["kind"] == JOB.name and _stamp_is_ours(drift):
+            continue  # an older operator made it, and its template cannot be changed: it is left as it was made
         if drift or outdated:
             adopt = bool(child.owned) or child.owner_uid == owner_uid
             # What is new in a newer manifest is nobody's doing but ours.
             needed.append(Apply(manifest=stamped, adopt=adopt, drift=() if outdated else drift))
     return needed
+
+
+def _stamp_is_ours(drift: tuple[str, ...]) -> bool:
+    """Whether nobody but us wrote the hash that tells what was applied, or removed what it is in."""
+    where = f".metadata.annotations.{APPLIED_ANNOTATION}"
+    return not any(path == where or where.startswith(f"{path}.") for path in drift)
 
 
 def observed_conditions(resource: Resource) -> list[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from slipway_operator.builders.ingest import SPEC_ANNOTATION
+from slipway_operator.drift import APPLIED_ANNOTATION, FIELD_MANAGER
 from slipway_operator.plans.index import IndexView, plan_index
 from slipway_operator.plans.ingestion import REPORT_ANNOTATION, RETRY_SECONDS
 from slipway_operator.plans.plan import Plan
@@ -31,9 +32,16 @@ def server_pod(revision: str, *, reason: str = "") -> dict[str, Any]:
     return raw("Pod", "handbook-index-0", metadata=created, status={"containerStatuses": [container]})
 
 
-def job(name: str, *, spec: str = "", report: bool = False, **status: Any) -> dict[str, Any]:
+def job(name: str, *, spec: str = "", report: bool = False, manager: str = FIELD_MANAGER, **status: Any) -> Any:
+    """A Job of an older template. `manager` is who wrote the hash of what was applied last."""
     annotations = {SPEC_ANNOTATION: spec, **({REPORT_ANNOTATION: json.dumps(REPORT)} if report else {})}
-    return raw("Job", name, metadata={"labels": LABELS, "annotations": annotations}, status=status)
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{APPLIED_ANNOTATION}": {}}}}
+    managers = [
+        {"manager": manager, "operation": "Apply", "fieldsV1": fields},
+        {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:template": {}}}},
+    ]
+    metadata = {"labels": LABELS, "annotations": annotations, "managedFields": managers}
+    return raw("Job", name, metadata=metadata, status=status)
 
 
 def ended(kind: str, *, ago: float = 10) -> dict[str, Any]:
@@ -205,6 +213,8 @@ def test_a_job_is_not_changed_by_an_upgrade_unless_it_cannot_run() -> None:
     pulling["metadata"]["creationTimestamp"] = timestamp(NOW)
     assert deleted(plan(server(), running, pulling)) == set(), "there is time left"
     assert ("Job", name) not in applied(plan(server(), running, pulling)), "an API server refuses a new template"
+    tampered = job(name, spec=digest, manager="kubectl-edit")
+    assert ("Job", name) in applied(plan(server(), tampered, pulling)), "who changed it is put right"
     pulling["metadata"]["creationTimestamp"] = timestamp(NOW - SETTINGS.rollout_deadline - 1)
     planned = plan(server(), running, pulling)
     assert deleted(planned) == {name}
