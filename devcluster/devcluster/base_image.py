@@ -1,7 +1,8 @@
 """The image that the project's own images are built on: a minimal Debian with Python, from the machine's own mirror.
 
 There is no registry to pull a base image from, but there is a Debian mirror wherever this tool can run, because it
-needs Debian packages itself.
+needs Debian packages itself. Security updates are taken from where the machine takes its own; they are as new as the
+image: `devcluster base-image --rebuild` takes today's.
 """
 
 import json
@@ -14,12 +15,15 @@ from devcluster import images
 from devcluster.commands import run
 from devcluster.errors import DevclusterError
 from devcluster.files import locked
-from devcluster.progress import step
+from devcluster.progress import say, step
 from devcluster.settings import cache_home
 
 NAME = "slipway.local/base:12"
 SUITE = "bookworm"
+UPDATES = (f"{SUITE}-updates", f"{SUITE}-security")
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
+MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
+"""Makes /bin a link to /usr/bin and so on from the first; doing it later would need all of Perl in the image."""
 RECIPE_LABEL = "dev.slipway.devcluster.recipe"
 """Label of the image with the recipe it was made by, so that a changed recipe makes a new one."""
 DISPENSABLE = (
@@ -50,7 +54,7 @@ def ensure(*, rebuild: bool = False) -> str:
 
 def recipe() -> str:
     """What the image is made by, in one line."""
-    return f"{SUITE}: {' '.join(PACKAGES)}, without {' '.join(DISPENSABLE)}"
+    return f"{SUITE} {' '.join(UPDATES)}: {' '.join(PACKAGES)}, without {' '.join(DISPENSABLE)}"
 
 
 def _recipe_in_store() -> str | None:
@@ -61,40 +65,39 @@ def _recipe_in_store() -> str | None:
     return run(["buildah", "inspect", "--type", "image", "--format", label, NAME]).strip()
 
 
-def mirror() -> str:
-    """Address of the Debian mirror that this machine's apt is set to. Raises DevclusterError when it has none."""
-    query = [
-        "apt-get",
-        "indextargets",
-        "--format",
-        "$(SITE)",
-        "Created-By: Packages",
-        f"Codename: {SUITE}",
-        "Component: main",
-    ]
-    return pick_mirror(run(query))
+def sources() -> list[str]:
+    """What this machine's apt is set to for the suite and its updates. Raises DevclusterError without the suite."""
+    return pick_sources(
+        run(["apt-get", "indextargets", "--format", "$(SITE) $(CODENAME)", "Created-By: Packages", "Component: main"])
+    )
 
 
-def pick_mirror(sites: str) -> str:
-    """The first of apt's sites for the suite, one a line."""
-    found = next((line.strip() for line in sites.splitlines() if line.strip()), None)
-    if found is None:
+def pick_sources(targets: str) -> list[str]:
+    """Lines for sources.list, one a suite, from apt's sites and suites, one a line."""
+    sites: dict[str, str] = {}
+    for line in targets.splitlines():
+        site, _, suite = line.strip().partition(" ")
+        sites.setdefault(suite, site)
+    if SUITE not in sites:
         raise DevclusterError(
             f"apt on this machine has no source for Debian {SUITE}: add one to /etc/apt and run apt-get update"
         )
-    return found
+    if UPDATES[-1] not in sites:
+        say(f"apt on this machine has no source for {UPDATES[-1]}: the base image is made without security updates")
+    return [f"deb {sites[suite]} {suite} main" for suite in (SUITE, *UPDATES) if suite in sites]
 
 
 def proxy_environment() -> dict[str, str]:
-    """The environment for debootstrap, which does not read apt's settings: apt's proxy, if it has one."""
+    """The environment for mmdebstrap, which does not read apt's settings: apt's proxy, if it has one."""
     proxy = run(["apt-config", "shell", "PROXY", "Acquire::http::Proxy"]).strip().removeprefix("PROXY=").strip("'")
     return {**os.environ, **({"http_proxy": proxy} if proxy else {})}
 
 
 def _bootstrap(root: Path) -> None:
-    with step(f"making a Debian {SUITE} tree with debootstrap"):
-        include = f"--include={','.join(PACKAGES)}"
-        run(["debootstrap", "--variant=minbase", include, SUITE, str(root), mirror()], env=proxy_environment())
+    with step(f"making a Debian {SUITE} tree with mmdebstrap"):
+        include = f"--include={','.join(('usr-is-merged', *PACKAGES))}"
+        options = ["--variant=minbase", f"--hook-dir={MERGED_USR}", include]
+        run(["mmdebstrap", *options, SUITE, str(root), *sources()], env=proxy_environment())
     for name in DISPENSABLE:
         folder = root / name
         shutil.rmtree(folder, ignore_errors=True)

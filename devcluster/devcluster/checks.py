@@ -31,7 +31,7 @@ PACKAGES = {
     "mount": "mount",
     "busybox": "busybox-static",
     "buildah": "buildah",
-    "debootstrap": "debootstrap",
+    "mmdebstrap": "mmdebstrap",
 }
 """Command -> the Debian package that has it."""
 CNI_PACKAGE = "containernetworking-plugins"
