@@ -41,7 +41,7 @@ def render(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Render:
         return done.stdout
 
     def render(values: Mapping[str, Any]) -> list[Object]:
-        return [document for document in yaml.safe_load_all(template(json.dumps(values))) if document]
+        return [document for document in yaml.load_all(template(json.dumps(values)), yaml.CSafeLoader) if document]
 
     return render
 
