@@ -1,0 +1,49 @@
+"""What images carry, and what not: each is built from one locked set of packages, so the lock says it."""
+
+import re
+
+import pytest
+
+from slipway_demo.images import IMAGES
+from slipway_demo.paths import ROOT
+
+AGENT_FRAMEWORKS = re.compile(r"langgraph|langchain|llama-index|pydantic-ai|crewai|autogen|openai|anthropic|mcp|a2a")
+MODELS = re.compile(r"onnx|tokenizers|transformers|sentence|numpy|chromadb")
+TORCH = re.compile(r"torch|tensorflow|jax|nvidia|triton|cuda")
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def packages(image: str) -> set[str]:
+    """Names in the image's lock, those that its packages need included."""
+    locked = (ROOT / f"requirements/{image}.txt").read_text()
+    return {name.lower() for name in re.findall(r"^([A-Za-z0-9._-]+)==", locked, re.MULTILINE)}
+
+
+def found(image: str, pattern: re.Pattern[str]) -> list[str]:
+    return sorted(name for name in packages(image) if pattern.match(name))
+
+
+def test_the_operator_carries_no_agent_framework_and_no_model() -> None:
+    assert "kopf" in packages("operator")
+    assert found("operator", AGENT_FRAMEWORKS) == []
+    assert found("operator", MODELS) == []
+    assert found("runtime", AGENT_FRAMEWORKS), "the pattern knows the framework that the runtime has"
+    assert found("runtime", MODELS), "and its model's packages"
+
+
+@pytest.mark.parametrize("image", [image.name for image in IMAGES])
+def test_no_image_carries_torch(image: str) -> None:
+    assert packages(image)
+    assert found(image, TORCH) == []
+
+
+def test_images_get_packages_from_their_locks_and_from_nowhere_else() -> None:
+    locks = {name for image in IMAGES for name in image.inputs if name.startswith("requirements/")}
+    assert set(re.findall(r"^COPY (requirements/\S+) /tmp/requirements.txt$", DOCKERFILE, re.MULTILINE)) == locks
+    joined = DOCKERFILE.replace("\\\n", " ")
+    installs = re.findall(r"\binstall\s[^&\n]*", joined)
+    assert len(installs) == len(locks)
+    for install in installs:
+        assert "--require-hashes" in install
+        assert install.split("-r ")[1].strip() == "/tmp/requirements.txt"
+    assert not re.search(r"apt-get|apt |curl|wget|^ADD ", joined, re.MULTILINE)
