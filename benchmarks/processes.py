@@ -37,7 +37,7 @@ class Running:
     """A process that is ready."""
 
     url: str
-    metrics_url: str
+    metrics_url: str = ""
 
     def usage(self) -> Usage:
         """Read its metrics."""
@@ -97,10 +97,13 @@ async def running(
     env: Mapping[str, str],
     url: str,
     log: Path,
-    metrics_port: int,
+    metrics_port: int | None = None,
     ready: Callable[[str], bool] = is_ready,
 ) -> AsyncIterator[Running]:
     """A process, from the moment that it is ready; stopped at the end. `ready` is given its URL.
+
+    Args:
+        metrics_port: where its /metrics is, if it is to be asked for its usage.
 
     Raises:
         BenchmarkFailed: with the end of its log, if it does not become ready.
@@ -108,7 +111,7 @@ async def running(
     process = start(command, env=env, log=log)
     try:
         await _until(lambda: ready(url), process, log)
-        yield Running(url, f"http://127.0.0.1:{metrics_port}/metrics")
+        yield Running(url, f"http://127.0.0.1:{metrics_port}/metrics" if metrics_port else "")
     finally:
         await asyncio.to_thread(stop, process)
 

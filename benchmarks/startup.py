@@ -1,4 +1,5 @@
-"""What host, gateway and operator use until they are ready, and the host after a thousand questions.
+"""What host, gateway and operator use until they are ready, the host after a thousand questions, and how long a person
+waits for `slipway dev`.
 
 Each is started several times, with its bytecode compiled as in the images. The operator's API server is a real one, a
 devcluster without a node, with our CRDs and one Agent that waits for its index.
@@ -7,6 +8,7 @@ devcluster without a node, with our CRDs and one Agent that waits for its index.
 import asyncio
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ CLUSTER = "bench-api"
 RELEASE = "slipway-system"
 HOST_CPU_BAR = 2.0
 HOST_RSS_BAR_MIB = 320.0
+DEV_BAR = 5.0
 QUESTIONS = 1000
 IN_FLIGHT = 8
 
@@ -61,6 +64,7 @@ async def measure(*, reduced: bool, wait: float) -> Report:
         gateways = await starts(lambda: stack.gateway(made), size.starts)
         operators = await starts(lambda: operator(made, wanted), size.starts)
         after = await after_questions(made, size.questions)
+        waits = await dev_waits(made, size.starts)
     return machine.report(
         "startup",
         [
@@ -71,6 +75,7 @@ async def measure(*, reduced: bool, wait: float) -> Report:
             Figure("memory when ready, gateway", _rss(gateways), "MiB"),
             Figure("memory when ready, operator", _rss(operators), "MiB"),
             Figure(f"memory of the host after {size.questions} questions", after.rss, "MiB", HOST_RSS_BAR_MIB),
+            Figure("slipway dev, second start, to serving", statistics.median(waits), "s", DEV_BAR),
         ],
         load_before=load,
         reduced=reduced,
@@ -138,6 +143,22 @@ async def after_questions(made: Parts, count: int) -> Usage:
         async with asking(gateway, made) as ask:
             await ask_all(ask, await simple_questions(ask), count=count, in_flight=IN_FLIGHT)
         return host.usage()
+
+
+async def dev_waits(made: Parts, count: int) -> list[float]:
+    """Seconds from a command of `slipway dev` to its /readyz, start by start but for the first, which ingests."""
+    waits = []
+    for _ in range(count + 1):
+        began, port = time.monotonic(), free_port()
+        command = [stack.SLIPWAY, "dev", "-f", str(stack.HANDBOOK), "--data", str(made.folder / "dev")]
+        async with running(
+            [*command, "--port", str(port)],
+            env=environment(),
+            url=f"http://127.0.0.1:{port}",
+            log=made.folder / "dev.log",
+        ):
+            waits.append(time.monotonic() - began)
+    return waits[1:]
 
 
 def _cpu(used: list[Usage]) -> float:

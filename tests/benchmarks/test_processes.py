@@ -44,5 +44,5 @@ async def test_a_process_is_there_from_ready_on_and_gone_afterwards(tmp_path: Pa
 async def test_a_process_that_ends_is_no_benchmark(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no settings')"]
     with pytest.raises(BenchmarkFailed, match="no settings"):
-        async with running(command, env=environment(), url="http://127.0.0.1:1", log=tmp_path / "log", metrics_port=1):
+        async with running(command, env=environment(), url="http://127.0.0.1:1", log=tmp_path / "log"):
             pass

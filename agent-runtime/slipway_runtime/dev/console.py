@@ -1,6 +1,7 @@
 """What `slipway dev` tells the person in front of it."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,12 +12,16 @@ from slipway_runtime.dev.driver import Ingested
 from slipway_runtime.dev.driver import Progress as Report
 from slipway_runtime.dev.manifests import Key
 
+LINE_SECONDS = 3.0
+"""How often a file, which cannot show a bar, gets a line about an ingestion."""
+
 
 class Teller:
     """Writes to a terminal, or line by line to a file."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
+        self._clock = clock
 
     def warn(self, warnings: Iterable[str]) -> None:
         """What has no effect or is missing."""
@@ -33,7 +38,10 @@ class Teller:
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
-        """A bar for every index that is being ingested, for as long as the block lasts."""
+        """A bar for every index that is being ingested, for as long as the block lasts; lines in a file."""
+        if not self._console.is_terminal:
+            yield self._lines()
+            return
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -50,6 +58,20 @@ class Teller:
                     bars.update(tasks[key], completed=done)
 
             yield report
+
+    def _lines(self) -> Report:
+        """A report that writes a line when an ingestion begins, and then every few seconds."""
+        began: dict[Key, float] = {}
+        told: dict[Key, float] = {}
+
+        def report(key: Key, done: int, total: int) -> None:
+            now = self._clock()
+            if total and now - told.get(key, float("-inf")) >= LINE_SECONDS:
+                told[key] = now
+                elapsed = now - began.setdefault(key, now)
+                self._console.print(f"ingesting {key}: {done}/{total} chunks, {elapsed:.0f} s")
+
+        return report
 
     def ingested(self, outcomes: Iterable[Ingested]) -> None:
         """What became of the indexes."""

@@ -1,7 +1,8 @@
 """The local driver: makes manifests real in this process, and again when they change.
 
 What is there goes on serving until its successor is ready: documents are ingested first, beside what agents read, then
-agents and routes are exchanged. A run that is under way ends with the agent it began with.
+agents and routes are exchanged. A run that is under way ends with the agent it began with. A new agent is there from the
+beginning, and says itself that its index is not ready.
 """
 
 from collections.abc import Callable
@@ -47,21 +48,36 @@ class LocalDriver:
         self._parts = parts
         self._host_url = host_url
         self._ingested: dict[Key, Index] = {}
+        self._applied = False
+        parts.gateway.routes_missing = self.missing
+
+    def missing(self) -> str | None:
+        """Why not everything is served yet, for `/readyz`; None from the end of the first `apply` on."""
+        return None if self._applied else "the documents of the manifests are being ingested"
 
     async def apply(self, manifests: Manifests, *, progress: Progress) -> list[Ingested]:
         """Make these manifests what is served. Returns what became of every index that had to be looked at."""
+        served, gateway = self._parts.host.runs.agents, self._parts.gateway
+        self._serve([*served.values(), *(agent for agent in self._agents(manifests) if agent.key not in served)])
+        gateway.default_agent = gateway.default_agent or _only(manifests)
         outcomes = [
             await self._ingest(index, progress)
             for index in manifests.indexes
             if self._ingested.get(index.key) != index and _is_complete(index)
         ]
-        agents = manifests.config.agents
-        dependencies = self._parts.dependencies
-        self._parts.host.serve([HostedAgent(config, make_agent(config, dependencies)) for config in agents])
-        keys = [AgentKey(config.namespace, config.name) for config in agents]
-        self._parts.gateway.routes.replace({key: [self._host_url] for key in keys})
-        self._parts.gateway.default_agent = keys[0] if len(keys) == 1 else None
+        self._serve(self._agents(manifests))
+        gateway.default_agent = _only(manifests)
+        self._applied = True
         return outcomes
+
+    def _agents(self, manifests: Manifests) -> list[HostedAgent]:
+        dependencies = self._parts.dependencies
+        return [HostedAgent(config, make_agent(config, dependencies)) for config in manifests.config.agents]
+
+    def _serve(self, agents: list[HostedAgent]) -> None:
+        self._parts.host.serve(agents)
+        routes = {AgentKey(agent.config.namespace, agent.config.name): [self._host_url] for agent in agents}
+        self._parts.gateway.routes.replace(routes)
 
     async def _ingest(self, index: Index, progress: Progress) -> Ingested:
         contents = joined(read_items(source, items) for source, items in sorted(index.sources.items()))
@@ -79,6 +95,12 @@ class LocalDriver:
             return Ingested(index.key, error=str(error))
         self._ingested[index.key] = index
         return Ingested(index.key, report)
+
+
+def _only(manifests: Manifests) -> AgentKey | None:
+    """The agent that is meant when none is named: the only one there is."""
+    agents = manifests.config.agents
+    return AgentKey(agents[0].namespace, agents[0].name) if len(agents) == 1 else None
 
 
 def _is_complete(index: Index) -> bool:

@@ -1,0 +1,128 @@
+"""What is served while documents are still being ingested."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from slipway_crds.manifests import Document
+from slipway_runtime.dev.driver import LocalDriver
+from slipway_runtime.dev.manifests import Manifests, assemble
+from slipway_runtime.dev.parts import open_parts
+from slipway_runtime.gateway.app import create_app
+from slipway_runtime.host.app import create_host_app
+from slipway_runtime.knowledge.embedding import Matrix, MiniLM
+from slipway_runtime.settings import default_model_dir
+from tests.support.servers import free_port
+from tests.support.serving import served
+
+ZOO = """
+apiVersion: slipway.dev/v1alpha1
+kind: VectorIndex
+metadata: {name: zoo, namespace: demo}
+spec: {backend: {chroma: {}}, sources: [{name: docs, configMap: {name: docs}}]}
+---
+apiVersion: slipway.dev/v1alpha1
+kind: Agent
+metadata: {name: keeper, namespace: demo}
+spec: {knowledge: [{name: zoo, indexRef: {name: zoo}, minScore: "0.2"}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: docs, namespace: demo}
+data: {zoo.md: "The elephant is called Rosa. She eats hay."}
+"""
+QUESTION = {"question": "What is the elephant called?"}
+
+
+class Gated(MiniLM):
+    """An embedder that takes no documents until it is let; questions it takes at once."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def embed_texts(self, *arguments: Any, **named: Any) -> Matrix:
+        self.asked.set()
+        await self.gate.wait()
+        return await super().embed_texts(*arguments, **named)
+
+
+@dataclass
+class Dev:
+    """The local driver, its gateway's client, and the gate before its ingestions."""
+
+    driver: LocalDriver
+    client: aiohttp.ClientSession
+    embedder: Gated
+
+    async def apply(self, manifests: Manifests) -> None:
+        await self.driver.apply(manifests, progress=lambda key, done, total: None)
+
+    async def ask(self, agent: str = "keeper") -> tuple[int, str, dict[str, Any]]:
+        async with self.client.post(f"/agents/demo/{agent}/chat", json=QUESTION) as response:
+            return response.status, response.headers.get("Retry-After", ""), await response.json(content_type=None)
+
+    async def ready(self) -> tuple[int, list[str]]:
+        async with self.client.get("/readyz") as response:
+            return response.status, (await response.json())["missing"]
+
+
+def zoo(**changed: str) -> Manifests:
+    text = ZOO
+    for old, new in changed.items():
+        text = text.replace(old, new)
+    return assemble([Document(value, "zoo.yaml") for value in yaml.safe_load_all(text)])
+
+
+@pytest.fixture
+async def dev(tmp_path: Path) -> AsyncIterator[Dev]:
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(open_parts(tmp_path, model=default_model_dir(), delta_delay=0))
+        embedder = Gated(default_model_dir())
+        stack.push_async_callback(embedder.close)
+        port = free_port()
+        driver = LocalDriver(replace(parts, embedder=embedder), host_url=f"http://127.0.0.1:{port}")
+        await stack.enter_async_context(served(create_host_app(parts.host), port=port))
+        url = await stack.enter_async_context(served(create_app(parts.gateway)))
+        client = await stack.enter_async_context(aiohttp.ClientSession(url))
+        yield Dev(driver, client, embedder)
+
+
+async def test_during_the_first_ingestion_it_is_not_ready_and_says_why(dev: Dev) -> None:
+    applying = asyncio.create_task(dev.apply(zoo()))
+    await dev.embedder.asked.wait()
+    assert await dev.ready() == (503, ["the documents of the manifests are being ingested"])
+    status, retry_after, problem = await dev.ask()
+    assert (status, problem["reason"]) == (503, "IndexNotReady")
+    assert int(retry_after) > 0
+    dev.embedder.gate.set()
+    await applying
+    assert await dev.ready() == (200, [])
+    status, _, answer = await dev.ask()
+    assert (status, answer["answer"]) == (200, "The elephant is called Rosa.")
+
+
+async def test_during_a_later_ingestion_all_goes_on(dev: Dev) -> None:
+    dev.embedder.gate.set()
+    await dev.apply(zoo())
+    dev.embedder.gate.clear()
+    dev.embedder.asked.clear()
+    applying = asyncio.create_task(dev.apply(zoo(Rosa="Tuffi", keeper="warden")))
+    await dev.embedder.asked.wait()
+    assert await dev.ready() == (200, [])
+    for agent in ("keeper", "warden"):
+        status, _, answer = await dev.ask(agent)
+        assert (status, answer["answer"]) == (200, "The elephant is called Rosa.")
+    async with dev.client.post("/agent/chat", json=QUESTION) as response:
+        assert (await response.json())["agent_used"] == "demo/keeper"
+    dev.embedder.gate.set()
+    await applying
+    assert (await dev.ask())[2]["reason"] == "AgentNotFound"
+    assert (await dev.ask("warden"))[2]["answer"] == "The elephant is called Tuffi."
