@@ -27,7 +27,7 @@ REFUSAL_SECONDS = 3.0
 """After a failure nobody asks again for this long: a hundred agents would otherwise wait for a hundred time-outs."""
 FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-INDEX_TABLES = ("chunks", "documents", "ingest_failures", "index_pointers")
+INDEX_TABLES = ("chunks", "documents", "index_pointers")
 
 
 class StoreError(Exception):
