@@ -24,11 +24,15 @@ dev: venv model ## The same manifests without a cluster, reloaded when they chan
 ##@ Check it
 # Tests with real processes share a small machine with them. One that fails is run once more and named as RERUN.
 RERUN := --reruns 1 -r aR
+# Most of the fast tests wait for something, so there are more workers than cores.
+WORKERS := -n 4 --dist worksteal
+# Where it is set, each of those processes would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
-test: check test-fast test-cluster ## Everything that must hold, on a real cluster too
+test: check test-fast eval test-cluster ## Everything that must hold, on a real cluster too
 
-test-fast: venv model ## What needs no cluster, in about three minutes
-	$(PY) -m pytest -q -m "not cluster" $(RERUN) $(ARGS)
+test-fast: venv model ## What needs no cluster, in under two minutes
+	$(PY) -m pytest -q -m "not cluster" $(WORKERS) $(RERUN) $(ARGS)
 
 test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
 	$(PY) -m pytest -q -m "cluster and not soak" $(RERUN) $(ARGS)
