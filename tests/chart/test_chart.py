@@ -150,6 +150,24 @@ def test_a_collector_inside_the_cluster_is_not_looked_for_behind_the_proxy(
         assert ("collector.observability" in given["NO_PROXY"].split(",")) is bypasses
 
 
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [
+        ({}, [443, 6443]),
+        ({"proxy": {"https": "http://proxy:3128"}}, [443, 6443]),
+        ({"telemetry": {"otlpEndpoint": "http://collector:4318/otlp"}}, [443, 6443, 4318]),
+        (
+            {"telemetry": {"otlpEndpoint": "https://collector.example"}, "proxy": {"https": "http://proxy:3128"}},
+            [443, 6443, 443, 3128],
+        ),
+    ],
+    ids=["nothing", "a proxy that nothing needs", "a collector", "a collector behind a proxy"],
+)
+def test_the_gateway_gets_out_to_the_collector(render: Render, values: dict[str, Any], ports: list[int]) -> None:
+    egress = find(render(values), "NetworkPolicy", "slipway-gateway")["spec"]["egress"]
+    assert [each["port"] for each in egress[-1]["ports"]] == ports
+
+
 def test_a_ca_bundle_reaches_every_pod(render: Render) -> None:
     objects = render({"caBundle": {"configMap": "authorities"}})
     for given in _environments(objects):

@@ -93,8 +93,8 @@ def to_dns() -> JsonObject:
 
 
 def to_platform(settings: BuildSettings) -> list[JsonObject]:
-    """Out to the store and, where the chart names one, to the telemetry collector."""
-    ports = sorted({settings.store_port, *_telemetry_ports(settings)})
+    """Out to the store and, where the chart names them, to the telemetry collector and the proxy that leads there."""
+    ports = sorted({settings.store_port, *_ports_in_environment(settings)})
     return [
         {
             "to": _anywhere_but(LINK_LOCAL_AND_METADATA),
@@ -112,11 +112,15 @@ def _anywhere_but(exceptions: Mapping[str, Sequence[str]]) -> list[JsonObject]:
     return [{"namespaceSelector": {}}, *blocks]
 
 
-def _telemetry_ports(settings: BuildSettings) -> set[int]:
-    end_points = [
-        str(variable.get("value", ""))
-        for variable in settings.pod_env
-        if str(variable.get("name", "")).startswith("OTEL_EXPORTER_OTLP") and "ENDPOINT" in str(variable["name"])
-    ]
-    parsed = [urlsplit(end_point) for end_point in end_points if end_point]
+def _ports_in_environment(settings: BuildSettings) -> set[int]:
+    variables = {str(each.get("name", "")): str(each.get("value", "")) for each in settings.pod_env}
+    collectors = {
+        name: value
+        for name, value in variables.items()
+        if name.startswith("OTEL_EXPORTER_OTLP") and "ENDPOINT" in name and value
+    }
+    if not collectors:
+        return set()
+    proxies = [variables.get(name, "") for name in ("HTTP_PROXY", "HTTPS_PROXY")]
+    parsed = [urlsplit(url) for url in (*collectors.values(), *proxies) if url]
     return {part.port or (443 if part.scheme == "https" else 80) for part in parsed}

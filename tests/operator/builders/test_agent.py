@@ -108,7 +108,7 @@ def test_agents_reach_their_indexes_the_store_and_names_but_no_metadata_address(
     policy = of_kind(rendered(FULL_SETTINGS), "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
-    assert ports == {53, 6432, 4318, 8000}
+    assert ports == {53, 6432, 3128, 4318, 8000}, "names, the store, the proxy to the collector and itself, the index"
     for address in ("169.254.169.254", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe"):
         assert not [port for port in ports if reaches(policy, address, port)], address
 
