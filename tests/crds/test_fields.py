@@ -32,7 +32,7 @@ PROOFS: Mapping[str, tuple[str, str]] = {
     "Agent.knowledge[].topK": (RETRIEVAL, "test_top_k_is_how_many_chunks_are_found"),
     "Agent.knowledge[].minScore": (AGENT, "test_min_score_decides_between_answer_and_abstention"),
     "Agent.sessions.ttl": (RUNS, "test_a_session_lives_for_its_ttl"),
-    "Agent.sessions.maxTurns": (RUNS, "test_a_session_remembers_its_turns_and_counts_them"),
+    "Agent.sessions.maxTurns": (RUNS, "test_a_session_counts_its_turns"),
     "Agent.limits.inFlight": (RUNS, "test_beyond_the_bound_questions_are_refused_until_a_run_ends"),
     "Agent.limits.requestTimeout": (RUNS, "test_however_an_agent_ends_the_run_has_a_last_event"),
     "Agent.scaling.min": (AGENT_OBJECTS, "test_scaling_min_is_the_number_of_pods"),

@@ -2,18 +2,21 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from slipway_crds.agent import Agent
+from slipway_crds.definitions import KINDS
+from slipway_crds.fields import Local
 from slipway_crds.manifests import Document, load_paths
+from slipway_crds.meta import Kind
 from slipway_crds.resolve import ingest_config, resolve
 from slipway_crds.runtimeconfig import IngestConfig, RuntimeConfig
 from slipway_crds.validate import Finding, parse, validate_set
 from slipway_crds.vectorindex import VectorIndex
-from slipway_runtime.dev.ignored import ignored_fields
+from slipway_crds.without_cluster import fields_treated
 
 DEFAULT_NAMESPACE = "default"
 
@@ -78,16 +81,25 @@ def assemble(documents: Sequence[Document]) -> Manifests:
     if errors:
         raise InvalidManifests(errors)
     values: list[dict[str, Any]] = [document.value for document in documents if isinstance(document.value, dict)]
-    kinds = [parse(value) for value in values if value["kind"] in ("Agent", "VectorIndex")]
+    ours = [value for value in values if value["kind"] in KINDS]
+    kinds = [parse(value) for value in ours]
     config_maps = {_key(value): read_items(value) for value in values if value["kind"] == "ConfigMap"}
     agents = [kind for kind in kinds if isinstance(kind, Agent)]
     indexes = [kind for kind in kinds if isinstance(kind, VectorIndex)]
     config, _ = resolve(agents, indexes)  # what it complains about is among the findings
+    ignored = (warning for value, kind in zip(ours, kinds, strict=True) for warning in _ignored(value, kind))
     return Manifests(
         config=config,
         indexes=tuple(_index(index, config_maps) for index in indexes),
-        warnings=(*map(str, findings), *(warning for value in values for warning in ignored_fields(value))),
+        warnings=(*map(str, findings), *ignored),
     )
+
+
+def _ignored(value: Mapping[str, Any], kind: Kind) -> Iterator[str]:
+    """A sentence for every field that is set and has no effect here, in the words of the reference."""
+    key = Key(kind.metadata.namespace, kind.metadata.name)
+    for field in fields_treated(value, Local.IGNORED):
+        yield f"{value['kind']} {key}: {field.path} has no effect here. {field.message}"
 
 
 def _index(index: VectorIndex, config_maps: Mapping[Key, Items]) -> Index:

@@ -57,6 +57,13 @@ def test_agents_indexes_and_documents_are_put_together(write: Write) -> None:
     assert manifests.warnings == ()
 
 
+def test_what_is_ignored_is_named_with_the_reason(write: Write) -> None:
+    agent = AGENT.replace("spec:", "spec:\n  scaling: {min: 2}\n  limits: {inFlight: 3}")
+    assert load([write(agent + INDEX + DOCUMENTS)]).warnings == (
+        "Agent demo/support: spec.scaling has no effect here. One process serves everything.",
+    )
+
+
 def test_binary_data_is_what_a_pod_would_find(write: Write) -> None:
     (index,) = load([write(INDEX + DOCUMENTS)]).indexes
     assert index.sources["docs"]["b.bin"] == base64.b64decode("/w==")
