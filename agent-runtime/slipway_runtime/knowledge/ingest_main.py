@@ -140,6 +140,6 @@ def main() -> int:
     configure_logging("ingest")
     flush = configure_tracing("slipway-ingest")
     try:
-        return asyncio.run(run(IngestSettings()))
+        return asyncio.run(run(IngestSettings.from_environment()))
     finally:
         flush()

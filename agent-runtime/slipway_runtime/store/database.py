@@ -54,8 +54,7 @@ async def open_database(dsn: str) -> Database:
         dsn: `postgresql://...`, or `sqlite:///path` (three slashes and a relative path, four for an absolute one).
 
     Raises:
-        StoreUnavailable: if it cannot be reached.
-        ValueError: if the DSN is of neither kind.
+        StoreUnavailable: if it cannot be reached, or the DSN is of neither kind.
     """
     if dsn.startswith(("postgresql://", "postgres://")):
         from slipway_runtime.store.postgres import open_postgres
@@ -65,4 +64,4 @@ async def open_database(dsn: str) -> Database:
         from slipway_runtime.store.sqlite import open_sqlite
 
         return await open_sqlite(dsn.removeprefix("sqlite:///"))
-    raise ValueError("a store's DSN begins with postgresql:// or sqlite:///; this one does not")
+    raise StoreUnavailable("a store's DSN begins with postgresql:// or sqlite:///; this one does not")

@@ -57,7 +57,7 @@ class DeferredDatabase:
         while self._database is None:
             try:
                 self._database = await open_database(self._dsn())
-            except (StoreUnavailable, ValueError) as error:
+            except StoreUnavailable as error:
                 if str(error) != self._why:
                     self._why = str(error)
                     log.warning("the store is not there yet: %s", error)

@@ -5,15 +5,18 @@ the next statement; statements in between raise `StoreUnavailable`.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
 from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
 from slipway_runtime.store.migrations import migrate
 
+FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 POOL_SIZE = 6
 """Connections a process holds at most: statements take about a millisecond, and all pods share a server's hundred."""
 CONNECT_TIMEOUT = 5.0
@@ -58,7 +61,19 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except AWAY as error:
-        raise StoreUnavailable(f"Postgres cannot be used: {type(error).__name__}: {error}") from error
+        raise StoreUnavailable(f"Postgres cannot be used: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong, and what to do where a person can mend it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is refused ({error.verify_message.rstrip('.')}). Put the authority that signed it into "
+            "the ConfigMap of the chart value caBundle.configMap, and let the DSN name the host as the certificate does"
+        )
+    if isinstance(error, FileNotFoundError):  # the system says neither which
+        return "there is no such file: the DSN's sslrootcert, or the server's socket"
+    return f"{type(error).__name__}: {error}"
 
 
 class PostgresStatements:
@@ -154,8 +169,13 @@ async def open_postgres(dsn: str) -> Database:
     """Connect to the schema that the DSN's search path names, and bring its tables up to date.
 
     Raises:
-        StoreUnavailable: if the server cannot be reached, or the role, password or schema is not (yet) accepted.
+        StoreUnavailable: if the DSN is none, the server cannot be reached, or the role, password or schema is not (yet)
+            accepted.
     """
+    try:
+        urlsplit(dsn).port  # noqa: B018 (asyncpg would quote what it cannot read, which may be the password)
+    except ValueError:
+        raise StoreUnavailable(f"the store's DSN cannot be read: write {FORM}, with % codes for / and @") from None
     with store_errors():
         pool = await asyncpg.create_pool(
             dsn,

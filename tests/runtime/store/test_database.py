@@ -120,5 +120,5 @@ async def test_a_sqlite_file_that_cannot_be_made_is_unavailable(tmp_path: Path) 
 
 
 async def test_other_databases_are_refused() -> None:
-    with pytest.raises(ValueError, match="postgresql://"):
+    with pytest.raises(StoreUnavailable, match="postgresql://"):
         await open_database("mysql://host/db")

@@ -9,7 +9,7 @@ import pytest
 from slipway_runtime.store.database import StoreUnavailable, open_database
 from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
 from tests.support.postgres import RestartablePostgres
-from tests.support.waiting import until_async
+from tests.support.waiting import until, until_async
 
 
 @pytest.fixture
@@ -38,6 +38,29 @@ async def test_connections_are_set_up_for_short_statements(postgres_dsn: str) ->
     )
     assert dict(row) == {"jit": "off", "statement_timeout": "8s"}
     await database.close()
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("@localhost:port/db", "cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+        ("/of-it@localhost/db", "cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+        ("@localhost/db?sslmode=nonsense", "must be one of: disable, allow, prefer, require, verify-ca, verify-full"),
+        ("@localhost:1/db", "ConnectionRefusedError"),
+    ],
+)
+async def test_a_dsn_that_is_refused_is_one_clear_line_without_the_password(
+    rest: str, words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "dsn").write_text(f"postgresql://user:secret{rest}")
+    database = DeferredDatabase(lambda: read_dsn(tmp_path / "dsn"))
+    database.open()
+    await until(lambda: caplog.records, "it is logged")
+    await database.close()
+    (record,) = caplog.records
+    assert words in record.getMessage()
+    assert "secret" not in record.getMessage()
+    assert record.exc_info is None
 
 
 async def test_a_server_that_goes_away_is_unavailable_and_heals(server: RestartablePostgres) -> None:
