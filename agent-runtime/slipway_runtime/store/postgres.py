@@ -18,7 +18,8 @@ from slipway_runtime.store.migrations import migrate
 
 FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 POOL_SIZE = 6
-"""Connections a process holds at most: statements take about a millisecond, and all pods share a server's hundred."""
+"""Connections a process holds at most: statements take about a millisecond, and all pods share a server's hundred.
+`docs/operations.md` counts with it."""
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 10.0
 """Seconds after which a statement is given up here, for a server that vanished without a word."""
