@@ -63,9 +63,7 @@ async def run(settings: OperatorSettings) -> int:
         AdminSecretError: if it leads, and the admin's DSN has become useless since the start.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
+    _stop_on_signals(stop)
     watches = Watches()
     health = Health(watches)
     kube = await connect()
@@ -80,6 +78,12 @@ async def run(settings: OperatorSettings) -> int:
         finally:
             with contextlib.suppress(ApiError):
                 await leader.release()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
 
 
 async def _acquire(leader: LeaderElection) -> None:
@@ -163,14 +167,14 @@ def _controllers(
 
 
 async def _watch(watching: Watching, stop: asyncio.Event) -> None:
-    """kopf, until it is told to stop; it takes over the signals."""
-    await kopf.operator(
-        registry=watching.registry(),
-        settings=watching.settings(),
-        standalone=True,
-        clusterwide=True,
-        stop_flag=stop,
+    """kopf, until it is cancelled. It takes every task that is begun after it for its own and waits 5 s for them on a
+    signal. The signals stay ours, so that the Lease is given back at once."""
+    before = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=watching.registry(), settings=watching.settings(), standalone=True, clusterwide=True
     )
+    _stop_on_signals(stop)
+    await kopf.run_tasks(tasks, ignored=before)
     stop.set()
 
 

@@ -1,6 +1,7 @@
 """An operator that dies at any moment leaves nothing that the next one does not finish."""
 
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -84,7 +85,9 @@ async def _killed_in_turn(
     for writes in range(1, 50):
         # Each has a Lease of its own, since that of one that was killed is free only after 15 s.
         order = folder / f"kill-after-{writes}"
-        operator = make_operator({"KILL_ORDER": str(order), "SLIPWAY_OPERATOR_LEASE_NAME": f"operator-{writes}"})
+        operator = make_operator(
+            {"KILL_ORDER": str(order), "SLIPWAY_OPERATOR_LEASE_NAME": f"operator-{secrets.token_hex(4)}"}
+        )
         operator.start(KILLING)
         await until_async(done, "the change before is done")
         if writes > 1:
