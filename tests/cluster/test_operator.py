@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.support import operator_manifests as manifests
-from tests.support.chatting import QUESTION, Refusal, ask, ask_or_refusal, open_streams
+from tests.support.chatting import QUESTION, Refusal, ask, ask_or_refusal, open_streams, shortest
 from tests.support.cluster import Installation
 from tests.support.operator_bench import Bench, bench, serving, wait, written
 from tests.support.waiting import until
@@ -28,11 +28,12 @@ async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
     kube = installation.kube
     await until(lambda: installation.ready_pods("demo", agent="handbook"), "a pod is ready", deadline=120)
     expected = str((await ask(asking))["answer"])
+    short = await shortest(asking)
     before = _serving(installation)
     streams = await open_streams(asking, STREAMS, QUESTION)
     score = "0.41" if _min_score(installation) != "0.41" else "0.42"
     patch = f'[{{"op":"replace","path":"/spec/knowledge/0/minScore","value":"{score}"}}]'
-    asked = asyncio.create_task(_ask(asking, QUESTIONS))
+    asked = asyncio.create_task(_ask(asking, short, QUESTIONS))
     kube.run("patch", "agent", "handbook", "--namespace=demo", "--type=json", f"--patch={patch}")
     for stream in streams:
         (await stream.whole()).assert_whole(expected)
@@ -41,18 +42,18 @@ async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
     refused = [each for each in answers if isinstance(each, Refusal)]
     assert refused == []
     assert len(answers) == QUESTIONS
-    late = await _ask(asking, 20)
+    late = await _ask(asking, short, 20)
     assert [each for each in late if isinstance(each, Refusal)] == []
     await until(lambda: not _deployment(installation, before), "the old revision goes away", deadline=180)
 
 
-async def _ask(client: aiohttp.ClientSession, count: int) -> list[dict[str, Any] | Refusal]:
+async def _ask(client: aiohttp.ClientSession, question: str, count: int) -> list[dict[str, Any] | Refusal]:
     """So many questions, a few at a time, as several people would ask."""
     at_once = asyncio.Semaphore(16)
 
     async def one() -> dict[str, Any] | Refusal:
         async with at_once:
-            return await ask_or_refusal(client)
+            return await ask_or_refusal(client, question)
 
     return list(await asyncio.gather(*(one() for _ in range(count))))
 

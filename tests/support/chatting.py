@@ -41,11 +41,19 @@ async def ask(
 
 async def longest(client: aiohttp.ClientSession) -> tuple[str, str]:
     """The candidate with the most sentences in its answer, and that answer: a stream of it stays open for a while."""
+    question, answer = max((await _answers(client)).items(), key=lambda each: len(each[1]["sources"]))
+    assert len(answer["sources"]) >= 2, "no candidate has an answer of two sentences: add one that has"
+    return question, str(answer["answer"])
+
+
+async def shortest(client: aiohttp.ClientSession) -> str:
+    """The candidate with the fewest sentences in its answer: many of it are answered in a while."""
+    return min((await _answers(client)).items(), key=lambda each: len(each[1]["sources"]) or 9)[0]
+
+
+async def _answers(client: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
     found = await asyncio.gather(*(ask(client, question) for question in CANDIDATES))
-    answers = dict(zip(CANDIDATES, found, strict=True))
-    question = max(answers, key=lambda each: len(answers[each]["sources"]))
-    assert len(answers[question]["sources"]) >= 2, "no candidate has an answer of two sentences: add one that has"
-    return question, str(answers[question]["answer"])
+    return dict(zip(CANDIDATES, found, strict=True))
 
 
 @dataclass(frozen=True)
@@ -57,9 +65,11 @@ class Refusal:
     reason: str
 
 
-async def ask_or_refusal(client: aiohttp.ClientSession, *, agent: str = AGENT) -> dict[str, Any] | Refusal:
+async def ask_or_refusal(
+    client: aiohttp.ClientSession, question: str = QUESTION, *, agent: str = AGENT
+) -> dict[str, Any] | Refusal:
     """The JSON answer, or what was said instead."""
-    async with client.post(chat_path(agent), json={"question": QUESTION}) as response:
+    async with client.post(chat_path(agent), json={"question": question}) as response:
         body: dict[str, Any] = await response.json(content_type=None)
         if response.status == 200:
             return body
