@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import TERMINAL, Delta, Done, Event, NumberedEvent, Retrieved, Usage
+from slipway_runtime.events import TERMINAL, Delta, Done, Event, EventId, NumberedEvent, Retrieved, Usage
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.runs import Ask
 from slipway_runtime.host.service import Host
@@ -16,6 +16,10 @@ AGENT = "demo/support"
 SIGNER = IdentitySigner.from_seed(bytes(range(32)))
 Script = Callable[[AgentRequest], AsyncIterator[Event]]
 StartHost = Callable[..., Awaitable[Host]]
+WHOLE = ["started", "retrieved", "delta", "delta", "usage", "done"]
+"""What is seen of `Gated`."""
+SHORT = ["started", "retrieved", "delta", "usage", "done"]
+"""What is seen of `at_once`."""
 
 
 class Scripted:
@@ -87,3 +91,20 @@ async def gather(events: AsyncGenerator[NumberedEvent]) -> list[NumberedEvent]:
 def types(events: list[NumberedEvent]) -> list[str]:
     """`started`, `delta` and so on."""
     return [numbered.event.type for numbered in events]
+
+
+async def begin(host: Host, asked: Ask) -> None:
+    """Ask a host."""
+    await host.runs.begin(host.runs.agents[AGENT], asked)
+
+
+async def answer(host: Host, asked: Ask, *, after: EventId | None = None, watch: bool = True) -> list[NumberedEvent]:
+    """All events of a run after a place."""
+    return await gather(host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller, after=after, watch=watch))
+
+
+def asked_of(host: Host) -> list[AgentRequest]:
+    """What a host has asked its agent."""
+    agent = host.runs.agents[AGENT].agent
+    assert isinstance(agent, Scripted)
+    return agent.asked

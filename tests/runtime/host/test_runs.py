@@ -1,43 +1,33 @@
-"""Runs on hosts: every event once and stored before it is seen, whatever happens to the hosts."""
+"""Runs on a host: every event once and stored before it is seen, within the bounds, and with an end."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
-from typing import Any
 
 import pytest
 
 from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Event, EventId, Failed, NumberedEvent, Retrieved
-from slipway_runtime.host import attempt, runs
+from slipway_runtime.events import Event, EventId, Failed, Retrieved
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.runs import Ask
-from slipway_runtime.host.service import Host
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.store import runs as stored
-from slipway_runtime.store.database import Database, open_database
-from slipway_runtime.store.runs import Work, look
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.runs import look
 from slipway_runtime.store.sessions import delete_session, read_session
-from tests.support.scripts import AGENT, Gated, Scripted, StartHost, ask, at_once, gather, hosted, types
-from tests.support.waiting import until, until_async
-
-WHOLE = ["started", "retrieved", "delta", "delta", "usage", "done"]
-SHORT = ["started", "retrieved", "delta", "usage", "done"]
-
-
-async def answer(host: Host, asked: Ask, *, after: EventId | None = None, watch: bool = True) -> list[NumberedEvent]:
-    """All events of a run after a place."""
-    return await gather(host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller, after=after, watch=watch))
-
-
-async def begin(host: Host, asked: Ask) -> None:
-    await host.runs.begin(host.runs.agents[AGENT], asked)
-
-
-def asked_of(host: Host) -> list[AgentRequest]:
-    agent = host.runs.agents[AGENT].agent
-    assert isinstance(agent, Scripted)
-    return agent.asked
+from tests.support.scripts import (
+    AGENT,
+    SHORT,
+    WHOLE,
+    Gated,
+    StartHost,
+    answer,
+    ask,
+    asked_of,
+    at_once,
+    begin,
+    gather,
+    hosted,
+    types,
+)
+from tests.support.waiting import until
 
 
 async def test_an_answer_is_followed_event_by_event(start_host: StartHost) -> None:
@@ -100,85 +90,6 @@ async def test_a_question_sent_again_joins_its_run(start_host: StartHost) -> Non
     assert answers[0] == answers[1]
     assert len(asked_of(first)) + len(asked_of(second)) == 1
     assert second.runs.in_flight == 0
-
-
-async def test_a_run_is_taken_over_when_its_lease_runs_out(
-    start_host: StartHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first host works on but looks dead; its clients get the heir's answer, and each event once."""
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 0.5)
-    script = Gated()
-    first = await start_host(hosted(script), alive=False)
-    asked = ask()
-    await begin(first, asked)
-    at_first = asyncio.create_task(answer(first, asked))
-    await script.waiting.wait()
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 30.0)
-    second = await start_host(hosted(at_once))
-    at_second = await answer(second, asked)
-    assert types(at_second)[-6:] == ["restarted", *SHORT]
-    assert [event.id.attempt for event in at_second[-6:]] == [2] * 6
-    script.gate.set()
-    assert await at_first == at_second
-    assert len(at_second) == len({event.id for event in at_second})
-    assert len(asked_of(second)) == 1
-
-
-async def test_when_many_hosts_would_take_a_run_over_one_does(
-    start_host: StartHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 0.2)
-    first = await start_host(hosted(Gated()), alive=False)
-    asked = ask()
-    await begin(first, asked)
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 30.0)
-    heirs = [await start_host(hosted(at_once)) for _ in range(3)]
-    answers = await asyncio.gather(*(answer(host, asked) for host in heirs for _ in range(3)))
-    assert all(given == answers[0] for given in answers)
-    assert sum(len(asked_of(host)) for host in heirs) == 1
-
-
-async def test_an_orphan_that_nobody_asks_for_is_answered(
-    start_host: StartHost, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 0.2)
-    first = await start_host(hosted(Gated()), alive=False)
-    asked = ask()
-    await begin(first, asked)
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 30.0)
-    second = await start_host(hosted(at_once))
-
-    async def answered() -> bool:
-        await second.runs.adopt_orphans(expired_for=0.0, limit=5)
-        seen = await look(database, asked.run_id, agent=AGENT, caller="alice", after=None)
-        return seen is not None and seen.outcome == "done"
-
-    await until_async(answered, "the orphan is answered")
-    assert len(asked_of(second)) == 1
-
-
-async def test_what_a_draining_host_cannot_finish_another_one_does(start_host: StartHost) -> None:
-    first, second = await start_host(hosted(Gated())), await start_host(hosted(at_once))
-    asked = ask()
-    await begin(first, asked)
-    first.drain()
-    with pytest.raises(Problem) as refused:
-        await begin(first, ask())
-    assert refused.value.reason is Reason.DRAINING
-    assert first.runs.in_flight == 1, "what it has goes on"
-    await first.runs.hand_over()
-    assert types(await answer(second, asked))[-6:] == ["restarted", *SHORT]
-
-
-async def test_a_host_that_goes_away_sends_its_clients_elsewhere(start_host: StartHost) -> None:
-    host = await start_host(hosted(Gated()))
-    asked = ask()
-    await begin(host, asked)
-    following = asyncio.create_task(answer(host, asked))
-    await host.runs.hand_over()
-    with pytest.raises(Problem) as refused:
-        await following
-    assert refused.value.reason is Reason.DRAINING
 
 
 async def test_beyond_the_bound_questions_are_refused_until_a_run_ends(start_host: StartHost) -> None:
@@ -246,26 +157,6 @@ async def test_however_an_agent_ends_the_run_has_a_last_event(
     assert last.reason == reason
     assert "MARKER" not in last.message
     await until(lambda: host.runs.in_flight == 0, "the slot is free again")
-
-
-async def test_a_question_that_brings_hosts_down_is_given_up(
-    start_host: StartHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 0.1)
-    asked = ask()
-    for number in range(attempt.MAX_ATTEMPTS):
-        script = Gated()
-        host = await start_host(hosted(script), alive=False)
-        if number == 0:
-            await begin(host, asked)
-        following = asyncio.create_task(answer(host, asked))
-        await until(script.waiting.is_set, "the next host works on it")
-        following.cancel()
-    last = await start_host(hosted(at_once))
-    failed = (await answer(last, asked))[-1].event
-    assert isinstance(failed, Failed)
-    assert "3 attempts" in failed.message
-    assert asked_of(last) == []
 
 
 async def test_a_run_ends_with_its_session(start_host: StartHost, database: Database) -> None:
@@ -339,26 +230,6 @@ async def test_agents_are_swapped_under_running_questions(start_host: StartHost)
     assert types(await answer(host, before)) == WHOLE
 
 
-async def test_a_heartbeat_keeps_a_slow_run(start_host: StartHost, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slipway_runtime.host.service.BEAT_SECONDS", 0.05)
-    monkeypatch.setattr("slipway_runtime.host.lease.LEASE_SECONDS", 100.0)
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 2.0)
-    script = Gated()
-    host = await start_host(hosted(script))
-    asked = ask()
-    await begin(host, asked)
-    database = await open_database(dsn)
-
-    async def renewed() -> bool:
-        seen = await look(database, asked.run_id, agent=AGENT, caller="alice", after=None)
-        return seen is not None and seen.lease_left > 50
-
-    await until_async(renewed, "the lease is renewed")
-    await database.close()
-    script.gate.set()
-    assert types(await answer(host, asked)) == WHOLE
-
-
 async def test_whoever_sees_the_answer_may_ask_again_at_once(start_host: StartHost) -> None:
     host = await start_host(hosted(at_once, in_flight=1))
     first, second = ask(), ask()
@@ -367,37 +238,3 @@ async def test_whoever_sees_the_answer_may_ask_again_at_once(start_host: StartHo
         if event.event.type == "done":
             await begin(host, second)
     assert types(await answer(host, second)) == SHORT
-
-
-async def test_what_the_first_attempt_stored_last_is_seen_too(
-    start_host: StartHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A host stores events after its heir looked at the run, and before the heir took it over."""
-    monkeypatch.setattr(runs, "LEASE_SECONDS", -1.0)
-    script = Gated()
-    first = await start_host(hosted(script), alive=False)
-    asked = ask()
-    await begin(first, asked)
-    monkeypatch.setattr(runs, "LEASE_SECONDS", 30.0)
-    second = await start_host(hosted(at_once))
-    take_over = stored.take_over
-
-    async def late(*arguments: Any, **options: Any) -> Work | None:
-        seen = await answer_so_far(first, asked, count=3)
-        assert types(seen) == ["started", "retrieved", "delta"]
-        taken: Work | None = await take_over(*arguments, **options)
-        return taken
-
-    monkeypatch.setattr(stored, "take_over", late)
-    assert types(await answer(second, asked)) == ["started", "retrieved", "delta", "restarted", *SHORT]
-
-
-async def answer_so_far(host: Host, asked: Ask, *, count: int) -> list[NumberedEvent]:
-    """The first events of a run that has not ended."""
-    seen: list[NumberedEvent] = []
-    async with aclosing(host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller)) as events:
-        async for event in events:
-            seen.append(event)
-            if len(seen) == count:
-                break
-    return seen
