@@ -7,14 +7,13 @@ thousands of manifests. `status` is dropped on creation, so only its unknown fie
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from slipway_crds.agent import Agent
 from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
 from slipway_crds.defaulting import fill
 from slipway_crds.definitions import KINDS
-from slipway_crds.manifests import Document, Problem, format_place, load_paths
+from slipway_crds.manifests import Document, Problem, format_place
 from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, Kind
 from slipway_crds.objectmeta import metadata_problems, with_generated_name
 from slipway_crds.resolve import ResolveProblem, Severity, missing_config_maps, resolve
@@ -36,17 +35,8 @@ class Finding:
         return f"{where}{self.subject}: {self.problem}"
 
 
-def validate_paths(paths: Iterable[Path]) -> list[Finding]:
-    """Everything wrong with the manifests in files and folders, in their order; waiting problems are warnings.
-
-    Raises:
-        ManifestError: if a path cannot be read as manifests.
-    """
-    return validate_set(load_paths(paths))
-
-
 def validate_documents(documents: Iterable[object]) -> list[Finding]:
-    """The same for objects that are plain data already, such as `slipway dev` holds."""
+    """`validate_set` for objects that are plain data and come from no file."""
     return validate_set([Document(value) for value in documents])
 
 

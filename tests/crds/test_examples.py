@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from slipway_crds.validate import validate_paths
+from slipway_crds.manifests import load_paths
+from slipway_crds.validate import validate_set
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.mark.parametrize("folder", sorted(EXAMPLES.iterdir()), ids=lambda folder: folder.name)
 def test_an_example_has_no_findings_not_even_warnings(folder: Path) -> None:
-    assert [str(finding) for finding in validate_paths([folder])] == []
+    assert [str(finding) for finding in validate_set(load_paths([folder]))] == []

@@ -11,8 +11,8 @@ import yaml
 
 from slipway_crds.agent import Agent
 from slipway_crds.checking import twins
-from slipway_crds.manifests import load_text
-from slipway_crds.validate import Finding, parse, validate_document, validate_documents, validate_paths, validate_set
+from slipway_crds.manifests import load_paths, load_text
+from slipway_crds.validate import Finding, parse, validate_document, validate_documents, validate_set
 from slipway_crds.vectorindex import VectorIndex
 from tests.support.bad_manifests import BadManifest, bad_manifests
 
@@ -132,7 +132,7 @@ def test_findings_name_file_line_and_object(tmp_path: Path) -> None:
         "  - name: handbook\n"
         "    topK: 50\n"
     )
-    findings = validate_paths([tmp_path])
+    findings = validate_set(load_paths([tmp_path]))
     assert all(isinstance(finding, Finding) for finding in findings)
     assert [str(finding) for finding in findings] == [
         f"{file}:7: Agent demo/support: spec.knowledge[0].indexRef: is missing: The VectorIndex to search.",

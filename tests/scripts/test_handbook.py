@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway_crds.validate import validate_paths
+from slipway_crds.manifests import load_paths
+from slipway_crds.validate import validate_set
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "handbook.py"
@@ -48,7 +49,7 @@ def test_a_folder_becomes_a_valid_example(tmp_path: Path) -> None:
     assert run(docs, to).returncode == 0
     data = read(to / "documents-1.yaml")["data"]
     assert data == {"a.md": "# A\n\ntrailing space \nGrüße\n", "guide-b-c.txt": "text"}
-    assert validate_paths([to]) == []
+    assert validate_set(load_paths([to])) == []
 
 
 def test_many_documents_become_several_config_maps_that_the_index_reads(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_many_documents_become_several_config_maps_that_the_index_reads(tmp_path
     sources = read(to / "vectorindex.yaml")["spec"]["sources"]
     assert [source["configMap"]["name"] for source in sources] == [each["metadata"]["name"] for each in maps]
     assert all(path.stat().st_size <= 1024 * 1024 for path in to.glob("documents-*.yaml"))
-    assert validate_paths([to]) == []
+    assert validate_set(load_paths([to])) == []
 
 
 @pytest.mark.parametrize(
@@ -97,4 +98,4 @@ def test_what_was_written_before_and_is_gone_is_removed_and_found_stale(tmp_path
 
 
 def test_the_example_is_valid() -> None:
-    assert validate_paths([ROOT / "examples" / "handbook"]) == []
+    assert validate_set(load_paths([ROOT / "examples" / "handbook"])) == []

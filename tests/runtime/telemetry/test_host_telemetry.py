@@ -18,6 +18,21 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 MARKER = "xyzzyMARKER"
 
 
+async def everything_is_asked(session: aiohttp.ClientSession) -> None:
+    """A question that is answered, one that fails, one that is refused, and the probes."""
+    async with session.post(CHAT, json={"question": f"{MARKER} 4 words echo"}) as response:
+        answer = await response.json()
+        assert MARKER in answer["answer"]
+    async with session.post(CHAT, json={"question": f"{MARKER} fail"}) as response:
+        assert response.status == 500
+        assert MARKER not in await response.text()
+    async with session.post(CHAT, json={"question": MARKER, MARKER: 1}) as response:
+        assert response.status == 422
+    for path in ("/livez", "/readyz"):
+        async with session.get(path) as response:
+            assert response.status == 200
+
+
 async def test_traces_logs_and_metrics_tell_all_but_the_texts(tmp_path: Path) -> None:
     headers = {
         HEADER: SIGNER.sign(Caller("alice"), AGENT),
@@ -33,17 +48,7 @@ async def test_traces_logs_and_metrics_tell_all_but_the_texts(tmp_path: Path) ->
         ) as host,
     ):
         async with aiohttp.ClientSession(host.url, headers=headers) as session:
-            async with session.post(CHAT, json={"question": f"{MARKER} 4 words echo"}) as response:
-                answer = await response.json()
-                assert MARKER in answer["answer"]
-            async with session.post(CHAT, json={"question": f"{MARKER} fail"}) as response:
-                assert response.status == 500
-                assert MARKER not in await response.text()
-            async with session.post(CHAT, json={"question": MARKER, MARKER: 1}) as response:
-                assert response.status == 422
-            for path in ("/livez", "/readyz"):
-                async with session.get(path) as response:
-                    assert response.status == 200
+            await everything_is_asked(session)
             async with session.get(host.metrics_url) as response:
                 metrics = await response.text()
         host.process.send_signal(signal.SIGTERM)
