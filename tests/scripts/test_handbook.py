@@ -1,32 +1,19 @@
 """Documents become ConfigMaps that an API server takes, or are refused with what to do instead."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
+from scripts import handbook
 from slipway_crds.manifests import load_paths
 from slipway_crds.validate import validate_set
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "handbook.py"
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("handbook", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-handbook = load()
 
 
 def run(docs: Path, to: Path) -> subprocess.CompletedProcess[str]:
