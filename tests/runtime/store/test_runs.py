@@ -10,7 +10,6 @@ from slipway_runtime.store.database import Database, open_database
 from slipway_runtime.store.runs import (
     LeaseLost,
     Look,
-    Question,
     RunExists,
     append,
     begin,
@@ -21,18 +20,8 @@ from slipway_runtime.store.runs import (
     take_over,
 )
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, read_session
+from tests.support.questions import ASK
 
-ASK = Question(
-    run_id="a" * 32,
-    agent="demo/support",
-    caller="alice",
-    text="How?",
-    session_id="s1",
-    new_session=True,
-    session_ttl=60.0,
-    max_turns=3,
-    timeout=30.0,
-)
 START = Started(agent="demo/support", session_id="s1")
 DONE = Done(answer="So.", abstained=False, sources=())
 

@@ -6,20 +6,10 @@ import pytest
 
 from slipway_runtime.events import Done
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.runs import LeaseLost, Question, append, begin
+from slipway_runtime.store.runs import LeaseLost, append, begin
 from slipway_runtime.store.sessions import SessionNotFound, delete_expired, delete_session, read_session
+from tests.support.questions import ASK
 
-ASK = Question(
-    run_id="a" * 32,
-    agent="demo/support",
-    caller="alice",
-    text="How?",
-    session_id="s1",
-    new_session=True,
-    session_ttl=60.0,
-    max_turns=3,
-    timeout=30.0,
-)
 OWN = {"agent": "demo/support", "caller": "alice"}
 DONE = Done(answer="So.", abstained=False, sources=())
 
