@@ -1,11 +1,14 @@
-"""Stores that every test of the runtime may use: SQLite and a real Postgres, each test with both."""
+"""What every test of the runtime may use: SQLite and a real Postgres (each test with both), and an API server."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from slipway_runtime.store.database import Database, open_database
+from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.servers import free_port
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -22,3 +25,19 @@ async def database(dsn: str) -> AsyncIterator[Database]:
     opened = await open_database(dsn)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What is entered is left at the end of the test."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[FakeKubernetes]:
+    """A stand-in for the API server, listening."""
+    fake = FakeKubernetes(free_port())
+    await fake.start()
+    yield fake
+    await fake.stop()

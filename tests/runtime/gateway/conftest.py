@@ -1,6 +1,6 @@
 """A gateway over a table of routes that the test fills, and hosts with agents that need no documents."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -40,12 +40,6 @@ StartHost = Callable[..., Awaitable[tuple[Host, str]]]
 @pytest.fixture
 def signer() -> IdentitySigner:
     return IdentitySigner.from_seed(SEED)
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture

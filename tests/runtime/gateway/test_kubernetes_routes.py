@@ -18,7 +18,6 @@ from slipway_runtime.gateway.kubernetes_routes import (
 from slipway_runtime.gateway.metrics import WATCH_RESTARTS
 from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
 from tests.support.fake_kubernetes import FakeKubernetes
-from tests.support.servers import free_port
 from tests.support.waiting import until
 
 SUPPORT = AgentKey("demo", "support")
@@ -80,14 +79,6 @@ def test_the_ready_end_points_of_a_slice(found: Object, urls: set[str]) -> None:
 
 def test_a_slice_of_something_else_is_none_of_ours() -> None:
     assert read_slice({"metadata": {"namespace": "demo", "name": "x", "labels": {"slipway.dev/index": "y"}}}) is None
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[FakeKubernetes]:
-    fake = FakeKubernetes(free_port())
-    await fake.start()
-    yield fake
-    await fake.stop()
 
 
 class Followed:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -20,14 +20,6 @@ from tests.support.gateway_process import ENTRY, KEY, GatewayProcess, gateway_pr
 from tests.support.scripted_host import SEED, words
 from tests.support.servers import free_port
 from tests.support.waiting import until_async
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[FakeKubernetes]:
-    fake = FakeKubernetes(free_port())
-    await fake.start()
-    yield fake
-    await fake.stop()
 
 
 @pytest.fixture

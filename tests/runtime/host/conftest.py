@@ -1,7 +1,6 @@
 """Hosts over a real store."""
 
 import itertools
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -11,12 +10,6 @@ from slipway_runtime.host.service import Host
 from slipway_runtime.identity import IdentityVerifier
 from slipway_runtime.store.database import Database, open_database
 from tests.support.scripts import SIGNER, StartHost
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Questions through a real gateway, a real host and the real agent: one trace, and their texts in nothing told."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from tests.support.chat import STREAM, events
 from tests.support.fake_kubernetes import FakeKubernetes
@@ -14,7 +12,6 @@ from tests.support.host_process import REAL, host_process
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.otlp import ReceivedSpan, otlp_receiver
 from tests.support.scripts import hosted
-from tests.support.servers import free_port
 from tests.support.waiting import until, until_async
 
 TRACE, CLIENT_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -22,14 +19,6 @@ ASKED, STORED = "xyzzyasked", "xyzzystored"
 """Markers: one in the questions, one in the documents and so in the answers."""
 QUESTION = {"question": f"What is the elephant called? {ASKED}"}
 PARENTS = {"gateway chat": "", "host chat": "gateway chat", "run": "host chat", "retrieval": "run"}
-
-
-@pytest.fixture
-async def cluster() -> AsyncIterator[FakeKubernetes]:
-    fake = FakeKubernetes(free_port())
-    await fake.start()
-    yield fake
-    await fake.stop()
 
 
 async def test_one_trace_and_no_texts(
