@@ -35,10 +35,7 @@ test-fast: venv model ## What needs no cluster, in under two minutes
 	$(PY) -m pytest -q -m "not cluster" $(WORKERS) $(RERUN) $(ARGS)
 
 test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
-	$(PY) -m pytest -q -m "cluster and not soak" $(RERUN) $(ARGS)
-
-test-soak: venv model ## Idle means idle, with a hundred agents, over minutes (not part of make test)
-	$(PY) -m pytest -q -m soak $(ARGS)
+	$(PY) -m pytest -q -m cluster $(RERUN) $(ARGS)
 
 test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)
@@ -118,4 +115,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-soak test-crds test-all-agents check lint types layers generated eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated eval bench-rag ragas bench generate format lock venv model help

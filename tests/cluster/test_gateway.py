@@ -120,13 +120,14 @@ async def test_without_a_store_for_a_minute_questions_are_refused_and_then_answe
     try:
         await until(lambda: not installation.pods(SYSTEM, component="postgres"), "the store to go", deadline=60)
         gone_until = time.monotonic() + 60
-        refusals = []
+        refusals, stalled = [], set()
         while time.monotonic() < gone_until:
             refusals.append(await ask_or_refusal(asking))
+            stalled.add(_condition(installation, "Stalled"))
         assert all(isinstance(each, Refusal) and each.status == 503 and each.retry_after for each in refusals)
         assert {each.reason for each in refusals if isinstance(each, Refusal)} <= {"StoreUnavailable", "NoPodReady"}
-        stalled = _condition(installation, "Stalled")
-        assert stalled != "True"
+        assert _condition(installation, "Ready") == "False", "an agent that cannot answer is not ready"
+        assert "True" not in stalled, "there is nothing that a person would have to mend at the agent"
     finally:
         await asyncio.to_thread(installation.kube.run, "scale", store, where, "--replicas=1")
 
@@ -134,6 +135,7 @@ async def test_without_a_store_for_a_minute_questions_are_refused_and_then_answe
         return not isinstance(await ask_or_refusal(asking), Refusal)
 
     await until_async(answered, "answers after the store is back", deadline=90)
+    await until(lambda: _condition(installation, "Ready") == "True", "the agent is ready again", deadline=60)
     assert _restarts(installation) == before, "a pod was restarted although it could only wait"
 
 

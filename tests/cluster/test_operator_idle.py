@@ -11,7 +11,7 @@ from tests.support.kwok import fake_node, real_pods_again
 from tests.support.operator_bench import Bench, bench, serving, wait, written
 
 __all__ = ["bench", "serving"]
-pytestmark = [pytest.mark.cluster, pytest.mark.soak]
+pytestmark = pytest.mark.cluster
 
 AGENTS = 100
 IDLE_SECONDS = 60

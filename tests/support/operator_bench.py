@@ -74,10 +74,6 @@ class Bench:
         found = self.get("agents", name).get("status", {}).get("revisions") or []
         return {each["name"]: each["state"] for each in found}
 
-    def written(self, since: datetime) -> list[tuple[str, str, str]]:
-        """Verb, resource and name of what the operator wrote since then, but for its Lease."""
-        return [write for write in written(self.installation, since) if write[1] != "leases"]
-
 
 def written(installation: Installation, since: datetime) -> list[tuple[str, str, str]]:
     """Everything that the operator's account wrote in the cluster, by the audit log."""

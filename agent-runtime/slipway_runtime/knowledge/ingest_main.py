@@ -17,7 +17,7 @@ from slipway_runtime.knowledge.embedding import MiniLM, TextTooLong
 from slipway_runtime.knowledge.ingestion import PATIENCE, Ingestion, NothingToIngest
 from slipway_runtime.knowledge.model_files import ModelMissing
 from slipway_runtime.knowledge.patience import patiently
-from slipway_runtime.knowledge.vectors import VectorServers, VectorsUnavailable
+from slipway_runtime.knowledge.vectors import VectorServers, VectorsFull, VectorsUnavailable
 from slipway_runtime.settings import IngestSettings
 from slipway_runtime.store.database import StoreUnavailable, open_database
 from slipway_runtime.store.deferred import read_dsn
@@ -106,6 +106,8 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
             await embedder.close()
     except NothingToIngest as error:
         raise IngestionFailed("NoDocuments", str(error)) from error
+    except VectorsFull as error:
+        raise IngestionFailed("IngestionFailed", f"the index's volume has no room left: {error}") from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed("IngestionFailed", f"gave up after {patience:.0f} s: {error}") from error
     except (ModelMissing, TextTooLong) as error:

@@ -15,6 +15,10 @@ class VectorsUnavailable(Exception):
     """The vector store cannot be reached, or cannot do its work now. Whoever asks again later may succeed."""
 
 
+class VectorsFull(VectorsUnavailable):
+    """There is no room for what is written: a person has to make some, so asking again soon is of no use."""
+
+
 class CollectionMissing(Exception):
     """There is no such collection."""
 

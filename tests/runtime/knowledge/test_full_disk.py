@@ -10,7 +10,7 @@ import pytest
 
 from slipway_runtime.knowledge.chroma_server import ChromaServer as Client
 from slipway_runtime.knowledge.embedding import MiniLM
-from slipway_runtime.knowledge.vectors import VectorsUnavailable
+from slipway_runtime.knowledge.vectors import VectorsFull
 from slipway_runtime.store.database import open_database
 from slipway_runtime.store.pointers import read_pointer
 from tests.support.knowledge import Knowledge, contents, entry
@@ -50,8 +50,8 @@ async def test_a_full_disk_under_chroma_fails_the_ingestion_and_space_mends_it(
         filler = disk / "filler"
         with pytest.raises(OSError, match="No space left"):
             filler.write_bytes(b"x" * (1 << 20))
-        with pytest.raises(VectorsUnavailable, match="disk is full"):
-            await knowledge.ingestion(patience=0.0).run(contents(cats_md=CATS, ships_md=SHIPS))
+        with pytest.raises(VectorsFull, match="disk is full"):  # at once: nobody would wait an hour for space
+            await knowledge.ingestion(patience=3600).run(contents(cats_md=CATS, ships_md=SHIPS))
         pointer = await read_pointer(database, "demo/handbook")
         assert pointer is not None
         assert (pointer.revision, pointer.documents) == (before.revision, 1)
