@@ -20,9 +20,9 @@ from benchmarks.stack import Parts
 from slipway_runtime.evals.cases import Kind, load_cases
 from slipway_runtime.knowledge.embedding import MiniLM
 from slipway_runtime.knowledge.retrieval import Retriever
-from slipway_runtime.knowledge.vectors import VectorServers
+from slipway_runtime.knowledge.vector_servers import VectorServers
 from slipway_runtime.settings import default_model_dir
-from slipway_runtime.store.database import open_database
+from slipway_runtime.store.opening import open_database
 
 CONCURRENCY = (1, 8)
 WARM_UP = 100

@@ -40,7 +40,7 @@ from slipway_runtime.knowledge.extractive import answer_parts, choose, quotes
 from slipway_runtime.knowledge.ingestion import Ingestion
 from slipway_runtime.knowledge.retrieval import Retriever
 from slipway_runtime.settings import cache_dir, default_model_dir
-from slipway_runtime.store.database import open_database
+from slipway_runtime.store.opening import open_database
 
 BARS = {"hit@1": 0.94, "hit@5": 0.99, "answer-token recall": 0.70, "ROUGE-L": 0.50, "abstention AUC": 0.85}
 CONFIG = IngestConfig(

@@ -171,6 +171,10 @@ def _identity(cluster: Cluster, name: str) -> tuple[str, ...]:
     return (f"--kubeconfig={file}", f"--authentication-kubeconfig={file}", f"--authorization-kubeconfig={file}")
 
 
+DISK_SIGNALS = ("nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree")
+"""What the kubelet may evict pods for, about disks."""
+
+
 def kubelet_configuration(cluster: Cluster) -> Mapping[str, Any]:
     """The kubelet's configuration file.
 
@@ -201,13 +205,7 @@ def kubelet_configuration(cluster: Cluster) -> Mapping[str, Any]:
         "maxPods": 200,
         "serializeImagePulls": False,
         "imageGCHighThresholdPercent": 100,
-        "evictionHard": {
-            "memory.available": "100Mi",
-            "nodefs.available": "0%",
-            "nodefs.inodesFree": "0%",
-            "imagefs.available": "0%",
-            "imagefs.inodesFree": "0%",
-        },
+        "evictionHard": {"memory.available": "100Mi", **dict.fromkeys(DISK_SIGNALS, "0%")},
         "containerLogMaxSize": "50Mi",
         "kubeAPIQPS": 1000,
         "kubeAPIBurst": 2000,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.opening import open_database
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.servers import free_port
 

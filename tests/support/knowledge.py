@@ -15,7 +15,8 @@ from slipway_runtime.knowledge.embedding import MiniLM
 from slipway_runtime.knowledge.ingestion import Ingestion
 from slipway_runtime.knowledge.retrieval import Retriever
 from slipway_runtime.knowledge.vectors import VectorStore
-from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.opening import open_database
 
 
 @dataclass(frozen=True)

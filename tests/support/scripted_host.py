@@ -26,7 +26,8 @@ from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.service import Host
 from slipway_runtime.identity import IdentityVerifier
-from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.opening import open_database
 
 SEED = bytes(range(32))
 """Seed of the identity key that the test's gateway signs with."""

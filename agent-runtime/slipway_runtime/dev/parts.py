@@ -17,7 +17,7 @@ from slipway_runtime.identity import IdentitySigner, IdentityVerifier
 from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.embedding import MiniLM
 from slipway_runtime.settings import GatewaySettings, cache_dir
-from slipway_runtime.store.database import open_database
+from slipway_runtime.store.opening import open_database
 
 LOCK = "lock"
 

@@ -24,7 +24,7 @@ from slipway_runtime.knowledge.embedding import MiniLM
 from slipway_runtime.knowledge.ingestion import Ingestion
 from slipway_runtime.knowledge.retrieval import Retriever
 from slipway_runtime.settings import cache_dir, default_model_dir
-from slipway_runtime.store.database import open_database
+from slipway_runtime.store.opening import open_database
 
 
 class AgentUnusable(Exception):

@@ -17,10 +17,12 @@ from slipway_runtime.knowledge.embedding import MiniLM, TextTooLong
 from slipway_runtime.knowledge.ingestion import PATIENCE, Ingestion, NothingToIngest
 from slipway_runtime.knowledge.model_files import ModelMissing
 from slipway_runtime.knowledge.patience import patiently
-from slipway_runtime.knowledge.vectors import VectorServers, VectorsFull, VectorsUnavailable
+from slipway_runtime.knowledge.vector_servers import VectorServers
+from slipway_runtime.knowledge.vectors import VectorsFull, VectorsUnavailable
 from slipway_runtime.settings import IngestSettings
-from slipway_runtime.store.database import StoreUnavailable, open_database
+from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.deferred import read_dsn
+from slipway_runtime.store.opening import open_database
 from slipway_runtime.telemetry.logging import configure_logging
 from slipway_runtime.telemetry.tracing import configure_tracing, span
 

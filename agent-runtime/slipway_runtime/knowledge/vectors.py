@@ -71,29 +71,3 @@ class VectorStore(Protocol):
 def collection_name(index: str, revision: str) -> str:
     """The collection of a build; `index` is `namespace/name`."""
     return f"{index.replace('/', '.')}.{revision}"
-
-
-class VectorServers:
-    """The vector stores of indexes that each have a server of their own, by a pattern for its URL.
-
-    Args:
-        pattern: such as `http://{index}-index:8000`; `{index}` becomes the index's name without its namespace.
-    """
-
-    def __init__(self, pattern: str) -> None:
-        self._pattern = pattern
-        self._stores: dict[str, VectorStore] = {}
-
-    def __call__(self, index: str) -> VectorStore:
-        """The store of an index, by `namespace/name`."""
-        from slipway_runtime.knowledge.chroma_server import ChromaServer
-
-        name = index.partition("/")[2]
-        if name not in self._stores:
-            self._stores[name] = ChromaServer(self._pattern.format(index=name))
-        return self._stores[name]
-
-    async def close(self) -> None:
-        """Close them all."""
-        for store in self._stores.values():
-            await store.close()

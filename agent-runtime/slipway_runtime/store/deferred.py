@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
-from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value, open_database
+from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
+from slipway_runtime.store.opening import open_database
 
 RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)

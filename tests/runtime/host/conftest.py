@@ -8,7 +8,8 @@ import pytest
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.service import Host
 from slipway_runtime.identity import IdentityVerifier
-from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.opening import open_database
 from tests.support.scripts import SIGNER, StartHost
 
 

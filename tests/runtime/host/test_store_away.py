@@ -8,7 +8,8 @@ import pytest
 from slipway_runtime.host import lease
 from slipway_runtime.host.lease import Heartbeat
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.store.database import StoreUnavailable, open_database
+from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.runs import Lease
 from tests.support.postgres import RestartablePostgres
 from tests.support.scripts import AGENT, Gated, StartHost, ask, gather, hosted, types

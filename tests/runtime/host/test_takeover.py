@@ -12,7 +12,8 @@ from slipway_runtime.host.runs import Ask
 from slipway_runtime.host.service import Host
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store import runs as stored
-from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.runs import Work, look
 from tests.support.scripts import (
     AGENT,

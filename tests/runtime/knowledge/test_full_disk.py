@@ -11,7 +11,7 @@ import pytest
 from slipway_runtime.knowledge.chroma_server import ChromaServer as Client
 from slipway_runtime.knowledge.embedding import MiniLM
 from slipway_runtime.knowledge.vectors import VectorsFull
-from slipway_runtime.store.database import open_database
+from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.pointers import read_pointer
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.servers import ChromaServer

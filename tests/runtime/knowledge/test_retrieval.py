@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from slipway_runtime.knowledge.retrieval import Found, IndexNotReady, ranked
-from slipway_runtime.knowledge.vectors import VectorServers, collection_name
+from slipway_runtime.knowledge.vector_servers import VectorServers
+from slipway_runtime.knowledge.vectors import collection_name
 from slipway_runtime.store.documents import Build, StoredChunk, delete_build
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.servers import free_port

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime.store.database import Database, StoreUnavailable, open_database
+from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.migrations import MIGRATIONS
+from slipway_runtime.store.opening import open_database
 
 ADD = (
     "INSERT INTO documents (index_name, source, name, revision, title, text, hash) VALUES ($1, $2, $3, $4, '', '', '')"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import (
     Build,
     Passage,
@@ -21,6 +21,7 @@ from slipway_runtime.store.documents import (
     replace_document,
     revisions,
 )
+from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.pointers import IndexPointer, read_pointer, write_pointer
 
 BUILD = Build("demo/handbook", "r-1")

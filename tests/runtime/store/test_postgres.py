@@ -6,8 +6,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from slipway_runtime.store.database import StoreUnavailable, open_database
+from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
+from slipway_runtime.store.opening import open_database
 from tests.support.postgres import RestartablePostgres
 from tests.support.waiting import until, until_async
 

@@ -6,7 +6,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from slipway_runtime.store.database import StoreUnavailable, open_database
+from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.store.opening import open_database
 from tests.support.postgres_tls import behind_tls, certificate
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from slipway_runtime.events import Delta, Done, Event, EventId, Failed, Started
-from slipway_runtime.store.database import Database, open_database
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.runs import (
     LeaseLost,
     Look,
