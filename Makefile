@@ -62,7 +62,7 @@ generated: venv ## Fail when a generated file is stale
 
 ##@ Measure it
 eval: venv model ## The handbook's cases, as a gate
-	$(BIN)/slipway eval -f examples/handbook $(ARGS)
+	$(BIN)/slipway eval -f examples/handbook $(if $(filter eval,$(MAKECMDGOALS)),$(ARGS))
 
 bench-rag: venv model ## Retrieval, extraction and abstention on questions nobody here wrote: DATA=folder of CLAPnq
 	$(PY) benchmarks/rag.py $(or $(DATA),$(error say where CLAPnq lies: make bench-rag DATA=folder)) $(ARGS)
