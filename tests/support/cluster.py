@@ -221,11 +221,15 @@ def asking_as(gateway: Gateway, key: str) -> aiohttp.ClientSession:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Keep what the cluster can tell about a failure, and say where."""
+    """Keep what a failure says, which nobody would see if the second try passed, and what the cluster tells of it."""
     report = yield
+    if not report.failed or not item.get_closest_marker("cluster"):  # type: ignore[attr-defined]
+        return report
+    folder = cache_home() / "test-artefacts" / f"{time.strftime('%m%d-%H%M%S')}-{item.name[:60]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "failure.txt").write_text(report.longreprtext)  # type: ignore[attr-defined]
     installed = getattr(item, "funcargs", {}).get("installation")
-    if isinstance(installed, Installation) and report.failed:  # type: ignore[attr-defined]
-        folder = cache_home() / "test-artefacts" / f"{time.strftime('%m%d-%H%M%S')}-{item.name[:60]}"
+    if isinstance(installed, Installation):
         _keep(installed, folder)
         report.sections.append(("what the cluster says", f"objects, events, logs and audit log: {folder}"))  # type: ignore[attr-defined]
     return report
