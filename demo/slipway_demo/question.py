@@ -6,28 +6,47 @@ import urllib.request
 from typing import Any
 
 from rich.panel import Panel
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from devcluster.progress import console
 from slipway_demo.errors import DemoError
 
 TIMEOUT_S = 60
+SETTLE_S = 20
 
 
 def ask(gateway: str, key: str, question: str, *, agent: str) -> dict[str, Any]:
-    """POST a question to NAMESPACE/NAME; returns the answer. Raises DemoError with what the gateway says otherwise."""
+    """POST a question to NAMESPACE/NAME; returns the answer. Raises DemoError with what the gateway says otherwise.
+
+    A pod that is ready may be found through its Service only a moment later, so connections are tried for a while.
+    """
     request = urllib.request.Request(
         f"{gateway}/agents/{agent}/chat",
         data=json.dumps({"question": question}).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
     )
+    connecting = Retrying(
+        retry=retry_if_exception(_is_unreachable),
+        wait=wait_fixed(0.5),
+        stop=stop_after_delay(SETTLE_S),
+        reraise=True,
+    )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            answer: dict[str, Any] = json.load(response)
-            return answer
+        return connecting(_send, request)
     except urllib.error.HTTPError as error:
         raise DemoError(f"the gateway answered {error.code}: {error.read().decode(errors='replace')}") from error
     except OSError as error:
         raise DemoError(f"the gateway at {gateway} cannot be reached: {error}") from error
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, urllib.error.HTTPError)
+
+
+def _send(request: urllib.request.Request) -> dict[str, Any]:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
 
 
 def show(question: str, answer: dict[str, Any]) -> None:

@@ -13,9 +13,10 @@ from devcluster.errors import DevclusterError
 from slipway_demo import chart, waiting
 from slipway_demo.paths import CHART, ROOT
 from tests.chart.test_chart import MATRIX
-from tests.support.chatting import ask
+from tests.support.chatting import ask, reachable
 from tests.support.cluster import VALUES, Installation
 from tests.support.manifests import environment
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.cluster
 
@@ -96,6 +97,7 @@ async def test_uninstalling_keeps_kinds_agents_and_the_store(
     installation.upgrade(VALUES)
     gateway = installation.target.open_gateway()  # the Service has a new address
     async with aiohttp.ClientSession(gateway, headers=asking.headers) as again:
+        await until_async(lambda: reachable(again), "the new gateway answers", deadline=60)
         assert (await ask(again, session_id=session))["session_id"] == session
     assert _status(installation, "vectorindexes.slipway.dev")["lastSyncedTime"] == index["lastSyncedTime"]
 

@@ -7,7 +7,17 @@ import aiohttp
 import pytest
 
 from tests.support.chat import Transcript, transcribe
-from tests.support.chatting import AGENT, QUESTION, Refusal, ask, ask_or_refusal, longest, open_streams, traffic
+from tests.support.chatting import (
+    AGENT,
+    QUESTION,
+    Refusal,
+    ask,
+    ask_or_refusal,
+    longest,
+    open_streams,
+    reachable,
+    traffic,
+)
 from tests.support.cluster import Gateway, Installation
 from tests.support.waiting import until, until_async
 
@@ -77,7 +87,7 @@ async def test_after_a_killed_gateway_pod_a_client_goes_on_where_it_was(
 ) -> None:
     question, answer = asked
     pods = await asyncio.to_thread(installation.renew, SYSTEM, count=2, component="gateway")
-    await until_async(lambda: _reachable(asking), "the gateway answers")
+    await until_async(lambda: reachable(asking), "the gateway answers")
     containers = [installation.container(SYSTEM, pod) for pod in pods]
     streams = await open_streams(asking, 6, question)
     await asyncio.to_thread(installation.kill, *containers)
@@ -89,7 +99,7 @@ async def test_after_a_killed_gateway_pod_a_client_goes_on_where_it_was(
     }
     assert not all(isinstance(each, Transcript) for each in ended), "no stream was open when the gateway was killed"
     await until(lambda: all(installation.restarts(SYSTEM, component="gateway").values()), "they start again")
-    await until_async(lambda: _reachable(asking), "the gateway answers again", deadline=60)
+    await until_async(lambda: reachable(asking), "the gateway answers again", deadline=60)
     for stream, end in zip(streams, ended, strict=True):
         if isinstance(end, Transcript):  # it was whole before the gateway was killed
             end.assert_whole(answer)
@@ -165,14 +175,6 @@ def _restarts(installation: Installation) -> dict[str, int]:
     """Pod -> restarts, of everything that lives through the absence of the store."""
     of_system = [installation.restarts(SYSTEM, component=component) for component in ("gateway", "operator")]
     return installation.restarts("demo", agent="handbook") | of_system[0] | of_system[1]
-
-
-async def _reachable(asking: aiohttp.ClientSession) -> bool:
-    """Whether a question is answered, over a connection that may be refused or reset until then."""
-    try:
-        return not isinstance(await ask_or_refusal(asking), Refusal)
-    except aiohttp.ClientConnectionError:
-        return False
 
 
 async def _go_on(asking: aiohttp.ClientSession, run: str, last: str) -> Transcript:

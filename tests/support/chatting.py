@@ -76,6 +76,14 @@ async def ask_or_refusal(
         return Refusal(response.status, response.headers.get("Retry-After"), str(body.get("reason")))
 
 
+async def reachable(client: aiohttp.ClientSession) -> bool:
+    """Whether a question is answered, over a connection that may be refused or reset until then."""
+    try:
+        return not isinstance(await ask_or_refusal(client), Refusal)
+    except aiohttp.ClientConnectionError:
+        return False
+
+
 class OpenStream:
     """A stream that has begun to answer, read on in the background."""
 
