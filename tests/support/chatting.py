@@ -20,8 +20,9 @@ CANDIDATES = (
     "How does the gateway choose a pod?",
     "How is the store's password made?",
     "What does the operator do with Secrets?",
+    "Does it matter in which order I apply the manifests?",
 )
-"""Questions to choose from where a test needs an answer of several sentences."""
+"""Questions to choose from where a test needs an answer of several sentences, or of one."""
 
 
 def chat_path(agent: str = AGENT) -> str:
