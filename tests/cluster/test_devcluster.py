@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Barrier
 
@@ -197,6 +197,15 @@ WEB = json.dumps(
 )
 
 
+def served(port: int) -> bool:
+    """Whether the service behind a door answers: it leads to a pod only a moment after the pod is ready."""
+    with suppress(OSError, HTTPException):
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    return False
+
+
 def test_a_service_bears_200_connections_at_once_through_its_door() -> None:
     probe = {"httpGet": {"path": "/", "port": 8000}, "periodSeconds": 1}
     script = "mkdir /tmp/www; echo hello from web > /tmp/www/index.html; exec httpd -f -p 8000 -h /tmp/www"
@@ -204,6 +213,7 @@ def test_a_service_bears_200_connections_at_once_through_its_door() -> None:
     start(ONE, pod("web", script=script, container={"readinessProbe": probe}))
     address = devcluster("expose", "web", "--to", "web.default:80", "--name", ONE.name).splitlines()[0]
     port = int(address.removeprefix("127.0.0.1:"))
+    until(lambda: served(port), "kube-proxy has heard of the pod")
     connected = Barrier(200)
 
     def ask(_: int) -> bytes:
