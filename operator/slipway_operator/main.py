@@ -50,10 +50,26 @@ def main() -> None:
         # Before it waits to lead, so that an upgrade stops at its first pod and the old operator goes on.
         _read_admin(settings)
         code = asyncio.run(run(settings))
-    except AdminSecretError as error:
-        logger.error("%s", error)
+    except* AdminSecretError as useless:
+        _say(useless)
         code = 2
+    except* ApiError as refused:
+        _say(refused)
+        code = 1
     raise SystemExit(code)
+
+
+def _say(errors: ExceptionGroup[Exception]) -> None:
+    """Each of them in a line of its own."""
+    for error in errors.exceptions:
+        if isinstance(error, ExceptionGroup):
+            _say(error)
+        elif isinstance(error, ApiError) and error.status == 404:
+            logger.error(
+                "the API server does not know Slipway's kinds (%s): install the chart with crds.enabled", error
+            )
+        else:
+            logger.error("%s", error)
 
 
 async def run(settings: OperatorSettings) -> int:

@@ -25,8 +25,11 @@ FINISHES = "It finishes what it has and then goes away."
 def largest(installation: Installation) -> Iterator[Bench]:
     """An index over the largest ConfigMap that there can be: it takes a while, so it is begun before the others."""
     with new_bench(installation) as made:
-        ships = (f"Ship {number} has masts, a mate and a berth in the harbour.\n\n" for number in itertools.count())
-        text = "# Ships\n\n" + "".join(itertools.islice(ships, LIMIT // 50))
+        log = (
+            "left the harbour at dawn with a mate, a cook and a cargo of salt, met a storm off the cape, lost a mast, "
+        )
+        ships = (f"Ship {number} {log}lost a mast and came home a year later.\n\n" for number in itertools.count())
+        text = "# Ships\n\n" + "".join(itertools.islice(ships, LIMIT // 100))
         room = LIMIT - 1 - len(manifests.TEXTS["a.md"])
         assert len(text) > room
         documents = {"a.md": manifests.TEXTS["a.md"], "z.md": text[:room]}

@@ -1,12 +1,14 @@
 """The operator's process: what it says, and with which code it ends, when it was given something useless."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.operator_process import START
+from tests.support.operator_api import fake_api
+from tests.support.operator_process import START, free_port
 
 IMAGES = {"SLIPWAY_OPERATOR_RUNTIME_IMAGE": "runtime:1", "SLIPWAY_OPERATOR_CHROMA_IMAGE": "chroma:1"}
 
@@ -35,4 +37,24 @@ def test_variables_that_are_missing_or_wrong_are_named() -> None:
     assert done.returncode == 1
     assert "SLIPWAY_OPERATOR_RUNTIME_IMAGE: Field required" in done.stderr
     assert "SLIPWAY_OPERATOR_WORKERS: Input should be a valid integer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_kinds_that_are_not_installed_are_one_line_with_advice(tmp_path: Path) -> None:
+    dsn, config = tmp_path / "dsn", tmp_path / "config.json"
+    dsn.write_text("postgresql://admin:s3cret@db.example/slipway")
+    async with fake_api() as (api, _):
+        api.unknown.add("agents")
+        cluster = {"name": "x", "cluster": {"server": api.url}}
+        context = {"name": "x", "context": {"cluster": "x", "user": "x"}}
+        user = {"name": "x", "user": {}}
+        config.write_text(
+            json.dumps({"current-context": "x", "clusters": [cluster], "contexts": [context], "users": [user]})
+        )
+        env = {"SLIPWAY_OPERATOR_ADMIN_DSN_FILE": str(dsn), "SLIPWAY_OPERATOR_PROBE_PORT": str(free_port())}
+        done = await asyncio.to_thread(started, **IMAGES, **env, KUBECONFIG=str(config))
+    assert done.returncode == 1
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert last["level"] == "error"
+    assert "crds.enabled" in last["message"]
     assert "Traceback" not in done.stderr

@@ -33,6 +33,9 @@ class FakeApi:
         self.faults: deque[Fault] = deque()
         self.watches: deque[list[dict[str, Any]] | Fault] = deque()
         self.requests: list[tuple[str, str]] = []
+        self.unknown: set[str] = set()
+        """Plurals of kinds that are not installed."""
+        self.url = ""
         self._version = 100
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -41,6 +44,8 @@ class FakeApi:
         self.requests.append((request.method, request.path_qs))
         if self.faults:
             return _status(self.faults.popleft())
+        if self.unknown & set(request.path.split("/")):
+            return _status(Fault(404, "NotFound"))
         body = json.loads(await request.read() or b"{}")
         return await getattr(self, f"_{request.method.lower()}")(request, body)  # type: ignore[no-any-return]
 
@@ -114,6 +119,7 @@ async def fake_api() -> AsyncIterator[tuple[FakeApi, KubeClient]]:
     application.router.add_route("*", "/{path:.*}", api.handle)
     server = TestServer(application)
     await server.start_server()
-    async with KubeClient(ApiClient(Configuration(host=str(server.make_url("")).rstrip("/")))) as client:
+    api.url = str(server.make_url("")).rstrip("/")
+    async with KubeClient(ApiClient(Configuration(host=api.url))) as client:
         yield api, client
     await server.close()
