@@ -52,7 +52,7 @@ def ingest() -> None:
 @app.command()
 def dev(
     files: Manifests,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535)] = 8080,
     data: Annotated[Path | None, typer.Option(help="Where sessions and indexes are kept.")] = None,
 ) -> None:
     """Serve the agents of manifests here, without a cluster, and reload them when they change."""

@@ -36,7 +36,7 @@ def up(
     context: Context = None,
     registry: Annotated[str | None, typer.Option(help="host/path that the named cluster pulls images from.")] = None,
     docs: Annotated[Path | None, typer.Option(help="Your own text and Markdown files.", exists=True)] = None,
-    ask: Annotated[str, typer.Option(help="The first question.")] = demo.FIRST_QUESTION,
+    ask: Annotated[str | None, typer.Option(help="The first question.")] = None,
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Start a cluster, install Slipway, ingest documents and ask a question."""

@@ -9,33 +9,38 @@ from devcluster.errors import DevclusterError
 from devcluster.progress import console, say, step
 from slipway_demo import builders, chart, diagnosis, ownership, question, stopwatch, waiting
 from slipway_demo.clusters import Target
-from slipway_demo.documents import manifests
+from slipway_demo.documents import manifests, questions
 from slipway_demo.errors import DemoError
 from slipway_demo.keys import demo_key, key_entry
 from slipway_demo.kube import Kube
 from slipway_demo.ownership import Found
+from slipway_demo.paths import HANDBOOK
 
 NAMESPACE = ownership.NAMESPACE
 AGENT = "demo/handbook"
-FIRST_QUESTION = "What happens to a conversation when a pod is killed?"
 RELEASE_DEADLINE_S = 300
 KINDS_DEADLINE_S = 600
 
 
-def up(target: Target, *, docs: Path | None, ask: str) -> None:
-    """Bring everything up and ask a question. Raises DemoError or DevclusterError, with what to look at."""
+def up(target: Target, *, docs: Path | None, ask: str | None) -> None:
+    """Bring everything up and ask a question. Raises DemoError or DevclusterError, with what to look at.
+
+    Documents that cannot be used are refused before anything is started.
+    """
     begun = stopwatch.started()
     warm = caches_are_warm()
-    kube, _ = prepare(target, values())
-    try:
-        apply_handbook(kube, docs)
-        gateway = target.open_gateway()
-        with step("asking a question"):
-            answer = question.ask(gateway, demo_key(), ask, agent=AGENT)
-    except DemoError as error:
-        raise DemoError(f"{error}\n\n{diagnosis.describe(kube, (chart.NAMESPACE, NAMESPACE))}") from error
-    question.show(ask, answer)
-    _say_what_next(target, gateway)
+    first, following = (ask, ask) if ask else questions(docs)
+    with manifests(docs) as folder:
+        kube, _ = prepare(target, values())
+        try:
+            apply_handbook(kube, folder)
+            gateway = target.open_gateway()
+            with step("asking a question"):
+                answer = question.ask(gateway, demo_key(), first, agent=AGENT)
+        except DemoError as error:
+            raise DemoError(f"{error}\n\n{diagnosis.describe(kube, (chart.NAMESPACE, NAMESPACE))}") from error
+    question.show(first, answer)
+    _say_what_next(target, gateway, following)
     say(f"Took {stopwatch.verdict(begun, warm=warm)}")
 
 
@@ -60,10 +65,10 @@ def prepare(target: Target, chart_values: Mapping[str, Any]) -> tuple[Kube, dict
     return kube, tags
 
 
-def apply_handbook(kube: Kube, docs: Path | None) -> None:
+def apply_handbook(kube: Kube, folder: Path = HANDBOOK) -> None:
     """Apply the example into a namespace that enforces the restricted standard, and wait until it is Ready."""
     kube.apply([chart.namespace(NAMESPACE)])
-    with manifests(docs) as folder, step("applying the handbook"):
+    with step("applying the handbook"):
         kube.run("apply", "--server-side", f"--filename={folder}")
     waiting.for_kinds(kube, NAMESPACE, deadline_s=KINDS_DEADLINE_S)
 
@@ -118,10 +123,10 @@ def _check_kinds_can_go(kube: Kube, there: Found) -> None:
         raise DemoError(refusal)
 
 
-def _say_what_next(target: Target, gateway: str) -> None:
+def _say_what_next(target: Target, gateway: str, following: str) -> None:
     say(f"\nThe gateway is at {gateway}. Its API key for this demo is {demo_key()}")
     say("Ask the next question:\n")
-    console.print(f"  {question.curl(gateway, demo_key(), agent=AGENT)}\n", markup=False, soft_wrap=True)
+    console.print(f"  {question.curl(gateway, demo_key(), following, agent=AGENT)}\n", markup=False, soft_wrap=True)
     say("Look around:\n")
     console.print(f"  {target.hint()}\n", markup=False, soft_wrap=True)
     say(f"Stop and remove everything: {target.removal}\n")

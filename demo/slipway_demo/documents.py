@@ -1,5 +1,6 @@
 """The manifests that the demo applies: the handbook as it is, or with documents of the user's own."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,25 @@ from pathlib import Path
 
 from slipway_demo.errors import DemoError
 from slipway_demo.paths import HANDBOOK, ROOT
+
+QUESTIONS = ("What happens to a conversation when a pod is killed?", "How do I stop an agent from being reconciled?")
+"""Of the handbook: the first, and the next one for the user to ask."""
+_PROSE = re.compile(r"^[^\W\d_][\w'-]*(?:[ ,]+\S+){4,}", re.MULTILINE)
+"""A line that begins like a sentence, of five words at least."""
+WORDS = 15
+
+
+def questions(docs: Path | None) -> tuple[str, str]:
+    """The first question, and the next one for the user. Nobody here knows what is in the user's documents, so theirs
+    begins like the first sentence in them; `ask` says something better."""
+    if docs is None:
+        return QUESTIONS
+    for path in sorted(docs.rglob("*.md")) + sorted(docs.rglob("*.txt")):
+        sentence = _PROSE.search(path.read_text(errors="replace"))
+        if sentence:
+            asked = f"What is known about this: {' '.join(sentence[0].split()[:WORDS])}"
+            return asked, asked
+    return "What are the documents about?", "What are the documents about?"
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Asking the agent through the gateway, and showing what it answers."""
 
 import json
+import shlex
 import urllib.error
 import urllib.request
 from typing import Any
@@ -57,8 +58,8 @@ def show(question: str, answer: dict[str, Any]) -> None:
     console.print(Panel("\n".join(lines), title=question, title_align="left"), markup=False)
 
 
-def curl(gateway: str, key: str, *, agent: str) -> str:
-    """How a person asks the next question, to be copied into a shell."""
-    body = json.dumps({"question": "How do I stop an agent from being reconciled?"})
+def curl(gateway: str, key: str, question: str, *, agent: str) -> str:
+    """How a person asks a question, to be copied into a shell."""
+    body = shlex.quote(json.dumps({"question": question}))
     headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
-    return f"curl -s {gateway}/agents/{agent}/chat {headers} -d '{body}'"
+    return f"curl -s {gateway}/agents/{agent}/chat {headers} -d {body}"

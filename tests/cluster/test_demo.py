@@ -46,8 +46,7 @@ def test_documents_of_ones_own_are_answered_from(installation: Installation, tmp
     (tmp_path / "bees.md").write_text(
         "# Bees\n\n## Wintering\n\nA colony of honey bees keeps its winter cluster at about 35 degrees.\n"
     )
-    question = "How warm is the winter cluster of a colony of honey bees?"
-    done = _demo("up", f"--name={installation.target.name}", f"--docs={tmp_path}", f"--ask={question}")
+    done = _demo("up", f"--name={installation.target.name}", f"--docs={tmp_path}")
     shown = done.stdout + done.stderr
     try:
         assert done.returncode == 0, shown

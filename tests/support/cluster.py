@@ -192,7 +192,7 @@ def kube(installation: Installation) -> Kube:
 def handbook(installation: Installation, request: pytest.FixtureRequest) -> str:
     """NAMESPACE/NAME of the example's agent, which is Ready."""
     with _shown(request):
-        demo.apply_handbook(installation.kube, None)
+        demo.apply_handbook(installation.kube)
     return AGENT
 
 

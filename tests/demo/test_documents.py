@@ -1,0 +1,39 @@
+"""Documents of the user's own: refused before anything is started, and asked about what is in them."""
+
+from pathlib import Path
+
+import pytest
+
+from slipway_demo import demo
+from slipway_demo.clusters import Devcluster
+from slipway_demo.documents import QUESTIONS, questions
+from slipway_demo.errors import DemoError
+
+
+class Untouched(Devcluster):
+    """A cluster that nobody may start."""
+
+    def start(self) -> None:
+        raise AssertionError("the documents were to be looked at first")
+
+
+def test_a_folder_without_documents_is_refused_before_a_cluster_is_started(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="cannot be used"):
+        demo.up(Untouched(), docs=tmp_path, ask=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("# Bees\n\n- one\n\nA cluster keeps 35 degrees.\n", "What is known about this: A cluster keeps 35 degrees."),
+        ("word " * 40, f"What is known about this: {' '.join(['word'] * 15)}"),
+        ("# How warm is it?\n\nQuite.\n", "What are the documents about?"),
+    ],
+)
+def test_the_question_is_about_the_users_documents(tmp_path: Path, text: str, question: str) -> None:
+    (tmp_path / "bees.md").write_text(text)
+    assert questions(tmp_path) == (question, question)
+
+
+def test_the_handbook_has_questions_of_its_own() -> None:
+    assert questions(None) == QUESTIONS
