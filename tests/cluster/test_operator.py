@@ -120,6 +120,15 @@ def test_other_scalers_are_not_fought(serving: Bench) -> None:
     assert serving.condition("agents", "support")["status"] == "True"
 
 
+def test_an_autoscaler_comes_and_goes_with_the_most_pods_that_are_wanted(serving: Bench) -> None:
+    def most() -> list[int]:
+        return [each["spec"]["maxReplicas"] for each in serving.items("hpa")]
+
+    for scaling, autoscalers in (({"min": 1, "max": 3}, [3]), ({"min": 1, "max": 4}, [4]), ({"min": 1}, [])):
+        serving.apply(serving.agent(scaling=scaling))
+        wait(lambda autoscalers=autoscalers: most() == autoscalers, lambda: f"{most()}")  # type: ignore[misc]
+
+
 def test_a_restart_by_kubectl_goes_through(serving: Bench) -> None:
     (name,) = serving.revisions()
     kube, where = serving.installation.kube, f"--namespace={serving.namespace}"

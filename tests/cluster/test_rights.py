@@ -27,8 +27,6 @@ WHOLE_SUITE = {"test_operator.py", "test_gateway.py", "test_chart.py", "test_sec
 EXPLAINED: dict[tuple[str, str], str] = {
     ("pods", "delete"): "a StatefulSet's pod of an outdated template that cannot start",
     ("events", "create"): "announces a finalizer that was given up on",
-    ("horizontalpodautoscalers", "patch"): "an agent with scaling.max",
-    ("horizontalpodautoscalers", "delete"): "an agent whose scaling.max was removed",
     ("vectorindexes", "patch"): "the finalizer of deletionPolicy: Delete",
     ("namespaces", "get"): "an index that is deleted: whether its namespace goes as well",
 }

@@ -8,6 +8,7 @@ import aiohttp
 
 from slipway_runtime.host.app import RUN_HEADER
 from slipway_runtime.identity import HEADER, Caller
+from slipway_runtime.serving import LINGER_SECONDS
 from tests.support.host_process import host_process
 from tests.support.scripted_host import words
 from tests.support.scripts import AGENT, SIGNER
@@ -37,7 +38,8 @@ async def event_lines(response: aiohttp.ClientResponse, kind: str) -> list[str]:
 
 
 async def test_on_sigterm_it_finishes_what_it_has(tmp_path: Path, dsn: str) -> None:
-    with host_process(tmp_path, dsn, SLIPWAY_TEST_DELTA_DELAY="0.05") as host:
+    # Long enough for the streams to outlast the time in which a host lingers whether it has something to do or not.
+    with host_process(tmp_path, dsn, SLIPWAY_TEST_DELTA_DELAY=str(2 * LINGER_SECONDS / WORDS)) as host:
         async with aiohttp.ClientSession(host.url) as session:
             streams = [await session.post(CHAT, json=QUESTION, headers=headers()) for _ in range(3)]
             host.process.send_signal(signal.SIGTERM)
