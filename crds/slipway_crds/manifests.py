@@ -38,6 +38,10 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
+DEEPEST = 100
+"""Levels of nesting that anybody would write; no object of ours has a tenth of them."""
+
+
 class ManifestError(ValueError):
     """A file that cannot be read as manifests; the message names file and line."""
 
@@ -103,6 +107,7 @@ def load_text(text: str, source: str = "") -> list[Document]:
         ManifestError: if the text is not YAML, or holds what JSON has no word for.
     """
     try:
+        _check_depth(text, source)
         nodes = list(yaml.compose_all(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -116,6 +121,19 @@ def load_text(text: str, source: str = "") -> list[Document]:
         if value is not None:
             documents += _items(Document(value, source, node.start_mark.line + 1, reader.lines, tuple(reader.problems)))
     return documents
+
+
+def _check_depth(text: str, source: str) -> None:
+    """Refuse what is nested too deeply before libyaml composes it, which it does by recursion, down to a crash."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise ManifestError(f"{source}:{line}: this is nested deeper than {DEEPEST} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def format_place(place: Iterable[str | int]) -> str:

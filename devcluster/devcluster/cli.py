@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,7 +47,7 @@ def up(
     record = lifecycle.up(wanted, minor=kubernetes, api_only=api_only)
     say(f"cluster {name} is up: https://127.0.0.1:{record.port}, Kubernetes {kubernetes}")
     say(f"  export KUBECONFIG={wanted.kubeconfig}")
-    say(f"  devcluster kubectl --name {name} -- get pods -A")
+    say(f"  {Path(sys.executable).with_name('devcluster')} kubectl --name {name} -- get pods -A")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -16,10 +16,11 @@ from tests.support.chatting import (
     longest,
     open_streams,
     reachable,
+    streaming,
     traffic,
 )
 from tests.support.cluster import Gateway, Installation
-from tests.support.waiting import until, until_async
+from tests.support.waiting import until, until_async, until_seen
 
 pytestmark = pytest.mark.cluster
 
@@ -53,14 +54,11 @@ async def test_restarting_an_agents_pods_costs_nothing(
 ) -> None:
     question, answer = asked
     deployment = _deployment(installation)
-    async with traffic(asking, 4) as made:
-        streams = await open_streams(asking, STREAMS, question)
+    before = set(installation.ready_pods("demo", agent="handbook"))
+    async with traffic(asking, 4) as made, streaming(asking, STREAMS, question) as streamed:
         await asyncio.to_thread(installation.kube.run, "rollout", "restart", deployment, "--namespace=demo")
-        for stream in streams:
-            (await stream.whole()).assert_whole(answer)
-        await asyncio.to_thread(
-            installation.kube.run, "rollout", "status", deployment, "--namespace=demo", "--timeout=180s"
-        )
+        await until_seen(lambda: not before & installation.there("demo"), "the old pods are gone", deadline=120)
+    _all_whole(streamed, answer)
     refused = [each for each in made.answers if isinstance(each, Refusal)]
     assert not refused, refused[:3]
     assert len(made.answers) > 4
@@ -70,16 +68,20 @@ async def test_restarting_the_gateway_costs_nothing(
     asking: aiohttp.ClientSession, installation: Installation, asked: tuple[str, str]
 ) -> None:
     question, answer = asked
-    where = f"--namespace={SYSTEM}"
-    async with traffic(asking, 4) as made:
-        streams = await open_streams(asking, STREAMS, question)
-        await asyncio.to_thread(installation.kube.run, "rollout", "restart", "deployment/slipway-gateway", where)
-        for stream in streams:
-            (await stream.whole()).assert_whole(answer)
-        await asyncio.to_thread(
-            installation.kube.run, "rollout", "status", "deployment/slipway-gateway", where, "--timeout=180s"
-        )
+    before = set(installation.ready_pods(SYSTEM, component="gateway"))
+    async with traffic(asking, 4) as made, streaming(asking, STREAMS, question) as streamed:
+        restart = ("rollout", "restart", "deployment/slipway-gateway", f"--namespace={SYSTEM}")
+        await asyncio.to_thread(installation.kube.run, *restart)
+        await until_seen(lambda: not before & installation.there(SYSTEM), "the old pods are gone", deadline=120)
+    _all_whole(streamed, answer)
     assert not [each for each in made.answers if isinstance(each, Refusal)]
+
+
+def _all_whole(streamed: list[Transcript], answer: str) -> None:
+    """That every stream was whole, and that there were streams throughout: at each client more than one."""
+    assert len(streamed) > STREAMS
+    for transcript in streamed:
+        transcript.assert_whole(answer)
 
 
 async def test_after_a_killed_gateway_pod_a_client_goes_on_where_it_was(

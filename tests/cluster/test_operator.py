@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 
 from tests.support import operator_manifests as manifests
-from tests.support.chatting import QUESTION, Refusal, ask, ask_or_refusal, open_streams, shortest
+from tests.support.chatting import QUESTION, Refusal, ask, ask_or_refusal, shortest, streaming
 from tests.support.cluster import Installation
 from tests.support.operator_bench import Bench, bench, serving, wait
-from tests.support.waiting import until
+from tests.support.waiting import until, until_seen
 
 __all__ = ["bench", "serving"]
 pytestmark = pytest.mark.cluster
@@ -29,15 +29,20 @@ async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
     expected = str((await ask(asking))["answer"])
     short = await shortest(asking)
     before = _serving(installation)
-    streams = await open_streams(asking, STREAMS, QUESTION)
     score = "0.41" if _min_score(installation) != "0.41" else "0.42"
     patch = f'[{{"op":"replace","path":"/spec/knowledge/0/minScore","value":"{score}"}}]'
-    asked = asyncio.create_task(_ask(asking, short, QUESTIONS))
-    kube.run("patch", "agent", "handbook", "--namespace=demo", "--type=json", f"--patch={patch}")
-    for stream in streams:
-        (await stream.whole()).assert_whole(expected)
+    old = set(installation.ready_pods("demo", agent="handbook"))
+    async with streaming(asking, STREAMS, QUESTION) as streamed:
+        asked = asyncio.create_task(_ask(asking, short, QUESTIONS))
+        changed = ("patch", "agent", "handbook", "--namespace=demo", "--type=json", f"--patch={patch}")
+        await asyncio.to_thread(kube.run, *changed)
+        await until_seen(lambda: _serving(installation) != before, "the new revision serves", deadline=180)
+        assert not asked.done(), "the questions were over before the new revision served"
+        await until_seen(lambda: not old & installation.there("demo"), "the old pods are gone", deadline=180)
+    assert len(streamed) > STREAMS
+    for transcript in streamed:
+        transcript.assert_whole(expected)
     answers = await asked
-    assert _serving(installation) != before, "the questions were over before the new revision served"
     refused = [each for each in answers if isinstance(each, Refusal)]
     assert refused == []
     assert len(answers) == QUESTIONS

@@ -57,6 +57,8 @@ def test_documents_become_plain_data(text: str, value: Any) -> None:
         ("a: &a [*a]", "file:1: this alias contains itself"),
         ("a: {<<: 1}", "file:1: `<<` takes"),
         ("a: !!binary '*'", "file:1: this is not base64"),
+        ("[" * 200 + "]" * 200, "file:1: this is nested deeper than 100 levels"),
+        ("[" * 50000 + "]" * 50000, "this is nested deeper than 100 levels"),
     ],
 )
 def test_what_is_no_manifest_is_refused_with_its_line(text: str, says: str) -> None:

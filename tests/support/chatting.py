@@ -150,3 +150,27 @@ async def traffic(client: aiohttp.ClientSession, clients: int) -> AsyncIterator[
             yield made
         finally:
             made.stop()
+
+
+@asynccontextmanager
+async def streaming(client: aiohttp.ClientSession, clients: int, question: str) -> AsyncIterator[list[Transcript]]:
+    """So many streams open at any time for as long as the block runs: whoever has an answer opens the next stream.
+
+    Yields the transcripts, which are added as they end; an error of any client is raised at the end.
+    """
+    transcripts: list[Transcript] = []
+    stopping = asyncio.Event()
+
+    async def stream_until_stopped(first: OpenStream) -> None:
+        transcripts.append(await first.whole())
+        while not stopping.is_set():
+            transcripts.append(await OpenStream(client, question).whole())
+
+    opened = await open_streams(client, clients, question)
+    async with asyncio.TaskGroup() as group:
+        for stream in opened:
+            group.create_task(stream_until_stopped(stream))
+        try:
+            yield transcripts
+        finally:
+            stopping.set()

@@ -131,6 +131,10 @@ class Installation:
         found = self.kube.items("pods", f"--namespace={namespace}", f"--selector={selector}")
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
+    def there(self, namespace: str) -> set[str]:
+        """Names of all pods that are still there, those on their way out too."""
+        return {pod["metadata"]["name"] for pod in self.kube.items("pods", f"--namespace={namespace}")}
+
     def ready_pods(self, namespace: str, **labels: str) -> list[str]:
         """Names of those of them that are ready."""
         return [

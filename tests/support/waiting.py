@@ -32,3 +32,12 @@ async def until_async(condition: Callable[[], Awaitable[object]], what: str, *, 
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"not within {deadline:g} s: {what}") from None
+
+
+async def until_seen(look: Callable[[], object], what: str, *, deadline: float = DEADLINE) -> None:
+    """The same for a look that blocks for a while, such as a command: clients go on meanwhile.
+
+    Raises:
+        AssertionError: naming what did not come true in time.
+    """
+    await until_async(lambda: asyncio.to_thread(look), what, deadline=deadline)

@@ -1,5 +1,6 @@
 """What `slipway dev` tells the person in front of it."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -97,6 +98,6 @@ class Teller:
             body = '{"question": "What is an agent?"}'
             self._console.print(
                 f"ask [bold]{escape(agent)}[/]:\n  curl -s {url}/agents/{agent}/chat -d '{escape(body)}'\n"
-                f"  slipway ask --url {url} --agent {agent} --stream 'What is an agent?'"
+                f"  {sys.argv[0]} ask --url {url} --agent {agent} --stream 'What is an agent?'"
             )
         self._console.print("[dim]manifests are reloaded when they change; Ctrl-C stops[/]")
