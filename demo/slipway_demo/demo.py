@@ -9,7 +9,7 @@ from devcluster.errors import DevclusterError
 from devcluster.progress import console, say, step
 from slipway_demo import builders, chart, diagnosis, ownership, question, stopwatch, waiting
 from slipway_demo.clusters import Target
-from slipway_demo.documents import manifests, questions
+from slipway_demo.documents import QUESTIONS, manifests, questions
 from slipway_demo.errors import DemoError
 from slipway_demo.keys import demo_key, key_entry
 from slipway_demo.kube import Kube
@@ -29,8 +29,8 @@ def up(target: Target, *, docs: Path | None, ask: str | None) -> None:
     """
     begun = stopwatch.started()
     warm = caches_are_warm()
-    first, following = (ask, ask) if ask else questions(docs)
     with manifests(docs) as folder:
+        first, following = (ask, ask) if ask else questions(folder) if docs else QUESTIONS
         kube, _ = prepare(target, values())
         try:
             apply_handbook(kube, folder)

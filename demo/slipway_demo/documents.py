@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
 from slipway_demo.errors import DemoError
 from slipway_demo.paths import HANDBOOK, ROOT
 
@@ -18,16 +20,15 @@ _PROSE = re.compile(r"^[^\W\d_][\w'-]*(?:[ ,]+\S+){4,}", re.MULTILINE)
 WORDS = 15
 
 
-def questions(docs: Path | None) -> tuple[str, str]:
-    """The first question, and the next one for the user. Nobody here knows what is in the user's documents, so theirs
-    begins like the first sentence in them; `ask` says something better."""
-    if docs is None:
-        return QUESTIONS
-    for path in sorted(docs.rglob("*.md")) + sorted(docs.rglob("*.txt")):
-        sentence = _PROSE.search(path.read_text(errors="replace"))
-        if sentence:
-            asked = f"What is known about this: {' '.join(sentence[0].split()[:WORDS])}"
-            return asked, asked
+def questions(folder: Path) -> tuple[str, str]:
+    """The first question, and the next one for the user, about what `manifests` made of the user's documents. Nobody
+    here knows what is in them, so it begins like the first sentence; `ask` says something better."""
+    for path in sorted(folder.glob("documents-*.yaml")):
+        config_map = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+        for text in config_map["data"].values():
+            if sentence := _PROSE.search(text):
+                asked = f"What is known about this: {' '.join(sentence[0].split()[:WORDS])}"
+                return asked, asked
     return "What are the documents about?", "What are the documents about?"
 
 

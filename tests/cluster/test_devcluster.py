@@ -29,10 +29,15 @@ ONE, TWO = cluster("selftest"), cluster("selftest-2")
 SHELL = "slipway.local/busybox:1"
 
 
+def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    command = [sys.executable, "-m", "devcluster", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+
+
 def devcluster(*arguments: str, stdin: str | None = None, status: int = 0) -> str:
     """What the command printed, its result first and then its messages; it must end with that status."""
-    command = [sys.executable, "-m", "devcluster", *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    done = run(*arguments, stdin=stdin)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -240,8 +245,7 @@ def test_a_door_to_no_service_is_refused() -> None:
 
 def starts() -> int | None:
     """How often the pod that writes was started; None while the kubelet cannot lead into it."""
-    look = [sys.executable, "-m", "devcluster", "kubectl", "--name", ONE.name, "--", "exec", "writer", "--"]
-    done = subprocess.run([*look, "cat", "/data/starts"], capture_output=True, text=True, check=False)
+    done = run("kubectl", "--name", ONE.name, "--", "exec", "writer", "--", "cat", "/data/starts")
     return len(done.stdout.splitlines()) if done.returncode == 0 else None
 
 

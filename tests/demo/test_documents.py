@@ -6,7 +6,7 @@ import pytest
 
 from slipway_demo import demo
 from slipway_demo.clusters import Devcluster
-from slipway_demo.documents import QUESTIONS, questions
+from slipway_demo.documents import manifests, questions
 from slipway_demo.errors import DemoError
 
 
@@ -32,8 +32,6 @@ def test_a_folder_without_documents_is_refused_before_a_cluster_is_started(tmp_p
 )
 def test_the_question_is_about_the_users_documents(tmp_path: Path, text: str, question: str) -> None:
     (tmp_path / "bees.md").write_text(text)
-    assert questions(tmp_path) == (question, question)
-
-
-def test_the_handbook_has_questions_of_its_own() -> None:
-    assert questions(None) == QUESTIONS
+    (tmp_path / ".hidden.md").write_text("This is not among the documents at all.\n")
+    with manifests(tmp_path) as folder:
+        assert questions(folder) == (question, question)

@@ -24,12 +24,13 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Use up what is left of it."""
-        self._on_node("dd", "if=/dev/zero", f"of={self.folder}/filler", "bs=4k", status=1)
+        self.on_node("dd", "if=/dev/zero", f"of={self.folder}/filler", "bs=4k", status=1)
 
     def enlarge(self, megabytes: int) -> None:
-        self._on_node("mount", "-o", f"remount,size={megabytes}m", self.folder)
+        self.on_node("mount", "-o", f"remount,size={megabytes}m", self.folder)
 
-    def _on_node(self, *command: str, status: int = 0) -> None:
+    def on_node(self, *command: str, status: int = 0) -> None:
+        """Run a command where the volume is mounted; it must end with that status."""
         _, holder = lifecycle.running_node(settings.cluster(self.installation.target.name))
         done = subprocess.run(inside(holder, list(command)), capture_output=True, text=True, check=False)
         assert done.returncode == status, done.stderr
@@ -39,8 +40,8 @@ class SmallDisk:
 def small_disk(installation: Installation, *, megabytes: int) -> Iterator[SmallDisk]:
     """The volume, until the block ends."""
     disk = SmallDisk(installation, f"small-{secrets.token_hex(3)}")
-    disk._on_node("mkdir", "-p", disk.folder)
-    disk._on_node("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0777", "tmpfs", disk.folder)
+    disk.on_node("mkdir", "-p", disk.folder)
+    disk.on_node("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0777", "tmpfs", disk.folder)
     installation.kube.apply(
         [
             {
@@ -60,5 +61,5 @@ def small_disk(installation: Installation, *, megabytes: int) -> Iterator[SmallD
         yield disk
     finally:
         installation.kube.run("delete", "persistentvolume", disk.storage_class, "--wait=false")
-        disk._on_node("umount", "--lazy", disk.folder)
-        disk._on_node("rmdir", disk.folder)
+        disk.on_node("umount", "--lazy", disk.folder)
+        disk.on_node("rmdir", disk.folder)
