@@ -26,6 +26,8 @@ dev: venv model ## The same manifests without a cluster, reloaded when they chan
 RERUN := --reruns 1 -r aR
 # Most of the fast tests wait for something, so there are more workers than cores.
 WORKERS := -n 4 --dist worksteal
+# Those with a cluster wait even more; tests that share one stay together in one worker.
+CLUSTER_WORKERS := -n 3 --dist loadscope
 # Where it is set, each of those processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -35,7 +37,7 @@ test-fast: venv model ## What needs no cluster, in under two minutes
 	$(PY) -m pytest -q -m "not cluster" $(WORKERS) $(RERUN) $(ARGS)
 
 test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
-	$(PY) -m pytest -q -m cluster $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m cluster $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)

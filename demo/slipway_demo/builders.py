@@ -9,6 +9,7 @@ from typing import Protocol
 
 from devcluster import base_image
 from devcluster.commands import run, succeeds
+from devcluster.files import locked
 from devcluster.progress import say, step
 from slipway_demo import paths
 from slipway_demo.errors import DemoError
@@ -97,10 +98,17 @@ def ensure(builder: Builder) -> dict[str, str]:
         tags[image.name] = tag(image, root=paths.ROOT, model=paths.model_dir(), base=identity)
         reference = local_reference(image.name, tags[image.name])
         if builder.size(reference) is None:
-            with step(f"building the image {image.name}"):
-                builder.build(image, reference, base=base)
+            _build_once(builder, image, reference, base=base)
         say(f"image {reference}: {builder.size(reference)}")
     return tags
+
+
+def _build_once(builder: Builder, image: Image, reference: str, *, base: str) -> None:
+    with locked(paths.cache_home() / "images" / ".lock", f"building the image {image.name}"):
+        if builder.size(reference) is not None:  # another command just built it
+            return
+        with step(f"building the image {image.name}"):
+            builder.build(image, reference, base=base)
 
 
 def local_reference(name: str, image_tag: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from devcluster import cgroups
 from devcluster.commands import run, succeeds
 from devcluster.errors import DevclusterError
+from devcluster.files import locked
 from devcluster.progress import say, step
 from devcluster.settings import cache_home
 
@@ -156,7 +157,8 @@ def ensure(*, install: bool) -> None:
     machine = look_around()
     missing = lacks(machine)
     if missing and install and machine.root and machine.apt and all(lack.package or lack.module for lack in missing):
-        mend(missing)
+        with locked(cache_home() / ".install.lock", "installing packages"):
+            mend(lacks(look_around()))  # the command that was waited for may have brought everything
         missing = lacks(look_around())
     if missing:
         raise DevclusterError(describe(missing))

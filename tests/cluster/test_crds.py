@@ -32,11 +32,11 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 @pytest.fixture(scope="session")
 def api_kubeconfig(request: pytest.FixtureRequest) -> str:
-    """A devcluster's own kubeconfig if KUBECONFIG names one (nobody's other cluster is touched), else the suite's."""
+    """A devcluster's own kubeconfig if KUBECONFIG names one (no other is touched), else one of the tests'."""
     given = os.environ.get("KUBECONFIG", "")
     if given and Path(given).is_relative_to(state_home()):
         return given
-    return str(request.getfixturevalue("kubeconfig"))
+    return str(request.getfixturevalue("api_cluster").kubeconfig)
 
 
 @pytest.fixture

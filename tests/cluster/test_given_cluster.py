@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import lifecycle
+from devcluster import checks, lifecycle
 from devcluster.settings import DEFAULT_MINOR, Cluster, cluster
 from slipway_demo.clusters import Given
 from slipway_demo.kube import Kube
@@ -24,6 +24,7 @@ KINDS = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings,p
 def theirs() -> Iterator[Cluster]:
     """A cluster that Slipway did not start, with a context of its own in a kubeconfig."""
     wanted = cluster(NAME)
+    checks.ensure(install=True)
     lifecycle.up(wanted, minor=DEFAULT_MINOR, api_only=False)
     yield wanted
     lifecycle.down(wanted)

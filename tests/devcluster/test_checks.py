@@ -1,6 +1,7 @@
 """What a machine lacks, and what the user is told about it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -61,17 +62,19 @@ def test_go_version(text: str, version: tuple[int, int] | None) -> None:
     assert checks.parse_go_version(text) == version
 
 
-def _machine(monkeypatch: pytest.MonkeyPatch, *found: Machine) -> list[list[str]]:
+def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *found: Machine) -> list[list[str]]:
+    """A machine on which these are found, one after the other, and what is done to it."""
     answers = iter(found)
     installed: list[list[str]] = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(checks, "look_around", lambda: next(answers))
     monkeypatch.setattr(checks, "install_packages", installed.append)
     monkeypatch.setattr(checks, "succeeds", installed.append)
     return installed
 
 
-def test_missing_modules_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = _machine(monkeypatch, replace(GOOD, modules=frozenset({"overlay"})), GOOD)
+def test_missing_modules_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    done = _machine(monkeypatch, tmp_path, bare := replace(GOOD, modules=frozenset({"overlay"})), bare, GOOD)
     checks.ensure(install=True)
     assert done == [["modprobe", "br_netfilter"]]
 
@@ -79,10 +82,18 @@ def test_missing_modules_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 BARE = replace(GOOD, commands=GOOD.commands - {"runc", "ctr", "containerd"})
 
 
-def test_missing_packages_are_installed_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = _machine(monkeypatch, BARE, GOOD)
+def test_missing_packages_are_installed_once_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installed = _machine(monkeypatch, tmp_path, BARE, BARE, GOOD)
     checks.ensure(install=True)
     assert installed == [["containerd", "runc"]]
+
+
+def test_what_another_command_installed_meanwhile_is_not_installed_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = _machine(monkeypatch, tmp_path, BARE, GOOD, GOOD)
+    checks.ensure(install=True)
+    assert installed == []
 
 
 @pytest.mark.parametrize(
@@ -96,9 +107,9 @@ def test_missing_packages_are_installed_once_each(monkeypatch: pytest.MonkeyPatc
     ids=["told not to", "would not help", "not root", "no apt"],
 )
 def test_nothing_is_installed_where_it_would_not_help(
-    monkeypatch: pytest.MonkeyPatch, machine: Machine, install: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: Machine, install: bool
 ) -> None:
-    installed = _machine(monkeypatch, machine)
+    installed = _machine(monkeypatch, tmp_path, machine)
     with pytest.raises(DevclusterError, match="this machine lacks"):
         checks.ensure(install=install)
     assert installed == []

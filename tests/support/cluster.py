@@ -3,6 +3,9 @@
 It takes minutes on a cold machine, so what happens is shown even while pytest captures output. A cluster that runs
 already is used as it is and left running; one that was started here is removed at the end. `SLIPWAY_TEST_CLUSTER` names
 it; with `SLIPWAY_TEST_KEEP=1` it stays, which makes the next run quick.
+
+Most of the time such tests wait, so `make test-cluster` runs several at a time, each worker with clusters of its own.
+Tests that share one run one after the other in one worker (`tests/support/workers.py`).
 """
 
 import contextlib
@@ -17,7 +20,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from devcluster import images, lifecycle, records, settings
+from devcluster import checks, images, lifecycle, records, settings
+from devcluster.settings import Cluster
 from slipway_demo import chart, demo, diagnosis, waiting
 from slipway_demo.clusters import Devcluster
 from slipway_demo.conditions import View
@@ -155,14 +159,33 @@ class Gateway:
 @pytest.fixture(scope="session")
 def test_cluster(request: pytest.FixtureRequest) -> Iterator[Devcluster]:
     """The running cluster, with nothing said about what is in it."""
-    target = Devcluster(os.environ.get("SLIPWAY_TEST_CLUSTER", "test"))
-    existed = records.load(settings.cluster(target.name)) is not None
+    name = os.environ.get("SLIPWAY_TEST_CLUSTER", "test")
+    target = Devcluster(_own(name))
+    # A worker's cluster that is there already was left by a run that was interrupted.
+    existed = target.name == name and records.load(settings.cluster(target.name)) is not None
     with _shown(request):
         target.start()
     yield target
     if not existed and not os.environ.get("SLIPWAY_TEST_KEEP"):
         with _shown(request):
             target.stop()
+
+
+def _own(name: str) -> str:
+    """The name of a cluster that several workers would have, for this one."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return f"{name}-{worker}" if worker else name
+
+
+@pytest.fixture(scope="session")
+def api_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """An API server with its etcd and nothing else: there in seconds."""
+    wanted = settings.cluster(_own("api-tests"))
+    with _shown(request):
+        checks.ensure(install=True)
+        lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=True)
+    yield wanted
+    lifecycle.down(wanted)
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,16 @@
-"""One API server for the operator's tests, and for each test a namespace of its own."""
+"""An operator of the tests' own on an API server, and for each test a namespace."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 
-from devcluster import lifecycle
-from devcluster.settings import DEFAULT_MINOR, Cluster, cluster
+from devcluster.settings import Cluster
 from slipway_operator.kinds import CHILDREN, OWNERS, POD
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import World, world_of
 
-CLUSTER = "operator-tests"
-
 MakeOperator = Callable[..., OperatorProcess]
-
-
-@pytest.fixture(scope="session")
-def api_cluster() -> Iterator[Cluster]:
-    """An API server with its etcd and nothing else."""
-    wanted = cluster(CLUSTER)
-    lifecycle.up(wanted, minor=DEFAULT_MINOR, api_only=True)
-    yield wanted
-    lifecycle.down(wanted)
 
 
 @pytest.fixture

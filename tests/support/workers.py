@@ -1,0 +1,33 @@
+"""Which tests with a cluster run one after the other in one worker: those that share it.
+
+Groups go by path, so that the process that hands tests out can tell them. (xdist's own `loadgroup` writes the group
+into an item's node id, which pytest 9.2 no longer reads from there.)
+"""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+SHARED = "release"
+"""The tests that use the chart on the cluster; its audit log tells which rights they used, so they stay together."""
+GROUPS = {
+    "tests/cluster/operator/": "an API server",
+    "tests/cluster/test_crds.py": "an API server",
+    "tests/cluster/test_devcluster.py": "devcluster",
+    "tests/devcluster/": "devcluster",
+    "tests/cluster/test_given_cluster.py": "a given cluster",
+    "tests/cluster/test_operator_idle.py": "a hundred agents",
+}
+"""Beginning of a path -> the group of its tests; all others are of SHARED."""
+
+
+class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+    """Whole groups go to workers; the group with most tests first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), SHARED)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster | None:
+    """Scheduler of `--dist loadscope`; every other way of handing out tests is xdist's own."""
+    return ByCluster(config, log) if config.getoption("dist") == "loadscope" else None
