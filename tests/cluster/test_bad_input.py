@@ -3,6 +3,7 @@
 import base64
 import itertools
 from collections.abc import Iterator
+from hashlib import sha512
 
 import aiohttp
 import pytest
@@ -23,13 +24,13 @@ FINISHES = "It finishes what it has and then goes away."
 
 @pytest.fixture(scope="module")
 def largest(installation: Installation) -> Iterator[Bench]:
-    """An index over the largest ConfigMap that there can be: it takes a while, so it is begun before the others."""
+    """An index over the largest ConfigMap that there can be: it takes a while, so it is begun before the others.
+
+    It lists files with their checksums. Each of those is one token, so that a document of this size is embedded sooner.
+    """
     with new_bench(installation) as made:
-        log = (
-            "left the harbour at dawn with a mate, a cook and a cargo of salt, met a storm off the cape, lost a mast, "
-        )
-        ships = (f"Ship {number} {log}lost a mast and came home a year later.\n\n" for number in itertools.count())
-        text = "# Ships\n\n" + "".join(itertools.islice(ships, LIMIT // 100))
+        lines = (f"- file {number} {sha512(str(number).encode()).hexdigest()}\n" for number in itertools.count())
+        text = "# Files\n\n" + "".join(itertools.islice(lines, LIMIT // 100))
         room = LIMIT - 1 - len(manifests.TEXTS["a.md"])
         assert len(text) > room
         documents = {"a.md": manifests.TEXTS["a.md"], "z.md": text[:room]}

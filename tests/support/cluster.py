@@ -41,7 +41,7 @@ VALUES: dict[str, Any] = {
     },
     # Long enough for a stream to be open while something happens, short enough for many questions.
     "testing": {"deltaDelay": 1},
-    "rollout": {"drainSeconds": 20, "deadlineSeconds": 60},
+    "rollout": {"drainSeconds": 20, "deadlineSeconds": 30},
 }
 
 

@@ -9,14 +9,20 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 SHARED = "release"
-"""The tests that use the chart on the cluster; its audit log tells which rights they used, so they stay together."""
+"""The tests that use the chart on a cluster; its audit log tells which rights they used, so they stay together."""
+SECOND = "a second release"
+"""Those of them that use no right which the others do not use."""
 GROUPS = {
     "tests/cluster/operator/": "an API server",
     "tests/cluster/test_crds.py": "an API server",
     "tests/cluster/test_devcluster.py": "devcluster",
     "tests/devcluster/": "devcluster",
     "tests/cluster/test_given_cluster.py": "a given cluster",
-    "tests/cluster/test_operator_idle.py": "a hundred agents",
+    "tests/blackbox/": SECOND,
+    "tests/cluster/test_bad_input.py": SECOND,
+    "tests/cluster/test_demo.py": SECOND,
+    "tests/cluster/test_operator_idle.py": SECOND,
+    "tests/cluster/test_sessions.py": SECOND,
 }
 """Beginning of a path -> the group of its tests; all others are of SHARED."""
 
