@@ -28,9 +28,8 @@ def up(cluster: Cluster, *, minor: str, api_only: bool) -> ClusterRecord:
         binaries.ensure(recipe)
     with locked(cluster.lock, f"cluster {cluster.name}"):
         before = records.load(cluster)
-        record = before or ClusterRecord(minor=minor, api_only=api_only, port=records.free_port())
+        record = before or records.new(cluster, minor=minor, api_only=api_only)
         check_same(cluster, record, minor=minor, api_only=api_only)
-        records.save(cluster, record)
         node = Node(cluster, binaries.ensure(recipes.PAUSE))
         try:
             _start(cluster, record, node)

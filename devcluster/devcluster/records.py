@@ -5,7 +5,7 @@ import socket
 from pydantic import BaseModel, Field
 
 from devcluster.errors import DevclusterError
-from devcluster.files import write
+from devcluster.files import locked, write
 from devcluster.settings import DEFAULT_MINOR, FIRST_DOOR_PORT, Cluster, cluster, known_clusters
 
 
@@ -45,6 +45,17 @@ def require(wanted: Cluster) -> ClusterRecord:
 
 def save(wanted: Cluster, record: ClusterRecord) -> None:
     write(wanted.root / "cluster.json", record.model_dump_json(indent=2))
+
+
+def new(wanted: Cluster, *, minor: str, api_only: bool) -> ClusterRecord:
+    """The record of a new cluster, saved, so that none that starts at the same time is given the same port.
+
+    Raises DevclusterError when no port is free.
+    """
+    with locked(wanted.root.parent / ".ports.lock", "choosing a port"):
+        record = ClusterRecord(minor=minor, api_only=api_only, port=free_port())
+        save(wanted, record)
+    return record
 
 
 def free_port() -> int:

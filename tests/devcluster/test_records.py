@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,11 @@ def test_a_new_cluster_gets_a_port_that_nobody_has_or_was_promised(taken: int, m
 def test_any_port_is_free() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", records.any_port()))
+
+
+def test_clusters_that_start_at_the_same_time_get_ports_of_their_own() -> None:
+    names = [f"c{number}" for number in range(16)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        made = list(pool.map(lambda name: records.new(cluster(name), minor="1.34", api_only=True), names))
+    assert len({record.port for record in made}) == len(names)
+    assert [records.load(cluster(name)) for name in names] == made
