@@ -62,6 +62,14 @@ generated: venv ## Fail when a generated file is stale
 	$(PY) -m slipway_crds.generate --check
 	$(PY) scripts/handbook.py --check
 
+# Every environment of scanners is made from a hashed lock, apart from .venv, and again when the lock changes.
+AUDIT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/audit-$(shell sha256sum requirements/audit.txt | cut -c1-16)
+audit: venv audit-tools ## Code, secrets, licences, configuration, SBOMs: what works offline, and what was not looked at
+	$(PY) -m scripts.audit --tools $(AUDIT)/bin
+
+audit-tools: venv
+	@[ -x $(AUDIT)/bin/trivy ] || { $(PYTHON) -m venv $(AUDIT) && $(BIN)/uv pip sync -q --python $(AUDIT)/bin/python --require-hashes requirements/audit.txt; }
+
 ##@ Measure it
 eval: venv model ## The handbook's cases, as a gate
 	$(BIN)/slipway eval -f examples/handbook $(if $(filter eval,$(MAKECMDGOALS)),$(ARGS))
@@ -96,7 +104,7 @@ lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgra
 	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	for set in runtime operator uv; do \
 	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
-	$(BIN)/$(LOCK) $(ARGS) requirements/ragas.in -o requirements/ragas.txt
+	for set in audit ragas; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
 	for set in chroma postgres; do \
 	  $(BIN)/$(LOCK) $(ARGS) --no-deps requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -117,4 +125,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated audit audit-tools eval bench-rag ragas bench generate format lock venv model help
