@@ -55,7 +55,7 @@ output "name_servers" {
 
 output "dns_authorization_records" {
   description = "By hostname, the record that proves that it is yours; those in the zone are written already."
-  value       = try(module.dns[0].dns_authorization_records, {})
+  value       = merge(module.dns[*].dns_authorization_records...)
 }
 
 output "gateway_internal_url" {

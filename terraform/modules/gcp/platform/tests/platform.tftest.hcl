@@ -55,7 +55,7 @@ run "a_public_gateway" {
     error_message = "The load balancer must ask for readiness, and not cut streams after half a minute."
   }
   assert {
-    condition     = keys(output.dns_authorization_records) == tolist(["agents.example.com", "gcp.agents.example.com"])
+    condition     = keys(output.dns_authorization_records) == ["agents.example.com", "gcp.agents.example.com"]
     error_message = "Each name needs its proof."
   }
 }
