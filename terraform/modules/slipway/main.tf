@@ -4,6 +4,8 @@
 locals {
   chart = coalesce(var.chart, "${path.module}/../../../charts/slipway")
 
+  hostnames = var.ingress == null ? [] : concat([var.ingress.hostname], var.ingress.additional_hostnames)
+
   database_secret = var.database_dsn == null ? var.database_secret : "slipway-database"
 
   values = {
@@ -21,7 +23,7 @@ locals {
         existingSecret = var.api_keys_secret == null ? "" : var.api_keys_secret
         keys           = var.api_keys
       }
-      service = { annotations = var.service_annotations }
+      service = { type = var.service_type, annotations = var.service_annotations }
     }
     postgres  = { existingSecret = local.database_secret == null ? "" : local.database_secret }
     caBundle  = { configMap = var.ca_bundle == null ? "" : "slipway-ca" }
@@ -120,20 +122,24 @@ resource "kubernetes_ingress_v1" "gateway" {
   spec {
     ingress_class_name = var.ingress.class_name
 
-    rule {
-      host = var.ingress.hostname
+    dynamic "rule" {
+      for_each = local.hostnames
 
-      http {
-        path {
-          path      = "/"
-          path_type = "Prefix"
+      content {
+        host = rule.value
 
-          backend {
-            service {
-              name = "slipway-gateway"
+        http {
+          path {
+            path      = "/"
+            path_type = "Prefix"
 
-              port {
-                number = 80
+            backend {
+              service {
+                name = "slipway-gateway"
+
+                port {
+                  number = 80
+                }
               }
             }
           }
@@ -145,7 +151,7 @@ resource "kubernetes_ingress_v1" "gateway" {
       for_each = var.ingress.tls_secret == null ? [] : [var.ingress.tls_secret]
 
       content {
-        hosts       = [var.ingress.hostname]
+        hosts       = local.hostnames
         secret_name = tls.value
       }
     }

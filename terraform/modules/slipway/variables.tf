@@ -58,7 +58,7 @@ variable "chart_version" {
   default     = null
 
   validation {
-    condition     = var.chart == null ? true : !startsWith(var.chart, "oci://") || var.chart_version != null
+    condition     = var.chart == null ? true : !startswith(var.chart, "oci://") || var.chart_version != null
     error_message = "chart_version is missing: with an OCI reference in chart, write which version to install, for example 0.1.0."
   }
 }
@@ -181,6 +181,17 @@ variable "gateway_replicas" {
   }
 }
 
+variable "service_type" {
+  description = "Type of the gateway's Service: ClusterIP, or LoadBalancer where the cloud's load balancer leads to it without an Ingress."
+  type        = string
+  default     = "ClusterIP"
+
+  validation {
+    condition     = contains(["ClusterIP", "LoadBalancer"], var.service_type)
+    error_message = "service_type must be ClusterIP or LoadBalancer."
+  }
+}
+
 variable "service_annotations" {
   description = "Annotations of the gateway's Service, for example those that an ingress controller of the cloud reads."
   type        = map(string)
@@ -188,18 +199,23 @@ variable "service_annotations" {
 }
 
 variable "ingress" {
-  description = "Serves the gateway at a hostname through an Ingress: its class, annotations, and the name of a TLS Secret if certificates do not come by annotation. Null: the gateway is reached inside the cluster only."
+  description = "Serves the gateway at a hostname (and at additional_hostnames) through an Ingress: its class, annotations, and the name of a TLS Secret if certificates do not come by annotation. Null: the gateway is reached inside the cluster only."
   type = object({
     hostname    = string
     class_name  = string
     annotations = optional(map(string), {})
     tls_secret  = optional(string)
+
+    additional_hostnames = optional(list(string), [])
   })
   default = null
 
   validation {
-    condition     = var.ingress == null ? true : can(regex("^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$", var.ingress.hostname)) && length(var.ingress.hostname) <= 253
-    error_message = "ingress.hostname must be a full DNS name in lower case, for example agents.example.com."
+    condition = var.ingress == null ? true : alltrue([
+      for name in concat([var.ingress.hostname], var.ingress.additional_hostnames) :
+      can(regex("^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$", name)) && length(name) <= 253
+    ])
+    error_message = "ingress.hostname and additional_hostnames must be full DNS names in lower case, for example agents.example.com."
   }
 }
 

@@ -1,0 +1,171 @@
+variable "name" {
+  description = "Name of the server, the same for all of Azure: NAME.postgres.database.azure.com."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]([-a-z0-9]{0,61}[a-z0-9])$", var.name))
+    error_message = "name must be 2 to 63 characters: lower-case letters, digits and hyphens, a letter first and no hyphen last."
+  }
+}
+
+variable "resource_group_name" {
+  description = "Resource group that holds everything made here."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[-A-Za-z0-9_.()]{0,89}[-A-Za-z0-9_()]$", var.resource_group_name))
+    error_message = "resource_group_name must be 1 to 90 letters, digits, dots, hyphens, underscores and brackets, and must not end in a dot."
+  }
+}
+
+variable "location" {
+  description = "Azure region with availability zones, by its short name."
+  type        = string
+
+  validation {
+    condition = contains([
+      "australiaeast", "brazilsouth", "canadacentral", "centralindia", "centralus", "eastasia", "eastus", "eastus2",
+      "francecentral", "germanywestcentral", "italynorth", "japaneast", "koreacentral", "mexicocentral", "northeurope",
+      "norwayeast", "polandcentral", "southafricanorth", "southcentralus", "southeastasia", "spaincentral", "swedencentral",
+      "switzerlandnorth", "uaenorth", "uksouth", "westeurope", "westus2", "westus3",
+    ], var.location)
+    error_message = "location must be the short name of a region with availability zones, for example westeurope, northeurope or eastus2."
+  }
+}
+
+variable "subnet_id" {
+  description = "Id of a subnet delegated to PostgreSQL flexible servers. Null only with allow_public = true."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.subnet_id != null || var.allow_public
+    error_message = "subnet_id is missing: write module.network.postgres_subnet_id, or say allow_public = true for a server with a public address."
+  }
+
+  validation {
+    condition     = !var.allow_public || var.subnet_id == null
+    error_message = "allow_public = true contradicts subnet_id: a server is either in a network or public. Leave one of them out."
+  }
+}
+
+variable "virtual_network_id" {
+  description = "Id of the virtual network that resolves the server's private address. Null only with allow_public = true."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.virtual_network_id == null) == (var.subnet_id == null)
+    error_message = "virtual_network_id and subnet_id belong together: write module.network.virtual_network_id and module.network.postgres_subnet_id."
+  }
+}
+
+variable "allow_public" {
+  description = "Allows a server with a public address, reached from public_ranges only. A server cannot be moved into a network later."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "public_ranges" {
+  description = "IPv4 ranges that reach a public server, by a name of your choice: { office = { start = \"203.0.113.1\", end = \"203.0.113.9\" } }."
+  type        = map(object({ start = string, end = string }))
+  default     = {}
+
+  validation {
+    condition     = length(var.public_ranges) == 0 || var.allow_public
+    error_message = "public_ranges makes the database public: say so with allow_public = true, or leave it empty."
+  }
+
+  validation {
+    condition     = alltrue([for range in values(var.public_ranges) : range.start != "0.0.0.0" && range.end != "255.255.255.255"])
+    error_message = "public_ranges must not begin at 0.0.0.0 (which Azure reads as \"all of Azure\") nor end at 255.255.255.255. Name the addresses that need the database."
+  }
+}
+
+variable "postgres_version" {
+  description = "Major version of PostgreSQL."
+  type        = string
+  default     = "17"
+
+  validation {
+    condition     = contains(["15", "16", "17"], var.postgres_version)
+    error_message = "postgres_version must be 15, 16 or 17."
+  }
+}
+
+variable "database" {
+  description = "Name of the database."
+  type        = string
+  default     = "slipway"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database)) && !contains(["postgres", "azure_maintenance", "azure_sys"], var.database)
+    error_message = "database must be 1 to 63 lower-case letters, digits and underscores, a letter first, and none of Azure's own: postgres, azure_maintenance, azure_sys."
+  }
+}
+
+variable "sku_name" {
+  description = "Size of the server: B_... (burstable, for trials), GP_... or MO_..."
+  type        = string
+  default     = "GP_Standard_D2ds_v5"
+
+  validation {
+    condition     = can(regex("^(B|GP|MO)_Standard_[A-Za-z0-9_]+$", var.sku_name))
+    error_message = "sku_name must be B_, GP_ or MO_ and a size, for example B_Standard_B2s or GP_Standard_D2ds_v5."
+  }
+}
+
+variable "storage_mb" {
+  description = "Size of the disk in MiB: 32768 times a power of two. It grows by itself and never shrinks."
+  type        = number
+  default     = 65536
+
+  validation {
+    condition     = contains([32768, 65536, 131072, 262144, 524288, 1048576, 2097152, 4194304, 8388608, 16777216], var.storage_mb)
+    error_message = "storage_mb must be one of 32768, 65536, 131072, 262144, 524288, 1048576, 2097152, 4194304, 8388608, 16777216."
+  }
+}
+
+variable "high_availability" {
+  description = "Keeps a standby in another zone; doubles the price."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.high_availability || !startswith(var.sku_name, "B_")
+    error_message = "high_availability needs a GP_ or MO_ size in sku_name: burstable servers have no standby."
+  }
+}
+
+variable "backup_retention_days" {
+  description = "Days that the server can be restored to."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.backup_retention_days >= 7 && var.backup_retention_days <= 35
+    error_message = "backup_retention_days must be 7 to 35."
+  }
+}
+
+variable "geo_redundant_backup" {
+  description = "Copies backups to the paired region. Fixed when the server is made."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Locks the server: it is deleted only after the lock."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything made here."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,75 @@
+# A registry without passwords: nodes pull and pipelines push by their identities. Premium is the tier with private
+# endpoints and IP rules.
+
+locals {
+  public = length(var.push_ranges) > 0
+
+  roles = merge(
+    { for key, principal in var.pull_principal_ids : "pull-${key}" => { principal = principal, role = "AcrPull" } },
+    { for key, principal in var.push_principal_ids : "push-${key}" => { principal = principal, role = "AcrPush" } },
+  )
+}
+
+resource "azurerm_container_registry" "this" {
+  name                          = var.name
+  location                      = var.location
+  resource_group_name           = var.resource_group_name
+  sku                           = "Premium"
+  admin_enabled                 = false
+  anonymous_pull_enabled        = false
+  data_endpoint_enabled         = true
+  zone_redundancy_enabled       = true
+  retention_policy_in_days      = var.untagged_retention_days
+  public_network_access_enabled = local.public
+  network_rule_bypass_option    = "AzureServices"
+
+  network_rule_set = [{
+    default_action = "Deny"
+    ip_rule        = [for range in var.push_ranges : { action = "Allow", ip_range = range }]
+  }]
+
+  tags = var.tags
+}
+
+resource "azurerm_private_dns_zone" "this" {
+  name                = "privatelink.azurecr.io"
+  resource_group_name = var.resource_group_name
+  tags                = var.tags
+}
+
+resource "azurerm_private_dns_zone_virtual_network_link" "this" {
+  name                  = var.name
+  resource_group_name   = var.resource_group_name
+  private_dns_zone_name = azurerm_private_dns_zone.this.name
+  virtual_network_id    = var.virtual_network_id
+  tags                  = var.tags
+}
+
+resource "azurerm_private_endpoint" "this" {
+  name                = "${var.name}-registry"
+  location            = var.location
+  resource_group_name = var.resource_group_name
+  subnet_id           = var.subnet_id
+  tags                = var.tags
+
+  private_service_connection {
+    name                           = "registry"
+    private_connection_resource_id = azurerm_container_registry.this.id
+    subresource_names              = ["registry"]
+    is_manual_connection           = false
+  }
+
+  private_dns_zone_group {
+    name                 = "registry"
+    private_dns_zone_ids = [azurerm_private_dns_zone.this.id]
+  }
+}
+
+resource "azurerm_role_assignment" "this" {
+  for_each = local.roles
+
+  scope                = azurerm_container_registry.this.id
+  role_definition_name = each.value.role
+  principal_id         = each.value.principal
+  principal_type       = "ServicePrincipal"
+}

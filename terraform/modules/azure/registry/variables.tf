@@ -1,0 +1,94 @@
+variable "name" {
+  description = "Name of the registry, the same for all of Azure: NAME.azurecr.io."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]{5,50}$", var.name))
+    error_message = "name must be 5 to 50 lower-case letters and digits, without hyphens, and not taken by anybody else in Azure."
+  }
+}
+
+variable "resource_group_name" {
+  description = "Resource group that holds everything made here."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[-A-Za-z0-9_.()]{0,89}[-A-Za-z0-9_()]$", var.resource_group_name))
+    error_message = "resource_group_name must be 1 to 90 letters, digits, dots, hyphens, underscores and brackets, and must not end in a dot."
+  }
+}
+
+variable "location" {
+  description = "Azure region with availability zones, by its short name."
+  type        = string
+
+  validation {
+    condition = contains([
+      "australiaeast", "brazilsouth", "canadacentral", "centralindia", "centralus", "eastasia", "eastus", "eastus2",
+      "francecentral", "germanywestcentral", "italynorth", "japaneast", "koreacentral", "mexicocentral", "northeurope",
+      "norwayeast", "polandcentral", "southafricanorth", "southcentralus", "southeastasia", "spaincentral", "swedencentral",
+      "switzerlandnorth", "uaenorth", "uksouth", "westeurope", "westus2", "westus3",
+    ], var.location)
+    error_message = "location must be the short name of a region with availability zones, for example westeurope, northeurope or eastus2."
+  }
+}
+
+variable "subnet_id" {
+  description = "Id of the subnet for the registry's private endpoint: an output of the network module."
+  type        = string
+
+  validation {
+    condition     = can(regex("/virtualNetworks/[^/]+/subnets/[^/]+$", var.subnet_id))
+    error_message = "subnet_id must be the id of a subnet (.../virtualNetworks/NAME/subnets/NAME): write module.network.endpoints_subnet_id."
+  }
+}
+
+variable "virtual_network_id" {
+  description = "Id of the virtual network that resolves the registry's private address."
+  type        = string
+
+  validation {
+    condition     = can(regex("/virtualNetworks/[^/]+$", var.virtual_network_id))
+    error_message = "virtual_network_id must be the id of a virtual network (.../virtualNetworks/NAME): write module.network.virtual_network_id."
+  }
+}
+
+variable "push_ranges" {
+  description = "IPv4 ranges of pipelines that push from outside the network. Empty: the registry has no public address."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for range in var.push_ranges : can(cidrhost(range, 0)) && !endswith(range, "/0")])
+    error_message = "push_ranges must be CIDR ranges such as 203.0.113.0/28, and never the whole internet (/0)."
+  }
+}
+
+variable "pull_principal_ids" {
+  description = "Principals that may pull, by a name of your choice: { cluster = module.cluster.kubelet_principal_id }."
+  type        = map(string)
+  default     = {}
+}
+
+variable "push_principal_ids" {
+  description = "Principals that may push, by a name of your choice: the identity of the delivery pipeline."
+  type        = map(string)
+  default     = {}
+}
+
+variable "untagged_retention_days" {
+  description = "Days until manifests without a tag are deleted."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.untagged_retention_days >= 0 && var.untagged_retention_days <= 365
+    error_message = "untagged_retention_days must be 0 to 365."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything made here."
+  type        = map(string)
+  default     = {}
+}
