@@ -1,0 +1,3 @@
+from tfreplay.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""Terraform's wire format for values: msgpack, with an extension for what is not known yet.
+
+Source: hashicorp/terraform docs/plugin-protocol/object-wire-format.md.
+"""
+
+from typing import Any
+
+import ormsgpack
+
+Value = Any
+"""What msgpack holds: None, bool, int, float, str, list, dict, or UNKNOWN."""
+Json = dict[str, Any]
+
+_PLAIN_UNKNOWN = 0
+_REFINED_UNKNOWN = 12
+
+
+class _Unknown:
+    """The value that only an apply will tell."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN = _Unknown()
+
+
+def decode(data: bytes) -> Value:
+    """The value in `data`. What Terraform knows about an unknown value beforehand (a refinement) is dropped."""
+    return ormsgpack.unpackb(data, ext_hook=_unknown, option=ormsgpack.OPT_NON_STR_KEYS)
+
+
+def _unknown(tag: int, data: bytes) -> _Unknown:
+    if tag in (_PLAIN_UNKNOWN, _REFINED_UNKNOWN):
+        return UNKNOWN
+    raise ValueError(f"msgpack extension {tag} ({len(data)} bytes) is none of Terraform's")
+
+
+def encode(value: Value) -> bytes:
+    """`value` for Terraform."""
+    return ormsgpack.packb(value, default=_extension, option=ormsgpack.OPT_NON_STR_KEYS)
+
+
+def _extension(value: object) -> ormsgpack.Ext:
+    if value is UNKNOWN:
+        return ormsgpack.Ext(_PLAIN_UNKNOWN, b"\0")
+    raise TypeError(f"{type(value).__name__} is no value that Terraform can send")
+
+
+def planned(value: Value, block: Json) -> Value:
+    """What a provider would plan for the configured `value`: whatever it computes is unknown until the apply."""
+    if not isinstance(value, dict):
+        return value
+    result = dict(value)
+    for name, attribute in block.get("attributes", {}).items():
+        result[name] = _planned_attribute(value.get(name), attribute)
+    for name, nested in block.get("block_types", {}).items():
+        result[name] = _each(value.get(name), nested["nesting_mode"], nested["block"])
+    return result
+
+
+def _planned_attribute(value: Value, attribute: Json) -> Value:
+    if attribute.get("write_only"):
+        return None  # a provider must never give such a value back
+    if value is None:
+        return UNKNOWN if attribute.get("computed") else None
+    nested = attribute.get("nested_type")
+    return _each(value, nested["nesting_mode"], nested) if nested else value
+
+
+def _each(value: Value, nesting: str, block: Json) -> Value:
+    if isinstance(value, list):
+        return [planned(item, block) for item in value]
+    if nesting == "map" and isinstance(value, dict):
+        return {key: planned(item, block) for key, item in value.items()}
+    return planned(value, block)
+
+
+def applied(value: Value) -> Value:
+    """The planned `value` after an apply that nobody did: what was unknown is null."""
+    if value is UNKNOWN:
+        return None
+    if isinstance(value, list):
+        return [applied(item) for item in value]
+    if isinstance(value, dict):
+        return {key: applied(item) for key, item in value.items()}
+    return value
