@@ -1,0 +1,56 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+  mock_data "aws_region" {
+    defaults = { region = "eu-central-1" }
+  }
+}
+
+variables {
+  name = "slipway-dev"
+}
+
+run "the_key_is_rotated_and_kept_for_a_month" {
+  command = plan
+
+  assert {
+    condition     = aws_kms_key.this.enable_key_rotation && aws_kms_key.this.deletion_window_in_days == 30
+    error_message = "The key must be rotated, and be had back for 30 days."
+  }
+  assert {
+    condition     = aws_kms_alias.this.name == "alias/slipway-dev"
+    error_message = "The alias must be named after the installation."
+  }
+}
+
+run "only_the_account_and_its_logs_may_use_the_key" {
+  command = plan
+
+  assert {
+    condition     = [for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Principal] == [{ AWS = "arn:aws:iam::111111111111:root" }, { Service = "logs.eu-central-1.amazonaws.com" }]
+    error_message = "No other principal may stand in the key's policy."
+  }
+  assert {
+    condition     = jsondecode(aws_kms_key.this.policy).Statement[1].Condition.ArnLike["kms:EncryptionContext:aws:logs:arn"] == "arn:aws:logs:eu-central-1:111111111111:*"
+    error_message = "CloudWatch may use the key for log groups of this account only."
+  }
+}
+
+run "name_over_the_limit" {
+  command = plan
+  variables { name = "slipway-with-a-name-that-leaves-no-room" }
+  expect_failures = [var.name]
+}
+
+run "name_with_capitals" {
+  command = plan
+  variables { name = "Slipway" }
+  expect_failures = [var.name]
+}
+
+run "window_too_short" {
+  command = plan
+  variables { deletion_window_days = 1 }
+  expect_failures = [var.deletion_window_days]
+}
