@@ -27,6 +27,7 @@ resource "azurerm_kubernetes_cluster" "this" {
   dns_prefix          = var.name
   kubernetes_version  = var.kubernetes_version
   sku_tier            = var.sku_tier
+  node_resource_group = "${var.name}-nodes"
 
   automatic_upgrade_channel = "patch"
   node_os_upgrade_channel   = "NodeImage"

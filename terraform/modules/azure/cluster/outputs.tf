@@ -35,3 +35,8 @@ output "secrets_provider_principal_id" {
   description = "Principal of the Key Vault add-on, which mounts secrets into pods."
   value       = azurerm_kubernetes_cluster.this.key_vault_secrets_provider[0].secret_identity[0].object_id
 }
+
+output "node_resource_group_id" {
+  description = "Id of the resource group that AKS makes for nodes and load balancers; the gateway's Private Link service is in it."
+  value       = azurerm_kubernetes_cluster.this.node_resource_group_id
+}

@@ -1,5 +1,5 @@
 # One virtual network with a subnet for each kind of guest. Nothing here has an address of its own in the internet: what
-# leaves goes through one NAT gateway, and what enters is HTTPS to a load balancer, where it is asked for.
+# leaves goes through one NAT gateway, and users come in over Private Link (modules/azure/front-door).
 
 locals {
   subnets = {
@@ -36,6 +36,9 @@ resource "azurerm_subnet" "this" {
   address_prefixes                = [each.value]
   default_outbound_access_enabled = false
 
+  # The gateway's Private Link service takes its address from the nodes' subnet, which Azure allows only without these.
+  private_link_service_network_policies_enabled = each.key != "nodes"
+
   dynamic "delegation" {
     for_each = contains(keys(local.delegations), each.key) ? [local.delegations[each.key]] : []
 
@@ -50,6 +53,7 @@ resource "azurerm_subnet" "this" {
   }
 }
 
+# Without rules of their own: Azure's let the virtual network and the load balancer's probes in, and nobody else.
 resource "azurerm_network_security_group" "this" {
   for_each = local.subnets
 
@@ -57,23 +61,6 @@ resource "azurerm_network_security_group" "this" {
   location            = var.location
   resource_group_name = var.resource_group_name
   tags                = var.tags
-}
-
-# Azure's own rules let the virtual network and the load balancer's probes in, and nobody else.
-resource "azurerm_network_security_rule" "https" {
-  count = var.public_https ? 1 : 0
-
-  name                        = "https-from-the-internet"
-  resource_group_name         = var.resource_group_name
-  network_security_group_name = azurerm_network_security_group.this["nodes"].name
-  priority                    = 100
-  direction                   = "Inbound"
-  access                      = "Allow"
-  protocol                    = "Tcp"
-  source_address_prefix       = "Internet"
-  source_port_range           = "*"
-  destination_address_prefix  = "*"
-  destination_port_range      = "443"
 }
 
 resource "azurerm_subnet_network_security_group_association" "this" {

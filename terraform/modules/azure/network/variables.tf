@@ -44,13 +44,6 @@ variable "cidr" {
   }
 }
 
-variable "public_https" {
-  description = "Lets HTTPS from the internet reach load balancers in front of the nodes. False: private networks only."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
 variable "tags" {
   description = "Tags of everything made here."
   type        = map(string)

@@ -1,0 +1,102 @@
+variable "name" {
+  description = "Name of the profile and prefix of the names beside it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]([-a-z0-9]{0,38}[a-z0-9])$", var.name))
+    error_message = "name must be 2 to 40 characters: lower-case letters, digits and hyphens, a letter first and no hyphen last."
+  }
+}
+
+variable "resource_group_name" {
+  description = "Resource group that holds everything made here."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[-A-Za-z0-9_.()]{0,89}[-A-Za-z0-9_()]$", var.resource_group_name))
+    error_message = "resource_group_name must be 1 to 90 letters, digits, dots, hyphens, underscores and brackets, and must not end in a dot."
+  }
+}
+
+variable "hostname" {
+  description = "Name at which users reach the gateway, below the zone: agents.example.com."
+  type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$", var.hostname)) && length(var.hostname) <= 64
+    error_message = "hostname must be a full DNS name in lower case of at most 64 characters, which is the limit of a managed certificate."
+  }
+
+  validation {
+    condition     = endswith(var.hostname, ".${var.zone_name}")
+    error_message = "hostname must be below the zone zone_name, for example agents.example.com in the zone example.com; the zone's own name cannot be a CNAME."
+  }
+}
+
+variable "zone_id" {
+  description = "Id of the DNS zone: an output of the dns module."
+  type        = string
+}
+
+variable "zone_name" {
+  description = "Name of the DNS zone: an output of the dns module."
+  type        = string
+}
+
+variable "zone_resource_group_name" {
+  description = "Resource group of the DNS zone, if it is another one."
+  type        = string
+  default     = null
+}
+
+variable "private_link_service_id" {
+  description = "Id of the Private Link service in front of the gateway's Service. AKS makes it when the chart is installed with the annotations of modules/azure/platform."
+  type        = string
+
+  validation {
+    condition     = can(regex("/providers/Microsoft.Network/privateLinkServices/[^/]+$", var.private_link_service_id))
+    error_message = "private_link_service_id must end in /providers/Microsoft.Network/privateLinkServices/NAME."
+  }
+}
+
+variable "private_link_location" {
+  description = "Region in which Front Door reaches into Private Link: the origin's own where Front Door offers it, else the nearest."
+  type        = string
+
+  validation {
+    condition = contains([
+      "australiaeast", "brazilsouth", "canadacentral", "centralindia", "centralus", "eastasia", "eastus", "eastus2",
+      "francecentral", "germanywestcentral", "japaneast", "koreacentral", "northeurope", "norwayeast", "southafricanorth",
+      "southcentralus", "swedencentral", "uksouth", "westeurope", "westus2", "westus3",
+    ], var.private_link_location)
+    error_message = "private_link_location must be a region in which Front Door offers Private Link; take the nearest, for example westeurope or eastus2."
+  }
+}
+
+variable "firewall_mode" {
+  description = "Prevention blocks what the firewall's rules find; Detection only logs it."
+  type        = string
+  default     = "Prevention"
+
+  validation {
+    condition     = contains(["Prevention", "Detection"], var.firewall_mode)
+    error_message = "firewall_mode must be Prevention or Detection."
+  }
+}
+
+variable "requests_per_minute" {
+  description = "Requests of one client address in a minute before it is refused with 429."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.requests_per_minute >= 10
+    error_message = "requests_per_minute must be 10 or more."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything made here."
+  type        = map(string)
+  default     = {}
+}

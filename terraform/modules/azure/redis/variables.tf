@@ -1,0 +1,78 @@
+variable "name" {
+  description = "Name of the cache and prefix of the names beside it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]([-a-z0-9]{0,38}[a-z0-9])$", var.name))
+    error_message = "name must be 2 to 40 characters: lower-case letters, digits and hyphens, a letter first and no hyphen last."
+  }
+}
+
+variable "resource_group_name" {
+  description = "Resource group that holds everything made here."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[-A-Za-z0-9_.()]{0,89}[-A-Za-z0-9_()]$", var.resource_group_name))
+    error_message = "resource_group_name must be 1 to 90 letters, digits, dots, hyphens, underscores and brackets, and must not end in a dot."
+  }
+}
+
+variable "location" {
+  description = "Azure region with availability zones, by its short name."
+  type        = string
+
+  validation {
+    condition = contains([
+      "australiaeast", "brazilsouth", "canadacentral", "centralindia", "centralus", "eastasia", "eastus", "eastus2",
+      "francecentral", "germanywestcentral", "italynorth", "japaneast", "koreacentral", "mexicocentral", "northeurope",
+      "norwayeast", "polandcentral", "southafricanorth", "southcentralus", "southeastasia", "spaincentral", "swedencentral",
+      "switzerlandnorth", "uaenorth", "uksouth", "westeurope", "westus2", "westus3",
+    ], var.location)
+    error_message = "location must be the short name of a region with availability zones, for example westeurope, northeurope or eastus2."
+  }
+}
+
+variable "subnet_id" {
+  description = "Id of the subnet for the private endpoint: an output of the network module."
+  type        = string
+
+  validation {
+    condition     = can(regex("/virtualNetworks/[^/]+/subnets/[^/]+$", var.subnet_id))
+    error_message = "subnet_id must be the id of a subnet (.../virtualNetworks/NAME/subnets/NAME): write module.network.endpoints_subnet_id."
+  }
+}
+
+variable "virtual_network_id" {
+  description = "Id of the virtual network that resolves the private address."
+  type        = string
+
+  validation {
+    condition     = can(regex("/virtualNetworks/[^/]+$", var.virtual_network_id))
+    error_message = "virtual_network_id must be the id of a virtual network (.../virtualNetworks/NAME): write module.network.virtual_network_id."
+  }
+}
+
+variable "sku_name" {
+  description = "Size: Balanced_B0 (0.5 GB) to Balanced_B1000, or MemoryOptimized_..., ComputeOptimized_..."
+  type        = string
+  default     = "Balanced_B1"
+
+  validation {
+    condition     = can(regex("^(Balanced_B|MemoryOptimized_M|ComputeOptimized_X)[0-9]+$", var.sku_name))
+    error_message = "sku_name must be a size of Azure Managed Redis, for example Balanced_B1; Basic, Standard and Premium belong to the older Azure Cache for Redis."
+  }
+}
+
+variable "high_availability" {
+  description = "Keeps a replica; doubles the price."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything made here."
+  type        = map(string)
+  default     = {}
+}
