@@ -1,0 +1,148 @@
+mock_provider "google" {}
+
+variables {
+  project_id    = "example-project"
+  region        = "europe-west4"
+  name          = "slipway-dev"
+  image         = "europe-west4-docker.pkg.dev/example-project/slipway-dev/runtime-chroma:1.0"
+  proxy_image   = "europe-west4-docker.pkg.dev/example-project/slipway-dev/nginx-unprivileged:1.29"
+  network_id    = "projects/example-project/global/networks/slipway-dev"
+  subnetwork_id = "projects/example-project/regions/europe-west4/subnetworks/slipway-dev-cluster"
+  manifests     = { "agent.yaml" = "apiVersion: slipway.dev/v1alpha1\nkind: Agent\n" }
+}
+
+run "one_instance_behind_iam" {
+  command = plan
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].scaling[0].min_instance_count == 1 && google_cloud_run_v2_service.this.template[0].scaling[0].max_instance_count == 1
+    error_message = "One process holds the data, so there must be exactly one."
+  }
+  assert {
+    condition     = google_cloud_run_v2_service.this.invoker_iam_disabled == false && length(google_cloud_run_v2_service_iam_member.invokers) == 0
+    error_message = "IAM must ask, and let in nobody who is not named."
+  }
+  assert {
+    condition     = google_cloud_run_v2_service.this.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
+    error_message = "Requests must come from the VPC unless told otherwise."
+  }
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].vpc_access[0].egress == "ALL_TRAFFIC"
+    error_message = "What leaves must go through the VPC."
+  }
+  assert {
+    condition     = [for container in google_cloud_run_v2_service.this.template[0].containers : container.name if length(container.ports) > 0] == ["proxy"]
+    error_message = "Only the proxy may take requests."
+  }
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].containers[1].args == tolist(["dev", "--file", "/srv/slipway", "--port", "8081", "--data", "/tmp/slipway"])
+    error_message = "The runtime must serve the mounted folder on the port that the proxy asks."
+  }
+  assert {
+    condition     = strcontains(google_storage_bucket_object.proxy.content, "proxy_pass http://127.0.0.1:8081;") && strcontains(google_storage_bucket_object.proxy.content, "proxy_set_header Host 127.0.0.1;") && strcontains(google_storage_bucket_object.proxy.content, "listen 8080;")
+    error_message = "The proxy must hand requests over by the name that slipway dev takes."
+  }
+  assert {
+    condition     = google_storage_bucket.manifests.public_access_prevention == "enforced" && google_storage_bucket_iam_member.manifests.role == "roles/storage.objectViewer"
+    error_message = "Manifests must not be public, and the instance must not change them."
+  }
+}
+
+run "a_team_may_ask" {
+  command = plan
+  variables { invokers = { team = "group:team@example.com" } }
+  assert {
+    condition     = google_cloud_run_v2_service_iam_member.invokers["team"].role == "roles/run.invoker"
+    error_message = "Who is named must be able to ask, and no more."
+  }
+}
+
+run "the_public_may_not" {
+  command = plan
+  variables { invokers = { everybody = "allUsers" } }
+  expect_failures = [var.invokers]
+}
+
+run "no_manifest" {
+  command = plan
+  variables { manifests = {} }
+  expect_failures = [var.manifests]
+}
+
+run "a_file_that_is_not_read" {
+  command = plan
+  variables { manifests = { "agent.txt" = "apiVersion: slipway.dev/v1alpha1" } }
+  expect_failures = [var.manifests]
+}
+
+run "a_file_without_manifests" {
+  command = plan
+  variables { manifests = { "values.yaml" = "image: {tag: 1}" } }
+  expect_failures = [var.manifests]
+}
+
+run "an_image_that_moves" {
+  command = plan
+  variables { image = "europe-west4-docker.pkg.dev/example-project/slipway-dev/runtime:latest" }
+  expect_failures = [var.image]
+}
+
+run "a_proxy_without_a_registry" {
+  command = plan
+  variables { proxy_image = "nginx" }
+  expect_failures = [var.proxy_image]
+}
+
+run "network_missing" {
+  command = plan
+  variables { network_id = "" }
+  expect_failures = [var.network_id]
+}
+
+run "subnetwork_missing" {
+  command = plan
+  variables { subnetwork_id = "" }
+  expect_failures = [var.subnetwork_id]
+}
+
+run "name_over_the_limit" {
+  command = plan
+  variables { name = "slipway-for-the-whole-team" }
+  expect_failures = [var.name]
+}
+
+run "another_clouds_region" {
+  command = plan
+  variables { region = "us-east-1" }
+  expect_failures = [var.region]
+}
+
+run "a_way_in_that_is_none" {
+  command = plan
+  variables { ingress = "all" }
+  expect_failures = [var.ingress]
+}
+
+run "three_processors" {
+  command = plan
+  variables { cpu = 3 }
+  expect_failures = [var.cpu]
+}
+
+run "memory_for_no_model" {
+  command = plan
+  variables { memory_gb = 0.5 }
+  expect_failures = [var.memory_gb]
+}
+
+run "more_at_a_time_than_cloud_run_sends" {
+  command = plan
+  variables { concurrency = 5000 }
+  expect_failures = [var.concurrency]
+}
+
+run "longer_than_cloud_run_allows" {
+  command = plan
+  variables { request_timeout_seconds = 86400 }
+  expect_failures = [var.request_timeout_seconds]
+}

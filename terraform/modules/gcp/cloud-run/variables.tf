@@ -1,0 +1,156 @@
+variable "project_id" {
+  description = "Google Cloud project that holds the service."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "Write the project's id (6 to 30 lower-case letters, digits and hyphens), not its name or number."
+  }
+}
+
+variable "region" {
+  description = "Region of the service and of the bucket with the manifests."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "Write a Google Cloud region such as europe-west4: no zone (europe-west4-a) and no other cloud's region (eu-west-1)."
+  }
+}
+
+variable "name" {
+  description = "Name of the service, and prefix of its service account and bucket."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
+    error_message = "Write 3 to 20 lower-case letters, digits and hyphens, beginning with a letter: a bucket's name takes 63 with project and suffix."
+  }
+}
+
+variable "image" {
+  description = "Slipway's runtime image with Chroma in it, by tag or digest: see the README."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9.-]+(:[0-9]+)?/.+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.image)) && !endswith(var.image, ":latest")
+    error_message = "Write the image with its registry and a tag that stays, for example europe-west4-docker.pkg.dev/PROJECT/slipway/runtime:1.0. latest is refused."
+  }
+}
+
+variable "proxy_image" {
+  description = "nginx, from a registry that Cloud Run may pull from, for example nginxinc/nginx-unprivileged copied to your own."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9.-]+(:[0-9]+)?/.+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.proxy_image)) && !endswith(var.proxy_image, ":latest")
+    error_message = "Write the image with its registry and a tag that stays, for example europe-west4-docker.pkg.dev/PROJECT/slipway/nginx-unprivileged:1.29. latest is refused."
+  }
+}
+
+variable "manifests" {
+  description = "The folder of manifests: file names and their text, for example {for name in fileset(\"agents\", \"*.yaml\") : name => file(\"agents/$${name}\")}."
+  type        = map(string)
+
+  validation {
+    condition     = length(var.manifests) > 0 && alltrue([for name in keys(var.manifests) : can(regex("^[A-Za-z0-9._-]+[.](yaml|yml|json)$", name))])
+    error_message = "Give at least one file, and name files without folders, ending in .yaml, .yml or .json: `slipway dev` reads no others."
+  }
+
+  validation {
+    condition     = alltrue([for text in values(var.manifests) : can(regex("slipway[.]dev/", text)) || can(regex("kind: *[\"']?(ConfigMap|Secret|Namespace)", text)) || can(jsondecode(text))])
+    error_message = "Each file must hold manifests of Slipway (apiVersion: slipway.dev/...) or the ConfigMaps and Secrets that they name."
+  }
+}
+
+variable "network_id" {
+  description = "VPC through which everything that leaves the instance goes: output network_id of gcp/network."
+  type        = string
+
+  validation {
+    condition     = length(var.network_id) > 0
+    error_message = "Name a VPC: what leaves the instance goes through its NAT and firewall. gcp/network makes one."
+  }
+}
+
+variable "subnetwork_id" {
+  description = "Subnetwork in the service's region: output subnetwork_id of gcp/network."
+  type        = string
+
+  validation {
+    condition     = length(var.subnetwork_id) > 0
+    error_message = "Name a subnetwork of the VPC in the service's region. gcp/network makes one."
+  }
+}
+
+variable "invokers" {
+  description = "Who may ask, by a name of your choice, as IAM members. The single container asks for no API key, so nobody else must reach it."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for member in values(var.invokers) : can(regex("^(serviceAccount|user|group|domain|principal|principalSet):", member))])
+    error_message = "Write IAM members such as {team = \"group:team@example.com\"}. allUsers and allAuthenticatedUsers are refused: this form asks for no API key."
+  }
+}
+
+variable "ingress" {
+  description = "From where requests are taken: inside the VPC, from a load balancer too, or from everywhere. IAM asks in all cases."
+  type        = string
+  default     = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+
+  validation {
+    condition     = contains(["INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_ALL"], var.ingress)
+    error_message = "Write INGRESS_TRAFFIC_INTERNAL_ONLY, INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER or INGRESS_TRAFFIC_ALL."
+  }
+}
+
+variable "cpu" {
+  description = "Processors of the runtime."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = contains([1, 2, 4, 8], var.cpu)
+    error_message = "Write 1, 2, 4 or 8: Cloud Run has no others."
+  }
+}
+
+variable "memory_gb" {
+  description = "Memory of the runtime in GiB. Sessions and vectors are in it as well: Cloud Run's file system is memory."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.memory_gb >= 1 && var.memory_gb <= 32 && floor(var.memory_gb) == var.memory_gb
+    error_message = "Write a whole number of GiB from 1 to 32: the embedding model alone takes half of one."
+  }
+}
+
+variable "concurrency" {
+  description = "Requests at a time. The one instance refuses more."
+  type        = number
+  default     = 80
+
+  validation {
+    condition     = var.concurrency >= 1 && var.concurrency <= 1000
+    error_message = "Write 1 to 1000, the most that Cloud Run sends to one instance."
+  }
+}
+
+variable "request_timeout_seconds" {
+  description = "Seconds after which a streamed answer is cut."
+  type        = number
+  default     = 3600
+
+  validation {
+    condition     = var.request_timeout_seconds >= 30 && var.request_timeout_seconds <= 3600
+    error_message = "Write 30 to 3600 seconds, the most that Cloud Run allows."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Whether Terraform refuses to delete the service and a bucket with manifests in it."
+  type        = bool
+  default     = true
+}

@@ -1,0 +1,110 @@
+mock_provider "google" {}
+
+variables {
+  project_id    = "example-project"
+  region        = "europe-west4"
+  name          = "slipway-dev"
+  network_id    = "projects/example-project/global/networks/slipway-dev"
+  subnetwork_id = "projects/example-project/regions/europe-west4/subnetworks/slipway-dev-cluster"
+}
+
+run "fits_the_embeddings_and_is_private" {
+  command = plan
+
+  assert {
+    condition     = google_vertex_ai_index.this.metadata[0].config[0].dimensions == 384 && google_vertex_ai_index.this.metadata[0].config[0].distance_measure_type == "COSINE_DISTANCE"
+    error_message = "The index must fit MiniLM: 384 dimensions, cosine."
+  }
+  assert {
+    condition     = google_vertex_ai_index_endpoint.this.public_endpoint_enabled == false && google_vertex_ai_index_endpoint.this.private_service_connect_config[0].project_allowlist == tolist(["example-project"])
+    error_message = "The endpoint must be private, for this project alone."
+  }
+  assert {
+    condition     = length(google_compute_forwarding_rule.this) == 1
+    error_message = "The VPC needs a way to the endpoint."
+  }
+  assert {
+    condition     = google_vertex_ai_index_endpoint_deployed_index.this.deployed_index_id == "slipway_dev"
+    error_message = "Vertex AI refuses hyphens in the id of a deployed index."
+  }
+  assert {
+    condition     = google_vertex_ai_index_endpoint_deployed_index.this.enable_access_logging == false
+    error_message = "What people ask must not be logged."
+  }
+}
+
+run "public_where_it_is_meant" {
+  command = plan
+  variables {
+    allow_public  = true
+    network_id    = null
+    subnetwork_id = null
+  }
+  assert {
+    condition     = google_vertex_ai_index_endpoint.this.public_endpoint_enabled && length(google_compute_address.this) == 0
+    error_message = "A public endpoint has no address in a VPC."
+  }
+}
+
+run "dimension_that_does_not_fit" {
+  command = plan
+  variables { dimensions = 768 }
+  expect_failures = [var.dimensions]
+}
+
+run "network_missing" {
+  command = plan
+  variables { network_id = null }
+  expect_failures = [var.network_id]
+}
+
+run "subnetwork_missing" {
+  command = plan
+  variables { subnetwork_id = null }
+  expect_failures = [var.subnetwork_id]
+}
+
+run "region_without_the_service" {
+  command = plan
+  variables { region = "europe-west12" }
+  expect_failures = [var.region]
+}
+
+run "fewer_at_most_than_at_least" {
+  command = plan
+  variables {
+    min_replicas = 3
+    max_replicas = 2
+  }
+  expect_failures = [var.max_replicas]
+}
+
+run "no_replica" {
+  command = plan
+  variables { min_replicas = 0 }
+  expect_failures = [var.min_replicas]
+}
+
+run "machine_that_serves_no_index" {
+  command = plan
+  variables { machine_type = "e2-micro" }
+  expect_failures = [var.machine_type]
+}
+
+run "too_few_neighbours" {
+  command = plan
+  variables { approximate_neighbors = 1 }
+  expect_failures = [var.approximate_neighbors]
+}
+
+run "everybody_may_not_search" {
+  command = plan
+  variables { users = { everybody = "allUsers" } }
+  expect_failures = [var.users]
+}
+
+run "name_over_the_limit" {
+  command = plan
+  variables { name = "slipway-with-a-name-that-leaves-no-room-for-the-addresses-suffix" }
+  expect_failures = [var.name]
+}
