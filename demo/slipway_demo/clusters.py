@@ -71,7 +71,7 @@ class Devcluster:
 
     def kube(self) -> Kube:
         config = f"--kubeconfig={settings.cluster(self.name).kubeconfig}"
-        return Kube((str(lifecycle.kubectl_binary()), config), (_helm(), config))
+        return Kube((str(lifecycle.kubectl_binary()), config), (helm(), config))
 
     def builder(self) -> Builder:
         return Buildah()
@@ -117,7 +117,7 @@ class Given:
             )
 
     def kube(self) -> Kube:
-        return Kube((_kubectl(), f"--context={self.context}"), (_helm(), f"--kube-context={self.context}"))
+        return Kube((_kubectl(), f"--context={self.context}"), (helm(), f"--kube-context={self.context}"))
 
     def builder(self) -> Builder:
         return builders.choose()
@@ -156,7 +156,7 @@ class Kind:
 
     def kube(self) -> Kube:
         context = f"kind-{KIND_CLUSTER}"
-        return Kube((_kubectl(), f"--context={context}"), (_helm(), f"--kube-context={context}"))
+        return Kube((_kubectl(), f"--context={context}"), (helm(), f"--kube-context={context}"))
 
     def builder(self) -> Builder:
         return Docker()
@@ -195,5 +195,6 @@ def _kubectl() -> str:
     return shutil.which("kubectl") or str(lifecycle.kubectl_binary())
 
 
-def _helm() -> str:
+def helm() -> str:
+    """The helm program: the machine's, or one built from its Go module."""
     return shutil.which("helm") or str(binaries.ensure(recipes.HELM))

@@ -1,4 +1,4 @@
-"""The images' SBOMs beside their archives, as `make sbom` writes them."""
+"""The images' SBOMs beside their archives, as `make images` writes them."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ def of_images(folder: Path) -> Outcome:
     """Whether each image's archive has an SBOM that names packages; NotDone where no images were written."""
     archives = sorted(folder.glob("*.oci.tar"))
     if not archives:
-        return NotDone(SCAN, f"no images in {folder.name}/", "make sbom, which builds them; then make audit again")
+        return NotDone(SCAN, f"no images in {folder.name}/", "make images, then make audit again")
     found, components = [], 0
     for archive in archives:
         name = archive.name.removesuffix(".oci.tar")
@@ -21,6 +21,6 @@ def of_images(folder: Path) -> Outcome:
         components += count
         if not count:
             found.append(
-                Finding("no-sbom", sbom.name, 0, f"the image {name} has no SBOM, or one without parts: make sbom")
+                Finding("no-sbom", sbom.name, 0, f"the image {name} has no SBOM, or one without parts: make images")
             )
     return Report(SCAN, f"{len(archives)} images, {components} parts", tuple(found))

@@ -65,6 +65,13 @@ def test_inputs_are_what_the_dockerfile_copies() -> None:
         assert all((ROOT / name).exists() for name in image.inputs)
 
 
+def test_every_image_says_what_it_is() -> None:
+    for image in IMAGES:
+        stage = (ROOT / "Dockerfile").read_text().split(f"AS {image.name}\n")[1].split("\nFROM ")[0]
+        for label in ("title", "description", "licenses"):
+            assert f'org.opencontainers.image.{label}="' in stage, (image.name, label)
+
+
 def _copied(target: str) -> Iterator[str]:
     """What a target and the stages it is made of copy from the repository."""
     stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
