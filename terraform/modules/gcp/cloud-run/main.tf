@@ -35,29 +35,25 @@ resource "google_storage_bucket_object" "manifests" {
   content  = each.value
 }
 
-# `slipway dev` listens on the loopback interface and refuses requests by another name than its own, because it asks for
-# no API key. IAM asks instead, in front of the instance, and this proxy hands over what IAM let in.
-resource "google_storage_bucket_object" "proxy" {
-  bucket  = google_storage_bucket.manifests.name
-  name    = "nginx.conf"
-  content = local.proxy_config
+# Callers' keys, as hashes. The file is the gateway's own keys.json.
+module "keys" {
+  source              = "../secrets"
+  project_id          = var.project_id
+  region              = var.region
+  name                = var.name
+  secrets             = { api-keys = jsonencode({ keys = var.api_keys }) }
+  readers             = { service = { secret = "api-keys", member = local.member } }
+  deletion_protection = var.deletion_protection
 }
 
 resource "google_storage_bucket_iam_member" "manifests" {
   bucket = google_storage_bucket.manifests.name
   role   = "roles/storage.objectViewer"
-  member = "serviceAccount:${google_service_account.this.email}"
+  member = local.member
 }
 
 locals {
-  runtime_port = 8081
-  proxy_port   = 8080
-  folder       = "/srv/slipway"
-  proxy_config = templatefile("${path.module}/nginx.conf.tftpl", {
-    listen  = local.proxy_port
-    runtime = local.runtime_port
-    timeout = var.request_timeout_seconds
-  })
+  member = "serviceAccount:${google_service_account.this.email}"
 }
 
 resource "google_cloud_run_v2_service" "this" {
@@ -76,7 +72,7 @@ resource "google_cloud_run_v2_service" "this" {
 
     # A mounted bucket tells nobody that a file changed: new manifests are a new revision.
     annotations = {
-      "slipway.dev/manifests" = sha256(jsonencode([var.manifests, local.proxy_config]))
+      "slipway.dev/manifests" = sha256(jsonencode(var.manifests))
     }
 
     # One process holds sessions and vectors, so there is one instance, always.
@@ -103,22 +99,34 @@ resource "google_cloud_run_v2_service" "this" {
       }
     }
 
+    volumes {
+      name = "keys"
+
+      secret {
+        secret = module.keys.secret_ids["api-keys"]
+
+        items {
+          path    = "keys.json"
+          version = module.keys.versions["api-keys"]
+        }
+      }
+    }
+
+    # The image's own arguments: --file=/manifests --keys=/keys/keys.json --data=/data, port 8080.
     containers {
-      name    = "proxy"
-      image   = var.proxy_image
-      command = ["nginx"]
-      args    = ["-c", "${local.folder}/nginx.conf", "-g", "daemon off;"]
+      name  = "slipway"
+      image = var.image
 
       ports {
-        container_port = local.proxy_port
+        container_port = 8080
       }
 
       resources {
-        limits   = { cpu = "1", memory = "256Mi" }
-        cpu_idle = false
+        limits   = { cpu = tostring(var.cpu), memory = "${var.memory_gb}Gi" }
+        cpu_idle = false # documents are read between requests, too
       }
 
-      # Through to the runtime: the instance is ready when its indexes are built.
+      # Ready when its indexes are built.
       startup_probe {
         period_seconds    = 5
         timeout_seconds   = 4
@@ -126,7 +134,7 @@ resource "google_cloud_run_v2_service" "this" {
 
         http_get {
           path = "/readyz"
-          port = local.proxy_port
+          port = 8080
         }
       }
 
@@ -137,29 +145,18 @@ resource "google_cloud_run_v2_service" "this" {
 
         http_get {
           path = "/livez"
-          port = local.proxy_port
+          port = 8080
         }
       }
 
       volume_mounts {
         name       = "manifests"
-        mount_path = local.folder
-      }
-    }
-
-    containers {
-      name  = "slipway"
-      image = var.image
-      args  = ["dev", "--file", local.folder, "--port", tostring(local.runtime_port), "--data", "/tmp/slipway"]
-
-      resources {
-        limits   = { cpu = tostring(var.cpu), memory = "${var.memory_gb}Gi" }
-        cpu_idle = false # documents are read between requests, too
+        mount_path = "/manifests"
       }
 
       volume_mounts {
-        name       = "manifests"
-        mount_path = local.folder
+        name       = "keys"
+        mount_path = "/keys"
       }
     }
   }
@@ -167,12 +164,12 @@ resource "google_cloud_run_v2_service" "this" {
   depends_on = [
     google_storage_bucket_iam_member.manifests,
     google_storage_bucket_object.manifests,
-    google_storage_bucket_object.proxy,
+    module.keys,
   ]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "invokers" {
-  for_each = var.invokers
+  for_each = var.allow_public ? merge(var.invokers, { public = "allUsers" }) : var.invokers
   project  = var.project_id
   location = var.region
   name     = google_cloud_run_v2_service.this.name

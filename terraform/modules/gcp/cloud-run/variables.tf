@@ -29,22 +29,27 @@ variable "name" {
 }
 
 variable "image" {
-  description = "Slipway's runtime image with Chroma in it, by tag or digest: see the README."
+  description = "Slipway's image standalone, by tag or digest."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z0-9.-]+(:[0-9]+)?/.+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.image)) && !endswith(var.image, ":latest")
-    error_message = "Write the image with its registry and a tag that stays, for example europe-west4-docker.pkg.dev/PROJECT/slipway/runtime:1.0. latest is refused."
+    error_message = "Write the image with its registry and a tag that stays, for example europe-west4-docker.pkg.dev/PROJECT/slipway/standalone:1.0. latest is refused."
   }
 }
 
-variable "proxy_image" {
-  description = "nginx, from a registry that Cloud Run may pull from, for example nginxinc/nginx-unprivileged copied to your own."
-  type        = string
+variable "api_keys" {
+  description = "Callers: what `slipway keys new NAME` prints on standard error. Hashes, never keys."
+  type        = list(object({ name = string, sha256 = string }))
 
   validation {
-    condition     = can(regex("^[a-z0-9.-]+(:[0-9]+)?/.+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.proxy_image)) && !endswith(var.proxy_image, ":latest")
-    error_message = "Write the image with its registry and a tag that stays, for example europe-west4-docker.pkg.dev/PROJECT/slipway/nginx-unprivileged:1.29. latest is refused."
+    condition     = length(var.api_keys) > 0
+    error_message = "Give at least one key, made with `slipway keys new NAME`: without one, nobody could ask."
+  }
+
+  validation {
+    condition     = alltrue([for key in var.api_keys : can(regex("^[0-9a-f]{64}$", key.sha256))])
+    error_message = "Each sha256 must be the 64 hexadecimal digits that `slipway keys new NAME` prints; never write the key itself."
   }
 }
 
@@ -58,8 +63,8 @@ variable "manifests" {
   }
 
   validation {
-    condition     = alltrue([for text in values(var.manifests) : can(regex("slipway[.]dev/", text)) || can(regex("kind: *[\"']?(ConfigMap|Secret|Namespace)", text)) || can(jsondecode(text))])
-    error_message = "Each file must hold manifests of Slipway (apiVersion: slipway.dev/...) or the ConfigMaps and Secrets that they name."
+    condition     = alltrue([for text in values(var.manifests) : !can(regex("(?m)^kind: *[\"']?Secret[\"']? *$", text))])
+    error_message = "A Secret must not lie in the bucket: leave it out of the manifests."
   }
 }
 
@@ -84,18 +89,24 @@ variable "subnetwork_id" {
 }
 
 variable "invokers" {
-  description = "Who may ask, by a name of your choice, as IAM members. The single container asks for no API key, so nobody else must reach it."
+  description = "Who may send requests, by a name of your choice, as IAM members. They show an API key as well."
   type        = map(string)
   default     = {}
 
   validation {
     condition     = alltrue([for member in values(var.invokers) : can(regex("^(serviceAccount|user|group|domain|principal|principalSet):", member))])
-    error_message = "Write IAM members such as {team = \"group:team@example.com\"}. allUsers and allAuthenticatedUsers are refused: this form asks for no API key."
+    error_message = "Write IAM members such as {team = \"group:team@example.com\"}. Everybody is asked for with allow_public = true."
   }
 }
 
+variable "allow_public" {
+  description = "Whether IAM lets everybody send requests, so that the API key alone decides."
+  type        = bool
+  default     = false
+}
+
 variable "ingress" {
-  description = "From where requests are taken: inside the VPC, from a load balancer too, or from everywhere. IAM asks in all cases."
+  description = "From where requests are taken: inside the VPC, from a load balancer too, or from everywhere. IAM decides besides, unless allow_public."
   type        = string
   default     = "INGRESS_TRAFFIC_INTERNAL_ONLY"
 

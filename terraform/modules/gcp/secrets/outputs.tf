@@ -3,7 +3,7 @@ output "secret_ids" {
   value       = { for name, secret in google_secret_manager_secret.this : name => secret.secret_id }
 }
 
-output "version_names" {
-  description = "The newest versions' full names, by the names in secrets. They change with what is in the secret."
-  value       = { for name, version in google_secret_manager_secret_version.this : name => version.name }
+output "versions" {
+  description = "Numbers of the newest versions, by the names in secrets. They change with what is in the secret."
+  value       = { for name, version in google_secret_manager_secret_version.this : name => version.version }
 }

@@ -4,8 +4,8 @@ variables {
   project_id    = "example-project"
   region        = "europe-west4"
   name          = "slipway-dev"
-  image         = "europe-west4-docker.pkg.dev/example-project/slipway-dev/runtime-chroma:1.0"
-  proxy_image   = "europe-west4-docker.pkg.dev/example-project/slipway-dev/nginx-unprivileged:1.29"
+  image         = "europe-west4-docker.pkg.dev/example-project/slipway-dev/standalone:1.0"
+  api_keys      = [{ name = "alice", sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae" }]
   network_id    = "projects/example-project/global/networks/slipway-dev"
   subnetwork_id = "projects/example-project/regions/europe-west4/subnetworks/slipway-dev-cluster"
   manifests     = { "agent.yaml" = "apiVersion: slipway.dev/v1alpha1\nkind: Agent\n" }
@@ -31,16 +31,12 @@ run "one_instance_behind_iam" {
     error_message = "What leaves must go through the VPC."
   }
   assert {
-    condition     = [for container in google_cloud_run_v2_service.this.template[0].containers : container.name if length(container.ports) > 0] == ["proxy"]
-    error_message = "Only the proxy may take requests."
+    condition     = { for mount in google_cloud_run_v2_service.this.template[0].containers[0].volume_mounts : mount.name => mount.mount_path } == { manifests = "/manifests", keys = "/keys" }
+    error_message = "Manifests and keys must lie where the image looks for them."
   }
   assert {
-    condition     = google_cloud_run_v2_service.this.template[0].containers[1].args == tolist(["dev", "--file", "/srv/slipway", "--port", "8081", "--data", "/tmp/slipway"])
-    error_message = "The runtime must serve the mounted folder on the port that the proxy asks."
-  }
-  assert {
-    condition     = strcontains(google_storage_bucket_object.proxy.content, "proxy_pass http://127.0.0.1:8081;") && strcontains(google_storage_bucket_object.proxy.content, "proxy_set_header Host 127.0.0.1;") && strcontains(google_storage_bucket_object.proxy.content, "listen 8080;")
-    error_message = "The proxy must hand requests over by the name that slipway dev takes."
+    condition     = google_cloud_run_v2_service.this.template[0].containers[0].startup_probe[0].http_get[0].path == "/readyz"
+    error_message = "Requests must wait until the indexes are built."
   }
   assert {
     condition     = google_storage_bucket.manifests.public_access_prevention == "enforced" && google_storage_bucket_iam_member.manifests.role == "roles/storage.objectViewer"
@@ -54,6 +50,15 @@ run "a_team_may_ask" {
   assert {
     condition     = google_cloud_run_v2_service_iam_member.invokers["team"].role == "roles/run.invoker"
     error_message = "Who is named must be able to ask, and no more."
+  }
+}
+
+run "the_public_where_it_is_meant" {
+  command = plan
+  variables { allow_public = true }
+  assert {
+    condition     = google_cloud_run_v2_service_iam_member.invokers["public"].member == "allUsers"
+    error_message = "With allow_public, the API key alone decides."
   }
 }
 
@@ -75,9 +80,9 @@ run "a_file_that_is_not_read" {
   expect_failures = [var.manifests]
 }
 
-run "a_file_without_manifests" {
+run "a_secret_in_the_bucket" {
   command = plan
-  variables { manifests = { "values.yaml" = "image: {tag: 1}" } }
+  variables { manifests = { "agent.yaml" = "apiVersion: v1\nkind: Secret\n" } }
   expect_failures = [var.manifests]
 }
 
@@ -87,10 +92,22 @@ run "an_image_that_moves" {
   expect_failures = [var.image]
 }
 
-run "a_proxy_without_a_registry" {
+run "an_image_without_a_registry" {
   command = plan
-  variables { proxy_image = "nginx" }
-  expect_failures = [var.proxy_image]
+  variables { image = "standalone" }
+  expect_failures = [var.image]
+}
+
+run "nobody_could_ask" {
+  command = plan
+  variables { api_keys = [] }
+  expect_failures = [var.api_keys]
+}
+
+run "a_key_in_place_of_its_hash" {
+  command = plan
+  variables { api_keys = [{ name = "alice", sha256 = "sk-alice" }] }
+  expect_failures = [var.api_keys]
 }
 
 run "network_missing" {

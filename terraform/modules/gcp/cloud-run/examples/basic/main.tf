@@ -17,11 +17,13 @@ module "cloud_run" {
   project_id    = "example-project"
   region        = "europe-west4"
   name          = "slipway-dev"
-  image         = "europe-west4-docker.pkg.dev/example-project/slipway-dev/runtime-chroma:1.0"
-  proxy_image   = "europe-west4-docker.pkg.dev/example-project/slipway-dev/nginx-unprivileged:1.29"
+  image         = "europe-west4-docker.pkg.dev/example-project/slipway-dev/standalone:1.0"
   network_id    = module.network.network_id
   subnetwork_id = module.network.subnetwork_id
   invokers      = { team = "group:team@example.com" }
+
+  # slipway keys new alice
+  api_keys = [{ name = "alice", sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae" }]
 
   manifests = {
     for name in fileset("${path.module}/agents", "*.yaml") : name => file("${path.module}/agents/${name}")
