@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
-# All images of Slipway. Targets: runtime (host, gateway, ingestion: by argument), operator, and for trials chroma and
-# postgres. `.venv/bin/python -m slipway_demo images` builds them with what your machine has; by hand, for example:
+# All images of Slipway. Targets: runtime (host, gateway, ingestion: by argument), operator, standalone (a folder of
+# manifests without a cluster), and for trials chroma and postgres. `.venv/bin/python -m slipway_demo images` builds them
+# with what your machine has; by hand, for example:
 #
 #   docker build --target runtime --build-context model=$HOME/.cache/slipway/models/all-MiniLM-L6-v2 -t runtime:1 .
 #
@@ -26,6 +27,13 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=typ
  && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
       --require-hashes --only-binary :all: -r /tmp/requirements.txt \
  && /opt/venv/bin/python -c "import importlib.util, sys; sys.exit('torch' if importlib.util.find_spec('torch') else 0)"
+
+FROM tools AS standalone-packages
+COPY requirements/standalone.txt /tmp/requirements.txt
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
+    python3 -m venv --without-pip /opt/venv \
+ && PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/tools/bin/pip --python /opt/venv/bin/python install \
+      --require-hashes --only-binary :all: -r /tmp/requirements.txt
 
 FROM tools AS operator-packages
 COPY requirements/operator.txt /tmp/requirements.txt
@@ -78,6 +86,22 @@ LABEL org.opencontainers.image.title="Slipway runtime" \
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/slipway"]
+
+# One container for a folder of manifests, with Chroma and SQLite inside: `slipway dev`, asking callers for API keys.
+FROM base AS standalone
+COPY --from=standalone-packages /opt/venv /opt/venv
+COPY --from=model . /opt/slipway/models/all-MiniLM-L6-v2/
+COPY images/slipway /usr/local/bin/slipway
+COPY --from=runtime-sources /app /app
+ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/tmp SLIPWAY_MODEL_DIR=/opt/slipway/models/all-MiniLM-L6-v2
+LABEL org.opencontainers.image.title="Slipway standalone" \
+      org.opencontainers.image.description="A folder of manifests served by one container" \
+      org.opencontainers.image.licenses="Apache-2.0"
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/usr/local/bin/slipway", "dev", "--host=0.0.0.0", "--data=/data"]
+CMD ["--file=/manifests", "--keys=/keys/keys.json"]
 
 FROM base AS operator
 COPY --from=operator-packages /opt/venv /opt/venv

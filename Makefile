@@ -114,7 +114,7 @@ format: venv ## Put imports and layout in order
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgrade]
 	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
-	for set in runtime operator uv; do \
+	for set in runtime standalone operator uv; do \
 	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
 	for set in audit ragas; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
 	for set in chroma postgres; do \

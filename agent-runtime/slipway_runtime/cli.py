@@ -52,14 +52,18 @@ def ingest() -> None:
 @app.command()
 def dev(
     files: Manifests,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(help="Where it listens.", min=0, max=65535)] = 8080,
     data: Annotated[Path | None, typer.Option(help="Where sessions and indexes are kept.")] = None,
+    host: Annotated[str, typer.Option(help="Address it listens on; others than 127.0.0.1 want --keys.")] = "127.0.0.1",
+    keys: Annotated[
+        Path | None, typer.Option(help="File of API keys, as the gateway in a cluster has it. Open without.")
+    ] = None,
 ) -> None:
     """Serve the agents of manifests here, without a cluster, and reload them when they change."""
     began = time.monotonic()  # what is imported next is part of the wait
-    from slipway_runtime.dev.main import main
+    from slipway_runtime.dev.main import Front, main
 
-    raise typer.Exit(main(files, port=port, data=data, began=began))
+    raise typer.Exit(main(files, front=Front(port, host=host, keys=keys), data=data, began=began))
 
 
 @app.command()

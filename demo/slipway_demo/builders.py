@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -113,8 +113,8 @@ def choose() -> Builder:
     raise DemoError("images are built with docker or buildah, and neither is here: apt-get install buildah, as root")
 
 
-def ensure(builder: Builder) -> dict[str, str]:
-    """Build the images that are missing; returns image name -> tag. Prints each one's size.
+def ensure(builder: Builder, images: Iterable[Image] = IMAGES) -> dict[str, str]:
+    """Build those of the images that are missing; returns image name -> tag. Prints each one's size.
 
     Raises DemoError without the embedding model, and DevclusterError when a build fails.
     """
@@ -122,7 +122,7 @@ def ensure(builder: Builder) -> dict[str, str]:
         raise DemoError("the embedding model is not built yet: make model")
     base, identity = builder.base()
     tags: dict[str, str] = {}
-    for image in IMAGES:
+    for image in images:
         tags[image.name] = tag(image, root=paths.ROOT, model=paths.model_dir(), base=identity)
         reference = local_reference(image.name, tags[image.name])
         if builder.size(reference) is None:

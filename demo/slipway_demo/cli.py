@@ -12,6 +12,7 @@ from devcluster.progress import console
 from devcluster.settings import DEFAULT_NAME
 from slipway_demo import builders, clusters, demo, releases
 from slipway_demo.errors import DemoError
+from slipway_demo.images import ALL
 
 app = typer.Typer(
     help="From an empty machine to an agent answering on real Kubernetes.",
@@ -79,5 +80,5 @@ def publish_chart(registry: Registry, tag: Tag) -> None:
 @app.command()
 def images() -> None:
     """Build the images that are missing and print their names."""
-    for image, tag in builders.ensure(builders.choose()).items():
+    for image, tag in builders.ensure(builders.choose(), ALL).items():
         typer.echo(builders.local_reference(image, tag))

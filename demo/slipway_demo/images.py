@@ -37,6 +37,14 @@ IMAGES = (
     Image("chroma", ("images/chroma", "requirements/chroma.txt")),
     Image("postgres", ("images/postgres", "requirements/postgres.txt")),
 )
+"""What the chart installs."""
+STANDALONE = Image(
+    "standalone",
+    ("images/slipway", "requirements/standalone.txt", "crds/slipway_crds", "agent-runtime/slipway_runtime"),
+    model=True,
+)
+"""What serves manifests where there is no cluster."""
+ALL = (*IMAGES, STANDALONE)
 
 
 def tag(image: Image, *, root: Path, model: Path, base: str) -> str:

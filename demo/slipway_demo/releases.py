@@ -13,6 +13,7 @@ from devcluster.progress import say, step
 from slipway_demo import builders, paths
 from slipway_demo.builders import Builder, is_loopback, local_reference
 from slipway_demo.errors import DemoError
+from slipway_demo.images import ALL
 
 DIGESTS = "digests.json"
 
@@ -24,7 +25,7 @@ def write_archives(builder: Builder, folder: Path, *, syft: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     digests: dict[str, Any] = {}
-    for name, tag in builders.ensure(builder).items():
+    for name, tag in builders.ensure(builder, ALL).items():
         reference, archive = local_reference(name, tag), folder / f"{name}.oci.tar"
         with step(f"writing {archive}"):
             builder.save(reference, archive)
@@ -55,7 +56,7 @@ def publish_images(builder: Builder, registry: str, tag: str, folder: Path, envi
     if found := credentials(environment):
         builder.sign_in(host_of(registry), *found)
     published: dict[str, Any] = {}
-    for name, local in builders.ensure(builder).items():
+    for name, local in builders.ensure(builder, ALL).items():
         with step(f"pushing {registry}/{name}:{tag}"):
             digest = builder.push(local_reference(name, local), f"{registry}/{name}:{tag}")
         published[name] = {"image": f"{registry}/{name}", "tag": tag, "digest": digest}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from slipway_demo.images import IMAGES
+from slipway_demo.images import ALL
 from slipway_demo.paths import ROOT
 
 AGENT_FRAMEWORKS = re.compile(r"langgraph|langchain|llama-index|pydantic-ai|crewai|autogen|openai|anthropic|mcp|a2a")
@@ -31,14 +31,14 @@ def test_the_operator_carries_no_agent_framework_and_no_model() -> None:
     assert found("runtime", MODELS), "and its model's packages"
 
 
-@pytest.mark.parametrize("image", [image.name for image in IMAGES])
+@pytest.mark.parametrize("image", [image.name for image in ALL])
 def test_no_image_carries_torch(image: str) -> None:
     assert packages(image)
     assert found(image, TORCH) == []
 
 
 def test_images_get_packages_from_their_locks_and_from_nowhere_else() -> None:
-    locks = {name for image in IMAGES for name in image.inputs if name.startswith("requirements/")}
+    locks = {name for image in ALL for name in image.inputs if name.startswith("requirements/")}
     assert set(re.findall(r"^COPY (requirements/\S+) /tmp/requirements.txt$", DOCKERFILE, re.MULTILINE)) == locks
     joined = DOCKERFILE.replace("\\\n", " ")
     installs = re.findall(r"\binstall\s[^&\n]*", joined)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_demo.images import IMAGES, Image, tag
+from slipway_demo.images import ALL, Image, tag
 from slipway_demo.paths import ROOT
 
 IMAGE = Image("operator", ("requirements/operator.txt", "operator/slipway_operator"))
@@ -59,14 +59,14 @@ def test_the_model_counts_only_where_it_is_inside(root: Path) -> None:
 
 
 def test_inputs_are_what_the_dockerfile_copies() -> None:
-    for image in IMAGES:
+    for image in ALL:
         copied = set(_copied(image.name))
         assert copied == set(image.inputs), image.name
         assert all((ROOT / name).exists() for name in image.inputs)
 
 
 def test_every_image_says_what_it_is() -> None:
-    for image in IMAGES:
+    for image in ALL:
         stage = (ROOT / "Dockerfile").read_text().split(f"AS {image.name}\n")[1].split("\nFROM ")[0]
         for label in ("title", "description", "licenses"):
             assert f'org.opencontainers.image.{label}="' in stage, (image.name, label)

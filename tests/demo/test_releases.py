@@ -51,7 +51,7 @@ class Registry:
 
 @pytest.fixture
 def builder(monkeypatch: pytest.MonkeyPatch) -> Registry:
-    monkeypatch.setattr(builders, "ensure", lambda _: {"runtime": "abc", "operator": "def"})
+    monkeypatch.setattr(builders, "ensure", lambda _, images: {"runtime": "abc", "operator": "def"})
     return Registry()
 
 

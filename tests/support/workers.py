@@ -17,6 +17,7 @@ GROUPS = {
     "tests/cluster/test_crds.py": "an API server",
     "tests/cluster/test_devcluster.py": "devcluster",
     "tests/devcluster/": "devcluster",
+    "tests/cluster/test_standalone.py": "a container",
     "tests/cluster/test_given_cluster.py": "a given cluster",
     "tests/blackbox/": SECOND,
     "tests/cluster/test_bad_input.py": SECOND,

@@ -1,10 +1,12 @@
 """`slipway dev`: manifests served on the loopback interface, without a cluster, and reloaded when they change.
 
 Gateway and host are the ones of a cluster, on two ports of one process; only routes, stores and secrets come from
-elsewhere. The gateway is open here, since it listens on 127.0.0.1 alone.
+elsewhere. The gateway is open here, since it listens on 127.0.0.1 alone. With a file of API keys it may listen
+elsewhere too: so one container serves a folder of manifests.
 """
 
 import asyncio
+import ipaddress
 import logging
 import os
 import signal
@@ -12,6 +14,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -26,7 +29,8 @@ from slipway_runtime.dev.console import Teller
 from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
-from slipway_runtime.gateway.app import create_app
+from slipway_runtime.gateway.app import Gateway, create_app
+from slipway_runtime.gateway.auth import ApiKeys
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.knowledge.model_files import ModelMissing
@@ -41,6 +45,21 @@ STOP_SECONDS = 3
 """How long open requests may still take after Ctrl-C."""
 
 
+@dataclass(frozen=True)
+class Front:
+    """Where the gateway listens, and whom it lets in."""
+
+    port: int
+    """0 takes any."""
+    host: str = ADDRESS
+    keys: Path | None = None
+    """`keys.json`; None lets everybody in who can reach it."""
+
+
+class InvalidFront(Exception):
+    """The gateway would let in everybody on the network, or nobody; the text says what to do."""
+
+
 class PortTaken(Exception):
     """Something else listens there; the text says what to do."""
 
@@ -49,6 +68,7 @@ CANNOT_START = (
     ManifestError,
     InvalidManifests,
     FolderInUse,
+    InvalidFront,
     PortTaken,
     ModelMissing,
     VectorsUnavailable,
@@ -57,11 +77,10 @@ CANNOT_START = (
 """What a person can mend; each of them says how."""
 
 
-def main(files: Sequence[Path], *, port: int, data: Path | None, began: float | None = None) -> int:
+def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float | None = None) -> int:
     """Serve until Ctrl-C. 0 after that; 1 if it could not begin, with the reason printed.
 
     Args:
-        port: on 127.0.0.1; 0 takes any.
         data: where sessions and indexes are kept; None for a folder of these manifests' own in the user's cache.
         began: when the person pressed Enter, by the monotonic clock; now if not given.
     """
@@ -70,9 +89,10 @@ def main(files: Sequence[Path], *, port: int, data: Path | None, began: float | 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
     flush = configure_tracing("slipway-dev")
     try:
+        check(front)
         manifests = load(files)
         with locked(data or data_folder(files)) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(files, manifests, folder=folder, port=port, teller=teller, began=began))
+            runner.run(_serve(files, manifests, folder=folder, front=front, teller=teller, began=began))
     except CANNOT_START as error:
         teller.error(str(error))
         return 1
@@ -82,31 +102,52 @@ def main(files: Sequence[Path], *, port: int, data: Path | None, began: float | 
 
 
 async def _serve(
-    files: Sequence[Path], manifests: Manifests, *, folder: Path, port: int, teller: Teller, began: float
+    files: Sequence[Path], manifests: Manifests, *, folder: Path, front: Front, teller: Teller, began: float
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     model = Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir())
     delay = float(os.environ.get("SLIPWAY_TEST_DELTA_DELAY") or 0)
-    with bound(port) as front, bound(0) as back:
-        async with open_parts(folder, model=model, delta_delay=delay) as parts:
+    with bound(front.port, host=front.host) as door, bound(0) as back:
+        async with open_parts(folder, model=model, delta_delay=delay, keys=front.keys) as parts:
             driver = LocalDriver(parts, host_url=url_of(back))
             async with (
                 serving(create_host_app(parts.host), back, lifespan=True),
-                serving(this_machine_only(create_app(parts.gateway)), front, lifespan=False),
+                serving(application(parts.gateway, front), door, lifespan=False),
             ):
                 await apply(driver, manifests, teller)
                 tame_garbage_collection()
                 agents = [str(agent) for agent in parts.gateway.routes.agents()]
-                teller.serving(url_of(front), agents, seconds=time.monotonic() - began)
+                teller.serving(url_of(door), agents, seconds=time.monotonic() - began)
                 await follow(files, manifests, driver, teller, stop)
 
 
-def this_machine_only(app: Starlette) -> Starlette:
-    """Refuse requests by another name than this machine's: a web page could otherwise reach an open gateway with one
-    that resolves to 127.0.0.1, and read the answers."""
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"])
+def check(front: Front) -> None:
+    """Refuse to let in everybody on the network, or nobody.
+
+    Raises:
+        InvalidFront: if others can reach the gateway and no keys are asked for, there are no keys, or no such address.
+    """
+    try:
+        address = ipaddress.ip_address(front.host)
+    except ValueError:
+        raise InvalidFront(f"--host {front.host} is no address: write 0.0.0.0 for all interfaces") from None
+    if front.keys is None and not address.is_loopback:
+        raise InvalidFront(
+            f"--host {front.host} can be reached from other machines: give --keys FILE as well, "
+            'with {"keys": [...]} of what `slipway keys new NAME` prints'
+        )
+    if front.keys is not None and (missing := ApiKeys(front.keys).missing()):
+        raise InvalidFront(missing)
+
+
+def application(gateway: Gateway, front: Front) -> Starlette:
+    """The gateway's application. An open one refuses requests by another name than this machine's: a web page could
+    otherwise reach it with one that resolves to 127.0.0.1, and read the answers."""
+    app = create_app(gateway)
+    if front.keys is None:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"])
     return app
 
 
@@ -149,26 +190,29 @@ def is_manifest(path: Path, files: Sequence[Path]) -> bool:
 
 
 @contextmanager
-def bound(port: int) -> Iterator[socket.socket]:
-    """A listening socket on the loopback interface; port 0 takes any.
+def bound(port: int, *, host: str = ADDRESS) -> Iterator[socket.socket]:
+    """A listening socket; port 0 takes any.
 
     Raises:
         PortTaken: if there is none to be had.
     """
-    with socket.socket() as made:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as made:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            made.bind((ADDRESS, port))
+            made.bind((host, port))
         except OSError as error:
-            raise PortTaken(f"{ADDRESS}:{port} cannot be used ({error.strerror}): give another --port") from error
+            raise PortTaken(f"{host}:{port} cannot be used ({error.strerror}): give another --port") from error
         made.listen(2048)
         made.setblocking(False)
         yield made
 
 
 def url_of(listening: socket.socket) -> str:
-    """Where a listening socket is reached."""
-    return f"http://{ADDRESS}:{listening.getsockname()[1]}"
+    """Where a listening socket is reached from this machine."""
+    host, port = listening.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = ADDRESS
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Server(uvicorn.Server):

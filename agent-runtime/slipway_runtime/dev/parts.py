@@ -64,12 +64,15 @@ def locked(folder: Path) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def open_parts(folder: Path, *, model: Path, delta_delay: float) -> AsyncIterator[Parts]:
+async def open_parts(
+    folder: Path, *, model: Path, delta_delay: float, keys: Path | None = None
+) -> AsyncIterator[Parts]:
     """Open everything that is in the folder.
 
     Args:
         model: folder of the embedding model.
         delta_delay: seconds between two pieces of an answer; for tests.
+        keys: file of API keys that the gateway asks for; None for an open one.
 
     Raises:
         ModelMissing, VectorsUnavailable or StoreUnavailable: if a part cannot be opened.
@@ -83,7 +86,7 @@ async def open_parts(folder: Path, *, model: Path, delta_delay: float) -> AsyncI
         vectors = await open_embedded_chroma(folder / "chroma")
         stack.push_async_callback(vectors.close)
         host = Host(database, verifier=IdentityVerifier(signer.public_key), host_id="local", delta_delay=delta_delay)
-        settings = GatewaySettings(auth_mode="open")
+        settings = GatewaySettings(api_keys_file=keys) if keys else GatewaySettings(auth_mode="open")
         gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
         await embedder.load()
         yield Parts(

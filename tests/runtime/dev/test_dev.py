@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from slipway_runtime.dev.main import bound, is_manifest, main
+from slipway_runtime.dev.main import Front, bound, is_manifest, main
 from slipway_runtime.events import Done
+from slipway_runtime.gateway.auth import KeyFile, new_key
 from tests.support.chat import STREAM, events
 from tests.support.waiting import until, until_async
 
@@ -198,7 +200,7 @@ async def test_a_second_one_on_the_same_folder_is_refused(
     dev: Dev, client: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (await client.get("/livez")).status == 200
-    assert main([dev.manifest.parent], port=0, data=dev.data) == 1
+    assert main([dev.manifest.parent], front=Front(0), data=dev.data) == 1
     assert "--data" in capsys.readouterr().out
 
 
@@ -218,14 +220,14 @@ async def test_what_was_ingested_is_not_ingested_again_and_sessions_are_kept(
 
 def test_what_cannot_be_served_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "all.yaml").write_text(MANIFESTS.format(elephant="Rosa", min_score="high"))
-    assert main([tmp_path], port=0, data=tmp_path / "data") == 1
+    assert main([tmp_path], front=Front(0), data=tmp_path / "data") == 1
     assert "spec.knowledge[0].minScore" in capsys.readouterr().out
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "all.yaml").write_text(MANIFESTS.format(elephant="Rosa", min_score="0.2"))
     with bound(0) as taken:
-        assert main([tmp_path], port=taken.getsockname()[1], data=tmp_path / "data") == 1
+        assert main([tmp_path], front=Front(taken.getsockname()[1]), data=tmp_path / "data") == 1
     assert "--port" in capsys.readouterr().out
 
 
@@ -244,3 +246,40 @@ def test_which_changes_matter(tmp_path: Path, path: str, ours: bool) -> None:
     for folder in ("a/b", "b"):
         (tmp_path / folder).mkdir(parents=True)
     assert is_manifest(tmp_path / path, [tmp_path / "a", tmp_path / "b" / "y.yaml"]) is ours
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"host": "0.0.0.0"}, "give --keys FILE as well"),
+        ({"host": "::"}, "give --keys FILE as well"),
+        ({"host": "everywhere"}, "write 0.0.0.0"),
+        ({"keys": Path("missing.json")}, "the file of API keys cannot be read"),
+    ],
+)
+def test_a_gateway_for_everybody_or_nobody_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: dict[str, Any], words: str
+) -> None:
+    assert main([tmp_path], front=Front(0, **options), data=tmp_path / "data") == 1
+    assert words in " ".join(capfd.readouterr().out.split())
+
+
+async def test_with_keys_other_names_are_answered_and_only_callers_with_a_key(tmp_path: Path) -> None:
+    key, entry = new_key("ci")
+    keys = tmp_path / "keys.json"
+    keys.write_text(KeyFile(keys=(entry,)).model_dump_json())
+    dev = Dev(tmp_path, "--port", "0", "--host", "0.0.0.0", "--keys", str(keys))
+    dev.write()
+    dev.start()
+    try:
+        async with aiohttp.ClientSession(await dev.url(), headers={"Host": "agents.example.com"}) as stranger:
+            async with stranger.get("/readyz") as response:
+                assert response.status == 200
+            async with stranger.post("/agent/chat", json=QUESTION) as response:
+                assert (response.status, (await response.json())["reason"]) == (401, "Unauthenticated")
+            allowed = {"Authorization": f"Bearer {key}"}
+            async with stranger.post("/agent/chat", json=QUESTION, headers=allowed) as response:
+                assert response.status == 200, await response.text()
+                assert "Rosa" in (await response.json())["answer"]
+    finally:
+        assert dev.stop() == 0
