@@ -1,0 +1,26 @@
+"""The command: python -m scripts.harness check [FOLDER]. Exit status 1 if anything is wrong."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from scripts.harness import schema
+from scripts.harness.check import check
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.harness", description="Checks .harness without Harness.")
+    parser.add_argument("command", choices=["check"])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(".harness"))
+    options = parser.parse_args()
+    place = schema.given()
+    problems = check(options.folder, schema.load(place) if place else None)
+    for problem in problems:
+        print(problem)
+    if place is None:
+        print(f"Not checked: Harness's own schema. Name its folder in {schema.VARIABLE}; see .harness/README.md.")
+    print(f"{len(problems)} problems" if problems else "No problems found offline. No account has seen these files.")
+    return 1 if problems else 0
+
+
+sys.exit(main())

@@ -1,0 +1,142 @@
+"""Reading .harness: one entity a file, its kind told by the key at the root."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.harness.problems import Problem
+
+Json = Any
+"""A parsed YAML value."""
+
+FOLDERS = {
+    "pipelines": ("pipeline",),
+    "templates": ("template",),
+    "input-sets": ("inputSet", "overlayInputSet"),
+    "triggers": ("trigger",),
+    "services": ("service",),
+    "environments": ("environment",),
+    "infrastructures": ("infrastructureDefinition",),
+    "overrides": ("overrides",),
+}
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One file of an account's configuration."""
+
+    file: str
+    """Relative to the repository."""
+    kind: str
+    """The key at the root, for example `pipeline`."""
+    body: Mapping[str, Json]
+    """What stands under that key."""
+
+    @property
+    def identifier(self) -> str:
+        return str(self.body.get("identifier", ""))
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All of .harness."""
+
+    root: Path
+    """The repository's root."""
+    name: str
+    """The folder, relative to the root."""
+    entities: tuple[Entity, ...]
+    account: Mapping[str, Mapping[str, Json]]
+    """account.yaml: what is the account's own, by sort."""
+    known_expressions: tuple[str, ...]
+    """expressions.yaml: what Harness fills in at run time, without the brackets."""
+    problems: tuple[Problem, ...] = field(default=())
+
+    def of(self, *kinds: str) -> Iterator[Entity]:
+        return (entity for entity in self.entities if entity.kind in kinds)
+
+    def find(self, kind: str, identifier: str) -> Entity | None:
+        return next((entity for entity in self.of(kind) if entity.identifier == identifier), None)
+
+    def names(self, kind: str) -> list[str]:
+        return sorted(entity.identifier for entity in self.of(kind))
+
+
+class NotOneMapping(Exception):
+    """A file that is no YAML mapping with each key once."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """Refuses a key that is given twice, of which YAML would silently keep the second."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    seen: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise NotOneMapping(f"line {key_node.start_mark.line + 1}: {key!r} is given twice; keep one")
+        seen[key] = loader.construct_object(value_node, deep=True)
+    return seen
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load(file: Path) -> dict[str, Json]:
+    """The mapping in a YAML file. Raises NotOneMapping with what to do."""
+    text = file.read_text(encoding="utf-8")
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.CSafeLoader)):
+            raise NotOneMapping("has a YAML alias (*name), which Harness does not promise to resolve; write it out")
+        loaded = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise NotOneMapping(f"not YAML: {error}") from error
+    if not isinstance(loaded, dict):
+        raise NotOneMapping("holds no mapping; see the other files of this folder")
+    return loaded
+
+
+def read(folder: Path) -> Folder:
+    """Read the folder .harness of a repository. Files that cannot be read are among its problems."""
+    root = folder.resolve().parent
+    entities: list[Entity] = []
+    problems: list[Problem] = []
+    for name, kinds in FOLDERS.items():
+        for file in sorted((folder / name).glob("*.y*ml")):
+            relative = str(file.resolve().relative_to(root))
+            try:
+                document = load(file)
+            except NotOneMapping as error:
+                problems.append(Problem(relative, (), str(error)))
+                continue
+            kind = next((kind for kind in kinds if isinstance(document.get(kind), dict)), None)
+            if kind is None or len(document) > 1:
+                problems.append(Problem(relative, (), f"write one key at the root: {' or '.join(kinds)}"))
+                continue
+            entities.append(Entity(relative, kind, document[kind]))
+    problems += _twice(entities)
+    return Folder(
+        root,
+        folder.resolve().name,
+        tuple(entities),
+        load(folder / "account.yaml"),
+        tuple(key.removeprefix("<+").removesuffix(">") for key in load(folder / "expressions.yaml")),
+        tuple(problems),
+    )
+
+
+def _twice(entities: list[Entity]) -> Iterator[Problem]:
+    """Harness knows an entity by kind and identifier (input sets and their overlays share one space)."""
+    seen: dict[tuple[str, str], str] = {}
+    for entity in entities:
+        kind = "inputSet" if entity.kind == "overlayInputSet" else entity.kind
+        key = (kind, entity.identifier)
+        if key in seen:
+            message = f"{entity.identifier!r} is the identifier of {seen[key]} too; choose another"
+            yield Problem(entity.file, (entity.kind, "identifier"), message)
+        seen[key] = entity.file

@@ -1,0 +1,190 @@
+"""Identifiers, make targets and file paths that exist, and rules that Harness has and its schema does not."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scripts.harness.folder import Entity, Folder, Json
+from scripts.harness.problems import Path as Keys
+from scripts.harness.problems import Problem
+from scripts.harness.schema import wrapped
+
+ACCOUNT_KEYS = {
+    "connectorRef": "connectors",
+    "connector": "connectors",
+    "workspace": "workspaces",
+    "userGroups": "userGroups",
+    "private_key": "secrets",
+    "privateKey": "secrets",
+    "password": "secrets",
+}
+ENTITY_KEYS = {"serviceRef": "service", "environmentRef": "environment", "pipelineIdentifier": "pipeline"}
+TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+SHOW_ONLY = re.compile(r"--show-only (\S+)")
+VERIFY_TYPES = ("Auto", "Bluegreen", "Canary", "Rolling", "LoadTest", "SimpleVerification")
+CHART = "charts/slipway"
+
+
+def keyed(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Json]]:
+    """Every key of a tree with its path and value."""
+    if isinstance(node, Mapping):
+        for key, part in node.items():
+            yield (*path, key), str(key), part
+            yield from keyed(part, (*path, key))
+    elif isinstance(node, list):
+        for place, part in enumerate(node):
+            yield from keyed(part, (*path, place))
+
+
+def _choice(value: str, known: list[str], what: str, where: str) -> str:
+    return f"no {what} {value!r}; there are: {', '.join(known) or 'none'} ({where})"
+
+
+def entity_problems(folder: Folder, file: str, node: Json, path: Keys) -> Iterator[Problem]:
+    """Names in any entity that nothing in the folder and nothing in account.yaml has. `<+...>` is checked elsewhere."""
+    for where, key, value in keyed(node, path):
+        values = value if isinstance(value, list) else [value]
+        for name in (name for name in values if isinstance(name, str) and not name.startswith("<+")):
+            sort, kind = ACCOUNT_KEYS.get(key), ENTITY_KEYS.get(key)
+            if sort and name not in folder.account.get(sort, {}):
+                message = _choice(name, sorted(folder.account.get(sort, {})), sort.removesuffix("s"), "account.yaml")
+                yield Problem(file, where, message)
+            if kind and folder.find(kind, name) is None:
+                yield Problem(file, where, _choice(name, folder.names(kind), kind, "this folder"))
+            if key in ("inputSetReferences", "inputSetRefs") and not _input_set(folder, name):
+                known = folder.names("inputSet") + folder.names("overlayInputSet")
+                yield Problem(file, where, _choice(name, known, "input set", "this folder"))
+
+
+def _input_set(folder: Folder, name: str) -> bool:
+    return folder.find("inputSet", name) is not None or folder.find("overlayInputSet", name) is not None
+
+
+def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Problem]:
+    """What an expanded pipeline's stages and steps name, and what they must have."""
+    seen: set[str] = set()
+    for variable in pipeline.get("variables", []):
+        if variable.get("value") in (None, ""):
+            message = "has no value, so a run stops; give one, or <+input> for the input sets to give"
+            yield Problem(file, ("pipeline", "variables", str(variable.get("name")), "value"), message)
+    for path, kind, node in wrapped(pipeline, ("pipeline",)):
+        if kind == "stage":
+            if node.get("identifier") in seen:
+                yield Problem(file, (*path, "identifier"), f"{node.get('identifier')!r} is there twice; rename one")
+            seen.add(str(node.get("identifier")))
+            yield from _stage_problems(folder, file, path, node)
+        else:
+            yield from _step_problems(folder, file, path, node)
+
+
+def _stage_problems(folder: Folder, file: str, path: Keys, stage: Mapping[str, Json]) -> Iterator[Problem]:
+    if not stage.get("failureStrategies"):
+        yield Problem(file, path, "has no failureStrategies; say what becomes of a failure, for example Abort")
+    spec = stage.get("spec") or {}
+    if stage.get("type") != "Deployment":
+        return
+    if not (spec.get("execution") or {}).get("rollbackSteps"):
+        yield Problem(file, (*path, "spec", "execution", "rollbackSteps"), "is empty; say how to roll back")
+    environment = spec.get("environment") or {}
+    for place, target in enumerate(_list(environment.get("infrastructureDefinitions"))):
+        found = folder.find("infrastructureDefinition", str(target.get("identifier")))
+        if found is None or found.body.get("environmentRef") != environment.get("environmentRef"):
+            known = [
+                entity.identifier
+                for entity in folder.of("infrastructureDefinition")
+                if entity.body.get("environmentRef") == environment.get("environmentRef")
+            ]
+            environment_file = f"the environment {environment.get('environmentRef')!r}"
+            where = (*path, "spec", "environment", "infrastructureDefinitions", place)
+            yield Problem(
+                file, where, _choice(str(target.get("identifier")), known, "infrastructure", environment_file)
+            )
+    for place, target in enumerate(_list(environment.get("gitOpsClusters"))):
+        known = sorted(folder.account.get("gitopsClusters", {}))
+        if target.get("identifier") not in known:
+            message = _choice(str(target.get("identifier")), known, "GitOps cluster", "account.yaml")
+            yield Problem(file, (*path, "spec", "environment", "gitOpsClusters", place), message)
+    yield from _deployment_types(folder, file, path, spec)
+
+
+def _list(value: Json) -> list[Mapping[str, Json]]:
+    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
+
+
+def _deployment_types(folder: Folder, file: str, path: Keys, spec: Mapping[str, Json]) -> Iterator[Problem]:
+    service = folder.find("service", str((spec.get("service") or {}).get("serviceRef")))
+    if service is None:
+        return
+    kind = service.body.get("serviceDefinition", {}).get("type")
+    if kind != spec.get("deploymentType"):
+        message = f"the service {service.identifier!r} is of the type {kind!r}; write that"
+        yield Problem(file, (*path, "spec", "deploymentType"), message)
+    if bool(service.body.get("gitOpsEnabled")) != bool(spec.get("gitOpsEnabled")):
+        message = f"the service {service.identifier!r} says gitOpsEnabled: {service.body.get('gitOpsEnabled')}"
+        yield Problem(file, (*path, "spec", "gitOpsEnabled"), f"{message}; they must agree")
+
+
+def _step_problems(folder: Folder, file: str, path: Keys, step: Mapping[str, Json]) -> Iterator[Problem]:
+    spec = step.get("spec") or {}
+    if step.get("type") == "Run":
+        yield from _command_problems(folder.root / "Makefile", file, (*path, "spec", "command"), spec.get("command"))
+    if step.get("type") == "Verify" and spec.get("type") not in VERIFY_TYPES:
+        message = f"no verification {spec.get('type')!r}; write one of {', '.join(VERIFY_TYPES)}"
+        yield Problem(file, (*path, "spec", "type"), message)
+
+
+def _command_problems(makefile: Path, file: str, path: Keys, command: Json) -> Iterator[Problem]:
+    targets = TARGET.findall(makefile.read_text(encoding="utf-8"))
+    for line in str(command).splitlines():
+        words = line.split()
+        if words[:1] != ["make"] or len(words) < 2:
+            message = f"{line!r} is no make target; put it into the Makefile, so that it can be run elsewhere too"
+            yield Problem(file, path, message)
+        elif words[1] not in targets:
+            yield Problem(file, path, f"the Makefile has no target {words[1]!r}; correct it or add the target")
+
+
+def source_files(folder: Folder, service: Entity) -> Iterator[tuple[Keys, str]]:
+    """The paths in this repository that a service's manifests name, once for each environment where they differ."""
+    manifests = service.body.get("serviceDefinition", {}).get("spec", {}).get("manifests", [])
+    base: Keys = ("service", "serviceDefinition", "spec", "manifests")
+    for place, entry in enumerate(manifests):
+        store = entry.get("manifest", {}).get("spec", {}).get("store", {})
+        for path in store.get("spec", {}).get("paths", []):
+            for environment in folder.names("environment") if "<+env.identifier>" in path else [""]:
+                where = (*base, place, "manifest", "spec", "store", "spec", "paths")
+                yield where, path.replace("<+env.identifier>", environment)
+
+
+def file_problems(folder: Folder) -> Iterator[Problem]:
+    """Files and templates of the chart that are named and not there."""
+    for service in folder.of("service"):
+        for where, path in source_files(folder, service):
+            if not (folder.root / path).exists():
+                yield Problem(service.file, where, f"there is no file {path!r}; correct the path")
+        for where, key, value in keyed(service.body, ("service",)):
+            for template in SHOW_ONLY.findall(str(value)) if key == "flag" else []:
+                if not (folder.root / CHART / template).exists():
+                    yield Problem(service.file, where, f"the chart has no {template!r}; see {CHART}/templates")
+    for name, workspace in folder.account.get("workspaces", {}).items():
+        for key, path in workspace.items():
+            if not (folder.root / path).exists():
+                message = f"there is no {path!r}; correct the path"
+                yield Problem(f"{folder.name}/account.yaml", ("workspaces", name, key), message)
+
+
+def override_problems(folder: Folder) -> Iterator[Problem]:
+    """Overrides of variables that no service has, which Harness would keep silently."""
+    for override in folder.of("overrides"):
+        services = [folder.find("service", override.body["serviceRef"])] if "serviceRef" in override.body else None
+        known = {name for service in (services or folder.of("service")) if service for name in variables(service)}
+        for variable in override.body.get("spec", {}).get("variables", []):
+            if variable.get("name") not in known:
+                message = _choice(str(variable.get("name")), sorted(known), "variable", "the services' files")
+                yield Problem(override.file, ("overrides", "spec", "variables"), message)
+
+
+def variables(entity: Entity) -> frozenset[str]:
+    """Names of the variables of a service or an environment."""
+    holder = entity.body.get("serviceDefinition", {}).get("spec", {}) if entity.kind == "service" else entity.body
+    return frozenset(str(variable.get("name")) for variable in holder.get("variables", []))

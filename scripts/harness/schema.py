@@ -1,0 +1,183 @@
+"""Harness's own schema of pipelines and triggers (harness/harness-schema, v0), applied twice.
+
+As it is, it catches wrong values and leaves nearly every object open, so that a misspelt key passes. The second pass
+closes the stages and steps. The schema has no licence and is therefore not in this repository: its folder is named by
+the variable HARNESS_SCHEMA_DIR, and without it these passes do not take place, which the report says.
+"""
+
+import copy
+import difflib
+import functools
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from scripts.harness.folder import Json
+from scripts.harness.problems import Path as Keys
+from scripts.harness.problems import Problem
+
+VARIABLE = "HARNESS_SCHEMA_DIR"
+CLOSED = re.compile(r"[A-Z]\w*(StepInfo|StageConfig|StageConfigImpl|StepNode|StageNode)")
+STRAY = re.compile(r"'([^']+)'")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The validators of one version of the schema."""
+
+    pipeline: Draft7Validator
+    strict: Draft202012Validator
+    service: Draft7Validator
+    trigger: Draft7Validator
+    step_types: frozenset[str]
+    stage_types: frozenset[str]
+
+
+def given() -> Path | None:
+    """The folder that HARNESS_SCHEMA_DIR names, if it does."""
+    value = os.environ.get(VARIABLE)
+    return Path(value) if value else None
+
+
+@functools.cache
+def load(folder: Path) -> Schema:
+    """Read pipeline.json and trigger.json (4 MB), once a process. Raises OSError where they are missing."""
+    pipeline = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
+    trigger = json.loads((folder / "trigger.json").read_text(encoding="utf-8"))
+    service = {"$ref": "#/definitions/pipeline/stages/cd/ServiceDefinition", "definitions": pipeline["definitions"]}
+    return Schema(
+        Draft7Validator(pipeline),
+        Draft202012Validator(closed(pipeline)),
+        Draft7Validator(service),
+        Draft7Validator(trigger),
+        frozenset(_types(pipeline, "Node")),
+        frozenset(_types(pipeline, "StageNode")),
+    )
+
+
+def closed(schema: Json) -> Json:
+    """A copy in which stages and steps refuse keys that no part of their definition names."""
+    strict = copy.deepcopy(schema)
+    mixed_in = {name for node in _nodes(strict) for name in _mixed_in(node)}
+    for node in _nodes(strict):
+        node.pop("$schema", None)
+    for name, node in _definitions(strict):
+        titled = isinstance(node.get("title"), str) and isinstance(node.get("properties"), dict)
+        if titled and CLOSED.fullmatch(name) and name not in mixed_in:
+            # Unlike additionalProperties it sees what allOf adds.
+            node["unevaluatedProperties"] = False
+    return strict
+
+
+def _nodes(node: Json) -> Iterator[dict[str, Json]]:
+    if isinstance(node, dict):
+        yield node
+        for part in node.values():
+            yield from _nodes(part)
+    elif isinstance(node, list):
+        for part in node:
+            yield from _nodes(part)
+
+
+def _mixed_in(node: Mapping[str, Json]) -> Iterator[str]:
+    """Names of definitions that a node takes in by allOf: closed, they would refuse the keys of whoever does."""
+    parts = node.get("allOf")
+    for part in parts if isinstance(parts, list) else []:
+        if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+            yield part["$ref"].rpartition("/")[2]
+
+
+def _definitions(schema: Json) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Every definition with its name. They are nested in folders: definitions/pipeline/steps/cd/NAME."""
+    folders = [schema["definitions"]]
+    while folders:
+        for name, node in folders.pop().items():
+            if isinstance(node, dict):
+                yield name, node
+                if "properties" not in node:
+                    folders.append(node)
+
+
+def _types(schema: Json, ending: str) -> Iterator[str]:
+    for name, node in _definitions(schema):
+        if name.endswith(ending):
+            yield from node.get("properties", {}).get("type", {}).get("enum", [])
+
+
+def pipeline_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
+    """What both passes find in an expanded pipeline (the value under the key `pipeline`)."""
+    # Each pass would repeat what the one before it found, in more words.
+    document = {"pipeline": pipeline}
+    found = list(_kind_problems(schema, file, pipeline)) or list(_loose(schema.pipeline, file, document))
+    yield from found or {
+        Problem(file, tuple(error.absolute_path), _unknown_key(error))
+        for root in schema.strict.iter_errors(document)
+        for error in _deepest_strays(root)
+    }
+
+
+def written_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
+    """What the schema as it is finds in a pipeline as it is written, with its templates named."""
+    yield from _loose(schema.pipeline, file, {"pipeline": pipeline})
+
+
+def service_problems(schema: Schema, file: str, definition: Json) -> Iterator[Problem]:
+    """What the schema of a pipeline's embedded service says of a service file's definition."""
+    yield from _loose(schema.service, file, definition)
+
+
+def trigger_problems(schema: Schema, file: str, trigger: Json) -> Iterator[Problem]:
+    """What the schema finds in a trigger (the value under the key `trigger`)."""
+    yield from _loose(schema.trigger, file, {"trigger": trigger})
+
+
+def _loose(validator: Draft7Validator, file: str, document: Json) -> Iterator[Problem]:
+    for error in validator.iter_errors(document):
+        best = best_match([error]) or error
+        message = best.message if len(best.message) < 300 else f"...{best.message[-300:]}"
+        yield Problem(file, tuple(best.absolute_path), f"against Harness's schema: {message}")
+
+
+def _kind_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
+    for path, wrapper, node in wrapped(pipeline, ("pipeline",)):
+        known = schema.step_types if wrapper == "step" else schema.stage_types
+        kind = node.get("type")
+        if "template" not in node and kind not in known:
+            near = difflib.get_close_matches(str(kind), known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield Problem(file, (*path, "type"), f"there is no {wrapper} of the type {kind!r}{hint}")
+
+
+def wrapped(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Mapping[str, Json]]]:
+    """Every stage and step in a pipeline: its path, `stage` or `step`, and what stands under that key."""
+    if isinstance(node, list):
+        for place, part in enumerate(node):
+            yield from wrapped(part, (*path, place))
+    elif isinstance(node, Mapping):
+        for key, part in node.items():
+            if key in ("stage", "step") and isinstance(part, Mapping):
+                yield (*path, key), key, part
+            if key != "templateInputs":
+                yield from wrapped(part, (*path, key))
+
+
+def _deepest_strays(error: ValidationError) -> Iterator[ValidationError]:
+    """The innermost findings of a stray key. One about `spec` only echoes what was found inside of it."""
+    inner = [found for part in error.context or [] for found in _deepest_strays(part)]
+    if inner:
+        yield from inner
+    elif error.validator == "unevaluatedProperties" and "'spec' was unexpected" not in error.message:
+        yield error
+
+
+def _unknown_key(error: ValidationError) -> str:
+    names = ", ".join(f"`{name}`" for name in STRAY.findall(error.message))
+    candidates = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
+    near = [n for name in STRAY.findall(error.message) for n in difflib.get_close_matches(name, candidates, 1)]
+    return f"unknown key {names}" + (f"; did you mean `{near[0]}`?" if near else "; Harness would ignore it")

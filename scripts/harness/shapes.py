@@ -1,0 +1,287 @@
+"""Shapes of the entities for which Harness publishes no schema, closed: an unknown key is refused.
+
+They hold what our files use and no more; a key that Harness knows and these models do not is added here first. The
+names were taken from Harness's own examples (harness-community/harnesscd-example-apps) and documentation.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from scripts.harness.folder import Entity
+from scripts.harness.problems import Problem
+
+Identifier = Annotated[str, Field(pattern=r"^[a-zA-Z_][0-9a-zA-Z_]{0,127}$")]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
+
+
+class Named(Closed):
+    """What every entity says of itself."""
+
+    name: Text
+    identifier: Identifier
+    org_identifier: Identifier
+    project_identifier: Identifier
+    tags: dict[str, str] = {}
+    description: str = ""
+
+
+class Variable(Closed):
+    name: Text
+    type: Literal["String", "Number", "Secret"]
+    value: Text
+    description: str = ""
+
+
+class GithubStore(Closed):
+    connector_ref: Text
+    repo_name: Text
+    git_fetch_type: Literal["Branch", "Commit"]
+    branch: Text | None = None
+    commit_id: Text | None = None
+    paths: list[Text]
+
+
+class OciConfig(Closed):
+    type: Literal["Generic"]
+    spec: dict[Literal["connectorRef"], Text]
+
+
+class OciStore(Closed):
+    config: OciConfig
+    base_path: Text
+
+
+class Github(Closed):
+    type: Literal["Github"]
+    spec: GithubStore
+
+
+class Oci(Closed):
+    type: Literal["OciHelmChart"]
+    spec: OciStore
+
+
+class HelmFlag(Closed):
+    command_type: Literal["Template"]
+    flag: Text
+
+
+class ChartSpec(Closed):
+    store: Oci
+    chart_name: Text
+    chart_version: Text
+    helm_version: Literal["V3", "V380", "V4"]
+    skip_resource_versioning: bool
+    enable_declarative_rollback: bool
+    command_flags: list[HelmFlag] = []
+
+
+class FilesSpec(Closed):
+    store: Github
+    skip_resource_versioning: bool = False
+    enable_declarative_rollback: bool = False
+
+
+class StoreSpec(Closed):
+    store: Github
+
+
+class ChartManifest(Closed):
+    identifier: Identifier
+    type: Literal["HelmChart"]
+    spec: ChartSpec
+
+
+class FilesManifest(Closed):
+    identifier: Identifier
+    type: Literal["K8sManifest"]
+    spec: FilesSpec
+
+
+class StoreManifest(Closed):
+    identifier: Identifier
+    type: Literal["Values", "ReleaseRepo", "DeploymentRepo"]
+    spec: StoreSpec
+
+
+class ManifestEntry(Closed):
+    manifest: Annotated[ChartManifest | FilesManifest | StoreManifest, Field(discriminator="type")]
+
+
+class ImageSpec(Closed):
+    connector_ref: Text
+    image_path: Text
+    tag: Text
+
+
+class ImageSource(Closed):
+    identifier: Identifier
+    type: Literal["DockerRegistry"]
+    spec: ImageSpec
+
+
+class PrimaryArtifact(Closed):
+    primary_artifact_ref: Text
+    sources: Annotated[list[ImageSource], Field(min_length=1)]
+
+
+class Artifacts(Closed):
+    primary: PrimaryArtifact
+
+
+class ServiceSpec(Closed):
+    artifacts: Artifacts | None = None
+    manifest_configurations: dict[Literal["primaryManifestRef"], Text] = {}
+    manifests: Annotated[list[ManifestEntry], Field(min_length=1)]
+    variables: list[Variable] = []
+
+
+class ServiceDefinition(Closed):
+    type: Literal["Kubernetes"]
+    spec: ServiceSpec
+
+
+class Service(Named):
+    git_ops_enabled: bool
+    service_definition: ServiceDefinition
+
+
+class Environment(Named):
+    type: Literal["PreProduction", "Production"]
+    variables: list[Variable] = []
+
+
+class ClusterSpec(Closed):
+    connector_ref: Text
+    namespace: Text
+    release_name: Text
+
+
+class Infrastructure(Named):
+    environment_ref: Identifier
+    deployment_type: Literal["Kubernetes"]
+    type: Literal["KubernetesDirect"]
+    spec: ClusterSpec
+    allow_simultaneous_deployments: bool
+
+
+class OverrideSpec(Closed):
+    variables: Annotated[list[Variable], Field(min_length=1)]
+
+
+class Overrides(Closed):
+    """Overrides V2."""
+
+    identifier: Identifier
+    org_identifier: Identifier
+    project_identifier: Identifier
+    type: Literal["ENV_GLOBAL_OVERRIDE", "ENV_SERVICE_OVERRIDE"]
+    environment_ref: Identifier
+    service_ref: Identifier | None = None
+    spec: OverrideSpec
+
+
+class InputSet(Named):
+    pipeline: dict[str, Any]
+    """Compared with the pipeline's inputs in `templates`."""
+
+
+class Overlay(Named):
+    pipeline_identifier: Identifier
+    input_set_references: Annotated[list[Identifier], Field(min_length=1)]
+
+
+class Template(Named):
+    version_label: Text
+    type: Literal["Step", "Stage"]
+    spec: dict[str, Any]
+    """Checked where it is used, within a pipeline."""
+
+
+class Condition(Closed):
+    key: Text
+    operator: Literal["Equals", "NotEquals", "In", "NotIn", "StartsWith", "EndsWith", "Contains", "Regex"]
+    value: Text
+
+
+class GithubEvent(Closed):
+    connector_ref: Text
+    auto_abort_previous_executions: bool
+    payload_conditions: list[Condition]
+    header_conditions: list[Condition]
+    actions: list[Literal["Open", "Reopen", "Synchronize", "Close", "Edit", "Label", "Unlabel"]]
+
+
+class GithubEvents(Closed):
+    type: Literal["PullRequest", "Push"]
+    spec: GithubEvent
+
+
+class GithubWebhook(Closed):
+    type: Literal["Github"]
+    spec: GithubEvents
+
+
+class Webhook(Closed):
+    type: Literal["Webhook"]
+    spec: GithubWebhook
+
+
+class CronExpression(Closed):
+    type: Literal["UNIX"]
+    expression: Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
+
+
+class Cron(Closed):
+    type: Literal["Cron"]
+    spec: CronExpression
+
+
+class Scheduled(Closed):
+    type: Literal["Scheduled"]
+    spec: Cron
+
+
+class Trigger(Named):
+    enabled: bool
+    stages_to_execute: list[Identifier]
+    pipeline_identifier: Identifier
+    source: Annotated[Webhook | Scheduled, Field(discriminator="type")]
+    input_set_refs: list[Identifier]
+
+
+SHAPES: dict[str, type[BaseModel]] = {
+    "service": Service,
+    "environment": Environment,
+    "infrastructureDefinition": Infrastructure,
+    "overrides": Overrides,
+    "inputSet": InputSet,
+    "overlayInputSet": Overlay,
+    "template": Template,
+    "trigger": Trigger,
+}
+
+
+def problems(entity: Entity) -> Iterator[Problem]:
+    """What does not fit the entity's shape. Pipelines have none here: their schema is published."""
+    shape = SHAPES.get(entity.kind)
+    if shape is None:
+        return
+    try:
+        shape.model_validate(dict(entity.body))
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            path = (entity.kind, *found["loc"])
+            message = found["msg"]
+            if found["type"] == "extra_forbidden":
+                message = f"unknown key {found['loc'][-1]!r}; correct it, or add it to scripts/harness/shapes.py"
+            elif found["type"] == "missing":
+                message = f"the key {found['loc'][-1]!r} is missing; add it"
+            yield Problem(entity.file, path, message)

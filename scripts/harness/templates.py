@@ -1,0 +1,210 @@
+"""Templates put into pipelines, and input sets into both: what a run executes, known beforehand.
+
+An input is a place whose value is `<+input>`. Whoever fills it names the same place in the same tree, so one function
+serves template inputs and input sets. A place that is no input cannot be filled, and one without a value stops a run.
+"""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from scripts.harness.folder import Entity, Folder, Json
+from scripts.harness.problems import Path, Problem
+
+INPUT = "<+input>"
+ALLOWED = re.compile(r"\.allowedValues\(([^)]*)\)")
+
+
+@dataclass
+class Filled:
+    """A tree with inputs filled in, and what did not fit."""
+
+    tree: Json
+    unknown: list[tuple[Path, str]] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
+
+
+def is_input(value: Json) -> bool:
+    return isinstance(value, str) and value.startswith(INPUT)
+
+
+def label(element: Json, position: int) -> str | int:
+    """What an element of a list is matched by: a variable's name, a stage's or step's identifier, else its place."""
+    if isinstance(element, Mapping):
+        for wrapper in ("stage", "step"):
+            if isinstance(element.get(wrapper), Mapping):
+                return str(element[wrapper].get("identifier"))
+        if "name" in element and "type" in element:
+            return str(element["name"])
+    return position
+
+
+def fill(tree: Json, inputs: Json, path: Path = ()) -> Filled:
+    """Fill the inputs of a tree.
+
+    Args:
+        tree: a template's spec or a pipeline.
+        inputs: the same tree with only the filled places and what leads to them; None for none.
+        path: where the tree is, for messages.
+    """
+    if is_input(tree):
+        return _value(tree, inputs, path)
+    if isinstance(tree, Mapping) and (inputs is None or isinstance(inputs, Mapping)):
+        given = dict(inputs or {})
+        return _branch({key: (value, key) for key, value in tree.items()}, given, path, lambda parts: parts)
+    if isinstance(tree, list) and (inputs is None or isinstance(inputs, list)):
+        given = {label(element, place): element for place, element in enumerate(inputs or [])}
+        children = {label(element, place): (element, place) for place, element in enumerate(tree)}
+        return _branch(children, given, path, lambda parts: list(parts.values()))
+    if inputs is None or inputs == tree:
+        return Filled(tree)
+    return Filled(tree, unknown=[(path, f"this is {tree!r} and no input; make it {INPUT} there, or leave it out here")])
+
+
+def _value(tree: str, value: Json, path: Path) -> Filled:
+    if value is None or value == "":
+        return Filled(tree, missing=[path])
+    allowed = ALLOWED.search(tree)
+    if allowed and isinstance(value, str) and not value.startswith("<+"):
+        choices = [choice.strip() for choice in allowed[1].split(",")]
+        if value not in choices:
+            return Filled(value, unknown=[(path, f"{value!r} is not allowed; write one of {', '.join(choices)}")])
+    return Filled(value)
+
+
+def _branch(children: Mapping[Json, Json], given: dict[Json, Json], path: Path, build: Json) -> Filled:
+    parts: dict[Json, Json] = {}
+    filled = Filled(None)
+    for key, (child, _) in children.items():
+        part = fill(child, given.pop(key, None), (*path, key))
+        parts[key] = part.tree
+        filled.unknown += part.unknown
+        filled.missing += part.missing
+    filled.unknown += [
+        ((*path, key), "there is no such place to fill; correct the name or leave it out") for key in given
+    ]
+    filled.tree = build(parts)
+    return filled
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """A pipeline as it runs."""
+
+    tree: Json
+    problems: Sequence[Problem]
+    """What is wrong with the use of its templates."""
+    origins: Mapping[Path, str]
+    """Files of the templates by the paths where they were put in."""
+
+    def located(self, problem: Problem) -> Problem:
+        """The problem with the template's file named, if its place was brought by one."""
+        places = [path for path in self.origins if problem.path[: len(path)] == path]
+        if not places:
+            return problem
+        return replace(problem, message=f"{problem.message} (from {self.origins[max(places, key=len)]})")
+
+
+def expand(folder: Folder, pipeline: Entity) -> Expanded:
+    """The pipeline with its templates put in, and what is wrong with their use."""
+    expansion = _Expansion(folder)
+    tree = expansion.put_in(copy.deepcopy(dict(pipeline.body)), ("pipeline",), pipeline.file)
+    return Expanded(tree, expansion.found, expansion.origins)
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """One pipeline's, with what was found on the way."""
+
+    folder: Folder
+    found: list[Problem] = field(default_factory=list)
+    origins: dict[Path, str] = field(default_factory=dict)
+
+    def put_in(self, tree: Json, path: Path, file: str) -> Json:
+        """The tree with its templates put in. It stands at the path of the expanded pipeline and was read from file."""
+        if isinstance(tree, list):
+            return [self.put_in(part, (*path, place), file) for place, part in enumerate(tree)]
+        if not isinstance(tree, Mapping):
+            return tree
+        link = tree.get("template")
+        if not isinstance(link, Mapping) or "templateRef" not in link:
+            return {key: self.put_in(part, (*path, key), file) for key, part in tree.items()}
+        own = {key: part for key, part in tree.items() if key != "template"}
+        template = self._find(link, (*path, "template", "templateRef"), file)
+        if template is None:
+            return own
+        filled = fill(template.body.get("spec"), link.get("templateInputs"), (*path, "template", "templateInputs"))
+        self.found.extend(Problem(file, where, message) for where, message in filled.unknown)
+        wanted = f"the template {template.identifier!r} wants a value here; add it (or {INPUT}, for input sets to give)"
+        self.found.extend(Problem(file, where, wanted) for where in filled.missing)
+        self.origins[path] = template.file
+        return {**own, **self.put_in(filled.tree, path, template.file)}
+
+    def _find(self, link: Mapping[str, Json], path: Path, file: str) -> Entity | None:
+        wanted = (link["templateRef"], link.get("versionLabel"))
+        known = {(t.identifier, t.body.get("versionLabel")): t for t in self.folder.of("template")}
+        if wanted not in known:
+            names = ", ".join(f"{name} {version}" for name, version in known)
+            message = f"no template {wanted[0]!r} with the version {wanted[1]!r}; there are: {names}"
+            self.found.append(Problem(file, path, message))
+        return known.get(wanted)
+
+
+def merged(sets: Sequence[Json]) -> Json:
+    """Input sets laid over each other, later ones over earlier ones, as an overlay does."""
+    result: Json = {}
+    for tree in sets:
+        result = _merge(result, tree)
+    return result
+
+
+def _merge(below: Json, above: Json) -> Json:
+    if isinstance(below, Mapping) and isinstance(above, Mapping):
+        return {**below, **{key: _merge(below.get(key), part) for key, part in above.items()}}
+    if isinstance(below, list) and isinstance(above, list):
+        parts = {label(element, place): element for place, element in enumerate(below)}
+        for place, element in enumerate(above):
+            key = label(element, place)
+            parts[key] = _merge(parts.get(key), element)
+        return list(parts.values())
+    return above
+
+
+def input_problems(folder: Folder, pipelines: Mapping[str, Json]) -> Iterator[Problem]:
+    """Input sets that fill what is no input, and overlays and triggers that leave an input without a value.
+
+    Args:
+        folder: for the sets, overlays and triggers.
+        pipelines: the expanded pipelines by identifier.
+    """
+    for entity in folder.of("inputSet"):
+        given = entity.body.get("pipeline", {})
+        pipeline = pipelines.get(given.get("identifier", ""))
+        if pipeline is None:
+            message = f"no pipeline {given.get('identifier')!r}; there are: {', '.join(pipelines)}"
+            yield Problem(entity.file, ("inputSet", "pipeline", "identifier"), message)
+        else:
+            for where, message in fill(pipeline, given, ("inputSet", "pipeline")).unknown:
+                yield Problem(entity.file, where, message)
+    for entity in folder.of("overlayInputSet", "trigger"):
+        yield from _complete(folder, pipelines, entity)
+
+
+def _complete(folder: Folder, pipelines: Mapping[str, Json], entity: Entity) -> Iterator[Problem]:
+    key = "inputSetReferences" if entity.kind == "overlayInputSet" else "inputSetRefs"
+    pipeline = pipelines.get(entity.body.get("pipelineIdentifier", ""))
+    if pipeline is None:
+        return  # `references` says so
+    sets = [tree for name in entity.body.get(key, []) for tree in _sets(folder, name)]
+    for where in fill(pipeline, merged(sets), ("pipeline",)).missing:
+        place = ".".join(str(part) for part in where)
+        yield Problem(entity.file, (entity.kind, key), f"{place} gets no value; add an input set that has one")
+
+
+def _sets(folder: Folder, name: str) -> list[Json]:
+    """The trees of an input set, or of those that an overlay joins."""
+    plain, overlay = folder.find("inputSet", name), folder.find("overlayInputSet", name)
+    if plain is not None:
+        return [plain.body.get("pipeline", {})]
+    return [tree for inner in (overlay.body["inputSetReferences"] if overlay else []) for tree in _sets(folder, inner)]

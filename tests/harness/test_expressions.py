@@ -1,0 +1,19 @@
+"""Finding expressions in texts."""
+
+import pytest
+
+from scripts.harness.expressions import expressions
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("no expression, 1 > 0", []),
+        ("0.1.<+pipeline.sequenceId>", ["pipeline.sequenceId"]),
+        ("<+a> == 200 && <+b>", ["a", "b"]),
+        ('<+secrets.getValue("key_<+env.name>")>', ["env.name", 'secrets.getValue("key_<+env.name>")']),
+        ("<+input>.allowedValues(yes,no)", ["input"]),
+    ],
+)
+def test_expressions(text: str, found: list[str]) -> None:
+    assert list(expressions(text)) == found
