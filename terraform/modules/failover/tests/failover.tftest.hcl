@@ -58,17 +58,28 @@ run "each_gateway_is_asked_by_its_own_name" {
   }
 }
 
-# Applied to the mock, so that identifiers are known: a plan cannot tell which check a record carries.
+# Identifiers are known after an apply; here they are given, so that the plan tells which check a record carries.
 run "each_record_carries_the_check_of_its_installation" {
-  command = apply
+  command = plan
+
+  override_resource {
+    target          = aws_route53_health_check.gateway["PRIMARY"]
+    override_during = plan
+    values          = { id = "check-of-the-primary" }
+  }
+  override_resource {
+    target          = aws_route53_health_check.gateway["SECONDARY"]
+    override_during = plan
+    values          = { id = "check-of-the-secondary" }
+  }
 
   assert {
-    condition     = alltrue([for role, record in aws_route53_record.gateway : record.health_check_id == aws_route53_health_check.gateway[role].id])
+    condition     = output.records["PRIMARY"].health_check_id == "check-of-the-primary" && output.records["SECONDARY"].health_check_id == "check-of-the-secondary"
     error_message = "Each record must carry its own installation's health check."
   }
   assert {
-    condition     = aws_route53_health_check.gateway["PRIMARY"].id != aws_route53_health_check.gateway["SECONDARY"].id
-    error_message = "The two checks must not be one."
+    condition     = output.checked["PRIMARY"] == "https://aws.agents.example.com/readyz" && output.checked["SECONDARY"] == "https://gcp.agents.example.com/readyz"
+    error_message = "The outputs must tell what is asked."
   }
 }
 

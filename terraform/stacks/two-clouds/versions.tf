@@ -1,0 +1,29 @@
+terraform {
+  required_version = ">= 1.11" # use_lockfile of the S3 back end
+
+  # The rest stands in envs/ENV/two-clouds.tfbackend. One state for both clouds: a fail-over needs both to be known.
+  backend "s3" {}
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.25"
+    }
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 6.50"
+    }
+    helm = {
+      source  = "hashicorp/helm"
+      version = "~> 3.1"
+    }
+    kubernetes = {
+      source  = "hashicorp/kubernetes"
+      version = "~> 2.38"
+    }
+    random = {
+      source  = "hashicorp/random"
+      version = "~> 3.7"
+    }
+  }
+}
