@@ -23,12 +23,10 @@ Right = tuple[str, str, str]
 OPERATOR, GATEWAY = "slipway-operator", "slipway-gateway"
 WHOLE_SUITE = {"test_operator.py", "test_gateway.py", "test_chart.py", "test_security.py"}
 
-# Used, but not seen as such in the log, or only when something unusual happens.
+# Used only when something happens that no test on this cluster makes happen.
 EXPLAINED: dict[tuple[str, str], str] = {
     ("pods", "delete"): "a StatefulSet's pod of an outdated template that cannot start",
     ("events", "create"): "announces a finalizer that was given up on",
-    ("vectorindexes", "patch"): "the finalizer of deletionPolicy: Delete",
-    ("namespaces", "get"): "an index that is deleted: whether its namespace goes as well",
 }
 
 
