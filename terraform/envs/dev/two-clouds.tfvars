@@ -20,5 +20,5 @@ gcp = {
   project_id            = "example-slipway-dev"
   region                = "europe-west4"
   dns_endpoint_external = true
-  postgres              = { tier = "db-custom-1-3840", high_availability = false, retained_backups = 2 }
+  postgres              = { tier = "db-custom-1-3840", high_availability = false, retained_backups = 7 }
 }

@@ -47,6 +47,7 @@ module "platform" {
   source = "../../modules/aws/platform"
 
   name                 = "slipway-${var.environment}"
+  account_id           = var.account_id
   region               = var.region
   availability_zones   = var.availability_zones
   cidr                 = var.cidr

@@ -19,6 +19,7 @@ module "aws" {
   }
 
   name                 = local.name
+  account_id           = var.aws.account_id
   region               = var.aws.region
   availability_zones   = var.aws.availability_zones
   cidr                 = var.aws.cidr

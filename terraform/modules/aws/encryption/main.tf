@@ -1,15 +1,6 @@
 # One customer-managed key for one installation: disks, databases, secrets, images and logs are encrypted with it, so
 # that whoever loses the key's grants loses the data, whatever else they may read.
 
-data "aws_caller_identity" "current" {}
-
-data "aws_region" "current" {}
-
-locals {
-  account = data.aws_caller_identity.current.account_id
-  region  = data.aws_region.current.region
-}
-
 resource "aws_kms_key" "this" {
   description             = "Slipway installation ${var.name}"
   enable_key_rotation     = true
@@ -22,7 +13,7 @@ resource "aws_kms_key" "this" {
         # Without this the account's own IAM policies could not grant use of the key, and nobody could ever change it.
         Sid       = "AccountAdministers"
         Effect    = "Allow"
-        Principal = { AWS = "arn:aws:iam::${local.account}:root" }
+        Principal = { AWS = "arn:aws:iam::${var.account_id}:root" }
         Action    = "kms:*"
         Resource  = "*"
       },
@@ -30,11 +21,11 @@ resource "aws_kms_key" "this" {
         # CloudWatch Logs uses the key by its service principal, and only for log groups of this account and region.
         Sid       = "LogGroups"
         Effect    = "Allow"
-        Principal = { Service = "logs.${local.region}.amazonaws.com" }
+        Principal = { Service = "logs.${var.region}.amazonaws.com" }
         Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
         Resource  = "*"
         Condition = {
-          ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${local.region}:${local.account}:*" }
+          ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${var.account_id}:*" }
         }
       },
     ]

@@ -8,6 +8,26 @@ variable "name" {
   }
 }
 
+variable "account_id" {
+  description = "Account that the installation lives in. It is written down and not looked up, so that a plan is the same whoever makes it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be the account's 12 digits, in quotes: leading zeros count."
+  }
+}
+
+variable "region" {
+  description = "Region of the installation, whose log groups may use the key."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be a region of AWS such as eu-central-1: no zone (eu-central-1a) and no other cloud's region (europe-west4)."
+  }
+}
+
 variable "deletion_window_days" {
   description = "Days between the key's deletion and its end, in which it can be had back."
   type        = number

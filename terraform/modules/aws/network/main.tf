@@ -9,6 +9,7 @@ locals {
   public_cidrs   = { for zone, index in local.zones : zone => cidrsubnet(var.cidr, 8, 240 + index) }
   database_cidrs = { for zone, index in local.zones : zone => cidrsubnet(var.cidr, 8, 248 + index) }
 
+  region    = substr(var.availability_zones[0], 0, length(var.availability_zones[0]) - 1)
   nat_zones = toset(var.single_nat ? [var.availability_zones[0]] : var.availability_zones)
 }
 
@@ -144,11 +145,9 @@ resource "aws_route_table_association" "database" {
 }
 
 # Image layers come from S3: without this end point they would be charged as NAT traffic.
-data "aws_region" "current" {}
-
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
-  service_name      = "com.amazonaws.${data.aws_region.current.region}.s3"
+  service_name      = "com.amazonaws.${local.region}.s3"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = [for table in aws_route_table.private : table.id]
 

@@ -3,7 +3,9 @@
 module "encryption" {
   source = "../encryption"
 
-  name = var.name
+  name       = var.name
+  account_id = var.account_id
+  region     = var.region
 }
 
 module "network" {

@@ -8,6 +8,16 @@ variable "name" {
   }
 }
 
+variable "account_id" {
+  description = "Account that the installation lives in. It is written down and not looked up, so that a plan is the same whoever makes it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be the account's 12 digits, in quotes: leading zeros count."
+  }
+}
+
 variable "region" {
   description = "Region of the installation. Those that need no opt-in are taken: EKS Auto Mode, RDS and ECR are in all of them."
   type        = string

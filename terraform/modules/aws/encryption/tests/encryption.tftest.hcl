@@ -1,14 +1,9 @@
-mock_provider "aws" {
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111111111111" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "eu-central-1" }
-  }
-}
+mock_provider "aws" {}
 
 variables {
-  name = "slipway-dev"
+  name       = "slipway-dev"
+  account_id = "111111111111"
+  region     = "eu-central-1"
 }
 
 run "the_key_is_rotated_and_kept_for_a_month" {
@@ -53,4 +48,22 @@ run "window_too_short" {
   command = plan
   variables { deletion_window_days = 1 }
   expect_failures = [var.deletion_window_days]
+}
+
+run "an_account_by_its_name" {
+  command = plan
+  variables { account_id = "slipway-dev" }
+  expect_failures = [var.account_id]
+}
+
+run "a_zone_is_no_region" {
+  command = plan
+  variables { region = "eu-central-1a" }
+  expect_failures = [var.region]
+}
+
+run "another_clouds_region" {
+  command = plan
+  variables { region = "europe-west4" }
+  expect_failures = [var.region]
 }

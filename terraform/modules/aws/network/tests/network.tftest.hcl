@@ -40,6 +40,15 @@ run "each_zone_has_its_own_way_out" {
   }
 }
 
+run "image_layers_do_not_go_through_nat" {
+  command = plan
+
+  assert {
+    condition     = aws_vpc_endpoint.s3.service_name == "com.amazonaws.eu-central-1.s3" && aws_vpc_endpoint.s3.vpc_endpoint_type == "Gateway"
+    error_message = "S3 must be reached inside AWS, in the region of the zones."
+  }
+}
+
 run "one_nat_for_trials" {
   command = plan
   variables { single_nat = true }

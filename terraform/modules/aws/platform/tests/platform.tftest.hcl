@@ -1,17 +1,11 @@
-mock_provider "aws" {
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111111111111" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "eu-central-1" }
-  }
-}
+mock_provider "aws" {}
 mock_provider "random" {}
 mock_provider "kubernetes" {}
 mock_provider "helm" {}
 
 variables {
   name               = "slipway-dev"
+  account_id         = "111111111111"
   region             = "eu-central-1"
   availability_zones = ["eu-central-1a", "eu-central-1b"]
   hostname           = "agents.example.com"
@@ -159,4 +153,10 @@ run "the_zone_itself_as_hostname" {
     hostname  = "example.com"
   }
   expect_failures = [var.hostname]
+}
+
+run "an_account_by_its_name" {
+  command = plan
+  variables { account_id = "slipway-dev" }
+  expect_failures = [var.account_id]
 }

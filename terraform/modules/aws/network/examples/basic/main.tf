@@ -7,7 +7,9 @@ provider "aws" {
 module "encryption" {
   source = "../../../encryption"
 
-  name = "slipway-dev"
+  name       = "slipway-dev"
+  account_id = "111111111111"
+  region     = "eu-central-1"
 }
 
 module "network" {

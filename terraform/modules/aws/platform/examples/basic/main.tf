@@ -31,6 +31,7 @@ module "platform" {
   source = "../.."
 
   name               = "slipway-dev"
+  account_id         = "111111111111"
   region             = "eu-central-1"
   availability_zones = ["eu-central-1a", "eu-central-1b"]
   install_slipway    = false
