@@ -115,11 +115,7 @@ def pipeline_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Pro
     # Each pass would repeat what the one before it found, in more words.
     document = {"pipeline": pipeline}
     found = list(_kind_problems(schema, file, pipeline)) or list(_loose(schema.pipeline, file, document))
-    yield from found or {
-        Problem(file, tuple(error.absolute_path), _unknown_key(error))
-        for root in schema.strict.iter_errors(document)
-        for error in _deepest_strays(root)
-    }
+    yield from found or _strays(schema, file, document)
 
 
 def written_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
@@ -167,12 +163,20 @@ def wrapped(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Mapping[st
                 yield from wrapped(part, (*path, key))
 
 
+def _strays(schema: Schema, file: str, document: Json) -> set[Problem]:
+    """Keys that no definition names. Where something inside of `spec` is wrong, all of it counts as stray in the many
+    steps that were not meant; such echoes are left out, unless there is nothing else to show."""
+    errors = [error for root in schema.strict.iter_errors(document) for error in _deepest_strays(root)]
+    clear = [error for error in errors if "spec" not in STRAY.findall(error.message)]
+    return {Problem(file, tuple(error.absolute_path), _unknown_key(error)) for error in clear or errors}
+
+
 def _deepest_strays(error: ValidationError) -> Iterator[ValidationError]:
-    """The innermost findings of a stray key. One about `spec` only echoes what was found inside of it."""
+    """The innermost findings of a stray key."""
     inner = [found for part in error.context or [] for found in _deepest_strays(part)]
     if inner:
         yield from inner
-    elif error.validator == "unevaluatedProperties" and "'spec' was unexpected" not in error.message:
+    elif error.validator == "unevaluatedProperties":
         yield error
 
 
