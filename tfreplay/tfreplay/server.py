@@ -1,7 +1,8 @@
 """A provider that knows its schema and nothing else, over Terraform's plugin protocol 6 on a Unix socket.
 
 Terraform asks it what exists, and it answers from the schema; asked for a plan, it leaves unknown what only the cloud
-could tell. It validates nothing by itself and never reaches a cloud.
+could tell. It never reaches a cloud, and of a provider's own validators it has one: nobody may set what
+the provider computes.
 """
 
 import json
@@ -21,6 +22,7 @@ Json = dict[str, Any]
 _SERVICE = "/tfplugin6.Provider/"
 _NESTING = {"single": 1, "list": 2, "set": 3, "map": 4, "group": 5}
 _THREADS = 4
+_ERROR = 1
 
 
 def schema_message(schema: Json) -> Any:
@@ -61,6 +63,7 @@ class Replay:
 
     def __init__(self, schemas: Json) -> None:
         self._resources = schemas["resource_schemas"]
+        self._data = schemas["data_source_schemas"]
         named = {
             kind: [message("NamedSchema", key=name, value=schema_message(each)) for name, each in schemas[kind].items()]
             for kind in ("resource_schemas", "data_source_schemas")
@@ -78,18 +81,21 @@ class Replay:
             "ReadResource": self._read,
             "ReadDataSource": self._read_data,
             "UpgradeResourceState": self._upgrade,
+            "ValidateResourceConfig": lambda data: _validate(data, self._resources),
+            "ValidateDataResourceConfig": lambda data: _validate(data, self._data),
         }
 
     def answer(self, method: str) -> Callable[[bytes], bytes] | None:
         """What answers the method; None for one that a replay does not have."""
-        if method.startswith(("Validate", "Configure", "Stop")):
-            return lambda _: b""
-        return self._answers.get(method)
+        if method in self._answers:
+            return self._answers[method]
+        return (lambda _: b"") if method.startswith(("Validate", "Configure", "Stop")) else None
 
     def _plan(self, data: bytes) -> bytes:
         request = parsed("PlanRequest", data)
         proposed = values.decode(request.proposed_new_state.msgpack)
-        result = values.planned(proposed, self._resources[request.type_name]["block"])
+        prior = values.decode(request.prior_state.msgpack)
+        result = values.planned(proposed, self._resources[request.type_name]["block"], prior)
         return _answer("PlanResponse", "planned_state", result, legacy_type_system=True)
 
     def _apply(self, data: bytes) -> bytes:
@@ -106,6 +112,23 @@ class Replay:
     def _upgrade(self, data: bytes) -> bytes:
         state = message("Value", json=parsed("UpgradeRequest", data).raw_state.json)
         return bytes(message("UpgradeResponse", upgraded_state=state).SerializeToString())
+
+
+def _validate(data: bytes, schemas: Json) -> bytes:
+    """The one thing that both of HashiCorp's provider frameworks check for every provider."""
+    request = parsed("ValidateRequest", data)
+    config = values.decode(request.config.msgpack)
+    diagnostics = [
+        message(
+            "Diagnostic",
+            severity=_ERROR,
+            summary="Value for unconfigurable attribute",
+            detail=f'Can\'t configure a value for "{".".join(path)}": the provider decides it.',
+            path=message("Path", steps=[message("Step", attribute_name=path[0])]),
+        )
+        for path in values.unconfigurable(config, schemas[request.type_name]["block"])
+    ]
+    return bytes(message("ValidateResponse", diagnostics=diagnostics).SerializeToString())
 
 
 def _answer(name: str, field: str, value: values.Value, **fields: Any) -> bytes:

@@ -47,33 +47,56 @@ def _extension(value: object) -> ormsgpack.Ext:
     raise TypeError(f"{type(value).__name__} is no value that Terraform can send")
 
 
-def planned(value: Value, block: Json) -> Value:
-    """What a provider would plan for the configured `value`: whatever it computes is unknown until the apply."""
+def planned(value: Value, block: Json, prior: Value = None) -> Value:
+    """What a provider would plan for the proposed `value`.
+
+    For a new resource whatever the provider computes is unknown until the apply; one that exists (`prior`) keeps what
+    it has, which Terraform has put into `value` already.
+    """
     if not isinstance(value, dict):
         return value
     result = dict(value)
     for name, attribute in block.get("attributes", {}).items():
-        result[name] = _planned_attribute(value.get(name), attribute)
+        result[name] = _planned_attribute(value.get(name), attribute, prior)
     for name, nested in block.get("block_types", {}).items():
-        result[name] = _each(value.get(name), nested["nesting_mode"], nested["block"])
+        result[name] = _each(value.get(name), nested["nesting_mode"], nested["block"], prior)
     return result
 
 
-def _planned_attribute(value: Value, attribute: Json) -> Value:
+def _planned_attribute(value: Value, attribute: Json, prior: Value) -> Value:
     if attribute.get("write_only"):
         return None  # a provider must never give such a value back
     if value is None:
-        return UNKNOWN if attribute.get("computed") else None
+        return UNKNOWN if attribute.get("computed") and prior is None else None
     nested = attribute.get("nested_type")
-    return _each(value, nested["nesting_mode"], nested) if nested else value
+    return _each(value, nested["nesting_mode"], nested, prior) if nested else value
 
 
-def _each(value: Value, nesting: str, block: Json) -> Value:
+def _each(value: Value, nesting: str, block: Json, prior: Value) -> Value:
     if isinstance(value, list):
-        return [planned(item, block) for item in value]
+        return [planned(item, block, prior) for item in value]
     if nesting == "map" and isinstance(value, dict):
-        return {key: planned(item, block) for key, item in value.items()}
-    return planned(value, block)
+        return {key: planned(item, block, prior) for key, item in value.items()}
+    return planned(value, block, prior)
+
+
+def unconfigurable(value: Value, block: Json, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Where a configuration sets what only the provider may set."""
+    if isinstance(value, list):
+        return [found for item in value for found in unconfigurable(item, block, path)]
+    if not isinstance(value, dict):
+        return []
+    set_here = [
+        (*path, name)
+        for name, attribute in block.get("attributes", {}).items()
+        if value.get(name) is not None and not (attribute.get("optional") or attribute.get("required"))
+    ]
+    below = [
+        found
+        for name, nested in block.get("block_types", {}).items()
+        for found in unconfigurable(value.get(name), nested["block"], (*path, name))
+    ]
+    return set_here + below
 
 
 def applied(value: Value) -> Value:
