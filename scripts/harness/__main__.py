@@ -1,4 +1,4 @@
-"""The command: python -m scripts.harness check [FOLDER]. Exit status 1 if anything is wrong."""
+"""The command: python -m scripts.harness check [FOLDER]. Exit status 1 if anything is wrong, 2 if it cannot look."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scripts.harness import schema
 from scripts.harness.check import check
+from scripts.harness.folder import NotOneMapping
 
 
 def main() -> int:
@@ -14,7 +15,13 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=Path(".harness"))
     options = parser.parse_args()
     place = schema.given()
-    problems = check(options.folder, schema.load(place) if place else None)
+    try:
+        problems = check(options.folder, schema.load(place) if place else None)
+    except (OSError, NotOneMapping) as error:
+        print(
+            f"cannot check: {error}. Name a folder like .harness; {schema.VARIABLE}, if set, must hold pipeline.json."
+        )
+        return 2
     for problem in problems:
         print(problem)
     if place is None:
