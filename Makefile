@@ -31,7 +31,7 @@ CLUSTER_WORKERS := -n 3 --dist loadscope
 # Where it is set, each of those processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-test: check test-fast eval test-cluster ## Everything that must hold, on a real cluster too
+test: check lint-delivery audit-tools test-fast eval test-cluster ## Everything that must hold, on a real cluster too
 
 test-fast: venv model ## What needs no cluster, in under two minutes
 	$(PY) -m pytest -q -m "not cluster" $(WORKERS) $(RERUN) $(ARGS)
@@ -70,6 +70,15 @@ audit: venv audit-tools ## Code, secrets, licences, configuration, SBOMs: what w
 audit-tools: venv
 	@[ -x $(AUDIT)/bin/trivy ] || { $(PYTHON) -m venv $(AUDIT) && $(BIN)/uv pip sync -q --python $(AUDIT)/bin/python --require-hashes requirements/audit.txt; }
 
+VULNERABLE := --scanners vuln --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 --skip-version-check
+vulnerabilities: venv audit-tools ## Known vulnerabilities of the locks, and of what `make images` wrote: downloads trivy's database
+	$(AUDIT)/bin/trivy fs $(VULNERABLE) --file-patterns 'pip:requirements/.*\.txt$$' --skip-dirs .venv --skip-dirs .make .
+	for archive in .make/images/*.oci.tar; do [ ! -f "$$archive" ] || $(AUDIT)/bin/trivy image $(VULNERABLE) --input "$$archive"; done
+
+lint-delivery: venv audit-tools ## actionlint and shellcheck over .github, and the checker of .harness
+	$(PY) scripts/actionlint.py --shellcheck $(AUDIT)/bin/shellcheck
+	$(PY) -m scripts.harness check .harness
+
 ##@ Ship it
 images: venv model audit-tools ## Every image as an OCI archive with its SBOM and digest, into .make/images [TO=folder]
 	$(PY) -m slipway_demo archives --to $(or $(TO),.make/images) --syft $(AUDIT)/bin/syft
@@ -79,8 +88,8 @@ RELEASE = --registry $(or $(REGISTRY),$(error say where to: make $@ REGISTRY=hos
 publish-images: venv model ## Push every image: REGISTRY=host/path TAG=version; their digests into .make/published
 	$(PY) -m slipway_demo publish-images $(RELEASE) --to .make/published
 
-publish-chart: venv ## Push the chart to oci://REGISTRY/charts: REGISTRY=host/path TAG=version
-	$(PY) -m slipway_demo publish-chart $(RELEASE)
+publish-chart: venv ## Push the chart to oci://REGISTRY/charts: REGISTRY=host/path TAG=version; its digest likewise
+	$(PY) -m slipway_demo publish-chart $(RELEASE) --to .make/published
 
 ##@ Measure it
 eval: venv model ## The handbook's cases, as a gate
@@ -137,4 +146,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated audit audit-tools images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated audit audit-tools vulnerabilities lint-delivery images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help

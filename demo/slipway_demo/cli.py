@@ -72,9 +72,11 @@ def publish_images(
 
 
 @app.command()
-def publish_chart(registry: Registry, tag: Tag) -> None:
-    """Package the chart and push it to oci://REGISTRY/charts."""
-    releases.publish_chart(clusters.helm(), registry, tag, os.environ)
+def publish_chart(
+    registry: Registry, tag: Tag, to: Annotated[Path, typer.Option(help="Folder for chart.json.")]
+) -> None:
+    """Package the chart, push it to oci://REGISTRY/charts and write the digest that it has there."""
+    releases.publish_chart(clusters.helm(), registry, tag, to, os.environ)
 
 
 @app.command()

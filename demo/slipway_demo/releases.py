@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
+import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from slipway_demo.errors import DemoError
 from slipway_demo.images import ALL
 
 DIGESTS = "digests.json"
+PUSHED = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 
 def write_archives(builder: Builder, folder: Path, *, syft: Path) -> None:
@@ -63,18 +66,32 @@ def publish_images(builder: Builder, registry: str, tag: str, folder: Path, envi
     write(folder / DIGESTS, published)
 
 
-def publish_chart(helm: str, registry: str, tag: str, environment: Mapping[str, str]) -> None:
-    """Package the chart as version TAG, which is also the images' tag, and push it to oci://REGISTRY/charts."""
+def publish_chart(helm: str, registry: str, tag: str, folder: Path, environment: Mapping[str, str]) -> None:
+    """Push the chart as version TAG, which is also the images' tag, to oci://REGISTRY/charts, and write its digest.
+
+    Raises DemoError when helm does not say which digest it pushed.
+    """
     plain = ["--plain-http"] if is_loopback(registry) else []
     if found := credentials(environment):
         user, password = found
         login = ["registry", "login", host_of(registry), f"--username={user}", "--password-stdin"]
         run([helm, *login, *plain], stdin=password)
-    with tempfile.TemporaryDirectory() as folder, step(f"pushing the chart {tag} to oci://{registry}/charts"):
+    with tempfile.TemporaryDirectory() as scratch, step(f"pushing the chart {tag} to oci://{registry}/charts"):
         versions = [f"--version={tag}", f"--app-version={tag}"]
-        run([helm, "package", str(paths.CHART), *versions, f"--destination={folder}"])
-        (package,) = Path(folder).glob("*.tgz")
-        run([helm, "push", str(package), f"oci://{registry}/charts", *plain])
+        run([helm, "package", str(paths.CHART), *versions, f"--destination={scratch}"])
+        (package,) = Path(scratch).glob("*.tgz")
+        digest = push_chart([helm, "push", str(package), f"oci://{registry}/charts", *plain])
+    published = {"chart": {"image": f"{registry}/charts/slipway", "tag": tag, "digest": digest}}
+    write(folder / "chart.json", published)
+
+
+def push_chart(command: Sequence[str]) -> str:
+    """The digest of the chart that was pushed; helm 3 says it on standard error, helm 4 on standard output."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    found = PUSHED.search(done.stdout)
+    if done.returncode != 0 or not found:
+        raise DemoError(f"helm could not push the chart, or did not say its digest:\n{done.stdout.strip()}")
+    return found[1]
 
 
 def credentials(environment: Mapping[str, str]) -> tuple[str, str] | None:

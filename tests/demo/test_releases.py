@@ -92,3 +92,31 @@ def test_the_source_is_said_by_whoever_builds_and_never_taken_from_git() -> None
     said = labels.of_build({"IMAGE_SOURCE": "https://example.com/slipway"})
     assert said[labels.PREFIX + "source"] == "https://example.com/slipway"
     assert said[labels.PREFIX + "version"]
+
+
+HELM = """#!/bin/sh
+# Does what helm does as far as it is asked here, and says the digest where helm 3 does.
+[ "$1" = package ] && touch "${5#--destination=}/slipway-1.2.3.tgz"
+[ "$1" = push ] && echo "$@" > "$(dirname "$0")/pushed" && echo "%s" >&2
+exit 0
+"""
+
+
+def helm(folder: Path, says: str) -> str:
+    program = folder / "helm"
+    program.write_text(HELM % says)
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_the_chart_is_pushed_and_its_digest_is_written(tmp_path: Path) -> None:
+    releases.publish_chart(helm(tmp_path, f"Digest: {DIGEST}"), "127.0.0.1:5000/slipway", "1.2.3", tmp_path, {})
+    assert (tmp_path / "pushed").read_text().split()[2:] == ["oci://127.0.0.1:5000/slipway/charts", "--plain-http"]
+    written = json.loads((tmp_path / "chart.json").read_text())
+    assert written["chart"] == {"image": "127.0.0.1:5000/slipway/charts/slipway", "tag": "1.2.3", "digest": DIGEST}
+
+
+def test_a_push_without_a_digest_is_an_error_because_nothing_could_be_signed(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="did not say its digest"):
+        releases.publish_chart(helm(tmp_path, "Pushed"), "ghcr.io/slipway", "1.2.3", tmp_path, {})
+    assert not (tmp_path / "chart.json").exists()

@@ -1,0 +1,40 @@
+"""actionlint over .github, built once from its Go module into the cache.
+
+    scripts/actionlint.py --shellcheck PROGRAM
+
+shellcheck reads the steps' scripts; without it actionlint would skip them without a word, so it is asked for.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from devcluster import binaries
+from devcluster.recipes import Recipe
+
+ROOT = Path(__file__).parents[1]
+ACTIONLINT = Recipe(name="actionlint", version="1.7.12", package="github.com/rhysd/actionlint/cmd/actionlint")
+
+
+def lint(root: Path, *, shellcheck: Path) -> int:
+    """actionlint's exit status for the workflows of a repository; what it found is on standard output."""
+    files = sorted((root / ".github" / "workflows").glob("*.y*ml"))
+    command = [str(binaries.ensure(ACTIONLINT)), f"-shellcheck={shellcheck}", "-no-color", *map(str, files)]
+    return subprocess.run(command, cwd=root, check=False).returncode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shellcheck", type=Path, required=True, help="the shellcheck program")
+    shellcheck: Path = parser.parse_args(arguments).shellcheck
+    if not shellcheck.is_file():
+        print(f"{shellcheck} is missing: run `make lint-delivery`, which installs it", file=sys.stderr)
+        return 2
+    return lint(ROOT, shellcheck=shellcheck.absolute())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
