@@ -41,11 +41,11 @@ variable "network_id" {
 variable "database_version" {
   description = "PostgreSQL's version as Cloud SQL writes it."
   type        = string
-  default     = "POSTGRES_17"
+  default     = "POSTGRES_18"
 
   validation {
-    condition     = contains(["POSTGRES_15", "POSTGRES_16", "POSTGRES_17"], var.database_version)
-    error_message = "Write POSTGRES_15, POSTGRES_16 or POSTGRES_17. Before 15, every role may create objects in the schema public."
+    condition     = contains(["POSTGRES_15", "POSTGRES_16", "POSTGRES_17", "POSTGRES_18"], var.database_version)
+    error_message = "Write POSTGRES_15 to POSTGRES_18. Before 15, every role may create objects in the schema public."
   }
 }
 

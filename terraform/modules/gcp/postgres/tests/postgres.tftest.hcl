@@ -36,8 +36,11 @@ run "private_encrypted_and_backed_up" {
     error_message = "A database must survive a zone unless told otherwise."
   }
   assert {
-    condition     = { for flag in google_sql_database_instance.this.settings[0].database_flags : flag.name => flag.value }["log_min_duration_statement"] == "-1"
-    error_message = "Statements hold questions and answers and must not be logged."
+    condition = alltrue([
+      for name, value in { log_statement = "none", log_min_error_statement = "panic", log_min_duration_statement = "-1" } :
+      { for flag in google_sql_database_instance.this.settings[0].database_flags : flag.name => flag.value }[name] == value
+    ])
+    error_message = "Statements hold questions, answers and roles' passwords, and must not be logged."
   }
   assert {
     condition     = random_password.admin.special == false
