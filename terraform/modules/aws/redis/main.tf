@@ -34,6 +34,7 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
 }
 
 resource "aws_elasticache_replication_group" "this" {
+  #checkov:skip=CKV2_AWS_50: Fail-over is on with two nodes or more, the default; checkov cannot compute nodes > 1.
   replication_group_id = "${var.name}-redis"
   description          = "Redis of the Slipway installation ${var.name}"
   engine               = "valkey"

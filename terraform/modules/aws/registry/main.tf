@@ -1,4 +1,5 @@
-# One ECR repository an image, under one path: the chart asks for REGISTRY/runtime, REGISTRY/operator and so on.
+# One ECR repository an image, under one path: the chart asks for REGISTRY/runtime, REGISTRY/operator and so on, and is
+# itself pushed to REGISTRY/charts. ECR makes no repository when something is pushed.
 
 resource "aws_ecr_repository" "this" {
   for_each = var.images

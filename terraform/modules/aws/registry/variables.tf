@@ -19,13 +19,13 @@ variable "kms_key_arn" {
 }
 
 variable "images" {
-  description = "Names of the images, a repository each: the chart's four, and the one for a single container."
+  description = "What is pushed, a repository each: the four images of the chart, the one for a single container, and the chart."
   type        = set(string)
-  default     = ["runtime", "operator", "chroma", "postgres", "standalone"]
+  default     = ["runtime", "operator", "chroma", "postgres", "standalone", "charts/slipway"]
 
   validation {
-    condition     = length(var.images) > 0 && alltrue([for image in var.images : can(regex("^[a-z0-9]+([._-][a-z0-9]+)*$", image))])
-    error_message = "images needs one name or more, of lower-case letters and digits, with single dots, hyphens or underscores between them."
+    condition     = length(var.images) > 0 && alltrue([for image in var.images : can(regex("^[a-z0-9]+([._/-][a-z0-9]+)*$", image))])
+    error_message = "images needs one name or more, of lower-case letters and digits, with single dots, hyphens, underscores or slashes between them."
   }
 }
 

@@ -9,7 +9,7 @@ run "one_repository_an_image_that_the_chart_asks_for" {
   command = plan
 
   assert {
-    condition     = sort([for repository in aws_ecr_repository.this : repository.name]) == tolist(["slipway-dev/chroma", "slipway-dev/operator", "slipway-dev/postgres", "slipway-dev/runtime", "slipway-dev/standalone"])
+    condition     = sort([for repository in aws_ecr_repository.this : repository.name]) == tolist(["slipway-dev/charts/slipway", "slipway-dev/chroma", "slipway-dev/operator", "slipway-dev/postgres", "slipway-dev/runtime", "slipway-dev/standalone"])
     error_message = "There must be a repository for each image of the chart, below one path."
   }
   assert {
@@ -46,7 +46,7 @@ run "the_chart_gets_host_and_path" {
 
   override_resource {
     target = aws_ecr_repository.this
-    values = { repository_url = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/slipway-dev/chroma" }
+    values = { repository_url = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/slipway-dev/charts/slipway" }
   }
 
   assert {
