@@ -68,7 +68,7 @@ variable "image_registry" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9]$", var.image_registry))
+    condition     = can(regex("^[a-z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9]$", var.image_registry)) && !strcontains(var.image_registry, "//")
     error_message = "image_registry must be host and path without scheme and trailing slash, for example registry.example.com/slipway."
   }
 }

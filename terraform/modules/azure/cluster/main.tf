@@ -20,6 +20,21 @@ resource "azurerm_role_assignment" "subnet" {
   principal_type       = "ServicePrincipal"
 }
 
+# What nodes act as: it pulls images and does nothing else.
+resource "azurerm_user_assigned_identity" "kubelet" {
+  name                = "${var.name}-kubelet"
+  location            = var.location
+  resource_group_name = var.resource_group_name
+  tags                = var.tags
+}
+
+resource "azurerm_role_assignment" "kubelet" {
+  scope                = azurerm_user_assigned_identity.kubelet.id
+  role_definition_name = "Managed Identity Operator"
+  principal_id         = azurerm_user_assigned_identity.cluster.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
 resource "azurerm_kubernetes_cluster" "this" {
   name                = var.name
   location            = var.location
@@ -63,6 +78,12 @@ resource "azurerm_kubernetes_cluster" "this" {
     identity_ids = [azurerm_user_assigned_identity.cluster.id]
   }
 
+  kubelet_identity {
+    client_id                 = azurerm_user_assigned_identity.kubelet.client_id
+    object_id                 = azurerm_user_assigned_identity.kubelet.principal_id
+    user_assigned_identity_id = azurerm_user_assigned_identity.kubelet.id
+  }
+
   default_node_pool {
     name                         = "system"
     vm_size                      = var.system_vm_size
@@ -102,10 +123,10 @@ resource "azurerm_kubernetes_cluster" "this" {
   }
 
   dynamic "oms_agent" {
-    for_each = var.log_analytics_workspace_id == null ? [] : [var.log_analytics_workspace_id]
+    for_each = var.logs == null ? [] : [var.logs]
 
     content {
-      log_analytics_workspace_id      = oms_agent.value
+      log_analytics_workspace_id      = oms_agent.value.workspace_id
       msi_auth_for_monitoring_enabled = true
     }
   }
@@ -117,7 +138,7 @@ resource "azurerm_kubernetes_cluster" "this" {
     ignore_changes = [default_node_pool[0].node_count]
   }
 
-  depends_on = [azurerm_role_assignment.subnet]
+  depends_on = [azurerm_role_assignment.subnet, azurerm_role_assignment.kubelet]
 }
 
 resource "azurerm_kubernetes_cluster_node_pool" "agents" {
@@ -147,11 +168,11 @@ resource "azurerm_kubernetes_cluster_node_pool" "agents" {
 }
 
 resource "azurerm_monitor_diagnostic_setting" "audit" {
-  count = var.log_analytics_workspace_id == null ? 0 : 1
+  count = var.logs == null ? 0 : 1
 
   name                       = "${var.name}-audit"
   target_resource_id         = azurerm_kubernetes_cluster.this.id
-  log_analytics_workspace_id = var.log_analytics_workspace_id
+  log_analytics_workspace_id = var.logs.workspace_id
 
   enabled_log {
     category = "kube-audit-admin"

@@ -28,7 +28,7 @@ output "oidc_issuer_url" {
 
 output "kubelet_principal_id" {
   description = "Principal that pulls images: give it AcrPull on the registry."
-  value       = azurerm_kubernetes_cluster.this.kubelet_identity[0].object_id
+  value       = azurerm_user_assigned_identity.kubelet.principal_id
 }
 
 output "secrets_provider_principal_id" {

@@ -109,9 +109,9 @@ variable "sku_tier" {
   }
 }
 
-variable "log_analytics_workspace_id" {
-  description = "Workspace for the API server's audit log and the nodes' logs. Null: none are kept."
-  type        = string
+variable "logs" {
+  description = "Log Analytics workspace for the API server's audit log and the nodes' logs. Null: none are kept."
+  type        = object({ workspace_id = string })
   default     = null
 }
 

@@ -28,18 +28,18 @@ module "network" {
 module "cluster" {
   source = "../cluster"
 
-  name                       = var.name
-  location                   = var.location
-  resource_group_name        = azurerm_resource_group.this.name
-  subnet_id                  = module.network.nodes_subnet_id
-  kubernetes_version         = var.kubernetes_version
-  admin_group_ids            = var.admin_group_ids
-  api_access_ranges          = var.access_ranges
-  vm_size                    = var.cluster.vm_size
-  node_count                 = { min = var.cluster.min, max = var.cluster.max }
-  sku_tier                   = var.cluster.sku_tier
-  log_analytics_workspace_id = azurerm_log_analytics_workspace.this.id
-  tags                       = var.tags
+  name                = var.name
+  location            = var.location
+  resource_group_name = azurerm_resource_group.this.name
+  subnet_id           = module.network.nodes_subnet_id
+  kubernetes_version  = var.kubernetes_version
+  admin_group_ids     = var.admin_group_ids
+  api_access_ranges   = var.access_ranges
+  vm_size             = var.cluster.vm_size
+  node_count          = { min = var.cluster.min, max = var.cluster.max }
+  sku_tier            = var.cluster.sku_tier
+  logs                = { workspace_id = azurerm_log_analytics_workspace.this.id }
+  tags                = var.tags
 }
 
 # There are no local accounts, so whoever applies this needs a role to install the chart.
@@ -69,8 +69,7 @@ module "postgres" {
   name                  = "${var.name}-pg"
   location              = var.location
   resource_group_name   = azurerm_resource_group.this.name
-  subnet_id             = module.network.postgres_subnet_id
-  virtual_network_id    = module.network.virtual_network_id
+  network               = { subnet_id = module.network.postgres_subnet_id, virtual_network_id = module.network.virtual_network_id }
   sku_name              = var.database.sku_name
   storage_mb            = var.database.storage_mb
   high_availability     = var.database.high_availability

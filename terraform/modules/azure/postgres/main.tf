@@ -1,13 +1,24 @@
 # Slipway's store: sessions, runs and documents. pgvector is allowed on the server; a database gets it by
 # `CREATE EXTENSION vector`.
 
+locals {
+  settings = {
+    "azure.extensions"       = "VECTOR"
+    require_secure_transport = "on"
+
+    # The operator gives roles their passwords in statements, so statements must not be logged, failed ones neither.
+    log_statement           = "none"
+    log_min_error_statement = "panic"
+  }
+}
+
 resource "random_password" "administrator" {
   length  = 40
   special = false # goes into a DSN as it is
 }
 
 resource "azurerm_private_dns_zone" "this" {
-  count = var.subnet_id == null ? 0 : 1
+  count = var.network == null ? 0 : 1
 
   name                = "${var.name}.private.postgres.database.azure.com"
   resource_group_name = var.resource_group_name
@@ -15,12 +26,12 @@ resource "azurerm_private_dns_zone" "this" {
 }
 
 resource "azurerm_private_dns_zone_virtual_network_link" "this" {
-  count = var.subnet_id == null ? 0 : 1
+  count = var.network == null ? 0 : 1
 
   name                  = var.name
   resource_group_name   = var.resource_group_name
   private_dns_zone_name = azurerm_private_dns_zone.this[0].name
-  virtual_network_id    = var.virtual_network_id
+  virtual_network_id    = var.network.virtual_network_id
   tags                  = var.tags
 }
 
@@ -34,7 +45,7 @@ resource "azurerm_postgresql_flexible_server" "this" {
   auto_grow_enabled             = true
   administrator_login           = "slipway"
   administrator_password        = random_password.administrator.result
-  delegated_subnet_id           = var.subnet_id
+  delegated_subnet_id           = try(var.network.subnet_id, null)
   private_dns_zone_id           = one(azurerm_private_dns_zone.this[*].id)
   public_network_access_enabled = var.allow_public
   backup_retention_days         = var.backup_retention_days
@@ -58,16 +69,12 @@ resource "azurerm_postgresql_flexible_server" "this" {
   depends_on = [azurerm_private_dns_zone_virtual_network_link.this]
 }
 
-resource "azurerm_postgresql_flexible_server_configuration" "extensions" {
-  name      = "azure.extensions"
-  server_id = azurerm_postgresql_flexible_server.this.id
-  value     = "VECTOR"
-}
+resource "azurerm_postgresql_flexible_server_configuration" "this" {
+  for_each = local.settings
 
-resource "azurerm_postgresql_flexible_server_configuration" "tls" {
-  name      = "require_secure_transport"
+  name      = each.key
   server_id = azurerm_postgresql_flexible_server.this.id
-  value     = "on"
+  value     = each.value
 }
 
 resource "azurerm_postgresql_flexible_server_database" "this" {

@@ -33,30 +33,24 @@ variable "location" {
   }
 }
 
-variable "subnet_id" {
-  description = "Id of a subnet delegated to PostgreSQL flexible servers. Null only with allow_public = true."
-  type        = string
+variable "network" {
+  description = "Subnet delegated to PostgreSQL flexible servers, and the virtual network that resolves the server's private address: outputs of the network module. Null only with allow_public = true."
+  type        = object({ subnet_id = string, virtual_network_id = string })
   default     = null
 
   validation {
-    condition     = var.subnet_id != null || var.allow_public
-    error_message = "subnet_id is missing: write module.network.postgres_subnet_id, or say allow_public = true for a server with a public address."
+    condition     = var.network != null || var.allow_public
+    error_message = "network is missing: write { subnet_id = module.network.postgres_subnet_id, virtual_network_id = module.network.virtual_network_id }, or say allow_public = true for a server with a public address."
   }
 
   validation {
-    condition     = !var.allow_public || var.subnet_id == null
-    error_message = "allow_public = true contradicts subnet_id: a server is either in a network or public. Leave one of them out."
+    condition     = var.network == null || !var.allow_public
+    error_message = "allow_public = true contradicts network: a server is either in a network or public. Leave one of them out."
   }
-}
-
-variable "virtual_network_id" {
-  description = "Id of the virtual network that resolves the server's private address. Null only with allow_public = true."
-  type        = string
-  default     = null
 
   validation {
-    condition     = (var.virtual_network_id == null) == (var.subnet_id == null)
-    error_message = "virtual_network_id and subnet_id belong together: write module.network.virtual_network_id and module.network.postgres_subnet_id."
+    condition     = var.network == null ? true : can(regex("/subnets/[^/]+$", var.network.subnet_id)) && can(regex("/virtualNetworks/[^/]+$", var.network.virtual_network_id))
+    error_message = "network.subnet_id must be the id of a subnet (.../subnets/NAME), and network.virtual_network_id that of a virtual network (.../virtualNetworks/NAME)."
   }
 }
 

@@ -1,0 +1,90 @@
+mock_provider "azurerm" {}
+
+variables {
+  name                 = "slipway-test"
+  location             = "westeurope"
+  resource_group_name  = "slipway-test"
+  tenant_id            = "11111111-1111-4111-8111-111111111111"
+  subnet_id            = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/endpoints"
+  virtual_network_id   = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net"
+  writer_principal_ids = { terraform = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" }
+}
+
+run "private_and_kept" {
+  command = plan
+
+  variables {
+    secrets              = { database-dsn = "postgresql://example" }
+    reader_principal_ids = { cluster = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa" }
+  }
+
+  assert {
+    condition     = !azurerm_key_vault.this.public_network_access_enabled && azurerm_key_vault.this.network_acls[0].default_action == "Deny"
+    error_message = "Without access ranges the vault must be private."
+  }
+
+  assert {
+    condition     = azurerm_key_vault.this.rbac_authorization_enabled && azurerm_key_vault.this.purge_protection_enabled
+    error_message = "Rights must be roles, and nobody may purge."
+  }
+
+  assert {
+    condition     = azurerm_role_assignment.readers["cluster"].role_definition_name == "Key Vault Secrets User"
+    error_message = "Readers must only read."
+  }
+
+  assert {
+    condition     = keys(azurerm_key_vault_secret.this) == ["database-dsn"]
+    error_message = "The secret must be written."
+  }
+}
+
+run "name_too_long" {
+  command = plan
+
+  variables {
+    name = "slipway-production-europe"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "underscore_in_a_secrets_name" {
+  command = plan
+
+  variables {
+    secrets = { database_dsn = "x" }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "nobody_writes" {
+  command = plan
+
+  variables {
+    writer_principal_ids = {}
+  }
+
+  expect_failures = [var.writer_principal_ids]
+}
+
+run "open_to_everybody" {
+  command = plan
+
+  variables {
+    access_ranges = ["0.0.0.0/0"]
+  }
+
+  expect_failures = [var.access_ranges]
+}
+
+run "missing_network" {
+  command = plan
+
+  variables {
+    subnet_id = ""
+  }
+
+  expect_failures = [var.subnet_id]
+}
