@@ -163,3 +163,9 @@ run "longer_than_cloud_run_allows" {
   variables { request_timeout_seconds = 86400 }
   expect_failures = [var.request_timeout_seconds]
 }
+
+run "project_by_its_number" {
+  command = plan
+  variables { project_id = "123456789012" }
+  expect_failures = [var.project_id]
+}

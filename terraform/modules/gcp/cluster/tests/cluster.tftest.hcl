@@ -116,3 +116,9 @@ run "key_by_its_name" {
   variables { secrets_kms_key = "secrets" }
   expect_failures = [var.secrets_kms_key]
 }
+
+run "project_by_its_number" {
+  command = plan
+  variables { project_id = "123456789012" }
+  expect_failures = [var.project_id]
+}

@@ -81,3 +81,9 @@ run "ttl_of_no_time" {
   variables { ttl_seconds = 0 }
   expect_failures = [var.ttl_seconds]
 }
+
+run "project_by_its_number" {
+  command = plan
+  variables { project_id = "123456789012" }
+  expect_failures = [var.project_id]
+}

@@ -123,3 +123,9 @@ run "streams_cut_at_once" {
   variables { stream_timeout_seconds = 1 }
   expect_failures = [var.stream_timeout_seconds]
 }
+
+run "project_by_its_number" {
+  command = plan
+  variables { project_id = "123456789012" }
+  expect_failures = [var.project_id]
+}

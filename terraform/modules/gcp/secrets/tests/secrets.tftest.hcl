@@ -72,3 +72,9 @@ run "another_clouds_region" {
   variables { region = "eu-west-1" }
   expect_failures = [var.region]
 }
+
+run "project_by_its_number" {
+  command = plan
+  variables { project_id = "123456789012" }
+  expect_failures = [var.project_id]
+}

@@ -108,3 +108,9 @@ run "name_over_the_limit" {
   variables { name = "slipway-with-a-name-that-leaves-no-room-for-the-addresses-suffix" }
   expect_failures = [var.name]
 }
+
+run "project_by_its_number" {
+  command = plan
+  variables { project_id = "123456789012" }
+  expect_failures = [var.project_id]
+}
