@@ -31,16 +31,24 @@ CLUSTER_WORKERS := -n 3 --dist loadscope
 # Where it is set, each of those processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-test: check lint-delivery audit-tools test-fast eval test-cluster ## Everything that must hold, on a real cluster too
+test: check lint-delivery audit-tools test-fast eval test-terraform test-cluster ## Everything that must hold, on a real cluster too
 
 test-fast: venv model ## What needs no cluster, in under two minutes
-	$(PY) -m pytest -q -m "not cluster" $(WORKERS) $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m "not cluster and not terraform" $(WORKERS) $(RERUN) $(ARGS)
 
 test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
 	$(PY) -m pytest -q -m cluster $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)
+
+test-terraform: venv ## Terraform's format, validation and tests, and Terratest's compilation: no cloud, no registry
+	$(BIN)/tfreplay check terraform
+	$(PY) -m pytest -q -m terraform tests/tfreplay tests/terraform $(ARGS)
+	cd terraform/terratest && go vet ./...
+
+terratest: ## One stack applied to a real cloud and destroyed: CLOUD=gcp|aws|azure, skipped without an account
+	cd terraform/terratest && go test -v -count=1 -timeout 5h -run '(?i)^Test$(or $(CLOUD),$(error say which: make terratest CLOUD=gcp, aws or azure))$$' ./...
 
 test-all-agents: venv model ## Every architecture through every skin
 	$(PY) -m pytest -q tests/blackbox -m "not cluster" $(ARGS)
@@ -61,6 +69,7 @@ layers: venv ## Which room may import which
 generated: venv ## Fail when a generated file is stale
 	$(PY) -m slipway_crds.generate --check
 	$(PY) scripts/handbook.py --check
+	$(BIN)/tfreplay docs --check terraform
 
 # Every environment of scanners is made from a hashed lock, apart from .venv, and again when the lock changes.
 AUDIT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/audit-$(shell sha256sum requirements/audit.txt | cut -c1-16)
@@ -78,6 +87,15 @@ vulnerabilities: venv audit-tools ## Known vulnerabilities of the locks, and of 
 lint-delivery: venv audit-tools ## actionlint and shellcheck over .github, and the checker of .harness
 	$(PY) scripts/actionlint.py --shellcheck $(AUDIT)/bin/shellcheck
 	$(PY) -m scripts.harness check .harness
+
+SCANNERS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/scanners-$(shell sha256sum requirements/scanners.txt | cut -c1-16)
+scan-terraform: venv scanners ## Misconfigurations in terraform/ by checkov and trivy: every finding is mended or explained in place
+	$(SCANNERS)/bin/checkov -d terraform --framework terraform --skip-download --download-external-modules false --quiet --compact $(ARGS)
+	$(SCANNERS)/bin/trivy config --skip-check-update --quiet --exit-code 1 --severity MEDIUM,HIGH,CRITICAL --tf-exclude-downloaded-modules terraform
+
+# The environment is complete once its stamp is there.
+scanners: venv
+	@[ -e $(SCANNERS)/.installed ] || { $(PYTHON) -m venv $(SCANNERS) && $(BIN)/uv pip sync -q --python $(SCANNERS)/bin/python --require-hashes requirements/scanners.txt && touch $(SCANNERS)/.installed; }
 
 ##@ Ship it
 images: venv model audit-tools ## Every image as an OCI archive with its SBOM and digest, into .make/images [TO=folder]
@@ -115,6 +133,7 @@ generate: venv ## Write every generated file
 	$(PY) -m slipway_crds.generate
 	$(PY) -m benchmarks docs
 	$(PY) scripts/handbook.py
+	$(BIN)/tfreplay docs terraform
 
 format: venv ## Put imports and layout in order
 	$(BIN)/ruff check --fix .
@@ -125,7 +144,7 @@ lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgra
 	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	for set in runtime standalone operator uv; do \
 	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
-	for set in audit ragas; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
+	for set in audit ragas scanners; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
 	for set in chroma postgres; do \
 	  $(BIN)/$(LOCK) $(ARGS) --no-deps requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -146,4 +165,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-all-agents check lint types layers generated audit audit-tools vulnerabilities lint-delivery images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners vulnerabilities lint-delivery images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help
