@@ -75,7 +75,7 @@ def test_one_action_has_one_version() -> None:
         pin for path in [*WORKFLOWS, *ACTIONS] for pin in USES.findall(path.read_text()) if not pin.startswith("./")
     }
     names = [pin.partition("@")[0] for pin in pins]
-    assert len(names) >= 10
+    assert len(names) >= 8
     assert sorted(names) == sorted(set(names))
 
 
