@@ -42,7 +42,7 @@ test-cluster: venv model ## What needs a real Kubernetes (started here if there 
 test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)
 
-test-terraform: venv ## Terraform's format, validation and tests, and Terratest's compilation: no cloud, no registry
+test-terraform: venv scanners ## Terraform's format, validation and tests, and Terratest's compilation: no cloud, no registry
 	$(BIN)/tfreplay check terraform
 	$(PY) -m pytest -q -m terraform tests/tfreplay tests/terraform $(ARGS)
 	cd terraform/terratest && go vet ./...
