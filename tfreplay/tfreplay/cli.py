@@ -68,7 +68,7 @@ def docs(
     stale = [folder for folder in modules(tree) if documented(folder) != (folder / "README.md").read_text()]
     for folder in stale:
         if check:
-            print(f"{folder}/README.md is stale: run `make terraform-docs`")
+            print(f"{folder}/README.md is stale: run `make generate`")
         else:
             (folder / "README.md").write_text(documented(folder))
     raise typer.Exit(1 if check and stale else 0)
