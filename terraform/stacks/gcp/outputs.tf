@@ -33,6 +33,11 @@ output "dns_authorization_records" {
   value       = module.platform.dns_authorization_records
 }
 
+output "edge_values" {
+  description = "Values of the chart edge, for a pipeline that installs it; null without a hostname."
+  value       = module.platform.edge_values
+}
+
 output "gateway_internal_url" {
   description = "Where the gateway is reached inside the cluster; null if the chart is not installed here."
   value       = module.platform.gateway_internal_url

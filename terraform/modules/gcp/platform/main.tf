@@ -129,20 +129,21 @@ module "slipway" {
 
 # The load balancer is made by the cluster from a Gateway, so that it follows the gateway's pods without a NodePort. A
 # chart of its own, because kubernetes_manifest would need the cluster when the plan is made.
+locals {
+  edge_values = [for dns in module.dns : yamlencode({
+    hostnames      = dns.hostnames
+    addressName    = dns.address_name
+    certificateMap = dns.certificate_map_name
+    sslPolicy      = dns.ssl_policy_name
+    timeoutSeconds = var.stream_timeout_seconds
+  })]
+}
+
 resource "helm_release" "edge" {
   count     = var.install_slipway && var.hostname != null ? 1 : 0
   name      = "slipway-edge"
   namespace = module.slipway[0].namespace
   chart     = "${path.module}/edge"
   timeout   = 900
-
-  values = [yamlencode({
-    hostnames      = module.dns[0].hostnames
-    addressName    = module.dns[0].address_name
-    certificateMap = module.dns[0].certificate_map_name
-    sslPolicy      = module.dns[0].ssl_policy_name
-    service        = { name = module.slipway[0].gateway_service, port = 80 }
-    healthPath     = module.slipway[0].health_path
-    timeoutSeconds = var.stream_timeout_seconds
-  })]
+  values    = local.edge_values
 }

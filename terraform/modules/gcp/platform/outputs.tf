@@ -58,6 +58,11 @@ output "dns_authorization_records" {
   value       = merge(module.dns[*].dns_authorization_records...)
 }
 
+output "edge_values" {
+  description = "Values of the chart edge, for a pipeline that installs it; null without a hostname."
+  value       = one(local.edge_values)
+}
+
 output "gateway_internal_url" {
   description = "Where the gateway is reached inside the cluster; null if the chart is not installed here."
   value       = one(module.slipway[*].gateway_internal_url)
