@@ -77,7 +77,7 @@ audit: venv audit-tools ## Code, secrets, licences, configuration, SBOMs: what w
 	$(PY) -m scripts.audit --tools $(AUDIT)/bin
 
 audit-tools: venv
-	@[ -x $(AUDIT)/bin/trivy ] || { $(PYTHON) -m venv $(AUDIT) && $(BIN)/uv pip sync -q --python $(AUDIT)/bin/python --require-hashes requirements/audit.txt; }
+	@[ -e $(AUDIT)/.installed ] || { $(PYTHON) -m venv $(AUDIT) && $(BIN)/uv pip sync -q --python $(AUDIT)/bin/python --require-hashes requirements/audit.txt && touch $(AUDIT)/.installed; }
 
 VULNERABLE := --scanners vuln --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 --skip-version-check
 vulnerabilities: venv audit-tools ## Known vulnerabilities of the locks, and of what `make images` wrote: downloads trivy's database
