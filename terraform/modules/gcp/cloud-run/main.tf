@@ -130,11 +130,11 @@ resource "google_cloud_run_v2_service" "this" {
         cpu_idle = false # documents are read between requests, too
       }
 
-      # Ready when its indexes are built.
+      # Ready when its indexes are built, within the four minutes that Cloud Run allows.
       startup_probe {
         period_seconds    = 5
         timeout_seconds   = 4
-        failure_threshold = 60
+        failure_threshold = 48
 
         http_get {
           path = "/readyz"

@@ -54,7 +54,7 @@ variable "api_keys" {
 }
 
 variable "manifests" {
-  description = "The folder of manifests: file names and their text, for example {for name in fileset(\"agents\", \"*.yaml\") : name => file(\"agents/$${name}\")}."
+  description = "The folder of manifests: the files' text by their names. examples/basic reads a folder."
   type        = map(string)
 
   validation {
