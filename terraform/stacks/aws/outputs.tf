@@ -17,3 +17,8 @@ output "gateway_url" {
   description = "Where users reach the gateway; null if inside the cluster only."
   value       = module.platform.gateway_url
 }
+
+output "ingress" {
+  description = "Hostnames, class and annotations of the gateway's Ingress, for a pipeline that installs the chart itself; null without a hostname."
+  value       = module.platform.ingress
+}

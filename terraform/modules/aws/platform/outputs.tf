@@ -28,6 +28,11 @@ output "read_secrets_policy_arn" {
   value       = module.secrets.read_policy_arn
 }
 
+output "ingress" {
+  description = "Hostnames, class and annotations of the gateway's Ingress, for whoever installs the chart by other means; null without a hostname."
+  value       = local.ingress
+}
+
 output "redis_url" {
   description = "rediss:// URL with the password; null without Redis."
   value       = var.redis == null ? null : module.redis[0].url

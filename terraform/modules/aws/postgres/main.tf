@@ -49,10 +49,9 @@ resource "aws_db_parameter_group" "this" {
   # Statements stay out of the logs: CREATE ROLE holds a password, and other statements hold questions and answers.
   dynamic "parameter" {
     for_each = {
-      log_statement                     = "none"
-      log_min_duration_statement        = "-1"
-      log_min_error_statement           = "panic"
-      log_parameter_max_length_on_error = "0"
+      log_statement              = "none"
+      log_min_duration_statement = "-1"
+      log_min_error_statement    = "panic"
     }
 
     content {

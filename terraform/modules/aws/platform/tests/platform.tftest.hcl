@@ -63,6 +63,20 @@ run "the_load_balancer_serves_tls_and_lets_streams_be" {
   }
 }
 
+run "a_name_shared_with_another_installation" {
+  command = plan
+  variables { additional_hostnames = ["shared.example.com"] }
+
+  assert {
+    condition     = output.ingress.hostname == "agents.example.com" && output.ingress.additional_hostnames == tolist(["shared.example.com"])
+    error_message = "The gateway must answer to the shared name too."
+  }
+  assert {
+    condition     = length(aws_route53_record.gateway) == 1 && aws_route53_record.gateway[0].name == "agents.example.com"
+    error_message = "The shared name's records belong to the fail-over, not to one installation."
+  }
+}
+
 run "inside_only" {
   command = plan
   variables { internal = true }
