@@ -17,7 +17,7 @@ from scripts.audit.tools import ScannerFailed, Tools
 ROOT = Path(__file__).parents[2]
 ROOMS = (*sorted(file.parent.name for file in ROOT.glob("*/pyproject.toml")), "scripts", "benchmarks")
 """Folders with code that users run, or that checks it. Tests are left out: they assert."""
-LOCKS = ("runtime", "operator", "chroma", "postgres", "dev")
+LOCKS = ("runtime", "operator", "chroma", "postgres", "standalone", "dev")
 NEVER_HERE = (
     NotDone(
         "vulnerabilities of packages", "trivy's database is downloaded first", "make vulnerabilities; OSV in .harness"

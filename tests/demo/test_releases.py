@@ -120,3 +120,12 @@ def test_a_push_without_a_digest_is_an_error_because_nothing_could_be_signed(tmp
     with pytest.raises(DemoError, match="did not say its digest"):
         releases.publish_chart(helm(tmp_path, "Pushed"), "ghcr.io/slipway", "1.2.3", tmp_path, {})
     assert not (tmp_path / "chart.json").exists()
+
+
+def test_every_image_leaves_this_machine_the_one_for_a_single_container_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(builders, "ensure", lambda _, images: {image.name: "abc" for image in images})
+    releases.publish_images(Registry(), "ghcr.io/slipway", "1.2.3", tmp_path, {})
+    published = json.loads((tmp_path / "digests.json").read_text())
+    assert sorted(published) == ["chroma", "operator", "postgres", "runtime", "standalone"]

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from slipway_demo.images import ALL, IMAGES
+
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yaml"))
@@ -125,6 +127,13 @@ def test_what_makes_a_release_is_what_a_deployment_trusts() -> None:
     deploy = (ROOT / ".github" / "workflows" / "deploy.yaml").read_text()
     assert ".github/workflows/release.yaml@refs/tags/v" in deploy
     assert deploy.index("cosign verify") < deploy.index("helm upgrade")
+
+
+def test_every_image_is_attested_and_what_the_chart_installs_is_verified() -> None:
+    release = load(ROOT / ".github" / "workflows" / "release.yaml")["jobs"]
+    assert release["attest"]["strategy"]["matrix"]["image"] == [image.name for image in ALL]
+    deploy = (ROOT / ".github" / "workflows" / "deploy.yaml").read_text()
+    assert f"for name in {' '.join(image.name for image in IMAGES)} charts/slipway; do" in deploy
 
 
 def test_production_comes_last() -> None:
