@@ -11,6 +11,9 @@ locals {
 }
 
 resource "azurerm_container_registry" "this" {
+  #checkov:skip=CKV_AZURE_164:Docker Content Trust is deprecated by Microsoft; images are signed with cosign by the delivery pipeline.
+  #checkov:skip=CKV_AZURE_165:One installation is in one region; a second region has a registry of its own.
+  #checkov:skip=CKV_AZURE_166:Quarantine is a preview that hides an image until a scanner calls back; the pipeline scans before it pushes.
   name                          = var.name
   location                      = var.location
   resource_group_name           = var.resource_group_name

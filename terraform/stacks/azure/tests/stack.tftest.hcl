@@ -21,9 +21,9 @@ mock_provider "kubernetes" {}
 mock_provider "random" {}
 
 variables {
-  environment = "prod"
+  environment     = "prod"
   subscription_id = "33333333-3333-4333-8333-333333333333"
-  location = "westeurope"
+  location        = "westeurope"
   admin_group_ids = ["aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"]
 }
 
@@ -31,7 +31,7 @@ run "one_installation" {
   command = plan
 
   variables {
-    domain = "example.com"
+    domain   = "example.com"
     hostname = "agents.example.com"
   }
 

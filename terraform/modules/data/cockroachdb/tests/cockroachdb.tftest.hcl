@@ -1,0 +1,106 @@
+mock_provider "cockroach" {}
+mock_provider "random" {}
+
+variables {
+  name          = "slipway-test"
+  cloud         = "AWS"
+  regions       = ["eu-central-1"]
+  access_ranges = { slipway = "203.0.113.7/32" }
+}
+
+run "kept_and_reached_from_one_address" {
+  command = plan
+
+  assert {
+    condition     = cockroach_cluster.this.delete_protection && cockroach_cluster.this.backup_config.enabled
+    error_message = "The cluster must be backed up and locked."
+  }
+
+  assert {
+    condition     = cockroach_allow_list.this["slipway"].cidr_mask == 32 && !cockroach_allow_list.this["slipway"].ui
+    error_message = "The installation must reach SQL, and not the console."
+  }
+}
+
+run "three_regions" {
+  command = plan
+
+  variables {
+    regions = ["eu-central-1", "eu-west-1", "eu-north-1"]
+  }
+
+  assert {
+    condition     = [for region in cockroach_cluster.this.regions : region.primary] == [true, false, false]
+    error_message = "The first region must be the primary one."
+  }
+}
+
+run "two_regions" {
+  command = plan
+
+  variables {
+    regions = ["eu-central-1", "eu-west-1"]
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "one_region_twice" {
+  command = plan
+
+  variables {
+    regions = ["eu-central-1", "eu-central-1", "eu-west-1"]
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "one_node" {
+  command = plan
+
+  variables {
+    nodes_per_region = 1
+  }
+
+  expect_failures = [var.nodes_per_region]
+}
+
+run "open_to_everybody" {
+  command = plan
+
+  variables {
+    access_ranges = { all = "0.0.0.0/0" }
+  }
+
+  expect_failures = [var.access_ranges]
+}
+
+run "nobody_reaches_it" {
+  command = plan
+
+  variables {
+    access_ranges = {}
+  }
+
+  expect_failures = [var.access_ranges]
+}
+
+run "retention_that_is_not_offered" {
+  command = plan
+
+  variables {
+    backup_retention_days = 14
+  }
+
+  expect_failures = [var.backup_retention_days]
+}
+
+run "name_too_long" {
+  command = plan
+
+  variables {
+    name = "slipway-with-a-long-name"
+  }
+
+  expect_failures = [var.name]
+}
