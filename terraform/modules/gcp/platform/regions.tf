@@ -1,4 +1,5 @@
-# Regions that have all of the services (cloud.google.com/about/locations, as of 2026-11).
+# Google Cloud's regions, to catch a misspelt name early. Written down without an account: not every region need have every
+# service, and Google adds some (cloud.google.com/about/locations lists today's).
 
 locals {
   regions = [

@@ -1,4 +1,5 @@
-# Regions of Vertex AI (docs.cloud.google.com/vertex-ai/docs/general/locations, as of 2026-11).
+# Regions of Vertex AI, compared in part with docs.cloud.google.com/vertex-ai/docs/general/locations in 2026-11; that page lists
+# today's.
 
 locals {
   regions = [
