@@ -94,7 +94,7 @@ def go_modules(tools: Tools, folder: Path, policy: Licences) -> Report:
         licence = found.get((file, module), UNKNOWN)
         if not permitted(licence, policy.allowed):
             findings.append(Finding(licence, module, 0, module_says(licence, folder / file)))
-    return Report("licences of Go modules", f"{len(required)} modules", tuple(findings))
+    return Report("licences of Go modules", f"{len(required)} modules of {folder.parent.name}", tuple(findings))
 
 
 def module_says(licence: str, file: Path) -> str:
