@@ -141,3 +141,15 @@ def test_production_comes_last() -> None:
     assert "test" in release["publish"]["needs"]
     chain = [("dev", "attest"), ("staging", "dev"), ("prod", "staging")]
     assert all(before in release[environment]["needs"] for environment, before in chain)
+
+
+def test_a_deployment_sets_values_that_the_chart_has() -> None:
+    deploy = (ROOT / ".github" / "workflows" / "deploy.yaml").read_text()
+    named = re.findall(r'--set(?:-string)? "([A-Za-z.]+)=', deploy)
+    assert "image.registry" in named
+    values = load(ROOT / "charts" / "slipway" / "values.yaml")
+    for name in named:
+        where: Any = values
+        for key in name.split("."):
+            assert key in where, name
+            where = where[key]
