@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +31,14 @@ def called(module: Path) -> re.Match[str]:
     return found
 
 
-def moved(text: str, module: Path) -> str:
-    """The example as it works from roots/NAME: terraform wants local modules by relative paths."""
-    folder = module / "examples" / "basic"
-    return re.sub(r'source(\s*)= "(\.[^"]*)"', lambda m: f'source{m[1]}= "../../{normpath(folder / m[2])}"', text)
-
-
 @pytest.fixture
 def root(copied: Path, tmp_path: Path, replayed: dict[str, str]) -> Callable[[str, Path], Folder]:
-    """Makes a root module from an example beside the modules, in the copy, and initialises it."""
+    """Makes a root module from an example, beside it in the copy, and initialises it."""
 
     def make(configuration: str, module: Path) -> Folder:
-        path = copied / "roots" / tmp_path.name
+        path = copied / module / "examples" / tmp_path.name
         shutil.copytree(TERRAFORM / module / "examples" / "basic", path)
-        (path / "main.tf").write_text(moved(configuration, module))
+        (path / "main.tf").write_text(configuration)
         asked = {f"TF_VAR_{each.name}": "example" for each in variables(path) if each.default is None}
         made = Folder(path, {**replayed, **asked, "TF_DATA_DIR": str(tmp_path / "data")})
         made.must("init", "-input=false")
@@ -57,7 +50,7 @@ def root(copied: Path, tmp_path: Path, replayed: dict[str, str]) -> Callable[[st
 def twice(module: Path) -> str:
     """The example with a second call of the module under another name."""
     call = called(module)
-    again = NAME.sub(r'\1other-two"', call[0].replace(f'module "{call[1]}"', 'module "again"', 1), count=1)
+    again = NAME.sub(r'\1othertwo"', call[0].replace(f'module "{call[1]}"', 'module "again"', 1), count=1)
     return f"{example(module)}\n{again}\n"
 
 
@@ -70,9 +63,10 @@ def created(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield call, address, after["name"]
 
 
-# Their names only count within something that has the prefix: a database in a server, a record in a zone.
+# Their names only count within something else: a database in a server, a record in a zone, a private zone (whose name
+# Azure dictates) in a resource group, of which each installation has its own.
 SCOPED = re.compile(
-    r"google_sql_(database|user)|google_dns_record_set|google_storage_bucket_object|azurerm_(subnet|postgresql_flexible_server_(database|configuration)"
+    r"google_sql_(database|user)|google_dns_record_set|google_storage_bucket_object|azurerm_(subnet|private_dns_zone|key_vault_secret|postgresql_flexible_server_(database|configuration)"
     r"|dns_\w+_record|kubernetes_cluster_node_pool|federated_identity_credential|cdn_frontdoor_\w+)|aws_iam_role_policy"
     r"|aws_route53_record|helm_release|kubernetes_\w+|cockroach_(database|sql_user|allow_list)|mongodbatlas_\w+|snowflake_\w+"
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfreplay.values import UNKNOWN, applied, decode, encode, planned, unconfigurable
+from tfreplay.values import NOTHING_REAL, UNKNOWN, answered, applied, decode, encode, planned, unconfigurable
 
 leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.just(UNKNOWN)
 trees = st.recursive(leaves, lambda each: st.lists(each) | st.dictionaries(st.text(), each), max_leaves=20)
@@ -77,6 +77,22 @@ def test_what_exists_keeps_what_it_has() -> None:
 def test_where_a_configuration_sets_what_the_provider_computes() -> None:
     config = {"name": "a", "address": "1.2.3.4", "zone": "z", "node": [{"id": None}, {"id": "x"}]}
     assert unconfigurable(config, BLOCK) == [("address",), ("node", "id")]
+
+
+def test_a_data_source_answers_with_known_values() -> None:
+    block = {
+        "attributes": {
+            "name": {"required": True, "type": "string"},
+            "id": {"computed": True, "type": "string"},
+            "ports": {"computed": True, "type": ["list", "number"]},
+            "limits": {"computed": True, "type": ["object", {"cpu": "number", "spot": "bool"}]},
+            "zone": {"optional": True, "type": "string"},
+        }
+    }
+    config: dict[str, Any] = {"name": "a", "id": None, "ports": None, "limits": None, "zone": None}
+    limits = {"cpu": 0, "spot": False}
+    expected: dict[str, Any] = {"name": "a", "id": NOTHING_REAL, "ports": [], "limits": limits, "zone": None}
+    assert answered(config, block) == expected
 
 
 def test_a_destroyed_resource_stays_null() -> None:

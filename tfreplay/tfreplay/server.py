@@ -107,7 +107,9 @@ class Replay:
         return bytes(message("ReadResponse", new_state=parsed("ReadRequest", data).current_state).SerializeToString())
 
     def _read_data(self, data: bytes) -> bytes:
-        return bytes(message("DataResponse", state=parsed("DataRequest", data).config).SerializeToString())
+        request = parsed("DataRequest", data)
+        config = values.decode(request.config.msgpack)
+        return _answer("DataResponse", "state", values.answered(config, self._data[request.type_name]["block"]))
 
     def _upgrade(self, data: bytes) -> bytes:
         state = message("Value", json=parsed("UpgradeRequest", data).raw_state.json)

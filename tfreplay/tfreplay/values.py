@@ -15,6 +15,10 @@ _PLAIN_UNKNOWN = 0
 _REFINED_UNKNOWN = 12
 
 
+NOTHING_REAL = "00000000-0000-0000-0000-000000000000"
+"""Has the form that most identifiers are checked for, and is nobody's."""
+
+
 class _Unknown:
     """The value that only an apply will tell."""
 
@@ -97,6 +101,27 @@ def unconfigurable(value: Value, block: Json, path: tuple[str, ...] = ()) -> lis
         for found in unconfigurable(value.get(name), nested["block"], (*path, name))
     ]
     return set_here + below
+
+
+def answered(config: Value, block: Json) -> Value:
+    """What a data source answers: its configuration, and for everything else a value that stands for nothing real.
+
+    A data source has to answer with known values. As in Terraform's own mocks, collections are empty.
+    """
+    computed = {
+        name: _stand_in(attribute["type"])
+        for name, attribute in block.get("attributes", {}).items()
+        if attribute.get("computed") and config.get(name) is None and "type" in attribute
+    }
+    return config | computed
+
+
+def _stand_in(kind: Any) -> Value:
+    if isinstance(kind, list):
+        if kind[0] == "object":
+            return {name: _stand_in(each) for name, each in kind[1].items()}
+        return {} if kind[0] == "map" else []
+    return {"string": NOTHING_REAL, "number": 0, "bool": False}.get(kind)
 
 
 def applied(value: Value) -> Value:
