@@ -47,10 +47,19 @@ def root(copied: Path, tmp_path: Path, replayed: dict[str, str]) -> Callable[[st
     return make
 
 
+def renamed(call: str, name: str) -> str:
+    """The call with that name, whether it had one or not."""
+    if not NAME.search(call):
+        return call.replace('source = "../.."', f'source = "../.."\n  name   = "{name}"', 1)
+    return NAME.sub(rf'\1{name}"', call, count=1)
+
+
 def twice(module: Path) -> str:
     """The example with a second call of the module under another name."""
     call = called(module)
-    again = NAME.sub(r'\1othertwo"', call[0].replace(f'module "{call[1]}"', 'module "again"', 1), count=1)
+    default = next(each.default or "" for each in variables(TERRAFORM / module) if each.name == "name")
+    name = "OTHERTWO" if default.strip('"').isupper() else "othertwo"  # Snowflake wants capitals
+    again = renamed(call[0].replace(f'module "{call[1]}"', 'module "again"', 1), name)
     return f"{example(module)}\n{again}\n"
 
 
@@ -66,9 +75,11 @@ def created(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 # Their names only count within something else: a database in a server, a record in a zone, a private zone (whose name
 # Azure dictates) in a resource group, of which each installation has its own.
 SCOPED = re.compile(
-    r"google_sql_(database|user)|google_dns_record_set|google_storage_bucket_object|azurerm_(subnet|private_dns_zone|key_vault_secret|postgresql_flexible_server_(database|configuration)"
-    r"|dns_\w+_record|kubernetes_cluster_node_pool|federated_identity_credential|cdn_frontdoor_\w+)|aws_iam_role_policy"
-    r"|aws_route53_record|helm_release|kubernetes_\w+|cockroach_(database|sql_user|allow_list)|mongodbatlas_\w+|snowflake_\w+"
+    r"google_(sql_(database|user)|dns_record_set|storage_bucket_object)"
+    r"|azurerm_(subnet|private_dns_zone|key_vault_secret|postgresql_flexible_server_(database|configuration))"
+    r"|azurerm_(dns_\w+_record|kubernetes_cluster_node_pool|federated_identity_credential|cdn_frontdoor_\w+)"
+    r"|aws_(iam_role_policy|route53_record)|helm_release|kubernetes_\w+"
+    r"|cockroach_(database|sql_user|allow_list)|mongodbatlas_\w+|snowflake_\w+"
 )
 
 
@@ -87,7 +98,7 @@ def test_a_module_can_be_called_twice_in_one_root(root: Callable[[str, Path], Fo
 @pytest.mark.parametrize("module", NAMED, ids=str)
 def test_a_name_over_the_limit_is_refused_with_what_to_write(root: Callable[[str, Path], Folder], module: Path) -> None:
     call = called(module)[0]
-    long = NAME.sub(rf'\1{"n" * 120}"', call, count=1)
+    long = renamed(call, "n" * 300)
     done = root(example(module).replace(call, long), module).run("plan", "-input=false")
     assert done.returncode == 1
     assert "Invalid value for variable" in done.stderr
