@@ -42,6 +42,29 @@ module "cluster" {
   tags                = var.tags
 }
 
+# Azure prescribes the names, so there is one of each in the network, for every private endpoint of its kind.
+resource "azurerm_private_dns_zone" "this" {
+  for_each = {
+    registry = "privatelink.azurecr.io"
+    vault    = "privatelink.vaultcore.azure.net"
+    redis    = "privatelink.redis.azure.net"
+  }
+
+  name                = each.value
+  resource_group_name = azurerm_resource_group.this.name
+  tags                = var.tags
+}
+
+resource "azurerm_private_dns_zone_virtual_network_link" "this" {
+  for_each = azurerm_private_dns_zone.this
+
+  name                  = "${var.name}-${each.key}"
+  resource_group_name   = azurerm_resource_group.this.name
+  private_dns_zone_name = each.value.name
+  virtual_network_id    = module.network.virtual_network_id
+  tags                  = var.tags
+}
+
 # There are no local accounts, so whoever applies this needs a role to install the chart.
 resource "azurerm_role_assignment" "deployer" {
   scope                = module.cluster.id
@@ -52,11 +75,11 @@ resource "azurerm_role_assignment" "deployer" {
 module "registry" {
   source = "../registry"
 
-  name                = "${replace(var.name, "-", "")}images"
+  name                = "${var.name}-images"
   location            = var.location
   resource_group_name = azurerm_resource_group.this.name
   subnet_id           = module.network.endpoints_subnet_id
-  virtual_network_id  = module.network.virtual_network_id
+  private_dns_zone_id = azurerm_private_dns_zone.this["registry"].id
   push_ranges         = var.access_ranges
   pull_principal_ids  = { cluster = module.cluster.kubelet_principal_id }
   push_principal_ids  = var.push_principal_ids
@@ -87,7 +110,7 @@ module "secrets" {
   resource_group_name  = azurerm_resource_group.this.name
   tenant_id            = var.tenant_id
   subnet_id            = module.network.endpoints_subnet_id
-  virtual_network_id   = module.network.virtual_network_id
+  private_dns_zone_id  = azurerm_private_dns_zone.this["vault"].id
   access_ranges        = var.access_ranges
   writer_principal_ids = { deployer = var.deployer_principal_id }
   reader_principal_ids = { cluster = module.cluster.secrets_provider_principal_id }
@@ -103,7 +126,7 @@ module "redis" {
   location            = var.location
   resource_group_name = azurerm_resource_group.this.name
   subnet_id           = module.network.endpoints_subnet_id
-  virtual_network_id  = module.network.virtual_network_id
+  private_dns_zone_id = azurerm_private_dns_zone.this["redis"].id
   sku_name            = var.redis.sku_name
   high_availability   = var.redis.high_availability
   tags                = var.tags
@@ -137,7 +160,7 @@ module "slipway" {
   service_type        = "LoadBalancer"
   service_annotations = local.service_annotations
 
-  depends_on = [azurerm_role_assignment.deployer]
+  depends_on = [azurerm_role_assignment.deployer, azurerm_private_dns_zone_virtual_network_link.this]
 }
 
 module "dns" {

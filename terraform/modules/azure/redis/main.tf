@@ -18,20 +18,6 @@ resource "azurerm_managed_redis" "this" {
   }
 }
 
-resource "azurerm_private_dns_zone" "this" {
-  name                = "privatelink.redis.azure.net"
-  resource_group_name = var.resource_group_name
-  tags                = var.tags
-}
-
-resource "azurerm_private_dns_zone_virtual_network_link" "this" {
-  name                  = var.name
-  resource_group_name   = var.resource_group_name
-  private_dns_zone_name = azurerm_private_dns_zone.this.name
-  virtual_network_id    = var.virtual_network_id
-  tags                  = var.tags
-}
-
 resource "azurerm_private_endpoint" "this" {
   name                = "${var.name}-redis"
   location            = var.location
@@ -48,6 +34,6 @@ resource "azurerm_private_endpoint" "this" {
 
   private_dns_zone_group {
     name                 = "redis"
-    private_dns_zone_ids = [azurerm_private_dns_zone.this.id]
+    private_dns_zone_ids = [var.private_dns_zone_id]
   }
 }

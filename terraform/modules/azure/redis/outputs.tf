@@ -7,5 +7,5 @@ output "url" {
   description = "rediss://:KEY@HOST:10000/0, known once the network can reach it."
   value       = "rediss://:${urlencode(azurerm_managed_redis.this.default_database[0].primary_access_key)}@${azurerm_managed_redis.this.hostname}:10000/0"
   sensitive   = true
-  depends_on  = [azurerm_private_endpoint.this, azurerm_private_dns_zone_virtual_network_link.this]
+  depends_on  = [azurerm_private_endpoint.this]
 }

@@ -14,7 +14,7 @@ resource "azurerm_container_registry" "this" {
   #checkov:skip=CKV_AZURE_164:Docker Content Trust is deprecated by Microsoft; images are signed with cosign by the delivery pipeline.
   #checkov:skip=CKV_AZURE_165:One installation is in one region; a second region has a registry of its own.
   #checkov:skip=CKV_AZURE_166:Quarantine is a preview that hides an image until a scanner calls back; the pipeline scans before it pushes.
-  name                          = var.name
+  name                          = replace(var.name, "-", "")
   location                      = var.location
   resource_group_name           = var.resource_group_name
   sku                           = "Premium"
@@ -34,20 +34,6 @@ resource "azurerm_container_registry" "this" {
   tags = var.tags
 }
 
-resource "azurerm_private_dns_zone" "this" {
-  name                = "privatelink.azurecr.io"
-  resource_group_name = var.resource_group_name
-  tags                = var.tags
-}
-
-resource "azurerm_private_dns_zone_virtual_network_link" "this" {
-  name                  = var.name
-  resource_group_name   = var.resource_group_name
-  private_dns_zone_name = azurerm_private_dns_zone.this.name
-  virtual_network_id    = var.virtual_network_id
-  tags                  = var.tags
-}
-
 resource "azurerm_private_endpoint" "this" {
   name                = "${var.name}-registry"
   location            = var.location
@@ -64,7 +50,7 @@ resource "azurerm_private_endpoint" "this" {
 
   private_dns_zone_group {
     name                 = "registry"
-    private_dns_zone_ids = [azurerm_private_dns_zone.this.id]
+    private_dns_zone_ids = [var.private_dns_zone_id]
   }
 }
 

@@ -11,5 +11,5 @@ output "login_server" {
 output "image_registry" {
   description = "What modules/slipway takes as image_registry; known once pods can pull."
   value       = "${azurerm_container_registry.this.login_server}/slipway"
-  depends_on  = [azurerm_private_endpoint.this, azurerm_private_dns_zone_virtual_network_link.this, azurerm_role_assignment.this]
+  depends_on  = [azurerm_private_endpoint.this, azurerm_role_assignment.this]
 }

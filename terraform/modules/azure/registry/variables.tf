@@ -1,10 +1,10 @@
 variable "name" {
-  description = "Name of the registry, the same for all of Azure: NAME.azurecr.io."
+  description = "Name of the registry, the same for all of Azure, without its hyphens: NAME.azurecr.io."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9]{5,50}$", var.name))
-    error_message = "name must be 5 to 50 lower-case letters and digits, without hyphens, and not taken by anybody else in Azure."
+    condition     = can(regex("^[a-z][-a-z0-9]*[a-z0-9]$", var.name)) && length(replace(var.name, "-", "")) >= 5 && length(replace(var.name, "-", "")) <= 50
+    error_message = "name must be 5 to 50 lower-case letters and digits (hyphens are left out), and not taken by anybody else in Azure."
   }
 }
 
@@ -43,13 +43,13 @@ variable "subnet_id" {
   }
 }
 
-variable "virtual_network_id" {
-  description = "Id of the virtual network that resolves the registry's private address."
+variable "private_dns_zone_id" {
+  description = "Id of the private DNS zone privatelink.azurecr.io, linked to the virtual network. Azure prescribes its name, so a network has one of it for all."
   type        = string
 
   validation {
-    condition     = can(regex("/virtualNetworks/[^/]+$", var.virtual_network_id))
-    error_message = "virtual_network_id must be the id of a virtual network (.../virtualNetworks/NAME): write module.network.virtual_network_id."
+    condition     = endswith(var.private_dns_zone_id, "/privateDnsZones/privatelink.azurecr.io")
+    error_message = "private_dns_zone_id must be the id of a private DNS zone named privatelink.azurecr.io (.../privateDnsZones/privatelink.azurecr.io)."
   }
 }
 

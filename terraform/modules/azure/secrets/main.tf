@@ -21,20 +21,6 @@ resource "azurerm_key_vault" "this" {
   }
 }
 
-resource "azurerm_private_dns_zone" "this" {
-  name                = "privatelink.vaultcore.azure.net"
-  resource_group_name = var.resource_group_name
-  tags                = var.tags
-}
-
-resource "azurerm_private_dns_zone_virtual_network_link" "this" {
-  name                  = var.name
-  resource_group_name   = var.resource_group_name
-  private_dns_zone_name = azurerm_private_dns_zone.this.name
-  virtual_network_id    = var.virtual_network_id
-  tags                  = var.tags
-}
-
 resource "azurerm_private_endpoint" "this" {
   name                = "${var.name}-vault"
   location            = var.location
@@ -51,7 +37,7 @@ resource "azurerm_private_endpoint" "this" {
 
   private_dns_zone_group {
     name                 = "vault"
-    private_dns_zone_ids = [azurerm_private_dns_zone.this.id]
+    private_dns_zone_ids = [var.private_dns_zone_id]
   }
 }
 

@@ -53,13 +53,13 @@ variable "subnet_id" {
   }
 }
 
-variable "virtual_network_id" {
-  description = "Id of the virtual network that resolves the private address."
+variable "private_dns_zone_id" {
+  description = "Id of the private DNS zone privatelink.vaultcore.azure.net, linked to the virtual network. Azure prescribes its name, so a network has one of it for all."
   type        = string
 
   validation {
-    condition     = can(regex("/virtualNetworks/[^/]+$", var.virtual_network_id))
-    error_message = "virtual_network_id must be the id of a virtual network (.../virtualNetworks/NAME): write module.network.virtual_network_id."
+    condition     = endswith(var.private_dns_zone_id, "/privateDnsZones/privatelink.vaultcore.azure.net")
+    error_message = "private_dns_zone_id must be the id of a private DNS zone named privatelink.vaultcore.azure.net (.../privateDnsZones/privatelink.vaultcore.azure.net)."
   }
 }
 

@@ -1,18 +1,23 @@
 # A table of chunks, a Cortex Search service over it, and a role that may ask the service and nothing else.
 
+locals {
+  name     = upper(var.name)
+  database = upper(coalesce(var.database, var.name))
+}
+
 resource "snowflake_database" "this" {
-  name                        = var.database
+  name                        = local.database
   data_retention_time_in_days = var.retention_days
 }
 
 resource "snowflake_schema" "this" {
   database            = snowflake_database.this.name
-  name                = var.schema
+  name                = upper(var.schema)
   with_managed_access = "true"
 }
 
 resource "snowflake_warehouse" "this" {
-  name                = "${var.name}_INDEXING"
+  name                = "${local.name}_INDEXING"
   warehouse_size      = var.warehouse_size
   auto_suspend        = 60
   auto_resume         = "true"
@@ -39,7 +44,7 @@ resource "snowflake_table" "chunks" {
 resource "snowflake_cortex_search_service" "this" {
   database        = snowflake_database.this.name
   schema          = snowflake_schema.this.name
-  name            = var.name
+  name            = local.name
   on              = "TEXT"
   attributes      = ["INDEX_NAME", "SOURCE"]
   warehouse       = snowflake_warehouse.this.name
@@ -49,8 +54,8 @@ resource "snowflake_cortex_search_service" "this" {
 }
 
 resource "snowflake_account_role" "asker" {
-  name    = "${var.name}_ASKER"
-  comment = "Asks the search service ${var.name}."
+  name    = "${local.name}_ASKER"
+  comment = "Asks the search service ${local.name}."
 }
 
 resource "snowflake_grant_privileges_to_account_role" "database" {

@@ -4,19 +4,19 @@ variable "name" {
   default     = "SLIPWAY"
 
   validation {
-    condition     = can(regex("^[A-Z][A-Z0-9_]{0,254}$", var.name))
-    error_message = "name must be 1 to 255 capital letters, digits and underscores, a letter first: other names have to be quoted in Snowflake everywhere."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9_]{0,239}$", coalesce(var.name, "null")))
+    error_message = "name must be 1 to 240 letters, digits and underscores, a letter first; it is written in capitals, since other names have to be quoted in Snowflake everywhere."
   }
 }
 
 variable "database" {
-  description = "Database, made here."
+  description = "Database, made here. Null: it has the name of the service."
   type        = string
-  default     = "SLIPWAY"
+  default     = null
 
   validation {
-    condition     = can(regex("^[A-Z][A-Z0-9_]{0,254}$", var.database))
-    error_message = "database must be 1 to 255 capital letters, digits and underscores, a letter first: other names have to be quoted in Snowflake everywhere."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9_]{0,239}$", coalesce(var.database, "null")))
+    error_message = "database must be 1 to 240 letters, digits and underscores, a letter first; it is written in capitals, since other names have to be quoted in Snowflake everywhere."
   }
 }
 
@@ -26,8 +26,8 @@ variable "schema" {
   default     = "KNOWLEDGE"
 
   validation {
-    condition     = can(regex("^[A-Z][A-Z0-9_]{0,254}$", var.schema))
-    error_message = "schema must be 1 to 255 capital letters, digits and underscores, a letter first: other names have to be quoted in Snowflake everywhere."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9_]{0,239}$", coalesce(var.schema, "null")))
+    error_message = "schema must be 1 to 240 letters, digits and underscores, a letter first; it is written in capitals, since other names have to be quoted in Snowflake everywhere."
   }
 }
 

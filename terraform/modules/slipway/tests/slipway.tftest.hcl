@@ -221,3 +221,93 @@ run "values_that_are_no_yaml" {
 
   expect_failures = [var.extra_values]
 }
+
+run "name_too_long" {
+  command = plan
+
+  variables {
+    name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "no_time_to_start" {
+  command = plan
+
+  variables {
+    timeout_seconds = 5
+  }
+
+  expect_failures = [var.timeout_seconds]
+}
+
+run "no_operator" {
+  command = plan
+
+  variables {
+    operator_replicas = 0
+  }
+
+  expect_failures = [var.operator_replicas]
+}
+
+run "half_a_gateway" {
+  command = plan
+
+  variables {
+    gateway_replicas = 1.5
+  }
+
+  expect_failures = [var.gateway_replicas]
+}
+
+run "collector_without_a_scheme" {
+  command = plan
+
+  variables {
+    otlp_endpoint = "collector:4318"
+  }
+
+  expect_failures = [var.otlp_endpoint]
+}
+
+run "agent_without_a_namespace" {
+  command = plan
+
+  variables {
+    default_agent = "handbook"
+  }
+
+  expect_failures = [var.default_agent]
+}
+
+run "authorities_that_are_none" {
+  command = plan
+
+  variables {
+    ca_bundle = "/etc/ssl/ca.pem"
+  }
+
+  expect_failures = [var.ca_bundle]
+}
+
+run "empty_chart" {
+  command = plan
+
+  variables {
+    chart = ""
+  }
+
+  expect_failures = [var.chart]
+}
+
+run "service_on_every_node" {
+  command = plan
+
+  variables {
+    service_type = "NodePort"
+  }
+
+  expect_failures = [var.service_type]
+}

@@ -137,3 +137,33 @@ run "region_without_zones" {
 
   expect_failures = [var.location]
 }
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}
+
+run "name_too_long" {
+  command = plan
+
+  variables {
+    name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "tier_that_is_none" {
+  command = plan
+
+  variables {
+    sku_tier = "Gold"
+  }
+
+  expect_failures = [var.sku_tier]
+}

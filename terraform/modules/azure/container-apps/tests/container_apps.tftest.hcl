@@ -155,3 +155,13 @@ run "region_without_zones" {
 
   expect_failures = [var.location]
 }
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}

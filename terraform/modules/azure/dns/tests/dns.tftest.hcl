@@ -46,3 +46,13 @@ run "nobody_may_sign" {
 
   expect_failures = [var.certificate_authorities]
 }
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}

@@ -83,3 +83,43 @@ run "no_private_link_service" {
 
   expect_failures = [var.private_link_service_id]
 }
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}
+
+run "name_too_long" {
+  command = plan
+
+  variables {
+    name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "mode_that_is_none" {
+  command = plan
+
+  variables {
+    firewall_mode = "Block"
+  }
+
+  expect_failures = [var.firewall_mode]
+}
+
+run "hardly_any_request" {
+  command = plan
+
+  variables {
+    requests_per_minute = 1
+  }
+
+  expect_failures = [var.requests_per_minute]
+}

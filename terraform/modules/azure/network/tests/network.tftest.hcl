@@ -87,3 +87,13 @@ run "name_too_long" {
 
   expect_failures = [var.name]
 }
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}

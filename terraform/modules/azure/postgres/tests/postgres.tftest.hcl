@@ -157,3 +157,43 @@ run "name_too_long" {
 
   expect_failures = [var.name]
 }
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}
+
+run "size_without_its_class" {
+  command = plan
+
+  variables {
+    sku_name = "Standard_D2ds_v5"
+  }
+
+  expect_failures = [var.sku_name]
+}
+
+run "database_of_azures_own" {
+  command = plan
+
+  variables {
+    database = "azure_sys"
+  }
+
+  expect_failures = [var.database]
+}
+
+run "version_without_support" {
+  command = plan
+
+  variables {
+    postgres_version = "12"
+  }
+
+  expect_failures = [var.postgres_version]
+}

@@ -5,7 +5,7 @@ variables {
   location            = "westeurope"
   resource_group_name = "slipway-test"
   subnet_id           = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/endpoints"
-  virtual_network_id  = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net"
+  private_dns_zone_id = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/privatelink.redis.azure.net"
 }
 
 run "private_and_over_tls" {
@@ -55,4 +55,34 @@ run "missing_network" {
   }
 
   expect_failures = [var.subnet_id]
+}
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}
+
+run "name_too_long" {
+  command = plan
+
+  variables {
+    name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "zone_of_another_service" {
+  command = plan
+
+  variables {
+    private_dns_zone_id = "/privateDnsZones/privatelink.example.com"
+  }
+
+  expect_failures = [var.private_dns_zone_id]
 }

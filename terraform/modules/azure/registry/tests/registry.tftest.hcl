@@ -5,7 +5,7 @@ variables {
   location            = "westeurope"
   resource_group_name = "slipway-test"
   subnet_id           = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/endpoints"
-  virtual_network_id  = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net"
+  private_dns_zone_id = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/privatelink.azurecr.io"
 }
 
 run "private_and_without_passwords" {
@@ -55,11 +55,11 @@ run "open_to_everybody" {
   expect_failures = [var.push_ranges]
 }
 
-run "hyphen_in_the_name" {
+run "capitals_in_the_name" {
   command = plan
 
   variables {
-    name = "slipway-test"
+    name = "SlipwayTest"
   }
 
   expect_failures = [var.name]
@@ -79,8 +79,48 @@ run "missing_network" {
   command = plan
 
   variables {
-    virtual_network_id = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/endpoints"
+    subnet_id = ""
   }
 
-  expect_failures = [var.virtual_network_id]
+  expect_failures = [var.subnet_id]
+}
+
+run "zone_of_another_service" {
+  command = plan
+
+  variables {
+    private_dns_zone_id = "/privateDnsZones/privatelink.redis.azure.net"
+  }
+
+  expect_failures = [var.private_dns_zone_id]
+}
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}
+
+run "region_without_zones" {
+  command = plan
+
+  variables {
+    location = "westus"
+  }
+
+  expect_failures = [var.location]
+}
+
+run "retention_too_long" {
+  command = plan
+
+  variables {
+    untagged_retention_days = 366
+  }
+
+  expect_failures = [var.untagged_retention_days]
 }

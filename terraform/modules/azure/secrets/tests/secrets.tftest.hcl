@@ -6,7 +6,7 @@ variables {
   resource_group_name  = "slipway-test"
   tenant_id            = "11111111-1111-4111-8111-111111111111"
   subnet_id            = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/endpoints"
-  virtual_network_id   = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net"
+  private_dns_zone_id  = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/privatelink.vaultcore.azure.net"
   writer_principal_ids = { terraform = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" }
 }
 
@@ -87,4 +87,44 @@ run "missing_network" {
   }
 
   expect_failures = [var.subnet_id]
+}
+
+run "resource_group_with_a_slash" {
+  command = plan
+
+  variables {
+    resource_group_name = "a/b"
+  }
+
+  expect_failures = [var.resource_group_name]
+}
+
+run "region_without_zones" {
+  command = plan
+
+  variables {
+    location = "westus"
+  }
+
+  expect_failures = [var.location]
+}
+
+run "zone_of_another_service" {
+  command = plan
+
+  variables {
+    private_dns_zone_id = "/privateDnsZones/privatelink.example.com"
+  }
+
+  expect_failures = [var.private_dns_zone_id]
+}
+
+run "tenant_by_name" {
+  command = plan
+
+  variables {
+    tenant_id = "example.com"
+  }
+
+  expect_failures = [var.tenant_id]
 }

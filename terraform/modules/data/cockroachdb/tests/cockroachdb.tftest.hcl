@@ -104,3 +104,43 @@ run "name_too_long" {
 
   expect_failures = [var.name]
 }
+
+run "cloud_that_is_none" {
+  command = plan
+
+  variables {
+    cloud = "aws"
+  }
+
+  expect_failures = [var.cloud]
+}
+
+run "cores_that_are_not_offered" {
+  command = plan
+
+  variables {
+    virtual_cpus = 3
+  }
+
+  expect_failures = [var.virtual_cpus]
+}
+
+run "database_with_a_hyphen" {
+  command = plan
+
+  variables {
+    database = "my-db"
+  }
+
+  expect_failures = [var.database]
+}
+
+run "disk_too_small" {
+  command = plan
+
+  variables {
+    storage_gib = 1
+  }
+
+  expect_failures = [var.storage_gib]
+}

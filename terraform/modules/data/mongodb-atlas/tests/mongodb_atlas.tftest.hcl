@@ -107,3 +107,23 @@ run "name_too_long" {
 
   expect_failures = [var.name]
 }
+
+run "version_without_vector_search" {
+  command = plan
+
+  variables {
+    mongodb_major_version = "5.0"
+  }
+
+  expect_failures = [var.mongodb_major_version]
+}
+
+run "database_with_a_dot" {
+  command = plan
+
+  variables {
+    database = "a.b"
+  }
+
+  expect_failures = [var.database]
+}

@@ -43,11 +43,24 @@ run "named_otherwise" {
   }
 }
 
-run "name_in_lower_case" {
+run "written_in_capitals" {
   command = plan
 
   variables {
-    name = "slipway"
+    name = "agents"
+  }
+
+  assert {
+    condition     = output.service == "AGENTS.KNOWLEDGE.AGENTS"
+    error_message = "Names must need no quotes."
+  }
+}
+
+run "name_with_a_hyphen" {
+  command = plan
+
+  variables {
+    name = "slip-way"
   }
 
   expect_failures = [var.name]
@@ -91,4 +104,24 @@ run "retention_too_long" {
   }
 
   expect_failures = [var.retention_days]
+}
+
+run "database_with_a_dot" {
+  command = plan
+
+  variables {
+    database = "a.b"
+  }
+
+  expect_failures = [var.database]
+}
+
+run "schema_with_a_dot" {
+  command = plan
+
+  variables {
+    schema = "a.b"
+  }
+
+  expect_failures = [var.schema]
 }

@@ -13,6 +13,7 @@ provider "helm" {
 module "slipway" {
   source = "../.."
 
+  name             = "slipway"
   image_registry   = "registry.example.com/slipway"
   image_tag        = "0.1.0"
   trial_database   = true

@@ -19,6 +19,18 @@ module "network" {
   resource_group_name = azurerm_resource_group.this.name
 }
 
+resource "azurerm_private_dns_zone" "this" {
+  name                = "privatelink.azurecr.io"
+  resource_group_name = azurerm_resource_group.this.name
+}
+
+resource "azurerm_private_dns_zone_virtual_network_link" "this" {
+  name                  = "slipway-dev"
+  resource_group_name   = azurerm_resource_group.this.name
+  private_dns_zone_name = azurerm_private_dns_zone.this.name
+  virtual_network_id    = module.network.virtual_network_id
+}
+
 module "registry" {
   source = "../.."
 
@@ -26,7 +38,7 @@ module "registry" {
   location            = "westeurope"
   resource_group_name = azurerm_resource_group.this.name
   subnet_id           = module.network.endpoints_subnet_id
-  virtual_network_id  = module.network.virtual_network_id
+  private_dns_zone_id = azurerm_private_dns_zone.this.id
 }
 
 output "image_registry" {

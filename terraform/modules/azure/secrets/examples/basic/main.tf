@@ -21,6 +21,18 @@ module "network" {
   resource_group_name = azurerm_resource_group.this.name
 }
 
+resource "azurerm_private_dns_zone" "this" {
+  name                = "privatelink.vaultcore.azure.net"
+  resource_group_name = azurerm_resource_group.this.name
+}
+
+resource "azurerm_private_dns_zone_virtual_network_link" "this" {
+  name                  = "slipway-dev"
+  resource_group_name   = azurerm_resource_group.this.name
+  private_dns_zone_name = azurerm_private_dns_zone.this.name
+  virtual_network_id    = module.network.virtual_network_id
+}
+
 module "secrets" {
   source = "../.."
 
@@ -31,7 +43,7 @@ module "secrets" {
   writer_principal_ids = { me = data.azurerm_client_config.this.object_id }
   secrets              = { example = "not-a-secret" }
   subnet_id            = module.network.endpoints_subnet_id
-  virtual_network_id   = module.network.virtual_network_id
+  private_dns_zone_id  = azurerm_private_dns_zone.this.id
 }
 
 output "secret_ids" {

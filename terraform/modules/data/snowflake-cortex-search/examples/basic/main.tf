@@ -16,6 +16,8 @@ provider "snowflake" {
 
 module "search" {
   source = "../.."
+
+  name = "SLIPWAY"
 }
 
 output "service" {
