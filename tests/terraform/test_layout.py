@@ -89,3 +89,27 @@ def test_every_input_and_output_is_described(module: Path) -> None:
     inputs, outputs = blocks(folder, "variable"), blocks(folder, "output")
     assert {name for name, body in [*inputs, *outputs] if not body.get("description")} == set()
     assert {name for name, body in inputs if "type" not in body} == set()
+
+
+def unexplained(text: str) -> list[str]:
+    """Lines that silence a scanner without a reason: checkov's on the line, trivy's in a comment above."""
+    above = ""
+    found = []
+    for line in (line.strip() for line in text.splitlines()):
+        if "trivy:ignore:" in line:
+            found += [] if above.startswith("#") else [line]
+            continue
+        if "checkov:skip=" in line and len(line.partition("checkov:skip=")[2].partition(":")[2].split()) < 3:
+            found.append(line)
+        above = line
+    return found
+
+
+def test_every_silenced_finding_has_its_reason() -> None:
+    texts = {path: path.read_text() for path in TERRAFORM.rglob("*.tf") if ".terraform" not in path.parts}
+    assert {str(path): unexplained(text) for path, text in texts.items() if unexplained(text)} == {}
+
+
+@pytest.mark.parametrize("text", ["#checkov:skip=CKV_1", "#checkov:skip=CKV_1: later", "}\n#trivy:ignore:AWS-1\nx"])
+def test_a_finding_silenced_without_a_reason_would_be_noticed(text: str) -> None:
+    assert unexplained(text)
