@@ -51,7 +51,8 @@ class Buildah:
     def size(self, reference: str) -> str | None:
         if not succeeds(["buildah", "inspect", "--type", "image", reference]):
             return None
-        return run(["buildah", "images", "--format", "{{.Size}}", reference]).strip()
+        # A line for each name that the image has.
+        return run(["buildah", "images", "--format", "{{.Size}}", reference]).splitlines()[0]
 
     def build(self, image: Image, reference: str, *, base: str) -> None:
         command = ["buildah", "bud", "--layers", "--network=host", f"--build-arg=BASE_IMAGE={base}"]

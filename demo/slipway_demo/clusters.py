@@ -93,7 +93,7 @@ class Devcluster:
 
     def hint(self) -> str:
         return (
-            f"export KUBECONFIG={settings.cluster(self.name).kubeconfig} PATH=$PATH:{lifecycle.kubectl_binary().parent}"
+            f"export KUBECONFIG={settings.cluster(self.name).kubeconfig} PATH={lifecycle.kubectl_binary().parent}:$PATH"
         )
 
 

@@ -66,10 +66,20 @@ def prepare(target: Target, chart_values: Mapping[str, Any]) -> tuple[Kube, dict
 
 
 def apply_handbook(kube: Kube, folder: Path = HANDBOOK) -> None:
-    """Apply the example into a namespace that enforces the restricted standard, and wait until it is Ready."""
+    """Apply the example into a namespace that enforces the restricted standard, and wait until it is Ready.
+
+    Fields that somebody changed since are given the example's values again, which is said.
+    """
     kube.apply([chart.namespace(NAMESPACE)])
+    apply = ("apply", "--server-side", f"--filename={folder}")
     with step("applying the handbook"):
-        kube.run("apply", "--server-side", f"--filename={folder}")
+        try:
+            kube.run(*apply)
+        except DevclusterError as error:
+            if "conflict" not in str(error):
+                raise
+            say("  what was changed in the cluster is given the example's values again")
+            kube.run(*apply, "--force-conflicts")
     waiting.for_kinds(kube, NAMESPACE, deadline_s=KINDS_DEADLINE_S)
 
 

@@ -111,8 +111,8 @@ def check_contents(contents: Contents) -> None:
         named = "; ".join(str(failure) for failure in contents.failures[:3])
         raise NothingToIngest(f"none of the {len(contents.failures)} documents could be read: {named}")
     if contents.documents:
-        raise NothingToIngest("all documents are empty: put text into the ConfigMaps that the sources name")
-    raise NothingToIngest("the sources hold no documents: put text into the ConfigMaps that they name")
+        raise NothingToIngest("All documents are empty.")
+    raise NothingToIngest("The sources hold no documents.")
 
 
 def chunk_id(build: Build, document: Document, chunk: Chunk) -> str:

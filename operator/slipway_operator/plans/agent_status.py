@@ -47,10 +47,9 @@ def agent_status(agent: AgentStanding, *, now: float) -> tuple[JsonObject, float
     serving = agent.state(agent.step.serving)
     available = serving is not None and serving.available > 0
     trouble, overdue_in = _trouble(agent, now)
-    waiting = _waiting(agent) if available else None
     progress = _progress(agent)
-    ready = _ready(agent, available=available, trouble=trouble, waiting=waiting)
-    pending = waiting is not None or ready.reason in ("WaitingForStore", "ScaledToZero")
+    ready = _ready(agent, available=available, trouble=trouble, waiting=_waiting(agent))
+    pending = ready.reason in ("WaitingForIndex", "WaitingForStore", "ScaledToZero")
     statements, phase = standing(ready, trouble=trouble, progress=None if pending else progress, waiting=pending)
     statements += [
         Statement("Resolved", True, "Resolved", "Everything that the Agent refers to exists."),
@@ -84,10 +83,8 @@ def unresolved_status(
 
 def _ready(agent: AgentStanding, *, available: bool, trouble: Trouble | None, waiting: Statement | None) -> Statement:
     serving = agent.state(agent.step.serving)
-    if waiting is not None:
-        return waiting
     if available:
-        return Statement("Ready", True, "Serving", f"Revision {agent.step.serving} serves.")
+        return waiting or Statement("Ready", True, "Serving", f"Revision {agent.step.serving} serves.")
     if agent.store_problem:
         return Statement("Ready", False, "WaitingForStore", agent.store_problem)
     if serving is not None and serving.replicas == 0:
@@ -95,6 +92,8 @@ def _ready(agent: AgentStanding, *, available: bool, trouble: Trouble | None, wa
         return Statement("Ready", False, "ScaledToZero", said)
     if trouble is not None:
         return Statement("Ready", False, trouble.reason, trouble.message)
+    if waiting is not None:  # which is why its pods are not ready
+        return waiting
     said = f"Pods of revision {agent.step.serving} are not ready yet."
     return Statement("Ready", False, "WaitingForPods", f"{said} {agent.readiness}".strip())
 

@@ -105,7 +105,10 @@ def test_an_index_that_is_missing_or_was_never_built_is_waited_for() -> None:
     unbuilt = plan(view(deployment(current()), index_status={}))
     assert condition(unbuilt, "Ready")["reason"] == "WaitingForIndex"
     assert unbuilt.apply, "its objects are made meanwhile"
-    for planned in (missing, unbuilt):
+    # Pods are not ready before their index is built, so that is what they wait for too.
+    unready = plan(view(deployment(current(), available=0, conditions=unavailable()), index_status={}))
+    assert condition(unready, "Ready")["reason"] == "WaitingForIndex"
+    for planned in (missing, unbuilt, unready):
         assert planned.status["phase"] == "Pending"
         assert condition(planned, "Stalled") == {}
 

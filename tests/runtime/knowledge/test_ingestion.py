@@ -161,8 +161,8 @@ async def test_odd_documents_are_ingested_into_postgres(served: Knowledge, text:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (Contents(), "the sources hold no documents"),
-        (contents(empty_md="", blank_md=" \n"), "all documents are empty"),
+        (Contents(), "The sources hold no documents"),
+        (contents(empty_md="", blank_md=" \n"), "All documents are empty"),
         (contents(cats_md="# Cats\n", boats_md="---\ntitle: Boats\n---\n"), "nothing to quote, headings at most"),
         (contents(logo_png=b"\xff\xfe"), "none of the 1 documents could be read: docs/logo.png"),
     ],
