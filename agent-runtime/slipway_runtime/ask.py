@@ -9,8 +9,10 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 from rich.markup import escape
+from yarl import URL
 
 from slipway_runtime.events import EVENT, Citation, Delta, Done, Event, Failed, Restarted, Started
+from slipway_runtime.gateway.routes import AgentKey
 
 ANSWERED, FAILED = 0, 1
 TIMEOUT_SECONDS = 120
@@ -50,13 +52,14 @@ def main(asking: Asking) -> int:
 
 
 async def _ask(asking: Asking, console: Console) -> None:
-    headers = {"Authorization": f"Bearer {asking.key}"} if asking.key else {}
+    gateway, headers = _gateway(asking), _headers(asking.key)
+    named = _agent(asking.agent) if asking.agent else None
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    async with aiohttp.ClientSession(asking.url, headers=headers, timeout=timeout) as session:
-        agent = asking.agent or await _only_agent(session)
+    async with aiohttp.ClientSession(gateway, headers=headers, timeout=timeout) as session:
+        agent = named or await _only_agent(session)
         body = {"question": asking.question} | ({"session_id": asking.session} if asking.session else {})
         accept = "text/event-stream" if asking.stream else "application/json"
-        async with session.post(f"/agents/{agent}/chat", json=body, headers={"Accept": accept}) as response:
+        async with session.post(f"agents/{agent}/chat", json=body, headers={"Accept": accept}) as response:
             await _check(response)
             if asking.stream:
                 await _show_stream(_events(response), console)
@@ -64,12 +67,39 @@ async def _ask(asking: Asking, console: Console) -> None:
                 _show(await response.json(), console)
 
 
-async def _only_agent(session: aiohttp.ClientSession) -> str:
-    async with session.get("/agents") as response:
+def _gateway(asking: Asking) -> URL:
+    """The gateway's URL, with the slash at the end that aiohttp wants of a path."""
+    advice = "write --url like http://127.0.0.1:8080, with http:// or https:// and a host"
+    try:
+        url = URL(asking.url)
+    except ValueError as error:
+        raise CannotAsk(f"{asking.url!r} is not a gateway's URL ({error}): {advice}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise CannotAsk(f"{asking.url!r} is not a gateway's URL: {advice}")
+    if url.user and asking.key:
+        raise CannotAsk("--url names a user and there is an API key too, but a request carries one of them: drop one")
+    return url / ""
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    if key and not key.isprintable():
+        raise CannotAsk("the API key holds a line break or a control character: give it as `slipway keys new` shows it")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _agent(text: str) -> AgentKey:
+    try:
+        return AgentKey.parse(text)
+    except ValueError as error:
+        raise CannotAsk(f"--agent: {error}") from error
+
+
+async def _only_agent(session: aiohttp.ClientSession) -> AgentKey:
+    async with session.get("agents") as response:
         await _check(response)
-        agents = [f"{agent['namespace']}/{agent['name']}" for agent in (await response.json())["agents"]]
+        agents = [AgentKey(agent["namespace"], agent["name"]) for agent in (await response.json())["agents"]]
     if len(agents) != 1:
-        raise CannotAsk(f"say which agent with --agent: {', '.join(agents) or 'there is none yet'}")
+        raise CannotAsk(f"say which agent with --agent: {', '.join(map(str, agents)) or 'there is none yet'}")
     return agents[0]
 
 

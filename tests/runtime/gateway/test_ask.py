@@ -57,6 +57,37 @@ async def test_what_is_refused_is_said_in_the_gateways_words(front: Front, capsy
     assert "InvalidRequest" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"url": "127.0.0.1:51979"}, "'127.0.0.1:51979' is not a gateway's URL: write --url like http://"),
+        ({"url": "localhost:51979"}, "write --url like http://"),
+        ({"url": "http://"}, "write --url like http://"),
+        ({"url": ""}, "write --url like http://"),
+        ({"url": "http://[::1"}, "Invalid IPv6 URL"),
+        ({"url": "ftp://there"}, "with http:// or https:// and a host"),
+        ({"url": "http://me@there", "key": "k"}, "drop one"),
+        ({"key": "a\nb"}, "`slipway keys new`"),
+        ({"key": "a\x01b"}, "`slipway keys new`"),
+        ({"key": "\udc80"}, "`slipway keys new`"),
+        ({"agent": "nope"}, "'nope' is not an agent: write it as namespace/name"),
+        ({"agent": "a/b/c"}, "write it as namespace/name"),
+    ],
+)
+async def test_an_option_that_cannot_be_meant_is_one_line_before_anything_is_asked(
+    capsys: Capture, how: dict[str, str], says: str
+) -> None:
+    assert await ask(**{"url": "http://127.0.0.1:1", **how}) == FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+
+
+async def test_a_gateway_below_a_path_is_asked_there(front: Front, capsys: Capture) -> None:
+    assert await ask(f"{front.url}/", agent="demo/support") == ANSWERED
+    assert await ask(f"{front.url}/below", agent="demo/support") == FAILED
+    assert "NotFound" in capsys.readouterr().err
+
+
 async def test_nobody_there(capsys: Capture) -> None:
     assert await ask(f"http://127.0.0.1:{free_port()}") == FAILED
     assert "is the gateway running there?" in capsys.readouterr().err
