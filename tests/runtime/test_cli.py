@@ -56,6 +56,20 @@ def test_validate_is_a_gate(tmp_path: Path, text: str, code: int, words: str) ->
     assert (result.exit_code, words in result.stdout) == (code, True), result.stdout
 
 
+@pytest.mark.parametrize("text", ["", "# a comment\n---\n", "kind: List\nitems: []\n"])
+def test_a_file_without_a_manifest_is_not_valid(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text(text)
+    result = RUNNER.invoke(app, ["validate", "-f", str(path)])
+    assert (result.exit_code, result.stdout) == (1, f"error {path}: there is no manifest in this file\n")
+    (tmp_path / "manifest.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    result = RUNNER.invoke(app, ["validate", "-f", str(tmp_path)])
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [f"warning {path}: there is no manifest in this file", "valid: 1 object"],
+    )
+
+
 def test_a_word_costs_only_what_it_needs() -> None:
     script = (
         "import json, sys; from typer.testing import CliRunner; from slipway_runtime.cli import app;"

@@ -6,19 +6,26 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from slipway_crds.manifests import ManifestError, load_paths
+from slipway_crds.manifests import ManifestError, load_paths, manifest_files
 from slipway_crds.validate import Finding, validate_set
 
 OK, INVALID = 0, 1
 
 
 def main(files: Sequence[Path], *, console: Console | None = None) -> int:
-    """Print what is wrong. 0 if nothing is (warnings do not count), 1 otherwise."""
+    """Print what is wrong. 0 if nothing is (warnings do not count), 1 otherwise, or if there is nothing to check."""
     console = console or Console(highlight=False, soft_wrap=True)
     try:
         documents = load_paths(files)
+        read = {str(file) for path in files for file in manifest_files(path)}
     except ManifestError as error:
         console.print(f"[red]error[/] {escape(str(error))}")
+        return INVALID
+    for empty in sorted(read - {document.source for document in documents}):
+        # Without any manifest there is nothing to be valid, as `kubectl apply` has it too.
+        word = "[yellow]warning[/]" if documents else "[red]error[/]"
+        console.print(f"{word} {escape(empty)}: there is no manifest in this file")
+    if not documents:
         return INVALID
     findings = validate_set(documents)
     for finding in findings:
