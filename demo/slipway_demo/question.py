@@ -54,7 +54,8 @@ def show(question: str, answer: dict[str, Any]) -> None:
     """Print a question with its cited answer."""
     lines = [answer["answer"]]
     for number, source in enumerate(answer.get("sources", []), start=1):
-        lines.append(f"[{number}] {source.get('document')} › {source.get('heading')}")
+        where = " › ".join(filter(None, (source.get("document"), source.get("heading"))))
+        lines.append(f"[{number}] {where}")
     console.print(Panel("\n".join(lines), title=question, title_align="left"), markup=False)
 
 
