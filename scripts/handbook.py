@@ -60,8 +60,20 @@ def key_of(path: Path) -> str:
 
 def text_files(folder: Path) -> list[Path]:
     """The text and Markdown files below a folder, in order; hidden files and folders are left out."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
+    return [path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES]
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """The files below a folder, in order, but for hidden ones and those in hidden folders."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+
+
+def left_out(folder: Path) -> str:
+    """How many files below a folder are not taken as documents, and which would be; nothing if all are."""
+    count = len(visible_files(folder)) - len(text_files(folder))
+    files = "1 file is" if count == 1 else f"{count} files are"
+    return f"{files} left out in {folder}: only {', '.join(sorted(SUFFIXES))} are taken" if count else ""
 
 
 def read_documents(folder: Path) -> dict[str, str]:
@@ -184,6 +196,8 @@ def run(arguments: argparse.Namespace) -> int:
         files = document_files(read_documents(arguments.docs), header="")
         copied = {"agent.yaml": (EXAMPLE / "agent.yaml").read_text()}
         write(arguments.to, {**files, "vectorindex.yaml": index_file(len(files)), **copied})
+        if note := left_out(arguments.docs):
+            print(note)
         return 0
     files = document_files(read_documents(ROOT / "docs"), header=HEADER)
     if not arguments.check:

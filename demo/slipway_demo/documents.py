@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from devcluster.progress import say
 from slipway_demo.errors import DemoError
 from slipway_demo.paths import HANDBOOK, ROOT
 
@@ -46,4 +47,6 @@ def manifests(docs: Path | None) -> Iterator[Path]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise DemoError(f"the documents in {docs} cannot be used:\n{(done.stderr or done.stdout).strip()}")
+        if left_out := done.stdout.strip():
+            say(left_out)
         yield Path(folder)

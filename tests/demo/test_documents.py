@@ -35,3 +35,13 @@ def test_the_question_is_about_the_users_documents(tmp_path: Path, text: str, qu
     (tmp_path / ".hidden.md").write_text("This is not among the documents at all.\n")
     with manifests(tmp_path) as folder:
         assert questions(folder) == (question, question)
+
+
+def test_files_that_are_no_documents_are_counted_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("bees.md", "pic.png", "table.csv", ".hidden"):
+        (tmp_path / name).write_text("text\n")
+    with manifests(tmp_path):
+        (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"2 files are left out in {tmp_path}: only .markdown, .md, .mdx, .text, .txt are taken"

@@ -33,7 +33,9 @@ def test_a_folder_becomes_a_valid_example(tmp_path: Path) -> None:
     (docs / "guide" / "b c.txt").write_text("text")
     (docs / "guide" / ".hidden" / "d.md").write_text("hidden")
     (docs / "picture.png").write_bytes(b"\x89PNG")
-    assert run(docs, to).returncode == 0
+    done = run(docs, to)
+    assert done.returncode == 0
+    assert done.stdout == f"1 file is left out in {docs}: only .markdown, .md, .mdx, .text, .txt are taken\n"
     data = read(to / "documents-1.yaml")["data"]
     assert data == {"a.md": "# A\n\ntrailing space \nGrüße\n", "guide-b-c.txt": "text"}
     assert validate_set(load_paths([to])) == []
@@ -44,7 +46,8 @@ def test_many_documents_become_several_config_maps_that_the_index_reads(tmp_path
     docs.mkdir()
     for number in range(5):
         (docs / f"{number}.txt").write_text("a" * 400_000)
-    assert run(docs, to).returncode == 0
+    done = run(docs, to)
+    assert (done.returncode, done.stdout) == (0, "")
     maps = [read(path) for path in sorted(to.glob("documents-*.yaml"))]
     assert [sorted(each["data"]) for each in maps] == [["0.txt", "1.txt"], ["2.txt", "3.txt"], ["4.txt"]]
     sources = read(to / "vectorindex.yaml")["spec"]["sources"]
