@@ -48,6 +48,9 @@ def main(asking: Asking) -> int:
     except aiohttp.ClientError as error:
         complaints.print(f"{asking.url} cannot be reached ({error}): is the gateway running there?", markup=False)
         return FAILED
+    except TimeoutError:
+        complaints.print(f"{asking.url} did not answer within {TIMEOUT_SECONDS} s: its log says why", markup=False)
+        return FAILED
     return ANSWERED
 
 

@@ -52,6 +52,20 @@ async def test_a_key_is_asked_for(
     assert ("Unauthenticated" in capsys.readouterr().err) is (code == FAILED)
 
 
+async def test_a_gateway_that_is_silent_is_not_waited_for_without_end(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr("slipway_runtime.ask.TIMEOUT_SECONDS", 0.2)
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        assert await ask(f"http://127.0.0.1:{port}") == FAILED
+    assert "did not answer within 0.2 s" in capsys.readouterr().err
+
+
 async def test_what_is_refused_is_said_in_the_gateways_words(front: Front, capsys: Capture) -> None:
     assert await ask(front.url, question=" ", agent="demo/support") == FAILED
     assert "InvalidRequest" in capsys.readouterr().err
