@@ -45,9 +45,11 @@ async def door(target: int) -> AsyncIterator[int]:
     assert process.stderr
     line = await asyncio.wait_for(process.stderr.readline(), 10)
     assert b"leads to" in line
-    yield port
-    process.terminate()
-    await process.communicate()
+    try:
+        yield port
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,9 +139,16 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 async def test_a_door_to_nowhere_breaks_off() -> None:
     async with door(target=any_port()) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 10)
+            await _read_all(port)
+
+
+async def _read_all(port: int) -> None:
+    """Connect and read. A door to nowhere resets the connection, sometimes before it is seen to be open."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        await asyncio.wait_for(reader.read(), 10)
+    finally:
         writer.transport.abort()
 
 
