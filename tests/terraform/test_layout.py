@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hcl2
 import pytest
 
 from tests.terraform.conftest import TERRAFORM
@@ -16,14 +17,15 @@ pytestmark = pytest.mark.terraform
 
 
 def settings(path: Path) -> dict[str, str]:
-    """What a file of `key = value` lines sets."""
-    lines = [line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and line.lstrip()[0] != "#"]
-    return {key.strip(): value.strip().strip('"') for key, value in lines}
+    """What a file of values sets."""
+    return {key: str(value).strip('"') for key, value in hcl2.loads(path.read_text()).items()}
 
 
 def place(backend: dict[str, str]) -> tuple[str, ...]:
     """Where a back end keeps its state."""
-    return tuple(backend.get(key, "") for key in ("storage_account_name", "container_name", "bucket", "prefix", "key"))
+    return tuple(
+        backend.get(key, "").strip("/") for key in ("storage_account_name", "container_name", "bucket", "prefix", "key")
+    )
 
 
 def collisions(backends: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
@@ -49,12 +51,22 @@ def test_a_shared_state_would_be_noticed() -> None:
     assert collisions({"dev": dev, "prod": dev | {"region": "eu-west-1"}}) == [("dev", "prod")]
 
 
+def test_a_comment_or_a_slash_does_not_make_a_place_of_its_own(tmp_path: Path) -> None:
+    spellings = ('prefix = "stacks/gcp"', 'prefix = "stacks/gcp/"  # prod')
+    backends = {}
+    for number, line in enumerate(spellings):
+        path = tmp_path / f"{number}.tfbackend"
+        path.write_text(f'bucket = "states"\n{line}\n')
+        backends[path.stem] = settings(path)
+    assert collisions(backends) == [("0", "1")]
+
+
 @pytest.mark.parametrize("path", sorted((TERRAFORM / "envs").rglob("*.tfbackend")), ids=lambda path: path.parent.name)
 def test_an_s3_state_is_locked_by_a_file(path: Path) -> None:
     """GCS and Azure lock by themselves; S3 only does when told."""
     backend = settings(path)
     if "encrypt" in backend or path.stem in ("aws", "two-clouds"):
-        assert backend["use_lockfile"] == "true"
+        assert backend["use_lockfile"] == "True"
     else:
         assert {"prefix", "container_name"} & set(backend)
 

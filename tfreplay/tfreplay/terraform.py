@@ -16,7 +16,7 @@ from tfreplay.providers import cache_home
 
 VERSION = "1.11.4"
 """What is built where terraform is missing. Its licence is BUSL-1.1: free to use, not to resell as a service."""
-OLDEST = (1, 9)
+OLDEST = (1, 11)
 """`validation` may look at other variables from here on."""
 
 
@@ -50,7 +50,7 @@ def _built() -> Path:
 def _build(home: Path) -> None:
     if not shutil.which("go"):
         raise ReplayError(
-            "terraform 1.9 or newer is missing, and so is Go to build it: "
+            "terraform 1.11 or newer is missing, and so is Go to build it: "
             "install one of them (https://developer.hashicorp.com/terraform/install), then run this again"
         )
     command = ["go", "install", "-trimpath", f"github.com/hashicorp/terraform@v{VERSION}"]
