@@ -14,7 +14,7 @@ variable "region" {
 
   validation {
     condition     = contains(local.regions, var.region)
-    error_message = "Write a Google Cloud region that has GKE Autopilot, Cloud SQL and Memorystore, for example europe-west4. If Google has opened a new one, add it to regions.tf of gcp/platform."
+    error_message = "Write a Google Cloud region that is known here, for example europe-west4; look up that it has GKE Autopilot, Cloud SQL and Memorystore. If Google has opened a new one, add it to regions.tf of gcp/platform."
   }
 }
 
