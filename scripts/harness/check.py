@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from scripts.harness import expressions, references, schema, shapes, templates
+from scripts.harness import expressions, known, references, schema, shapes, templates
 from scripts.harness.expressions import Scope
 from scripts.harness.folder import Entity, Folder, Json, read
 from scripts.harness.problems import Problem
@@ -25,14 +25,22 @@ def check(folder: Path, published: Schema | None) -> list[Problem]:
 
 def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
     expanded: dict[str, Json] = {}
+    used: set[str] = set()
     for pipeline in folder.of("pipeline"):
         run = templates.expand(folder, pipeline)
         expanded[pipeline.identifier] = run.tree
+        used.update(run.origins.values())
         yield from run.problems
         yield from map(run.located, _pipeline(folder, pipeline.file, run.tree, published))
+    for template in folder.of("template"):
+        if template.file not in used:
+            yield Problem(
+                template.file, ("template",), "no pipeline uses it, so it is not checked; use it or delete it"
+            )
     yield from templates.input_problems(folder, expanded)
     for entity in folder.entities:
         yield from shapes.problems(entity)
+        yield from known.link_problems(entity)
         yield from _published(entity, published)
         if entity.kind != "pipeline":  # looked at as it runs
             yield from references.entity_problems(folder, entity.file, entity.body, (entity.kind,))
@@ -57,6 +65,7 @@ def _pipeline(folder: Folder, file: str, tree: Json, published: Schema | None) -
     """A pipeline as it runs, with its templates put in."""
     if published:
         yield from schema.pipeline_problems(published, file, tree)
+    yield from known.pipeline_problems(file, tree)
     yield from references.pipeline_problems(folder, file, tree)
     yield from references.entity_problems(folder, file, tree, ("pipeline",))
     yield from expressions.pipeline_problems(folder, file, tree, _environment_variables(folder))

@@ -21,7 +21,6 @@ ACCOUNT_KEYS = {
 ENTITY_KEYS = {"serviceRef": "service", "environmentRef": "environment", "pipelineIdentifier": "pipeline"}
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 SHOW_ONLY = re.compile(r"--show-only (\S+)")
-VERIFY_TYPES = ("Auto", "Bluegreen", "Canary", "Rolling", "LoadTest", "SimpleVerification")
 CHART = "charts/slipway"
 
 
@@ -128,9 +127,6 @@ def _step_problems(folder: Folder, file: str, path: Keys, step: Mapping[str, Jso
     spec = step.get("spec") or {}
     if step.get("type") == "Run":
         yield from _command_problems(folder.root / "Makefile", file, (*path, "spec", "command"), spec.get("command"))
-    if step.get("type") == "Verify" and spec.get("type") not in VERIFY_TYPES:
-        message = f"no verification {spec.get('type')!r}; write one of {', '.join(VERIFY_TYPES)}"
-        yield Problem(file, (*path, "spec", "type"), message)
 
 
 def _command_problems(makefile: Path, file: str, path: Keys, command: Json) -> Iterator[Problem]:

@@ -133,7 +133,7 @@ class _Expansion:
         own = {key: part for key, part in tree.items() if key != "template"}
         template = self._find(link, (*path, "template", "templateRef"), file)
         if template is None:
-            return own
+            return dict(tree)
         filled = fill(template.body.get("spec"), link.get("templateInputs"), (*path, "template", "templateInputs"))
         self.found.extend(Problem(file, where, message) for where, message in filled.unknown)
         wanted = f"the template {template.identifier!r} wants a value here; add it (or {INPUT}, for input sets to give)"
