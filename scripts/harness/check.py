@@ -48,6 +48,7 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
     yield from _services(folder, expanded)
     yield from references.file_problems(folder)
     yield from references.override_problems(folder)
+    yield from references.trigger_problems(folder, expanded)
 
 
 def _published(entity: Entity, published: Schema | None) -> Iterator[Problem]:

@@ -169,6 +169,22 @@ def file_problems(folder: Folder) -> Iterator[Problem]:
                 yield Problem(f"{folder.name}/account.yaml", ("workspaces", name, key), message)
 
 
+def trigger_problems(folder: Folder, pipelines: Mapping[str, Json]) -> Iterator[Problem]:
+    """Stages that a trigger runs alone and that its pipeline lacks.
+
+    Args:
+        folder: for the triggers.
+        pipelines: the expanded pipelines by identifier.
+    """
+    for trigger in folder.of("trigger"):
+        pipeline = pipelines.get(str(trigger.body.get("pipelineIdentifier")), {})
+        known = sorted(str(node.get("identifier")) for _, kind, node in wrapped(pipeline) if kind == "stage")
+        for stage in trigger.body.get("stagesToExecute") or []:
+            if stage not in known:
+                message = _choice(str(stage), known, "stage", "the pipeline")
+                yield Problem(trigger.file, ("trigger", "stagesToExecute"), message)
+
+
 def override_problems(folder: Folder) -> Iterator[Problem]:
     """Overrides of variables that no service has, which Harness would keep silently."""
     for override in folder.of("overrides"):

@@ -175,6 +175,13 @@ def test_ours_has_no_problems_against_harness_schema(published: Schema) -> None:
             id="dangling input set",
         ),
         pytest.param(
+            "triggers/main.yaml",
+            "stagesToExecute: []",
+            "stagesToExecute: [gone]",
+            "trigger.stagesToExecute: no stage 'gone'; there are: agents_dev, ",
+            id="trigger of a removed stage",
+        ),
+        pytest.param(
             "overrides/prod.yaml",
             "name: operator_replicas",
             "name: replicas",
