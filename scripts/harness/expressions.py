@@ -27,6 +27,18 @@ class Scope:
 
 def expressions(text: str) -> Iterator[str]:
     """The expressions in a text without their brackets, inner ones too: `<+a.<+b>>` has `b` and `a.<+b>`."""
+    return iter(_scan(text)[0])
+
+
+def unclosed(text: str) -> str | None:
+    """What follows the first `<+` that no `>` closes, so that Harness would pass it on as it is; None if all are."""
+    starts = _scan(text)[1]
+    return text[starts[0] :] if starts else None
+
+
+def _scan(text: str) -> tuple[list[str], list[int]]:
+    """The expressions, and the places behind every `<+` that stays open."""
+    found: list[str] = []
     starts: list[int] = []
     place = 0
     while place < len(text):
@@ -35,8 +47,9 @@ def expressions(text: str) -> Iterator[str]:
             place += 2
             continue
         if text[place] == ">" and starts:
-            yield text[starts.pop() : place]
+            found.append(text[starts.pop() : place])
         place += 1
+    return found, starts
 
 
 def texts(node: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -59,6 +72,9 @@ def problems(file: str, node: Json, path: Path, scopes: Sequence[Scope]) -> Iter
         scopes: one for each pipeline that uses it. An expression must mean something in all of them.
     """
     for where, text in texts(node, path):
+        rest = unclosed(text)
+        if rest is not None:
+            yield Problem(file, where, f"<+{rest}: has no closing >; add it behind the expression")
         for expression in expressions(text):
             for scope in scopes:
                 complaint = unresolved(expression, scope)

@@ -112,6 +112,27 @@ def test_ours_has_no_problems_against_harness_schema(published: Schema) -> None:
             id="variable that an environment lacks",
         ),
         pytest.param(
+            "templates/promote.yaml",
+            "<+pipeline.variables.image_tag> on",
+            "<+pipeline.variables.image_tag on",
+            "spec.prTitle: <+pipeline.variables.image_tag on <+env.identifier>: has no closing >; add it",
+            id="unclosed expression",
+        ),
+        pytest.param(
+            "services/gateway.yaml",
+            "<+pipeline.variables.image_tag>",
+            "<+pipeline.variables.image_tag",
+            "<+pipeline.variables.image_tag: has no closing >",
+            id="unclosed expression of a service",
+        ),
+        pytest.param(
+            "values/slipway.yaml",
+            "<+serviceVariables.keys_secret>",
+            "<+serviceVariables.keys",
+            "values/slipway.yaml: 0.gateway.auth.existingSecret: <+serviceVariables.keys: has no closing >",
+            id="unclosed expression of the values",
+        ),
+        pytest.param(
             "values/slipway.yaml",
             "<+serviceVariables.keys_secret>",
             "<+serviceVariables.keys>",
@@ -216,194 +237,6 @@ def test_ours_has_no_problems_against_harness_schema(published: Schema) -> None:
             "is the identifier of ",
             id="identifier twice",
         ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "          condition: <+",
-            "          conditon: <+",
-            "when.conditon: unknown key 'conditon'; misspelt? did you mean 'condition'?",
-            id="misspelt condition of a stage",
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "      condition: <+",
-            "      conditon: <+",
-            "when.conditon: unknown key 'conditon'",
-            id="misspelt condition in a template",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            'release> == "yes"',
-            'release> = "yes"',
-            "when.condition: '<+pipeline.variables.release> = \"yes\"' is not of the form",
-            id="condition that compares nothing",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "fail_on_severity: high",
-            "fail_on_severty: high",
-            "unknown key 'fail_on_severty'; misspelt? did you mean 'fail_on_severity'?",
-            id="misspelt threshold",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "fail_on_severity: high",
-            "fail_on_severity: none",
-            "none is not known here; write one of critical, high",
-            id="threshold that lets all pass",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "level: info",
-            "levle: info",
-            "advanced.log.levle: unknown key 'levle'",
-            id="misspelt log level",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "log:",
-            "log_:",
-            "advanced.log_: unknown key 'log_'; misspelt? did you mean 'log'?",
-            id="misspelt log",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "detection: auto",
-            "detecton: auto",
-            "target.detecton: unknown key",
-            id="misspelt detection",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "enabled: true",
-            "enable: true",
-            "caching.enable: unknown key",
-            id="misspelt caching",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml", "os: Linux", "so: Linux", "platform.so: unknown key", id="misspelt platform"
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "connector: slipway_registry",
-            "conector: slipway_registry",
-            "source.spec.conector: unknown key",
-            id="misspelt connector",
-        ),
-        pytest.param(
-            "pipelines/slipway.yaml",
-            "strategy:",
-            "stratgy:",
-            "stratgy: unknown key 'stratgy'; misspelt? did you mean 'strategy'?",
-            id="misspelt strategy",
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "deployToAll",
-            "deployToAl",
-            "environment.deployToAl: unknown key",
-            id="misspelt deployToAll",
-        ),
-        pytest.param(
-            "templates/terraform.yaml",
-            "autoApprove: false",
-            "autoAprove: false",
-            "spec.autoAprove: unknown key 'autoAprove'; misspelt? did you mean 'autoApprove'?",
-            id="misspelt approval",
-        ),
-        pytest.param(
-            "templates/terraform.yaml",
-            "autoApprove: false",
-            "autoApprove: true",
-            "spec.autoApprove: true is not known here; write one of false",
-            id="approval by nobody",
-        ),
-        pytest.param(
-            "templates/approve.yaml",
-            "userGroups: [slipway_releasers]",
-            "userGroups: []",
-            "approvers.userGroups: [] is no list with something in it",
-            id="approval by an empty group",
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "type: StageRollback",
-            "type: StageRolback",
-            "no failure action of the type 'StageRolback'; misspelt? did you mean 'StageRollback'?",
-            id="misspelt failure action",
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "type: StageRollback",
-            "type: Ignore",
-            "no failure action of the type 'Ignore'",
-            id="failure that is ignored",
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "errors: [Verification]",
-            "errors: [Verificaton]",
-            "Verificaton is not known here; write one of AllErrors, ",
-            id="misspelt sort of error",
-        ),
-        pytest.param(
-            "templates/make.yaml",
-            "retryCount: 1",
-            "retryCout: 1",
-            "spec.retryCout: unknown key",
-            id="misspelt retryCount",
-        ),
-        pytest.param(
-            "templates/make.yaml",
-            "onRetryFailure:",
-            "onRetryFailur:",
-            "spec.onRetryFailur: unknown key",
-            id="misspelt onRetryFailure",
-        ),
-        pytest.param(
-            "templates/terraform.yaml", "onTimeout:", "onTimeot:", "spec.onTimeot: unknown key", id="misspelt onTimeout"
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "sensitivity: HIGH",
-            "sensitivity: HIHG",
-            "spec.sensitivity: HIHG is not known here; write one of HIGH, MEDIUM, LOW",
-            id="misspelt sensitivity",
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "type: K8sCanaryDeploy",
-            "type: K8sCanaryDeply",
-            "no step of the type 'K8sCanaryDeply'; misspelt? did you mean 'K8sCanaryDeploy'?",
-            id="misspelt step type without Harness's schema",
-        ),
-        pytest.param(
-            "templates/terraform.yaml",
-            "type: IACM\n",
-            "type: IAMC\n",
-            "no stage of the type 'IAMC'; misspelt? did you mean 'IACM'?",
-            id="misspelt stage type without Harness's schema",
-        ),
-        pytest.param(
-            "templates/canary.yaml",
-            "timeout: 1h",
-            "timeot: 1h",
-            "timeot: unknown key 'timeot'; misspelt? did you mean 'timeout'?",
-            id="misspelt key beside a step's spec",
-        ),
-        pytest.param(
-            "pipelines/gitops-pr.yaml",
-            "    - stage:\n",
-            "    - stge:\n",
-            "unknown key 'stge'; misspelt? did you mean 'stage'?",
-            id="misspelt stage",
-        ),
-        pytest.param(
-            "pipelines/gitops-pr.yaml",
-            "          templateInputs:",
-            "          templateInput:",
-            "template.templateInput: unknown key",
-            id="misspelt templateInputs",
-        ),
     ],
 )
 def test_refused(after: Break, file: str, old: str, new: str, message: str) -> None:
@@ -477,9 +310,3 @@ def test_an_alias_is_refused(copy: Path) -> None:
 def test_a_file_without_an_entity_is_refused(copy: Path) -> None:
     (copy / "triggers" / "empty.yaml").write_text("pipeline: {}\n")
     assert any("triggers/empty.yaml: write one key at the root: trigger" in str(p) for p in check(copy, None))
-
-
-def test_a_template_that_nothing_uses_is_refused(copy: Path) -> None:
-    text = (copy / "templates" / "make.yaml").read_text()
-    (copy / "templates" / "made.yaml").write_text(text.replace("identifier: make\n", "identifier: made\n"))
-    assert any("templates/made.yaml: template: no pipeline uses it" in str(problem) for problem in check(copy, None))

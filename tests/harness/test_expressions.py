@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.harness.expressions import expressions
+from scripts.harness.expressions import expressions, unclosed
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,11 @@ from scripts.harness.expressions import expressions
 )
 def test_expressions(text: str, found: list[str]) -> None:
     assert list(expressions(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [("1 > 0", None), ("<+a>:<+b>", None), ("<+a.<+b>>", None), ("x:<+a", "a"), ("<+a.<+b>", "a.<+b>")],
+)
+def test_unclosed(text: str, rest: str | None) -> None:
+    assert unclosed(text) == rest
