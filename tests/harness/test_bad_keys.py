@@ -1,11 +1,19 @@
 """A misspelt key, type or value in a pipeline is refused, though Harness would ignore it and open a gate."""
 
+import copy as copies
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scripts.harness.check import check
-from tests.harness.conftest import Break
+from scripts.harness.folder import Json, read
+from scripts.harness.keys import Shape, differences
+from scripts.harness.known import PIPELINE, STAGE
+from scripts.harness.templates import expand
+from tests.harness.conftest import REPOSITORY, Break
+
+NAMES_OF_OUR_OWN = ("envVariables", "matrix")
 
 
 @pytest.mark.parametrize(
@@ -210,3 +218,33 @@ def test_a_template_that_nothing_uses_is_refused(copy: Path) -> None:
     text = (copy / "templates" / "make.yaml").read_text()
     (copy / "templates" / "made.yaml").write_text(text.replace("identifier: make\n", "identifier: made\n"))
     assert any("templates/made.yaml: template: no pipeline uses it" in str(problem) for problem in check(copy, None))
+
+
+def test_each_key_of_our_pipelines_is_refused_when_it_is_misspelt() -> None:
+    folder = read(REPOSITORY / ".harness")
+    for pipeline in folder.of("pipeline"):
+        tree = expand(folder, pipeline).tree
+        parts: list[tuple[Json, Shape]] = [({**tree, "stages": tree["stages"][:1]}, PIPELINE)]
+        parts += [(entry["stage"], STAGE) for entry in tree["stages"][1:]]
+        for part, shape in parts:
+            passed = [key for key, misspelt in _misspelt(part) if not list(differences(misspelt, shape, ()))]
+            assert passed == []
+
+
+def _misspelt(tree: Json) -> Iterator[tuple[str, Json]]:
+    """A copy of the tree for each key in it, with one letter put behind that key."""
+    tree = copies.deepcopy(tree)
+    for mapping in list(_mappings(tree)):
+        for key in list(mapping):
+            mapping[f"{key}x"] = mapping.pop(key)
+            yield key, tree
+            mapping[key] = mapping.pop(f"{key}x")
+
+
+def _mappings(node: Json) -> Iterator[dict[str, Json]]:
+    if isinstance(node, dict):
+        yield node
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, part in children:
+        if key not in NAMES_OF_OUR_OWN:
+            yield from _mappings(part)
