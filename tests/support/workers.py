@@ -23,6 +23,7 @@ GROUPS = {
     "tests/cluster/test_bad_input.py": SECOND,
     "tests/cluster/test_demo.py": SECOND,
     "tests/cluster/test_operator_idle.py": SECOND,
+    "tests/cluster/test_sessions.py": SECOND,
 }
 """Beginning of a path -> the group of its tests; all others are of SHARED."""
 
