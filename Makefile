@@ -71,13 +71,18 @@ generated: venv ## Fail when a generated file is stale
 	$(PY) scripts/handbook.py --check
 	$(BIN)/tfreplay docs --check terraform
 
-# Every environment of scanners is made from a hashed lock, apart from .venv, and again when the lock changes.
-AUDIT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/audit-$(shell sha256sum requirements/audit.txt | cut -c1-16)
+# An environment of scanners is made from a hashed lock, apart from .venv, and again when the lock changes. It is complete
+# once its stamp is there.
+scanners_of = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/$1-$(shell sha256sum requirements/$1.txt | cut -c1-16)
+install_scanners = @[ -e $2/.installed ] || { $(PYTHON) -m venv $2 && $(BIN)/uv pip sync -q --python $2/bin/python --require-hashes requirements/$1.txt && touch $2/.installed; }
+AUDIT := $(call scanners_of,audit)
+SCANNERS := $(call scanners_of,scanners)
+
 audit: venv audit-tools ## Code, secrets, licences, configuration, SBOMs: what works offline, and what was not looked at
 	$(PY) -m scripts.audit --tools $(AUDIT)/bin
 
 audit-tools: venv
-	@[ -e $(AUDIT)/.installed ] || { $(PYTHON) -m venv $(AUDIT) && $(BIN)/uv pip sync -q --python $(AUDIT)/bin/python --require-hashes requirements/audit.txt && touch $(AUDIT)/.installed; }
+	$(call install_scanners,audit,$(AUDIT))
 
 VULNERABLE := --scanners vuln --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 --skip-version-check
 vulnerabilities: venv audit-tools ## Known vulnerabilities of the locks, and of what `make images` wrote: downloads trivy's database
@@ -88,14 +93,12 @@ lint-delivery: venv audit-tools ## actionlint and shellcheck over .github, and t
 	$(PY) scripts/actionlint.py --shellcheck $(AUDIT)/bin/shellcheck
 	$(PY) -m scripts.harness check .harness
 
-SCANNERS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/scanners-$(shell sha256sum requirements/scanners.txt | cut -c1-16)
 scan-terraform: venv scanners ## Misconfigurations in terraform/ by checkov and trivy: every finding is mended or explained in place
 	$(SCANNERS)/bin/checkov -d terraform --framework terraform --skip-download --download-external-modules false --quiet --compact $(ARGS)
 	$(SCANNERS)/bin/trivy config --skip-check-update --quiet --exit-code 1 --severity MEDIUM,HIGH,CRITICAL --tf-exclude-downloaded-modules terraform
 
-# The environment is complete once its stamp is there.
 scanners: venv
-	@[ -e $(SCANNERS)/.installed ] || { $(PYTHON) -m venv $(SCANNERS) && $(BIN)/uv pip sync -q --python $(SCANNERS)/bin/python --require-hashes requirements/scanners.txt && touch $(SCANNERS)/.installed; }
+	$(call install_scanners,scanners,$(SCANNERS))
 
 ##@ Ship it
 images: venv model audit-tools ## Every image as an OCI archive with its SBOM and digest, into .make/images [TO=folder]

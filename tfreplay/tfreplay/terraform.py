@@ -17,7 +17,7 @@ from tfreplay.providers import cache_home
 VERSION = "1.11.4"
 """What is built where terraform is missing. Its licence is BUSL-1.1: free to use, not to resell as a service."""
 OLDEST = (1, 11)
-"""`validation` may look at other variables from here on."""
+"""What the newest stack asks for; most modules need 1.9, from where on `validation` may look at other variables."""
 
 
 @functools.cache
