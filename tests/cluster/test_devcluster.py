@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Barrier
@@ -303,14 +303,25 @@ def test_an_existing_cluster_is_not_turned_into_another_kind() -> None:
 
 def test_down_leaves_nothing() -> None:
     ours = Path("/proc/self/ns/net").readlink()
-    theirs = _network_namespaces(cgroups.members(ONE.cgroup)) - {ours}  # the doors are in ours
-    assert len(theirs) >= 2  # the cluster's own, and a pod's
-    devcluster("down", "--name", ONE.name)
-    _assert_nothing_is_left(ONE)
-    everybody = _network_namespaces(int(name) for name in os.listdir("/proc") if name.isdigit())
-    assert ours in everybody
-    assert not theirs & everybody
+    with ExitStack() as held:
+        theirs = {
+            Path(f"/proc/self/fd/{_held(path, held)}").readlink()
+            for path in _network_namespaces(cgroups.members(ONE.cgroup)).values()
+        } - {ours}  # the doors are in ours
+        assert len(theirs) >= 2  # the cluster's own, and a pod's
+        devcluster("down", "--name", ONE.name)
+        _assert_nothing_is_left(ONE)
+        everybody = set(_network_namespaces(int(name) for name in os.listdir("/proc") if name.isdigit()))
+        assert ours in everybody
+        assert not theirs & everybody
     assert "there was no cluster" in devcluster("down", "--name", ONE.name)
+
+
+def _held(namespace: Path, held: ExitStack) -> int:
+    """The namespace held open until `held` ends: as long, no other cluster's namespace can get its number."""
+    descriptor = os.open(namespace, os.O_RDONLY)
+    held.callback(os.close, descriptor)
+    return descriptor
 
 
 def _assert_nothing_is_left(gone: Cluster) -> None:
@@ -329,11 +340,13 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _network_namespaces(of: Iterable[int]) -> set[Path]:
-    found = set()
+def _network_namespaces(of: Iterable[int]) -> dict[Path, Path]:
+    """Network namespace -> where to open it, of those that the processes are in."""
+    found = {}
     for pid in of:
         try:
-            found.add(Path(f"/proc/{pid}/ns/net").readlink())
+            where = Path(f"/proc/{pid}/ns/net")
+            found[where.readlink()] = where
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # ended meanwhile, or has rights that we lack, so that we cannot have started it
     return found
