@@ -1,6 +1,7 @@
 """Workflows run nothing that can change under them, may do no more than they must, and run commands that exist."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ PINNED = re.compile(
     r"(?P<action>[\w.-]+/[\w.-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+, github\.com/(?P<source>[\w.-]+/[\w.-]+)"
 )
 MAKE = re.compile(r"\bmake ((?:[a-z0-9-]+ ?)+)")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 EXPRESSION = re.compile(r"\$\{\{")
 ALLOWED = {
     ("release", "publish"): {"packages": "write", "id-token": "write"},
@@ -79,6 +81,51 @@ def test_one_action_has_one_version() -> None:
     names = [pin.partition("@")[0] for pin in pins]
     assert len(names) >= 8
     assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=name_of)
+def test_another_repository_is_checked_out_at_a_commit(path: Path) -> None:
+    loaded = load(path)
+    jobs = [*loaded.get("jobs", {}).values(), loaded.get("runs", {})]
+    given = [step.get("with", {}) for job in jobs for step in job.get("steps", ())]
+    assert [each for each in given if "repository" in each and not COMMIT.fullmatch(str(each.get("ref", "")))] == []
+
+
+def test_pipelines_are_checked_against_the_schema_of_harness_wherever_their_tests_run() -> None:
+    for name, job in load(ROOT / ".github" / "workflows" / "ci.yaml")["jobs"].items():
+        steps = [step.get("uses") or step["run"] for step in job["steps"]]
+        assert steps.index("./.github/actions/harness-schema") < min(
+            place for place, step in enumerate(steps) if step.startswith(("make check", "make test"))
+        ), name
+
+
+def test_dependabot_watches_every_folder_with_a_lock() -> None:
+    """A pattern of directories is one of .github/dependabot.yml; `**` stands for any depth there too."""
+    updates = load(ROOT / ".github" / "dependabot.yml")["updates"]
+    watched = {
+        each["package-ecosystem"]: each.get("directories") or [each["directory"]]
+        for each in updates
+        if each["schedule"]["interval"] == "weekly"
+    }
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    manifests = {"go.mod": "gomod", "package-lock.json": "npm", "Dockerfile": "docker", "versions.tf": "terraform"}
+    here = {(kind, str(path.parent)) for path in map(Path, files) if (kind := manifests.get(path.name))}
+    here |= {("pip", str(path.parent)) for path in map(Path, files) if path.parent.name == "requirements"}
+    assert {kind for kind, _ in here} == {"gomod", "npm", "docker", "terraform", "pip"}
+    unwatched = [
+        (kind, folder)
+        for kind, folder in sorted(here)
+        if not any(matches(folder, pattern.strip("/")) for pattern in watched.get(kind, ()))
+    ]
+    assert unwatched == []
+
+
+def matches(folder: str, pattern: str) -> bool:
+    """Whether dependabot's pattern names the folder: `*` within one level, `**` over any number of them."""
+    if pattern == "":
+        return folder == "."
+    parts = [".+" if part == "**" else re.escape(part).replace(r"\*", "[^/]+") for part in pattern.split("/")]
+    return re.fullmatch("/".join(parts).replace(".+/", "(.+/)?"), folder) is not None
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
