@@ -7,9 +7,10 @@ names were taken from Harness's own examples (harness-community/harnesscd-exampl
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from scripts.harness import cron
 from scripts.harness.folder import Entity
 from scripts.harness.problems import Problem
 
@@ -234,9 +235,16 @@ class Webhook(Closed):
     spec: GithubWebhook
 
 
+def _fires(expression: str) -> str:
+    wrong = list(cron.complaints(expression))
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return expression
+
+
 class CronExpression(Closed):
     type: Literal["UNIX"]
-    expression: Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
+    expression: Annotated[str, AfterValidator(_fires)]
 
 
 class Cron(Closed):
@@ -279,7 +287,7 @@ def problems(entity: Entity) -> Iterator[Problem]:
     except ValidationError as error:
         for found in error.errors(include_url=False):
             path = (entity.kind, *found["loc"])
-            message = found["msg"]
+            message = found["msg"].removeprefix("Value error, ")
             if found["type"] == "extra_forbidden":
                 message = f"unknown key {found['loc'][-1]!r}; correct it, or add it to scripts/harness/shapes.py"
             elif found["type"] == "missing":
