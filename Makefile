@@ -71,18 +71,25 @@ generated: venv ## Fail when a generated file is stale
 	$(PY) scripts/handbook.py --check
 	$(BIN)/tfreplay docs --check terraform
 
-# An environment of scanners is made from a hashed lock, apart from .venv, and again when the lock changes. It is complete
-# once its stamp is there.
-scanners_of = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/$1-$(shell sha256sum requirements/$1.txt | cut -c1-16)
-install_scanners = @[ -e $2/.installed ] || { $(PYTHON) -m venv $2 && $(BIN)/uv pip sync -q --python $2/bin/python --require-hashes requirements/$1.txt && touch $2/.installed; }
-AUDIT := $(call scanners_of,audit)
-SCANNERS := $(call scanners_of,scanners)
+# An environment apart from .venv is made from a hashed lock, and again when the lock changes. It is complete once its
+# stamp is there.
+environment_of = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/$1-$(shell sha256sum requirements/$1.txt | cut -c1-16)
+install_environment = @[ -e $2/.installed ] || { $(PYTHON) -m venv $2 && $(BIN)/uv pip sync -q --python $2/bin/python --require-hashes requirements/$1.txt && touch $2/.installed; }
+AUDIT := $(call environment_of,audit)
+SCANNERS := $(call environment_of,scanners)
+SEMGREP := $(call environment_of,semgrep)
+RAGAS := $(call environment_of,ragas)
 
 audit: venv audit-tools ## Code, secrets, licences, configuration, SBOMs: what works offline, and what was not looked at
 	$(PY) -m scripts.audit --tools $(AUDIT)/bin
 
 audit-tools: venv
-	$(call install_scanners,audit,$(AUDIT))
+	$(call install_environment,audit,$(AUDIT))
+	@$(PY) -m scripts.audit.history
+
+semgrep: venv ## Semgrep's rules for Python, secrets and delivery files: downloads them from its registry
+	$(call install_environment,semgrep,$(SEMGREP))
+	PATH="$(SEMGREP)/bin:$$PATH" semgrep scan --error --severity ERROR --metrics off --disable-version-check --config p/default $(ARGS)
 
 VULNERABLE := --scanners vuln --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 --skip-version-check
 vulnerabilities: venv audit-tools ## Known vulnerabilities of the locks, and of what `make images` wrote: downloads trivy's database
@@ -98,7 +105,7 @@ scan-terraform: venv scanners ## Misconfigurations in terraform/ by checkov and 
 	$(SCANNERS)/bin/trivy config --skip-check-update --quiet --exit-code 1 --severity MEDIUM,HIGH,CRITICAL --tf-exclude-downloaded-modules terraform
 
 scanners: venv
-	$(call install_scanners,scanners,$(SCANNERS))
+	$(call install_environment,scanners,$(SCANNERS))
 
 ##@ Ship it
 images: venv model audit-tools ## Every image as an OCI archive with its SBOM and digest, into .make/images [TO=folder]
@@ -119,10 +126,8 @@ eval: venv model ## The handbook's cases, as a gate
 bench-rag: venv model ## Retrieval, extraction and abstention on questions nobody here wrote: DATA=folder of CLAPnq
 	$(PY) benchmarks/rag.py $(or $(DATA),$(error say where CLAPnq lies: make bench-rag DATA=folder)) $(ARGS)
 
-RAGAS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/ragas-$(shell sha256sum requirements/ragas.txt | cut -c1-16)
 ragas: venv model ## The handbook's answers by ragas's metrics that need no model
-	[ -x $(RAGAS)/bin/python ] || $(PYTHON) -m venv $(RAGAS)
-	$(BIN)/uv pip sync -q --python $(RAGAS)/bin/python --require-hashes requirements/ragas.txt
+	$(call install_environment,ragas,$(RAGAS))
 	@mkdir -p .make && { $(BIN)/slipway eval -f examples/handbook --json .make/eval.json >/dev/null || [ $$? = 1 ]; }
 	$(RAGAS)/bin/python scripts/ragas_scores.py .make/eval.json $(ARGS)
 
@@ -147,7 +152,7 @@ lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgra
 	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	for set in runtime standalone operator uv; do \
 	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
-	for set in audit ragas scanners; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
+	for set in audit ragas scanners semgrep; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
 	for set in chroma postgres; do \
 	  $(BIN)/$(LOCK) $(ARGS) --no-deps requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -168,4 +173,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners vulnerabilities lint-delivery images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help

@@ -1,21 +1,13 @@
-"""Licences of what is installed and built: Python packages by their own metadata, Go modules by trivy's reading.
-
-trivy is not asked about Python: it reads one environment, and the images are made from four locks.
-"""
+"""Which licence a package has, and whether policy.toml allows it. Pure."""
 
 import ast
-import importlib.metadata
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from email.message import Message
-from pathlib import Path
-from typing import cast
 
 from scripts.audit.policy import Licences
-from scripts.audit.reports import Finding, Report
-from scripts.audit.tools import Tools, output
+from scripts.audit.reports import Finding
 
-LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)([^\\\n]*)", re.MULTILINE)
 UNKNOWN = "unknown"
 BOOLEAN = {"AND": "and", "OR": "or"}
 
@@ -55,50 +47,10 @@ def declared(metadata: Message, names: Mapping[str, str]) -> str:
     return " AND ".join(names.get(each, each) for each in written) or UNKNOWN
 
 
-def python_packages(locks: Sequence[Path], policy: Licences) -> Report:
-    """Every package of the locks that is installed beside this program; one that should be and is not is a finding."""
-    allowed, findings, seen = {*policy.allowed}, [], set[str]()
-    for lock in locks:
-        for name, _, marker in LOCKED.findall(lock.read_text()):
-            if name in seen:
-                continue
-            seen.add(name)
-            try:
-                metadata = cast(Message, importlib.metadata.metadata(name))
-            except importlib.metadata.PackageNotFoundError:
-                if not marker.strip():  # a marker says that it belongs to another platform
-                    findings.append(
-                        Finding(UNKNOWN, name, 0, f"{lock.name} has it, but it is not installed: make venv")
-                    )
-                continue
-            licence = declared(metadata, policy.names)
-            if not permitted(licence, allowed):
-                findings.append(Finding(licence, name, 0, f"licence not allowed by policy.toml; locked in {lock.name}"))
-    return Report("licences of Python packages", f"{len(seen)} packages", tuple(findings))
-
-
-def go_modules(tools: Tools, folder: Path, policy: Licences) -> Report:
-    """Every module that a go.mod below the folder requires; one whose files are not here is a finding."""
-    found = {
-        (result["Target"], licence["PkgName"]): str(licence["Name"])
-        for result in tools.trivy("fs", "--scanners=license", "--skip-check-update", str(folder))
-        for licence in result.get("Licenses") or []
-    }
-    required = [
-        (str(file.relative_to(folder)), str(module["Path"]))
-        for file in sorted(folder.rglob("go.mod"))
-        for module in output(["go", "mod", "edit", "-json", str(file)], statuses=(0,)).get("Require") or []
-    ]
-    findings = []
-    for file, module in required:
-        licence = found.get((file, module), UNKNOWN)
-        if not permitted(licence, policy.allowed):
-            findings.append(Finding(licence, module, 0, module_says(licence, folder / file)))
-    return Report("licences of Go modules", f"{len(required)} modules of {folder.parent.name}", tuple(findings))
-
-
-def module_says(licence: str, file: Path) -> str:
-    """What to do about a Go module."""
-    if licence == UNKNOWN:
-        return f"its licence cannot be read: (cd {file.parent} && go mod download), then again"
-    return f"licence not allowed by policy.toml; required by {file}"
+def refusals(licences: Mapping[str, str], policy: Licences, *, lock: str) -> tuple[Finding, ...]:
+    """A finding for each package, by name, whose licence is not allowed."""
+    return tuple(
+        Finding(licence, name, 0, f"licence not allowed by policy.toml; locked in {lock}")
+        for name, licence in licences.items()
+        if not permitted(licence, policy.allowed)
+    )

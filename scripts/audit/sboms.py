@@ -8,11 +8,11 @@ from scripts.audit.reports import Finding, NotDone, Outcome, Report
 SCAN = "SBOM of each image (syft)"
 
 
-def of_images(folder: Path) -> Outcome:
+def of_images(folder: Path, *, root: Path) -> Outcome:
     """Whether each image's archive has an SBOM that names packages; NotDone where no images were written."""
     archives = sorted(folder.glob("*.oci.tar"))
     if not archives:
-        return NotDone(SCAN, f"no images in {folder.name}/", "make images, then make audit again")
+        return NotDone(SCAN, f"no images in {folder.relative_to(root)}", "make images, then make audit again")
     found, components = [], 0
     for archive in archives:
         name = archive.name.removesuffix(".oci.tar")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from scripts.audit import __main__ as audit
-from scripts.audit import licences, policy, sboms
+from scripts.audit import environments, history, licences, locks, policy, sboms
 from scripts.audit.reports import Accepted, Finding, NotDone, Report, judge, status
 
 FOUND = Finding("B608", "a.py", 3, "SQL")
@@ -39,8 +39,8 @@ def test_exceptions_of_another_scan_are_left_alone() -> None:
 
 
 def test_every_exception_is_for_a_scan_that_exists() -> None:
-    names = {"code (bandit)", "secrets (trivy)", "configuration (trivy)"}
-    names |= {"licences of Python packages", "licences of Go modules"}
+    names = {"code (bandit)", "secrets (trivy)", "configuration (trivy)", history.SCAN}
+    names |= {locks.PYTHON, locks.GO, locks.NPM, *(f"{locks.PYTHON} ({name}.txt)" for name in environments.OWN)}
     assert {each.scan for each in policy.read().exceptions()} <= names
 
 
@@ -95,22 +95,16 @@ def test_a_package_tells_its_licence_in_several_ways(headers: list[tuple[str, st
     assert licences.declared(metadata, {"MIT License": "MIT"}) == licence
 
 
-def test_a_forbidden_licence_and_a_package_that_is_not_there_are_found(tmp_path: Path) -> None:
-    lock = tmp_path / "lock.txt"
-    lock.write_text(
-        "pytest==1 \\\n    --hash=sha256:0\nno-such-package==1 \\\ncolorama-not-here==1 ; sys_platform == 'win32' \\\n"
-    )
-    report = licences.python_packages([lock], policy.Licences(allowed=("Apache-2.0",), names={}))
-    assert [(each.rule, each.path) for each in report.findings] == [("MIT", "pytest"), ("unknown", "no-such-package")]
-    assert status([report]) == 1
-
-
 def test_images_without_an_sbom_are_found_and_no_images_are_not_done(tmp_path: Path) -> None:
-    assert isinstance(sboms.of_images(tmp_path), NotDone)
-    (tmp_path / "runtime.oci.tar").touch()
-    (tmp_path / "operator.oci.tar").touch()
-    (tmp_path / "operator.cdx.json").write_text('{"components": [{"name": "kopf"}]}')
-    report = sboms.of_images(tmp_path)
+    images = tmp_path / ".make" / "images"
+    nothing = sboms.of_images(images, root=tmp_path)
+    assert isinstance(nothing, NotDone)
+    assert nothing.why == "no images in .make/images"
+    images.mkdir(parents=True)
+    (images / "runtime.oci.tar").touch()
+    (images / "operator.oci.tar").touch()
+    (images / "operator.cdx.json").write_text('{"components": [{"name": "kopf"}]}')
+    report = sboms.of_images(images, root=tmp_path)
     assert isinstance(report, Report)
     assert [each.path for each in report.findings] == ["runtime.cdx.json"]
 
@@ -131,5 +125,12 @@ def test_the_table_names_what_was_not_looked_at() -> None:
     printed = out.getvalue()
     assert "code: a.py:3: B608: SQL" in printed
     assert printed.count("NOT DONE") == len(audit.NEVER_HERE)
-    for word in ("vulnerabilities of packages", "vulnerabilities of images", "semgrep", "signatures", "history"):
+    for word in (
+        "vulnerabilities of packages",
+        "vulnerabilities of images",
+        "semgrep",
+        "signatures",
+        "from Go",
+        "base image",
+    ):
         assert word in printed

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.audit import licences, scanners
-from scripts.audit.policy import Licences
+from scripts.audit import scanners
 from scripts.audit.reports import NotDone, Outcome, Report, status
 from scripts.audit.tools import ScannerFailed, Tools
 from tests.support.scanners import tools as installed
@@ -74,19 +73,6 @@ def test_a_privileged_container_is_found_in_the_chart(tools: Tools, tmp_path: Pa
 def test_a_folder_in_which_nothing_is_checked_is_an_error(tools: Tools, tmp_path: Path) -> None:
     with pytest.raises(ScannerFailed, match="checked nothing"):
         scanners.configuration(tools, [tmp_path], root=tmp_path)
-
-
-def test_go_modules_without_an_allowed_or_a_known_licence_are_found(tools: Tools, tmp_path: Path) -> None:
-    door = tmp_path / "door"
-    shutil.copytree(ROOT / "devcluster" / "go" / "door", door)
-    required = "golang.org/x/sys"
-    report = licences.go_modules(tools, tmp_path, Licences(allowed=("MIT",), names={}))
-    assert [each.path for each in report.findings] == [required]
-    with (door / "go.mod").open("a") as file:
-        file.write("require example.invalid/nowhere v1.0.0\n")
-    report = licences.go_modules(tools, tmp_path, Licences(allowed=("BSD-3-Clause", "MIT"), names={}))
-    unknown = [each for each in report.findings if each.path == "example.invalid/nowhere"]
-    assert [(each.rule, "go mod download" in each.says) for each in unknown] == [("unknown", True)]
 
 
 def test_a_scanner_that_is_not_there_is_an_error_and_no_empty_result(tmp_path: Path) -> None:
