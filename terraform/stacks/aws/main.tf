@@ -49,6 +49,7 @@ module "platform" {
   name                 = "slipway-${var.environment}"
   account_id           = var.account_id
   region               = var.region
+  region_check         = var.region_check
   availability_zones   = var.availability_zones
   cidr                 = var.cidr
   single_nat           = var.single_nat

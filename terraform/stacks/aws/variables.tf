@@ -23,6 +23,12 @@ variable "region" {
   type        = string
 }
 
+variable "region_check" {
+  description = "Refuses a region that is not on the lists in terraform/modules. False takes your word for one that is newer than they are."
+  type        = bool
+  default     = true
+}
+
 variable "availability_zones" {
   description = "Two to four zones of the region, by name."
   type        = list(string)

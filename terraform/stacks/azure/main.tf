@@ -51,6 +51,7 @@ module "platform" {
 
   name                  = coalesce(var.name, "slipway-${var.environment}")
   location              = var.location
+  region_check          = var.region_check
   tenant_id             = data.azurerm_client_config.this.tenant_id
   deployer_principal_id = data.azurerm_client_config.this.object_id
   admin_group_ids       = var.admin_group_ids

@@ -31,6 +31,12 @@ variable "location" {
   type        = string
 }
 
+variable "region_check" {
+  description = "Refuses a region that is not on the lists in terraform/modules. False takes your word for one that is newer than they are."
+  type        = bool
+  default     = true
+}
+
 variable "kubelogin_mode" {
   description = "How kubelogin gets a token: azurecli for people, workloadidentity or spn for pipelines."
   type        = string

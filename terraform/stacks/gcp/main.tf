@@ -5,6 +5,7 @@ module "platform" {
 
   project_id              = var.project_id
   region                  = var.region
+  region_check            = var.region_check
   name                    = var.name
   network                 = var.network
   release_channel         = var.release_channel

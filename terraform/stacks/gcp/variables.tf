@@ -20,6 +20,12 @@ variable "region" {
   type        = string
 }
 
+variable "region_check" {
+  description = "Refuses a region that is not on the lists in terraform/modules. False takes your word for one that is newer than they are."
+  type        = bool
+  default     = true
+}
+
 variable "name" {
   description = "Name of the installation: the cluster's name and prefix of all others."
   type        = string

@@ -21,6 +21,7 @@ module "aws" {
   name                 = local.name
   account_id           = var.aws.account_id
   region               = var.aws.region
+  region_check         = var.region_check
   availability_zones   = var.aws.availability_zones
   cidr                 = var.aws.cidr
   single_nat           = var.aws.single_nat
@@ -49,6 +50,7 @@ module "gcp" {
 
   project_id            = var.gcp.project_id
   region                = var.gcp.region
+  region_check          = var.region_check
   name                  = local.name
   dns_endpoint_external = var.gcp.dns_endpoint_external
   postgres              = var.gcp.postgres

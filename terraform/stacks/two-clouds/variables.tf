@@ -86,6 +86,12 @@ variable "deletion_protection" {
   }
 }
 
+variable "region_check" {
+  description = "Refuses a region that is not on the lists in terraform/modules. False takes your word for one that is newer than they are."
+  type        = bool
+  default     = true
+}
+
 variable "install_slipway" {
   description = "Installs the chart in both clusters. False where a pipeline installs it, and at the first apply, before there are images to pull."
   type        = bool

@@ -47,6 +47,18 @@ variable "availability_zones" {
     condition     = length(distinct([for zone in var.availability_zones : substr(zone, 0, max(length(zone) - 1, 0))])) <= 1
     error_message = "availability_zones must all be in one region: a VPC cannot span two."
   }
+
+  validation {
+    condition     = !var.region_check || alltrue([for zone in var.availability_zones : contains(local.regions.names, substr(zone, 0, max(length(zone) - 1, 0)))])
+    error_message = "The region of ${join(" and ", var.availability_zones)} is not known to have ${local.regions.service} (${local.regions.source}, ${local.regions.date}). Choose one of ${join(", ", local.regions.names)}; if it came later, set region_check = false."
+  }
+}
+
+variable "region_check" {
+  description = "Refuses zones of a region that `../regions.yaml` does not list. False takes your word for one that is newer than the list."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "single_nat" {

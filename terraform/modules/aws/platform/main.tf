@@ -3,9 +3,10 @@
 module "encryption" {
   source = "../encryption"
 
-  name       = var.name
-  account_id = var.account_id
-  region     = var.region
+  name         = var.name
+  account_id   = var.account_id
+  region       = var.region
+  region_check = var.region_check
 }
 
 module "network" {
@@ -14,6 +15,7 @@ module "network" {
   name               = var.name
   cidr               = var.cidr
   availability_zones = var.availability_zones
+  region_check       = var.region_check
   single_nat         = var.single_nat
   kms_key_arn        = module.encryption.key_arn
   log_retention_days = var.log_retention_days

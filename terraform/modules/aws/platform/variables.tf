@@ -19,17 +19,25 @@ variable "account_id" {
 }
 
 variable "region" {
-  description = "Region of the installation. Those that need no opt-in are taken: EKS Auto Mode, RDS and ECR are in all of them."
+  description = "Region of the installation, one with EKS Auto Mode. Some have to be switched on in the account first."
   type        = string
 
   validation {
-    condition = contains([
-      "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
-      "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1", "us-east-1", "us-east-2", "us-west-1",
-      "us-west-2",
-    ], var.region)
-    error_message = "region must be one of AWS's regions without opt-in, for example eu-central-1 or us-east-1. For another one, look whether it has EKS Auto Mode and add it to this list."
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be a region of AWS such as eu-central-1: no zone (eu-central-1a) and no other cloud's region (europe-west4)."
   }
+
+  validation {
+    condition     = !var.region_check || contains(local.regions.names, var.region)
+    error_message = "${var.region} is not known to have ${local.regions.service} (${local.regions.source}, ${local.regions.date}). Choose one of ${join(", ", local.regions.names)}; if it came there later, set region_check = false."
+  }
+}
+
+variable "region_check" {
+  description = "Refuses a region that `../regions.yaml` does not list for the service. False takes your word for one that is newer than the list."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "availability_zones" {

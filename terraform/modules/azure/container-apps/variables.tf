@@ -23,14 +23,21 @@ variable "location" {
   type        = string
 
   validation {
-    condition = contains([
-      "australiaeast", "brazilsouth", "canadacentral", "centralindia", "centralus", "eastasia", "eastus", "eastus2",
-      "francecentral", "germanywestcentral", "italynorth", "japaneast", "koreacentral", "mexicocentral", "northeurope",
-      "norwayeast", "polandcentral", "southafricanorth", "southcentralus", "southeastasia", "spaincentral", "swedencentral",
-      "switzerlandnorth", "uaenorth", "uksouth", "westeurope", "westus2", "westus3",
-    ], var.location)
-    error_message = "location must be the short name of a region with availability zones, for example westeurope, northeurope or eastus2."
+    condition     = can(regex("^[a-z]+[0-9]?$", var.location))
+    error_message = "location must be a region's short name, such as westeurope or eastus2, not the name that people read (West Europe)."
   }
+
+  validation {
+    condition     = !var.region_check || contains(local.regions.names, var.location)
+    error_message = "${var.location} is not known to have ${local.regions.service} (${local.regions.source}, ${local.regions.date}). Choose one of ${join(", ", local.regions.names)}; if it came there later, set region_check = false."
+  }
+}
+
+variable "region_check" {
+  description = "Refuses a region that `../regions.yaml` does not list for the service. False takes your word for one that is newer than the list."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 

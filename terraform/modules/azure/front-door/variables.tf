@@ -64,13 +64,21 @@ variable "private_link_location" {
   type        = string
 
   validation {
-    condition = contains([
-      "australiaeast", "brazilsouth", "canadacentral", "centralindia", "centralus", "eastasia", "eastus", "eastus2",
-      "francecentral", "germanywestcentral", "japaneast", "koreacentral", "northeurope", "norwayeast", "southafricanorth",
-      "southcentralus", "swedencentral", "uksouth", "westeurope", "westus2", "westus3",
-    ], var.private_link_location)
-    error_message = "private_link_location must be a region in which Front Door offers Private Link; take the nearest, for example westeurope or eastus2."
+    condition     = can(regex("^[a-z]+[0-9]?$", var.private_link_location))
+    error_message = "private_link_location must be a region's short name, such as westeurope or eastus2, not the name that people read (West Europe)."
   }
+
+  validation {
+    condition     = !var.region_check || contains(local.regions.names, var.private_link_location)
+    error_message = "${var.private_link_location} is not known to have ${local.regions.service} (${local.regions.source}, ${local.regions.date}). Choose one of ${join(", ", local.regions.names)}; if it came there later, set region_check = false."
+  }
+}
+
+variable "region_check" {
+  description = "Refuses a region that `../regions.yaml` does not list for the service. False takes your word for one that is newer than the list."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "firewall_mode" {

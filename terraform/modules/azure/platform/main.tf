@@ -20,6 +20,7 @@ module "network" {
 
   name                = var.name
   location            = var.location
+  region_check        = var.region_check
   resource_group_name = azurerm_resource_group.this.name
   cidr                = var.cidr
   tags                = var.tags
@@ -30,6 +31,7 @@ module "cluster" {
 
   name                = var.name
   location            = var.location
+  region_check        = var.region_check
   resource_group_name = azurerm_resource_group.this.name
   subnet_id           = module.network.nodes_subnet_id
   kubernetes_version  = var.kubernetes_version
@@ -77,6 +79,7 @@ module "registry" {
 
   name                = "${var.name}-images"
   location            = var.location
+  region_check        = var.region_check
   resource_group_name = azurerm_resource_group.this.name
   subnet_id           = module.network.endpoints_subnet_id
   private_dns_zone_id = azurerm_private_dns_zone.this["registry"].id
@@ -91,6 +94,7 @@ module "postgres" {
 
   name                  = "${var.name}-pg"
   location              = var.location
+  region_check          = var.region_check
   resource_group_name   = azurerm_resource_group.this.name
   network               = { subnet_id = module.network.postgres_subnet_id, virtual_network_id = module.network.virtual_network_id }
   sku_name              = var.database.sku_name
@@ -107,6 +111,7 @@ module "secrets" {
 
   name                 = "${var.name}-kv"
   location             = var.location
+  region_check         = var.region_check
   resource_group_name  = azurerm_resource_group.this.name
   tenant_id            = var.tenant_id
   subnet_id            = module.network.endpoints_subnet_id
@@ -124,6 +129,7 @@ module "redis" {
 
   name                = "${var.name}-redis"
   location            = var.location
+  region_check        = var.region_check
   resource_group_name = azurerm_resource_group.this.name
   subnet_id           = module.network.endpoints_subnet_id
   private_dns_zone_id = azurerm_private_dns_zone.this["redis"].id
@@ -183,6 +189,7 @@ module "front_door" {
   zone_name               = var.domain
   private_link_service_id = "${module.cluster.node_resource_group_id}/providers/Microsoft.Network/privateLinkServices/${local.private_link_service}"
   private_link_location   = coalesce(var.private_link_location, var.location)
+  region_check            = var.region_check
   tags                    = var.tags
 
   depends_on = [module.slipway]

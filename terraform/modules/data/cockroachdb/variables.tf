@@ -31,6 +31,18 @@ variable "regions" {
     condition     = length(var.regions) != 2
     error_message = "regions must be one, or three and more: two regions cannot agree when one of them is lost."
   }
+
+  validation {
+    condition     = !var.region_check || length(setsubtract(var.regions, local.known)) == 0
+    error_message = "${join(" and ", setsubtract(var.regions, local.known))} on ${var.cloud} is not known to have ${local.regions.service} (${local.regions.source}, ${local.regions.date}). Choose one of ${join(", ", local.known)}; if it came there later, set region_check = false."
+  }
+}
+
+variable "region_check" {
+  description = "Refuses a region that `../regions.yaml` does not list for the cloud. False takes your word for one that is newer than the list."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "nodes_per_region" {

@@ -36,6 +36,18 @@ variable "region" {
     condition     = can(regex("^[A-Z]+(_[A-Z0-9]+)+$", var.region))
     error_message = "region must be Atlas's name of it, in capitals and with underscores: EU_WEST_1 on AWS, EUROPE_WEST_4 or WESTERN_EUROPE on GCP, EUROPE_WEST on Azure."
   }
+
+  validation {
+    condition     = !var.region_check || contains(local.known, var.region)
+    error_message = "${var.region} on ${var.cloud} is not known to have ${local.regions.service} (${local.regions.source}, ${local.regions.date}). Choose one of ${join(", ", local.known)}; if it came there later, set region_check = false."
+  }
+}
+
+variable "region_check" {
+  description = "Refuses a region that `../regions.yaml` does not list for the cloud. False takes your word for one that is newer than the list."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "instance_size" {

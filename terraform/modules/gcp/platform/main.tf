@@ -25,6 +25,7 @@ module "network" {
   source       = "../network"
   project_id   = var.project_id
   region       = var.region
+  region_check = var.region_check
   name         = var.name
   node_cidr    = var.network.node_cidr
   pod_cidr     = var.network.pod_cidr
@@ -37,6 +38,7 @@ module "cluster" {
   source                = "../cluster"
   project_id            = var.project_id
   region                = var.region
+  region_check          = var.region_check
   name                  = var.name
   network_id            = module.network.network_id
   subnetwork_id         = module.network.subnetwork_id
@@ -50,12 +52,13 @@ module "cluster" {
 }
 
 module "registry" {
-  source     = "../registry"
-  project_id = var.project_id
-  region     = var.region
-  name       = var.name
-  readers    = { nodes = module.cluster.node_service_account_member }
-  writers    = var.registry_writers
+  source       = "../registry"
+  project_id   = var.project_id
+  region       = var.region
+  region_check = var.region_check
+  name         = var.name
+  readers      = { nodes = module.cluster.node_service_account_member }
+  writers      = var.registry_writers
 
   depends_on = [google_project_service.needed]
 }
@@ -64,6 +67,7 @@ module "postgres" {
   source              = "../postgres"
   project_id          = var.project_id
   region              = var.region
+  region_check        = var.region_check
   name                = var.name
   network_id          = module.network.managed_services_network_id
   tier                = var.postgres.tier
@@ -80,6 +84,7 @@ module "redis" {
   source            = "../redis"
   project_id        = var.project_id
   region            = var.region
+  region_check      = var.region_check
   name              = var.name
   network_id        = module.network.managed_services_network_id
   memory_gb         = var.redis.memory_gb
@@ -90,6 +95,7 @@ module "secrets" {
   source              = "../secrets"
   project_id          = var.project_id
   region              = var.region
+  region_check        = var.region_check
   name                = var.name
   secrets             = { database = module.postgres.dsn }
   readers             = { for name, member in var.database_secret_readers : name => { secret = "database", member = member } }

@@ -16,6 +16,18 @@ variable "region" {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
     error_message = "Write a Google Cloud region such as europe-west4: no zone (europe-west4-a) and no other cloud's region (eu-west-1)."
   }
+
+  validation {
+    condition     = !var.region_check || contains(local.regions.names, var.region)
+    error_message = "${var.region} is not known to have ${local.regions.service} (${local.regions.source}, ${local.regions.date}). Choose one of ${join(", ", local.regions.names)}; if it came there later, set region_check = false."
+  }
+}
+
+variable "region_check" {
+  description = "Refuses a region that `../regions.yaml` does not list for the service. False takes your word for one that is newer than the list."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "name" {

@@ -67,3 +67,16 @@ run "another_clouds_region" {
   variables { region = "europe-west4" }
   expect_failures = [var.region]
 }
+
+# Beijing belongs to a partition with other ARNs.
+run "a_region_of_another_partition" {
+  command = plan
+  variables { region = "cn-north-1" }
+  expect_failures = [var.region]
+}
+
+run "a_region_that_does_not_exist" {
+  command = plan
+  variables { region = "eu-east-9" }
+  expect_failures = [var.region]
+}

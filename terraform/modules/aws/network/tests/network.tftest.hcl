@@ -143,3 +143,16 @@ run "alias_in_place_of_the_key" {
   variables { kms_key_arn = "alias/slipway" }
   expect_failures = [var.kms_key_arn]
 }
+
+# Beijing belongs to a partition with other ARNs.
+run "zones_of_another_partition" {
+  command = plan
+  variables { availability_zones = ["cn-north-1a", "cn-north-1b"] }
+  expect_failures = [var.availability_zones]
+}
+
+run "zones_of_a_region_that_does_not_exist" {
+  command = plan
+  variables { availability_zones = ["eu-east-9a", "eu-east-9b"] }
+  expect_failures = [var.availability_zones]
+}

@@ -126,10 +126,32 @@ run "name_over_the_limit" {
   expect_failures = [var.name]
 }
 
+# Thailand has EKS, but not its Auto Mode.
 run "a_region_without_the_service" {
   command = plan
-  variables { region = "eu-east-9" }
+  variables {
+    region             = "ap-southeast-7"
+    availability_zones = ["ap-southeast-7a", "ap-southeast-7b"]
+  }
   expect_failures = [var.region]
+}
+
+run "a_region_that_does_not_exist" {
+  command = plan
+  variables {
+    region             = "eu-east-9"
+    availability_zones = ["eu-east-9a", "eu-east-9b"]
+  }
+  expect_failures = [var.region]
+}
+
+run "a_region_newer_than_the_list" {
+  command = plan
+  variables {
+    region             = "eu-east-9"
+    region_check       = false
+    availability_zones = ["eu-east-9a", "eu-east-9b"]
+  }
 }
 
 run "another_clouds_region" {

@@ -167,3 +167,13 @@ run "tier_that_is_none" {
 
   expect_failures = [var.sku_tier]
 }
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}

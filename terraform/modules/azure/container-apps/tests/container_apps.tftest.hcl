@@ -165,3 +165,13 @@ run "resource_group_with_a_slash" {
 
   expect_failures = [var.resource_group_name]
 }
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}

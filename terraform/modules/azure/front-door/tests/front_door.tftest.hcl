@@ -68,7 +68,7 @@ run "region_without_the_service" {
   command = plan
 
   variables {
-    private_link_location = "westus"
+    private_link_location = "switzerlandnorth"
   }
 
   expect_failures = [var.private_link_location]
@@ -122,4 +122,14 @@ run "hardly_any_request" {
   }
 
   expect_failures = [var.requests_per_minute]
+}
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    private_link_location = "atlantiswest"
+  }
+
+  expect_failures = [var.private_link_location]
 }

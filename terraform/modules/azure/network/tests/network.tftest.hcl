@@ -97,3 +97,23 @@ run "resource_group_with_a_slash" {
 
   expect_failures = [var.resource_group_name]
 }
+
+run "region_without_zones" {
+  command = plan
+
+  variables {
+    location = "westus"
+  }
+
+  expect_failures = [var.location]
+}
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}

@@ -119,3 +119,22 @@ run "logs_kept_for_a_day" {
 
   expect_failures = [var.log_retention_days]
 }
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}
+
+run "region_newer_than_the_list" {
+  command = plan
+
+  variables {
+    location     = "atlantiswest"
+    region_check = false
+  }
+}

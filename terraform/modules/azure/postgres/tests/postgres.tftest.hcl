@@ -197,3 +197,35 @@ run "version_without_support" {
 
   expect_failures = [var.postgres_version]
 }
+
+# Osaka has zones and PostgreSQL, but no standby in another zone.
+run "region_without_a_standby" {
+  command = plan
+
+  variables {
+    location          = "japanwest"
+    sku_name          = "GP_Standard_D2ds_v5"
+    high_availability = true
+  }
+
+  expect_failures = [var.location]
+}
+
+run "a_region_without_a_standby_needs_none" {
+  command = plan
+
+  variables {
+    location          = "japanwest"
+    high_availability = false
+  }
+}
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}

@@ -86,3 +86,13 @@ run "zone_of_another_service" {
 
   expect_failures = [var.private_dns_zone_id]
 }
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}

@@ -124,3 +124,13 @@ run "retention_too_long" {
 
   expect_failures = [var.untagged_retention_days]
 }
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}

@@ -128,3 +128,13 @@ run "tenant_by_name" {
 
   expect_failures = [var.tenant_id]
 }
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    location = "atlantiswest"
+  }
+
+  expect_failures = [var.location]
+}

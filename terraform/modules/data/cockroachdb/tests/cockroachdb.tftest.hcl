@@ -144,3 +144,25 @@ run "disk_too_small" {
 
   expect_failures = [var.storage_gib]
 }
+
+# Northern California is a region of AWS without CockroachDB Cloud.
+run "region_without_the_service" {
+  command = plan
+
+  variables {
+    cloud   = "AWS"
+    regions = ["us-west-1"]
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "region_that_does_not_exist" {
+  command = plan
+
+  variables {
+    regions = ["eu-central-1", "eu-west-1", "eu-east-9"]
+  }
+
+  expect_failures = [var.regions]
+}

@@ -127,3 +127,36 @@ run "database_with_a_dot" {
 
   expect_failures = [var.database]
 }
+
+# Stockholm is a region of Google Cloud without Atlas.
+run "region_without_the_service" {
+  command = plan
+
+  variables {
+    cloud  = "GCP"
+    region = "EUROPE_NORTH_2"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "region_of_another_cloud" {
+  command = plan
+
+  variables {
+    cloud  = "AZURE"
+    region = "EU_WEST_1"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "region_newer_than_the_list" {
+  command = plan
+
+  variables {
+    cloud        = "GCP"
+    region       = "EUROPE_NORTH_9"
+    region_check = false
+  }
+}

@@ -86,7 +86,7 @@ run "a_redis_where_asked_for" {
   }
 }
 
-run "region_without_the_services" {
+run "region_that_does_not_exist" {
   command = plan
   variables { region = "europe-west99" }
   expect_failures = [var.region]
@@ -132,4 +132,12 @@ run "project_by_its_number" {
   command = plan
   variables { project_id = "123456789012" }
   expect_failures = [var.project_id]
+}
+
+run "region_newer_than_the_list" {
+  command = plan
+  variables {
+    region       = "europe-north9"
+    region_check = false
+  }
 }

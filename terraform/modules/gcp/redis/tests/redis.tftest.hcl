@@ -57,3 +57,24 @@ run "project_by_its_number" {
   variables { project_id = "123456789012" }
   expect_failures = [var.project_id]
 }
+
+# Oklahoma is a region of Google Cloud for few.
+run "region_without_the_service" {
+  command = plan
+  variables { region = "us-central2" }
+  expect_failures = [var.region]
+}
+
+run "region_that_does_not_exist" {
+  command = plan
+  variables { region = "europe-west99" }
+  expect_failures = [var.region]
+}
+
+run "region_newer_than_the_list" {
+  command = plan
+  variables {
+    region       = "europe-north9"
+    region_check = false
+  }
+}

@@ -73,3 +73,9 @@ run "project_by_its_number" {
   variables { project_id = "123456789012" }
   expect_failures = [var.project_id]
 }
+
+run "region_that_does_not_exist" {
+  command = plan
+  variables { region = "europe-west99" }
+  expect_failures = [var.region]
+}

@@ -64,9 +64,10 @@ run "subnetwork_missing" {
   expect_failures = [var.subnetwork_id]
 }
 
+# Berlin is a region of Google Cloud without Vertex AI.
 run "region_without_the_service" {
   command = plan
-  variables { region = "europe-west12" }
+  variables { region = "europe-west10" }
   expect_failures = [var.region]
 }
 
@@ -113,4 +114,18 @@ run "project_by_its_number" {
   command = plan
   variables { project_id = "123456789012" }
   expect_failures = [var.project_id]
+}
+
+run "region_that_does_not_exist" {
+  command = plan
+  variables { region = "europe-west99" }
+  expect_failures = [var.region]
+}
+
+run "region_newer_than_the_list" {
+  command = plan
+  variables {
+    region       = "europe-north9"
+    region_check = false
+  }
 }

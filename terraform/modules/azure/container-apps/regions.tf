@@ -1,0 +1,5 @@
+# Where the service is, with source and date: ../regions.yaml.
+
+locals {
+  regions = yamldecode(file("${path.module}/../regions.yaml"))["zones"]
+}

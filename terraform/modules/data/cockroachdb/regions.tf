@@ -1,0 +1,6 @@
+# Where the service is, with source and date: ../regions.yaml.
+
+locals {
+  regions = yamldecode(file("${path.module}/../regions.yaml"))["cockroachdb"]
+  known   = lookup(local.regions.names, var.cloud, [])
+}

@@ -1,0 +1,6 @@
+# Where the service is, with source and date: ../regions.yaml.
+
+locals {
+  regions = yamldecode(file("${path.module}/../regions.yaml"))["mongodb_atlas"]
+  known   = lookup(local.regions.names, var.cloud, [])
+}
