@@ -1,15 +1,26 @@
 """All checks of a folder .harness."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from scripts.harness import expressions, known, references, schema, shapes, templates
+from scripts.harness import belonging, expressions, known, references, schema, shapes, templates, turns
 from scripts.harness.expressions import Scope
 from scripts.harness.folder import Entity, Folder, Json, read
 from scripts.harness.problems import Problem
 from scripts.harness.schema import Schema
+
+USED_BY_STAGES = {
+    "service": [("spec.service.serviceRef", "identifier")],
+    "environment": [("spec.environment.environmentRef", "identifier")],
+    "infrastructureDefinition": [("spec.environment.infrastructureDefinitions.0.identifier", "identifier")],
+    "overrides": [
+        ("spec.environment.environmentRef", "environmentRef"),
+        ("spec.service.serviceRef", "serviceRef"),
+    ],
+}
+"""Where a stage names an entity, and by which of the entity's keys. Known beforehand, since templates are put in."""
 
 
 def check(folder: Path, published: Schema | None) -> list[Problem]:
@@ -40,12 +51,13 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
     yield from templates.input_problems(folder, expanded)
     for entity in folder.entities:
         yield from shapes.problems(entity)
+        yield from belonging.entity_problems(folder, entity)
         yield from known.link_problems(entity)
         yield from _published(entity, published)
         if entity.kind != "pipeline":  # looked at as it runs
             yield from references.entity_problems(folder, entity.file, entity.body, (entity.kind,))
             yield from _expressions(folder, entity, expanded)
-    yield from _services(folder, expanded)
+    yield from belonging.account_problems(folder)
     yield from references.file_problems(folder)
     yield from references.override_problems(folder)
     yield from references.trigger_problems(folder, expanded)
@@ -69,39 +81,41 @@ def _pipeline(folder: Folder, file: str, tree: Json, published: Schema | None) -
     yield from known.pipeline_problems(file, tree)
     yield from references.pipeline_problems(folder, file, tree)
     yield from references.entity_problems(folder, file, tree, ("pipeline",))
-    yield from expressions.pipeline_problems(folder, file, tree, _environment_variables(folder))
-
-
-def _environment_variables(folder: Folder) -> frozenset[str]:
-    """Those that all environments have, since a template may run in any."""
-    named = [references.variables(environment) for environment in folder.of("environment")]
-    return frozenset.intersection(*named) if named else frozenset()
+    yield from belonging.pipeline_problems(folder, file, tree)
+    yield from expressions.pipeline_problems(folder, file, tree)
 
 
 def _expressions(folder: Folder, entity: Entity, expanded: dict[str, Json]) -> Iterator[Problem]:
     """Of entities that no pipeline holds. Templates were looked at inside the pipelines that use them."""
-    if entity.kind in ("template", "service"):
-        return
-    owner = entity.body.get("pipelineIdentifier") or entity.body.get("pipeline", {}).get("identifier")
-    trees = [expanded[owner]] if owner in expanded else list(expanded.values())
-    scopes = [Scope(folder, tree) for tree in trees]
-    yield from expressions.problems(entity.file, entity.body, (entity.kind,), scopes)
+    if entity.kind in USED_BY_STAGES:
+        wanted = {
+            key: str(entity.body.get(field)) for key, field in USED_BY_STAGES[entity.kind] if field in entity.body
+        }
+        scopes = list(_stages(folder, expanded, wanted))
+        if not scopes:
+            yield Problem(entity.file, (entity.kind,), "no stage of a pipeline uses it; use it or delete the file")
+        yield from expressions.problems(entity.file, entity.body, (entity.kind,), scopes)
+        if entity.kind == "service":
+            yield from _deployed(folder, entity, scopes)
+    elif entity.kind != "template":
+        owner = entity.body.get("pipelineIdentifier") or entity.body.get("pipeline", {}).get("identifier")
+        trees = [expanded[owner]] if owner in expanded else list(expanded.values())
+        scopes = [Scope(folder, tree) for tree in trees]
+        yield from expressions.problems(entity.file, entity.body, (entity.kind,), scopes)
 
 
-def _services(folder: Folder, expanded: dict[str, Json]) -> Iterator[Problem]:
-    """Services and the files they deploy, in each pipeline that deploys them."""
-    for service in folder.of("service"):
-        users = [
-            tree
-            for tree in expanded.values()
-            if any(key == "serviceRef" and value == service.identifier for _, key, value in references.keyed(tree))
-        ]
-        if not users:
-            yield Problem(service.file, ("service",), "no pipeline deploys it; use it or delete the file")
-        scopes = [Scope(folder, tree, service_variables=references.variables(service)) for tree in users]
-        yield from expressions.problems(service.file, service.body, ("service",), scopes)
-        for _, path in references.source_files(folder, service):
-            file = folder.root / path
-            if file.is_file():
-                documents = list(yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
-                yield from expressions.problems(path, documents, (), scopes)
+def _stages(folder: Folder, expanded: dict[str, Json], wanted: Mapping[str, str]) -> Iterator[Scope]:
+    """The stages that hold these values at these paths."""
+    for tree in expanded.values():
+        for placed in turns.stages(tree).values():
+            if all(turns.value(placed.node, path) == name for path, name in wanted.items()):
+                yield Scope(folder, tree, placed.node)
+
+
+def _deployed(folder: Folder, service: Entity, scopes: Sequence[Scope]) -> Iterator[Problem]:
+    """The files that a service deploys, in each stage that deploys it."""
+    for _, path in references.source_files(folder, service):
+        file = folder.root / path
+        if file.is_file():
+            documents = list(yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
+            yield from expressions.problems(path, documents, (), scopes)

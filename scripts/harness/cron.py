@@ -41,13 +41,13 @@ def complaints(expression: str) -> Iterator[str]:
         names = ", ".join(field.name for field in FIELDS)
         yield f"{expression!r} has {len(texts)} fields; write these five: {names}"
         return
-    values = [_numbers(text, field) for text, field in zip(texts, FIELDS, strict=True)]
-    wrong = [found for found in values if isinstance(found, str)]
-    yield from wrong
-    if not wrong and texts[4] == "*":  # with a day of the week given, either of the two days fires
-        days, months = values[2], values[3]
-        if all(day > LONGEST[int(month) - 1] for day in days for month in months):
-            yield f"{expression!r} never fires: no such month has such a day; correct one of them"
+    read = [_numbers(text, field) for text, field in zip(texts, FIELDS, strict=True)]
+    yield from (found for found in read if isinstance(found, str))
+    values = [found for found in read if not isinstance(found, str)]
+    if len(values) < len(FIELDS) or texts[4] != "*":  # with a day of the week given, either of the two days fires
+        return
+    if all(day > LONGEST[month - 1] for day in values[2] for month in values[3]):
+        yield f"{expression!r} never fires: no such month has such a day; correct one of them"
 
 
 def _numbers(text: str, field: Field) -> set[int] | str:

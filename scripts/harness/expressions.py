@@ -1,55 +1,34 @@
-"""Every <+...> names something: in the same folder, or in expressions.yaml, the list of what Harness fills in."""
+"""Every <+...> names something that has a value where it stands.
 
-import fnmatch
+It names something in the same folder (a variable, an earlier stage or step, a key of one), or it is listed in
+expressions.yaml, which says what Harness fills in and where.
+"""
+
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from scripts.harness import references, syntax, turns
 from scripts.harness.folder import Folder, Json
+from scripts.harness.listings import environment
 from scripts.harness.problems import Path, Problem
 from scripts.harness.schema import wrapped
 
 SECRET = re.compile(r'secrets\.getValue\("([^"]*)"\)')
-INPUTS = ("input", "input.")
+STEP = re.compile(r"spec\.execution\.(?P<branch>steps|rollbackSteps)\.(?P<rest>.+)")
+OUTPUT = "output.outputVariables."
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression can name at the place where it stands."""
+    """The place where an expression stands."""
 
     folder: Folder
     pipeline: Json
     """An expanded pipeline."""
     stage: Mapping[str, Json] | None = None
-    service_variables: frozenset[str] = frozenset()
-    environment_variables: frozenset[str] = frozenset()
-
-
-def expressions(text: str) -> Iterator[str]:
-    """The expressions in a text without their brackets, inner ones too: `<+a.<+b>>` has `b` and `a.<+b>`."""
-    return iter(_scan(text)[0])
-
-
-def unclosed(text: str) -> str | None:
-    """What follows the first `<+` that no `>` closes, so that Harness would pass it on as it is; None if all are."""
-    starts = _scan(text)[1]
-    return text[starts[0] :] if starts else None
-
-
-def _scan(text: str) -> tuple[list[str], list[int]]:
-    """The expressions, and the places behind every `<+` that stays open."""
-    found: list[str] = []
-    starts: list[int] = []
-    place = 0
-    while place < len(text):
-        if text.startswith("<+", place):
-            starts.append(place + 2)
-            place += 2
-            continue
-        if text[place] == ">" and starts:
-            found.append(text[starts.pop() : place])
-        place += 1
-    return found, starts
+    """The stage that it is in, or that uses the file it is in; None outside of all."""
+    step: Mapping[str, Json] | None = None
 
 
 def texts(node: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -69,94 +48,205 @@ def problems(file: str, node: Json, path: Path, scopes: Sequence[Scope]) -> Iter
 
     Args:
         file, path: where the tree is.
-        scopes: one for each pipeline that uses it. An expression must mean something in all of them.
+        scopes: one for each place where it is used. An expression must mean something in all of them.
     """
     for where, text in texts(node, path):
-        rest = unclosed(text)
+        rest = syntax.unclosed(text)
         if rest is not None:
             yield Problem(file, where, f"<+{rest}: has no closing >; add it behind the expression")
-        for expression in expressions(text):
-            for scope in scopes:
-                complaint = unresolved(expression, scope)
-                if complaint:
-                    yield Problem(file, where, f"<+{expression}>: {complaint}")
-                    break
+        for expression in syntax.expressions(text):
+            complaints = (unresolved(expression, scope) for scope in scopes)
+            found = next(filter(None, complaints), None)
+            if found:
+                yield Problem(file, where, f"<+{expression}>: {found}")
 
 
-def pipeline_problems(folder: Folder, file: str, pipeline: Json, variables: frozenset[str]) -> Iterator[Problem]:
-    """The same for an expanded pipeline, in whose stages an expression can name steps beside it."""
-    stages = pipeline.get("stages", [])
-    outer = Scope(folder, pipeline, environment_variables=variables)
-    yield from problems(file, {k: v for k, v in pipeline.items() if k != "stages"}, ("pipeline",), [outer])
-    for path, kind, stage in wrapped(stages, ("pipeline", "stages")):
+def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Problem]:
+    """The same for an expanded pipeline, in which each stage and step is a place of its own."""
+    outside = {key: part for key, part in pipeline.items() if key != "stages"}
+    yield from problems(file, outside, ("pipeline",), [Scope(folder, pipeline)])
+    for path, kind, stage in wrapped(pipeline.get("stages", []), ("pipeline", "stages")):
         if kind == "stage":
-            inner = Scope(folder, pipeline, stage, environment_variables=variables)
-            yield from problems(file, stage, path, [inner])
+            inside = Scope(folder, pipeline, stage)
+            steps = {place: step for place, _, step in wrapped(stage, path)}
+            for where, text in texts(stage, path):
+                step = next((step for place, step in steps.items() if where[: len(place)] == place), None)
+                yield from problems(file, text, where, [replace(inside, step=step)])
 
 
 def unresolved(expression: str, scope: Scope) -> str | None:
-    """Why an expression names nothing; None if it names something."""
-    if expression in INPUTS or expression.startswith("input."):
+    """Why an expression has no value where it stands; None if it has one."""
+    if expression == "input" or expression.startswith("input."):
         return None
     secret = SECRET.fullmatch(expression)
     if secret:
-        known = scope.folder.account.get("secrets", {})
-        return None if secret[1] in known else f"no secret {secret[1]!r}; correct it, or list it in account.yaml"
+        return _secret(secret[1], scope)
+    if "<+" in expression or "(" in expression:
+        return syntax.complaint(expression)
+    listed = [entry for entry in scope.folder.listed if entry.expression == expression]
+    places = [entry for entry in listed if not entry.where.startswith("behind")]
+    if places:
+        return None if any(_stands(entry.where, entry.type, scope) for entry in places) else _elsewhere(places)
     for prefix, resolve in RESOLVERS.items():
         if expression.startswith(prefix):
             return resolve(expression.removeprefix(prefix), scope)
-    if any(fnmatch.fnmatchcase(expression, known) for known in scope.folder.known_expressions):
-        return None
     return "names nothing in this folder; correct it, or add it to expressions.yaml if Harness knows it"
 
 
-def _one_of(name: str, known: Sequence[str] | frozenset[str], what: str, where: str) -> str | None:
+def _stands(where: str, kind: str | None, scope: Scope) -> bool:
+    node = {"stage": scope.stage, "step": scope.step}.get(where)
+    return where == "run" or (node is not None and kind in (None, node.get("type")))
+
+
+def _elsewhere(places: Sequence[Json]) -> str:
+    named = ", ".join(f"a {entry.where} of the type {entry.type or 'any'}" for entry in places)
+    return f"has a value only inside of {named} (expressions.yaml); take another one here"
+
+
+def _one_of(name: str, known: Collection[str], what: str, where: str) -> str | None:
     if name in known:
         return None
     return f"there is no {what} {name!r} in {where}; there are: {', '.join(sorted(known)) or 'none'}"
 
 
-def _pipeline_variable(rest: str, scope: Scope) -> str | None:
-    names = [str(variable.get("name")) for variable in scope.pipeline.get("variables", [])]
-    return _one_of(rest, names, "variable", "the pipeline")
+def _secret(name: str, scope: Scope) -> str | None:
+    known = scope.folder.account.get("secrets", {})
+    if name not in known:
+        return f"no secret {name!r}; correct it, or list it in account.yaml"
+    owner, here = environment(known[name]), _environment(scope)
+    if owner is not None and owner != here:
+        return f"the secret belongs to {owner!r} and is used in {here or 'no environment'!r}; take another"
+    return None
 
 
-def _stage(rest: str, scope: Scope) -> str | None:
-    stages = {str(node.get("identifier")): node for _, kind, node in wrapped(scope.pipeline) if kind == "stage"}
-    name, _, inner = rest.partition(".")
-    missing = _one_of(name, list(stages), "stage", "the pipeline")
-    if missing is None and inner.startswith("spec.execution.steps."):
-        return _one_of(inner.split(".")[3], _steps(stages[name]), "step", f"the stage {name!r}")
-    return missing
+def _environment(scope: Scope) -> str | None:
+    name = turns.value(scope.stage, "spec.environment.environmentRef") if scope.stage else None
+    return str(name) if name else None
 
 
-def _step(rest: str, scope: Scope) -> str | None:
+def _pipeline(rest: str, scope: Scope) -> str | None:
+    if rest.startswith("stages."):
+        return _other_stage(rest.removeprefix("stages."), scope)
+    if rest.startswith("variables."):
+        names = [str(variable.get("name")) for variable in scope.pipeline.get("variables", [])]
+        return _one_of(rest.removeprefix("variables."), names, "variable", "the pipeline")
+    return _key(scope.pipeline, rest, "a pipeline", ())
+
+
+def _other_stage(rest: str, scope: Scope) -> str | None:
+    name, _, tail = rest.partition(".")
+    stages = turns.stages(scope.pipeline)
+    missing = _one_of(name, stages, "stage", "the pipeline")
+    if missing:
+        return missing
+    if stages[name].node is scope.stage:
+        return _own_stage(tail, scope)
+    if scope.stage is None:
+        return "stands outside of all stages, where none has run; move it into a stage behind that one"
+    here = next((placed.turn for placed in stages.values() if placed.node is scope.stage), ())
+    if stages[name].turn >= here:
+        earlier = [other for other, placed in stages.items() if placed.turn < here]
+        return f"the stage {name!r} has not run by then; name an earlier one: {', '.join(earlier) or 'there is none'}"
+    if stages[name].node.get("strategy"):
+        return f"the stage {name!r} runs once for each element of its matrix, so this names no single run of it"
+    step = STEP.fullmatch(tail)
+    if step:
+        return _step(step["branch"], step["rest"], stages[name].node, f"the stage {name!r}", scope)
+    return _key(stages[name].node, tail, "a stage", _behind("stage", None, scope))
+
+
+def _own_stage(rest: str, scope: Scope) -> str | None:
+    if scope.stage is None:
+        return "stands outside of all stages; write <+pipeline.stages.STAGE...> inside of a later one"
+    step = STEP.fullmatch(rest)
+    if step:
+        return _own_step(step["branch"], step["rest"], scope)
+    if rest.startswith("matrix."):
+        return _matrix(rest.removeprefix("matrix."), scope)
+    return _key(scope.stage, rest, "a stage that has not ended", ())
+
+
+def _own_step(branch: str, rest: str, scope: Scope) -> str | None:
     if scope.stage is None:
         return "is no place inside a stage; write <+pipeline.stages.STAGE.spec.execution.steps...>"
-    return _one_of(rest.partition(".")[0], _steps(scope.stage), "step", "this stage")
+    steps = turns.steps(scope.stage, branch)
+    named = steps.get(rest.partition(".")[0])
+    here = turns.turn(scope.stage, scope.step) if scope.step else None
+    if named is not None and (here is None or named.turn >= here):
+        both = {**turns.steps(scope.stage, "steps"), **turns.steps(scope.stage, "rollbackSteps")}
+        earlier = [name for name, placed in both.items() if here is not None and placed.turn < here]
+        message = f"the step {named.identifier!r} has not run by then; name an earlier one of this stage"
+        return f"{message}: {', '.join(earlier) or 'there is none'}"
+    return _step(branch, rest, scope.stage, "this stage", scope)
 
 
-def _steps(stage: Mapping[str, Json]) -> list[str]:
-    return [str(node.get("identifier")) for _, kind, node in wrapped(stage) if kind == "step"]
+def _step(branch: str, rest: str, stage: Mapping[str, Json], where: str, scope: Scope) -> str | None:
+    """What follows the name of a step that has run."""
+    name, _, tail = rest.partition(".")
+    steps = turns.steps(stage, branch)
+    missing = _one_of(name, steps, "step", where)
+    if missing:
+        return missing
+    node = steps[name].node
+    if tail.startswith(OUTPUT):
+        declared = [str(variable.get("name")) for variable in (node.get("spec") or {}).get("outputVariables", [])]
+        return _one_of(tail.removeprefix(OUTPUT), declared, "output variable", f"spec.outputVariables of {name!r}")
+    return _key(node, tail, f"a step of the type {node.get('type')}", _behind("step", node.get("type"), scope))
+
+
+def _behind(what: str, kind: Json, scope: Scope) -> list[str]:
+    """What expressions.yaml lists behind a stage or step that has run."""
+    entries = (entry for entry in scope.folder.listed if entry.where == f"behind a {what}")
+    return [entry.expression for entry in entries if entry.type in (None, kind)]
+
+
+def _key(node: Json, path: str, what: str, listed: Collection[str]) -> str | None:
+    """Why a path is neither listed nor the key of a single value in a tree."""
+    found = turns.value(node, path)
+    if path in listed or (found is not None and not isinstance(found, Mapping | list)):
+        return None
+    if found is not None:
+        return f"names more than one value of {what}; go on to one of: {', '.join(_names(found))}"
+    there = ", ".join((*sorted(listed), *_names(node)))
+    return f"{what} has no {path!r}; there are: {there} (expressions.yaml lists what Harness adds)"
+
+
+def _names(node: Json) -> list[str]:
+    return [str(key) for key in node] if isinstance(node, Mapping) else [str(part) for part in range(len(node))]
+
+
+def _this_step(rest: str, scope: Scope) -> str | None:
+    if scope.step is None:
+        return "stands outside of all steps; write <+execution.steps.STEP...> behind that step"
+    return _key(scope.step, rest, "this step", ())
 
 
 def _matrix(rest: str, scope: Scope) -> str | None:
     axes = ((scope.stage or {}).get("strategy") or {}).get("matrix") or {}
-    return _one_of(rest, list(axes), "axis", "this stage's strategy.matrix")
+    return _one_of(rest, axes, "axis", "this stage's strategy.matrix")
 
 
 def _service_variable(rest: str, scope: Scope) -> str | None:
-    return _one_of(rest, scope.service_variables, "variable", "the service")
+    name = turns.value(scope.stage, "spec.service.serviceRef") if scope.stage else None
+    service = scope.folder.find("service", str(name))
+    known = references.variables(service) if service else frozenset()
+    return _one_of(rest, known, "variable", f"the service {name!r}")
 
 
 def _environment_variable(rest: str, scope: Scope) -> str | None:
-    return _one_of(rest, scope.environment_variables, "variable", "every environment")
+    name = _environment(scope)
+    found = scope.folder.find("environment", str(name))
+    known = references.variables(found) if found else frozenset()
+    return _one_of(rest, known, "variable", f"the environment {name!r}")
 
 
 RESOLVERS: dict[str, Callable[[str, Scope], str | None]] = {
-    "pipeline.variables.": _pipeline_variable,
-    "pipeline.stages.": _stage,
-    "execution.steps.": _step,
+    "pipeline.": _pipeline,
+    "stage.": _own_stage,
+    "execution.steps.": lambda rest, scope: _own_step("steps", rest, scope),
+    "execution.rollbackSteps.": lambda rest, scope: _own_step("rollbackSteps", rest, scope),
+    "steps.": lambda rest, scope: _own_step("steps", rest, scope),
+    "step.": _this_step,
     "matrix.": _matrix,
     "serviceVariables.": _service_variable,
     "env.variables.": _environment_variable,

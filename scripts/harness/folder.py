@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from scripts.harness import listings
 from scripts.harness.problems import Problem
 
 Json = Any
@@ -51,8 +52,8 @@ class Folder:
     entities: tuple[Entity, ...]
     account: Mapping[str, Mapping[str, Json]]
     """account.yaml: what is the account's own, by sort."""
-    known_expressions: tuple[str, ...]
-    """expressions.yaml: what Harness fills in at run time, without the brackets."""
+    listed: tuple[listings.Listed, ...]
+    """expressions.yaml: what Harness fills in at run time."""
     problems: tuple[Problem, ...] = field(default=())
 
     def of(self, *kinds: str) -> Iterator[Entity]:
@@ -120,14 +121,11 @@ def read(folder: Path) -> Folder:
                 continue
             entities.append(Entity(relative, kind, document[kind]))
     problems += _twice(entities)
-    return Folder(
-        root,
-        folder.resolve().name,
-        tuple(entities),
-        load(folder / "account.yaml"),
-        tuple(key.removeprefix("<+").removesuffix(">") for key in load(folder / "expressions.yaml")),
-        tuple(problems),
-    )
+    account, unfit = listings.account(load(folder / "account.yaml"))
+    problems += [Problem(f"{folder.resolve().name}/account.yaml", path, message) for path, message in unfit]
+    listed, unfit = listings.listed(load(folder / "expressions.yaml"))
+    problems += [Problem(f"{folder.resolve().name}/expressions.yaml", path, message) for path, message in unfit]
+    return Folder(root, folder.resolve().name, tuple(entities), account, listed, tuple(problems))
 
 
 def _twice(entities: list[Entity]) -> Iterator[Problem]:

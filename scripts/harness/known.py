@@ -97,7 +97,12 @@ STEPS: dict[str, Shape] = {
     "MergePR": {"deleteSourceBranch": bool},
     "OsvScanner": SCAN_SOURCES,
     "RevertPR": {"commitId": str, "prTitle": str},
-    "Run": {"shell": ("Bash",), "command": str, "envVariables?": {str: str}},
+    "Run": {
+        "shell": ("Bash",),
+        "command": str,
+        "envVariables?": {str: str},
+        "outputVariables?": [{"name": re.compile(r"[a-zA-Z_]\w*")}],
+    },
     "Semgrep": SCAN_SOURCES,
     "SscaArtifactSigning": {
         "source": IMAGE,

@@ -42,6 +42,8 @@ def _choice(value: str, known: list[str], what: str, where: str) -> str:
 def entity_problems(folder: Folder, file: str, node: Json, path: Keys) -> Iterator[Problem]:
     """Names in any entity that nothing in the folder and nothing in account.yaml has. `<+...>` is checked elsewhere."""
     for where, key, value in keyed(node, path):
+        for variable in _list(value) if key == "variables" else []:
+            yield from _secret_problems(folder, file, where, variable)
         values = value if isinstance(value, list) else [value]
         for name in (name for name in values if isinstance(name, str) and not name.startswith("<+")):
             sort, kind = ACCOUNT_KEYS.get(key), ENTITY_KEYS.get(key)
@@ -53,6 +55,13 @@ def entity_problems(folder: Folder, file: str, node: Json, path: Keys) -> Iterat
             if key in ("inputSetReferences", "inputSetRefs") and not _input_set(folder, name):
                 known = folder.names("inputSet") + folder.names("overlayInputSet")
                 yield Problem(file, where, _choice(name, known, "input set", "this folder"))
+
+
+def _secret_problems(folder: Folder, file: str, path: Keys, variable: Mapping[str, Json]) -> Iterator[Problem]:
+    """A variable of the type Secret, whose value is the name of one."""
+    name, known = str(variable.get("value")), sorted(folder.account.get("secrets", {}))
+    if variable.get("type") == "Secret" and name not in known and not name.startswith("<+"):
+        yield Problem(file, (*path, str(variable.get("name")), "value"), _choice(name, known, "secret", "account.yaml"))
 
 
 def _input_set(folder: Folder, name: str) -> bool:
@@ -163,7 +172,8 @@ def file_problems(folder: Folder) -> Iterator[Problem]:
                 if not (folder.root / CHART / template).exists():
                     yield Problem(service.file, where, f"the chart has no {template!r}; see {CHART}/templates")
     for name, workspace in folder.account.get("workspaces", {}).items():
-        for key, path in workspace.items():
+        for key in workspace.keys() & {"folder", "variables"}:
+            path = str(workspace[key])
             if not (folder.root / path).exists():
                 message = f"there is no {path!r}; correct the path"
                 yield Problem(f"{folder.name}/account.yaml", ("workspaces", name, key), message)

@@ -7,19 +7,12 @@ names were taken from Harness's own examples (harness-community/harnesscd-exampl
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BaseModel, Field
 
 from scripts.harness import cron
+from scripts.harness.closed import Closed, Identifier, Text, complaints
 from scripts.harness.folder import Entity
 from scripts.harness.problems import Problem
-
-Identifier = Annotated[str, Field(pattern=r"^[a-zA-Z_][0-9a-zA-Z_]{0,127}$")]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
 
 
 class Named(Closed):
@@ -29,7 +22,7 @@ class Named(Closed):
     identifier: Identifier
     org_identifier: Identifier
     project_identifier: Identifier
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     description: str = ""
 
 
@@ -81,7 +74,7 @@ class ChartSpec(Closed):
     helm_version: Literal["V3", "V380", "V4"]
     skip_resource_versioning: bool
     enable_declarative_rollback: bool
-    command_flags: list[HelmFlag] = []
+    command_flags: list[HelmFlag] = Field(default_factory=list)
 
 
 class FilesSpec(Closed):
@@ -139,9 +132,9 @@ class Artifacts(Closed):
 
 class ServiceSpec(Closed):
     artifacts: Artifacts | None = None
-    manifest_configurations: dict[Literal["primaryManifestRef"], Text] = {}
+    manifest_configurations: dict[Literal["primaryManifestRef"], Text] = Field(default_factory=dict)
     manifests: Annotated[list[ManifestEntry], Field(min_length=1)]
-    variables: list[Variable] = []
+    variables: list[Variable] = Field(default_factory=list)
 
 
 class ServiceDefinition(Closed):
@@ -156,7 +149,7 @@ class Service(Named):
 
 class Environment(Named):
     type: Literal["PreProduction", "Production"]
-    variables: list[Variable] = []
+    variables: list[Variable] = Field(default_factory=list)
 
 
 class ClusterSpec(Closed):
@@ -280,16 +273,5 @@ SHAPES: dict[str, type[BaseModel]] = {
 def problems(entity: Entity) -> Iterator[Problem]:
     """What does not fit the entity's shape. Pipelines have none here: their schema is published."""
     shape = SHAPES.get(entity.kind)
-    if shape is None:
-        return
-    try:
-        shape.model_validate(dict(entity.body))
-    except ValidationError as error:
-        for found in error.errors(include_url=False):
-            path = (entity.kind, *found["loc"])
-            message = found["msg"].removeprefix("Value error, ")
-            if found["type"] == "extra_forbidden":
-                message = f"unknown key {found['loc'][-1]!r}; correct it, or add it to scripts/harness/shapes.py"
-            elif found["type"] == "missing":
-                message = f"the key {found['loc'][-1]!r} is missing; add it"
-            yield Problem(entity.file, path, message)
+    for path, message in complaints(shape, dict(entity.body)) if shape else ():
+        yield Problem(entity.file, (entity.kind, *path), message)

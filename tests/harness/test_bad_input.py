@@ -108,7 +108,7 @@ def test_ours_has_no_problems_against_harness_schema(published: Schema) -> None:
             "templates/ask.yaml",
             "<+env.variables.smoke_key>",
             "<+env.variables.key>",
-            "there is no variable 'key' in every environment; there are: smoke_key",
+            "there is no variable 'key' in the environment 'dev'; there are: smoke_key",
             id="variable that an environment lacks",
         ),
         pytest.param(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.harness.expressions import expressions, unclosed
+from scripts.harness.syntax import expressions, unclosed
 
 
 @pytest.mark.parametrize(
