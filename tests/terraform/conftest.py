@@ -16,6 +16,10 @@ from tfreplay.terraform import executable
 ROOT = Path(__file__).parents[2]
 TERRAFORM = ROOT / "terraform"
 
+LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
+# What a provider's configuration reads; nobody is asked.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "COCKROACH_API_KEY": "none"}
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -68,3 +72,17 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("charts", "examples"):
         os.symlink(ROOT / name, home / name)
     return home / "terraform"
+
+
+@pytest.fixture
+def stack(copied: Path, tmp_path: Path, replayed: dict[str, str]) -> Callable[[str], Folder]:
+    """A stack with a local state, since the states of the environments are in clouds."""
+
+    def make(name: str) -> Folder:
+        path = copied / "stacks" / name
+        (path / "backend_override.tf").write_text(LOCAL_STATE)
+        made = Folder(path, {**replayed, "TF_DATA_DIR": str(tmp_path / "data"), **CREDENTIALS})
+        made.must("init", f"-backend-config=path={tmp_path / 'state'}", "-input=false")
+        return made
+
+    return make

@@ -7,38 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.terraform.conftest import TERRAFORM, Folder
-from tests.terraform.test_layout import ENVIRONMENTS, STACKS
+from tests.terraform.test_layout import STACKS
 from tfreplay.docs import variables
 
 pytestmark = pytest.mark.terraform
-
-LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
-
-
-@pytest.fixture
-def stack(copied: Path, tmp_path: Path, replayed: dict[str, str]) -> Callable[[str], Folder]:
-    """A stack with a local state, since the states of the environments are in clouds."""
-
-    def make(name: str) -> Folder:
-        path = copied / "stacks" / name
-        (path / "backend_override.tf").write_text(LOCAL_STATE)
-        made = Folder(path, {**replayed, "TF_DATA_DIR": str(tmp_path / "data"), **CREDENTIALS})
-        made.must("init", f"-backend-config=path={tmp_path / 'state'}", "-input=false")
-        return made
-
-    return make
-
-
-# What a provider's configuration reads; nobody is asked.
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "COCKROACH_API_KEY": "none"}
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-@pytest.mark.parametrize("name", STACKS)
-def test_every_environment_can_be_planned(stack: Callable[[str], Folder], name: str, environment: str) -> None:
-    values = TERRAFORM / "envs" / environment / f"{name}.tfvars"
-    planned = stack(name).must("plan", f"-var-file={values}", "-input=false", "-lock=false")
-    assert ", 0 to change, 0 to destroy." in planned
 
 
 @pytest.mark.parametrize("name", STACKS)

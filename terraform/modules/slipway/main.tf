@@ -9,11 +9,6 @@ locals {
   database_secret = var.database_dsn == null ? var.database_secret : "slipway-database"
 
   values = {
-    image = {
-      registry    = var.image_registry
-      tag         = var.image_tag == null ? "" : var.image_tag
-      pullSecrets = var.pull_secrets
-    }
     operator = { replicas = var.operator_replicas }
     gateway = {
       replicas     = var.gateway_replicas
@@ -28,6 +23,15 @@ locals {
     postgres  = { existingSecret = local.database_secret == null ? "" : local.database_secret }
     caBundle  = { configMap = var.ca_bundle == null ? "" : "slipway-ca" }
     telemetry = { otlpEndpoint = var.otlp_endpoint == null ? "" : var.otlp_endpoint }
+  }
+
+  # Apart from the others: a registry that is yet to be made would hide every value from the plan.
+  image_values = {
+    image = {
+      registry    = var.image_registry
+      tag         = var.image_tag == null ? "" : var.image_tag
+      pullSecrets = var.pull_secrets
+    }
   }
 
   # All pods of the chart and of agents pass the restricted standard, so nothing less is let in.
@@ -93,7 +97,7 @@ resource "helm_release" "slipway" {
   wait            = true
   max_history     = 10
 
-  values = concat([yamlencode(local.values)], var.extra_values)
+  values = concat([yamlencode(local.values), yamlencode(local.image_values)], var.extra_values)
 
   depends_on = [kubernetes_secret_v1.database, kubernetes_config_map_v1.ca]
 

@@ -10,7 +10,7 @@ run "the_chart_gets_what_was_given" {
   command = plan
 
   assert {
-    condition     = yamldecode(helm_release.slipway.values[0]).image.registry == "registry.example.com/slipway"
+    condition     = yamldecode(helm_release.slipway.values[1]).image.registry == "registry.example.com/slipway"
     error_message = "The chart must get the registry."
   }
 

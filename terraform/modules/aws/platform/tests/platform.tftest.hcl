@@ -108,6 +108,11 @@ run "a_pipeline_installs_the_chart" {
     condition     = length(module.slipway) == 0 && length(aws_route53_record.gateway) == 0
     error_message = "Terraform must not own a release that a pipeline owns."
   }
+
+  assert {
+    condition     = output.ingress.hostname == "agents.example.com" && output.ingress.class_name == "alb"
+    error_message = "The pipeline needs the load balancer's settings."
+  }
 }
 
 run "with_redis" {

@@ -68,6 +68,11 @@ run "a_pipeline_installs_the_chart" {
     condition     = length(module.slipway) == 0 && output.gateway_internal_url == null
     error_message = "The chart must be left to the pipeline."
   }
+
+  assert {
+    condition     = yamldecode(output.gateway_values).gateway.service.type == "LoadBalancer"
+    error_message = "The pipeline needs the gateway's values."
+  }
 }
 
 run "hostname_without_a_zone" {
