@@ -27,3 +27,13 @@ output "database_secrets" {
   description = "By cloud, the secret that holds the store's DSN."
   value       = { aws = module.aws.database_secret_arn, gcp = module.gcp.database_secret_id }
 }
+
+output "ingress" {
+  description = "On AWS: hostnames, class and annotations of the gateway's Ingress, for a pipeline that installs the chart itself."
+  value       = module.aws.ingress
+}
+
+output "edge_values" {
+  description = "On Google Cloud: values of the chart edge, for the same."
+  value       = module.gcp.edge_values
+}
