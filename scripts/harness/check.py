@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from scripts.harness import belonging, expressions, known, references, schema, shapes, templates, turns
+from scripts.harness import belonging, conditions, expressions, known, references, schema, shapes, templates, turns
 from scripts.harness.expressions import Scope
 from scripts.harness.folder import Entity, Folder, Json, read
 from scripts.harness.problems import Problem
@@ -79,6 +79,7 @@ def _pipeline(folder: Folder, file: str, tree: Json, published: Schema | None) -
     if published:
         yield from schema.pipeline_problems(published, file, tree)
     yield from known.pipeline_problems(file, tree)
+    yield from conditions.problems(file, tree)
     yield from references.pipeline_problems(folder, file, tree)
     yield from references.entity_problems(folder, file, tree, ("pipeline",))
     yield from belonging.pipeline_problems(folder, file, tree)

@@ -200,7 +200,7 @@ class Template(Named):
 
 
 class Condition(Closed):
-    key: Text
+    key: Literal["targetBranch", "sourceBranch", "changedFiles"]
     operator: Literal["Equals", "NotEquals", "In", "NotIn", "StartsWith", "EndsWith", "Contains", "Regex"]
     value: Text
 

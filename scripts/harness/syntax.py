@@ -47,6 +47,11 @@ def unclosed(text: str) -> str | None:
     return text[starts[0] :] if starts else None
 
 
+def outermost(text: str) -> list[str]:
+    """The expressions in a text that stand in no other."""
+    return _split(text)[1]
+
+
 def calls(expression: str) -> tuple[str, list[str]]:
     """What an expression calls methods on, and their names: `<+a>.trim()` has `a` and trim."""
     rest, inner = _split(expression)

@@ -65,12 +65,16 @@ def fill(tree: Json, inputs: Json, path: Path = ()) -> Filled:
 def _value(tree: str, value: Json, path: Path) -> Filled:
     if value is None or value == "":
         return Filled(tree, missing=[path])
-    allowed = ALLOWED.search(tree)
-    if allowed and isinstance(value, str) and not value.startswith("<+"):
-        choices = [choice.strip() for choice in allowed[1].split(",")]
-        if value not in choices:
-            return Filled(value, unknown=[(path, f"{value!r} is not allowed; write one of {', '.join(choices)}")])
+    allowed = choices(tree)
+    if allowed and isinstance(value, str) and not value.startswith("<+") and value not in allowed:
+        return Filled(value, unknown=[(path, f"{value!r} is not allowed; write one of {', '.join(allowed)}")])
     return Filled(value)
+
+
+def choices(value: str) -> list[str] | None:
+    """What an input like `<+input>.allowedValues(yes,no)` may be filled with; None if it does not say."""
+    allowed = ALLOWED.search(value)
+    return [choice.strip() for choice in allowed[1].split(",")] if allowed else None
 
 
 def _branch(children: Mapping[Json, Json], given: dict[Json, Json], path: Path, build: Json) -> Filled:
