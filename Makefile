@@ -119,6 +119,9 @@ publish-images: venv model ## Push every image: REGISTRY=host/path TAG=version; 
 publish-chart: venv ## Push the chart to oci://REGISTRY/charts: REGISTRY=host/path TAG=version; its digest likewise
 	$(PY) -m slipway_demo publish-chart $(RELEASE) --to .make/published
 
+deploy: venv ## One step of a deployment by digest: STEP=start|compare|switch|finish|roll-back STRATEGY=rolling|blue-green|canary PUBLISHED=file VALUES=file
+	$(PY) -m scripts.deploy $(or $(STEP),$(error say which step: make deploy STEP=finish STRATEGY=rolling)) --strategy $(or $(STRATEGY),rolling) --published $(or $(PUBLISHED),.make/published.json) --values $(or $(VALUES),$(error say which values: VALUES=file)) $(ARGS)
+
 ##@ Measure it
 eval: venv model ## The handbook's cases, as a gate
 	$(BIN)/slipway eval -f examples/handbook $(if $(filter eval,$(MAKECMDGOALS)),$(ARGS))
@@ -173,4 +176,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench generate format lock venv model help

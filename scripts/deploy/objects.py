@@ -1,0 +1,53 @@
+"""What is started beside the release that helm owns. Pure.
+
+A pod meets callers if it has both labels that the gateway's Service selects by. Agents let it in by one of them, the
+component. So a canary has both, and the blue/green candidate has another value of the first until it is switched to.
+"""
+
+import copy
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+from slipway_demo.errors import DemoError
+
+Object = dict[str, Any]
+GATEWAY, CANDIDATE = "slipway-gateway", "slipway-gateway-candidate"
+PART_OF, COMPONENT, TRACK = "app.kubernetes.io/part-of", "slipway.dev/component", "slipway.dev/track"
+LIVE, BESIDE = "slipway", "slipway-candidate"
+"""Values of the label part-of: whom the Service leads to, and who waits beside."""
+CANDIDATES = {COMPONENT: "gateway", TRACK: "candidate"}
+
+
+class Strategy(StrEnum):
+    """How callers meet a new release."""
+
+    ROLLING = "rolling"
+    BLUE_GREEN = "blue-green"
+    CANARY = "canary"
+
+
+def gateway_of(rendered: Iterable[Object]) -> Object:
+    """The gateway's Deployment among the chart's objects. Raises DemoError where it is missing."""
+    for each in rendered:
+        if each["kind"] == "Deployment" and each["metadata"]["name"] == GATEWAY:
+            return each
+    raise DemoError(f"the chart renders no Deployment {GATEWAY}: is it this repository's chart?")
+
+
+def candidate(gateway: Object, strategy: Strategy, *, replicas: int) -> Object:
+    """The new release's gateway under a name of its own: one pod as a canary, as many as are live for blue/green."""
+    made = copy.deepcopy(gateway)
+    labels = {**CANDIDATES, PART_OF: LIVE if strategy is Strategy.CANARY else BESIDE}
+    own = {**labels, "app.kubernetes.io/managed-by": "scripts.deploy"}
+    made["metadata"]["name"] = CANDIDATE
+    made["metadata"]["labels"] |= own
+    made["spec"]["template"]["metadata"]["labels"] |= own
+    made["spec"]["selector"]["matchLabels"] = labels
+    made["spec"]["replicas"] = 1 if strategy is Strategy.CANARY else replicas
+    return made
+
+
+def leads_to(part_of: str) -> Object:
+    """The change of the gateway's Service that sends callers to one side."""
+    return {"spec": {"selector": {PART_OF: part_of}}}
