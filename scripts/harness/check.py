@@ -5,7 +5,18 @@ from pathlib import Path
 
 import yaml
 
-from scripts.harness import belonging, conditions, expressions, known, references, schema, shapes, templates, turns
+from scripts.harness import (
+    belonging,
+    conditions,
+    expressions,
+    gate_check,
+    known,
+    references,
+    schema,
+    shapes,
+    templates,
+    turns,
+)
 from scripts.harness.expressions import Scope
 from scripts.harness.folder import Entity, Folder, Json, read
 from scripts.harness.problems import Problem
@@ -53,6 +64,7 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
         yield from shapes.problems(entity)
         yield from belonging.entity_problems(folder, entity)
         yield from known.link_problems(entity)
+        yield from references.step_problems(entity)
         yield from _published(entity, published)
         if entity.kind != "pipeline":  # looked at as it runs
             yield from references.entity_problems(folder, entity.file, entity.body, (entity.kind,))
@@ -61,6 +73,7 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
     yield from references.file_problems(folder)
     yield from references.override_problems(folder)
     yield from references.trigger_problems(folder, expanded)
+    yield from gate_check.folder_problems(folder)
 
 
 def _published(entity: Entity, published: Schema | None) -> Iterator[Problem]:
@@ -80,6 +93,7 @@ def _pipeline(folder: Folder, file: str, tree: Json, published: Schema | None) -
         yield from schema.pipeline_problems(published, file, tree)
     yield from known.pipeline_problems(file, tree)
     yield from conditions.problems(file, tree)
+    yield from gate_check.pipeline_problems(file, tree)
     yield from references.pipeline_problems(folder, file, tree)
     yield from references.entity_problems(folder, file, tree, ("pipeline",))
     yield from belonging.pipeline_problems(folder, file, tree)

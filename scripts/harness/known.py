@@ -107,6 +107,10 @@ STEPS: dict[str, Shape] = {
         "signing": {"type": ("keybased",), "spec": {"private_key": str, "password": str}},
         "uploadSignature": {"upload": (True,)},
     },
+    "SscaArtifactVerification": {
+        "source": IMAGE,
+        "verifySign": {"type": ("keybased",), "spec": {"public_key": str}},
+    },
     "SscaOrchestration": {
         "mode": ("generation",),
         "tool": {"type": ("Syft",), "spec": {"format": ("cyclonedx-json", "spdx-json")}},

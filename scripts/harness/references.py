@@ -17,6 +17,7 @@ ACCOUNT_KEYS = {
     "private_key": "secrets",
     "privateKey": "secrets",
     "password": "secrets",
+    "public_key": "secrets",
 }
 ENTITY_KEYS = {"serviceRef": "service", "environmentRef": "environment", "pipelineIdentifier": "pipeline"}
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
@@ -83,6 +84,15 @@ def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Pro
             yield from _stage_problems(folder, file, path, node)
         else:
             yield from _step_problems(folder, file, path, node)
+
+
+def step_problems(entity: Entity) -> Iterator[Problem]:
+    """Steps of one identifier in a stage, as it is written: putting templates in would keep one of them."""
+    stages = [(path, node) for path, kind, node in wrapped(entity.body, (entity.kind,)) if kind == "stage"]
+    for path, stage in [*stages, ((entity.kind,), entity.body if entity.kind == "template" else {})]:
+        names = [str(step.get("identifier")) for _, kind, step in wrapped(stage) if kind == "step"]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Problem(entity.file, path, f"the step {name!r} is there twice in this stage; rename one")
 
 
 def _stage_problems(folder: Folder, file: str, path: Keys, stage: Mapping[str, Json]) -> Iterator[Problem]:

@@ -200,10 +200,14 @@ def _complete(folder: Folder, pipelines: Mapping[str, Json], entity: Entity) -> 
     pipeline = pipelines.get(entity.body.get("pipelineIdentifier", ""))
     if pipeline is None:
         return  # `references` says so
-    sets = [tree for name in entity.body.get(key, []) for tree in _sets(folder, name)]
-    for where in fill(pipeline, merged(sets), ("pipeline",)).missing:
+    for where in fill(pipeline, given(folder, entity.body.get(key, [])), ("pipeline",)).missing:
         place = ".".join(str(part) for part in where)
         yield Problem(entity.file, (entity.kind, key), f"{place} gets no value; add an input set that has one")
+
+
+def given(folder: Folder, names: Sequence[str]) -> Json:
+    """What input sets and overlays of these names give a pipeline together."""
+    return merged([tree for name in names for tree in _sets(folder, name)])
 
 
 def _sets(folder: Folder, name: str) -> list[Json]:
