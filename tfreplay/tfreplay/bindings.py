@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from filelock import FileLock
 
 from tfreplay.errors import ReplayError
 from tfreplay.progress import step
-from tfreplay.providers import Provider, cache_home
+from tfreplay.providers import PROVIDERS, Provider, cache_home
 from tfreplay.schema import schema
 from tfreplay.typescript import binding, source
 
@@ -48,14 +50,26 @@ def load(provider: Provider) -> Json:
 
 
 def _cached(provider: Provider) -> Path:
-    version = json.loads((folder() / "package.json").read_bytes())["dependencies"][f"@cdktf/provider-{provider.name}"]
-    path = cache_home() / "schemas" / f"{provider.name}-{version}-{_code_hash()}.json"
+    path = _file(provider)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
+        with FileLock(cache_home() / "bindings.lock"):
             if not path.is_file():
-                _write(path, provider, installed() / f"provider-{provider.name}" / "lib")
+                _read_all()
     return path
+
+
+def _file(provider: Provider) -> Path:
+    version = json.loads((folder() / "package.json").read_bytes())["dependencies"][f"@cdktf/provider-{provider.name}"]
+    return cache_home() / "schemas" / f"{provider.name}-{version}-{_code_hash()}.json"
+
+
+def _read_all() -> None:
+    """Write every schema that the cache lacks: all at once, for the bindings take a hundred times as much and go."""
+    lacking = [each for each in PROVIDERS if not each.by_hand and not _file(each).is_file()]
+    with _installed() as packages:
+        for each in lacking:
+            _write(_file(each), each, packages / f"provider-{each.name}" / "lib")
 
 
 def _code_hash() -> str:
@@ -84,39 +98,30 @@ def read(lib: Path, provider: Provider) -> Json:
         else:
             found["data_source_schemas" if bound.kind == "data" else "resource_schemas"][bound.type] = built
     if not found["resource_schemas"]:
-        raise ReplayError(f"{lib} holds no resource: remove the folder, and it will be installed anew")
+        raise ReplayError(f"{lib} holds no resource: is it a binding that this version of tfreplay can read?")
     return found
 
 
-def installed() -> Path:
-    """The folder `node_modules/@cdktf` with the bindings of the lock file, installed if need be."""
-    contents = [(folder() / name).read_bytes() for name in LOCKED]
-    home = cache_home() / f"bindings-{hashlib.sha256(b''.join(contents)).hexdigest()[:16]}"
-    done = home / "node_modules" / "@cdktf"
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(home.with_suffix(".lock")):
-        if not done.is_dir():
+@contextmanager
+def _installed() -> Iterator[Path]:
+    """The folder `node_modules/@cdktf` with the bindings of the lock file, for as long as they are read."""
+    if not shutil.which("npm"):
+        raise ReplayError("the providers' schemas come from npm packages: install Node.js (npm), then run this again")
+    home = cache_home() / "bindings"
+    shutil.rmtree(home, ignore_errors=True)  # what a run that was killed has left
+    home.mkdir()
+    try:
+        for name in LOCKED:
+            shutil.copy(folder() / name, home)
+        with step("installing the providers' npm bindings (1.1 GB, removed when their schemas are read, once)"):
             _install(home)
-    return done
+        yield home / "node_modules" / "@cdktf"
+    finally:
+        shutil.rmtree(home)
 
 
 def _install(home: Path) -> None:
-    if not shutil.which("npm"):
-        raise ReplayError("the providers' schemas come from npm packages: install Node.js (npm), then run this again")
-    temporary = home.with_suffix(".new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    for name in LOCKED:
-        shutil.copy(folder() / name, temporary)
-    with step("installing the providers' npm bindings (1.1 GB in the cache, once)"):
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=temporary,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ReplayError(f"npm could not install the providers' bindings; is a registry reachable?\n{done.stderr}")
-    shutil.rmtree(home, ignore_errors=True)
-    temporary.rename(home)
