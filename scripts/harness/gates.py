@@ -203,7 +203,7 @@ TRIGGERS: Mapping[str, Trigger] = {
     "main": Trigger(
         "Push",
         "a merged commit that is never released, or one that changes infrastructure without being asked to",
-        {"change_infrastructure": "no"},
+        {"release": "yes", "change_infrastructure": "no"},
     ),
     "nightly": Trigger(
         "Cron",

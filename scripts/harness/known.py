@@ -29,11 +29,16 @@ FAILURE = {
     }
 }
 
-ADVANCED = {"log": {"level": ("debug", "info")}, "fail_on_severity": ("critical", "high", "medium", "low")}
-SCAN = {"mode": ("orchestration",), "config": ("default",), "advanced": ADVANCED}
-SCAN_SOURCES = {**SCAN, "target": {"type": ("repository",), "detection": ("auto",)}}
+LOG = {"level": ("debug", "info")}
+SCAN = {"mode": ("orchestration",), "config": ("default",)}
+SCAN_SOURCES = {
+    **SCAN,
+    "target": {"type": ("repository",), "detection": ("auto",)},
+    "advanced": {"log": LOG, "fail_on_severity": ("high", "medium", "low")},
+}
 SCAN_IMAGE = {
     **SCAN,
+    "advanced": {"log": LOG, "fail_on_severity": ("critical", "high", "medium", "low")},
     "target": {"type": ("container",), "detection": ("auto",)},
     "image": {"type": ("docker_v2",), "name": str, "tag": str},
 }

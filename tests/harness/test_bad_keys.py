@@ -51,8 +51,15 @@ NAMES_OF_OUR_OWN = ("envVariables", "matrix")
             "pipelines/slipway.yaml",
             "fail_on_severity: high",
             "fail_on_severity: none",
-            "none is not known here; write one of critical, high",
+            "none is not known here; write one of high, medium, low",
             id="threshold that lets all pass",
+        ),
+        pytest.param(
+            "pipelines/slipway.yaml",
+            "fail_on_severity: high",
+            "fail_on_severity: critical",
+            "critical is not known here; write one of high, medium, low",
+            id="threshold that lets more pass",
         ),
         pytest.param(
             "pipelines/slipway.yaml",

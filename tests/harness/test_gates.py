@@ -190,6 +190,13 @@ def test_each_trigger_is_missed(trigger: str) -> None:
             id="pull requests that publish",
         ),
         pytest.param(
+            "triggers/main.yaml",
+            "inputSetRefs: [main_run]",
+            "inputSetRefs: [nightly_run]",
+            "triggers/main.yaml: trigger.inputSetRefs: runs with release 'no' and should with 'yes', to stop a merged",
+            id="merged commits that are not released",
+        ),
+        pytest.param(
             "triggers/nightly.yaml",
             "enabled: true",
             "enabled: false",
