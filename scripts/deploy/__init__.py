@@ -1,6 +1,6 @@
 """One published release into one cluster, by digest: rolling, blue/green or canary, with the way back.
 
-    python -m scripts.deploy STEP --strategy NAME --published FILE --values FILE
+    python -m scripts.deploy STEP --strategy NAME --published FILE --values FILE...
 
 What `make deploy` runs, in .github and by hand. helm owns the release and upgrades it once, at the end (`finish`).
 Before that, blue/green and canary start the new gateway beside the old one, ask it, and compare it with the old one by

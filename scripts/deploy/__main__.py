@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("step", choices=sorted(STEPS))
     made.add_argument("--strategy", type=Strategy, choices=list(Strategy), required=True)
     made.add_argument("--published", type=Path, required=True, help="JSON of every image and the chart, with digests")
-    made.add_argument("--values", type=Path, required=True, help="the chart's values of this environment")
+    made.add_argument("--values", type=Path, nargs="+", required=True, help="files of this environment's values")
+    made.add_argument("--agents", type=Path, nargs="*", default=[], help="manifests that are delivered with it")
     made.add_argument("--agent", default="demo/handbook", help="NAMESPACE/NAME of the agent that is asked")
     made.add_argument("--question", default="What is a revision?")
     made.add_argument("--minutes", type=float, default=10, help="how long old and new are compared")
@@ -54,6 +55,7 @@ def deployment(arguments: argparse.Namespace, *, key: str) -> Deployment:
         arguments.values,
         arguments.strategy,
         Caller(key, arguments.agent, arguments.question),
+        arguments.agents,
         minutes=arguments.minutes,
         questions=arguments.questions,
     )

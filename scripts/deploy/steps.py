@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,11 @@ class Deployment:
 
     cluster: Cluster
     published: Published
-    values: Path
+    values: Sequence[Path]
     strategy: Strategy
     caller: Caller
+    agents: Sequence[Path] = ()
+    """Manifests of agents that are delivered with the release, into the namespace of the agent that is asked."""
     minutes: float = 10
     questions: int = 60
     bars: Bars = field(default_factory=Bars)
@@ -86,6 +88,7 @@ class Deployment:
         with step("upgrading the release"):
             self.helm("upgrade", RELEASE, "--install", "--create-namespace", "--atomic", f"--timeout={TIMEOUT}")
         try:
+            self.deliver_agents()
             self.settled()
         except FAILED as error:
             if before is None:
@@ -107,6 +110,13 @@ class Deployment:
         with step(f"going back to revision {revision}"):
             place = f"--namespace={self.cluster.namespace}"
             self.cluster.kube.run_helm("rollback", RELEASE, revision, place, "--wait", f"--timeout={TIMEOUT}")
+
+    def deliver_agents(self) -> None:
+        """Apply what is delivered with the release; the operator rolls it out."""
+        if self.agents:
+            place = f"--namespace={self.caller.agent.partition('/')[0]}"
+            files = [f"--filename={path}" for path in self.agents]
+            self.cluster.kube.run("apply", "--server-side", "--field-manager=slipway-deploy", place, *files)
 
     def settled(self) -> None:
         """Every agent ready again, and a question answered."""
@@ -160,7 +170,7 @@ class Deployment:
         with tempfile.TemporaryDirectory() as folder:
             own = Path(folder, "published.json")  # JSON is YAML
             own.write_text(json.dumps(self.published.values()))
-            files = [f"--values={self.values}", f"--values={own}"]
+            files = [f"--values={path}" for path in (*self.values, own)]
             place = f"--namespace={self.cluster.namespace}"
             chart = f"oci://{self.published.chart.reference}"
             return self.cluster.kube.run_helm(command, *arguments[:1], chart, *arguments[1:], *files, place)

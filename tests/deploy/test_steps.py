@@ -89,9 +89,10 @@ def deployment(published: Published, world: World, strategy: Strategy, waits: li
     return Deployment(
         FakeCluster(FakeKube(("kubectl",), ("helm",), world), world=world),
         published,
-        Path("values.yaml"),
+        [Path("values.yaml")],
         strategy,
         Caller("key", "demo/handbook", "What?"),
+        [Path("agent.yaml")],
         wait=(waits if waits is not None else []).append,
     )
 
@@ -160,7 +161,8 @@ def test_the_rest_is_one_upgrade_by_digest_that_goes_back_by_itself(published: P
     (upgrade,) = [each for each in world.done if "helm upgrade" in each]
     assert "--atomic" in upgrade
     assert f"@{DIGEST}" in upgrade
-    assert in_order(world, ["helm upgrade", "wait agents", "ask old-1"])
+    assert upgrade.index("--values=values.yaml") < upgrade.index("/published.json")  # the later one wins
+    assert in_order(world, ["helm upgrade", "--filename=agent.yaml", "wait agents", "ask old-1"])
 
 
 @pytest.mark.parametrize("breaks", ["wait agents", "ask old-1"])

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway_demo.images import ALL, IMAGES
+from scripts.deploy.__main__ import STEPS
+from scripts.deploy.objects import Strategy
+from slipway_demo.images import ALL
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
@@ -166,37 +168,105 @@ def test_commands_of_make_exist(path: Path) -> None:
     existing = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     scripts = [step["run"] for job in load(path)["jobs"].values() for step in job.get("steps", ()) if "run" in step]
     named = {target for script in scripts for target in make_targets(re.sub(r"apt-get[^&\n]*", "", script))}
-    assert named or path.stem == "deploy"
+    assert named
     assert sorted(named - existing) == []
 
 
+def text(*parts: str) -> str:
+    return (ROOT / ".github" / Path(*parts)).read_text()
+
+
+def steps_of(workflow: str, job: str) -> str:
+    """Everything that a job says, in order."""
+    return yaml.safe_dump(load(ROOT / ".github" / "workflows" / f"{workflow}.yaml")["jobs"][job], sort_keys=False)
+
+
 def test_what_makes_a_release_is_what_a_deployment_trusts() -> None:
-    deploy = (ROOT / ".github" / "workflows" / "deploy.yaml").read_text()
-    assert ".github/workflows/release.yaml@refs/tags/v" in deploy
-    assert deploy.index("cosign verify") < deploy.index("helm upgrade")
+    release = text("actions", "release", "action.yaml")
+    assert ".github/workflows/release.yaml@refs/tags/v" in release
+    assert release.index("gh release download") < release.index("cosign verify")
+    for job in ("beside", "finish", "roll-back"):
+        deploy = steps_of("deploy", job)
+        assert deploy.index("./.github/actions/release") < deploy.index("make deploy")
 
 
-def test_every_image_is_attested_and_what_the_chart_installs_is_verified() -> None:
+def test_nothing_is_signed_verified_or_installed_by_tag() -> None:
+    references = "jq -r '.[] | \"\\(.image)@\\(.digest)\"'"
+    assert references in text("workflows", "release.yaml")
+    assert references.replace("jq -r", "jq -er") in text("actions", "release", "action.yaml")
+    for path in [*WORKFLOWS, *ACTIONS]:
+        assert "helm upgrade" not in path.read_text(), path  # scripts/deploy does, by digest
+        assert ":$VERSION" not in path.read_text(), path
+
+
+def test_every_image_is_attested_and_what_was_published_reaches_the_deployment() -> None:
     release = load(ROOT / ".github" / "workflows" / "release.yaml")["jobs"]
     assert release["attest"]["strategy"]["matrix"]["image"] == [image.name for image in ALL]
-    deploy = (ROOT / ".github" / "workflows" / "deploy.yaml").read_text()
-    assert f"for name in {' '.join(image.name for image in IMAGES)} charts/slipway; do" in deploy
+    assert ".make/published/digests.json .make/published/chart.json > .make/published.json" in steps_of(
+        "release", "publish"
+    )
+    assert "--generate-notes published.json" in steps_of("release", "notes")
+    assert "--pattern published.json" in text("actions", "release", "action.yaml")
 
 
-def test_production_comes_last() -> None:
+def test_production_comes_last_and_callers_meet_it_more_carefully() -> None:
     release = load(ROOT / ".github" / "workflows" / "release.yaml")["jobs"]
     assert "test" in release["publish"]["needs"]
-    chain = [("dev", "attest"), ("staging", "dev"), ("prod", "staging")]
-    assert all(before in release[environment]["needs"] for environment, before in chain)
+    chain = [("notes", "attest"), ("dev", "notes"), ("staging", "dev"), ("prod", "staging")]
+    assert all(before in release[job]["needs"] for job, before in chain)
+    strategies = {job: release[job]["with"]["strategy"] for job in ("dev", "staging", "prod")}
+    assert strategies == {"dev": "rolling", "staging": "blue-green", "prod": "canary"}
 
 
-def test_a_deployment_sets_values_that_the_chart_has() -> None:
-    deploy = (ROOT / ".github" / "workflows" / "deploy.yaml").read_text()
-    named = re.findall(r'--set(?:-string)? "([A-Za-z.]+)=', deploy)
-    assert "image.registry" in named
-    values = load(ROOT / "charts" / "slipway" / "values.yaml")
-    for name in named:
-        where: Any = values
-        for key in name.split("."):
-            assert key in where, name
-            where = where[key]
+def test_deployments_say_a_step_and_a_strategy_that_there_are() -> None:
+    said = set(re.findall(r"make deploy STEP=([a-z-]+)", text("workflows", "deploy.yaml")))
+    assert said == set(STEPS)
+    chosen = load(ROOT / ".github" / "workflows" / "deploy.yaml")[True]["workflow_dispatch"]["inputs"]["strategy"]
+    assert sorted(chosen["options"]) == sorted(Strategy)
+
+
+def test_the_way_back_is_taken_whatever_failed() -> None:
+    back = load(ROOT / ".github" / "workflows" / "deploy.yaml")["jobs"]["roll-back"]
+    assert back["needs"] == ["beside", "finish"]
+    assert "always()" in back["if"]
+    assert all(f"needs.{job}.result != 'success'" in back["if"] for job in back["needs"])
+
+
+def test_whoever_takes_over_was_agreed_to_by_people_of_that_environment() -> None:
+    finish = load(ROOT / ".github" / "workflows" / "deploy.yaml")["jobs"]["finish"]
+    assert "format('{0}-promotion', inputs.environment)" in finish["environment"]
+
+
+def test_agents_that_are_delivered_exist() -> None:
+    named = re.findall(r"examples/\S+\.yaml", text("workflows", "deploy.yaml"))
+    assert len(named) == 3
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("job", ["beside", "finish", "roll-back"])
+def test_a_deployment_sets_values_that_the_chart_has(job: str) -> None:
+    steps = load(ROOT / ".github" / "workflows" / "deploy.yaml")["jobs"][job]["steps"]
+    (given,) = [step["with"]["values"] for step in steps if step.get("uses") == "./.github/actions/release"]
+    named = yaml.safe_load(re.sub(r"\$\{\{.*?\|\| '(.*?)' \}\}", r"\1", given))
+    assert named["gateway"]["auth"]["existingSecret"] == "slipway-callers"
+    assert unknown(named, load(ROOT / "charts" / "slipway" / "values.yaml")) == []
+
+
+def unknown(named: dict[str, Any], known: dict[str, Any]) -> list[str]:
+    """Keys, at any depth, that are not among the known ones."""
+    found = [key for key in named if key not in known]
+    for key, value in named.items():
+        if isinstance(value, dict) and key in known:
+            found += [f"{key}.{each}" for each in unknown(value, known[key])]
+    return found
+
+
+def test_terraform_installs_what_it_is_told_to_and_nothing_if_it_is_not() -> None:
+    workflow = load(ROOT / ".github" / "workflows" / "terraform.yaml")
+    inputs = workflow[True]["workflow_dispatch"]["inputs"]
+    assert inputs["install_slipway"]["default"] is False
+    run = steps_of("terraform", "run")
+    for name in ("install_slipway", "image_tag"):
+        assert f"inputs.{name}" in run
+        for stack in inputs["stack"]["options"]:
+            assert f'variable "{name}"' in (ROOT / "terraform" / "stacks" / stack / "variables.tf").read_text()
