@@ -27,11 +27,12 @@ RERUN := --reruns 1 -r aR
 # Most of the fast tests wait for something, so there are more workers than cores.
 WORKERS := -n 4 --dist worksteal
 # Those with a cluster wait even more; tests that share one stay together in one worker.
-CLUSTER_WORKERS := -n 3 --dist loadscope
+CLUSTER_WORKERS := -n 3 --dist loadscope --no-loadscope-reorder
 # Where it is set, each of those processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-test: check lint-delivery audit-tools test-fast eval test-terraform test-cluster ## Everything that must hold, on a real cluster too
+test: check lint-delivery audit-tools scanners test-fast eval ## Everything that must hold, on a real cluster too
+	$(PY) -m pytest -q -m "cluster or terraform" $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-fast: venv model ## What needs no cluster, in under two minutes
 	$(PY) -m pytest -q -m "not cluster and not terraform" $(WORKERS) $(RERUN) $(ARGS)
@@ -43,9 +44,7 @@ test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)
 
 test-terraform: venv scanners ## Terraform's format, validation and tests, and Terratest's compilation: no cloud, no registry
-	$(BIN)/tfreplay check terraform
-	$(PY) -m pytest -q -m terraform tests/tfreplay tests/terraform $(ARGS)
-	cd terraform/terratest && go vet ./...
+	$(PY) -m pytest -q -m terraform $(ARGS)
 
 terratest: ## One stack applied to a real cloud and destroyed: CLOUD=gcp|aws|azure, skipped without an account
 	cd terraform/terratest && go test -v -count=1 -timeout 5h -run '(?i)^Test$(or $(CLOUD),$(error say which: make terratest CLOUD=gcp, aws or azure))$$' ./...

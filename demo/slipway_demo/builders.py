@@ -59,8 +59,8 @@ class Buildah:
         run([*command, *_common_options(image, reference), str(paths.ROOT)], env=_buildah_environment())
 
     def push(self, reference: str, destination: str) -> str:
-        # Compressing takes longer than sending what need not leave this machine.
-        plain = ["--tls-verify=false", "--disable-compression"] if is_loopback(destination) else []
+        # What need not leave this machine is compressed in the quickest way (buildah pushes nothing uncompressed).
+        plain = ["--tls-verify=false", "--compression-format=zstd"] if is_loopback(destination) else []
         env = _buildah_environment()
         with tempfile.NamedTemporaryFile("r") as digest:
             options = ["--quiet", f"--digestfile={digest.name}", *plain]

@@ -36,8 +36,12 @@ def test_the_demo_comes_to_a_named_cluster_and_leaves_nothing_behind(
     monkeypatch.setenv("KUBECONFIG", str(theirs.kubeconfig))
     kube = Given(theirs.context, registry=None).kube()
     before = _names(kube)
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "locks.md").write_text("# Locks\n\nA lock of the Kiel Canal is filled in about eight minutes.\n")
     with registry(theirs, tmp_path) as host:
-        done = _demo("up", f"--context={theirs.context}", f"--registry={host}/slipway")
+        # Few documents: what the handbook needs to be read is shown on the other clusters.
+        done = _demo("up", f"--context={theirs.context}", f"--registry={host}/slipway", f"--docs={folder}")
         shown = done.stdout + done.stderr
         assert done.returncode == 0, shown
         assert "[1] " in shown

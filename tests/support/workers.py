@@ -13,26 +13,42 @@ SHARED = "release"
 SECOND = "a second release"
 """Those of them that use no right which the others do not use."""
 GROUPS = {
-    "tests/cluster/operator/": "an API server",
-    "tests/cluster/test_crds.py": "an API server",
-    "tests/cluster/test_devcluster.py": "devcluster",
-    "tests/devcluster/": "devcluster",
-    "tests/cluster/test_standalone.py": "a container",
-    "tests/cluster/test_given_cluster.py": "a given cluster",
+    "tests/cluster/": SHARED,
     "tests/blackbox/": SECOND,
     "tests/cluster/test_bad_input.py": SECOND,
     "tests/cluster/test_demo.py": SECOND,
     "tests/cluster/test_operator_idle.py": SECOND,
     "tests/cluster/test_sessions.py": SECOND,
+    "tests/cluster/operator/": "an API server",
+    "tests/cluster/test_crds.py": "an API server",
+    "tests/cluster/test_devcluster.py": "devcluster",
+    "tests/devcluster/": "devcluster",
+    "tests/cluster/test_given_cluster.py": "a given cluster",
+    "tests/cluster/test_standalone.py": "a container",
+    "tests/terraform/": "terraform",
+    "tests/tfreplay/": "terraform",
 }
-"""Beginning of a path -> the group of its tests; all others are of SHARED."""
+"""Beginning of a path, the longest that fits -> the group of its tests. Groups are begun in this order."""
+
+
+def group_of(nodeid: str) -> str:
+    """The group of a test; a module of its own where nothing is said of it."""
+    fitting = [path for path in GROUPS if nodeid.startswith(path)]
+    return GROUPS[max(fitting, key=len)] if fitting else nodeid.partition("::")[0]
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
-    """Whole groups go to workers; the group with most tests first."""
+    """Whole groups go to workers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), SHARED)
+        return group_of(nodeid)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the groups in their order, which `--no-loadscope-reorder` keeps: those that take longest come first."""
+    if config.getoption("dist") == "loadscope":
+        order = {group: place for place, group in enumerate(dict.fromkeys(GROUPS.values()))}
+        items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster | None:
