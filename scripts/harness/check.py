@@ -64,6 +64,8 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
         yield from shapes.problems(entity)
         yield from belonging.entity_problems(folder, entity)
         yield from known.link_problems(entity)
+        yield from known.input_problems(entity)
+        yield from templates.written_problems(entity)
         yield from references.step_problems(entity)
         yield from _published(entity, published)
         if entity.kind != "pipeline":  # looked at as it runs
@@ -72,6 +74,7 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
     yield from belonging.account_problems(folder)
     yield from references.file_problems(folder)
     yield from references.override_problems(folder)
+    yield from references.shared_problems(folder)
     yield from references.trigger_problems(folder, expanded)
     yield from gate_check.folder_problems(folder)
 

@@ -13,6 +13,7 @@ from scripts.harness.folder import Folder, Json
 from scripts.harness.listings import environment
 from scripts.harness.problems import Path, Problem
 from scripts.harness.schema import wrapped
+from scripts.harness.templates import texts
 
 SECRET = re.compile(r'secrets\.getValue\("([^"]*)"\)')
 STEP = re.compile(r"spec\.execution\.(?P<branch>steps|rollbackSteps)\.(?P<rest>.+)")
@@ -29,18 +30,6 @@ class Scope:
     stage: Mapping[str, Json] | None = None
     """The stage that it is in, or that uses the file it is in; None outside of all."""
     step: Mapping[str, Json] | None = None
-
-
-def texts(node: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every string in a tree with its path."""
-    if isinstance(node, str):
-        yield path, node
-    elif isinstance(node, Mapping):
-        for key, part in node.items():
-            yield from texts(part, (*path, key))
-    elif isinstance(node, list):
-        for place, part in enumerate(node):
-            yield from texts(part, (*path, place))
 
 
 def problems(file: str, node: Json, path: Path, scopes: Sequence[Scope]) -> Iterator[Problem]:

@@ -80,7 +80,7 @@ def name(step: Mapping[str, Json]) -> str:
     spec = step.get("spec") or {}
     match step.get("type"):
         case "Run":
-            return " ".join(str(spec.get("command")).split()[:2])
+            return str(spec.get("command"))
         case "IACMTerraformPlugin":
             return f"terraform {spec.get('command')}"
         case "Verify":

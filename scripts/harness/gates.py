@@ -13,7 +13,7 @@ class Step:
     """A step that must be there, behind the one before it in the table."""
 
     name: str
-    """Its type; for Run the make target, for IACMTerraformPlugin the command, for Verify with what it compares."""
+    """Its type; for Run and IACMTerraformPlugin the whole command, for Verify with what it compares."""
     stops: str
     """What gets through without it."""
     beside: bool = False
@@ -48,6 +48,7 @@ class Trigger:
 
 
 RELEASE = ("release",)
+WHERE = 'REGISTRY="$REGISTRY" TAG="$TAG"'
 ASK = Step("Http", "a release that answers no question")
 DEPLOY = Step("K8sRollingDeploy", "a stage that passes and deploys nothing")
 ROLLING_BACK = Step("K8sRollingRollback", "a broken release that stays")
@@ -124,8 +125,8 @@ SLIPWAY = (
         "publish",
         "a release without images and a chart",
         (
-            Step("make publish-images", "a release without its images"),
-            Step("make publish-chart", "a release without its chart"),
+            Step(f"make publish-images {WHERE}", "a release without its images"),
+            Step(f"make publish-chart {WHERE}", "a release without its chart"),
             Step("SscaArtifactSigning", "a chart that nobody signed"),
         ),
         only_if=RELEASE,

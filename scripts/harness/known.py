@@ -13,6 +13,9 @@ from scripts.harness.problems import Problem
 from scripts.harness.schema import wrapped
 
 DURATION = re.compile(r"([0-9]+[smhdw])+")
+TAG = ("<+pipeline.variables.image_tag>",)
+REPOSITORY = re.compile(r"<\+pipeline\.variables\.image_registry>/([\w/]+|<\+matrix\.\w+>)")
+PUBLISHED = re.compile(f"{REPOSITORY.pattern}:{re.escape(TAG[0])}")
 ANSWERED = ("<+httpResponseCode> == 200",)
 
 FINAL: dict[str, Shape] = {"Abort": None, "StageRollback": None}
@@ -40,9 +43,9 @@ SCAN_IMAGE = {
     **SCAN,
     "advanced": {"log": LOG, "fail_on_severity": ("critical", "high", "medium", "low")},
     "target": {"type": ("container",), "detection": ("auto",)},
-    "image": {"type": ("docker_v2",), "name": str, "tag": str},
+    "image": {"type": ("docker_v2",), "name": REPOSITORY, "tag": TAG},
 }
-IMAGE = {"type": ("docker",), "spec": {"connector": str, "image": str}}
+IMAGE = {"type": ("docker",), "spec": {"connector": str, "image": PUBLISHED}}
 SYNC_OPTIONS = {
     "skipSchemaValidation": bool,
     "autoCreateNamespace": bool,
@@ -68,7 +71,7 @@ STEPS: dict[str, Shape] = {
     },
     "GitOpsUpdateReleaseRepo": {
         "prTitle": str,
-        "variables": [{"name": str, "type": ("String",), "value": str}],
+        "variables": [{"name": str, "type": ("String",), "value": TAG}],
     },
     "Gitleaks": SCAN_SOURCES,
     "HarnessApproval": {
@@ -125,7 +128,7 @@ STEPS: dict[str, Shape] = {
     "Verify": {
         "type": ("Bluegreen", "Canary"),
         "monitoredService": {"type": ("Default",), "spec": {}},
-        "spec": {"sensitivity": ("HIGH", "MEDIUM", "LOW"), "duration": DURATION, "deploymentTag": str},
+        "spec": {"sensitivity": ("HIGH", "MEDIUM", "LOW"), "duration": DURATION, "deploymentTag": TAG},
     },
 }
 STEP = Kinds("step", {"name": str, "identifier": str, "timeout?": DURATION, "failureStrategies?": [FAILURE]}, STEPS)
@@ -167,6 +170,7 @@ STAGE = Kinds(
     },
     STAGES,
 )
+BUILD = Kinds("build", {}, {"PR": {"number": str}, "branch": {"branch": str}, "tag": {"tag": str}})
 CODEBASE = {"connectorRef": str, "repoName": str, "build": str}
 PIPELINE = {
     "name": str,
@@ -194,3 +198,12 @@ def link_problems(entity: Entity) -> Iterator[Problem]:
         if "template" in node:
             for where, message in differences(node["template"], LINK, (*path, "template")):
                 yield Problem(entity.file, where, message)
+
+
+def input_problems(entity: Entity) -> Iterator[Problem]:
+    """The same for what an input set builds, which stands in a pipeline as one input."""
+    codebase = ((entity.body.get("pipeline", {}).get("properties") or {}).get("ci") or {}).get("codebase") or {}
+    if entity.kind == "inputSet" and "build" in codebase:
+        path = ("inputSet", "pipeline", "properties", "ci", "codebase", "build")
+        for where, message in differences(codebase["build"], BUILD, path):
+            yield Problem(entity.file, where, message)

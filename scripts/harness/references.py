@@ -1,6 +1,7 @@
 """Identifiers, make targets and file paths that exist, and rules that Harness has and its schema does not."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,7 +23,8 @@ ACCOUNT_KEYS = {
 ENTITY_KEYS = {"serviceRef": "service", "environmentRef": "environment", "pipelineIdentifier": "pipeline"}
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 SHOW_ONLY = re.compile(r"--show-only (\S+)")
-CHART = "charts/slipway"
+CHART_NAME = "slipway"
+CHART = f"charts/{CHART_NAME}"
 
 
 def keyed(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Json]]:
@@ -171,9 +173,47 @@ def source_files(folder: Folder, service: Entity) -> Iterator[tuple[Keys, str]]:
                 yield where, path.replace("<+env.identifier>", environment)
 
 
+def service_problems(service: Entity) -> Iterator[Problem]:
+    """A service's primary artifact and manifest that are none of its own, and a chart that is not ours."""
+    spec = service.body.get("serviceDefinition", {}).get("spec", {})
+    base: Keys = ("service", "serviceDefinition", "spec")
+    manifests = [entry.get("manifest", {}) for entry in _list(spec.get("manifests"))]
+    primary = (spec.get("artifacts") or {}).get("primary") or {}
+    configured = spec.get("manifestConfigurations") or {}
+    named = [
+        ("primaryArtifactRef", primary, _list(primary.get("sources")), "artifact"),
+        ("primaryManifestRef", configured, manifests, "manifest"),
+    ]
+    for key, holder, there, what in named:
+        known = [str(part.get("identifier")) for part in there]
+        if key in holder and holder[key] not in known:
+            yield Problem(service.file, (*base, key), _choice(str(holder[key]), known, what, "this service"))
+    for place, manifest in enumerate(manifests):
+        chart = (manifest.get("spec") or {}).get("chartName", CHART_NAME)
+        if chart != CHART_NAME:
+            where = (*base, "manifests", place, "manifest", "spec", "chartName")
+            yield Problem(service.file, where, _choice(str(chart), [CHART_NAME], "chart", "this repository"))
+
+
+def shared_problems(folder: Folder) -> Iterator[Problem]:
+    """Entities of another organisation, project or repository than most: names do not reach from one to another."""
+    for key in ("orgIdentifier", "projectIdentifier", "repoName"):
+        found = [
+            (entity.file, where, str(value))
+            for entity in folder.entities
+            for where, other, value in keyed(entity.body, (entity.kind,))
+            if other == key
+        ]
+        usual = Counter(value for _, _, value in found).most_common(1)
+        for file, where, value in found:
+            if value != usual[0][0]:
+                yield Problem(file, where, f"{value!r} is not what the other files say; write {usual[0][0]!r}")
+
+
 def file_problems(folder: Folder) -> Iterator[Problem]:
     """Files and templates of the chart that are named and not there."""
     for service in folder.of("service"):
+        yield from service_problems(service)
         for where, path in source_files(folder, service):
             if not (folder.root / path).exists():
                 yield Problem(service.file, where, f"there is no file {path!r}; correct the path")

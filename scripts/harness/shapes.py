@@ -14,6 +14,9 @@ from scripts.harness.closed import Closed, Identifier, Text, complaints
 from scripts.harness.folder import Entity
 from scripts.harness.problems import Problem
 
+Tag = Literal["<+pipeline.variables.image_tag>"]
+"""The release: what is deployed is what was scanned and signed."""
+
 
 class Named(Closed):
     """What every entity says of itself."""
@@ -70,7 +73,7 @@ class HelmFlag(Closed):
 class ChartSpec(Closed):
     store: Oci
     chart_name: Text
-    chart_version: Text
+    chart_version: Tag
     helm_version: Literal["V3", "V380", "V4"]
     skip_resource_versioning: bool
     enable_declarative_rollback: bool
@@ -111,8 +114,8 @@ class ManifestEntry(Closed):
 
 class ImageSpec(Closed):
     connector_ref: Text
-    image_path: Text
-    tag: Text
+    image_path: Annotated[str, Field(pattern=r"^<\+pipeline\.variables\.image_registry>/\w+$")]
+    tag: Tag
 
 
 class ImageSource(Closed):

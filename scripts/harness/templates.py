@@ -13,6 +13,7 @@ from scripts.harness.folder import Entity, Folder, Json
 from scripts.harness.problems import Path, Problem
 
 INPUT = "<+input>"
+WHOLE = re.compile(r"<\+input>(\.allowedValues\([^)]+\))?")
 ALLOWED = re.compile(r"\.allowedValues\(([^)]*)\)")
 
 
@@ -153,6 +154,26 @@ class _Expansion:
             message = f"no template {wanted[0]!r} with the version {wanted[1]!r}; there are: {names}"
             self.found.append(Problem(file, path, message))
         return known.get(wanted)
+
+
+def written_problems(entity: Entity) -> Iterator[Problem]:
+    """Inputs with something before or behind them, of which Harness would keep nothing or all."""
+    for where, text in texts(entity.body, (entity.kind,)):
+        if "<+input" in text and WHOLE.fullmatch(text) is None:
+            message = f"{text!r} is no input; write {INPUT}, or {INPUT}.allowedValues(a,b), and nothing beside it"
+            yield Problem(entity.file, where, message)
+
+
+def texts(node: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every string in a tree with its path."""
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, Mapping):
+        for key, part in node.items():
+            yield from texts(part, (*path, key))
+    elif isinstance(node, list):
+        for place, part in enumerate(node):
+            yield from texts(part, (*path, place))
 
 
 def merged(sets: Sequence[Json]) -> Json:

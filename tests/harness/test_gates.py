@@ -112,6 +112,27 @@ def test_each_trigger_is_missed(trigger: str) -> None:
         ),
         pytest.param(
             "pipelines/slipway.yaml",
+            "command: make eval",
+            "command: make eval || true",
+            "pipeline.stages.test: the step 'make eval' is missing, which stops answers below the bars; put it back",
+            id="a command whose failure is lost",
+        ),
+        pytest.param(
+            "pipelines/slipway.yaml",
+            "tag: <+pipeline.variables.image_tag>",
+            "tag: latest",
+            "spec.image.tag: latest is not known here; write one of <+pipeline.variables.image_tag>",
+            id="a scan of another release",
+        ),
+        pytest.param(
+            "templates/sign.yaml",
+            "image: <+input>",
+            "image: <+pipeline.variables.image_registry>/runtime:latest",
+            "image: '<+pipeline.variables.image_registry>/runtime:latest' is not of the form",
+            id="a signature of another release",
+        ),
+        pytest.param(
+            "pipelines/slipway.yaml",
             "identifier: approve_production",
             "identifier: approved",
             "the stage 'approve_production' is missing, which stops a release to production that nobody agreed to",
