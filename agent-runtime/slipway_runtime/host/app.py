@@ -117,7 +117,9 @@ async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Requ
     run_id = request.path_params["run_id"]
     if not RUN_ID.fullmatch(run_id):
         raise run_not_found()
-    await host.runs.check(run_id, agent=hosted.key, caller=caller.subject)
+    events = await host.runs.events(run_id, agent=hosted.key, caller=caller.subject)
+    if chat.wants_stream(request):
+        sse.known(sse.last_event_id(request, run_id), events)
     return await _answer(host, hosted, caller, request, run_id)
 
 

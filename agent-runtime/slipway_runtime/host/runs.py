@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -157,8 +157,8 @@ class Runs:
 
         task.add_done_callback(ended)
 
-    async def check(self, run_id: str, *, agent: str, caller: str) -> None:
-        """See that the caller may follow the run.
+    async def events(self, run_id: str, *, agent: str, caller: str) -> Sequence[NumberedEvent]:
+        """The events so far of a run that the caller may follow.
 
         Raises:
             Problem: `RunNotFound`, `StoreUnavailable`.
@@ -170,6 +170,7 @@ class Runs:
             raise store_away() from error
         if seen is None:
             raise run_not_found()
+        return seen.events
 
     async def follow(
         self, run_id: str, *, agent: str, caller: str, after: EventId | None = None, watch: bool = True

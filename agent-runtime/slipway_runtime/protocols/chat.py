@@ -17,6 +17,7 @@ Nothing is lost in the stream; the JSON answer loses only the order of things. T
 `Last-Event-ID`. A client that goes away does not end the run: it is finished and kept.
 """
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
@@ -27,10 +28,12 @@ from starlette.requests import Request
 
 from slipway_runtime.events import Cancelled, Done, Failed, NumberedEvent, Restarted, Started, Usage
 from slipway_runtime.problems import Problem, Reason, reason_of
+from slipway_runtime.protocols import sse
 
 BODY_LIMIT = 64 * 1024
 QUESTION_LIMIT = 8_000
 SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
+_NOT_AT_ALL = re.compile(r"q\s*=\s*0(\.0{0,3})?")
 
 
 def _says_something(question: str) -> str:
@@ -92,8 +95,12 @@ def parse_request(body: bytes) -> ChatRequest:
 
 
 def wants_stream(request: Request) -> bool:
-    """Whether the client accepts server-sent events."""
-    return "text/event-stream" in request.headers.get("accept", "")
+    """Whether the client accepts server-sent events. A weight of 0 says that it does not (RFC 9110, 12.4.2)."""
+    for accepted in request.headers.get("accept", "").split(","):
+        kind, *parameters = (part.strip().lower() for part in accepted.split(";"))
+        if kind == sse.MEDIA_TYPE and not any(_NOT_AT_ALL.fullmatch(each) for each in parameters):
+            return True
+    return False
 
 
 def failure(event: Failed | Cancelled) -> Problem:

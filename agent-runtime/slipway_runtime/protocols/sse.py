@@ -4,7 +4,7 @@ The format is https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from starlette.requests import Request
@@ -62,10 +62,24 @@ def last_event_id(request: Request, run_id: str) -> EventId | None:
     try:
         last = EventId.parse(header)
     except ValueError:
-        last = None
-    if last is None or last.run != run_id or not (0 <= last.attempt < 2**31 and 0 <= last.seq < 2**31):
-        raise Problem(
-            Reason.INVALID_REQUEST,
-            "Last-Event-ID must be the id of an event of this run, as RUN.ATTEMPT.NUMBER; leave it out to read all.",
-        )
+        raise _not_an_event() from None
+    if last.run != run_id or not (0 <= last.attempt < 2**31 and 0 <= last.seq < 2**31):
+        raise _not_an_event()
     return last
+
+
+def known(last: EventId | None, events: Sequence[NumberedEvent]) -> None:
+    """See that an event which a client says it had is one of the run's: each is stored before it is sent.
+
+    Raises:
+        Problem: `InvalidRequest`. Nothing would ever follow an event that never was.
+    """
+    if last is not None and last not in {event.id for event in events}:
+        raise _not_an_event()
+
+
+def _not_an_event() -> Problem:
+    return Problem(
+        Reason.INVALID_REQUEST,
+        "Last-Event-ID must be the id of an event of this run, as RUN.ATTEMPT.NUMBER; leave it out to read all.",
+    )

@@ -96,6 +96,22 @@ async def test_a_stream_has_every_event_once_and_can_be_resumed(client: Client) 
     assert (answer["answer"], answer["run_id"]) == ("Why?", run)
 
 
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [
+        ("application/json, text/event-stream", True),
+        ("Text/Event-Stream;q=0.1", True),
+        ("text/event-stream;q=0", False),
+        ("application/json, text/event-stream; q=0.000", False),
+        ("text/event-streams", False),
+        ("*/*", False),
+    ],
+)
+async def test_a_stream_is_for_those_that_accept_one(client: Client, accept: str, streams: bool) -> None:
+    _, _, headers = await client.ask(headers={"accept": accept})
+    assert (headers["content-type"].split(";")[0] == "text/event-stream") == streams
+
+
 async def test_a_run_id_of_the_gateway_is_kept_and_joined(client: Client) -> None:
     run = "ab" * 16
     first, second = [(await client.ask("Why?", headers={RUN_HEADER: run}))[1] for _ in range(2)]
@@ -206,7 +222,20 @@ async def test_what_is_not_there_is_named(client: Client) -> None:
         assert (path, got, problem["reason"]) == (path, status, reason)
 
 
-@pytest.mark.parametrize("place", ["x", "a.b.c", "{run}.1", "{run}.1.-2", "{run}.1.99999999999", "{other}.1.1"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "x",
+        "a.b.c",
+        "{run}.1",
+        "{run}.1.-2",
+        "{run}.1.99999999999",
+        "{other}.1.1",
+        "{run}.2.1",
+        "{run}.1.6",
+        "{run}.1.0",
+    ],
+)
 async def test_an_odd_last_event_id_is_refused(client: Client, place: str) -> None:
     _, answer, _ = await client.ask()
     run = answer["run_id"]

@@ -213,7 +213,7 @@ async def test_a_run_of_somebody_else_does_not_exist(start_host: StartHost) -> N
             await gather(host.runs.follow(asked.run_id, agent=agent, caller=caller))
         assert stranger.value.reason is Reason.RUN_NOT_FOUND
         with pytest.raises(Problem) as stranger:
-            await host.runs.check(asked.run_id, agent=agent, caller=caller)
+            await host.runs.events(asked.run_id, agent=agent, caller=caller)
         assert stranger.value.reason is Reason.RUN_NOT_FOUND
 
 

@@ -44,7 +44,7 @@ async def test_runs_outlast_a_store_that_is_away(server: RestartablePostgres, st
     assert refused.value.reason is Reason.STORE_UNAVAILABLE
     assert refused.value.retry_after
     with pytest.raises(Problem) as refused:
-        await host.runs.check(asked.run_id, agent=AGENT, caller="alice")
+        await host.runs.events(asked.run_id, agent=AGENT, caller="alice")
     assert refused.value.reason is Reason.STORE_UNAVAILABLE
     assert "Postgres" in " ".join(await host.readiness.missing())
     assert not any(task.done() for task in following), "nobody saw an event that is not stored"
