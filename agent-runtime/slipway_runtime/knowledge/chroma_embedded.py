@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from slipway_runtime.knowledge.embedding import Matrix, Vector
-from slipway_runtime.knowledge.vectors import CollectionMissing, Match, VectorsUnavailable
+from slipway_runtime.knowledge.vectors import CollectionMissing, Match, VectorsUnavailable, failure
 
 BATCH = 250
 """Vectors in one call, as Chroma advises."""
@@ -89,7 +89,7 @@ class EmbeddedChroma:
         except missing as error:
             raise CollectionMissing(str(error)) from error
         except failed as error:
-            raise VectorsUnavailable(f"Chroma cannot do its work: {error}") from error
+            raise failure(f"Chroma cannot do its work: {error}") from error
 
 
 def translated_errors() -> tuple[type[Exception], type[Exception]]:

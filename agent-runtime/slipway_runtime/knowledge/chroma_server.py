@@ -11,14 +11,12 @@ import aiohttp
 import orjson
 
 from slipway_runtime.knowledge.embedding import Matrix, Vector
-from slipway_runtime.knowledge.vectors import CollectionMissing, Match, VectorsFull, VectorsUnavailable
+from slipway_runtime.knowledge.vectors import CollectionMissing, Match, VectorsUnavailable, failure
 
 COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 BATCH = 100
 """Vectors in one request: half a megabyte of JSON. Chroma advises 50 to 250."""
 PAGE = 2000
-DISK_FULL = "disk is full"
-"""SQLite's words (SQLITE_FULL), which Chroma passes on in an internal error."""
 READ_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 WRITE_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=3)
 
@@ -127,9 +125,7 @@ class ChromaServer:
         if response.status == 404:
             raise CollectionMissing(path)
         if response.status >= 400:
-            said = reason(content)
-            kind = VectorsFull if DISK_FULL in said else VectorsUnavailable
-            raise kind(f"Chroma answered {response.status}: {said}")
+            raise failure(f"Chroma answered {response.status}: {reason(content)}")
         return orjson.loads(content) if content else None
 
 

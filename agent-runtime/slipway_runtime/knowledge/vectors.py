@@ -19,6 +19,15 @@ class VectorsFull(VectorsUnavailable):
     """There is no room for what is written: a person has to make some, so asking again soon is of no use."""
 
 
+_DISK_FULL = "disk is full"
+"""SQLite's words (SQLITE_FULL), which Chroma passes on in an internal error."""
+
+
+def failure(told: str) -> VectorsUnavailable:
+    """What Chroma's words about a call that failed mean."""
+    return VectorsFull(told) if _DISK_FULL in told else VectorsUnavailable(told)
+
+
 class CollectionMissing(Exception):
     """There is no such collection."""
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.chroma_server import ChromaServer as Client
 from slipway_runtime.knowledge.embedding import MiniLM
-from slipway_runtime.knowledge.vectors import VectorsFull
+from slipway_runtime.knowledge.vectors import VectorsFull, VectorStore
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.pointers import read_pointer
 from tests.support.knowledge import Knowledge, contents, entry
@@ -42,8 +43,18 @@ async def test_a_full_disk_under_chroma_fails_the_ingestion_and_space_mends_it(
 ) -> None:
     server = ChromaServer(tmp_path)
     server.start()
+    try:
+        await _fills_and_mends(disk, tmp_path, Client(server.url), embedder)
+    finally:
+        server.stop()
+
+
+async def test_so_does_one_under_the_chroma_of_slipway_dev(disk: Path, tmp_path: Path, embedder: MiniLM) -> None:
+    await _fills_and_mends(disk, tmp_path, await open_embedded_chroma(disk), embedder)
+
+
+async def _fills_and_mends(disk: Path, tmp_path: Path, client: VectorStore, embedder: MiniLM) -> None:
     database = await open_database(f"sqlite:///{tmp_path}/store.db")
-    client = Client(server.url)
     knowledge = Knowledge(database, client, embedder, "demo")
     try:
         before = await knowledge.ingestion().run(contents(cats_md=CATS))
@@ -62,4 +73,3 @@ async def test_a_full_disk_under_chroma_fails_the_ingestion_and_space_mends_it(
     finally:
         await client.close()
         await database.close()
-        server.stop()
