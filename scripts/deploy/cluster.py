@@ -82,7 +82,9 @@ class Cluster:
         """The address of a pod's port on this machine, as long as the block runs."""
         command = [*self.kube.kubectl, f"--namespace={self.namespace}", "port-forward", f"pod/{pod}", f":{port}"]
         with tempfile.TemporaryFile("w+") as errors:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
             try:
                 # It says where it listens, or ends and so closes its output.
                 said = process.stdout.readline() if process.stdout else ""

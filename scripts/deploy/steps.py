@@ -17,6 +17,7 @@ from scripts.deploy.cluster import NEW, STABLE, Caller, Cluster
 from scripts.deploy.metrics import Bars, grown, objections
 from scripts.deploy.objects import CANDIDATE, GATEWAY, Strategy
 from scripts.deploy.published import Published
+from slipway_demo.builders import is_loopback
 from slipway_demo.errors import DemoError
 
 RELEASE = "slipway"
@@ -162,7 +163,9 @@ class Deployment:
 
     def rendered(self) -> list[dict[str, Any]]:
         """The chart's part with the gateway, as this release has it."""
-        text = self.helm("template", RELEASE, "--show-only=templates/gateway.yaml")
+        # helm asks no cluster for a template, and the chart refuses the version that it would assume.
+        server = json.loads(self.cluster.run("version", "--output=json"))["serverVersion"]["gitVersion"]
+        text = self.helm("template", RELEASE, "--show-only=templates/gateway.yaml", f"--kube-version={server}")
         return [each for each in yaml.safe_load_all(text) if each]
 
     def helm(self, command: str, *arguments: str) -> str:
@@ -172,5 +175,7 @@ class Deployment:
             own.write_text(json.dumps(self.published.values()))
             files = [f"--values={path}" for path in (*self.values, own)]
             place = f"--namespace={self.cluster.namespace}"
-            chart = f"oci://{self.published.chart.reference}"
-            return self.cluster.kube.run_helm(command, *arguments[:1], chart, *arguments[1:], *files, place)
+            chart = [f"oci://{self.published.chart.reference}", place]
+            if is_loopback(self.published.registry):  # as `make publish-chart` pushes to one
+                chart.append("--plain-http")
+            return self.cluster.kube.run_helm(command, *arguments[:1], *chart, *arguments[1:], *files)

@@ -55,6 +55,8 @@ class FakeKube(Kube):
 
     def run(self, *arguments: str) -> str:
         self.world.tell(" ".join(each for each in arguments if not each.startswith("--namespace")))
+        if "version" in arguments:
+            return json.dumps({"serverVersion": {"gitVersion": "v1.34.2-gke.100"}})
         return json.dumps(GATEWAY) if "get" in arguments else ""
 
     def items(self, *arguments: str) -> list[dict[str, Any]]:
@@ -112,7 +114,9 @@ def test_the_new_gateway_is_started_beside_from_the_digests_and_asked(published:
     world = World()
     deployment(published, world, strategy).start()
     assert in_order(world, ["helm template", f"apply {objects.CANDIDATE}", "rollout status", "ask new-1"])
-    assert f"oci://registry.test/slipway/charts/slipway@{DIGEST}" in world.done[0]
+    (template,) = [each for each in world.done if each.startswith("helm template")]
+    assert f"oci://registry.test/slipway/charts/slipway@{DIGEST}" in template
+    assert "--kube-version=v1.34.2-gke.100" in template
     assert not any("patch" in each or "helm upgrade" in each for each in world.done)
 
 
