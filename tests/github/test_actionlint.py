@@ -50,6 +50,21 @@ def test_mistakes_are_found(
     assert says in capfd.readouterr().out
 
 
+def test_a_mistake_in_a_script_of_our_own_action_is_found(
+    shellcheck: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(ROOT / ".github" / "actions" / "release", tmp_path / "release")
+    action = tmp_path / "release" / "action.yaml"
+    assert actionlint.lint_action(action, shellcheck=shellcheck) == 0
+    there = 'cosign verify "$reference"'
+    assert there in action.read_text()
+    action.write_text(action.read_text().replace(there, there.replace('"', "")))
+    assert actionlint.lint_action(action, shellcheck=shellcheck) == 1
+    said = capsys.readouterr().out
+    assert "SC2086" in said
+    assert "release/action.yaml, step 4" in said
+
+
 def test_without_shellcheck_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert actionlint.main(["--shellcheck", str(tmp_path / "none")]) == 2
     assert "make lint-delivery" in capsys.readouterr().err
