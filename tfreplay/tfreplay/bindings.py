@@ -15,8 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from devcluster.progress import step
 from tfreplay.errors import ReplayError
-from tfreplay.progress import step
 from tfreplay.providers import PROVIDERS, Provider, cache_home
 from tfreplay.schema import schema
 from tfreplay.typescript import binding, source

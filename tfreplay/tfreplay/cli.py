@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from devcluster.progress import console
 from tfreplay.check import LIMITS, Result
 from tfreplay.check import check as check_all
 from tfreplay.docs import documented, modules
 from tfreplay.errors import ReplayError
-from tfreplay.progress import console
 from tfreplay.providers import PROVIDERS
 from tfreplay.replay import data_folder, replaying
 from tfreplay.terraform import executable
