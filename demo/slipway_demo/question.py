@@ -19,7 +19,8 @@ SETTLE_S = 20
 def ask(gateway: str, key: str, question: str, *, agent: str) -> dict[str, Any]:
     """POST a question to NAMESPACE/NAME; returns the answer. Raises DemoError with what the gateway says otherwise.
 
-    A pod that is ready may be found through its Service only a moment later, so connections are tried for a while.
+    A pod that is ready may be found through its Service only a moment later, by the gateway's callers as by an agent that
+    looks for its index. So while nobody answers, or the answer is to ask again (503), the question is repeated for a while.
     """
     request = urllib.request.Request(
         f"{gateway}/agents/{agent}/chat",
@@ -27,7 +28,7 @@ def ask(gateway: str, key: str, question: str, *, agent: str) -> dict[str, Any]:
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
     )
     connecting = Retrying(
-        retry=retry_if_exception(_is_unreachable),
+        retry=retry_if_exception(_may_pass),
         wait=wait_fixed(0.5),
         stop=stop_after_delay(SETTLE_S),
         reraise=True,
@@ -40,8 +41,8 @@ def ask(gateway: str, key: str, question: str, *, agent: str) -> dict[str, Any]:
         raise DemoError(f"the gateway at {gateway} cannot be reached: {error}") from error
 
 
-def _is_unreachable(error: BaseException) -> bool:
-    return isinstance(error, OSError) and not isinstance(error, urllib.error.HTTPError)
+def _may_pass(error: BaseException) -> bool:
+    return error.code == 503 if isinstance(error, urllib.error.HTTPError) else isinstance(error, OSError)
 
 
 def _send(request: urllib.request.Request) -> dict[str, Any]:

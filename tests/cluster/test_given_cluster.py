@@ -12,6 +12,7 @@ from devcluster import checks, lifecycle
 from devcluster.settings import DEFAULT_MINOR, Cluster, cluster
 from slipway_demo.clusters import Given
 from slipway_demo.kube import Kube
+from tests.support.operator_bench import wait
 from tests.support.registry import registry
 
 pytestmark = pytest.mark.cluster
@@ -50,7 +51,8 @@ def test_the_demo_comes_to_a_named_cluster_and_leaves_nothing_behind(
         assert pods[0]["spec"]["containers"][0]["image"].startswith(f"{host}/slipway/runtime:")
     done = _demo("down", f"--context={theirs.context}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert _names(kube) == before
+    # The cluster's own provisioner removes the volumes, in its time.
+    wait(lambda: _names(kube) == before, lambda: f"still there: {_names(kube) - before}")
 
 
 def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
