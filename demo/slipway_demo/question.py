@@ -19,8 +19,8 @@ SETTLE_S = 20
 def ask(gateway: str, key: str, question: str, *, agent: str) -> dict[str, Any]:
     """POST a question to NAMESPACE/NAME; returns the answer. Raises DemoError with what the gateway says otherwise.
 
-    A pod that is ready may be found through its Service only a moment later, by the gateway's callers as by an agent that
-    looks for its index. So while nobody answers, or the answer is to ask again (503), the question is repeated for a while.
+    A pod that is ready may be found through its Service only a moment later: by the gateway's callers, and by an agent
+    that looks for its index. So the question is repeated for a while as long as nobody answers, or the answer is 503.
     """
     request = urllib.request.Request(
         f"{gateway}/agents/{agent}/chat",

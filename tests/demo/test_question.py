@@ -52,7 +52,6 @@ def test_a_question_is_asked_again_while_the_answer_is_to_come_back_later() -> N
 
 
 def test_any_other_refusal_is_said_at_once() -> None:
-    with gateway(401, 200) as (url, left):
-        with pytest.raises(DemoError, match=r"answered 401: .*for 401"):
-            question.ask(url, "key", "Is it?", agent="demo/handbook")
+    with gateway(401, 200) as (url, left), pytest.raises(DemoError, match=r"answered 401: .*for 401"):
+        question.ask(url, "key", "Is it?", agent="demo/handbook")
     assert left == [200]
