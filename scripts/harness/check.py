@@ -1,6 +1,7 @@
 """All checks of a folder .harness."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -42,7 +43,10 @@ def check(folder: Path, published: Schema | None) -> list[Problem]:
         published: Harness's schema; without it the passes that need it do not take place.
     """
     everything = read(folder)
-    return sorted({*everything.problems, *_all(everything, published)}, key=str)
+    shaped = (problem for entity in everything.entities for problem in shapes.problems(entity))
+    # What is no mapping where keys are looked up would end all other checks.
+    readable = replace(everything, entities=tuple(filter(shapes.fit, everything.entities)))
+    return sorted({*everything.problems, *shaped, *_all(readable, published)}, key=str)
 
 
 def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
@@ -61,7 +65,6 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
             )
     yield from templates.input_problems(folder, expanded)
     for entity in folder.entities:
-        yield from shapes.problems(entity)
         yield from belonging.entity_problems(folder, entity)
         yield from known.link_problems(entity)
         yield from known.input_problems(entity)
@@ -95,6 +98,8 @@ def _pipeline(folder: Folder, file: str, tree: Json, published: Schema | None) -
     if published:
         yield from schema.pipeline_problems(published, file, tree)
     yield from known.pipeline_problems(file, tree)
+    if not known.fit(tree):
+        return
     yield from conditions.problems(file, tree)
     yield from gate_check.pipeline_problems(file, tree)
     yield from references.pipeline_problems(folder, file, tree)

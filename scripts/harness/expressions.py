@@ -117,7 +117,7 @@ def _pipeline(rest: str, scope: Scope) -> str | None:
     if rest.startswith("stages."):
         return _other_stage(rest.removeprefix("stages."), scope)
     if rest.startswith("variables."):
-        names = [str(variable.get("name")) for variable in scope.pipeline.get("variables", [])]
+        names = [str(turns.value(variable, "name")) for variable in scope.pipeline.get("variables") or []]
         return _one_of(rest.removeprefix("variables."), names, "variable", "the pipeline")
     return _key(scope.pipeline, rest, "a pipeline", ())
 
@@ -178,7 +178,8 @@ def _step(branch: str, rest: str, stage: Mapping[str, Json], where: str, scope: 
         return missing
     node = steps[name].node
     if tail.startswith(OUTPUT):
-        declared = [str(variable.get("name")) for variable in (node.get("spec") or {}).get("outputVariables", [])]
+        variables = turns.value(node, "spec.outputVariables") or []
+        declared = [str(turns.value(variable, "name")) for variable in variables]
         return _one_of(tail.removeprefix(OUTPUT), declared, "output variable", f"spec.outputVariables of {name!r}")
     return _key(node, tail, f"a step of the type {node.get('type')}", _behind("step", node.get("type"), scope))
 
@@ -211,7 +212,7 @@ def _this_step(rest: str, scope: Scope) -> str | None:
 
 
 def _matrix(rest: str, scope: Scope) -> str | None:
-    axes = ((scope.stage or {}).get("strategy") or {}).get("matrix") or {}
+    axes = turns.value(scope.stage, "strategy.matrix") or {}
     return _one_of(rest, axes, "axis", "this stage's strategy.matrix")
 
 

@@ -42,7 +42,7 @@ def _missing(what: str, name: str, stops: str) -> str:
 def _stage(node: Mapping[str, Json], stage: Stage) -> Iterator[str]:
     yield from _steps(turns.step_list(node, "steps"), stage.steps)
     yield from _steps(turns.step_list(node, "rollbackSteps"), stage.rollback)
-    condition = str((node.get("when") or {}).get("condition", "")).split(" && ")
+    condition = str(turns.value(node, "when.condition")).split(" && ")
     for variable in stage.only_if:
         comparison = f'<+pipeline.variables.{variable}> == "yes"'
         if comparison not in condition:
@@ -77,14 +77,13 @@ def _steps(there: Sequence[turns.Placed], wanted: Sequence[Step]) -> Iterator[st
 
 def name(step: Mapping[str, Json]) -> str:
     """What the table calls a step: its type, or what a step of this type does."""
-    spec = step.get("spec") or {}
     match step.get("type"):
         case "Run":
-            return str(spec.get("command"))
+            return str(turns.value(step, "spec.command"))
         case "IACMTerraformPlugin":
-            return f"terraform {spec.get('command')}"
+            return f"terraform {turns.value(step, 'spec.command')}"
         case "Verify":
-            return f"Verify {spec.get('type')}"
+            return f"Verify {turns.value(step, 'spec.type')}"
         case kind:
             return str(kind)
 

@@ -7,6 +7,7 @@ would open a gate (`autoApprove: true`, the failure action `Ignore`), leaving it
 import re
 from collections.abc import Iterator
 
+from scripts.harness import turns
 from scripts.harness.folder import Entity, Json
 from scripts.harness.keys import ANYTHING, Kinds, Shape, differences
 from scripts.harness.problems import Problem
@@ -192,6 +193,13 @@ def pipeline_problems(file: str, pipeline: Json) -> Iterator[Problem]:
         yield Problem(file, path, message)
 
 
+def fit(pipeline: Json) -> bool:
+    """Whether other checks can go through an expanded pipeline: no text stands where keys or a list should be."""
+    return not any(
+        " is no mapping;" in text or " is no list " in text for _, text in differences(pipeline, PIPELINE, ())
+    )
+
+
 def link_problems(entity: Entity) -> Iterator[Problem]:
     """The same for the uses of templates in a file as it is written: expanding takes them away."""
     for path, _, node in wrapped(entity.body, (entity.kind,)):
@@ -202,8 +210,8 @@ def link_problems(entity: Entity) -> Iterator[Problem]:
 
 def input_problems(entity: Entity) -> Iterator[Problem]:
     """The same for what an input set builds, which stands in a pipeline as one input."""
-    codebase = ((entity.body.get("pipeline", {}).get("properties") or {}).get("ci") or {}).get("codebase") or {}
-    if entity.kind == "inputSet" and "build" in codebase:
+    build = turns.value(entity.body, "pipeline.properties.ci.codebase.build")
+    if entity.kind == "inputSet" and build is not None:
         path = ("inputSet", "pipeline", "properties", "ci", "codebase", "build")
-        for where, message in differences(codebase["build"], BUILD, path):
+        for where, message in differences(build, BUILD, path):
             yield Problem(entity.file, where, message)

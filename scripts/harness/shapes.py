@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from scripts.harness import cron
-from scripts.harness.closed import Closed, Identifier, Text, complaints
+from scripts.harness.closed import Closed, Identifier, Text, complaints, fits
 from scripts.harness.folder import Entity
 from scripts.harness.problems import Problem
 
@@ -278,3 +278,9 @@ def problems(entity: Entity) -> Iterator[Problem]:
     shape = SHAPES.get(entity.kind)
     for path, message in complaints(shape, dict(entity.body)) if shape else ():
         yield Problem(entity.file, (entity.kind, *path), message)
+
+
+def fit(entity: Entity) -> bool:
+    """Whether other checks can go through the entity: what they read is there, and is a mapping or a list."""
+    shape = SHAPES.get(entity.kind)
+    return shape is None or fits(shape, dict(entity.body))

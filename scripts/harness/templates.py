@@ -144,7 +144,8 @@ class _Expansion:
         wanted = f"the template {template.identifier!r} wants a value here; add it (or {INPUT}, for input sets to give)"
         self.found.extend(Problem(file, where, wanted) for where in filled.missing)
         self.origins[path] = template.file
-        return {**own, **self.put_in(filled.tree, path, template.file)}
+        inside = self.put_in(filled.tree, path, template.file)
+        return {**own, **(inside if isinstance(inside, Mapping) else {})}  # else `shapes` says so
 
     def _find(self, link: Mapping[str, Json], path: Path, file: str) -> Entity | None:
         wanted = (link["templateRef"], link.get("versionLabel"))

@@ -38,9 +38,8 @@ def steps(stage: Mapping[str, Json], branch: str) -> dict[str, Placed]:
 
 def step_list(stage: Mapping[str, Json], branch: str) -> list[Placed]:
     """The same as a list. Those of `rollbackSteps` have their turn behind all others."""
-    execution = (stage.get("spec") or {}).get("execution") or {}
     first = 0 if branch == "steps" else 1
-    return list(_placed(execution.get(branch), "step", (first,)))
+    return list(_placed(value(stage, f"spec.execution.{branch}"), "step", (first,)))
 
 
 def turn(stage: Mapping[str, Json], step: Mapping[str, Json]) -> Turn | None:

@@ -373,3 +373,27 @@ def test_an_alias_is_refused(copy: Path) -> None:
 def test_a_file_without_an_entity_is_refused(copy: Path) -> None:
     (copy / "triggers" / "empty.yaml").write_text("pipeline: {}\n")
     assert any("triggers/empty.yaml: write one key at the root: trigger" in str(p) for p in check(copy, None))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("services/gitops.yaml", "        - manifest:\n", "        - x\n        - manifest:\n", "manifests.0"),
+        ("environments/dev.yaml", "  variables:\n", "  variables: [x]\n  description: |\n", "environment.variables.0"),
+        (
+            "pipelines/gitops-pr.yaml",
+            "  variables:\n",
+            "  variables: [x]\n  description: |\n",
+            "variables.0: 'x' is no mapping",
+        ),
+        (
+            "templates/approve.yaml",
+            "  spec:\n    type: Harn",
+            "  sepc:\n    type: Harn",
+            "template.spec: the key 'spec' is missing",
+        ),
+    ],
+)
+def test_text_where_keys_should_be_is_refused(after: Break, file: str, old: str, new: str, message: str) -> None:
+    problems = [str(problem) for problem in after(file, old, new)]
+    assert any(message in problem for problem in problems), problems
