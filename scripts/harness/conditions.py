@@ -6,7 +6,8 @@ side can be: the allowed values of a variable, or the statuses of stages and ste
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from scripts.harness import syntax, turns
 from scripts.harness.folder import Json
@@ -22,40 +23,59 @@ SPELLING: dict[str, Callable[[str], str]] = {"toLowerCase": str.lower, "toUpperC
 """Methods behind which we know what a variable can be."""
 
 
+@dataclass(frozen=True)
+class Sides:
+    """What the left side of a comparison can be."""
+
+    source: str
+    """The expression without methods behind it."""
+    words: Mapping[str, str]
+    """By each value of the source, what the methods make of it."""
+
+
 def problems(file: str, pipeline: Json) -> Iterator[Problem]:
     """Conditions in an expanded pipeline that are no comparisons, or that can never hold."""
     for path, kind, stage in wrapped(pipeline, ("pipeline",)):
-        when = stage.get("when") if kind == "stage" else None
-        condition = when.get("condition") if isinstance(when, dict) else None
-        for part in condition.split(" && ") if isinstance(condition, str) else []:
-            message = _complaint(part, pipeline)
-            if message:
+        condition = turns.value(stage, "when.condition")
+        if kind == "stage" and isinstance(condition, str):
+            for message in _complaints(condition, pipeline):
                 yield Problem(file, (*path, "when", "condition"), message)
 
 
-def _complaint(part: str, pipeline: Json) -> str | None:
-    comparison = COMPARISON.fullmatch(part)
-    left = comparison["left"] if comparison else ""
-    inside = left.removeprefix("<+").removesuffix(">")
-    if comparison is None or syntax.outermost(left) != [inside]:
-        return f'{part!r} is not of the form <+pipeline.variables.NAME> == "word", joined by &&; correct it'
-    known = _values(inside, pipeline)
-    if known is None:
-        return f"nothing says what <+{inside}> can be; compare a variable with .allowedValues(...), or a status"
-    if comparison["word"] not in known:
-        return f"<+{inside}> is never {comparison['word']!r}, so this never holds; write one of {', '.join(known)}"
-    return None
+def _complaints(condition: str, pipeline: Json) -> Iterator[str]:
+    """What is wrong with each part, and with them together."""
+    holding: dict[str, set[str]] = {}
+    for part in condition.split(" && "):
+        comparison = COMPARISON.fullmatch(part)
+        left = comparison["left"] if comparison else ""
+        inside = left.removeprefix("<+").removesuffix(">")
+        if comparison is None or syntax.outermost(left) != [inside]:
+            yield f'{part!r} is not of the form <+pipeline.variables.NAME> == "word", joined by &&; correct it'
+            continue
+        known, word = _sides(inside, pipeline), comparison["word"]
+        if known is None:
+            yield f"nothing says what <+{inside}> can be; compare a variable with .allowedValues(...), or a status"
+        elif word not in known.words.values():
+            words = ", ".join(known.words.values())
+            yield f"<+{inside}> is never {word!r}, so this never holds; write one of {words}"
+        else:
+            values = {value for value, spelt in known.words.items() if spelt == word}
+            holding[known.source] = holding.get(known.source, values) & values
+    for source in (source for source, values in holding.items() if not values):
+        yield f"<+{source}> cannot be all that it is compared with, so this never holds; compare it once"
 
 
-def _values(expression: str, pipeline: Json) -> list[str] | None:
+def _sides(expression: str, pipeline: Json) -> Sides | None:
     """What an expression can be; None if nothing says so."""
     if "<+" in expression:
         inner, names = syntax.calls(expression)
-        known = _values(inner, pipeline)
+        known = _sides(inner, pipeline)
         for name in names:
             spell = SPELLING.get(name)
-            known = [spell(value) for value in known] if spell and known is not None else None
+            words = {value: spell(word) for value, word in known.words.items()} if spell and known else None
+            known = Sides(known.source, words) if known and words else None
         return known
+    values: Sequence[str] | None = STATUSES if STATUS.fullmatch(expression) else None
     if expression.startswith(VARIABLE):
-        return choices(str(turns.value(pipeline, f"variables.{expression.removeprefix(VARIABLE)}")))
-    return list(STATUSES) if STATUS.fullmatch(expression) else None
+        values = choices(str(turns.value(pipeline, f"variables.{expression.removeprefix(VARIABLE)}")))
+    return Sides(expression, {value: value for value in values}) if values else None

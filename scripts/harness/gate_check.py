@@ -42,11 +42,7 @@ def _missing(what: str, name: str, stops: str) -> str:
 def _stage(node: Mapping[str, Json], stage: Stage) -> Iterator[str]:
     yield from _steps(turns.step_list(node, "steps"), stage.steps)
     yield from _steps(turns.step_list(node, "rollbackSteps"), stage.rollback)
-    condition = str(turns.value(node, "when.condition")).split(" && ")
-    for variable in stage.only_if:
-        comparison = f'<+pipeline.variables.{variable}> == "yes"'
-        if comparison not in condition:
-            yield f"runs whatever {variable!r} says; write when.condition: {comparison}, joined to others by &&"
+    yield from _condition(turns.value(node, "when.condition"), stage.only_if)
     for strategy in node.get("failureStrategies") or []:
         action = turns.value(strategy, "onFailure.action.type")
         if action != stage.on_failure:
@@ -57,6 +53,17 @@ def _stage(node: Mapping[str, Json], stage: Stage) -> Iterator[str]:
     environment = turns.value(node, "spec.environment.environmentRef")
     if environment != stage.environment:
         yield f"deploys to {environment!r} and should to {stage.environment!r}; correct environmentRef"
+
+
+def _condition(condition: Json, only_if: Sequence[str]) -> Iterator[str]:
+    """Parts that a condition lacks, and parts that it has beside: these skip the stage, and all that it stops."""
+    parts = condition.split(" && ") if isinstance(condition, str) else []
+    wanted = {variable: f'<+pipeline.variables.{variable}> == "yes"' for variable in only_if}
+    for variable, comparison in wanted.items():
+        if comparison not in parts:
+            yield f"runs whatever {variable!r} says; write when.condition: {comparison}, joined to others by &&"
+    for extra in sorted({*parts} - {*wanted.values()}):
+        yield f"is skipped unless {extra}, and all that it stops gets through; remove that, or change {TABLE} with it"
 
 
 def _steps(there: Sequence[turns.Placed], wanted: Sequence[Step]) -> Iterator[str]:

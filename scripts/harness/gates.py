@@ -29,7 +29,7 @@ class Stage:
     steps: tuple[Step, ...]
     rollback: tuple[Step, ...] = ()
     only_if: tuple[str, ...] = ()
-    """Variables of the pipeline that its condition compares with "yes"."""
+    """Variables of the pipeline that its condition compares with "yes". It has no other parts."""
     on_failure: str = "Abort"
     """What becomes of every failure."""
     environment: str | None = None

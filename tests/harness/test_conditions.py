@@ -23,6 +23,7 @@ def complaints(condition: str) -> list[str]:
         '<+pipeline.variables.release> == "yes" && <+pipeline.stages.test.status> == "SUCCEEDED"',
         '<+<+pipeline.variables.release>.toUpperCase()> == "YES"',
         '<+<+pipeline.variables.release>.trim().toLowerCase()> == "no"',
+        '<+pipeline.variables.release> == "yes" && <+<+pipeline.variables.release>.toUpperCase()> == "YES"',
     ],
 )
 def test_one_that_can_hold_passes(condition: str) -> None:
@@ -42,6 +43,11 @@ def test_one_that_can_hold_passes(condition: str) -> None:
         ('<+pipeline.variables.release> == "yes" || "yes" == "yes"', "is not of the form"),
         ('<+pipeline.variables.release> == <+pipeline.variables.release> == "yes"', "is not of the form"),
         ("true", "is not of the form"),
+        ('<+pipeline.variables.release> == "yes" && <+pipeline.variables.release> == "no"', "cannot be all that it is"),
+        (
+            '<+pipeline.variables.release> == "yes" && <+<+pipeline.variables.release>.toUpperCase()> == "NO"',
+            "<+pipeline.variables.release> cannot be all that it is compared with, so this never holds; compare it",
+        ),
     ],
 )
 def test_one_that_cannot_is_refused(condition: str, complaint: str) -> None:

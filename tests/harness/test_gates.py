@@ -174,6 +174,24 @@ def test_each_trigger_is_missed(trigger: str) -> None:
             id="half a condition",
         ),
         pytest.param(
+            "pipelines/slipway.yaml",
+            "        identifier: test\n",
+            "        identifier: test\n        when:\n          pipelineStatus: Success\n"
+            '          condition: <+pipeline.variables.release> == "yes"\n',
+            'pipeline.stages.test: is skipped unless <+pipeline.variables.release> == "yes", and all that it stops gets',
+            id="tests of releases only",
+        ),
+        pytest.param(
+            "pipelines/slipway.yaml",
+            "public_key: cosign_public_key\n        when:\n          pipelineStatus: Success\n"
+            '          condition: <+pipeline.variables.release> == "yes"',
+            "public_key: cosign_public_key\n        when:\n          pipelineStatus: Success\n"
+            '          condition: <+pipeline.variables.release> == "yes" '
+            '&& <+pipeline.variables.change_infrastructure> == "yes"',
+            "pipeline.stages.verify_signatures: is skipped unless <+pipeline.variables.change_infrastructure>",
+            id="signatures that are verified at times only",
+        ),
+        pytest.param(
             "templates/rolling.yaml",
             "        rollbackSteps:",
             "          - step:\n              type: K8sRollingDeploy\n              name: Again\n"
