@@ -91,6 +91,8 @@ class PodState:
     ip: str
     unready_since: float
     """Since when it has not been ready; epoch seconds."""
+    running_since: float
+    """Since when the container has been running; epoch seconds, 0 if it is not."""
     waiting: tuple[str, str]
     """Reason and message of a container that is not running."""
     ended: tuple[str, int, str]
@@ -229,7 +231,7 @@ def _pod(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> PodState:
     scheduled = conditions.get("PodScheduled")
     container: Mapping[str, Any] = next(iter(status.get("containerStatuses") or ()), {})
     state, last = container.get("state") or {}, container.get("lastState") or {}
-    waiting = state.get("waiting") or {}
+    running, waiting = state.get("running") or {}, state.get("waiting") or {}
     ended = state.get("terminated") or last.get("terminated") or {}
     return PodState(
         revision=labels.get(f"{GROUP}/revision") or labels.get("controller-revision-hash", ""),
@@ -238,6 +240,7 @@ def _pod(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> PodState:
         ready="Ready" in conditions and conditions["Ready"].holds,
         ip=status.get("podIP", ""),
         unready_since=conditions["Ready"].since if "Ready" in conditions else epoch(metadata["creationTimestamp"]),
+        running_since=epoch(running["startedAt"]) if running.get("startedAt") else 0,
         waiting=(waiting.get("reason", ""), waiting.get("message", "")),
         ended=(ended.get("reason", ""), int(ended.get("exitCode", 0)), ended.get("message", "")),
         restarts=int(container.get("restartCount", 0)),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.chatting import Refusal, ask_or_refusal
 from tests.support.cluster import Installation
-from tests.support.waiting import until, until_async
+from tests.support.waiting import until, until_async, until_seen
 
 pytestmark = pytest.mark.cluster
 
@@ -22,7 +22,8 @@ async def test_without_a_store_for_a_minute_questions_are_refused_and_then_answe
     before = _restarts(installation)
     await asyncio.to_thread(installation.kube.run, "scale", store, where, "--replicas=0")
     try:
-        await until(lambda: not installation.pods(SYSTEM, component="postgres"), "the store to go", deadline=60)
+        # A question that reached the store on its way out would wait for it to come back.
+        await until_seen(lambda: "slipway-postgres-0" not in installation.there(SYSTEM), "the store to go", deadline=60)
         gone_until = time.monotonic() + 60
         refusals, stalled = [], set()
         while time.monotonic() < gone_until:

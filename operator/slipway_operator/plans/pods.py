@@ -33,7 +33,7 @@ def pod_trouble(name: str, pod: PodState) -> Trouble | None:
         )
     if reason in _CONFIG:
         return Trouble("PodCannotStart", f"Pod {name}: {reason}: {message}.")
-    if reason == "CrashLoopBackOff" or pod.restarts > 0:
+    if reason == "CrashLoopBackOff" or (pod.restarts > 0 and not _was_ready(pod)):
         return Trouble(
             "PodCrashing",
             f"Pod {name} has ended {pod.restarts} times: {ending(pod)}. Read kubectl logs {name} --previous.",
@@ -41,6 +41,11 @@ def pod_trouble(name: str, pod: PodState) -> Trouble | None:
     if pod.unschedulable:
         return Trouble("PodUnschedulable", f"Pod {name}: {pod.unschedulable}.")
     return None
+
+
+def _was_ready(pod: PodState) -> bool:
+    """Whether the container that runs now was ready before. If so, what ended the one before it is over."""
+    return 0 < pod.running_since < pod.unready_since
 
 
 def ending(pod: PodState) -> str:

@@ -63,7 +63,8 @@ def unavailable(since: str = RECENT, *, progressing: bool = True) -> list[dict[s
 
 
 def pod(revision: str, *, waiting: dict[str, str] | None = None, **status: Any) -> dict[str, Any]:
-    container = {"state": {"waiting": waiting} if waiting else {}, "restartCount": status.pop("restarts", 0)}
+    state = {"waiting": waiting} if waiting else status.pop("state", {})
+    container = {"state": state, "restartCount": status.pop("restarts", 0)}
     container["lastState"] = status.pop("last", {})
     labels = {"slipway.dev/agent": "support", "slipway.dev/revision": revision}
     return raw(
@@ -210,6 +211,23 @@ def test_a_pod_that_only_waits_is_nobodys_trouble() -> None:
     planned = plan(view(deployed, pod(name, phase="Running"), readiness="the store is away"))
     assert condition(planned, "Stalled") == {}
     assert "the store is away" in condition(planned, "Ready")["message"]
+
+
+@pytest.mark.parametrize(("started", "stalled"), [(-60, ""), (1, "PodCrashing")])
+def test_a_pod_that_was_killed_once_and_has_served_since_only_waits(started: int, stalled: str) -> None:
+    """Not so one that was never ready since it was started again."""
+    name, unready = current(), NOW - SETTINGS.rollout_deadline - 1
+    deployed = deployment(name, available=0, conditions=unavailable(OVERDUE, progressing=False))
+    killed = pod(
+        name,
+        phase="Running",
+        restarts=1,
+        state={"running": {"startedAt": timestamp(unready + started)}},
+        last={"terminated": {"reason": "Error", "exitCode": 137}},
+        conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": timestamp(unready)}],
+    )
+    planned = plan(view(deployed, killed, readiness="the store is away"))
+    assert condition(planned, "Stalled").get("reason", "") == stalled
 
 
 def test_a_roll_of_pods_that_serve_waits_for_its_turn() -> None:
