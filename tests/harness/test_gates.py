@@ -178,7 +178,7 @@ def test_each_trigger_is_missed(trigger: str) -> None:
             "        identifier: test\n",
             "        identifier: test\n        when:\n          pipelineStatus: Success\n"
             '          condition: <+pipeline.variables.release> == "yes"\n',
-            'pipeline.stages.test: is skipped unless <+pipeline.variables.release> == "yes", and all that it stops gets',
+            'pipeline.stages.test: is skipped unless <+pipeline.variables.release> == "yes", and all that it stops',
             id="tests of releases only",
         ),
         pytest.param(
