@@ -52,6 +52,16 @@ def test_a_secret_that_was_removed_again_is_found_and_not_shown(repository: Path
     assert token() not in str(report)
 
 
+@pytest.mark.usefixtures("gitleaks")
+def test_a_secret_in_a_branch_that_was_never_merged_is_not_ours(repository: Path) -> None:
+    git(repository, "switch", "--create", "other")
+    commit(repository, a=f"TOKEN = '{token()}'\n")
+    git(repository, "switch", "-")
+    report = history.secrets(repository)
+    assert isinstance(report, Report)
+    assert (report.findings, report.looked_at) == ((), "1 commits")
+
+
 def test_a_clone_without_the_history_is_not_called_clean(repository: Path, tmp_path: Path) -> None:
     commit(repository, a="x = 2\n")
     git(tmp_path, "clone", "--depth=1", f"file://{repository}", "shallow")
