@@ -27,12 +27,12 @@ def python(folder: Path, policy: Licences) -> Iterator[Outcome]:
     """Every lock of requirements/: those of the working copy together, each other one by itself."""
     locks = {path.stem: path for path in sorted(folder.glob("*.txt"))}
     special = {*environments.OWN, environments.UNPACKED}
-    yield python_packages([path for name, path in locks.items() if name not in special], policy)
+    yield from python_packages([path for name, path in locks.items() if name not in special], policy)
     for name, make in environments.OWN.items():
         environment = environments.of_lock(locks[name])
         scan = f"{PYTHON} ({name}.txt)"
         if environment:
-            yield python_packages([locks[name]], policy, scan=scan, environment=environment, make=make)
+            yield from python_packages([locks[name]], policy, scan=scan, environment=environment, make=make)
         else:
             yield NotDone(scan, "its environment is not made on this machine", f"{make}, then make audit again")
     yield NotDone(
@@ -47,13 +47,19 @@ def python_packages(
     scan: str = PYTHON,
     environment: Path | None = None,
     make: str = "make venv",
-) -> Report:
-    """Every package of the locks, read where it is installed; one that should be there and is not is a finding."""
-    here, findings, seen = environments.installed(environment), list[Finding](), set[str]()
+) -> Iterator[Outcome]:
+    """Every package of the locks, read where it is installed; one that should be there and is not is a finding.
+
+    What a lock has under a marker (for another platform or version of Python) and is not installed here is named.
+    """
+    here, findings, seen, elsewhere = environments.installed(environment), list[Finding](), set[str](), set[str]()
     for lock in locks:
         wanted = versions(lock.read_text())
         for name, (locked, needed) in wanted.items():
             found = here.get(environments.normal(name))
+            here_at = found.version if found else None
+            if here_at in locked or (found is None and not needed):
+                elsewhere |= {f"{name} {version}" for version in locked - {here_at}}
             if found is None and not needed:
                 continue
             seen.add(name)
@@ -63,7 +69,10 @@ def python_packages(
                 continue
             licence = declared(cast(Message, found.metadata), policy.names)
             findings += [each for each in refusals({name: licence}, policy, lock=lock.name) if each not in findings]
-    return Report(scan, f"{len(seen)} packages of {', '.join(lock.name for lock in locks)}", tuple(findings))
+    yield Report(scan, f"{len(seen)} packages of {', '.join(lock.name for lock in locks)}", tuple(findings))
+    if elsewhere:
+        why = f"locked for other platforms or versions of Python, not installed here: {', '.join(sorted(elsewhere))}"
+        yield NotDone(f"{scan}, the rest", why, "make audit where they are installed")
 
 
 def versions(lock: str) -> dict[str, tuple[frozenset[str], bool]]:

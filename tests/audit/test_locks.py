@@ -23,7 +23,8 @@ def test_a_forbidden_licence_and_a_package_that_is_not_there_are_found(tmp_path:
         f"pytest=={pytest_version} \\\n    --hash=sha256:0\n"
         "no-such-package==1 \\\ncolorama-not-here==1 ; sys_platform == 'win32' \\\n"
     )
-    report = locks.python_packages([lock], APACHE)
+    report, _ = locks.python_packages([lock], APACHE)
+    assert isinstance(report, Report)
     assert [(each.rule, each.path) for each in report.findings] == [("MIT", "pytest"), ("unknown", "no-such-package")]
     assert report.looked_at == "2 packages of lock.txt"
     assert status([report]) == 1
@@ -32,7 +33,9 @@ def test_a_forbidden_licence_and_a_package_that_is_not_there_are_found(tmp_path:
 def test_a_package_of_another_version_than_the_locked_one_was_not_looked_at(tmp_path: Path) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("pytest==0.0.1 \\\n")
-    (finding,) = locks.python_packages([lock], Licences(allowed=("MIT",), names={})).findings
+    (report,) = locks.python_packages([lock], Licences(allowed=("MIT",), names={}))
+    assert isinstance(report, Report)
+    (finding,) = report.findings
     assert finding.rule == "unknown"
     assert "make venv" in finding.says
 
@@ -44,11 +47,24 @@ def test_a_lock_may_have_one_version_for_each_platform() -> None:
     assert found["rich"] == (frozenset({"15"}), True)
 
 
+def test_what_is_locked_for_other_platforms_and_pythons_is_named(tmp_path: Path) -> None:
+    pytest_version = environments.installed()["pytest"].version
+    lock = tmp_path / "lock.txt"
+    lock.write_text(
+        f"pytest==0.0.1 ; python_full_version < '3' \\\npytest=={pytest_version} ; python_full_version >= '3' \\\n"
+        "not-here==1 ; sys_platform == 'win32' \\\n"
+    )
+    report, rest = locks.python_packages([lock], Licences(allowed=("MIT",), names={}))
+    assert report == Report(locks.PYTHON, "1 packages of lock.txt")
+    assert isinstance(rest, NotDone)
+    assert rest.why.endswith(": not-here 1, pytest 0.0.1")
+
+
 def test_every_python_lock_is_looked_at_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # where no environment is
     outcomes = list(locks.python(ROOT / "requirements", APACHE))
     done = " ".join(each.looked_at for each in outcomes if isinstance(each, Report))
-    not_done = {each.scan for each in outcomes if isinstance(each, NotDone)}
+    not_done = {each.scan for each in outcomes if isinstance(each, NotDone)} - {f"{locks.PYTHON}, the rest"}
     for lock in (ROOT / "requirements").glob("*.txt"):
         assert (lock.name in done) != (f"{locks.PYTHON} ({lock.name})" in not_done), lock.name
     assert len(not_done) == len(environments.OWN) + 1
