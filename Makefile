@@ -118,8 +118,8 @@ publish-images: venv model ## Push every image: REGISTRY=host/path TAG=version; 
 publish-chart: venv ## Push the chart to oci://REGISTRY/charts: REGISTRY=host/path TAG=version; its digest likewise
 	$(PY) -m slipway_demo publish-chart $(RELEASE) --to .make/published
 
-deploy: venv ## One step of a deployment by digest: STEP=start|compare|switch|finish|roll-back STRATEGY=rolling|blue-green|canary PUBLISHED=file VALUES=file
-	$(PY) -m scripts.deploy $(or $(STEP),$(error say which step: make deploy STEP=finish STRATEGY=rolling)) --strategy $(or $(STRATEGY),rolling) --published $(or $(PUBLISHED),.make/published.json) --values $(or $(VALUES),$(error say which values: VALUES=file)) $(ARGS)
+deploy: venv ## One step of a deployment by digest: STEP=start|compare|switch|finish CONTEXT=name STRATEGY=rolling|blue-green|canary PUBLISHED=file VALUES=files, or STEP=roll-back CONTEXT=name
+	$(PY) -m scripts.deploy $(or $(STEP),$(error say which step: make deploy STEP=finish CONTEXT=name ...)) --context $(or $(CONTEXT),$(error say which cluster: CONTEXT=name of a context in your kubeconfig)) $(if $(STRATEGY),--strategy $(STRATEGY)) --published $(or $(PUBLISHED),.make/published.json) $(if $(VALUES),--values $(VALUES)) $(ARGS)
 
 ##@ Measure it
 eval: venv model ## The handbook's cases, as a gate

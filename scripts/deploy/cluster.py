@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,18 +47,33 @@ class Cluster:
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
         """Apply one object server-side. What helm wrote gives way: helm is told the same afterwards."""
-        options = ("--server-side", "--force-conflicts", "--field-manager=slipway-deploy", "--filename=-")
-        command = [*self.kube.kubectl, f"--namespace={self.namespace}", "apply", *options]
+        self._send(manifest, "apply", "--server-side", "--force-conflicts", "--field-manager=slipway-deploy")
+
+    def replace(self, manifest: Mapping[str, Any]) -> None:
+        """Make one object exactly so: unlike `apply`, this takes away what others wrote, such as helm's."""
+        self._send(manifest, "replace")
+
+    def _send(self, manifest: Mapping[str, Any], *arguments: str) -> None:
+        command = [*self.kube.kubectl, f"--namespace={self.namespace}", *arguments, "--filename=-"]
         run(command, stdin=json.dumps(manifest))  # JSON is YAML
 
     def gateways(self, selector: str) -> list[str]:
-        """Names of the running gateway pods that a selector finds. Raises DemoError where there is none."""
-        found = self.kube.items("pods", f"--namespace={self.namespace}", f"--selector={selector}")
-        running = [pod for pod in found if pod["status"].get("phase") == "Running"]
-        names = [pod["metadata"]["name"] for pod in running if "deletionTimestamp" not in pod["metadata"]]
+        """Names of the ready gateway pods that a selector finds. Raises DemoError where there is none."""
+        names = [pod["metadata"]["name"] for pod in self._pods(selector) if _is_ready(pod)]
         if not names:
-            raise DemoError(f"no gateway pod runs in {self.namespace} with the labels {selector}")
+            raise DemoError(f"no gateway pod is ready in {self.namespace} with the labels {selector}")
         return sorted(names)
+
+    def restarts(self, selector: str) -> Mapping[str, int]:
+        """How often each gateway pod, ready or not, was started anew."""
+        return {
+            pod["metadata"]["name"]: sum(each["restartCount"] for each in pod["status"].get("containerStatuses", ()))
+            for pod in self._pods(selector)
+        }
+
+    def _pods(self, selector: str) -> list[dict[str, Any]]:
+        found = self.kube.items("pods", f"--namespace={self.namespace}", f"--selector={selector}")
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def counted(self, selector: str) -> Mapping[str, metrics.Sample]:
         """What each of those gateways has counted since it started."""
@@ -72,10 +88,18 @@ class Cluster:
             except OSError as error:
                 raise DemoError(f"the metrics of {pod} cannot be read: {error}") from error
 
-    def ask(self, pod: str, caller: Caller) -> None:
-        """One question to one gateway pod, as a caller asks it. Raises DemoError where it does not answer."""
+    def ask(self, pod: str, caller: Caller) -> float:
+        """One question to one gateway pod, as a caller asks it; the seconds that the answer took.
+
+        Raises DemoError, which names the pod, where it does not answer.
+        """
         with self.forwarded(pod, HTTP) as address:
-            question.ask(address, caller.key, caller.text, agent=caller.agent)
+            began = time.monotonic()
+            try:
+                question.ask(address, caller.key, caller.text, agent=caller.agent)
+            except DemoError as error:
+                raise DemoError(f"{pod}: {error}") from error
+            return time.monotonic() - began
 
     @contextmanager
     def forwarded(self, pod: str, port: int) -> Iterator[str]:
@@ -98,3 +122,8 @@ class Cluster:
                 process.wait(DEADLINE_S)
                 if process.stdout:
                     process.stdout.close()
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

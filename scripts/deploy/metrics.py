@@ -1,15 +1,17 @@
-"""What gateways counted, and whether a new one serves as well as the old ones. Pure.
+"""Whether a new gateway serves as well as the old ones: by what gateways counted, and by questions asked of both. Pure.
 
-Samples are counted, not minutes: with too few requests there is no verdict, which is not a good one.
+Errors are those of everybody's requests. Seconds are those of the questions alone, which are the same on both sides:
+callers ask what they like, and what they ask of one side may take longer than what they ask of the other.
+Requests are counted, not minutes: with too few there is no verdict, which is not a good one.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from prometheus_client.parser import text_string_to_metric_families
 
-REQUESTS, SECONDS = "slipway_gateway_requests_total", "slipway_gateway_request_seconds_bucket"
+REQUESTS = "slipway_gateway_requests_total"
 
 
 @dataclass(frozen=True)
@@ -19,37 +21,46 @@ class Sample:
     requests: float = 0
     errors: float = 0
     """Answers of 500 and above."""
-    buckets: Mapping[float, float] = field(default_factory=dict)
-    """Requests that took at most so many seconds."""
-
-    def __add__(self, other: "Sample") -> "Sample":
-        return self._with(other, 1)
-
-    def __sub__(self, other: "Sample") -> "Sample":
-        return self._with(other, -1)
-
-    def _with(self, other: "Sample", sign: int) -> "Sample":
-        bounds = {*self.buckets, *other.buckets}
-        return Sample(
-            self.requests + sign * other.requests,
-            self.errors + sign * other.errors,
-            {bound: self.buckets.get(bound, 0) + sign * other.buckets.get(bound, 0) for bound in bounds},
-        )
 
     @property
     def error_rate(self) -> float:
         return self.errors / self.requests if self.requests else 0
 
+
+@dataclass(frozen=True)
+class Questions:
+    """What became of the questions to one side."""
+
+    seconds: Sequence[float] = ()
+    """How long each answer took."""
+    failures: Sequence[str] = ()
+    """Why there was no answer, and of which pod."""
+
+    @property
+    def asked(self) -> int:
+        return len(self.seconds) + len(self.failures)
+
+    @property
+    def failure_rate(self) -> float:
+        return len(self.failures) / self.asked if self.asked else 0
+
     def p95(self) -> float:
-        """Seconds within which 95 of 100 requests ended, reckoned between two bounds as Prometheus does."""
-        bounds = [0.0, *sorted(self.buckets)]
-        counts = {0.0: 0.0, **self.buckets}
-        wanted = 0.95 * max(counts.values())
-        for below, bound in pairwise(bounds):
-            if counts[bound] >= wanted > counts[below]:
-                share = (wanted - counts[below]) / (counts[bound] - counts[below])
-                return below if bound == float("inf") else below + share * (bound - below)
-        return 0
+        """Seconds within which 95 of 100 answers came."""
+        return sorted(self.seconds)[math.ceil(0.95 * len(self.seconds)) - 1] if self.seconds else 0
+
+
+@dataclass(frozen=True)
+class Side:
+    """The new gateway, or the old ones."""
+
+    counted: Sample = field(default_factory=Sample)
+    """Requests of callers, and the questions."""
+    questions: Questions = field(default_factory=Questions)
+
+    @property
+    def requests(self) -> float:
+        """A gateway that nobody can reach counts nothing, but was asked."""
+        return max(self.counted.requests, self.questions.asked)
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class Bars:
 
     requests: int = 50
     errors: float = 0.01
-    """How much higher its share of errors may be."""
+    """How much higher its share of errors may be, and that of questions without an answer."""
     slowness: float = 1.25
     """How many times longer its 95th percentile may be."""
     noise_s: float = 0.05
@@ -68,44 +79,59 @@ class Bars:
 def read(text: str) -> Sample:
     """The counters of one gateway's /metrics."""
     requests = errors = 0.0
-    buckets: dict[float, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == REQUESTS:
                 requests += sample.value
                 errors += sample.value if sample.labels["code"].startswith("5") else 0
-            elif sample.name == SECONDS:
-                bound = float(sample.labels["le"])
-                buckets[bound] = buckets.get(bound, 0) + sample.value
-    return Sample(requests, errors, buckets)
+    return Sample(requests, errors)
 
 
 def together(samples: Iterable[Sample]) -> Sample:
     """The sum of several gateways."""
-    return sum(samples, Sample())
+    found = list(samples)
+    return Sample(sum(each.requests for each in found), sum(each.errors for each in found))
 
 
 def grown(before: Mapping[str, Sample], after: Mapping[str, Sample]) -> Sample:
     """What was counted between two readings, by pod. A pod that is new, or whose counters began anew, counts whole."""
-    return together(
-        now - before[pod] if pod in before and before[pod].requests <= now.requests else now
-        for pod, now in after.items()
-    )
+    return together(_since(before.get(pod, Sample()), now) for pod, now in after.items())
 
 
-def objections(baseline: Sample, candidate: Sample, bars: Bars) -> list[str]:
+def _since(before: Sample, now: Sample) -> Sample:
+    if now.requests < before.requests or now.errors < before.errors:
+        return now
+    return Sample(now.requests - before.requests, now.errors - before.errors)
+
+
+def restarted(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """Which pods ended, by their restarts: what they had counted went with them, so the counters do not tell."""
+    return [
+        f"its pod {pod} " + ("went away" if pod not in after else f"restarted {after[pod] - restarts} times")
+        for pod, restarts in before.items()
+        if after.get(pod) != restarts
+    ]
+
+
+def objections(baseline: Side, candidate: Side, bars: Bars) -> list[str]:
     """What speaks against the candidate; nothing if it serves as well as the baseline."""
     few = [
-        f"{who} answered {each.requests:.0f} requests, and {bars.requests} are needed to compare: let more come by"
+        f"{who} answered {each.requests:.0f} requests, and {bars.requests} are needed to compare: ask more questions"
         for who, each in (("the new gateway", candidate), ("the old gateways", baseline))
         if each.requests < bars.requests
     ]
     if few:
         return few
     found = []
-    if candidate.error_rate > baseline.error_rate + bars.errors:
-        found.append(f"{candidate.error_rate:.1%} of its answers are errors, of the others' {baseline.error_rate:.1%}")
-    slow, usual = candidate.p95(), baseline.p95()
-    if slow > usual * bars.slowness + bars.noise_s:
-        found.append(f"95 of 100 of its answers take up to {slow:.2f} s, of the others' {usual:.2f} s")
+    new, old = candidate.counted.error_rate, baseline.counted.error_rate
+    if new > old + bars.errors:
+        found.append(f"{new:.1%} of its answers are errors, of the others' {old:.1%}")
+    new, old = candidate.questions.failure_rate, baseline.questions.failure_rate
+    if new > old + bars.errors:
+        last = candidate.questions.failures[-1]
+        found.append(f"{new:.1%} of the questions to it had no answer, to the others {old:.1%}; the last: {last}")
+    slow, usual = candidate.questions.p95(), baseline.questions.p95()
+    # Where the old ones answer nothing, there is nothing to be slower than.
+    if baseline.questions.seconds and slow > usual * bars.slowness + bars.noise_s:
+        found.append(f"95 of 100 questions take it up to {slow:.2f} s, the others {usual:.2f} s")
     return found

@@ -27,9 +27,9 @@ class Strategy(StrEnum):
     CANARY = "canary"
 
 
-def gateway_of(rendered: Iterable[Object]) -> Object:
+def gateway_of(rendered: Iterable[Object | None]) -> Object:
     """The gateway's Deployment among the chart's objects. Raises DemoError where it is missing."""
-    for each in rendered:
+    for each in filter(None, rendered):
         if each["kind"] == "Deployment" and each["metadata"]["name"] == GATEWAY:
             return each
     raise DemoError(f"the chart renders no Deployment {GATEWAY}: is it this repository's chart?")
@@ -45,6 +45,17 @@ def candidate(gateway: Object, strategy: Strategy, *, replicas: int) -> Object:
     made["spec"]["template"]["metadata"]["labels"] |= own
     made["spec"]["selector"]["matchLabels"] = labels
     made["spec"]["replicas"] = 1 if strategy is Strategy.CANARY else replicas
+    return made
+
+
+def replacement(live: Object, gateway: Object) -> Object:
+    """The gateway's Deployment to put in the place of the live one.
+
+    What helm and the cluster noted on it stays, and it never has fewer pods than serve now: helm sets their number.
+    """
+    made = copy.deepcopy(gateway)
+    made["metadata"]["annotations"] = live["metadata"].get("annotations", {}) | made["metadata"].get("annotations", {})
+    made["spec"]["replicas"] = max(live["spec"]["replicas"], gateway["spec"]["replicas"])
     return made
 
 

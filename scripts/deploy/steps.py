@@ -13,23 +13,25 @@ import yaml
 from devcluster.errors import DevclusterError
 from devcluster.progress import say, step
 from scripts.deploy import objects
-from scripts.deploy.cluster import NEW, STABLE, Caller, Cluster
-from scripts.deploy.metrics import Bars, grown, objections
+from scripts.deploy.agents import views
+from scripts.deploy.cluster import NEW, STABLE, Caller
+from scripts.deploy.metrics import Bars, Questions, Side, grown, objections, restarted
 from scripts.deploy.objects import CANDIDATE, GATEWAY, Strategy
 from scripts.deploy.published import Published
+from scripts.deploy.release import RELEASE, TIMEOUT, Release
 from slipway_demo.builders import is_loopback
+from slipway_demo.conditions import View
 from slipway_demo.errors import DemoError
+from slipway_demo.waiting import until_ready
 
-RELEASE = "slipway"
-TIMEOUT = "15m"
+AGENTS_S = 900
 FAILED = (DemoError, DevclusterError)
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Deployment(Release):
     """What is deployed where, and how."""
 
-    cluster: Cluster
     published: Published
     values: Sequence[Path]
     strategy: Strategy
@@ -42,7 +44,8 @@ class Deployment:
     wait: Callable[[float], None] = time.sleep
 
     def start(self) -> None:
-        """The new gateway beside the old ones, asked a question before the callers' next one."""
+        """The new gateway beside the old ones, each pod asked a question before the callers' next one."""
+        self.refuse_rolling()
         if self.revision() is None:
             raise DemoError("nothing is installed yet, so there is nothing to compare with: deploy rolling once")
         gateway = objects.gateway_of(self.rendered())
@@ -54,18 +57,38 @@ class Deployment:
         self.ask(NEW)
 
     def compare(self) -> None:
-        """Ask old and new for a while, beside the callers, and compare what they counted. Raises DemoError if worse."""
-        old, new = self.cluster.counted(STABLE), self.cluster.counted(NEW)
-        with step(f"comparing the new gateway with the old ones for {self.minutes:g} minutes"):
-            for _ in range(self.questions):
-                for selector in (NEW, STABLE):
-                    self.ask(selector)
-                self.wait(self.minutes * 60 / self.questions)
-        candidate, baseline = grown(new, self.cluster.counted(NEW)), grown(old, self.cluster.counted(STABLE))
-        found = objections(baseline, candidate, self.bars)
+        """Ask old and new for a while, beside the callers, and compare how they served. Raises DemoError if worse."""
+        self.refuse_rolling()
+        pods, new = self.cluster.restarts(NEW), self.cluster.counted(NEW)
+        # A canary and the others meet callers in the same minutes. The callers that blue/green has switched met the old
+        # gateways before, so all that those ever counted is compared with.
+        old = {} if self.strategy is Strategy.BLUE_GREEN else self.cluster.counted(STABLE)
+        to_new, to_old = self.ask_both()
+        candidate = Side(grown(new, self.cluster.counted(NEW)), to_new)
+        baseline = Side(grown(old, self.cluster.counted(STABLE)), to_old)
+        found = restarted(pods, self.cluster.restarts(NEW)) + objections(baseline, candidate, self.bars)
         if found:
             raise DemoError("the new gateway does not serve as the old ones do: " + "; ".join(found))
         say(f"compared: {candidate.requests:.0f} requests to the new gateway, {baseline.requests:.0f} to the old ones")
+
+    def ask_both(self) -> tuple[Questions, Questions]:
+        """The same questions to new and old, spread over the minutes, and over the pods of each."""
+        asked: dict[str, tuple[list[float], list[str]]] = {NEW: ([], []), STABLE: ([], [])}
+        with step(f"comparing the new gateway with the old ones for {self.minutes:g} minutes"):
+            for turn in range(self.questions):
+                for selector, (seconds, failures) in asked.items():
+                    try:
+                        pods = self.cluster.gateways(selector)
+                        seconds.append(self.cluster.ask(pods[turn % len(pods)], self.caller))
+                    except FAILED as error:  # counted, since the old ones may fail too
+                        failures.append(str(error))
+                self.wait(self.minutes * 60 / self.questions)
+        return Questions(*asked[NEW]), Questions(*asked[STABLE])
+
+    def refuse_rolling(self) -> None:
+        """Raises DemoError where nothing is to be started beside the release."""
+        if self.strategy is Strategy.ROLLING:
+            raise DemoError(f"{self.strategy} starts nothing beside the release: go on with the step finish")
 
     def switch(self) -> None:
         """Blue/green: all callers to the new gateways, the old ones still running."""
@@ -81,8 +104,7 @@ class Deployment:
         """
         if self.strategy is Strategy.BLUE_GREEN:
             with step(f"replacing {GATEWAY} while nobody calls it"):
-                self.cluster.apply(objects.gateway_of(self.rendered()))
-                self.cluster.run("rollout", "status", f"deployment/{GATEWAY}", f"--timeout={TIMEOUT}")
+                self.replace(objects.gateway_of(self.rendered()))
         if self.strategy is Strategy.CANARY:
             self.remove()
         before = self.revision()
@@ -95,71 +117,40 @@ class Deployment:
             if before is None:
                 raise
             self.restore(before)
-            raise DemoError(f"the release was taken back to revision {before}: {error}") from error
+            kept = " The manifests of agents stay as delivered: apply the former ones." if self.agents else ""
+            raise DemoError(f"the release was taken back to revision {before}.{kept} It failed: {error}") from error
         self.remove()
-
-    def roll_back(self) -> None:
-        """Callers to the release's own gateways, these as helm has them, and what was started beside them away."""
-        self.lead(objects.LIVE)
-        present = self.revision()
-        if self.strategy is Strategy.BLUE_GREEN and present:
-            self.restore(present)
-        self.remove()
-
-    def restore(self, revision: str) -> None:
-        """The release as it was in one of its revisions; of the present one, what was changed beside helm is undone."""
-        with step(f"going back to revision {revision}"):
-            place = f"--namespace={self.cluster.namespace}"
-            self.cluster.kube.run_helm("rollback", RELEASE, revision, place, "--wait", f"--timeout={TIMEOUT}")
 
     def deliver_agents(self) -> None:
-        """Apply what is delivered with the release; the operator rolls it out."""
+        """Apply what is delivered with the release, in a namespace that is made if need be."""
         if self.agents:
-            place = f"--namespace={self.caller.agent.partition('/')[0]}"
+            kube, namespace = self.cluster.kube, self.caller.agent.partition("/")[0]
+            if not kube.works("get", "namespace", namespace):
+                kube.run("create", "namespace", namespace)
             files = [f"--filename={path}" for path in self.agents]
-            self.cluster.kube.run("apply", "--server-side", "--field-manager=slipway-deploy", place, *files)
+            kube.run("apply", "--server-side", "--field-manager=slipway-deploy", f"--namespace={namespace}", *files)
 
     def settled(self) -> None:
-        """Every agent ready again, and a question answered."""
+        """Every agent served by this release, and a question answered by each gateway."""
         if not self.cluster.kube.items("agents.slipway.dev", "--all-namespaces"):
             say("there are no agents yet, so nothing is asked")
             return
-        with step("waiting for the agents"):
-            self.cluster.kube.run(
-                "wait",
-                "agents.slipway.dev",
-                "--all",
-                "--all-namespaces",
-                "--for=condition=Ready",
-                f"--timeout={TIMEOUT}",
-            )
+        until_ready("waiting for the agents", self.followed, deadline_s=AGENTS_S)
         self.ask(STABLE)
 
-    def ask(self, selector: str) -> None:
-        """A question to one of those gateways."""
-        self.cluster.ask(self.cluster.gateways(selector)[0], self.caller)
-
-    def lead(self, part_of: str) -> None:
-        """Callers to one side."""
-        patch = json.dumps(objects.leads_to(part_of))
-        self.cluster.run("patch", f"service/{GATEWAY}", "--type=merge", f"--patch={patch}")
-        say(f"callers now reach the pods of {part_of}")
-
-    def remove(self) -> None:
-        """Take away what was started beside the release, if anything was."""
-        self.cluster.run("delete", f"deployment/{CANDIDATE}", "--ignore-not-found", "--wait")
-
-    def revision(self) -> str | None:
-        """The number of the release's present revision; None where it is not installed."""
-        asked = (
-            "list",
-            "--deployed",
-            f"--namespace={self.cluster.namespace}",
-            f"--filter=^{RELEASE}$",
-            "--output=json",
+    def followed(self) -> list[View]:
+        """How far each agent has followed the release."""
+        kube, everywhere = self.cluster.kube, "--all-namespaces"
+        return views(
+            kube.items("agents.slipway.dev", everywhere),
+            kube.items("deployments.apps", everywhere, f"--selector={objects.COMPONENT}=agent"),
+            self.published.images["runtime"].digest,
         )
-        found = json.loads(self.cluster.kube.run_helm(*asked))
-        return str(found[0]["revision"]) if found else None
+
+    def ask(self, selector: str) -> None:
+        """A question to each of those gateways. Raises DemoError where one does not answer."""
+        for pod in self.cluster.gateways(selector):
+            self.cluster.ask(pod, self.caller)
 
     def rendered(self) -> list[dict[str, Any]]:
         """The chart's part with the gateway, as this release has it."""
@@ -174,8 +165,7 @@ class Deployment:
             own = Path(folder, "published.json")  # JSON is YAML
             own.write_text(json.dumps(self.published.values()))
             files = [f"--values={path}" for path in (*self.values, own)]
-            place = f"--namespace={self.cluster.namespace}"
-            chart = [f"oci://{self.published.chart.reference}", place]
+            chart = [f"oci://{self.published.chart.reference}"]
             if is_loopback(self.published.registry):  # as `make publish-chart` pushes to one
                 chart.append("--plain-http")
-            return self.cluster.kube.run_helm(command, *arguments[:1], *chart, *arguments[1:], *files)
+            return self.run_helm(command, *arguments[:1], *chart, *arguments[1:], *files)

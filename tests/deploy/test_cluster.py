@@ -66,8 +66,18 @@ class Pods(Kube):
         return list(self.found)
 
 
-def pod(name: str, phase: str = "Running", **metadata: str) -> dict[str, Any]:
-    return {"metadata": {"name": name, **metadata}, "status": {"phase": phase}}
+def pod(name: str, *, ready: bool = True, restarts: int = 0, **metadata: str) -> dict[str, Any]:
+    """A running pod."""
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": str(ready)}],
+        "containerStatuses": [{"restartCount": restarts}],
+    }
+    return {"metadata": {"name": name, **metadata}, "status": status}
+
+
+def scheduled(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "status": {"phase": "Pending"}}
 
 
 def cluster(folder: Path, program: str, *pods: dict[str, Any]) -> Cluster:
@@ -76,11 +86,12 @@ def cluster(folder: Path, program: str, *pods: dict[str, Any]) -> Cluster:
     return Cluster(Pods((sys.executable, str(kubectl)), ("helm",), pods or (pod("old-1"),)))
 
 
-def test_what_gateways_counted_is_read_from_each_running_pod(tmp_path: Path, port: int) -> None:
+def test_what_gateways_counted_is_read_from_each_ready_pod(tmp_path: Path, port: int) -> None:
     pods = [
         pod("old-2"),
         pod("old-1"),
-        pod("waits", "Pending"),
+        pod("starts", ready=False),
+        scheduled("waits"),
         pod("leaves", deletionTimestamp="2026-01-01T00:00:00Z"),
     ]
     counted = cluster(tmp_path, FORWARDS.format(port=port), *pods).counted(STABLE)
@@ -90,8 +101,8 @@ def test_what_gateways_counted_is_read_from_each_running_pod(tmp_path: Path, por
 
 def test_a_question_is_asked_with_the_key_and_a_refusal_is_a_failure(tmp_path: Path, port: int) -> None:
     made = cluster(tmp_path, FORWARDS.format(port=port))
-    made.ask("old-1", Caller("key", "demo/handbook", "What?"))
-    with pytest.raises(DemoError, match="401"):
+    assert made.ask("old-1", Caller("key", "demo/handbook", "What?")) > 0
+    with pytest.raises(DemoError, match="old-1: the gateway answered 401"):
         made.ask("old-1", Caller("another", "demo/handbook", "What?"))
 
 
@@ -101,5 +112,18 @@ def test_a_pod_that_cannot_be_reached_is_named_with_what_kubectl_says(tmp_path: 
 
 
 def test_where_no_gateway_runs_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="no gateway pod runs in slipway-system"):
-        cluster(tmp_path, FAILS, pod("waits", "Pending")).gateways(STABLE)
+    with pytest.raises(DemoError, match="no gateway pod is ready in slipway-system"):
+        cluster(tmp_path, FAILS, scheduled("waits"), pod("starts", ready=False)).gateways(STABLE)
+
+
+def test_restarts_are_those_of_each_pod_ready_or_not(tmp_path: Path) -> None:
+    pods = [pod("old-1", ready=False, restarts=3), scheduled("waits"), pod("leaves", deletionTimestamp="2026-01-01")]
+    assert cluster(tmp_path, FAILS, *pods).restarts(STABLE) == {"old-1": 3, "waits": 0}
+
+
+def test_an_object_is_replaced_whole_(tmp_path: Path) -> None:
+    """`apply` would leave what another manager wrote, and a second rollout when helm takes it away."""
+    keeps = "import sys; open({path!r}, 'w').write(' '.join(sys.argv[1:]) + sys.stdin.read())"
+    cluster(tmp_path, keeps.format(path=str(tmp_path / "said"))).replace({"kind": "Deployment"})
+    said = (tmp_path / "said").read_text()
+    assert said == '--namespace=slipway-system replace --filename=-{"kind": "Deployment"}'

@@ -48,6 +48,31 @@ def test_agents_let_the_new_gateway_in_and_it_selects_only_its_own_pods(
     assert not chosen.items() <= labels(gateway).items()
 
 
+@pytest.mark.parametrize("strategy", [Strategy.CANARY, Strategy.BLUE_GREEN])
+def test_the_new_gateway_is_as_guarded_as_the_old_ones(rendered: list[Object], strategy: Strategy) -> None:
+    """Its metrics, its way out, and how many of its pods may be evicted at once."""
+    made = labels(objects.candidate(objects.gateway_of(rendered), strategy, replicas=2))
+    policy, budget = one(rendered, "NetworkPolicy")["spec"], one(rendered, "PodDisruptionBudget")["spec"]
+    for selector in (policy["podSelector"], budget["selector"]):
+        assert selector["matchLabels"].items() <= made.items()
+        found = [
+            each["metadata"]["name"]
+            for each in rendered
+            if "template" in each.get("spec", {}) and selector["matchLabels"].items() <= labels(each).items()
+        ]
+        assert found == [objects.GATEWAY]
+
+
+def test_a_replacement_leaves_nothing_of_the_former_template_and_no_fewer_pods(rendered: list[Object]) -> None:
+    gateway = objects.gateway_of(rendered)
+    noted = {"meta.helm.sh/release-name": "slipway"}
+    live = {"metadata": {"annotations": noted}, "spec": {"replicas": 6, "template": {"spec": {"volumes": ["old"]}}}}
+    made = objects.replacement(live, gateway)
+    assert made["spec"] == gateway["spec"] | {"replicas": 6}
+    assert made["metadata"]["annotations"] == noted
+    assert made["metadata"]["labels"] == gateway["metadata"]["labels"]
+
+
 def test_what_runs_is_what_the_release_will_run(rendered: list[Object]) -> None:
     gateway = objects.gateway_of(rendered)
     made = objects.candidate(gateway, Strategy.CANARY, replicas=1)

@@ -62,7 +62,7 @@ def test_a_mistake_in_a_script_of_our_own_action_is_found(
     assert actionlint.lint_action(action, shellcheck=shellcheck) == 1
     said = capsys.readouterr().out
     assert "SC2086" in said
-    assert "release/action.yaml, step 4" in said
+    assert "release/action.yaml, step 3" in said
 
 
 def test_without_shellcheck_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Workflows run nothing that can change under them, may do no more than they must, and run commands that exist."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.deploy.__main__ import STEPS
+from scripts.deploy.__main__ import BACK, STEPS
 from scripts.deploy.objects import Strategy
 from slipway_demo.images import ALL
 
@@ -21,7 +22,9 @@ PINNED = re.compile(
 )
 MAKE = re.compile(r"\bmake ((?:[a-z0-9-]+ ?)+)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-EXPRESSION = re.compile(r"\$\{\{")
+EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+IN_SCRIPTS = {"matrix.kubernetes"}
+"""Expressions that a script may have in it: what these workflows say themselves."""
 ALLOWED = {
     ("release", "publish"): {"packages": "write", "id-token": "write"},
     ("release", "attest"): {"packages": "write", "id-token": "write", "attestations": "write"},
@@ -149,14 +152,27 @@ def test_a_job_ends(workflow: str, name: str, job: dict[str, Any]) -> None:
     assert "uses" in job or 0 < job["timeout-minutes"] <= 120, (workflow, name)
 
 
-@pytest.mark.parametrize(("workflow", "name", "job"), JOBS)
-def test_no_script_has_an_expression_in_it(workflow: str, name: str, job: dict[str, Any]) -> None:
+def scripts_of(loaded: dict[Any, Any]) -> list[str]:
+    """Every script of a workflow or of an action."""
+    jobs = [*loaded.get("jobs", {}).values(), loaded.get("runs", {})]
+    return [step["run"] for job in jobs for step in job.get("steps", ()) if "run" in step]
+
+
+def expressions_in(scripts: list[str]) -> set[str]:
+    return {found for script in scripts for found in EXPRESSION.findall(script)}
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=name_of)
+def test_no_script_has_an_expression_in_it(path: Path) -> None:
     """What a stranger may write (a branch, a title, an input) must come as a variable and never as text of a script."""
-    scripts = [step["run"] for step in job.get("steps", ()) if "run" in step]
-    found = [script for script in scripts if EXPRESSION.search(script)]
-    assert [
-        script for script in found if "inputs." in script or "github.event" in script or "github.ref" in script
-    ] == []
+    assert expressions_in(scripts_of(load(path))) - IN_SCRIPTS == set()
+
+
+def test_an_expression_in_a_script_is_seen_in_actions_too() -> None:
+    step = {"run": 'echo "${{ inputs.version }}" "${{github.head_ref}}"'}
+    for loaded in ({"jobs": {"a": {"steps": [step]}}}, {"runs": {"steps": [{"uses": "./a"}, step]}}):
+        assert expressions_in(scripts_of(loaded)) == {"inputs.version", "github.head_ref"}
+    assert any(scripts_of(load(path)) for path in ACTIONS)
 
 
 def make_targets(text: str) -> set[str]:
@@ -166,8 +182,9 @@ def make_targets(text: str) -> set[str]:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
 def test_commands_of_make_exist(path: Path) -> None:
     existing = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    scripts = [step["run"] for job in load(path)["jobs"].values() for step in job.get("steps", ()) if "run" in step]
-    named = {target for script in scripts for target in make_targets(re.sub(r"apt-get[^&\n]*", "", script))}
+    named = {
+        target for script in scripts_of(load(path)) for target in make_targets(re.sub(r"apt-get[^&\n]*", "", script))
+    }
     assert named
     assert sorted(named - existing) == []
 
@@ -185,7 +202,7 @@ def test_what_makes_a_release_is_what_a_deployment_trusts() -> None:
     release = text("actions", "release", "action.yaml")
     assert ".github/workflows/release.yaml@refs/tags/v" in release
     assert release.index("gh release download") < release.index("cosign verify")
-    for job in ("beside", "finish", "roll-back"):
+    for job in ("beside", "finish"):
         deploy = steps_of("deploy", job)
         assert deploy.index("./.github/actions/release") < deploy.index("make deploy")
 
@@ -220,16 +237,45 @@ def test_production_comes_last_and_callers_meet_it_more_carefully() -> None:
 
 def test_deployments_say_a_step_and_a_strategy_that_there_are() -> None:
     said = set(re.findall(r"make deploy STEP=([a-z-]+)", text("workflows", "deploy.yaml")))
-    assert said == set(STEPS)
+    assert said == {*STEPS, BACK}
     chosen = load(ROOT / ".github" / "workflows" / "deploy.yaml")[True]["workflow_dispatch"]["inputs"]["strategy"]
     assert sorted(chosen["options"]) == sorted(Strategy)
 
 
-def test_the_way_back_is_taken_whatever_failed() -> None:
-    back = load(ROOT / ".github" / "workflows" / "deploy.yaml")["jobs"]["roll-back"]
+def deploy_job(name: str) -> dict[str, Any]:
+    job: dict[str, Any] = load(ROOT / ".github" / "workflows" / "deploy.yaml")["jobs"][name]
+    return job
+
+
+@pytest.mark.parametrize("name", ["beside", "finish"])
+def test_what_failed_is_taken_back_at_once_by_the_job_that_did_it(name: str) -> None:
+    """A job of its own would wait for the environment's reviewers, while callers meet the bad gateway."""
+    job = deploy_job(name)
+    (back,) = [step for step in job["steps"] if step.get("run") == "make deploy STEP=roll-back"]
+    assert back["if"] == "(failure() || cancelled()) && inputs.strategy != 'rolling'"
+    later = job["steps"][job["steps"].index(back) + 1 :]
+    assert [step["run"] for step in later] == ['rm -f "$RUNNER_TEMP/kubeconfig"']
+    assert job["outputs"] == {"back": f"${{{{ steps.{back['id']}.outcome }}}}"}
+
+
+def test_what_no_step_took_back_is_taken_back_by_a_job() -> None:
+    """A refused promotion, in which no step runs, and a runner that was lost."""
+    back = deploy_job("roll-back")
     assert back["needs"] == ["beside", "finish"]
     assert "always()" in back["if"]
     assert all(f"needs.{job}.result != 'success'" in back["if"] for job in back["needs"])
+    assert all(f"needs.{job}.outputs.back != 'success'" in back["if"] for job in back["needs"])
+
+
+def test_the_way_back_needs_no_registry_and_no_signature() -> None:
+    """They may be what has failed."""
+    for name in ("beside", "finish", "roll-back"):
+        used = [step["uses"] for step in deploy_job(name)["steps"] if step.get("uses", "").startswith("./")]
+        assert used[0] == "./.github/actions/cluster"  # so its variables are there when `release` fails
+        assert used[1:] == ([] if name == "roll-back" else ["./.github/actions/release"])
+    cluster = text("actions", "cluster", "action.yaml")
+    assert not any(word in cluster for word in ("cosign", "gh release", "registry login", "PUBLISHED", "VALUES"))
+    assert "packages" not in deploy_job("roll-back")["permissions"]
 
 
 def test_whoever_takes_over_was_agreed_to_by_people_of_that_environment() -> None:
@@ -243,13 +289,16 @@ def test_agents_that_are_delivered_exist() -> None:
     assert [path for path in named if not (ROOT / path).is_file()] == []
 
 
-@pytest.mark.parametrize("job", ["beside", "finish", "roll-back"])
-def test_a_deployment_sets_values_that_the_chart_has(job: str) -> None:
-    steps = load(ROOT / ".github" / "workflows" / "deploy.yaml")["jobs"][job]["steps"]
-    (given,) = [step["with"]["values"] for step in steps if step.get("uses") == "./.github/actions/release"]
-    named = yaml.safe_load(re.sub(r"\$\{\{.*?\|\| '(.*?)' \}\}", r"\1", given))
-    assert named["gateway"]["auth"]["existingSecret"] == "slipway-callers"
-    assert unknown(named, load(ROOT / "charts" / "slipway" / "values.yaml")) == []
+def test_an_environment_may_say_any_value_of_the_chart_over_the_common_ones() -> None:
+    for name in ("beside", "finish"):
+        steps = deploy_job(name)["steps"]
+        (given,) = [step["with"] for step in steps if step.get("uses") == "./.github/actions/release"]
+        assert given["values"] == "${{ vars.VALUES }}"
+    # helm lets the later file win.
+    assert "VALUES=.github/values.yaml $RUNNER_TEMP/values.yaml" in text("actions", "release", "action.yaml")
+    common = load(ROOT / ".github" / "values.yaml")
+    assert common["gateway"]["auth"]["existingSecret"] == "slipway-callers"
+    assert unknown(common, load(ROOT / "charts" / "slipway" / "values.yaml")) == []
 
 
 def unknown(named: dict[str, Any], known: dict[str, Any]) -> list[str]:
@@ -261,12 +310,34 @@ def unknown(named: dict[str, Any], known: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_terraform_installs_what_it_is_told_to_and_nothing_if_it_is_not() -> None:
+def test_terraform_installs_the_chart_where_the_environment_says_so_and_not_by_a_tick() -> None:
+    """A tick that somebody forgets would be a plan to remove the release."""
     workflow = load(ROOT / ".github" / "workflows" / "terraform.yaml")
     inputs = workflow[True]["workflow_dispatch"]["inputs"]
-    assert inputs["install_slipway"]["default"] is False
-    run = steps_of("terraform", "run")
+    assert set(inputs) == {"stack", "environment", "apply"}
     for name in ("install_slipway", "image_tag"):
-        assert f"inputs.{name}" in run
+        assert workflow["jobs"]["run"]["env"][name.upper()] == f"${{{{ vars.{name.upper()} }}}}"
         for stack in inputs["stack"]["options"]:
             assert f'variable "{name}"' in (ROOT / "terraform" / "stacks" / stack / "variables.tf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("install", "tag", "said"),
+    [
+        ("false", "", "install_slipway=false"),
+        ("false", "0.2.0", "install_slipway=false"),
+        ("true", "0.2.0", "install_slipway=true -var=image_tag=0.2.0"),
+        ("true", "", "set the variable IMAGE_TAG"),
+        ("", "", "set the variable INSTALL_SLIPWAY"),
+        ("yes", "0.2.0", "set the variable INSTALL_SLIPWAY"),
+    ],
+)
+def test_a_plan_says_who_installs_the_chart_or_does_not_take_place(install: str, tag: str, said: str) -> None:
+    steps = load(ROOT / ".github" / "workflows" / "terraform.yaml")["jobs"]["run"]["steps"]
+    (plan,) = [step["run"] for step in steps if " plan " in step.get("run", "")]
+    env = {"INSTALL_SLIPWAY": install, "IMAGE_TAG": tag, "STACK": "gcp", "ENVIRONMENT": "dev", "RUNNER_TEMP": "/tmp"}
+    command = ["bash", "-e", "-c", 'terraform() { echo "$*"; }\n' + plan]
+    done = subprocess.run(command, env=env | {"PATH": os.defpath}, capture_output=True, text=True, check=False)
+    planned = said.startswith("install_slipway")
+    assert (done.returncode == 0) is planned, done.stderr
+    assert f"-var={said} -out=" in done.stdout if planned else said in done.stderr

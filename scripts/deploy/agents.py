@@ -1,0 +1,38 @@
+"""Whether the agents have followed a release. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from slipway_demo.conditions import View, kind_view
+
+Object = Mapping[str, Any]
+
+
+def views(agents: Iterable[Object], deployments: Iterable[Object], digest: str) -> list[View]:
+    """Each agent, ready once it serves from the image with that digest and the operator has nothing left to do or say.
+
+    Ready alone does not tell: it holds while the old revision serves, also after the new one was refused, and until the
+    new operator has looked.
+    """
+    images = {
+        (each["metadata"]["namespace"], each["metadata"]["name"]): each["spec"]["template"]["spec"]["containers"][0]
+        for each in deployments
+    }
+    return [_view(agent, images, digest) for agent in agents]
+
+
+def _view(agent: Object, containers: Mapping[tuple[str, str], Object], digest: str) -> View:
+    found, status = kind_view(agent), agent.get("status", {})
+    namespace = agent["metadata"]["namespace"]
+    name = f"{namespace}/{agent['metadata']['name']}"
+    if status.get("phase") == "Paused":
+        return View(name, ready=True, text="paused: it stays as it is")
+    if not found.ready:
+        return View(name, ready=False, text=found.text)
+    for condition in status["conditions"]:
+        if condition["type"] in ("Reconciling", "Stalled") and condition["status"] == "True":
+            return View(name, ready=False, text=f"{condition['reason']}: {condition['message']}")
+    serving = next((each["name"] for each in status.get("revisions", ()) if each["state"] == "Serving"), "")
+    if not containers.get((namespace, serving), {}).get("image", "").endswith(f"@{digest}"):
+        return View(name, ready=False, text=f"revision {serving} does not run the image of this release yet")
+    return View(name, ready=True, text=found.text)
