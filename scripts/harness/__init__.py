@@ -16,5 +16,5 @@ expressions  every <+...> names something that has a value where it stands (synt
 references   every identifier, make target and file path exists; rules of our own
 belonging    what belongs to one environment is used in that one
 gates        the table of what a release must pass, with what each stops; gate_check holds the pipelines to it
-check        all of them together
+check        all of them together, shapes first: what comes later takes every key and sort of value for granted
 """

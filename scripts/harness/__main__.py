@@ -26,7 +26,10 @@ def main() -> int:
         print(problem)
     if place is None:
         print(f"Not checked: Harness's own schema. Name its folder in {schema.VARIABLE}; see .harness/README.md.")
-    print(f"{len(problems)} problems" if problems else "No problems found offline. No account has seen these files.")
+    if problems:
+        print(f"{len(problems)} problems. What builds on them was not looked at: mend them, and run this again.")
+    else:
+        print("No problems found offline. No account has seen these files.")
     return 1 if problems else 0
 
 

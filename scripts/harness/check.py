@@ -1,7 +1,6 @@
 """All checks of a folder .harness."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -22,6 +21,7 @@ from scripts.harness.expressions import Scope
 from scripts.harness.folder import Entity, Folder, Json, read
 from scripts.harness.problems import Problem
 from scripts.harness.schema import Schema
+from scripts.harness.templates import Expanded
 
 USED_BY_STAGES = {
     "service": [("spec.service.serviceRef", "identifier")],
@@ -41,23 +41,54 @@ def check(folder: Path, published: Schema | None) -> list[Problem]:
     Args:
         folder: .harness; its parent is the repository.
         published: Harness's schema; without it the passes that need it do not take place.
+
+    Raises:
+        OSError: a file that every such folder has is not there.
     """
-    everything = read(folder)
-    shaped = (problem for entity in everything.entities for problem in shapes.problems(entity))
-    # What is no mapping where keys are looked up would end all other checks.
-    readable = replace(everything, entities=tuple(filter(shapes.fit, everything.entities)))
-    return sorted({*everything.problems, *shaped, *_all(readable, published)}, key=str)
+    return problems(read(folder), published)
 
 
-def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
-    expanded: dict[str, Json] = {}
-    used: set[str] = set()
-    for pipeline in folder.of("pipeline"):
-        run = templates.expand(folder, pipeline)
-        expanded[pipeline.identifier] = run.tree
-        used.update(run.origins.values())
-        yield from run.problems
-        yield from map(run.located, _pipeline(folder, pipeline.file, run.tree, published))
+def problems(folder: Folder, published: Schema | None) -> list[Problem]:
+    """The same of a folder that was read.
+
+    What has another shape than it should is all that is looked for at first: in the files, then in the pipelines with
+    their templates put in. So all that comes later may take every key and every sort of value for granted.
+    """
+    found = {*folder.problems, *_written(folder, published)}
+    if not found:
+        runs = [(pipeline, templates.expand(folder, pipeline)) for pipeline in folder.of("pipeline")]
+        found = {problem for pipeline, run in runs for problem in _shape(pipeline, run, published)}
+        found = found or {*_meaning(folder, runs)}
+    return sorted(found, key=str)
+
+
+def _written(folder: Folder, published: Schema | None) -> Iterator[Problem]:
+    """The shape of the files, as far as they have one before templates are put in."""
+    for entity in folder.entities:
+        yield from shapes.problems(entity)
+        yield from known.link_problems(entity)
+        yield from known.input_problems(entity)
+        if published and entity.kind == "trigger":
+            yield from schema.trigger_problems(published, entity.file, entity.body)
+        if published and entity.kind == "service":
+            yield from schema.service_problems(published, entity.file, entity.body.get("serviceDefinition"))
+
+
+def _shape(pipeline: Entity, run: Expanded, published: Schema | None) -> Iterator[Problem]:
+    """The shape of a pipeline as it runs."""
+    yield from run.problems
+    yield from map(run.located, known.pipeline_problems(pipeline.file, run.tree))
+    if published:
+        yield from schema.written_problems(published, pipeline.file, pipeline.body)
+        yield from map(run.located, schema.pipeline_problems(published, pipeline.file, run.tree))
+
+
+def _meaning(folder: Folder, runs: Sequence[tuple[Entity, Expanded]]) -> Iterator[Problem]:
+    """All that is left, once everything has its shape."""
+    expanded = {pipeline.identifier: run.tree for pipeline, run in runs}
+    for pipeline, run in runs:
+        yield from map(run.located, _pipeline(folder, pipeline.file, run.tree))
+    used = {file for _, run in runs for file in run.origins.values()}
     for template in folder.of("template"):
         if template.file not in used:
             yield Problem(
@@ -66,11 +97,8 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
     yield from templates.input_problems(folder, expanded)
     for entity in folder.entities:
         yield from belonging.entity_problems(folder, entity)
-        yield from known.link_problems(entity)
-        yield from known.input_problems(entity)
         yield from templates.written_problems(entity)
         yield from references.step_problems(entity)
-        yield from _published(entity, published)
         if entity.kind != "pipeline":  # looked at as it runs
             yield from references.entity_problems(folder, entity.file, entity.body, (entity.kind,))
             yield from _expressions(folder, entity, expanded)
@@ -82,24 +110,8 @@ def _all(folder: Folder, published: Schema | None) -> Iterator[Problem]:
     yield from gate_check.folder_problems(folder)
 
 
-def _published(entity: Entity, published: Schema | None) -> Iterator[Problem]:
-    """What Harness's schema says of a file as it is written."""
-    body = dict(entity.body)
-    if published and entity.kind == "pipeline":
-        yield from schema.written_problems(published, entity.file, body)
-    if published and entity.kind == "trigger":
-        yield from schema.trigger_problems(published, entity.file, body)
-    if published and entity.kind == "service":
-        yield from schema.service_problems(published, entity.file, body.get("serviceDefinition"))
-
-
-def _pipeline(folder: Folder, file: str, tree: Json, published: Schema | None) -> Iterator[Problem]:
+def _pipeline(folder: Folder, file: str, tree: Json) -> Iterator[Problem]:
     """A pipeline as it runs, with its templates put in."""
-    if published:
-        yield from schema.pipeline_problems(published, file, tree)
-    yield from known.pipeline_problems(file, tree)
-    if not known.fit(tree):
-        return
     yield from conditions.problems(file, tree)
     yield from gate_check.pipeline_problems(file, tree)
     yield from references.pipeline_problems(folder, file, tree)
@@ -121,7 +133,7 @@ def _expressions(folder: Folder, entity: Entity, expanded: dict[str, Json]) -> I
         if entity.kind == "service":
             yield from _deployed(folder, entity, scopes)
     elif entity.kind != "template":
-        owner = entity.body.get("pipelineIdentifier") or entity.body.get("pipeline", {}).get("identifier")
+        owner = entity.body.get("pipelineIdentifier") or entity.body["pipeline"]["identifier"]
         trees = [expanded[owner]] if owner in expanded else list(expanded.values())
         scopes = [Scope(folder, tree) for tree in trees]
         yield from expressions.problems(entity.file, entity.body, (entity.kind,), scopes)
@@ -140,5 +152,9 @@ def _deployed(folder: Folder, service: Entity, scopes: Sequence[Scope]) -> Itera
     for _, path in references.source_files(folder, service):
         file = folder.root / path
         if file.is_file():
-            documents = list(yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
-            yield from expressions.problems(path, documents, (), scopes)
+            try:
+                documents = list(yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
+            except (yaml.YAMLError, ValueError) as error:
+                yield Problem(path, (), f"not YAML: {error}")
+            else:
+                yield from expressions.problems(path, documents, (), scopes)

@@ -18,28 +18,6 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
 
 
-# Errors that leave a document that no other check can go through: a text where keys should be, a key that is not there.
-UNFIT = (
-    "missing",
-    "model_type",
-    "model_attributes_type",
-    "dict_type",
-    "list_type",
-    "string_type",
-    "union_tag_invalid",
-    "union_tag_not_found",
-)
-
-
-def fits(shape: type[BaseModel], document: Any) -> bool:
-    """Whether a document has the keys, mappings and lists of a shape, if not their values."""
-    try:
-        shape.model_validate(document)
-    except ValidationError as error:
-        return not any(found["type"] in UNFIT for found in error.errors(include_url=False))
-    return True
-
-
 def complaints(shape: type[BaseModel], document: Any) -> Iterator[tuple[Path, str]]:
     """Where a document does not fit a shape, and what to write instead; nothing if it fits."""
     try:

@@ -36,9 +36,8 @@ class Sides:
 def problems(file: str, pipeline: Json) -> Iterator[Problem]:
     """Conditions in an expanded pipeline that are no comparisons, or that can never hold."""
     for path, kind, stage in wrapped(pipeline, ("pipeline",)):
-        condition = turns.value(stage, "when.condition")
-        if kind == "stage" and isinstance(condition, str):
-            for message in _complaints(condition, pipeline):
+        if kind == "stage" and "when" in stage:
+            for message in _complaints(stage["when"]["condition"], pipeline):
                 yield Problem(file, (*path, "when", "condition"), message)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from scripts.harness import listings
+from scripts.harness import closed, listings
 from scripts.harness.problems import Problem
 
 Json = Any
@@ -67,7 +67,7 @@ class Folder:
 
 
 class NotOneMapping(Exception):
-    """A file that is no YAML mapping with each key once."""
+    """A file that is no YAML mapping with each key once, and a text."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -79,6 +79,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise NotOneMapping(f"line {key_node.start_mark.line + 1}: the key {key!r} is no text; put it in quotes")
         if key in seen:
             raise NotOneMapping(f"line {key_node.start_mark.line + 1}: {key!r} is given twice; keep one")
         seen[key] = loader.construct_object(value_node, deep=True)
@@ -90,12 +92,12 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 def load(file: Path) -> dict[str, Json]:
     """The mapping in a YAML file. Raises NotOneMapping with what to do."""
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8")
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.CSafeLoader)):
             raise NotOneMapping("has a YAML alias (*name), which Harness does not promise to resolve; write it out")
         loaded = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise NotOneMapping(f"not YAML: {error}") from error
     if not isinstance(loaded, dict):
         raise NotOneMapping("holds no mapping; see the other files of this folder")
@@ -104,16 +106,14 @@ def load(file: Path) -> dict[str, Json]:
 
 def read(folder: Path) -> Folder:
     """Read the folder .harness of a repository. Files that cannot be read are among its problems."""
-    root = folder.resolve().parent
+    root, here = folder.resolve().parent, folder.resolve().name
     entities: list[Entity] = []
     problems: list[Problem] = []
     for name, kinds in FOLDERS.items():
         for file in sorted((folder / name).glob("*.y*ml")):
-            relative = str(file.resolve().relative_to(root))
-            try:
-                document = load(file)
-            except NotOneMapping as error:
-                problems.append(Problem(relative, (), str(error)))
+            relative = f"{here}/{name}/{file.name}"
+            document = _document(file, relative, problems)
+            if document is None:
                 continue
             kind = next((kind for kind in kinds if isinstance(document.get(kind), dict)), None)
             if kind is None or len(document) > 1:
@@ -121,11 +121,24 @@ def read(folder: Path) -> Folder:
                 continue
             entities.append(Entity(relative, kind, document[kind]))
     problems += _twice(entities)
-    account, unfit = listings.account(load(folder / "account.yaml"))
-    problems += [Problem(f"{folder.resolve().name}/account.yaml", path, message) for path, message in unfit]
-    listed, unfit = listings.listed(load(folder / "expressions.yaml"))
-    problems += [Problem(f"{folder.resolve().name}/expressions.yaml", path, message) for path, message in unfit]
-    return Folder(root, folder.resolve().name, tuple(entities), account, listed, tuple(problems))
+    account = _document(folder / "account.yaml", f"{here}/account.yaml", problems, listings.Account)
+    listing = _document(folder / "expressions.yaml", f"{here}/expressions.yaml", problems, listings.Listing)
+    listed = tuple(listings.listed(listing)) if listing else ()
+    return Folder(root, here, tuple(entities), account or {}, listed, tuple(problems))
+
+
+def _document(
+    file: Path, named: str, problems: list[Problem], shape: type[closed.Closed] | None = None
+) -> dict[str, Json] | None:
+    """A file's mapping; None if it holds none, or one of another shape, which is then among the problems."""
+    try:
+        document = load(file)
+    except NotOneMapping as error:
+        problems.append(Problem(named, (), str(error)))
+        return None
+    wrong = list(closed.complaints(shape, document)) if shape else []
+    problems += [Problem(named, path, message) for path, message in wrong]
+    return None if wrong else document
 
 
 def _twice(entities: list[Entity]) -> Iterator[Problem]:

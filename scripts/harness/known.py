@@ -11,7 +11,7 @@ from scripts.harness import turns
 from scripts.harness.folder import Entity, Json
 from scripts.harness.keys import ANYTHING, Kinds, Shape, differences
 from scripts.harness.problems import Problem
-from scripts.harness.schema import wrapped
+from scripts.harness.templates import keyed
 
 DURATION = re.compile(r"([0-9]+[smhdw])+")
 TAG = ("<+pipeline.variables.image_tag>",)
@@ -193,19 +193,11 @@ def pipeline_problems(file: str, pipeline: Json) -> Iterator[Problem]:
         yield Problem(file, path, message)
 
 
-def fit(pipeline: Json) -> bool:
-    """Whether other checks can go through an expanded pipeline: no text stands where keys or a list should be."""
-    return not any(
-        " is no mapping;" in text or " is no list " in text for _, text in differences(pipeline, PIPELINE, ())
-    )
-
-
 def link_problems(entity: Entity) -> Iterator[Problem]:
     """The same for the uses of templates in a file as it is written: expanding takes them away."""
-    for path, _, node in wrapped(entity.body, (entity.kind,)):
-        if "template" in node:
-            for where, message in differences(node["template"], LINK, (*path, "template")):
-                yield Problem(entity.file, where, message)
+    for path, key, value in keyed(entity.body, (entity.kind,)):
+        for where, message in differences(value, LINK, path) if key == "template" else ():
+            yield Problem(entity.file, where, message)
 
 
 def input_problems(entity: Entity) -> Iterator[Problem]:

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from scripts.harness.closed import Closed, Identifier, Text, complaints
-from scripts.harness.problems import Path
+from scripts.harness.closed import Closed, Identifier, Text
 
 
 class Owned(Closed):
@@ -64,20 +63,9 @@ class Listed:
     expression: str
 
 
-def account(document: Mapping[str, Any]) -> tuple[Mapping[str, Mapping[str, Any]], list[tuple[Path, str]]]:
-    """What the account holds, by sort and name, and what is wrong with the file."""
-    sorts = {sort: held for sort, held in document.items() if isinstance(held, Mapping)}
-    return sorts, list(complaints(Account, document))
-
-
-def listed(document: Mapping[str, Any]) -> tuple[tuple[Listed, ...], list[tuple[Path, str]]]:
-    """The listed expressions, and what is wrong with the file. Of a file that is wrong nothing is taken."""
-    wrong = list(complaints(Listing, document))
-    return () if wrong else tuple(_flat(Listing.model_validate(document))), wrong
-
-
-def _flat(listing: Listing) -> Iterator[Listed]:
-    for group in listing.groups:
+def listed(document: Mapping[str, Any]) -> Iterator[Listed]:
+    """The expressions in expressions.yaml, which must have the shape of a Listing."""
+    for group in Listing.model_validate(document).groups:
         for expression in group.expressions:
             yield Listed(group.where, group.type, expression)
 

@@ -9,6 +9,7 @@ from scripts.harness.folder import Entity, Folder, Json
 from scripts.harness.problems import Path as Keys
 from scripts.harness.problems import Problem
 from scripts.harness.schema import wrapped
+from scripts.harness.templates import keyed
 
 ACCOUNT_KEYS = {
     "connectorRef": "connectors",
@@ -25,17 +26,6 @@ TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 SHOW_ONLY = re.compile(r"--show-only (\S+)")
 CHART_NAME = "slipway"
 CHART = f"charts/{CHART_NAME}"
-
-
-def keyed(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Json]]:
-    """Every key of a tree with its path and value."""
-    if isinstance(node, Mapping):
-        for key, part in node.items():
-            yield (*path, key), str(key), part
-            yield from keyed(part, (*path, key))
-    elif isinstance(node, list):
-        for place, part in enumerate(node):
-            yield from keyed(part, (*path, place))
 
 
 def _choice(value: str, known: list[str], what: str, where: str) -> str:
@@ -55,8 +45,8 @@ def entity_problems(folder: Folder, file: str, node: Json, path: Keys) -> Iterat
                 yield Problem(file, where, message)
             if kind and folder.find(kind, name) is None:
                 yield Problem(file, where, _choice(name, folder.names(kind), kind, "this folder"))
-            if key in ("inputSetReferences", "inputSetRefs") and not _input_set(folder, name):
-                known = folder.names("inputSet") + folder.names("overlayInputSet")
+            known = _input_sets(folder, key)
+            if known is not None and name not in known:
                 yield Problem(file, where, _choice(name, known, "input set", "this folder"))
 
 
@@ -67,17 +57,15 @@ def _secret_problems(folder: Folder, file: str, path: Keys, variable: Mapping[st
         yield Problem(file, (*path, str(variable.get("name")), "value"), _choice(name, known, "secret", "account.yaml"))
 
 
-def _input_set(folder: Folder, name: str) -> bool:
-    return folder.find("inputSet", name) is not None or folder.find("overlayInputSet", name) is not None
+def _input_sets(folder: Folder, key: str) -> list[str] | None:
+    """What a key may name: an overlay joins input sets, and a trigger runs with those and with overlays."""
+    sets = {"inputSetReferences": ("inputSet",), "inputSetRefs": ("inputSet", "overlayInputSet")}.get(key)
+    return [name for kind in sets for name in folder.names(kind)] if sets else None
 
 
 def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Problem]:
     """What an expanded pipeline's stages and steps name, and what they must have."""
     seen: set[str] = set()
-    for variable in pipeline.get("variables", []):
-        if variable.get("value") in (None, ""):
-            message = "has no value, so a run stops; give one, or <+input> for the input sets to give"
-            yield Problem(file, ("pipeline", "variables", str(variable.get("name")), "value"), message)
     for path, kind, node in wrapped(pipeline, ("pipeline",)):
         if kind == "stage":
             if node.get("identifier") in seen:
@@ -98,13 +86,9 @@ def step_problems(entity: Entity) -> Iterator[Problem]:
 
 
 def _stage_problems(folder: Folder, file: str, path: Keys, stage: Mapping[str, Json]) -> Iterator[Problem]:
-    if not stage.get("failureStrategies"):
-        yield Problem(file, path, "has no failureStrategies; say what becomes of a failure, for example Abort")
     spec = stage.get("spec") or {}
     if stage.get("type") != "Deployment":
         return
-    if not (spec.get("execution") or {}).get("rollbackSteps"):
-        yield Problem(file, (*path, "spec", "execution", "rollbackSteps"), "is empty; say how to roll back")
     environment = spec.get("environment") or {}
     for place, target in enumerate(_list(environment.get("infrastructureDefinitions"))):
         found = folder.find("infrastructureDefinition", str(target.get("identifier")))

@@ -143,9 +143,9 @@ def _loose(validator: Draft7Validator, file: str, document: Json) -> Iterator[Pr
 def _kind_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
     for path, wrapper, node in wrapped(pipeline, ("pipeline",)):
         known = schema.step_types if wrapper == "step" else schema.stage_types
-        kind = node.get("type")
+        kind = str(node.get("type"))
         if "template" not in node and kind not in known:
-            near = difflib.get_close_matches(str(kind), known, 1)
+            near = difflib.get_close_matches(kind, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             yield Problem(file, (*path, "type"), f"there is no {wrapper} of the type {kind!r}{hint}")
 

@@ -7,10 +7,10 @@ names were taken from Harness's own examples (harness-community/harnesscd-exampl
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scripts.harness import cron
-from scripts.harness.closed import Closed, Identifier, Text, complaints, fits
+from scripts.harness.closed import Closed, Identifier, Text, complaints
 from scripts.harness.folder import Entity
 from scripts.harness.problems import Problem
 
@@ -185,9 +185,16 @@ class Overrides(Closed):
     spec: OverrideSpec
 
 
+class Filled(BaseModel):
+    """What an input set fills. All but the name is compared with the pipeline's inputs, in `templates`."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    identifier: Identifier
+
+
 class InputSet(Named):
-    pipeline: dict[str, Any]
-    """Compared with the pipeline's inputs in `templates`."""
+    pipeline: Filled
 
 
 class Overlay(Named):
@@ -274,13 +281,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 
 
 def problems(entity: Entity) -> Iterator[Problem]:
-    """What does not fit the entity's shape. Pipelines have none here: their schema is published."""
+    """What does not fit the entity's shape. Pipelines have none here: `known` has it, with templates put in."""
     shape = SHAPES.get(entity.kind)
     for path, message in complaints(shape, dict(entity.body)) if shape else ():
         yield Problem(entity.file, (entity.kind, *path), message)
-
-
-def fit(entity: Entity) -> bool:
-    """Whether other checks can go through the entity: what they read is there, and is a mapping or a list."""
-    shape = SHAPES.get(entity.kind)
-    return shape is None or fits(shape, dict(entity.body))

@@ -139,13 +139,17 @@ class _Expansion:
         template = self._find(link, (*path, "template", "templateRef"), file)
         if template is None:
             return dict(tree)
+        if template.file in (self.origins[place] for place in self.origins if path[: len(place)] == place):
+            message = f"the template {template.identifier!r} would hold itself, without end; name another"
+            self.found.append(Problem(file, (*path, "template", "templateRef"), message))
+            return dict(own)
         filled = fill(template.body.get("spec"), link.get("templateInputs"), (*path, "template", "templateInputs"))
         self.found.extend(Problem(file, where, message) for where, message in filled.unknown)
         wanted = f"the template {template.identifier!r} wants a value here; add it (or {INPUT}, for input sets to give)"
         self.found.extend(Problem(file, where, wanted) for where in filled.missing)
         self.origins[path] = template.file
         inside = self.put_in(filled.tree, path, template.file)
-        return {**own, **(inside if isinstance(inside, Mapping) else {})}  # else `shapes` says so
+        return {**own, **inside}
 
     def _find(self, link: Mapping[str, Json], path: Path, file: str) -> Entity | None:
         wanted = (link["templateRef"], link.get("versionLabel"))
@@ -175,6 +179,17 @@ def texts(node: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
     elif isinstance(node, list):
         for place, part in enumerate(node):
             yield from texts(part, (*path, place))
+
+
+def keyed(node: Json, path: Path = ()) -> Iterator[tuple[Path, str, Json]]:
+    """Every key of a tree with its path and value."""
+    if isinstance(node, Mapping):
+        for key, part in node.items():
+            yield (*path, key), str(key), part
+            yield from keyed(part, (*path, key))
+    elif isinstance(node, list):
+        for place, part in enumerate(node):
+            yield from keyed(part, (*path, place))
 
 
 def merged(sets: Sequence[Json]) -> Json:
@@ -234,7 +249,6 @@ def given(folder: Folder, names: Sequence[str]) -> Json:
 
 def _sets(folder: Folder, name: str) -> list[Json]:
     """The trees of an input set, or of those that an overlay joins."""
-    plain, overlay = folder.find("inputSet", name), folder.find("overlayInputSet", name)
-    if plain is not None:
-        return [plain.body.get("pipeline", {})]
-    return [tree for inner in (overlay.body["inputSetReferences"] if overlay else []) for tree in _sets(folder, inner)]
+    overlay = folder.find("overlayInputSet", name)
+    plain = [folder.find("inputSet", each) for each in (overlay.body["inputSetReferences"] if overlay else [name])]
+    return [found.body["pipeline"] for found in plain if found]

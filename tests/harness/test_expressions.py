@@ -175,8 +175,8 @@ def test_what_has_none_is_refused(expression: str, place: Scope, complaint: str)
     ("file", "old", "new", "message"),
     [
         (
-            "templates/approve.yaml",
-            "approvalMessage: <+input>",
+            "pipelines/slipway.yaml",
+            "approvalMessage: Slipway",
             "approvalMessage: <+pipeline.stages.test.nonsense>",
             "approvalMessage: <+pipeline.stages.test.nonsense>: a stage has no 'nonsense'",
         ),
