@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slipway_demo.conditions import View, kind_view
+from slipway_demo.conditions import View, kind_view, workload_view
 
 Object = Mapping[str, Any]
 
@@ -11,17 +11,14 @@ Object = Mapping[str, Any]
 def views(agents: Iterable[Object], deployments: Iterable[Object], digest: str) -> list[View]:
     """Each agent, ready once it serves from the image with that digest and the operator has nothing left to do or say.
 
-    Ready alone does not tell: it holds while the old revision serves, also after the new one was refused, and until the
-    new operator has looked.
+    Ready alone does not tell: it holds while the old revision serves, also after the new one was refused, while pods
+    are replaced, and until the new operator has looked.
     """
-    images = {
-        (each["metadata"]["namespace"], each["metadata"]["name"]): each["spec"]["template"]["spec"]["containers"][0]
-        for each in deployments
-    }
-    return [_view(agent, images, digest) for agent in agents]
+    owned = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in deployments}
+    return [_view(agent, owned, digest) for agent in agents]
 
 
-def _view(agent: Object, containers: Mapping[tuple[str, str], Object], digest: str) -> View:
+def _view(agent: Object, deployments: Mapping[tuple[str, str], Object], digest: str) -> View:
     found, status = kind_view(agent), agent.get("status", {})
     namespace = agent["metadata"]["namespace"]
     name = f"{namespace}/{agent['metadata']['name']}"
@@ -32,7 +29,14 @@ def _view(agent: Object, containers: Mapping[tuple[str, str], Object], digest: s
     for condition in status["conditions"]:
         if condition["type"] in ("Reconciling", "Stalled") and condition["status"] == "True":
             return View(name, ready=False, text=f"{condition['reason']}: {condition['message']}")
+    # A revision's objects have its name.
     serving = next((each["name"] for each in status.get("revisions", ()) if each["state"] == "Serving"), "")
-    if not containers.get((namespace, serving), {}).get("image", "").endswith(f"@{digest}"):
+    deployment = deployments.get((namespace, serving))
+    if deployment is None or not _image(deployment).endswith(f"@{digest}"):
         return View(name, ready=False, text=f"revision {serving} does not run the image of this release yet")
-    return View(name, ready=True, text=found.text)
+    pods = workload_view(deployment)
+    return View(name, ready=pods.ready, text=found.text if pods.ready else pods.text)
+
+
+def _image(deployment: Object) -> str:
+    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])

@@ -20,9 +20,14 @@ def agent(*more: Object, generation: int = 2, phase: str = "Ready", serving: str
     }
 
 
-def deployment(name: str, digest: str) -> Object:
+def deployment(name: str, digest: str, *, updated: int = 2) -> Object:
     spec = {"containers": [{"image": f"registry.test/slipway/runtime:0.2.0@{digest}"}]}
-    return {"metadata": {"name": name, "namespace": "demo"}, "spec": {"template": {"spec": spec}}}
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "demo", "generation": 4},
+        "spec": {"replicas": 2, "template": {"spec": spec}},
+        "status": {"observedGeneration": 4, "replicas": 2, "readyReplicas": 2, "updatedReplicas": updated},
+    }
 
 
 def open_condition(kind: str) -> Object:
@@ -45,6 +50,7 @@ def test_an_agent_that_serves_from_the_new_image_has_followed() -> None:
         (agent(generation=3), RUNNING, "not looked at yet"),
         (agent() | {"status": {}}, RUNNING, "not looked at yet"),
         (agent(), [deployment("handbook-2", "sha256:old")], "does not run the image of this release yet"),
+        (agent(), [deployment("handbook-2", DIGEST, updated=1)], "1 of 2 ready"),
         (agent(), [], "does not run the image of this release yet"),
     ],
 )
