@@ -255,7 +255,7 @@ def test_what_failed_is_taken_back_at_once_by_the_job_that_did_it(name: str) -> 
     assert back["if"] == "(failure() || cancelled()) && inputs.strategy != 'rolling'"
     later = job["steps"][job["steps"].index(back) + 1 :]
     assert [step["run"] for step in later] == ['rm -f "$RUNNER_TEMP/kubeconfig"']
-    assert job["outputs"] == {"back": f"${{{{ steps.{back['id']}.outcome }}}}"}
+    assert job["outputs"]["back"] == f"${{{{ steps.{back['id']}.outcome }}}}"
 
 
 def test_what_no_step_took_back_is_taken_back_by_a_job() -> None:
@@ -290,10 +290,15 @@ def test_agents_that_are_delivered_exist() -> None:
 
 
 def test_an_environment_may_say_any_value_of_the_chart_over_the_common_ones() -> None:
-    for name in ("beside", "finish"):
-        steps = deploy_job(name)["steps"]
-        (given,) = [step["with"] for step in steps if step.get("uses") == "./.github/actions/release"]
-        assert given["values"] == "${{ vars.VALUES }}"
+    given = {
+        name: step["with"]["values"]
+        for name in ("beside", "finish")
+        for step in deploy_job(name)["steps"]
+        if step.get("uses") == "./.github/actions/release"
+    }
+    # What was tried in ENVIRONMENT takes over, whatever ENVIRONMENT-promotion says.
+    assert deploy_job("beside")["outputs"]["values"] == given["beside"] == "${{ vars.VALUES }}"
+    assert given["finish"] == "${{ inputs.strategy == 'rolling' && vars.VALUES || needs.beside.outputs.values }}"
     # helm lets the later file win.
     assert "VALUES=.github/values.yaml $RUNNER_TEMP/values.yaml" in text("actions", "release", "action.yaml")
     common = load(ROOT / ".github" / "values.yaml")
