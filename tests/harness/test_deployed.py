@@ -46,17 +46,19 @@ def helm() -> str:
     return shutil.which("helm") or str(binaries.ensure(recipes.HELM))
 
 
-def render(helm: str, entity: Entity, environment: str, folder: Path) -> list[Object]:
+def render(helm: str, entity: Entity, environment: str, folder: Path, repository: Path = REPOSITORY) -> list[Object]:
     """What Harness applies: expressions filled in, the chart rendered with the service's flags."""
     filled = {f"serviceVariables.{name}": value for name, value in variables(entity, environment).items()}
     filled |= {"pipeline.variables.image_registry": "registry.test/slipway", "pipeline.variables.image_tag": "0.1.7"}
-    text = (REPOSITORY / ".harness" / "values" / "slipway.yaml").read_text()
-    values = folder / f"{environment}.yaml"
-    values.write_text(re.sub(r"<\+([^>]*)>", lambda match: filled[match[1]], text))
-    chart = entity.body["serviceDefinition"]["spec"]["manifests"][0]["manifest"]["spec"]
+    chart, given = (entry["manifest"]["spec"] for entry in entity.body["serviceDefinition"]["spec"]["manifests"])
+    files = []
+    for path in given["store"]["spec"]["paths"]:
+        file = repository / path.replace("<+env.identifier>", environment)
+        files.append(folder / file.name)
+        files[-1].write_text(re.sub(r"<\+([^>]*)>", lambda match: filled[match[1]], file.read_text()))
     flags = [word for flag in chart["commandFlags"] for word in flag["flag"].split()]
     command = [helm, "template", "slipway", "charts/slipway", "--namespace=slipway-system", "--kube-version=1.34.0"]
-    command += [f"--values={values}", *flags]
+    command += [*(f"--values={file}" for file in files), *flags]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.load_all(done.stdout, yaml.CSafeLoader) if document]
@@ -94,6 +96,14 @@ def test_overrides_reach_the_manifests(helm: str, tmp_path: Path) -> None:
     assert deployment["spec"]["replicas"] == 6
     assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 180
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.test/slipway/runtime:0.1.7"
+
+
+def test_values_of_an_environment_win_over_those_of_all(helm: str, tmp_path: Path, copy: Path) -> None:
+    # As terraform/README.md opens the door on Azure.
+    (copy / "values" / "staging.yaml").write_text("gateway: {service: {type: LoadBalancer}}\n")
+    for environment, kind in {"dev": "ClusterIP", "staging": "LoadBalancer"}.items():
+        objects = render(helm, service("gateway"), environment, tmp_path, repository=copy.parent)
+        assert [item["spec"]["type"] for item in objects if item["kind"] == "Service"] == [kind]
 
 
 def sample() -> Mapping[str, Object]:
