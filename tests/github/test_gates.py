@@ -103,7 +103,7 @@ def nearest(written: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, A
 
 
 def changed(what: str, written: object, is_there: object) -> str:
-    return f"{what}: written down is {written}; in .github, in that place, is {is_there or 'nothing'}. {IF_MEANT}"
+    return f"{what} has changed.\n  Written down: {written}\n  In .github:   {is_there or 'nothing'}\n  {IF_MEANT}"
 
 
 def forgiving(name: str, job: dict[str, Any]) -> list[str]:
@@ -119,7 +119,8 @@ def forgiving(name: str, job: dict[str, Any]) -> list[str]:
 
 
 def test_every_gate_is_whole() -> None:
-    assert problems(here()) == []
+    found = problems(here())
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
