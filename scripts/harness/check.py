@@ -10,6 +10,7 @@ from scripts.harness import (
     conditions,
     expressions,
     gate_check,
+    held,
     known,
     references,
     schema,
@@ -49,7 +50,28 @@ def check(folder: Path, published: Schema | None) -> list[Problem]:
 
 
 def problems(folder: Folder, published: Schema | None) -> list[Problem]:
-    """The same of a folder that was read.
+    """The same of a folder that was read. What differs from held.txt is named where nothing else is wrong."""
+    found = _problems(folder, published)
+    if not found:
+        found = {*held.problems(_held(folder), held.FILE.read_text(encoding="utf-8"))}
+    return sorted(found, key=str)
+
+
+def hold(folder: Path, published: Schema | None) -> list[Problem]:
+    """Write held.txt anew, unless something is wrong: that is returned as by `check`."""
+    there = read(folder)
+    found = _problems(there, published)
+    if not found:
+        held.FILE.write_text(held.text(_held(there)), encoding="utf-8")
+    return sorted(found, key=str)
+
+
+def _held(folder: Folder) -> list[held.Leaf]:
+    return held.leaves(folder, [(pipeline, templates.expand(folder, pipeline)) for pipeline in folder.of("pipeline")])
+
+
+def _problems(folder: Folder, published: Schema | None) -> set[Problem]:
+    """All but what differs from held.txt.
 
     What has another shape than it should is all that is looked for at first: in the files, then in the pipelines with
     their templates put in. So all that comes later may take every key and every sort of value for granted.
@@ -59,7 +81,7 @@ def problems(folder: Folder, published: Schema | None) -> list[Problem]:
         runs = [(pipeline, templates.expand(folder, pipeline)) for pipeline in folder.of("pipeline")]
         found = {problem for pipeline, run in runs for problem in _shape(pipeline, run, published)}
         found = found or {*_meaning(folder, runs)}
-    return sorted(found, key=str)
+    return found
 
 
 def _written(folder: Folder, published: Schema | None) -> Iterator[Problem]:

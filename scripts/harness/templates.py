@@ -103,12 +103,15 @@ class Expanded:
     origins: Mapping[Path, str]
     """Files of the templates by the paths where they were put in."""
 
+    def origin(self, path: Path) -> str | None:
+        """The template's file that brought what is at this path; None if the pipeline's own file did."""
+        places = [place for place in self.origins if path[: len(place)] == place]
+        return self.origins[max(places, key=len)] if places else None
+
     def located(self, problem: Problem) -> Problem:
         """The problem with the template's file named, if its place was brought by one."""
-        places = [path for path in self.origins if problem.path[: len(path)] == path]
-        if not places:
-            return problem
-        return replace(problem, message=f"{problem.message} (from {self.origins[max(places, key=len)]})")
+        origin = self.origin(problem.path)
+        return replace(problem, message=f"{problem.message} (from {origin})") if origin else problem
 
 
 def expand(folder: Folder, pipeline: Entity) -> Expanded:
