@@ -86,9 +86,11 @@ audit-tools: venv
 	$(call install_environment,audit,$(AUDIT))
 	@$(PY) -m scripts.audit.history
 
+SEMGREP_LIMIT = 5m
 semgrep: venv ## Semgrep's rules for Python, secrets and delivery files: downloads them from its registry
 	$(call install_environment,semgrep,$(SEMGREP))
-	PATH="$(SEMGREP)/bin:$$PATH" semgrep scan --error --severity ERROR --metrics off --disable-version-check --config p/default $(ARGS)
+	@PATH="$(SEMGREP)/bin:$$PATH" timeout --kill-after=10s $(SEMGREP_LIMIT) semgrep scan --error --severity ERROR --metrics off --disable-version-check --config p/default $(ARGS) || { \
+	  status=$$?; [[ $$status != 124 && $$status != 137 ]] || echo "semgrep did not end within $(SEMGREP_LIMIT). It downloads its rules from semgrep.dev: is that reachable? More time: make semgrep SEMGREP_LIMIT=20m" >&2; exit $$status; }
 
 VULNERABLE := --scanners vuln --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 --skip-version-check
 vulnerabilities: venv audit-tools ## Known vulnerabilities of the locks, and of what `make images` wrote: downloads trivy's database

@@ -11,6 +11,7 @@ from rich.console import Console
 from scripts.audit import __main__ as audit
 from scripts.audit import environments, history, licences, locks, policy, sboms
 from scripts.audit.reports import Accepted, Finding, NotDone, Report, judge, status
+from slipway_demo import images
 
 FOUND = Finding("B608", "a.py", 3, "SQL")
 
@@ -96,17 +97,20 @@ def test_a_package_tells_its_licence_in_several_ways(headers: list[tuple[str, st
 
 
 def test_images_without_an_sbom_are_found_and_no_images_are_not_done(tmp_path: Path) -> None:
-    images = tmp_path / ".make" / "images"
-    nothing = sboms.of_images(images, root=tmp_path)
+    folder = tmp_path / ".make" / "images"
+    nothing = sboms.of_images(folder, root=tmp_path)
     assert isinstance(nothing, NotDone)
     assert nothing.why == "no images in .make/images"
-    images.mkdir(parents=True)
-    (images / "runtime.oci.tar").touch()
-    (images / "operator.oci.tar").touch()
-    (images / "operator.cdx.json").write_text('{"components": [{"name": "kopf"}]}')
-    report = sboms.of_images(images, root=tmp_path)
+    folder.mkdir(parents=True)
+    for image in images.ALL:
+        (folder / f"{image.name}.oci.tar").touch()
+        (folder / f"{image.name}.cdx.json").write_text('{"components": [{"name": "kopf"}]}')
+    assert sboms.of_images(folder, root=tmp_path) == Report(sboms.SCAN, "5 images, 5 parts")
+    (folder / "runtime.cdx.json").unlink()
+    (folder / "standalone.oci.tar").unlink()
+    report = sboms.of_images(folder, root=tmp_path)
     assert isinstance(report, Report)
-    assert [each.path for each in report.findings] == ["runtime.cdx.json"]
+    assert [each.path for each in report.findings] == ["runtime.cdx.json", "standalone.oci.tar"]
 
 
 def test_terraform_is_not_done_where_its_target_is_missing_and_fails_where_it_finds_something(tmp_path: Path) -> None:
