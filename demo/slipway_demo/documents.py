@@ -14,7 +14,7 @@ from devcluster.progress import say
 from slipway_demo.errors import DemoError
 from slipway_demo.paths import HANDBOOK, ROOT
 
-QUESTIONS = ("What happens to a conversation when a pod is killed?", "How do I stop an agent from being reconciled?")
+QUESTIONS = ("What happens to a conversation when a pod is killed?", "How do I pause an agent?")
 """Of the handbook: the first, and the next one for the user to ask."""
 _PROSE = re.compile(r"^[^\W\d_][\w'-]*(?:[ ,]+\S+){4,}", re.MULTILINE)
 """A line that begins like a sentence, of five words at least."""

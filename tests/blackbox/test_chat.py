@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from slipway_demo.documents import QUESTIONS
 from slipway_runtime.events import Citation, Delta, Done, Retrieved, Started, Usage
 from tests.blackbox.conftest import AGENT, Target
 from tests.support.chat import STREAM, Transcript, events, transcribe
@@ -54,6 +55,12 @@ async def test_citations_are_word_for_word(
         assert (source.index, source.source) == ("handbook", "docs")
         for heading in filter(None, source.heading.split(" > ")):
             assert heading in documents[source.document].replace("`", "") or heading in documents[source.document]
+
+
+async def test_the_questions_that_the_demo_proposes_are_answered(client: aiohttp.ClientSession) -> None:
+    killed, pause = [(await ask(client, question))["answer"] for question in QUESTIONS]
+    assert "another pod" in killed
+    assert "slipway.dev/paused" in pause
 
 
 async def test_what_the_documents_do_not_say_is_not_answered(

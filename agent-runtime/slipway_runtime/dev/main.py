@@ -116,11 +116,11 @@ async def _serve(
                 serving(create_host_app(parts.host), back, lifespan=True),
                 serving(application(parts.gateway, front), door, lifespan=False),
             ):
-                await apply(driver, manifests, teller)
+                whole = await apply(driver, manifests, teller)
                 tame_garbage_collection()
                 agents = [str(agent) for agent in parts.gateway.routes.agents()]
                 teller.serving(url_of(door), agents, seconds=time.monotonic() - began)
-                await follow(files, manifests, driver, teller, stop)
+                await follow(files, manifests if whole else None, driver, teller, stop)
 
 
 def check(front: Front) -> None:
@@ -151,18 +151,24 @@ def application(gateway: Gateway, front: Front) -> Starlette:
     return app
 
 
-async def apply(driver: LocalDriver, manifests: Manifests, teller: Teller) -> None:
-    """Make the manifests what is served, and tell about it."""
+async def apply(driver: LocalDriver, manifests: Manifests, teller: Teller) -> bool:
+    """Make the manifests what is served, and tell about it. Returns whether every index was ingested."""
     teller.warn(manifests.warnings)
     with teller.progress() as progress:
         outcomes = await driver.apply(manifests, progress=progress)
     teller.ingested(outcomes)
+    return all(outcome.report is not None for outcome in outcomes)
 
 
 async def follow(
-    files: Sequence[Path], current: Manifests, driver: LocalDriver, teller: Teller, stop: asyncio.Event
+    files: Sequence[Path], current: Manifests | None, driver: LocalDriver, teller: Teller, stop: asyncio.Event
 ) -> None:
-    """Apply the manifests again whenever they change, until told to stop. Bad ones leave everything as it is."""
+    """Apply the manifests again whenever they change, until told to stop. Bad ones leave everything as it is.
+
+    Args:
+        current: what is served; None where an index could not be ingested, so that saving a file tries again.
+    """
+    refused = False
     async for _ in awatch(
         *{file if file.is_dir() else file.parent for file in files},
         watch_filter=lambda _, path: is_manifest(Path(path), files),
@@ -174,12 +180,20 @@ async def follow(
             changed = await asyncio.to_thread(load, files)
         except (ManifestError, InvalidManifests) as error:
             teller.error(f"{error}\nnot reloaded: what was served before goes on")
+            refused = True
             continue
         if changed == current:
+            if refused:
+                teller.note("the manifests are again what is served")
+            refused = False
             continue
-        await apply(driver, changed, teller)
-        current = changed
-        teller.note("reloaded")
+        refused = False
+        if await apply(driver, changed, teller):
+            current = changed
+            teller.note("reloaded")
+        else:
+            current = None
+            teller.note("mend what is said above, and save a file again to try once more")
 
 
 def is_manifest(path: Path, files: Sequence[Path]) -> bool:

@@ -21,12 +21,13 @@ from slipway_runtime.gateway import metrics
 from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body, unless_gone
 from slipway_runtime.gateway.auth import Authenticator
-from slipway_runtime.gateway.relay import EVENT_STREAM, Relay, Reply
+from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Call, Upstreams
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, IdentitySigner
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
 RUN_HEADER = "X-Slipway-Run"
@@ -186,7 +187,7 @@ class AgentPath:
                 path=_host_path(request.path_params, agent),
                 headers=self._headers(request, agent=agent, caller=caller, run=run),
                 body=body,
-                stream=EVENT_STREAM in request.headers.get("accept", ""),
+                stream=wants_stream(request),
             )
             await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply).go()
             current.set_attribute("http.response.status_code", reply.status)
@@ -195,7 +196,9 @@ class AgentPath:
         self, request: Request, *, agent: AgentKey, caller: Caller, run: str
     ) -> Callable[[], Mapping[str, str]]:
         """What a host gets to see: of the client's own headers only the few that it needs, never its key."""
-        forwarded = {name.title(): request.headers[name] for name in _FORWARDED if name in request.headers}
+        forwarded = {
+            name.title(): ", ".join(request.headers.getlist(name)) for name in _FORWARDED if name in request.headers
+        }
         if request.method == "POST":
             forwarded[RUN_HEADER] = run
         outgoing(forwarded)

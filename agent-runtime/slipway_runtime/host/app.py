@@ -109,6 +109,8 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     if not RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
     asked = chat.parse_request(await chat.read_body(request))
+    if chat.wants_stream(request):
+        sse.last_event_id(request, run_id)  # refused before the question is kept
     await host.runs.begin(hosted, Ask(run_id, caller.subject, asked.question, asked.session_id))
     return await _answer(host, hosted, caller, request, run_id)
 

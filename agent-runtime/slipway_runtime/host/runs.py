@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from slipway_runtime.events import TERMINAL, EventId, NumberedEvent
+from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host.admission import Admission, Slot
 from slipway_runtime.host.attempt import Attempt
 from slipway_runtime.host.hosted import HostedAgent
@@ -203,8 +203,8 @@ class Runs:
             for event in seen.events:
                 yield event
                 after = event.id
-                if isinstance(event.event, TERMINAL):
-                    return
+            if seen.outcome is not None:  # it is stored together with the last event, which the client may have had
+                return
             if self._is_here(run_id):
                 continue
             if self._is_orphan(seen):

@@ -96,7 +96,7 @@ def parse_request(body: bytes) -> ChatRequest:
 
 def wants_stream(request: Request) -> bool:
     """Whether the client accepts server-sent events. A weight of 0 says that it does not (RFC 9110, 12.4.2)."""
-    for accepted in request.headers.get("accept", "").split(","):
+    for accepted in ",".join(request.headers.getlist("accept")).split(","):
         kind, *parameters = (part.strip().lower() for part in accepted.split(";"))
         if kind == sse.MEDIA_TYPE and not any(_NOT_AT_ALL.fullmatch(each) for each in parameters):
             return True

@@ -92,6 +92,8 @@ async def test_a_stream_has_every_event_once_and_can_be_resumed(client: Client) 
     path = f"/agents/{AGENT}/runs/{run}"
     _, rest, _ = await client.call("GET", path, headers={**STREAM, "last-event-id": events[1]["id"]})
     assert frames(rest) == events[2:]
+    _, rest, _ = await client.call("GET", path, headers={**STREAM, "last-event-id": events[-1]["id"]})
+    assert frames(rest) == []  # it ends: there is nothing to wait for
     _, answer, _ = await client.call("GET", path)
     assert (answer["answer"], answer["run_id"]) == ("Why?", run)
 
@@ -242,6 +244,16 @@ async def test_an_odd_last_event_id_is_refused(client: Client, place: str) -> No
     headers = {**STREAM, "last-event-id": place.format(run=run, other="a" * 32)}
     status, problem, _ = await client.call("GET", f"/agents/{AGENT}/runs/{run}", headers=headers)
     assert (status, problem["reason"]) == (422, "InvalidRequest")
+
+
+async def test_a_question_with_a_last_event_id_of_another_run_is_not_kept(client: Client) -> None:
+    _, answer, _ = await client.ask()
+    asked = {"question": "Again?", "session_id": answer["session_id"]}
+    headers = {**STREAM, "last-event-id": f"{answer['run_id']}.1.5"}
+    status, problem, _ = await client.call("POST", CHAT, headers=headers, json=asked)
+    assert (status, problem["reason"]) == (422, "InvalidRequest")
+    _, session, _ = await client.call("GET", f"/agents/{AGENT}/sessions/{answer['session_id']}")
+    assert len(session["turns"]) == 1
 
 
 def index_not_ready(_: AgentRequest) -> AsyncIterator[Event]:
