@@ -68,13 +68,13 @@ def _applied(file: Path, named: str) -> Iterator[Leaf]:
 def _values(node: Json, path: Keys, named: Keys) -> Iterator[tuple[Keys, Keys, str]]:
     """Each value in a tree, with its path by places and by names. The order of a mapping's keys says nothing."""
     if isinstance(node, Mapping) and node:
-        for key in sorted(node):
+        for key in sorted(node, key=str):
             yield from _values(node[key], (*path, key), (*named, key))
     elif isinstance(node, list) and node:
         for place, part in enumerate(node):
             yield from _values(part, (*path, place), (*named, label(part, place)))
     else:
-        yield path, named, json.dumps(node, ensure_ascii=False)
+        yield path, named, json.dumps(node, default=str)  # str: a date, in annotations
 
 
 def text(found: Iterable[Leaf]) -> str:

@@ -143,6 +143,11 @@ def test_what_is_meant_is_written_and_then_held(copy: Path, tmp_path: Path, monk
     assert sorted(line[line.index("count") :] for line in changed) == ["count = 1", "count = 2"]
 
 
+def test_an_annotation_that_is_a_date_is_compared_too(after: Break) -> None:
+    found = after("agents/handbook.yaml", "  annotations:\n", "  annotations:\n    2026: 2026-11-23\n")
+    assert ['annotations.2026: changed: "2026-11-23" is new' in str(problem) for problem in found] == [True]
+
+
 def test_what_is_wrong_is_not_held(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held, "FILE", tmp_path / "held.txt")
     (copy / "templates" / "ask.yaml").unlink()
