@@ -15,10 +15,10 @@ SECOND = "a second release"
 GROUPS = {
     "tests/cluster/": SHARED,
     "tests/blackbox/": SECOND,
+    "tests/cluster/test_operator_idle.py": SECOND,
     "tests/cluster/test_bad_input.py": SECOND,
     "tests/cluster/test_demo.py": SECOND,
     "tests/cluster/test_gateway.py": SECOND,
-    "tests/cluster/test_operator_idle.py": SECOND,
     "tests/cluster/operator/": "an API server",
     "tests/cluster/test_crds.py": "an API server",
     "tests/cluster/test_devcluster.py": "devcluster",
@@ -28,13 +28,22 @@ GROUPS = {
     "tests/terraform/": "terraform",
     "tests/tfreplay/": "terraform",
 }
-"""Beginning of a path, the longest that fits -> the group of its tests. Groups are begun in this order."""
+"""Beginning of a path, the longest that fits -> the group of its tests. Groups, and what is in them, run in this order.
+
+A worker is given its next group when it has two tests left, so none of a group's last two should take long.
+"""
+PATHS = list(GROUPS)
+
+
+def path_of(nodeid: str) -> str | None:
+    """The longest of the paths that a test's begins with."""
+    return max((path for path in PATHS if nodeid.startswith(path)), key=len, default=None)
 
 
 def group_of(nodeid: str) -> str:
     """The group of a test; a module of its own where nothing is said of it."""
-    fitting = [path for path in GROUPS if nodeid.startswith(path)]
-    return GROUPS[max(fitting, key=len)] if fitting else nodeid.partition("::")[0]
+    path = path_of(nodeid)
+    return GROUPS[path] if path else nodeid.partition("::")[0]
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
@@ -45,10 +54,10 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the groups in their order, which `--no-loadscope-reorder` keeps: those that take longest come first."""
+    """Put the tests in that order, which `--no-loadscope-reorder` keeps: the groups that take longest come first."""
     if config.getoption("dist") == "loadscope":
-        order = {group: place for place, group in enumerate(dict.fromkeys(GROUPS.values()))}
-        items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
+        place = {path: number for number, path in enumerate(PATHS)}
+        items.sort(key=lambda item: place.get(path_of(item.nodeid) or "", len(place)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster | None:
