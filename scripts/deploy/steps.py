@@ -64,9 +64,11 @@ class Deployment(Release):
         # gateways before, so all that those ever counted is compared with.
         old = {} if self.strategy is Strategy.BLUE_GREEN else self.cluster.counted(STABLE)
         to_new, to_old = self.ask_both()
-        candidate = Side(grown(new, self.cluster.counted(NEW)), to_new)
+        after = self.cluster.counted(NEW)
+        candidate = Side(grown(new, after), to_new)
         baseline = Side(grown(old, self.cluster.counted(STABLE)), to_old)
-        found = restarted(pods, self.cluster.restarts(NEW)) + objections(baseline, candidate, self.bars)
+        lost = [f"{pod} is not ready any more" for pod in sorted(new.keys() - after.keys())]
+        found = [*lost, *restarted(pods, self.cluster.restarts(NEW)), *objections(baseline, candidate, self.bars)]
         if found:
             raise DemoError("the new gateway does not serve as the old ones do: " + "; ".join(found))
         say(f"compared: {candidate.requests:.0f} requests to the new gateway, {baseline.requests:.0f} to the old ones")

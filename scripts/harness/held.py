@@ -1,4 +1,4 @@
-"""Holding .harness to held.txt, which has every key and value of it on a line, as it runs: with templates put in.
+"""Holding .harness to held.txt, which has what runs of it on lines, each key and value, with templates put in.
 
 Most settings of a step can open its gate: a variable that makes `make` print and not run, a strategy that takes a
 failure away, a scan of one image five times. A rule for each would never be complete. So all of them are written down
@@ -6,6 +6,7 @@ once more, and a change shows there too, in every stage that it reaches, to whoe
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from scripts.harness.references import source_files
 from scripts.harness.templates import Expanded, label
 
 FILE = Path(__file__).with_name("held.txt")
+_LINE = re.compile(r"[^:]+: .+ = .+")
 MEANT = "if this is meant, run `python -m scripts.harness hold` and commit what it changes in scripts/harness/held.txt"
 
 
@@ -89,7 +91,12 @@ def problems(found: Sequence[Leaf], held: str) -> Iterator[Problem]:
         found: what `leaves` says.
         held: the text of held.txt.
     """
-    before = dict(line.split(" = ", 1) for line in held.splitlines())
+    lines = held.splitlines()
+    unread = [number for number, line in enumerate(lines, 1) if not _LINE.fullmatch(line)]
+    if unread:
+        yield Problem("held.txt", (), f"line {unread[0]} is no `FILE: PATH = VALUE`: {MEANT}")
+        return
+    before = dict(line.split(" = ", 1) for line in lines)
     now = {leaf.where: leaf for leaf in found}
     for where in before.keys() - now.keys():
         file, path = where.split(": ", 1)

@@ -59,6 +59,8 @@ class World:
     """Requests that the old gateways had answered when the deployment began, one in ten with an error."""
     crashes: bool = False
     """The new gateway, whenever it is asked."""
+    unready: bool = False
+    """One of the new gateways, from its first question on."""
     namespace: bool = True
     shifting: bool = False
     """Agents never follow."""
@@ -110,7 +112,12 @@ class FakeCluster(Cluster):
         self.world.tell(f"replace {manifest['metadata']['name']} {manifest['spec']['template']['spec']}")
 
     def gateways(self, selector: str) -> list[str]:
-        return ["new-1", "new-2"] if selector == NEW else ["old-1", "old-2"]
+        new = (
+            ["new-1"]
+            if any("ask new-2" in each for each in self.world.done) and self.world.unready
+            else ["new-1", "new-2"]
+        )
+        return new if selector == NEW else ["old-1", "old-2"]
 
     def restarts(self, selector: str) -> Mapping[str, int]:
         pods = self.gateways(selector)
@@ -193,6 +200,7 @@ def test_old_and_new_are_asked_as_often_over_the_whole_time_and_every_pod(publis
         (World(errors={"new-2": 1}), r"50\.0% of its answers are errors"),
         (World(fails={"new-2": 0.5}), r"25\.0% of the questions to it had no answer.*new-2: the gateway answered 500"),
         (World(crashes=True), r"its pod new-1 restarted 30 times"),
+        (World(unready=True), r"new-2 is not ready any more"),
     ],
 )
 def test_a_worse_gateway_ends_the_deployment(published: Published, world: World, says: str) -> None:

@@ -153,3 +153,9 @@ def test_what_is_wrong_is_not_held(copy: Path, tmp_path: Path, monkeypatch: pyte
     (copy / "templates" / "ask.yaml").unlink()
     assert any("no template 'ask'" in str(problem) for problem in hold(copy, None))
     assert not held.FILE.exists()
+
+
+def test_a_line_that_cannot_be_read_is_named() -> None:
+    (problem,) = held.problems([], 'pipelines/slipway.yaml: pipeline.name = "slipway"\n<<<<<<< HEAD\n')
+    assert "line 2" in str(problem)
+    assert "scripts.harness hold" in str(problem)
