@@ -13,51 +13,32 @@ SHARED = "release"
 SECOND = "a second release"
 """Those of them that use no right which the others do not use."""
 GROUPS = {
-    "tests/cluster/": SHARED,
-    "tests/blackbox/": SECOND,
-    "tests/cluster/test_operator_idle.py": SECOND,
-    "tests/cluster/test_bad_input.py": SECOND,
-    "tests/cluster/test_demo.py": SECOND,
-    "tests/cluster/test_gateway.py": SECOND,
     "tests/cluster/operator/": "an API server",
     "tests/cluster/test_crds.py": "an API server",
     "tests/cluster/test_devcluster.py": "devcluster",
     "tests/devcluster/": "devcluster",
-    "tests/cluster/test_given_cluster.py": "a given cluster",
     "tests/cluster/test_standalone.py": "a container",
+    "tests/cluster/test_given_cluster.py": "a given cluster",
+    "tests/blackbox/": SECOND,
+    "tests/cluster/test_agents_idle.py": SECOND,
+    "tests/cluster/test_bad_input.py": SECOND,
+    "tests/cluster/test_demo.py": SECOND,
+    "tests/cluster/test_gateway.py": SECOND,
     "tests/terraform/": "terraform",
     "tests/tfreplay/": "terraform",
 }
-"""Beginning of a path, the longest that fits -> the group of its tests. Groups, and what is in them, run in this order.
+"""Beginning of a path -> the group of its tests; all others are of SHARED.
 
+`--no-loadscope-reorder` begins groups in the order in which pytest collects them, which has the three longest first.
 A worker is given its next group when it has two tests left, so none of a group's last two should take long.
 """
-PATHS = list(GROUPS)
-
-
-def path_of(nodeid: str) -> str | None:
-    """The longest of the paths that a test's begins with."""
-    return max((path for path in PATHS if nodeid.startswith(path)), key=len, default=None)
-
-
-def group_of(nodeid: str) -> str:
-    """The group of a test; a module of its own where nothing is said of it."""
-    path = path_of(nodeid)
-    return GROUPS[path] if path else nodeid.partition("::")[0]
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
     """Whole groups go to workers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return group_of(nodeid)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests in that order, which `--no-loadscope-reorder` keeps: the groups that take longest come first."""
-    if config.getoption("dist") == "loadscope":
-        place = {path: number for number, path in enumerate(PATHS)}
-        items.sort(key=lambda item: place.get(path_of(item.nodeid) or "", len(place)))
+        return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), SHARED)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster | None:
