@@ -19,13 +19,13 @@ from slipway_runtime.gateway.metrics import REATTACHED
 from slipway_runtime.gateway.routes import Endpoint
 from slipway_runtime.gateway.upstream import BROKEN_LIMIT, Broken, Call, Refusal, Refused, TooManyBroke, Upstreams
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.sse import MEDIA_TYPE
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
 REFUSED_PAUSE_SECONDS = 1.0
-EVENT_STREAM = "text/event-stream"
 _PASSED_ON = ("content-type", "cache-control", "retry-after")
 _TERMINAL = (b"event: done\n", b"event: failed\n", b"event: cancelled\n")
 
@@ -147,7 +147,7 @@ class Relay:
 
     async def _pass_on(self, response: aiohttp.ClientResponse) -> bool:
         """Whether the client has all there is to have now."""
-        if response.status == 200 and response.content_type == EVENT_STREAM:
+        if response.status == 200 and response.content_type == MEDIA_TYPE:
             return await self._stream(response)
         if not self.reply.status:
             await _whole(response, self.reply)
@@ -193,7 +193,7 @@ def resumption(call: Call, *, run: str, last_id: str) -> Call:
 
     def headers() -> Mapping[str, str]:
         kept = {name: value for name, value in call.headers().items() if name != "Content-Type"}
-        return {**kept, "Accept": EVENT_STREAM, "Last-Event-ID": last_id}
+        return {**kept, "Accept": MEDIA_TYPE, "Last-Event-ID": last_id}
 
     path = f"/agents/{call.agent}/runs/{run}"
     return Call(agent=call.agent, method="GET", path=path, headers=headers, stream=True)

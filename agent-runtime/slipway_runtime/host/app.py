@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from slipway_runtime.events import NumberedEvent
+from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.refusals import agent_not_found, draining, run_not_found, session_not_found, store_away
 from slipway_runtime.host.runs import Ask
@@ -109,10 +109,10 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     if not RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
     asked = chat.parse_request(await chat.read_body(request))
-    if chat.wants_stream(request):
-        sse.last_event_id(request, run_id)  # refused before the question is kept
+    stream = chat.wants_stream(request)
+    after = sse.last_event_id(request, run_id) if stream else None  # refused before the question is kept
     await host.runs.begin(hosted, Ask(run_id, caller.subject, asked.question, asked.session_id))
-    return await _answer(host, hosted, caller, request, run_id)
+    return await _answer(host, hosted, caller, run_id, stream=stream, after=after)
 
 
 async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
@@ -120,21 +120,23 @@ async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Requ
     if not RUN_ID.fullmatch(run_id):
         raise run_not_found()
     events = await host.runs.events(run_id, agent=hosted.key, caller=caller.subject)
-    if chat.wants_stream(request):
-        sse.known(sse.last_event_id(request, run_id), events)
-    return await _answer(host, hosted, caller, request, run_id)
+    stream = chat.wants_stream(request)
+    after = sse.last_event_id(request, run_id) if stream else None
+    sse.known(after, events)
+    return await _answer(host, hosted, caller, run_id, stream=stream, after=after)
 
 
-async def _answer(host: Host, hosted: HostedAgent, caller: Caller, request: Request, run_id: str) -> Response:
+async def _answer(
+    host: Host, hosted: HostedAgent, caller: Caller, run_id: str, *, stream: bool, after: EventId | None
+) -> Response:
     """A run's events from where the client wants them, or its answer, as the client accepts it."""
     agent, subject, headers = hosted.key, caller.subject, {RUN_HEADER: run_id}
-    if not chat.wants_stream(request):
+    if not stream:
         events = host.runs.follow(run_id, agent=agent, caller=subject, watch=False)
         return Response(await chat.json_answer(run_id, events), media_type="application/json", headers=headers)
-    after = sse.last_event_id(request, run_id)
     events = host.runs.follow(run_id, agent=agent, caller=subject, after=after)
-    stream = sse.stream(_until_problem(events))
-    return StreamingResponse(stream, media_type=sse.MEDIA_TYPE, headers={**headers, **sse.HEADERS})
+    frames = sse.stream(_until_problem(events))
+    return StreamingResponse(frames, media_type=sse.MEDIA_TYPE, headers={**headers, **sse.HEADERS})
 
 
 async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent]:
