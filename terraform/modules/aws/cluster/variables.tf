@@ -34,13 +34,13 @@ variable "kms_key_arn" {
 }
 
 variable "kubernetes_version" {
-  description = "Minor version of Kubernetes. Slipway supports 1.34 to 1.36; whether EKS offers it already, AWS says."
+  description = "Minor version of Kubernetes. Slipway is tested on 1.34, and its CRDs alone on 1.36; AWS decides which of them EKS offers."
   type        = string
   default     = "1.34"
 
   validation {
     condition     = contains(["1.34", "1.35", "1.36"], var.kubernetes_version)
-    error_message = "kubernetes_version must be 1.34, 1.35 or 1.36: Slipway is tested with no other."
+    error_message = "kubernetes_version must be 1.34, 1.35 or 1.36: Slipway is expected to run on no other."
   }
 }
 
