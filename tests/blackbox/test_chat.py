@@ -130,6 +130,14 @@ async def test_a_stream_that_was_left_is_picked_up_where_it_was(client: aiohttp.
     assert [number.seq for number in whole.ids] == list(range(1, len(whole.ids) + 1))
 
 
+async def test_a_stream_that_was_read_to_its_end_is_over(client: aiohttp.ClientSession) -> None:
+    async with client.post(CHAT, json={"question": QUESTION}, headers=STREAM) as response:
+        last = (await transcribe(response)).ids[-1]
+    headers = {**STREAM, "Last-Event-ID": str(last)}
+    async with client.get(f"/agents/{AGENT}/runs/{last.run}", headers=headers) as response:
+        assert (response.status, await response.read()) == (204, b"")
+
+
 async def test_a_run_can_be_waited_for(client: aiohttp.ClientSession) -> None:
     async with client.post(CHAT, json={"question": QUESTION}, headers=STREAM) as response:
         number, _ = await anext(events(response))

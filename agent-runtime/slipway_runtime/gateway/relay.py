@@ -54,7 +54,10 @@ class Reply:
 
     async def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
         """Send a response that is at hand as a whole."""
-        await self.start(status, headers, ((b"content-length", str(len(data)).encode()),))
+        if status == 204:  # has neither a body nor its length (RFC 9110, 8.6)
+            await self.start(status, headers)
+        else:
+            await self.start(status, headers, ((b"content-length", str(len(data)).encode()),))
         await self.body(data)
 
 

@@ -123,6 +123,8 @@ async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Requ
     stream = chat.wants_stream(request)
     after = sse.last_event_id(request, run_id) if stream else None
     sse.known(after, events)
+    if sse.is_over(after, events):  # an EventSource connects again after every end, but not after a 204
+        return Response(status_code=204, headers={RUN_HEADER: run_id, **sse.HEADERS})
     return await _answer(host, hosted, caller, run_id, stream=stream, after=after)
 
 

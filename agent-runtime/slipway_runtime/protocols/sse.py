@@ -78,6 +78,11 @@ def known(last: EventId | None, events: Sequence[NumberedEvent]) -> None:
         raise _not_an_event()
 
 
+def is_over(last: EventId | None, events: Sequence[NumberedEvent]) -> bool:
+    """Whether a client that had the event `last` has had the run's last event, so that nothing will ever follow."""
+    return bool(events) and last == events[-1].id and isinstance(events[-1].event, TERMINAL)
+
+
 def _not_an_event() -> Problem:
     return Problem(
         Reason.INVALID_REQUEST,
