@@ -26,6 +26,7 @@ from slipway_crds.definitions import KINDS, custom_resource_definition
 from slipway_operator.kinds import AGENT
 from tests.support.api_server import api_server
 from tests.support.operator_manifests import agent
+from tests.support.operator_process import installation_secrets
 from tests.support.servers import free_port
 from tests.support.waiting import until_async
 
@@ -124,6 +125,7 @@ def operator(made: Parts, wanted: Cluster) -> AbstractAsyncContextManager[Runnin
         SLIPWAY_OPERATOR_ADMIN_DSN_FILE=str(dsn),
         SLIPWAY_OPERATOR_STORE_HOST="postgres.none",
         SLIPWAY_OPERATOR_PROBE_PORT=str(port),
+        **installation_secrets(made.folder),
     )
     command = [str(Path(sys.executable).with_name("slipway-operator"))]
     log = made.folder / "operator.log"

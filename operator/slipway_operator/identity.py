@@ -1,77 +1,50 @@
-"""The gateway's signing key, derived from the admin secret: a Secret for the gateway, the public half for hosts.
-
-Deriving it means that the operator never has to read a Secret to know the public half.
-"""
+"""The gateway's signing key: a Secret for the gateway, and the public half for hosts."""
 
 import base64
-import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from slipway_crds.meta import COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL
-from slipway_operator.kinds import POD, SECRET
-from slipway_operator.kube import KubeClient, RawObject
-from slipway_operator.manifests import Manifest
+from slipway_operator.kube import KubeClient
+from slipway_operator.roots import MadeSecret, UselessRootError
 
 SECRET_NAME = "slipway-identity"
 KEY = "private.pem"
 
 
-def identity_key(admin_password: str) -> Ed25519PrivateKey:
-    """The same key for the same admin password."""
-    seed = hmac.digest(admin_password.encode(), b"identity/v1", "sha256")
-    return Ed25519PrivateKey.from_private_bytes(seed)
+def identity_secret(kube: KubeClient, *, namespace: str, folder: Path) -> MadeSecret:
+    """`slipway-identity`: what the gateway vouches for callers with."""
+    return MadeSecret(
+        kube,
+        namespace=namespace,
+        name=SECRET_NAME,
+        component="gateway",
+        file=folder / KEY,
+        generate=generate_key,
+    )
 
 
-def public_key(key: Ed25519PrivateKey) -> str:
-    """Base64 of the 32 raw bytes, as hosts take it."""
-    return base64.b64encode(key.public_key().public_bytes_raw()).decode()
+def generate_key() -> Mapping[str, bytes]:
+    """A new key, as the Secret holds it."""
+    return {KEY: Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())}
 
 
-def identity_secret(key: Ed25519PrivateKey, namespace: str) -> Manifest:
-    """What the gateway mounts."""
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return {
-        "apiVersion": SECRET.api_version,
-        "kind": SECRET.name,
-        "metadata": {
-            "name": SECRET_NAME,
-            "namespace": namespace,
-            "labels": {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: "gateway"},
-        },
-        "type": "Opaque",
-        "stringData": {KEY: pem},
-    }
-
-
-async def ensure_identity(kube: KubeClient, key: Ed25519PrivateKey, namespace: str) -> None:
-    """Create the Secret unless all gateways are ready, which proves that it is there: idle means no write at all.
+def public_key(pem: bytes) -> str:
+    """The public half, base64 of its 32 raw bytes, as hosts take it.
 
     Raises:
-        ApiError: if the API server refuses.
+        UselessRootError: if it is not an Ed25519 key.
     """
-    pages = kube.pages(POD, namespace, labels=f"{COMPONENT_LABEL}=gateway")
-    pods = [pod async for page, _ in pages for pod in page]
-    if not gateways_ready(pods):
-        await kube.create(identity_secret(key, namespace))
-
-
-def gateways_ready(pods: Sequence[RawObject]) -> bool:
-    """Whether there is a gateway pod and none waits.
-
-    One ready pod among others proves nothing: when the Secret was deleted to rotate the key, the old pods stay ready
-    until the new ones are, and those wait for the Secret. Pods on their way out, or ended, wait for nothing.
-    """
-    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and not _ended(pod)]
-    return bool(staying) and all(_ready(pod) for pod in staying)
-
-
-def _ended(pod: RawObject) -> bool:
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-
-
-def _ready(pod: RawObject) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UselessRootError(
+            f"Secret {SECRET_NAME} must hold an unencrypted Ed25519 private key as PEM under the key {KEY}: restore it "
+            "from your backup, or delete it, and the operator makes a new one"
+        )
+    return base64.b64encode(key.public_key().public_bytes_raw()).decode()

@@ -6,38 +6,40 @@ is always right, since nothing is kept outside the cluster.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 
 import aiohttp
 import kopf
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from slipway_operator import logs, metrics
-from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.admin import Admin, AdminSecretError, read_admin
+from slipway_operator.builders.store import StoreAddress
 from slipway_operator.cache import Cache
 from slipway_operator.controllers.agent import AgentController
 from slipway_operator.controllers.executor import Executor
 from slipway_operator.controllers.index import IndexController
-from slipway_operator.identity import ensure_identity, identity_key, public_key
+from slipway_operator.identity import identity_secret, public_key
 from slipway_operator.kinds import AGENT, VECTOR_INDEX
 from slipway_operator.kube import ApiError, KubeClient, connect
 from slipway_operator.leader import LeaderElection
 from slipway_operator.probes import Health
 from slipway_operator.queue import FairQueue
+from slipway_operator.roots import MadeSecret, UselessRootError, obtain_root, root_secret, store_secret
 from slipway_operator.settings import OperatorSettings
-from slipway_operator.store import Admin, AdminSecretError, StoreKeeper, read_admin
+from slipway_operator.store import StoreKeeper
 from slipway_operator.watches import Watches
 from slipway_operator.watching import Watching
 from slipway_operator.workers import Reconcile, work_forever
 
 logger = logging.getLogger(__name__)
 
-IDENTITY_CHECK_SECONDS = 30.0
 MEASURE_SECONDS = 1.0
 
 
@@ -48,9 +50,10 @@ def main() -> None:
     logs.configure(settings.log_level)
     try:
         # Before it waits to lead, so that an upgrade stops at its first pod and the old operator goes on.
-        _read_admin(settings)
+        if not settings.bundled_store_host or settings.admin_dsn_file.exists():
+            _read_admin(settings)
         code = asyncio.run(run(settings))
-    except* AdminSecretError as useless:
+    except* (AdminSecretError, UselessRootError) as useless:
         _say(useless)
         code = 2
     except* ApiError as refused:
@@ -77,6 +80,7 @@ async def run(settings: OperatorSettings) -> int:
 
     Raises:
         AdminSecretError: if it leads, and the admin's DSN has become useless since the start.
+        UselessRootError: if it leads, and another Secret of the installation is useless.
     """
     stop = asyncio.Event()
     _stop_on_signals(stop)
@@ -114,9 +118,19 @@ async def _acquire(leader: LeaderElection) -> None:
 async def _lead(
     settings: OperatorSettings, kube: KubeClient, watches: Watches, leader: LeaderElection, stop: asyncio.Event
 ) -> int:
-    admin = _read_admin(settings)
-    key = identity_key(admin.password)
-    build = settings.for_builders(identity_public_key=public_key(key), store_port=admin.address.port)
+    async with asyncio.TaskGroup() as tasks:
+        holding = tasks.create_task(leader.hold(), name="lease")
+        stopping = tasks.create_task(stop.wait(), name="stop")
+        working = tasks.create_task(_work(settings, kube, watches, stop), name="work")
+        await asyncio.wait([stopping, holding, working], return_when=asyncio.FIRST_COMPLETED)
+        for task in (working, holding, stopping):
+            task.cancel()
+    return 0 if stop.is_set() else 1
+
+
+async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, stop: asyncio.Event) -> None:
+    """What a leader does, until it is cancelled."""
+    roots = await _obtain_roots(settings, kube)
     cache, queue = Cache(), FairQueue()
     watching = Watching(
         kube,
@@ -126,31 +140,55 @@ async def _lead(
         enqueue=queue.add,
     )
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
-        holding = tasks.create_task(leader.hold(), name="lease")
         await watching.fill()
         since = await watching.fill_config_maps()
-        controllers = _controllers(settings, kube, cache, watches, queue, http, build, admin)
-        background = [
-            tasks.create_task(_watch(watching, stop), name="kopf"),
-            tasks.create_task(watching.sweep_forever(), name="sweep"),
-            tasks.create_task(_identity_forever(kube, key, settings.release_namespace), name="identity"),
-            tasks.create_task(_measure_forever(queue, cache, watches), name="measure"),
-            tasks.create_task(watching.watch_config_maps_forever(since), name="config maps"),
-        ]
+        controllers = _controllers(settings, kube, cache, watches, queue, http, roots)
+        tasks.create_task(_watch(watching, stop), name="kopf")
+        tasks.create_task(watching.sweep_forever(), name="sweep")
+        tasks.create_task(_measure_forever(queue, cache, watches), name="measure")
+        tasks.create_task(watching.watch_config_maps_forever(since), name="config maps")
         watches.start_canary()
         for each in tuple(cache.keys()):
             queue.add(each)
-        background += [tasks.create_task(work_forever(queue, cache, controllers)) for _ in range(settings.workers)]
-        stopping = tasks.create_task(stop.wait(), name="stop")
-        await asyncio.wait([stopping, holding], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*background, holding, stopping):
-            task.cancel()
-    return 0 if stop.is_set() else 1
+        for _ in range(settings.workers):
+            tasks.create_task(work_forever(queue, cache, controllers))
 
 
-def _read_admin(settings: OperatorSettings) -> Admin:
+@dataclass(frozen=True, kw_only=True)
+class Roots:
+    """The Secrets of the installation, as far as the operator has to know them."""
+
+    root: bytes
+    identity_public_key: str
+    admin: Callable[[], Admin]
+    """Reads the admin's DSN again."""
+    address: StoreAddress
+
+
+async def _obtain_roots(settings: OperatorSettings, kube: KubeClient) -> Roots:
+    """Read them, and make those that are missing.
+
+    Raises:
+        AdminSecretError, UselessRootError: if one holds something useless.
+        ApiError: if the API server refuses to create one.
+    """
+    namespace = settings.release_namespace
+    store = None
+    if host := settings.bundled_store_host:
+        store = store_secret(kube, namespace=namespace, file=settings.admin_dsn_file, host=host)
+        await store.obtain()  # first, since Postgres takes longest to start
+    root = await obtain_root(root_secret(kube, namespace=namespace, folder=settings.root_dir))
+    identity = identity_secret(kube, namespace=namespace, folder=settings.identity_dir)
+    admin = functools.partial(_read_admin, settings, store)
+    return Roots(
+        root=root, identity_public_key=public_key(await identity.obtain()), admin=admin, address=admin().address
+    )
+
+
+def _read_admin(settings: OperatorSettings, store: MadeSecret | None = None) -> Admin:
     return read_admin(
         settings.admin_dsn_file,
+        made=(store.held or b"").decode() if store is not None else "",
         host=settings.store_host,
         port=settings.store_port,
         authorities=bool(settings.ca_config_map),
@@ -164,11 +202,11 @@ def _controllers(
     watches: Watches,
     queue: FairQueue,
     http: aiohttp.ClientSession,
-    build: BuildSettings,
-    admin: Admin,
+    roots: Roots,
 ) -> dict[str, Reconcile]:
     executor = Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add)
-    store = StoreKeeper(kube, admin)
+    build = settings.for_builders(identity_public_key=roots.identity_public_key, store_port=roots.address.port)
+    store = StoreKeeper(kube, admin=roots.admin, address=roots.address, root=roots.root)
     agents = AgentController(
         cache=cache,
         executor=executor,
@@ -192,15 +230,6 @@ async def _watch(watching: Watching, stop: asyncio.Event) -> None:
     _stop_on_signals(stop)
     await kopf.run_tasks(tasks, ignored=before)
     stop.set()
-
-
-async def _identity_forever(kube: KubeClient, key: Ed25519PrivateKey, namespace: str) -> None:
-    while True:
-        try:
-            await ensure_identity(kube, key, namespace)
-        except ApiError as error:
-            logger.warning("the gateway's key is not made: %s", error)
-        await asyncio.sleep(IDENTITY_CHECK_SECONDS)
 
 
 async def _measure_forever(queue: FairQueue, cache: Cache, watches: Watches) -> None:

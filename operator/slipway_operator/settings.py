@@ -30,6 +30,12 @@ class OperatorSettings(BaseSettings):
     image_pull_secrets: Annotated[tuple[str, ...], NoDecode] = ()
     image_pull_policy: str = "IfNotPresent"
     admin_dsn_file: Path = Path("/etc/slipway/admin/dsn")
+    bundled_store_host: str = ""
+    """Where the bundled Postgres is; empty if the store is a given one, whose Secret the operator does not make."""
+    root_dir: Path = Path("/etc/slipway/root")
+    """Mount of the Secret `slipway-root`."""
+    identity_dir: Path = Path("/etc/slipway/identity")
+    """Mount of the Secret `slipway-identity`."""
     store_host: str = ""
     store_port: int | None = None
     release_namespace: str = "slipway-system"

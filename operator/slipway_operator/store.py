@@ -6,15 +6,13 @@ again.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import cast
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import asyncpg
 
-from slipway_operator.builders.store import CA_FILE, VERIFYING, StoreAccess, StoreAddress, store_access, store_secret
+from slipway_operator.admin import Admin, AdminSecretError
+from slipway_operator.builders.store import StoreAccess, StoreAddress, store_access, store_secret
 from slipway_operator.kube import KubeClient
 
 logger = logging.getLogger(__name__)
@@ -25,8 +23,6 @@ RECHECK_SECONDS = 60.0
 Work = Callable[[asyncpg.Connection], Awaitable[None]]
 REFUSAL_SECONDS = 3.0
 """After a failure nobody asks again for this long: a hundred agents would otherwise wait for a hundred time-outs."""
-FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 INDEX_TABLES = ("chunks", "documents", "index_pointers")
 
 
@@ -34,101 +30,21 @@ class StoreError(Exception):
     """The store cannot be reached, or refuses; the message says what to look at."""
 
 
-class AdminSecretError(ValueError):
-    """The admin's DSN is of no use; the message says what to change, and holds nothing of it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Admin:
-    """The admin's DSN, taken apart."""
-
-    dsn: str
-    password: str
-    address: StoreAddress
-
-
-def read_admin(path: Path, *, host: str = "", port: int | None = None, authorities: bool = False) -> Admin:
-    """The mounted DSN.
-
-    Args:
-        path: the file.
-        host: where pods find the store, if the operator takes another way.
-        port: likewise.
-        authorities: whether the chart's `caBundle` is set, so that all pods have the file `CA_FILE`.
-
-    Raises:
-        AdminSecretError: if the file does not hold a DSN with a password, or one that pods could not use.
-    """
-    dsn, parts, found_port = _read(path)
-    found = host or parts.hostname or ""
-    if parts.scheme not in ("postgresql", "postgres") or not found or not parts.password:
-        raise AdminSecretError(f"{path} must hold {FORM}")
-    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if host:
-        parameters.pop("host", None)  # the operator's own way
-    sslmode = _sslmode(path, parameters, authorities=authorities)
-    if sslmode in VERIFYING:
-        dsn += f"&sslrootcert={CA_FILE}"
-    address = StoreAddress(
-        host=found.strip("[]"),
-        port=port or found_port or 5432,
-        database=unquote(parts.path.lstrip("/")) or "postgres",
-        sslmode=sslmode,
-    )
-    return Admin(dsn=dsn, password=unquote(parts.password), address=address)
-
-
-def _read(path: Path) -> tuple[str, SplitResult, int | None]:
-    try:
-        dsn = path.read_text().strip()
-    except OSError as error:
-        raise AdminSecretError(
-            f"{path} cannot be read ({error.strerror}): the Secret that the chart value postgres.existingSecret names "
-            f"needs the key dsn with {FORM}"
-        ) from error
-    try:
-        parts = urlsplit(dsn)
-        return dsn, parts, parts.port
-    except ValueError:
-        # Without the cause: its words quote what may be a part of the password.
-        raise AdminSecretError(
-            f"{path} must hold {FORM}; in the password, write every character but letters and digits as %XX"
-        ) from None
-
-
-def _sslmode(path: Path, parameters: Mapping[str, str], *, authorities: bool) -> str:
-    """The one parameter that can be passed on to pods; empty if there is none."""
-    if "sslrootcert" in parameters:
-        raise AdminSecretError(
-            f"sslrootcert in {path} names a file that pods do not have: remove it, and name a ConfigMap with the "
-            "authority in the chart value caBundle.configMap"
-        )
-    others = sorted(parameters.keys() - {"sslmode"})
-    if others:
-        raise AdminSecretError(f"{path} has parameters that are not passed on to agents; remove {', '.join(others)}")
-    sslmode = parameters.get("sslmode")
-    if sslmode is not None and sslmode not in SSL_MODES:
-        raise AdminSecretError(f"sslmode in {path} must be one of {', '.join(SSL_MODES)}")
-    if sslmode in VERIFYING and not authorities:
-        raise AdminSecretError(
-            f"sslmode={sslmode} in {path} needs the authority that signed the server's certificate: "
-            "name a ConfigMap with it in the chart value caBundle.configMap"
-        )
-    return sslmode or ""
-
-
 class StoreKeeper:
     """Makes sure that a namespace can sign in, and removes what a deleted index leaves."""
 
-    def __init__(self, kube: KubeClient, admin: Admin) -> None:
+    def __init__(self, kube: KubeClient, *, admin: Callable[[], Admin], address: StoreAddress, root: bytes) -> None:
+        """`admin` is read for each connection; `address` is where pods find the store; `root` is `slipway-root`."""
         self._kube = kube
         self._admin = admin
+        self._address = address
+        self._root = root
         self._ensured: dict[str, float] = {}
         self._failed: tuple[float, str] = (0.0, "")
         self._locks: dict[str, asyncio.Lock] = {}
 
     def access(self, namespace: str) -> StoreAccess:
-        return store_access(namespace, self._admin.password, self._admin.address)
+        return store_access(namespace, self._root, self._address)
 
     async def ensure(self, namespace: str) -> None:
         """The namespace's Secret, role and schema are there, as far as they were not a minute ago.
@@ -172,15 +88,16 @@ class StoreKeeper:
         if said and asyncio.get_running_loop().time() < since + REFUSAL_SECONDS:
             raise StoreError(said)
         try:
-            connection = await asyncpg.connect(
-                self._admin.dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS
-            )
+            dsn = self._admin().dsn
+            connection = await asyncpg.connect(dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS)
             try:
                 await work(connection)
             finally:
                 await connection.close(timeout=TIMEOUT_SECONDS)
+        except AdminSecretError as error:
+            raise StoreError(f"The admin secret cannot be used: {error}") from error
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            address = self._admin.address
+            address = self._address
             said = (
                 f"Postgres at {address.host}:{address.port} cannot be used ({str(error) or type(error).__name__}); "
                 "check that it runs and that the admin secret is right. This is tried again."

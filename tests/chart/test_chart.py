@@ -37,6 +37,18 @@ def test_lint_finds_nothing(helm: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_chart_renders_the_same_twice(helm: str) -> None:
+    """Argo CD compares renderings: a random value would be a difference, and a new password, at every look."""
+    command = [helm, "template", "slipway", str(CHART), "--namespace=slipway-system", "--kube-version=1.34.0"]
+    first, second = (subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2))
+    assert first == second
+
+
+def test_the_chart_holds_no_credential(rendered: list[dict[str, Any]]) -> None:
+    """The operator makes them; hashes of API keys are given as values."""
+    assert {item["metadata"]["name"] for item in rendered if item["kind"] == "Secret"} <= {"slipway-gateway-keys"}
+
+
 @pytest.fixture(params=sorted(MATRIX))
 def rendered(request: pytest.FixtureRequest, render: Render) -> list[dict[str, Any]]:
     return render(MATRIX[request.param])
@@ -183,8 +195,9 @@ def test_a_ca_bundle_reaches_every_pod(render: Render) -> None:
 def test_the_cluster_domain_is_in_every_address(render: Render) -> None:
     objects = render({"clusterDomain": "corp.internal"})
     assert "cluster.local" not in yaml.safe_dump_all(objects)
-    dsn = find(objects, "Secret", "slipway-postgres")["stringData"]["dsn"]
-    assert dsn.endswith("@slipway-postgres.slipway-system.svc.corp.internal:5432/slipway")
+    operator = find(objects, "Deployment", "slipway-operator")["spec"]["template"]["spec"]
+    host = environment(operator)["SLIPWAY_OPERATOR_BUNDLED_STORE_HOST"]
+    assert host == "slipway-postgres.slipway-system.svc.corp.internal"
 
 
 def test_a_given_store_replaces_the_bundled_one(render: Render) -> None:

@@ -58,6 +58,8 @@ def previous_chart(tmp_path: Path) -> Path:
         ["git", "-C", str(ROOT), "archive", commits[1], str(CHART.relative_to(ROOT))], capture_output=True, check=True
     )
     subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=archive.stdout, check=True)
+    if "slipway-root" not in (tmp_path / CHART.relative_to(ROOT) / "templates" / "operator.yaml").read_text():
+        pytest.skip("the chart before made the store's Secret itself, from where there is no upgrade")
     return tmp_path / CHART.relative_to(ROOT)
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.support.operator_api import fake_api
-from tests.support.operator_process import START, free_port
+from tests.support.operator_process import START, free_port, installation_secrets
 
 IMAGES = {"SLIPWAY_OPERATOR_RUNTIME_IMAGE": "runtime:1", "SLIPWAY_OPERATOR_CHROMA_IMAGE": "chroma:1"}
 
@@ -52,6 +52,7 @@ async def test_kinds_that_are_not_installed_are_one_line_with_advice(tmp_path: P
             json.dumps({"current-context": "x", "clusters": [cluster], "contexts": [context], "users": [user]})
         )
         env = {"SLIPWAY_OPERATOR_ADMIN_DSN_FILE": str(dsn), "SLIPWAY_OPERATOR_PROBE_PORT": str(free_port())}
+        env |= installation_secrets(tmp_path)
         done = await asyncio.to_thread(started, **IMAGES, **env, KUBECONFIG=str(config))
     assert done.returncode == 1
     last = json.loads(done.stderr.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The role and the Secret of a namespace, in a real Postgres: made, and made anew when the admin's DSN changes."""
+"""The role and the Secret of a namespace, in a real Postgres: made, and made anew for another root or address."""
 
 import base64
 import hashlib
@@ -10,16 +10,16 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import pytest
 
+from slipway_operator.admin import Admin
 from slipway_operator.builders.store import StoreAddress
-from slipway_operator.store import Admin, StoreError, StoreKeeper
+from slipway_operator.kube import KubeClient
+from slipway_operator.store import StoreError, StoreKeeper
 from tests.support.operator_api import FakeApi, fake_api
 
 ADDRESS = StoreAddress(host="db", port=5432, database="slipway")
 
 
-@pytest.fixture
-def admin(postgres_dsn: str) -> Admin:
-    return Admin(dsn=postgres_dsn, password="first", address=ADDRESS)
+ROOT = bytes(range(32))
 
 
 @pytest.fixture
@@ -28,44 +28,64 @@ def namespace() -> str:
     return f"team-{secrets.token_hex(4)}"
 
 
-async def test_rotating_the_admin_password_rotates_the_namespaces(admin: Admin, namespace: str) -> None:
+def keeper(kube: KubeClient, dsn: str, *, address: StoreAddress = ADDRESS, root: bytes = ROOT) -> StoreKeeper:
+    return StoreKeeper(kube, admin=lambda: Admin(dsn=dsn, address=address), address=address, root=root)
+
+
+async def test_another_root_is_another_password(postgres_dsn: str, namespace: str) -> None:
     async with fake_api() as (api, kube):
-        await StoreKeeper(kube, admin).ensure(namespace)
+        await keeper(kube, postgres_dsn).ensure(namespace)
         (old,) = passwords(api, namespace)
-        assert await signs_in(admin, namespace, old)
-        await StoreKeeper(kube, replace(admin, password="second")).ensure(namespace)
+        assert await signs_in(postgres_dsn, namespace, old)
+        await keeper(kube, postgres_dsn, root=bytes(32)).ensure(namespace)
     kept, new = passwords(api, namespace)
     assert kept == old, "the operator can only create: the old Secret stays as it was"
-    assert await signs_in(admin, namespace, new)
-    assert not await signs_in(admin, namespace, old), "what the old Secret holds is of no use any more"
+    assert await signs_in(postgres_dsn, namespace, new)
+    assert not await signs_in(postgres_dsn, namespace, old), "what the old Secret holds is of no use any more"
 
 
-async def test_another_address_keeps_the_password(admin: Admin, namespace: str) -> None:
+async def test_the_admin_dsn_is_read_again_for_each_connection(postgres_dsn: str, namespace: str) -> None:
+    """Changing the admin's password needs no restart, and changes no tenant's password."""
+    other = f"{namespace}-other"
+    given = Admin(dsn=postgres_dsn, address=ADDRESS)
     async with fake_api() as (api, kube):
-        await StoreKeeper(kube, admin).ensure(namespace)
-        moved = replace(admin, address=replace(ADDRESS, host="elsewhere", sslmode="require"))
-        await StoreKeeper(kube, moved).ensure(namespace)
+        store = StoreKeeper(kube, admin=lambda: given, address=ADDRESS, root=ROOT)
+        await store.ensure(namespace)
+        (password,) = passwords(api, namespace)
+        parts = urlsplit(postgres_dsn)
+        given = replace(given, dsn=parts._replace(netloc=f"postgres:changed@{parts.netloc.partition('@')[2]}").geturl())
+        await store.ensure(other)
+        assert passwords(api, namespace) == [password]
+    assert await signs_in(postgres_dsn, namespace, password)
+    assert await signs_in(postgres_dsn, other, passwords(api, other)[0])
+
+
+async def test_another_address_keeps_the_password(postgres_dsn: str, namespace: str) -> None:
+    async with fake_api() as (api, kube):
+        await keeper(kube, postgres_dsn).ensure(namespace)
+        moved = replace(ADDRESS, host="elsewhere", sslmode="require")
+        await keeper(kube, postgres_dsn, address=moved).ensure(namespace)
     old, new = dsns(api, namespace)
     assert (urlsplit(old).hostname, urlsplit(new).hostname) == ("db", "elsewhere")
     assert new.endswith("&sslmode=require")
     for password in passwords(api, namespace):
-        assert await signs_in(admin, namespace, password), "pods of either Secret go on"
+        assert await signs_in(postgres_dsn, namespace, password), "pods of either Secret go on"
 
 
-async def test_a_second_look_asks_nobody(admin: Admin, namespace: str) -> None:
+async def test_a_second_look_asks_nobody(postgres_dsn: str, namespace: str) -> None:
     async with fake_api() as (api, kube):
-        keeper = StoreKeeper(kube, admin)
-        await keeper.ensure(namespace)
+        store = keeper(kube, postgres_dsn)
+        await store.ensure(namespace)
         asked = len(api.requests)
-        await keeper.ensure(namespace)
+        await store.ensure(namespace)
         assert len(api.requests) == asked
 
 
-async def test_a_dsn_that_postgres_refuses_is_said_in_words(admin: Admin, namespace: str) -> None:
-    refused = replace(admin, dsn=admin.dsn.replace(urlsplit(admin.dsn).path, "/no_such_database"))
+async def test_a_dsn_that_postgres_refuses_is_said_in_words(postgres_dsn: str, namespace: str) -> None:
+    refused = postgres_dsn.replace(urlsplit(postgres_dsn).path, "/no_such_database")
     async with fake_api() as (_, kube):
         with pytest.raises(StoreError, match=r"db:5432 .*no_such_database.* admin secret is right"):
-            await StoreKeeper(kube, refused).ensure(namespace)
+            await keeper(kube, refused).ensure(namespace)
 
 
 def dsns(api: FakeApi, namespace: str) -> list[str]:
@@ -78,12 +98,12 @@ def passwords(api: FakeApi, namespace: str) -> list[str]:
     return [unquote(urlsplit(dsn).password or "") for dsn in dsns(api, namespace)]
 
 
-async def signs_in(admin: Admin, namespace: str, password: str) -> bool:
+async def signs_in(dsn: str, namespace: str, password: str) -> bool:
     """Whether Postgres takes the password: the test's server asks nobody for one, so what it stores is compared.
 
     SCRAM-SHA-256, RFC 5803: https://www.postgresql.org/docs/current/catalog-pg-authid.html
     """
-    connection = await asyncpg.connect(admin.dsn)
+    connection = await asyncpg.connect(dsn)
     try:
         role = f"ns_{namespace.replace('-', '_')}"
         stored = str(await connection.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = $1", role))

@@ -12,6 +12,12 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64))).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
 PASSWORD = "not-to-be-seen"
 START = "from slipway_operator.main import main; main()"
 
@@ -26,6 +32,7 @@ class OperatorProcess:
         self._dsn.write_text(f"postgresql://postgres:{PASSWORD}@/postgres?host={socket_folder}")
         self._env = {
             **os.environ,
+            **installation_secrets(folder),
             "KUBECONFIG": kubeconfig,
             "SLIPWAY_OPERATOR_RUNTIME_IMAGE": "slipway.local/runtime:test",
             "SLIPWAY_OPERATOR_CHROMA_IMAGE": "slipway.local/chroma:test",
@@ -88,6 +95,15 @@ class OperatorProcess:
     ) -> None:
         self.stop()
         print(self.log[-20000:])  # noqa: T201 (pytest shows it beside a failure)
+
+
+def installation_secrets(folder: Path) -> dict[str, str]:
+    """The environment of an operator whose volumes of `slipway-root` and `slipway-identity` are filled already."""
+    mounts = {"ROOT": ("root", bytes(range(32))), "IDENTITY": ("private.pem", KEY)}
+    for name, (key, content) in mounts.items():
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / key).write_bytes(content)
+    return {f"SLIPWAY_OPERATOR_{name}_DIR": str(folder / name) for name in mounts}
 
 
 def free_port() -> int:

@@ -1,19 +1,18 @@
 """The store's share of a namespace: one schema, one role, one Secret, all derived and never read back.
 
-The role's password is an HMAC of the admin password over the namespace, so the operator can create the Secret without
-ever having to read one. Nor can it change one: the name carries a hash of the content, so that another password,
+The role's password is derived from `slipway-root`, so the operator can create the Secret without ever having to read
+one. Nor can it change one: the name carries a hash of the content, so that another password,
 host or `sslmode` makes a new Secret beside the old, and pods roll onto it.
 """
 
-import base64
 import hashlib
-import hmac
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from slipway_crds.meta import COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from slipway_operator.kinds import SECRET
 from slipway_operator.manifests import Manifest
+from slipway_operator.passwords import tenant_password
 
 IDENTIFIER_MAX = 63
 """Bytes in a Postgres identifier."""
@@ -70,10 +69,9 @@ class StoreAccess:
         return f"slipway-store-{hashlib.sha256(self.dsn.encode()).hexdigest()[:8]}"
 
 
-def store_access(namespace: str, admin_password: str, address: StoreAddress) -> StoreAccess:
+def store_access(namespace: str, root: bytes, address: StoreAddress) -> StoreAccess:
     """The namespace's role and password, and where it uses them."""
-    digest = hmac.digest(admin_password.encode(), f"store/v1/{namespace}".encode(), "sha256")
-    password = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    password = tenant_password(root, namespace, 1)
     return StoreAccess(namespace=namespace, role=role_name(namespace), password=password, address=address)
 
 

@@ -7,14 +7,15 @@ import pytest
 
 from slipway_operator.builders.store import StoreAddress, role_name, store_access, store_secret
 
+ROOT = bytes(range(32))
 ADDRESS = StoreAddress(host="postgres", port=5432, database="slipway")
 
 
-def test_everything_is_derived_from_the_admin_password() -> None:
-    one = store_access("demo", "admin", ADDRESS)
-    assert one == store_access("demo", "admin", ADDRESS)
-    assert one.password != store_access("other", "admin", ADDRESS).password
-    rotated = store_access("demo", "new", ADDRESS)
+def test_everything_is_derived_from_the_root() -> None:
+    one = store_access("demo", ROOT, ADDRESS)
+    assert one == store_access("demo", ROOT, ADDRESS)
+    assert one.password != store_access("other", ROOT, ADDRESS).password
+    rotated = store_access("demo", bytes(32), ADDRESS)
     assert rotated.password != one.password
     assert rotated.secret_name != one.secret_name, "pods roll onto the new Secret"
 
@@ -24,14 +25,14 @@ def test_everything_is_derived_from_the_admin_password() -> None:
 )
 def test_another_address_is_another_secret(change: dict[str, Any]) -> None:
     """The operator cannot change the old one, and pods roll onto the new one."""
-    old = store_access("demo", "admin", ADDRESS)
-    new = store_access("demo", "admin", replace(ADDRESS, **change))
+    old = store_access("demo", ROOT, ADDRESS)
+    new = store_access("demo", ROOT, replace(ADDRESS, **change))
     assert new.secret_name != old.secret_name
     assert (new.role, new.password) == (old.role, old.password)
 
 
 def test_the_secret_holds_a_dsn_with_the_schema() -> None:
-    access = store_access("my-team", "admin", ADDRESS)
+    access = store_access("my-team", ROOT, ADDRESS)
     secret = store_secret(access)
     assert secret.get("stringData") == {
         "dsn": f"postgresql://ns_my_team:{access.password}@postgres:5432/slipway?options=-csearch_path%3Dns_my_team"
@@ -68,4 +69,4 @@ def test_an_ipv6_address_has_its_brackets() -> None:
 
 
 def dsn_of(address: StoreAddress) -> str:
-    return store_access("demo", "admin", address).dsn
+    return store_access("demo", ROOT, address).dsn
