@@ -32,25 +32,28 @@ CLUSTER_WORKERS := -n 3 --dist loadscope --no-loadscope-reorder
 export PYTHONDONTWRITEBYTECODE :=
 
 test: check lint-delivery audit-tools scanners test-fast eval ## Everything that must hold, on a real cluster too
-	$(PY) -m pytest -q -m "cluster or terraform" $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m "(cluster or terraform) and not deep" $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-fast: venv model ## What needs no cluster, in under two minutes
-	$(PY) -m pytest -q -m "not cluster and not terraform" $(WORKERS) $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m "not cluster and not terraform and not deep" $(WORKERS) $(RERUN) $(ARGS)
+
+test-deep: venv model ## What is exhaustive and takes long: run nightly, and before a release
+	$(PY) -m pytest -q -m deep $(ARGS)
 
 test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
-	$(PY) -m pytest -q -m cluster $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m "cluster and not deep" $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)
 
 test-terraform: venv scanners ## Terraform's format, validation and tests, and Terratest's compilation: no cloud, no registry
-	$(PY) -m pytest -q -m terraform $(ARGS)
+	$(PY) -m pytest -q -m "terraform and not deep" $(ARGS)
 
 terratest: ## One stack applied to a real cloud and destroyed: CLOUD=gcp|aws|azure, skipped without an account
 	cd terraform/terratest && go test -v -count=1 -timeout 5h -run '(?i)^Test$(or $(CLOUD),$(error say which: make terratest CLOUD=gcp, aws or azure))$$' ./...
 
 test-all-agents: venv model ## Every architecture through every skin
-	$(PY) -m pytest -q tests/blackbox -m "not cluster" $(ARGS)
+	$(PY) -m pytest -q tests/blackbox -m "not cluster and not deep" $(ARGS)
 
 check: lint types layers generated ## Style, types, import layers, generated files up to date
 
@@ -172,7 +175,7 @@ $(VENV_STAMP):
 	@rm -f .venv/.installed-*; touch $@
 
 model: venv ## The embedding model, built once from its weights into the user's cache
-	@$(PY) -m slipway_runtime.knowledge.minilm build
+	@$(PY) -m slipway_runtime.knowledge.embedding.build_model build
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -18,9 +18,9 @@ from benchmarks.figures import BenchmarkFailed, Figure, Report, median_ratio
 from benchmarks.processes import Running
 from benchmarks.stack import Parts
 from slipway_runtime.evals.cases import Kind, load_cases
-from slipway_runtime.knowledge.embedding import MiniLM
-from slipway_runtime.knowledge.retrieval import Retriever
-from slipway_runtime.knowledge.vector_servers import VectorServers
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
+from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.settings import default_model_dir
 from slipway_runtime.store.opening import open_database
 

@@ -33,12 +33,12 @@ from rich.table import Table
 from rouge_score.rouge_scorer import RougeScorer
 
 from slipway_crds.runtimeconfig import IngestConfig, KnowledgeConfig, SourceConfig
-from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
-from slipway_runtime.knowledge.documents import read_items
-from slipway_runtime.knowledge.embedding import MiniLM
-from slipway_runtime.knowledge.extractive import answer_parts, choose, quotes
-from slipway_runtime.knowledge.ingestion import Ingestion
-from slipway_runtime.knowledge.retrieval import Retriever
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
+from slipway_runtime.knowledge.ingestion.sources import ItemsSource
+from slipway_runtime.knowledge.retrieval.extractive import answer_parts, choose, quotes
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
+from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import cache_dir, default_model_dir
 from slipway_runtime.store.opening import open_database
 
@@ -115,9 +115,9 @@ async def ask_all(folder: Path, documents: dict[str, bytes], questions: Sequence
                 database=database,
                 vectors=vectors,
                 embedder=embedder,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
-            ).run(read_items("clapnq", documents))
-            retriever = Retriever("benchmarks", database=database, embedder=embedder, vectors=lambda _: vectors)
+                progress=lambda each: progress.update(task, completed=each.done, total=each.total),
+            ).run([ItemsSource("clapnq", documents)])
+            retriever = Retriever("benchmarks", database=database, embedder=embedder, vectors=lambda *_: vectors)
             await embedder.load()
             tracked = progress.track(questions, description="asking")
             return [await ask(retriever, question) for question in tracked]

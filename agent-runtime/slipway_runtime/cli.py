@@ -44,7 +44,7 @@ def gateway() -> None:
 @app.command()
 def ingest() -> None:
     """Bring an index up to date with its sources (what an ingestion Job runs)."""
-    from slipway_runtime.knowledge.ingest_main import main
+    from slipway_runtime.knowledge.ingestion.main import main
 
     raise typer.Exit(main())
 

@@ -19,7 +19,7 @@ def cache_dir() -> Path:
 
 
 def default_model_dir() -> Path:
-    """Where `python -m slipway_runtime.knowledge.minilm build` puts the embedding model."""
+    """Where `python -m slipway_runtime.knowledge.embedding.build_model build` puts the embedding model."""
     return cache_dir() / "models" / "all-MiniLM-L6-v2"
 
 

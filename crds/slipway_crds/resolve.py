@@ -61,7 +61,11 @@ def resolve_agent(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConf
         architecture=spec.architecture,
         knowledge=tuple(
             KnowledgeConfig(
-                name=entry.name, index=entry.index_ref.name, top_k=entry.top_k, min_score=float(entry.min_score)
+                name=entry.name,
+                index=entry.index_ref.name,
+                top_k=entry.top_k,
+                min_score=float(entry.min_score),
+                backend=indexes[entry.index_ref.name].spec.backend.kind,
             )
             for entry in sorted(spec.knowledge, key=lambda entry: entry.name)
         ),
@@ -135,6 +139,7 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         max_tokens=spec.chunking.max_tokens,
         overlap=spec.chunking.overlap,
         sources=tuple(SourceConfig(name=source.name) for source in sorted(spec.sources, key=lambda each: each.name)),
+        backend=spec.backend.kind,
     )
 
 

@@ -26,6 +26,10 @@ class ConfigModel(BaseModel):
         return hashlib.sha256(canonical).hexdigest()[:10]
 
 
+BackendKind = Literal["chroma"]
+"""The kind of vector store that an index has."""
+
+
 class KnowledgeConfig(ConfigModel):
     """One index that an agent reads."""
 
@@ -34,6 +38,7 @@ class KnowledgeConfig(ConfigModel):
     """Name of the VectorIndex, in the agent's namespace."""
     top_k: int
     min_score: float
+    backend: BackendKind = "chroma"
 
 
 class AgentConfig(ConfigModel):
@@ -71,6 +76,7 @@ class IngestConfig(ConfigModel):
     max_tokens: int
     overlap: int
     sources: tuple[SourceConfig, ...]
+    backend: BackendKind = "chroma"
 
 
 class IngestReport(ConfigModel):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from slipway_crds.fields import Bytes, Local, Name, Rule, SpecModel, SubdomainName, local
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind
+from slipway_crds.runtimeconfig import BackendKind
 
 
 class Chroma(SpecModel):
@@ -54,6 +55,11 @@ class Backend(SpecModel):
             json_schema_extra=local(Local.EMULATED, "Chroma runs embedded in the process."),
         ),
     ]
+
+    @property
+    def kind(self) -> BackendKind:
+        """The name of the member that is there."""
+        return "chroma"
 
 
 class Chunking(SpecModel):

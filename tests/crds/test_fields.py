@@ -17,8 +17,8 @@ from slipway_crds.definitions import KINDS, fields, kind_schema
 ROOT = Path(__file__).resolve().parents[2]
 
 AGENT = "tests/runtime/agents/test_langgraph_agent.py"
-RETRIEVAL = "tests/runtime/knowledge/test_retrieval.py"
-CHUNKING = "tests/runtime/knowledge/test_chunking.py"
+RETRIEVAL = "tests/runtime/knowledge/retrieval/test_retriever.py"
+CHUNKING = "tests/runtime/knowledge/ingestion/test_chunking.py"
 RUNS = "tests/runtime/host/test_runs.py"
 RESOLVE = "tests/crds/test_resolve.py"
 AGENT_OBJECTS = "tests/operator/builders/test_agent.py"

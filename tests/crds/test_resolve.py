@@ -56,8 +56,8 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "name": "support",
         "architecture": "langgraph",
         "knowledge": (
-            {"name": "handbook", "index": "handbook", "top_k": 5, "min_score": 0.45},
-            {"name": "law", "index": "laws", "top_k": 3, "min_score": 0.3},
+            {"name": "handbook", "index": "handbook", "top_k": 5, "min_score": 0.45, "backend": "chroma"},
+            {"name": "law", "index": "laws", "top_k": 3, "min_score": 0.3, "backend": "chroma"},
         ),
         "session_ttl_seconds": 5400,
         "session_max_turns": 7,
@@ -155,6 +155,7 @@ def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:
         "max_tokens": 100,
         "overlap": 0,
         "sources": ({"name": "a"}, {"name": "b"}),
+        "backend": "chroma",
     }
 
 

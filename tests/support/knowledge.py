@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from slipway_crds.runtimeconfig import IngestConfig, KnowledgeConfig, SourceConfig
-from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
-from slipway_runtime.knowledge.chroma_server import ChromaServer
-from slipway_runtime.knowledge.documents import Contents, joined, read_items
-from slipway_runtime.knowledge.embedding import MiniLM
-from slipway_runtime.knowledge.ingestion import Ingestion
-from slipway_runtime.knowledge.retrieval import Retriever
-from slipway_runtime.knowledge.vectors import VectorStore
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
+from slipway_runtime.knowledge.ingestion.sources import ItemsSource
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
+from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
+from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
+from slipway_runtime.knowledge.vectors.contract import VectorStore
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
 
@@ -50,16 +50,18 @@ class Knowledge:
 
     def retriever(self) -> Retriever:
         """Searches the namespace's indexes."""
-        return Retriever(self.namespace, database=self.database, embedder=self.embedder, vectors=lambda _: self.vectors)
+        return Retriever(
+            self.namespace, database=self.database, embedder=self.embedder, vectors=lambda *_: self.vectors
+        )
 
 
-def contents(**documents: str | bytes) -> Contents:
+def contents(**documents: str | bytes) -> list[ItemsSource]:
     """Documents of the source `docs`; `a_md="..."` is the document `a.md`."""
     items = {
         name.replace("_", "."): content.encode() if isinstance(content, str) else content
         for name, content in documents.items()
     }
-    return joined([read_items("docs", items)])
+    return [ItemsSource("docs", items)]
 
 
 def entry(

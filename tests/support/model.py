@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipway_runtime.knowledge.embedding import MiniLM
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.settings import default_model_dir
 
 

@@ -1,13 +1,12 @@
 """Agents from their configuration. What they share within a process (model, store, connections) is made once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import Agent
-from slipway_runtime.knowledge.embedding import Embedder
-from slipway_runtime.knowledge.retrieval import Retriever
-from slipway_runtime.knowledge.vectors import VectorStore
+from slipway_runtime.knowledge.embedding.embedder import Embedder
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
+from slipway_runtime.knowledge.vectors.contract import OpenVectors
 from slipway_runtime.store.database import Database
 
 
@@ -17,8 +16,7 @@ class AgentDependencies:
 
     database: Database
     embedder: Embedder
-    vectors: Callable[[str], VectorStore]
-    """The vector store of an index, by `namespace/name`; the same object each time it is asked."""
+    vectors: OpenVectors
 
 
 def make_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:

@@ -19,8 +19,8 @@ from prometheus_client import Counter
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
-from slipway_runtime.knowledge.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
-from slipway_runtime.knowledge.retrieval import Found, IndexNotReady, Retriever
+from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
+from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, Retriever
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import read_passages

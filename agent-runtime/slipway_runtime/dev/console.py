@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
-from slipway_runtime.dev.driver import Ingested
-from slipway_runtime.dev.driver import Progress as Report
+from slipway_runtime.dev.driver import Ingested, Report
 from slipway_runtime.dev.manifests import Key
+from slipway_runtime.knowledge.ingestion.ingestion import Progress
 
 LINE_SECONDS = 3.0
 """How often a file, which cannot show a bar, gets a line about an ingestion."""
@@ -46,17 +47,17 @@ class Teller:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total} chunks"),
+            TextColumn("{task.fields[told]}"),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._console, transient=True) as bars:
+        with Bars(*columns, console=self._console, transient=True) as bars:
             tasks = {}
 
-            def report(key: Key, done: int, total: int) -> None:
-                if total and key not in tasks:
-                    tasks[key] = bars.add_task(f"ingesting {key}", total=total)
-                if total:
-                    bars.update(tasks[key], completed=done)
+            def report(key: Key, progress: Progress) -> None:
+                if progress.total and key not in tasks:
+                    tasks[key] = bars.add_task(f"ingesting {key}", total=progress.total, told="")
+                if progress.total:
+                    bars.update(tasks[key], completed=progress.done, told=str(progress))
 
             yield report
 
@@ -65,12 +66,12 @@ class Teller:
         began: dict[Key, float] = {}
         told: dict[Key, float] = {}
 
-        def report(key: Key, done: int, total: int) -> None:
+        def report(key: Key, progress: Progress) -> None:
             now = self._clock()
-            if total and now - told.get(key, float("-inf")) >= LINE_SECONDS:
+            if progress.total and now - told.get(key, float("-inf")) >= LINE_SECONDS:
                 told[key] = now
                 elapsed = now - began.setdefault(key, now)
-                self._console.print(f"ingesting {key}: {done}/{total} chunks, {elapsed:.0f} s")
+                self._console.print(f"ingesting {key}: {progress}, {elapsed:.0f} s")
 
         return report
 

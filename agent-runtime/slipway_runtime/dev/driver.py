@@ -14,10 +14,10 @@ from slipway_runtime.dev.manifests import Index, Key, Manifests
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.knowledge.documents import joined, read_items
-from slipway_runtime.knowledge.embedding import TextTooLong
-from slipway_runtime.knowledge.ingestion import Ingestion, NothingToIngest
-from slipway_runtime.knowledge.vectors import VectorsUnavailable
+from slipway_runtime.knowledge.embedding.embedder import TextTooLong
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NothingToIngest, Progress
+from slipway_runtime.knowledge.ingestion.sources import ItemsSource
+from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
 
 PATIENCE_SECONDS = 10.0
@@ -33,8 +33,8 @@ class Ingested:
     error: str = ""
 
 
-Progress = Callable[[Key, int, int], None]
-"""Gets an index, how many of its chunks are done, and of how many."""
+Report = Callable[[Key, Progress], None]
+"""Gets an index, and how far its ingestion is."""
 
 
 class LocalDriver:
@@ -55,7 +55,7 @@ class LocalDriver:
         """Why not everything is served yet, for `/readyz`; None from the end of the first `apply` on."""
         return None if self._applied else "the documents of the manifests are being ingested"
 
-    async def apply(self, manifests: Manifests, *, progress: Progress) -> list[Ingested]:
+    async def apply(self, manifests: Manifests, *, progress: Report) -> list[Ingested]:
         """Make these manifests what is served. Returns what became of every index that had to be looked at."""
         served, gateway = self._parts.host.runs.agents, self._parts.gateway
         self._serve([*served.values(), *(agent for agent in self._agents(manifests) if agent.key not in served)])
@@ -79,18 +79,18 @@ class LocalDriver:
         routes = {AgentKey(agent.config.namespace, agent.config.name): [self._host_url] for agent in agents}
         self._parts.gateway.routes.replace(routes)
 
-    async def _ingest(self, index: Index, progress: Progress) -> Ingested:
-        contents = joined(read_items(source, items) for source, items in sorted(index.sources.items()))
+    async def _ingest(self, index: Index, progress: Report) -> Ingested:
+        sources = [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
         ingestion = Ingestion(
             index.config,
             database=self._parts.dependencies.database,
-            vectors=self._parts.dependencies.vectors(str(index.key)),
+            vectors=self._parts.dependencies.vectors(str(index.key), index.config.backend),
             embedder=self._parts.embedder,
-            progress=lambda done, total: progress(index.key, done, total),
+            progress=lambda each: progress(index.key, each),
             patience=PATIENCE_SECONDS,
         )
         try:
-            report = await ingestion.run(contents)
+            report = await ingestion.run(sources)
         except (NothingToIngest, TextTooLong, VectorsUnavailable, StoreUnavailable) as error:
             return Ingested(index.key, error=str(error))
         self._ingested[index.key] = index

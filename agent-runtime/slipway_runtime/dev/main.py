@@ -33,8 +33,8 @@ from slipway_runtime.gateway.app import Gateway, create_app
 from slipway_runtime.gateway.auth import ApiKeys
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
-from slipway_runtime.knowledge.model_files import ModelMissing
-from slipway_runtime.knowledge.vectors import VectorsUnavailable
+from slipway_runtime.knowledge.embedding.model_files import ModelMissing
+from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.settings import default_model_dir
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.telemetry.tracing import configure_tracing

@@ -14,8 +14,8 @@ from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.host.service import Host
 from slipway_runtime.identity import IdentitySigner, IdentityVerifier
-from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
-from slipway_runtime.knowledge.embedding import MiniLM
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import GatewaySettings, cache_dir
 from slipway_runtime.store.opening import open_database
 
@@ -90,7 +90,7 @@ async def open_parts(
         gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
         await embedder.load()
         yield Parts(
-            dependencies=AgentDependencies(database=database, embedder=embedder, vectors=lambda _: vectors),
+            dependencies=AgentDependencies(database=database, embedder=embedder, vectors=lambda *_: vectors),
             embedder=embedder,
             host=host,
             gateway=gateway,

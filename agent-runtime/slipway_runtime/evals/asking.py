@@ -15,14 +15,14 @@ import aiohttp
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import Agent, AgentRequest
-from slipway_runtime.dev.manifests import Index, Manifests, load
+from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.dev.parts import locked
 from slipway_runtime.events import Done
-from slipway_runtime.knowledge.chroma_embedded import open_embedded_chroma
-from slipway_runtime.knowledge.documents import Contents, joined, read_items
-from slipway_runtime.knowledge.embedding import MiniLM
-from slipway_runtime.knowledge.ingestion import Ingestion
-from slipway_runtime.knowledge.retrieval import Retriever
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
+from slipway_runtime.knowledge.ingestion.sources import ItemsSource
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
+from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import cache_dir, default_model_dir
 from slipway_runtime.store.opening import open_database
 
@@ -133,16 +133,11 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
         stack.push_async_callback(vectors.close)
         for index in manifests.indexes:
             await Ingestion(index.config, database=database, vectors=vectors, embedder=embedder, patience=10).run(
-                joined(contents_of(index))
+                [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
             )
-        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=lambda _: vectors)
-        retriever = Retriever(config.namespace, database=database, embedder=embedder, vectors=lambda _: vectors)
+        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=lambda *_: vectors)
+        retriever = Retriever(config.namespace, database=database, embedder=embedder, vectors=lambda *_: vectors)
         yield LocalTarget(make_agent(config, dependencies), config, retriever)
-
-
-def contents_of(index: Index) -> list[Contents]:
-    """What each source of an index holds."""
-    return [read_items(source, items) for source, items in sorted(index.sources.items())]
 
 
 def only_agent(manifests: Manifests) -> AgentConfig:

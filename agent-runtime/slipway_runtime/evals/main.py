@@ -18,9 +18,9 @@ from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_t
 from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, load_cases
 from slipway_runtime.evals.evaluators import AnswerRecall, RightAbstention, RightDocument
 from slipway_runtime.evals.verdict import Report, as_json, judge, metric_table, shortfalls
-from slipway_runtime.knowledge.ingestion import NothingToIngest
-from slipway_runtime.knowledge.model_files import ModelMissing
-from slipway_runtime.knowledge.vectors import VectorsUnavailable
+from slipway_runtime.knowledge.embedding.model_files import ModelMissing
+from slipway_runtime.knowledge.ingestion.ingestion import NothingToIngest
+from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
 
 AT_ONCE = 4

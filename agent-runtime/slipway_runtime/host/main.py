@@ -38,8 +38,8 @@ async def agents_of(
 ) -> AsyncIterator[list[HostedAgent]]:
     """The agents of a configuration, with the model in memory and used once."""
     from slipway_runtime.agents.factory import AgentDependencies, make_agent
-    from slipway_runtime.knowledge.embedding import MiniLM
-    from slipway_runtime.knowledge.vector_servers import VectorServers
+    from slipway_runtime.knowledge.embedding.minilm import MiniLM
+    from slipway_runtime.knowledge.vectors.servers import VectorServers
 
     async with AsyncExitStack() as stack:
         embedder = MiniLM(settings.model_dir)

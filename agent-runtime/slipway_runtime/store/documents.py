@@ -28,6 +28,19 @@ class StoredDocument:
     title: str
     text: str
     hash: str
+    version: str
+    """What the source calls this content."""
+    metadata: str
+    """A JSON object; what is in it is the matter of whoever made the document."""
+
+
+@dataclass(frozen=True)
+class DocumentState:
+    """What a build knows of a document without its text."""
+
+    version: str
+    hash: str
+    chunks: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,13 @@ class Passage:
 CHUNK_COLUMNS = (
     "id, index_name, revision, source, document, ordinal, heading, start_offset, end_offset, text, sentences, vectors"
 )
+PEND = "INSERT INTO pending_chunks (index_name, revision, id) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING"
+PEND_CHUNKS = (
+    "INSERT INTO pending_chunks (index_name, revision, id)"
+    " SELECT index_name, revision, id FROM chunks"
+    " WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4 ON CONFLICT (id) DO NOTHING"
+)
+DELETE_CHUNKS = "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4"
 
 
 def placeholders(first: int, count: int) -> str:
@@ -68,12 +88,21 @@ def placeholders(first: int, count: int) -> str:
     return ", ".join(f"${number}" for number in range(first, first + count))
 
 
-async def document_hashes(database: Database, build: Build) -> dict[tuple[str, str], str]:
-    """The hash of each document of a build, by source and name."""
+async def document_states(database: Database, build: Build) -> dict[tuple[str, str], DocumentState]:
+    """Every document of a build, by source and name."""
     rows = await database.fetch(
-        "SELECT source, name, hash FROM documents WHERE index_name = $1 AND revision = $2", build.index, build.revision
+        "SELECT d.source, d.name, d.version, d.hash, count(c.id) AS chunks FROM documents d LEFT JOIN chunks c"
+        " ON c.index_name = d.index_name AND c.revision = d.revision AND c.source = d.source AND c.document = d.name"
+        " WHERE d.index_name = $1 AND d.revision = $2 GROUP BY d.source, d.name, d.version, d.hash",
+        build.index,
+        build.revision,
     )
-    return {(str(row["source"]), str(row["name"])): str(row["hash"]) for row in rows}
+    return {
+        (str(row["source"]), str(row["name"])): DocumentState(
+            version=str(row["version"]), hash=str(row["hash"]), chunks=int(row["chunks"] or 0)
+        )
+        for row in rows
+    }
 
 
 async def chunk_ids(database: Database, build: Build) -> dict[tuple[str, str], set[str]]:
@@ -87,50 +116,95 @@ async def chunk_ids(database: Database, build: Build) -> dict[tuple[str, str], s
     return found
 
 
+async def pend(database: Database, build: Build, ids: Sequence[str]) -> None:
+    """Note chunks whose vectors are about to be written, so that what is left of an interruption is known."""
+    rows = [(build.index, build.revision, id_) for id_ in ids]
+    await database.execute_many(PEND, rows)
+
+
+async def pending_ids(database: Database, build: Build) -> list[str]:
+    """Ids whose vectors may be there and that are no chunks of the build: what an interruption left."""
+    rows = await database.fetch(
+        "SELECT p.id FROM pending_chunks p WHERE p.index_name = $1 AND p.revision = $2"
+        " AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = p.id) ORDER BY p.id",
+        build.index,
+        build.revision,
+    )
+    return [str(row["id"]) for row in rows]
+
+
+async def settle(database: Database, build: Build) -> None:
+    """Forget what was pending: the vectors of everything that is no chunk are gone."""
+    await database.execute(
+        "DELETE FROM pending_chunks WHERE index_name = $1 AND revision = $2", build.index, build.revision
+    )
+
+
 async def replace_document(
     database: Database, build: Build, document: StoredDocument, chunks: Sequence[StoredChunk]
 ) -> None:
-    """Put a document and its chunks in the place of what the build had under its name, all at once."""
+    """Put a document and its chunks in the place of what the build had under its name, all at once.
+
+    The chunks that it had before are pending from then on.
+    """
     key = (build.index, build.revision, document.source, document.name)
     rows = [(c.id, *key, c.ordinal, c.heading, c.start, c.end, c.text, c.sentences, c.vectors) for c in chunks]
     async with database.transaction() as transaction:
         await transaction.execute(
-            "INSERT INTO documents (index_name, revision, source, name, title, text, hash)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+            "INSERT INTO documents (index_name, revision, source, name, title, text, hash, version, metadata)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
             " ON CONFLICT (index_name, revision, source, name)"
-            " DO UPDATE SET title = excluded.title, text = excluded.text, hash = excluded.hash",
+            " DO UPDATE SET title = excluded.title, text = excluded.text, hash = excluded.hash,"
+            " version = excluded.version, metadata = excluded.metadata",
             *key,
             document.title,
             document.text,
             document.hash,
+            document.version,
+            document.metadata,
         )
-        await transaction.execute(
-            "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4", *key
-        )
+        await transaction.execute(PEND_CHUNKS, *key)
+        await transaction.execute(DELETE_CHUNKS, *key)
         await transaction.execute_many(f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES ({placeholders(1, 12)})", rows)
 
 
+async def set_version(database: Database, build: Build, key: tuple[str, str], version: str) -> None:
+    """Note that a document's content has another version, though its text is the same."""
+    await database.execute(
+        "UPDATE documents SET version = $5 WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
+        build.index,
+        build.revision,
+        *key,
+        version,
+    )
+
+
 async def delete_documents(database: Database, build: Build, names: Sequence[tuple[str, str]]) -> None:
-    """Remove documents, given by source and name, with their chunks."""
+    """Remove documents, given by source and name, with their chunks, which are pending from then on."""
     rows = [(build.index, build.revision, source, name) for source, name in names]
     async with database.transaction() as transaction:
         for statement in (
-            "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4",
+            PEND_CHUNKS,
+            DELETE_CHUNKS,
             "DELETE FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
         ):
             await transaction.execute_many(statement, rows)
 
 
 async def revisions(database: Database, index: str) -> set[str]:
-    """The builds of an index that have documents."""
-    rows = await database.fetch("SELECT DISTINCT revision FROM documents WHERE index_name = $1", index)
+    """The builds of an index that have documents, or the beginning of one."""
+    rows = await database.fetch(
+        "SELECT revision FROM documents WHERE index_name = $1"
+        " UNION SELECT revision FROM pending_chunks WHERE index_name = $1",
+        index,
+    )
     return {str(row["revision"]) for row in rows}
 
 
 async def delete_build(database: Database, build: Build) -> None:
     """Remove everything of a build."""
     async with database.transaction() as transaction:
-        for table in ("chunks", "documents"):
+        for table in ("chunks", "documents", "pending_chunks"):
             await transaction.execute(
                 f"DELETE FROM {table} WHERE index_name = $1 AND revision = $2", build.index, build.revision
             )

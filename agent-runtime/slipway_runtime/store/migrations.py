@@ -44,6 +44,16 @@ CREATE TABLE index_pointers (
 );
 """
 
+SOURCES = """
+ALTER TABLE documents ADD COLUMN version TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE pending_chunks (
+    id TEXT PRIMARY KEY,
+    index_name TEXT NOT NULL,
+    revision TEXT NOT NULL
+);
+"""
+
 CONVERSATIONS = """
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
@@ -81,7 +91,7 @@ CREATE TABLE events (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS)
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES)
 
 
 async def migrate(database: Database) -> None:

@@ -7,7 +7,7 @@ from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import Agent, AgentRequest
 from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
-from slipway_runtime.knowledge.extractive import ABSTENTION
+from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import StoreUnavailable
 from tests.support.knowledge import Knowledge, contents, entry
@@ -42,7 +42,7 @@ def agent(knowledge: Knowledge, *entries: KnowledgeConfig) -> Agent:
         request_timeout_seconds=30,
     )
     dependencies = AgentDependencies(
-        database=knowledge.database, embedder=knowledge.embedder, vectors=lambda _: knowledge.vectors
+        database=knowledge.database, embedder=knowledge.embedder, vectors=lambda *_: knowledge.vectors
     )
     return make_agent(config, dependencies)
 

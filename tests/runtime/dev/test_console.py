@@ -6,6 +6,7 @@ from rich.console import Console
 
 from slipway_runtime.dev.console import LINE_SECONDS, Teller
 from slipway_runtime.dev.manifests import Key
+from slipway_runtime.knowledge.ingestion.ingestion import Progress
 
 
 def test_an_ingestion_is_told_line_by_line_now_and_then() -> None:
@@ -13,14 +14,14 @@ def test_an_ingestion_is_told_line_by_line_now_and_then() -> None:
     teller = Teller(Console(file=out, highlight=False), clock=lambda: now)
     one, two = Key("demo", "one"), Key("demo", "two")
     with teller.progress() as report:
-        report(one, 0, 80)
-        report(two, 0, 0)
+        report(one, Progress(0, 8))
+        report(two, Progress())
         now += LINE_SECONDS - 0.5
-        report(one, 30, 80)
+        report(one, Progress(3, 8, 30))
         now += 0.5
-        report(one, 40, 80)
-        report(two, 0, 0)
+        report(one, Progress(4, 8, 40))
+        report(two, Progress())
     assert out.getvalue().splitlines() == [
-        "ingesting demo/one: 0/80 chunks, 0 s",
-        "ingesting demo/one: 40/80 chunks, 3 s",
+        "ingesting demo/one: 0/8 documents, 0 chunks, 0 s",
+        "ingesting demo/one: 4/8 documents, 40 chunks, 3 s",
     ]

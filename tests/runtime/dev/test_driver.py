@@ -17,7 +17,8 @@ from slipway_runtime.dev.manifests import Manifests, assemble
 from slipway_runtime.dev.parts import open_parts
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.host.app import create_host_app
-from slipway_runtime.knowledge.embedding import Matrix, MiniLM
+from slipway_runtime.knowledge.embedding.embedder import Matrix
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.settings import default_model_dir
 from tests.support.servers import free_port
 from tests.support.serving import served
@@ -63,7 +64,7 @@ class Dev:
     embedder: Gated
 
     async def apply(self, manifests: Manifests) -> None:
-        await self.driver.apply(manifests, progress=lambda key, done, total: None)
+        await self.driver.apply(manifests, progress=lambda key, progress: None)
 
     async def ask(self, agent: str = "keeper") -> tuple[int, str, dict[str, Any]]:
         async with self.client.post(f"/agents/demo/{agent}/chat", json=QUESTION) as response:

@@ -8,6 +8,7 @@ import pytest
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import (
     Build,
+    DocumentState,
     Passage,
     StoredChunk,
     StoredDocument,
@@ -15,11 +16,14 @@ from slipway_runtime.store.documents import (
     counts,
     delete_build,
     delete_documents,
-    document_hashes,
+    document_states,
+    pend,
+    pending_ids,
     read_chunks,
     read_passages,
     replace_document,
     revisions,
+    settle,
 )
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.pointers import IndexPointer, read_pointer, write_pointer
@@ -41,7 +45,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 
 def document(name: str = "a.md", *, text: str = TEXT, hash_: str = "h1") -> StoredDocument:
-    return StoredDocument(source="docs", name=name, title="A", text=text, hash=hash_)
+    return StoredDocument(source="docs", name=name, title="A", text=text, hash=hash_, version="v", metadata="{}")
 
 
 def chunk(id_: str, *, name: str = "a.md", ordinal: int = 0) -> StoredChunk:
@@ -61,7 +65,7 @@ def chunk(id_: str, *, name: str = "a.md", ordinal: int = 0) -> StoredChunk:
 
 async def test_what_is_written_is_read(database: Database) -> None:
     await replace_document(database, BUILD, document(), [chunk("1"), chunk("2", ordinal=1)])
-    assert await document_hashes(database, BUILD) == {("docs", "a.md"): "h1"}
+    assert await document_states(database, BUILD) == {("docs", "a.md"): DocumentState("v", "h1", 2)}
     assert await chunk_ids(database, BUILD) == {("docs", "a.md"): {"1", "2"}}
     assert await counts(database, BUILD) == (1, 2)
     assert await read_chunks(database, BUILD, ["2", "missing", "1"]) == [chunk("2", ordinal=1), chunk("1")]
@@ -70,8 +74,28 @@ async def test_what_is_written_is_read(database: Database) -> None:
 async def test_replacing_a_document_takes_its_old_chunks_away(database: Database) -> None:
     await replace_document(database, BUILD, document(), [chunk("1"), chunk("2")])
     await replace_document(database, BUILD, document(hash_="h2"), [chunk("2"), chunk("3")])
-    assert await document_hashes(database, BUILD) == {("docs", "a.md"): "h2"}
+    assert await document_states(database, BUILD) == {("docs", "a.md"): DocumentState("v", "h2", 2)}
     assert await chunk_ids(database, BUILD) == {("docs", "a.md"): {"2", "3"}}
+
+
+async def test_chunks_that_are_not_there_any_more_are_pending_until_they_are_settled(database: Database) -> None:
+    await pend(database, BUILD, ["1", "2"])
+    assert await pending_ids(database, BUILD) == ["1", "2"]
+    await replace_document(database, BUILD, document(), [chunk("1"), chunk("2")])
+    assert await pending_ids(database, BUILD) == []
+    await replace_document(database, BUILD, document(hash_="h2"), [chunk("2")])
+    assert await pending_ids(database, BUILD) == ["1"]
+    await delete_documents(database, BUILD, [("docs", "a.md")])
+    assert await pending_ids(database, BUILD) == ["1", "2"]
+    await settle(database, BUILD)
+    assert await pending_ids(database, BUILD) == []
+
+
+async def test_a_build_of_which_only_vectors_were_begun_is_known(database: Database) -> None:
+    await pend(database, BUILD, ["1"])
+    assert await revisions(database, BUILD.index) == {BUILD.revision}
+    await delete_build(database, BUILD)
+    assert await revisions(database, BUILD.index) == set()
 
 
 async def test_a_document_may_be_without_chunks(database: Database) -> None:
@@ -95,7 +119,7 @@ async def test_documents_are_removed_with_their_chunks(database: Database) -> No
     await replace_document(database, BUILD, document("b.md"), [chunk("2", name="b.md")])
     await delete_documents(database, BUILD, [("docs", "a.md"), ("docs", "never-there.md")])
     assert await chunk_ids(database, BUILD) == {("docs", "b.md"): {"2"}}
-    assert set(await document_hashes(database, BUILD)) == {("docs", "b.md")}
+    assert set(await document_states(database, BUILD)) == {("docs", "b.md")}
 
 
 async def test_passages_count_characters_in_both_engines(database: Database) -> None:

@@ -1,0 +1,1 @@
+"""From the sources of an index to a build that agents can read."""

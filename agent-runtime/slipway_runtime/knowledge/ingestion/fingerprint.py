@@ -1,0 +1,29 @@
+"""What makes two vectors comparable: the same model, the same way of cutting, the same limits."""
+
+import hashlib
+
+import orjson
+
+from slipway_crds.runtimeconfig import IngestConfig
+from slipway_runtime.knowledge.embedding.embedder import Embedder
+from slipway_runtime.knowledge.ingestion.chunking import CHUNKER
+
+REVISION_DIGITS = 10
+
+
+def fingerprint(config: IngestConfig, embedder: Embedder) -> str:
+    """Identity of model and chunker, in hexadecimal. Vectors of different fingerprints never share a build."""
+    parts = {
+        **embedder.identity,
+        "dimensions": embedder.dimensions,
+        "metric": "cosine",
+        "chunker": CHUNKER,
+        "max_tokens": config.max_tokens,
+        "overlap": config.overlap,
+    }
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def revision_name(fingerprint: str) -> str:
+    """Name of the build with this fingerprint: going back to earlier settings goes back to the earlier build."""
+    return f"r-{fingerprint[:REVISION_DIGITS]}"

@@ -1,0 +1,138 @@
+"""`slipway ingest`: what an ingestion Job's pod runs.
+
+It reports as Kubernetes lets a pod report that may not call its API: in its termination message, read by the operator.
+On success that is an IngestReport as JSON; on failure `Reason: words`. `GET /progress` says how far a running one is.
+"""
+
+import asyncio
+import logging
+import os
+from dataclasses import asdict, dataclass, field
+
+from aiohttp import web
+
+from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_runtime.knowledge.embedding.embedder import TextTooLong
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.embedding.model_files import ModelMissing
+from slipway_runtime.knowledge.ingestion.ingestion import PATIENCE, Ingestion, NothingToIngest, Progress
+from slipway_runtime.knowledge.ingestion.patience import patiently
+from slipway_runtime.knowledge.ingestion.sources import FolderSource
+from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.servers import VectorServers
+from slipway_runtime.settings import IngestSettings
+from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.store.deferred import read_dsn
+from slipway_runtime.store.opening import open_database
+from slipway_runtime.telemetry.logging import configure_logging
+from slipway_runtime.telemetry.tracing import configure_tracing, span
+
+log = logging.getLogger(__name__)
+TERMINATION_BYTES = 4096
+"""Kubernetes keeps no more of a termination message."""
+
+
+@dataclass
+class ProgressBoard:
+    """How far the ingestion is."""
+
+    progress: Progress = field(default_factory=Progress)
+
+    def set(self, progress: Progress) -> None:
+        """Called by the ingestion."""
+        self.progress = progress
+
+    async def endpoint(self, _: web.Request) -> web.Response:
+        """`GET /progress`."""
+        return web.json_response({**asdict(self.progress), "text": str(self.progress)})
+
+
+class IngestionFailed(Exception):
+    """The ingestion could not be done. `reason` is a stable word, the message tells what to do."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def report_message(report: IngestReport) -> str:
+    """The report as JSON, with as many failures as a termination message holds."""
+    while len(report.model_dump_json().encode()) > TERMINATION_BYTES:
+        report = report.model_copy(update={"failures": report.failures[:-1]})
+    return report.model_dump_json()
+
+
+def failure_message(error: IngestionFailed) -> str:
+    """The failure in words, cut to what a termination message holds."""
+    return f"{error.reason}: {error}".encode()[:TERMINATION_BYTES].decode(errors="ignore")
+
+
+async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: float = PATIENCE) -> IngestReport:
+    """Do the ingestion that the settings describe.
+
+    Raises:
+        IngestionFailed: if it cannot be done.
+    """
+    config = IngestConfig.model_validate_json(settings.config.read_bytes())
+    sources = [FolderSource(source.name, settings.sources / source.name) for source in config.sources]
+    vectors = VectorServers(settings.chroma_url)
+    try:
+        embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
+        database = await patiently(lambda: open_database(read_dsn(settings.store_dsn_file)), seconds=patience)
+        try:
+            ingestion = Ingestion(
+                config,
+                database=database,
+                vectors=vectors(f"{config.namespace}/{config.index}", config.backend),
+                embedder=embedder,
+                progress=board.set,
+                patience=patience,
+            )
+            with span("ingestion"):
+                return await ingestion.run(sources)
+        finally:
+            await database.close()
+            await embedder.close()
+    except FileNotFoundError as error:
+        raise IngestionFailed("IngestionFailed", f"the source's folder {error.filename} is not mounted") from error
+    except NothingToIngest as error:
+        raise IngestionFailed("NoDocuments", str(error)) from error
+    except VectorsFull as error:
+        raise IngestionFailed("IngestionFailed", f"the index's volume has no room left: {error}") from error
+    except (StoreUnavailable, VectorsUnavailable) as error:
+        raise IngestionFailed("IngestionFailed", f"gave up after {patience:.0f} s: {error}") from error
+    except (ModelMissing, TextTooLong) as error:
+        raise IngestionFailed("IngestionFailed", str(error)) from error
+    finally:
+        await vectors.close()
+
+
+async def run(settings: IngestSettings) -> int:
+    """Serve the progress, ingest, leave the message. Returns the exit status."""
+    board = ProgressBoard()
+    app = web.Application()
+    app.router.add_get("/progress", board.endpoint)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, port=settings.port).start()
+    try:
+        report = await ingest(settings, board)
+    except IngestionFailed as error:
+        log.error("ingestion failed", extra={"reason": error.reason, "detail": str(error)})
+        settings.termination_file.write_text(failure_message(error))
+        return 1
+    finally:
+        await runner.cleanup()
+    log.info("ingested", extra=report.model_dump(include={"revision", "documents", "chunks", "failed"}))
+    settings.termination_file.write_text(report_message(report))
+    return 0
+
+
+def main() -> int:
+    """Set the process up and run. Settings come from the environment."""
+    configure_logging("ingest")
+    flush = configure_tracing("slipway-ingest")
+    try:
+        return asyncio.run(run(IngestSettings.from_environment()))
+    finally:
+        flush()

@@ -1,0 +1,122 @@
+"""An answer without a language model: sentences chosen from what was found, quoted word for word, or none at all.
+
+Choosing is a pure function of what was found. The score of a sentence mixes how near the sentence
+is to the question with how near its chunk is: the sentence says whether this is the answer, the chunk whether this is
+the subject. `benchmarks/rag.py` measures the constants below.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from slipway_crds.runtimeconfig import KnowledgeConfig
+from slipway_runtime.events import Citation
+from slipway_runtime.knowledge.pieces import PieceKind, decode_pieces, readable
+from slipway_runtime.knowledge.retrieval.retriever import Found
+from slipway_runtime.store.documents import Build, Passage
+
+SENTENCES = 4
+"""Sentences of an answer, at most. On CLAPnq three hold 0.78 of the expected words (ROUGE-L 0.55), four 0.86 (0.53)."""
+CHUNK_WEIGHT = 0.5
+"""Share of the chunk's similarity in a sentence's score; the sentence's own has the rest."""
+KEEP = 0.6
+"""A further sentence is quoted if its score is at least this share of the best one's."""
+CLOSING = " \n\"'*_`)]”’"
+ABSTENTION = "The documents do not answer this question."
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A piece of a document that answers the question, or a part of it."""
+
+    knowledge: KnowledgeConfig
+    build: Build
+    passage: Passage
+    kind: PieceKind
+    heading: str
+    text: str
+    """What the chunk says stands there; compared with the document before it is cited."""
+    score: float
+
+    @property
+    def place(self) -> tuple[Build, str, str, int, int]:
+        """Where it stands: the same place found twice is one quote."""
+        return (self.build, self.passage.source, self.passage.document, self.passage.start, self.passage.end)
+
+    def citation(self) -> Citation:
+        """The quote as clients get it."""
+        return Citation(
+            index=self.knowledge.name,
+            source=self.passage.source,
+            document=self.passage.document,
+            heading=self.heading,
+            start=self.passage.start,
+            end=self.passage.end,
+            quote=self.text,
+            score=round(min(self.score, 1.0), 4),
+        )
+
+
+def quotes(found: Sequence[Found]) -> list[Quote]:
+    """Every piece of the chunks with its score, best first; pieces that two chunks share come once."""
+    best: dict[tuple[Build, str, str, int, int], Quote] = {}
+    for one in found:
+        for quote in quotes_of_chunk(one):
+            known = best.get(quote.place)
+            if known is None or known.score < quote.score:
+                best[quote.place] = quote
+    return sorted(best.values(), key=lambda quote: -quote.score)
+
+
+def quotes_of_chunk(one: Found) -> Iterable[Quote]:
+    """The pieces of one chunk with their scores. A question is no answer, however near it is to the one asked."""
+    chunk = one.chunk
+    for piece, similarity in zip(decode_pieces(chunk.sentences), one.similarities, strict=True):
+        text = chunk.text[piece.start - chunk.start : piece.end - chunk.start]
+        if piece.kind is PieceKind.SENTENCE and text.rstrip(CLOSING).endswith("?"):
+            continue
+        yield Quote(
+            knowledge=one.knowledge,
+            build=one.build,
+            passage=Passage(source=chunk.source, document=chunk.document, start=piece.start, end=piece.end),
+            kind=piece.kind,
+            heading=chunk.heading,
+            text=text,
+            score=CHUNK_WEIGHT * one.score + (1 - CHUNK_WEIGHT) * float(similarity),
+        )
+
+
+def choose(candidates: Sequence[Quote]) -> list[Quote]:
+    """The quotes that make the answer, in reading order; none if the best one scores below its entry's `min_score`.
+
+    An answer comes from one document: sentences of different documents side by side say what neither says.
+
+    Args:
+        candidates: best first.
+    """
+    if not candidates or candidates[0].score < candidates[0].knowledge.min_score:
+        return []
+    first = candidates[0]
+    same_document = (
+        quote
+        for quote in candidates
+        if quote.place[:3] == first.place[:3] and quote.score >= max(KEEP * first.score, 0.0)
+    )
+    chosen = [quote for quote, _ in zip(same_document, range(SENTENCES), strict=False)]
+    return sorted(chosen, key=lambda quote: quote.passage.start)
+
+
+def answer_parts(chosen: Sequence[Quote]) -> list[str]:
+    """The text of each quote as the answer shows it, with what parts it from the one before.
+
+    Sentences lose their markup and line breaks; code keeps both, on lines of its own.
+    """
+    parts: list[str] = []
+    for number, quote in enumerate(chosen):
+        text = readable(quote.text, quote.kind)
+        if quote.kind is PieceKind.CODE:
+            text = f"```\n{text}\n```"
+        neighbours = chosen[max(0, number - 1) : number + 1]
+        own_line = any(each.kind is not PieceKind.SENTENCE for each in neighbours)
+        gap = "" if number == 0 else "\n" if own_line else " "
+        parts.append(gap + text)
+    return parts

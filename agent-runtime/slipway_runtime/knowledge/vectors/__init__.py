@@ -1,0 +1,1 @@
+"""Where the vectors of chunks are kept and searched."""

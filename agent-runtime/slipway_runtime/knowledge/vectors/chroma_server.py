@@ -1,0 +1,147 @@
+"""A Chroma server as a vector store: the back end of a cluster.
+
+It speaks the server's version 2 API itself. The official client takes 1.2 s of CPU to import, more than half of what a
+host may take to start, and three times the CPU for a query; what is needed of it is seven requests.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import orjson
+
+from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
+from slipway_runtime.knowledge.vectors.chroma_errors import failure
+from slipway_runtime.knowledge.vectors.contract import CollectionMissing, Match, VectorsUnavailable
+
+COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
+BATCH = 100
+"""Vectors in one request: half a megabyte of JSON. Chroma advises 50 to 250."""
+PAGE = 2000
+READ_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
+WRITE_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=3)
+
+Json = dict[str, Any]
+
+
+class ChromaServer:
+    """See `VectorStore`. The connection is made at the first request, so it may be constructed outside a loop.
+
+    Args:
+        url: the server's, such as `http://handbook-index:8000`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._base = url.rstrip("/") + COLLECTIONS
+        self._http: aiohttp.ClientSession | None = None
+        self._collections: dict[str, str] = {}
+
+    async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
+        """See `VectorStore`."""
+        await self._create(collection)
+        for start in range(0, len(ids), BATCH):
+            batch = {"ids": list(ids[start : start + BATCH]), "embeddings": vectors[start : start + BATCH]}
+            await self._in(collection, "upsert", batch, timeout=WRITE_TIMEOUT)
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """See `VectorStore`."""
+        for start in range(0, len(ids), BATCH):
+            try:
+                batch = {"ids": list(ids[start : start + BATCH])}
+                await self._in(collection, "delete", batch, timeout=WRITE_TIMEOUT)
+            except CollectionMissing:
+                return
+
+    async def count(self, collection: str) -> int:
+        """See `VectorStore`."""
+        try:
+            found = await self._in(collection, "count", None, timeout=READ_TIMEOUT)
+        except CollectionMissing:
+            return 0
+        return int(found)
+
+    async def present(self, collection: str, ids: Sequence[str]) -> set[str]:
+        """See `VectorStore`."""
+        found: set[str] = set()
+        for start in range(0, len(ids), PAGE):
+            page = {"ids": list(ids[start : start + PAGE]), "include": []}
+            try:
+                found.update((await self._in(collection, "get", page, timeout=WRITE_TIMEOUT))["ids"])
+            except CollectionMissing:
+                return set()
+        return found
+
+    async def search(self, collection: str, vector: Vector, count: int) -> list[Match]:
+        """See `VectorStore`."""
+        query = {"query_embeddings": [vector], "n_results": count, "include": ["distances"]}
+        answer = await self._in(collection, "query", query, timeout=READ_TIMEOUT)
+        pairs = zip(answer["ids"][0], answer["distances"][0], strict=True)
+        return [Match(id=id_, score=1.0 - distance) for id_, distance in pairs]
+
+    async def exists(self, collection: str) -> bool:
+        """See `VectorStore`."""
+        try:
+            await self._request("GET", f"/{collection}", None, timeout=READ_TIMEOUT)
+        except CollectionMissing:
+            return False
+        return True
+
+    async def drop(self, collection: str) -> None:
+        """See `VectorStore`."""
+        self._collections.pop(collection, None)
+        try:
+            await self._request("DELETE", f"/{collection}", None, timeout=WRITE_TIMEOUT)
+        except CollectionMissing:
+            return
+
+    async def close(self) -> None:
+        """See `VectorStore`."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def _create(self, collection: str) -> None:
+        body = {"name": collection, "get_or_create": True, "configuration": {"hnsw": {"space": "cosine"}}}
+        answer = await self._request("POST", "", body, timeout=WRITE_TIMEOUT)
+        self._collections[collection] = answer["id"]
+
+    async def _in(self, collection: str, verb: str, body: Json | None, *, timeout: aiohttp.ClientTimeout) -> Any:
+        """A request to a collection, whose id is looked up once and again if it was made anew meanwhile.
+
+        It is a POST with the body, or a GET if there is none.
+        """
+        method = "GET" if body is None else "POST"
+        known = self._collections.get(collection)
+        if known is not None:
+            try:
+                return await self._request(method, f"/{known}/{verb}", body, timeout=timeout)
+            except CollectionMissing:
+                del self._collections[collection]
+        found = await self._request("GET", f"/{collection}", None, timeout=timeout)
+        self._collections[collection] = found["id"]
+        return await self._request(method, f"/{found['id']}/{verb}", body, timeout=timeout)
+
+    async def _request(self, method: str, path: str, body: Json | None, *, timeout: aiohttp.ClientTimeout) -> Any:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(headers={"Content-Type": "application/json"})
+        data = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        try:
+            async with self._http.request(method, self._base + path, data=data, timeout=timeout) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise VectorsUnavailable(f"Chroma cannot be reached: {type(error).__name__}: {error}") from error
+        if response.status == 404:
+            raise CollectionMissing(path)
+        if response.status >= 400:
+            raise failure(f"Chroma answered {response.status}: {reason(content)}")
+        return orjson.loads(content) if content else None
+
+
+def reason(content: bytes) -> str:
+    """What an error's body says, shortened."""
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = None
+    text = document.get("message") if isinstance(document, Mapping) else content.decode(errors="replace")
+    return str(text)[:300]

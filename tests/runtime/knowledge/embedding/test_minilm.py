@@ -1,0 +1,58 @@
+"""The embedder keeps order, never cuts a text silently, and leaves the event loop free."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from slipway_runtime.knowledge.embedding.embedder import TextTooLong
+from slipway_runtime.knowledge.embedding.minilm import MiniLM
+
+
+async def test_vectors_come_in_the_order_of_the_texts(embedder: MiniLM) -> None:
+    texts = [f"{'a longer text ' * (number % 5)}number {number}" for number in range(21)]
+    together = await embedder.embed_texts(texts)
+    alone = np.stack([await embedder.embed_query(text) for text in texts])
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+async def test_progress_ends_with_all_texts(embedder: MiniLM) -> None:
+    seen: list[int] = []
+    await embedder.embed_texts(["text"] * 19, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 19
+
+
+async def test_no_texts_give_no_vectors(embedder: MiniLM) -> None:
+    assert (await embedder.embed_texts([])).shape == (0, 384)
+
+
+async def test_a_text_of_all_that_the_model_reads_is_taken(embedder: MiniLM) -> None:
+    assert (await embedder.embed_texts(["word " * 254])).shape == (1, 384)
+
+
+async def test_a_text_that_the_model_would_cut_is_refused(embedder: MiniLM) -> None:
+    with pytest.raises(TextTooLong, match="257 tokens"):
+        await embedder.embed_texts(["short", "word " * 255])
+
+
+async def test_a_long_question_counts_by_its_beginning(embedder: MiniLM) -> None:
+    beginning = "how do I drain a node " * 60
+    one = await embedder.embed_query(beginning + "and then some")
+    other = await embedder.embed_query(beginning + "or something quite different")
+    assert one == pytest.approx(other, abs=1e-6)
+
+
+async def test_the_loop_goes_on_while_the_model_runs(embedder: MiniLM) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await embedder.embed_texts(["a text of some length " * 20] * 16)
+    counting.cancel()
+    assert turns > 10

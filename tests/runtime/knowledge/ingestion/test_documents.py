@@ -1,0 +1,83 @@
+"""What becomes a document, what does not, and what of its text is changed."""
+
+import pytest
+
+from slipway_runtime.knowledge.ingestion.documents import (
+    NotText,
+    decode,
+    is_markdown,
+    make_document,
+    metadata_of,
+    title_of,
+)
+
+
+def test_text_is_kept_as_it_is() -> None:
+    assert decode("Grüße\n\n\tTab  und Leerzeichen \n".encode()) == "Grüße\n\n\tTab  und Leerzeichen \n"
+
+
+def test_nul_bytes_are_dropped_and_offsets_count_without_them() -> None:
+    document = make_document(source="s", name="a.txt", content=b"before\0 and\0 after, in a longer sentence")
+    assert document.text == "before and after, in a longer sentence"
+
+
+def test_line_ends_become_newlines_and_the_byte_order_mark_goes() -> None:
+    assert decode(b"\xef\xbb\xbfone\r\ntwo\rthree") == "one\ntwo\nthree"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff\xfe\x00binary", "not UTF-8"),
+        ("text".encode("utf-16"), "not UTF-8"),
+        (b"caf\xe9", "not UTF-8"),
+        ("plain text".encode("utf-16-le"), "NUL"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "not UTF-8"),
+        (bytes(range(1, 30)) * 10, "control characters"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_the_reason(content: bytes, why: str) -> None:
+    with pytest.raises(NotText, match=why):
+        decode(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# The title #\n\ntext", "The title"),
+        ("---\ntitle: 'From the front'\n---\n# Heading\n", "From the front"),
+        ("---\ntags: [a]\n---\n# Heading\n", "Heading"),
+        ("no heading", "name.md"),
+        ("", "name.md"),
+    ],
+)
+def test_the_title_is_the_first_that_a_reader_sees(text: str, title: str) -> None:
+    assert title_of(text, "name.md") == title
+
+
+@pytest.mark.parametrize(
+    ("front", "metadata"),
+    [
+        ("title: Cats\ntags: [pets]", {"title": "Cats", "tags": ["pets"]}),
+        ("1: one", {"1": "one"}),
+        ("- a list", {}),
+        ("title: 'not closed", {}),
+        ("a: &x [1]\nb: [*x, *x]", {}),
+        ("a: " + "x" * 20_000, {}),
+    ],
+)
+def test_front_matter_is_metadata_where_it_is_a_plain_mapping(front: str, metadata: dict[str, object]) -> None:
+    assert metadata_of(f"---\n{front}\n---\ntext") == metadata
+
+
+def test_the_hash_follows_the_text() -> None:
+    def hash_of(name: str, content: bytes) -> str:
+        return make_document(source="s", name=name, content=content).hash
+
+    assert hash_of("a.md", b"a text of some length") == hash_of("b.md", b"a text of\0 some length")
+    assert hash_of("a.md", b"a text of some length") != hash_of("a.md", b"another text")
+
+
+@pytest.mark.parametrize(("name", "markdown"), [("a.md", True), ("A.MD", True), ("a.txt", False), ("README", False)])
+def test_markdown_is_told_by_the_name(name: str, markdown: bool) -> None:
+    assert is_markdown(name) is markdown

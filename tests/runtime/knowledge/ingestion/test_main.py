@@ -1,0 +1,152 @@
+"""The ingestion's process: environment in, termination message and exit status out, progress while it runs."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from slipway_crds.runtimeconfig import IngestConfig, IngestReport, SourceConfig
+from slipway_runtime.knowledge.ingestion.documents import Failure
+from slipway_runtime.knowledge.ingestion.main import (
+    TERMINATION_BYTES,
+    IngestionFailed,
+    ProgressBoard,
+    failure_message,
+    ingest,
+    report_message,
+)
+from slipway_runtime.settings import IngestSettings
+from tests.support.servers import free_port
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import sys; from slipway_runtime.knowledge.ingestion.main import main; sys.exit(main())",
+]
+TEA = "# Tea\n\nGreen tea is brewed at eighty degrees. Black tea needs boiling water.\n"
+
+
+@pytest.fixture
+def pod(tmp_path: Path, postgres_dsn: str, chroma_url: str) -> dict[str, str]:
+    """The environment of an ingestion's pod, with one document mounted."""
+    (tmp_path / "sources" / "docs").mkdir(parents=True)
+    (tmp_path / "sources" / "docs" / "tea.md").write_text(TEA)
+    (tmp_path / "dsn").write_text(postgres_dsn)
+    namespace = postgres_dsn.rpartition("/")[2].partition("?")[0].replace("_", "-")
+    config = IngestConfig(
+        namespace=namespace, index="handbook", max_tokens=100, overlap=10, sources=(SourceConfig(name="docs"),)
+    )
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    return {
+        "SLIPWAY_CONFIG": str(tmp_path / "config.json"),
+        "SLIPWAY_SOURCES": str(tmp_path / "sources"),
+        "SLIPWAY_STORE_DSN_FILE": str(tmp_path / "dsn"),
+        "SLIPWAY_CHROMA_URL": chroma_url,
+        "SLIPWAY_TERMINATION_FILE": str(tmp_path / "termination-log"),
+        "SLIPWAY_PORT": str(free_port()),
+    }
+
+
+def settings(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch, **changes: str) -> IngestSettings:
+    for name, value in {**pod, **changes}.items():
+        monkeypatch.setenv(name, value)
+    return IngestSettings()
+
+
+def test_the_process_reports_in_its_termination_message(pod: dict[str, str]) -> None:
+    done = subprocess.run(COMMAND, env={**os.environ, **pod}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = IngestReport.model_validate_json(Path(pod["SLIPWAY_TERMINATION_FILE"]).read_bytes())
+    assert (report.documents, report.chunks, report.failed) == (1, 1, 0)
+    assert "eighty" not in done.stdout + done.stderr
+
+
+def test_a_failure_is_told_in_words_and_by_the_exit_status(pod: dict[str, str]) -> None:
+    Path(pod["SLIPWAY_SOURCES"], "docs", "tea.md").write_bytes(b"\xff\xfe\x00")
+    done = subprocess.run(COMMAND, env={**os.environ, **pod}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    message = Path(pod["SLIPWAY_TERMINATION_FILE"]).read_text()
+    assert message.startswith("NoDocuments: none of the 1 documents could be read: docs/tea.md: not UTF-8")
+
+
+async def test_a_source_that_is_not_mounted_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = settings(pod, monkeypatch, SLIPWAY_SOURCES="/nowhere")
+    with pytest.raises(IngestionFailed, match="/nowhere/docs is not mounted") as raised:
+        await ingest(gone, ProgressBoard())
+    assert raised.value.reason == "IngestionFailed"
+
+
+async def test_a_chroma_that_stays_away_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    away = settings(pod, monkeypatch, SLIPWAY_CHROMA_URL=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(IngestionFailed, match="gave up after 0 s: Chroma cannot be reached"):
+        await ingest(away, ProgressBoard(), patience=0)
+
+
+async def test_a_store_that_stays_away_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    away = settings(pod, monkeypatch, SLIPWAY_STORE_DSN_FILE="/nowhere/dsn")
+    with pytest.raises(IngestionFailed, match="gave up after 0 s: waiting for the store's DSN"):
+        await ingest(away, ProgressBoard(), patience=0)
+
+
+async def test_a_store_that_comes_late_is_waited_for(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    late = pod["SLIPWAY_STORE_DSN_FILE"] + "-late"
+    waiting = settings(pod, monkeypatch, SLIPWAY_STORE_DSN_FILE=late)
+    running = asyncio.create_task(ingest(waiting, ProgressBoard(), patience=60))
+    await asyncio.sleep(0)
+    os.rename(pod["SLIPWAY_STORE_DSN_FILE"], late)
+    assert (await running).documents == 1
+
+
+async def test_without_the_model_it_says_what_to_run(
+    pod: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(IngestionFailed, match="make model"):
+        await ingest(settings(pod, monkeypatch, SLIPWAY_MODEL_DIR=str(tmp_path / "none")), ProgressBoard())
+
+
+def test_progress_is_served_while_it_runs(pod: dict[str, str]) -> None:
+    for number in range(60):
+        Path(pod["SLIPWAY_SOURCES"], "docs", f"tea-{number}.md").write_text(f"# Tea {number}\n\nIt is brewed.\n\n")
+    process = subprocess.Popen(COMMAND, env={**os.environ, **pod}, stdout=subprocess.DEVNULL)
+    seen: list[dict[str, Any]] = []
+    while process.poll() is None:
+        progress = read_progress(pod)
+        seen += [progress] if progress else []
+    assert process.returncode == 0
+    counted = [progress for progress in seen if progress["total"]]
+    assert counted
+    assert all(0 <= progress["done"] <= progress["total"] == 61 for progress in counted)
+    text = "{done}/{total} documents, {chunks} chunks"
+    assert all(progress["text"] == text.format_map(progress) for progress in seen)
+
+
+def read_progress(pod: dict[str, str]) -> dict[str, Any] | None:
+    """What the process says of its progress; None while it does not listen."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{pod['SLIPWAY_PORT']}/progress", timeout=5) as response:
+            progress: dict[str, Any] = orjson.loads(response.read())
+            return progress
+    except OSError:
+        return None
+
+
+def test_a_report_keeps_to_what_a_termination_message_holds() -> None:
+    failures = tuple(str(Failure("docs", f"{number}-ü.bin", "not UTF-8 text " * 20)) for number in range(20))
+    report = IngestReport(revision="r", fingerprint="f", documents=1, chunks=1, failed=900, failures=failures)
+    message = report_message(report)
+    assert len(message.encode()) <= TERMINATION_BYTES
+    told = orjson.loads(message)
+    assert told["failed"] == 900
+    assert 0 < len(told["failures"]) < 20
+
+
+def test_a_failure_keeps_to_it_too() -> None:
+    message = failure_message(IngestionFailed("IngestionFailed", "ü" * 5000))
+    assert len(message.encode()) <= TERMINATION_BYTES
+    assert message.startswith("IngestionFailed: üü")

@@ -1,0 +1,41 @@
+"""What sources list and load."""
+
+from pathlib import Path
+
+import pytest
+
+from slipway_runtime.knowledge.ingestion.sources import FolderSource, ItemsSource, Source
+
+
+async def listed(source: Source) -> dict[str, str]:
+    return {ref.name: ref.version async for ref in source.list()}
+
+
+async def test_a_mounted_config_map_is_read_without_its_links(tmp_path: Path) -> None:
+    real = tmp_path / "..2026_01_01"
+    real.mkdir()
+    (real / "a.md").write_text("text")
+    (tmp_path / "..data").symlink_to(real)
+    (tmp_path / "a.md").symlink_to(tmp_path / "..data" / "a.md")
+    source = FolderSource("docs", tmp_path)
+    refs = [ref async for ref in source.list()]
+    assert [ref.key for ref in refs] == [("docs", "a.md")]
+    assert await source.load(refs[0]) == b"text"
+
+
+async def test_a_folder_that_is_not_mounted_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await listed(FolderSource("docs", tmp_path / "missing"))
+
+
+async def test_the_version_follows_the_content(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_bytes(b"one")
+    folder = FolderSource("docs", tmp_path)
+    first = await listed(folder)
+    assert first == await listed(ItemsSource("docs", {"a.md": b"one"}))
+    (tmp_path / "a.md").write_bytes(b"two")
+    assert await listed(folder) != first
+
+
+async def test_documents_are_listed_in_the_order_of_their_names() -> None:
+    assert list(await listed(ItemsSource("docs", {"b": b"", "a": b"", "c": b""}))) == ["a", "b", "c"]

@@ -1,0 +1,138 @@
+"""Both back ends keep the vector store's promises; the same tests over real ones."""
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slipway_runtime.knowledge.embedding.embedder import Matrix
+from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
+from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
+from slipway_runtime.knowledge.vectors.contract import (
+    CollectionMissing,
+    VectorStore,
+    VectorsUnavailable,
+    collection_name,
+)
+from tests.support.servers import ChromaServer as Server
+from tests.support.servers import free_port
+
+
+@pytest.fixture(params=["embedded", "server"])
+async def vectors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VectorStore]:
+    store: VectorStore
+    if request.param == "embedded":
+        store = await open_embedded_chroma(tmp_path / "chroma")
+    else:
+        store = ChromaServer(request.getfixturevalue("chroma_url"))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def collection() -> str:
+    return collection_name(f"demo/index-{secrets.token_hex(4)}", "r1")
+
+
+def unit_vectors(count: int, *, seed: int = 0) -> Matrix:
+    vectors = np.random.default_rng(seed).normal(size=(count, 384)).astype(np.float32)
+    normalised: Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return normalised
+
+
+def names(count: int) -> list[str]:
+    return [f"id-{number}" for number in range(count)]
+
+
+async def test_search_returns_the_nearest_with_their_similarity(vectors: VectorStore, collection: str) -> None:
+    written = unit_vectors(40)
+    await vectors.upsert(collection, names(40), written)
+    matches = await vectors.search(collection, written[7], 5)
+    expected = np.argsort(-(written @ written[7]))[:5]
+    assert [match.id for match in matches] == [f"id-{number}" for number in expected]
+    assert [match.score for match in matches] == pytest.approx((written @ written[7])[expected], abs=1e-4)
+
+
+async def test_more_than_one_batch_is_written_whole(vectors: VectorStore, collection: str) -> None:
+    await vectors.upsert(collection, names(601), unit_vectors(601))
+    assert await vectors.count(collection) == 601
+    assert await vectors.present(collection, [*names(601), "no"]) == set(names(601))
+
+
+async def test_upsert_replaces_by_id(vectors: VectorStore, collection: str) -> None:
+    first, second = unit_vectors(2)
+    await vectors.upsert(collection, ["a"], first[None])
+    await vectors.upsert(collection, ["a"], second[None])
+    assert await vectors.count(collection) == 1
+    [match] = await vectors.search(collection, second, 5)
+    assert match.score == pytest.approx(1.0, abs=1e-4)
+
+
+async def test_delete_removes_what_is_there_and_ignores_the_rest(vectors: VectorStore, collection: str) -> None:
+    await vectors.upsert(collection, names(3), unit_vectors(3))
+    await vectors.delete(collection, ["id-1", "never-there"])
+    assert await vectors.present(collection, names(3)) == {"id-0", "id-2"}
+
+
+async def test_a_missing_collection_is_empty_to_read_but_an_error_to_search(
+    vectors: VectorStore, collection: str
+) -> None:
+    assert await vectors.count(collection) == 0
+    assert await vectors.present(collection, ["a"]) == set()
+    await vectors.delete(collection, ["a"])
+    await vectors.drop(collection)
+    with pytest.raises(CollectionMissing):
+        await vectors.search(collection, unit_vectors(1)[0], 3)
+
+
+async def test_a_collection_that_was_made_anew_is_found_again(vectors: VectorStore, collection: str) -> None:
+    await vectors.upsert(collection, ["old"], unit_vectors(1))
+    await vectors.search(collection, unit_vectors(1)[0], 1)
+    await vectors.drop(collection)
+    assert not await vectors.exists(collection)
+    await vectors.upsert(collection, ["new"], unit_vectors(1))
+    assert await vectors.exists(collection)
+    assert [match.id for match in await vectors.search(collection, unit_vectors(1)[0], 5)] == ["new"]
+
+
+async def test_another_process_may_drop_and_make_a_collection(chroma_url: str, collection: str) -> None:
+    reader, writer = ChromaServer(chroma_url), ChromaServer(chroma_url)
+    await writer.upsert(collection, ["old"], unit_vectors(1))
+    await reader.search(collection, unit_vectors(1)[0], 1)
+    await writer.drop(collection)
+    await writer.upsert(collection, ["new"], unit_vectors(1))
+    assert [match.id for match in await reader.search(collection, unit_vectors(1)[0], 5)] == ["new"]
+    await reader.close()
+    await writer.close()
+
+
+async def test_a_server_that_is_away_is_unavailable_and_comes_back(tmp_path: Path, collection: str) -> None:
+    server = Server(tmp_path)
+    server.start()
+    store = ChromaServer(server.url)
+    try:
+        await store.upsert(collection, ["a"], unit_vectors(1))
+        server.stop(kill=True)
+        with pytest.raises(VectorsUnavailable, match="cannot be reached"):
+            await store.search(collection, unit_vectors(1)[0], 1)
+        server.start()
+        assert [match.id for match in await store.search(collection, unit_vectors(1)[0], 1)] == ["a"]
+    finally:
+        await store.close()
+        server.stop()
+
+
+async def test_a_port_where_nothing_listens_is_unavailable() -> None:
+    store = ChromaServer(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(VectorsUnavailable):
+        await store.exists("demo.handbook.r1")
+    await store.close()
+
+
+async def test_what_the_server_refuses_is_told(chroma_url: str) -> None:
+    store = ChromaServer(chroma_url)
+    with pytest.raises(VectorsUnavailable, match="Chroma answered 400"):
+        await store.upsert("not a valid name!", ["a"], unit_vectors(1))
+    await store.close()
