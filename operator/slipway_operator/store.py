@@ -23,7 +23,7 @@ RECHECK_SECONDS = 60.0
 Work = Callable[[asyncpg.Connection], Awaitable[None]]
 REFUSAL_SECONDS = 3.0
 """After a failure nobody asks again for this long: a hundred agents would otherwise wait for a hundred time-outs."""
-INDEX_TABLES = ("chunks", "documents", "index_pointers")
+INDEX_TABLES = ("chunks", "documents", "index_pointers", "pending_chunks")
 
 
 class StoreError(Exception):
