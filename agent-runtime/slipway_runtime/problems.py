@@ -17,16 +17,21 @@ class Reason(StrEnum):
     """The stable word for what went wrong."""
 
     INVALID_JSON = "InvalidJSON"
+    MALFORMED_REQUEST = "MalformedRequest"
     UNAUTHENTICATED = "Unauthenticated"
     AGENT_NOT_FOUND = "AgentNotFound"
     SESSION_NOT_FOUND = "SessionNotFound"
     RUN_NOT_FOUND = "RunNotFound"
     NOT_FOUND = "NotFound"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"
+    SLOW_REQUEST = "SlowRequest"
     SESSION_FULL = "SessionFull"
     QUESTION_TOO_LARGE = "QuestionTooLarge"
+    URL_TOO_LONG = "URLTooLong"
+    UNSUPPORTED_ENCODING = "UnsupportedEncoding"
     INVALID_REQUEST = "InvalidRequest"
     OVERLOADED = "Overloaded"
+    HEADERS_TOO_LARGE = "HeadersTooLarge"
     CANCELLED = "Cancelled"
     INTERNAL_ERROR = "InternalError"
     DRAINING = "Draining"
@@ -47,17 +52,22 @@ class Kind:
 
 KINDS: dict[Reason, Kind] = {
     Reason.INVALID_JSON: Kind(400, "The body is not JSON"),
+    Reason.MALFORMED_REQUEST: Kind(400, "The request is not valid HTTP"),
     Reason.UNAUTHENTICATED: Kind(401, "The caller is not known"),
     Reason.AGENT_NOT_FOUND: Kind(404, "There is no such agent"),
     Reason.SESSION_NOT_FOUND: Kind(404, "There is no such session"),
     Reason.RUN_NOT_FOUND: Kind(404, "There is no such run"),
     Reason.NOT_FOUND: Kind(404, "There is nothing at this path"),
     Reason.METHOD_NOT_ALLOWED: Kind(405, "The method does not fit the path"),
+    Reason.SLOW_REQUEST: Kind(408, "The request did not arrive in time"),
     Reason.SESSION_FULL: Kind(409, "The session takes no more questions"),
     Reason.CANCELLED: Kind(409, "The run was cancelled"),
     Reason.QUESTION_TOO_LARGE: Kind(413, "The body is too large"),
+    Reason.URL_TOO_LONG: Kind(414, "The URL is too long"),
+    Reason.UNSUPPORTED_ENCODING: Kind(415, "The encoding of the body is not supported"),
     Reason.INVALID_REQUEST: Kind(422, "The request is not valid"),
     Reason.OVERLOADED: Kind(429, "Too many questions at once", retry_after=1),
+    Reason.HEADERS_TOO_LARGE: Kind(431, "The headers are too large"),
     Reason.INTERNAL_ERROR: Kind(500, "Something went wrong here"),
     Reason.DRAINING: Kind(503, "This pod is going away", retry_after=1),
     Reason.NO_POD_READY: Kind(503, "No pod is ready for this agent", retry_after=5),

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from slipway_runtime.bounded_http import Limits, bounded
+
 LINGER_SECONDS = 3.0
 """How long it still accepts, to refuse, after it began to drain."""
 CHECK_SECONDS = 0.1
@@ -70,22 +72,26 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def server_config(app: Starlette, *, port: int, lifespan: bool) -> uvicorn.Config:
-    """How a process of the runtime is served in a cluster.
+def server_config(
+    app: Starlette, *, port: int, lifespan: bool, limits: Limits | None = None, stop_seconds: int = 5
+) -> uvicorn.Config:
+    """How a process of the runtime is served.
 
     Args:
         lifespan: whether the application has something to do before the first and after the last request.
+        limits: what a connection may send; the usual bounds if not given.
+        stop_seconds: how long open requests may still take once it stops.
     """
     return uvicorn.Config(
         app,
         host="",  # every address, of both families
         port=port,
-        http="httptools",
+        http=bounded(limits or Limits()),
         ws="none",
         lifespan="on" if lifespan else "off",
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so that it never sends into a close
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=stop_seconds,
     )

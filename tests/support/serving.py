@@ -6,16 +6,17 @@ from typing import Any
 
 import uvicorn
 
+from slipway_runtime.bounded_http import Limits
+from slipway_runtime.serving import server_config
 from tests.support.servers import free_port
 
 
 @asynccontextmanager
-async def served(app: Any, *, port: int | None = None) -> AsyncIterator[str]:
+async def served(app: Any, *, port: int | None = None, limits: Limits | None = None) -> AsyncIterator[str]:
     """The application's URL for as long as the block lasts. Open requests are given a second to end, then broken."""
     port = port or free_port()
-    config = uvicorn.Config(
-        app, port=port, log_config=None, access_log=False, ws="none", http="httptools", timeout_graceful_shutdown=1
-    )
+    config = server_config(app, port=port, lifespan=True, limits=limits, stop_seconds=1)
+    config.host, config.lifespan = "127.0.0.1", "auto"
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

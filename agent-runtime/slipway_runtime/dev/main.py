@@ -35,6 +35,7 @@ from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
+from slipway_runtime.serving import server_config
 from slipway_runtime.settings import default_model_dir
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.telemetry.tracing import configure_tracing
@@ -240,17 +241,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: Starlette, listening: socket.socket, *, lifespan: bool) -> AsyncIterator[None]:
     """Serve an application for as long as the block lasts."""
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="on" if lifespan else "off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
+    config = server_config(app, port=0, lifespan=lifespan, stop_seconds=STOP_SECONDS)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:

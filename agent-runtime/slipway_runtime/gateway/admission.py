@@ -1,5 +1,6 @@
 """How much the gateway takes on. Beyond that it says so at once, instead of letting everybody wait."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,3 +30,28 @@ class Bound:
             yield
         finally:
             self.taken -= 1
+
+
+class Shares:
+    """Counts what each caller has under way, so that none of them takes what all of them need."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken: Counter[str] = Counter()
+
+    @contextmanager
+    def slot(self, caller: str) -> Iterator[None]:
+        """Take one of the caller's places for as long as the block lasts.
+
+        Raises:
+            Full: if the caller has none left.
+        """
+        if self.taken[caller] >= self.limit:
+            raise Full
+        self.taken[caller] += 1
+        try:
+            yield
+        finally:
+            self.taken[caller] -= 1
+            if not self.taken[caller]:
+                del self.taken[caller]

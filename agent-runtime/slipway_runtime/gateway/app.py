@@ -12,20 +12,20 @@ from urllib.parse import quote
 
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from slipway_runtime.applications import new_application
 from slipway_runtime.gateway import metrics
-from slipway_runtime.gateway.admission import Bound, Full
+from slipway_runtime.gateway.admission import Bound, Full, Shares
 from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body, unless_gone
 from slipway_runtime.gateway.auth import Authenticator
 from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Call, Upstreams
+from slipway_runtime.identity import ANONYMOUS, Caller, IdentitySigner
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
-from slipway_runtime.identity import Caller, IdentitySigner
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
@@ -43,6 +43,8 @@ class Gateway:
     authenticator: Authenticator
     signer: IdentitySigner
     bound: Bound
+    bodies: Shares
+    """Bodies that are arriving, by caller: a slow one takes a connection, but none of the places in `bound`."""
     default_agent: AgentKey | None = None
     routes_missing: Callable[[], str | None] = lambda: None
     """What keeps the table of routes from being trusted; None once it was filled."""
@@ -87,8 +89,8 @@ def create_app(gateway: Gateway) -> Starlette:
         return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
 
     of_agent = "/agents/{namespace}/{name}"
-    return Starlette(
-        routes=[
+    return new_application(
+        [
             Route(of_agent + "/chat", AgentPath(gateway), methods=["POST"]),
             Route("/agent/chat", AgentPath(gateway), methods=["POST"]),
             Route(of_agent + "/runs/{run}", AgentPath(gateway), methods=["GET"]),
@@ -97,20 +99,13 @@ def create_app(gateway: Gateway) -> Starlette:
             Route("/livez", lambda _: PlainTextResponse("alive")),
             Route("/readyz", ready),
         ],
-        exception_handlers={Problem: _problem, HTTPException: _no_such_path, 500: _unexpected},
+        handlers={Problem: _problem, 500: _unexpected},
     )
 
 
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.response()
-
-
-async def _no_such_path(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        return Problem(Reason.NOT_FOUND, "There is nothing at this path; docs/http-api.md lists all.").response()
-    return Problem(Reason.METHOD_NOT_ALLOWED, "This path does not take this method.").response()
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:
@@ -161,14 +156,27 @@ class AgentPath:
     async def _admitted(
         self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
     ) -> None:
+        body = await self._body(request, receive, caller) or None
         try:
             with self._gateway.bound.slot(), metrics.IN_FLIGHT.track_inprogress():
-                body = await read_body(receive) or None
                 await unless_gone(self._relay(request, body, reply, agent=agent, caller=caller), receive)
         except Full:
             metrics.SHED.inc()
             raise Problem(
                 Reason.OVERLOADED, f"the gateway works on {self._gateway.bound.limit} requests already: come back later"
+            ) from None
+
+    async def _body(self, request: Request, receive: Receive, caller: Caller) -> bytes:
+        address = request.client.host if request.client else ""
+        try:
+            # Anonymous callers all have one name, which is no reason for them to share one caller's places.
+            with self._gateway.bodies.slot(address if caller == ANONYMOUS else f"caller {caller.subject}"):
+                return await read_body(receive)
+        except Full:
+            metrics.SHED.inc()
+            raise Problem(
+                Reason.OVERLOADED,
+                f"{self._gateway.bodies.limit} bodies of yours are arriving already: send each of them whole",
             ) from None
 
     async def _relay(

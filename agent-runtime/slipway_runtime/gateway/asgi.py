@@ -12,8 +12,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024
 """Bytes in a request's body; the limit that hosts have too."""
-BODY_SECONDS = 10.0
-"""How long a body may take to arrive, so that a client that sends it drop by drop does not hold a slot."""
 
 
 class ClientGone(Exception):
@@ -24,20 +22,9 @@ async def read_body(receive: Receive) -> bytes:
     """The request's whole body.
 
     Raises:
-        Problem: QuestionTooLarge, as soon as the limit is passed, without reading the rest; InvalidRequest if the body
-            does not arrive in time.
-        ClientGone: if the client goes before its request is complete.
+        Problem: QuestionTooLarge, as soon as the limit is passed, without reading the rest.
+        ClientGone: if the client goes before its request is complete, or takes longer than the server waits for it.
     """
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _read(receive)
-    except TimeoutError:
-        raise Problem(
-            Reason.INVALID_REQUEST, f"the body did not arrive within {BODY_SECONDS:g} s: send it whole"
-        ) from None
-
-
-async def _read(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

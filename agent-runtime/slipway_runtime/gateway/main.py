@@ -13,7 +13,8 @@ from pathlib import Path
 
 import uvloop
 
-from slipway_runtime.gateway.admission import Bound
+from slipway_runtime.bounded_http import Limits
+from slipway_runtime.gateway.admission import Bound, Shares
 from slipway_runtime.gateway.app import Gateway, create_app
 from slipway_runtime.gateway.auth import ApiKeys, Authenticator, Open
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
@@ -34,6 +35,11 @@ GRACE_SECONDS = 1860.0
 HELD_SHARE = 0.5
 """Share of the requests in flight that may be waiting for a pod, so that one agent's outage leaves room for others."""
 
+BODIES_SHARE = 0.25
+"""Bodies that one caller may have arriving, as a share of the requests in flight: slow ones leave room for others."""
+CONNECTIONS = 2
+"""Connections for each request that may be in flight: there are idle ones, and ones whose request is arriving."""
+
 
 @asynccontextmanager
 async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: IdentitySigner) -> AsyncIterator[Gateway]:
@@ -51,6 +57,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Id
             authenticator=authenticator,
             signer=signer,
             bound=Bound(settings.max_in_flight),
+            bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
         )
 
@@ -87,7 +94,8 @@ async def serve(settings: GatewaySettings) -> None:
     try:
         async with assembled(settings, routes=routes, signer=signer) as gateway, source.following():
             gateway.routes_missing = source.missing
-            config = server_config(create_app(gateway), port=settings.port, lifespan=False)
+            limits = Limits(connections=CONNECTIONS * settings.max_in_flight)
+            config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)
             gc.freeze()  # what start-up made is there to stay: it need not be looked through again and again
             await DrainingServer(
                 config, drain=gateway.drain, busy=lambda: gateway.bound.taken, grace=GRACE_SECONDS

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.refusals import agent_not_found, draining, run_not_found, session_not_found, store_away
@@ -49,8 +49,8 @@ def create_host_app(host: Host) -> Starlette:
         return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
 
     agent = "/agents/{namespace}/{name}"
-    return Starlette(
-        routes=[
+    return new_application(
+        [
             Route(f"{agent}/chat", _guarded(host, "chat", _ask), methods=["POST"]),
             Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", _attach), methods=["GET"]),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
@@ -58,7 +58,7 @@ def create_host_app(host: Host) -> Starlette:
             Route("/livez", livez),
             Route("/readyz", readyz),
         ],
-        exception_handlers={HTTPException: _http_problem, 500: _unexpected},
+        handlers={500: _unexpected},
         lifespan=lifespan,
     )
 
@@ -76,6 +76,8 @@ def _guarded(host: Host, name: str, handler: Handler) -> Callable[[Request], Awa
                 response = await handler(host, _hosted(host, agent), caller, request)
             except Problem as problem:
                 response = problem.response()
+            except ClientDisconnect:
+                response = Response(status_code=499)  # for the span; nobody is left to read it
             except StoreUnavailable:
                 host.runs.heartbeat.disturbed()
                 response = store_away().response()
@@ -195,14 +197,6 @@ def _session_json(session: Session) -> dict[str, object]:
             for turn in session.turns
         ],
     }
-
-
-async def _http_problem(_: Request, error: Exception) -> Response:
-    """Paths and methods that do not exist."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        return Problem(Reason.NOT_FOUND, "There is nothing at this path; docs/http-api.md lists all.").response()
-    return Problem(Reason.METHOD_NOT_ALLOWED, "This path does not take this method.").response()
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:

@@ -3,19 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
-import pytest
 from prometheus_client import generate_latest
 from yarl import URL
 
-from slipway_runtime.gateway import asgi
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import HEADER, Caller, IdentitySigner
 from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost
 from tests.support.chat import STREAM, events, transcribe
+from tests.support.raw_http import connected
 from tests.support.scripted_host import words
 from tests.support.waiting import until, until_async
 
@@ -167,16 +167,48 @@ async def test_refused(front: Front) -> None:
     assert (await front.client.get("/livez")).status == 200
 
 
-async def test_a_body_that_does_not_arrive_is_not_waited_for(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "BODY_SECONDS", 0.1)
+async def test_slow_bodies_of_one_caller_leave_room_for_others(
+    start_front: StartFront, start_host: StartHost, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.json"
+    (alice, alices), (bob, bobs) = new_key("alice"), new_key("bob")
+    path.write_text(json.dumps({"keys": [alices.model_dump(), bobs.model_dump()]}))
+    _, url = await start_host()
+    front = await start_front(auth_mode="apikeys", api_keys_file=path, max_in_flight=8)
+    front.routes.set(SUPPORT, [url])
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nX-API-Key: {alice}\r\nContent-Length: 100\r\n\r\n".encode()
+    async with AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(connected(front.url)) for _ in range(20)]
+        for connection in slow:
+            await connection.send(head + b"{")
+        refused = asyncio.gather(*(connection.reader.readuntil(b"Overloaded") for connection in slow[2:]))
+        assert all(b" 429 " in answer for answer in await refused)
+        assert front.gateway.bodies.taken.total() == 2
+        assert front.gateway.bound.taken == 0
+        for key, status in ((bob, 200), (alice, 429)):
+            async with front.client.post(CHAT, data=_in_two(QUESTION), headers={"X-API-Key": key}) as response:
+                assert response.status == status
+    await until(lambda: not front.gateway.bodies.taken, "the places are free again")
 
-    async def trickle() -> AsyncIterator[bytes]:
-        yield b'{"question": '
-        await until(lambda: front.gateway.bound.taken == 1, "the request came in")
-        await until(lambda: front.gateway.bound.taken == 0, "the slot was given back")
 
-    async with front.client.post(CHAT, data=trickle()) as response:
-        assert (response.status, (await response.json(content_type=None))["reason"]) == (422, "InvalidRequest")
+async def _in_two(question: dict[str, str]) -> AsyncIterator[bytes]:
+    body = json.dumps(question).encode()
+    for half in (body[:5], body[5:]):
+        yield half
+
+
+async def test_a_path_with_a_slash_too_many_is_named_and_not_redirected(front: Front) -> None:
+    endpoint = front.routes.pick(SUPPORT)
+    assert endpoint
+    for base in (front.url, endpoint.url):
+        for path in (CHAT + "/", "/" + CHAT, CHAT.replace("/chat", "//chat/")):
+            url = URL(base + path, encoded=True)
+            async with front.client.post(url, json=QUESTION, allow_redirects=False) as response:
+                problem = await response.json(content_type="application/problem+json")
+            assert (response.status, problem["reason"]) == (404, "NotFound")
+            assert f" {CHAT} " in problem["detail"]
+        async with front.client.get(URL(base + "/livez/"), allow_redirects=False) as response:
+            assert " /livez " in (await response.json(content_type=None))["detail"]
 
 
 async def test_a_run_that_is_not_there(front: Front) -> None:

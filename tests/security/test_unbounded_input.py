@@ -1,0 +1,94 @@
+"""What anybody who reaches a gateway or a host can send without a key: it costs neither memory nor other callers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.gateway_process import gateway_process
+from tests.support.host_process import host_process
+from tests.support.raw_http import Connection, connected, exchange
+from tests.support.scripts import AGENT
+from tests.support.servers import free_port
+from tests.support.waiting import until, until_async
+
+MB = 1024 * 1024
+HEAD = f"POST /agents/{AGENT}/chat HTTP/1.1\r\nHost: x\r\n".encode()
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+FLOODS = {
+    "98 MB of headers": (HEAD, b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(64)), 98 * MB),
+    "a header of 128 MB": (HEAD + b"X-Long: ", b"x" * 65536, 128 * MB),
+    "a URL of 128 MB": (b"GET /", b"x" * 65536, 128 * MB),
+    "a body of 128 MB": (CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n", 128 * MB),
+    "a trailer of 128 MB": (CHUNKED + b"0\r\nX-Long: ", b"x" * 65536, 128 * MB),
+    "a million requests at once": (b"", b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n" * 2000, 64 * MB),
+}
+ROOM = 48 * MB
+"""What a flood may add to a process's memory. What is held of a request is below 1 MB."""
+SILENT, SLOW = 500, 50
+
+
+@dataclass(frozen=True)
+class Target:
+    """A process under attack."""
+
+    url: str
+    pid: int
+
+    def peak(self) -> int:
+        """The most memory that it ever had, in bytes."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+@pytest.fixture(params=["gateway", "host"])
+async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Target]:
+    async with AsyncExitStack() as stack:
+        if request.param == "host":
+            host = stack.enter_context(host_process(tmp_path, f"sqlite:///{tmp_path}/store.db"))
+            yield Target(host.url, host.process.pid)
+            return
+        cluster = FakeKubernetes(free_port())
+        await cluster.start()
+        stack.push_async_callback(cluster.stop)
+        gateway = stack.enter_context(gateway_process(tmp_path, cluster))
+        async with aiohttp.ClientSession(gateway.url) as client:
+            await until_async(lambda: gateway.ready(client), "the gateway is ready")
+        yield Target(gateway.url, gateway.process.pid)
+
+
+async def test_floods_cost_neither_memory_nor_other_callers(target: Target) -> None:
+    before = target.peak()
+    for name, (first, again, total) in FLOODS.items():
+        async with connected(target.url) as connection:
+            await connection.send(first)
+            flooding = asyncio.create_task(connection.flood(again, total=total))
+            assert (await exchange(target.url, LIVEZ)).status == 200, name
+            await flooding
+        assert target.peak() - before < ROOM, name
+    assert (await exchange(target.url, LIVEZ)).status == 200
+
+
+async def test_silent_and_slow_connections_are_closed_after_ten_idle_seconds(target: Target) -> None:
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(connected(target.url)) for _ in range(SILENT + SLOW)]
+        for number, connection in enumerate(opened[SILENT:]):
+            await connection.send(HEAD + (b"Content-Length: 9\r\n\r\n{" if number % 2 else b"X-Slow: x"))
+        assert (await exchange(target.url, LIVEZ)).status == 200
+        closing = asyncio.gather(*(connection.rest() for connection in opened))
+        dripping = [asyncio.create_task(_drip(connection)) for connection in opened[SILENT:]]
+        await until(closing.done, "all are closed", deadline=60)
+        await asyncio.gather(*dripping)
+        assert (await exchange(target.url, LIVEZ)).status == 200
+
+
+async def _drip(connection: Connection) -> None:
+    """A byte every now and then, until the other side has had enough."""
+    while not connection.reader.at_eof() and await connection.send(b"x"):  # noqa: ASYNC110 (the pace is the attack)
+        await asyncio.sleep(0.5)
