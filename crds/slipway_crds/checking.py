@@ -8,6 +8,8 @@ from jsonschema import Draft4Validator, Draft202012Validator, FormatChecker, Val
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
+from slipway_crds.configmaps import CONFIG_MAP
+from slipway_crds.configmaps import KIND as CONFIG_MAP_KIND
 from slipway_crds.definitions import KINDS, kind_schema
 from slipway_crds.fields import Rule, SpecModel, matches
 from slipway_crds.manifests import Place, Problem, format_place
@@ -19,7 +21,9 @@ from slipway_crds.wording import unknown_field
 
 @cache
 def object_schema(kind: str) -> Schema:
-    """The schema of a whole object of a kind, metadata included."""
+    """The schema of a whole object of one of our kinds or of a ConfigMap, metadata included."""
+    if kind == CONFIG_MAP_KIND:
+        return CONFIG_MAP
     schema = kind_schema(KINDS[kind])
     return {**schema, "properties": {**schema["properties"], "metadata": METADATA}}
 

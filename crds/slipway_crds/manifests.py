@@ -1,22 +1,29 @@
-"""Reading manifests the way an API server does.
+"""Reading manifests the way `kubectl` and an API server do.
 
-YAML is what its reader makes of it, and Kubernetes reads with go-yaml: `on` and `y` are booleans, `08` is the number 8,
-`1:30` is a string, and a whole number may be written `5.0`. So the scalars here follow go-yaml's table
-(go.yaml.in/yaml/v2, resolve.go) rather than PyYAML's, keys given twice are found, and every field keeps its line.
+YAML is what its reader makes of it, and Kubernetes reads with go-yaml. So scalars follow go-yaml rather than PyYAML
+(`scalars`), keys given twice are found, and every field keeps its line. What a file amounts to is bounded
+(`composing`), since manifests come from strangers too.
 """
 
 import base64
 import binascii
+import codecs
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
+from slipway_crds import composing
+from slipway_crds.composing import PLAIN, TAG, Node, Refused, Scalar, Sequence, compose
+from slipway_crds.scalars import NumberTooLong, resolve_scalar
 
 SUFFIXES = (".yaml", ".yml", ".json")
+MOST_BYTES = 32 * 1024 * 1024
+"""Of one file. An API server takes objects of at most 3 MiB."""
+MOST_PATH_CHARACTERS = 32 * 1024 * 1024
+"""Of the paths of all values of one file: long keys in deep nesting stand in the path of each value beneath."""
 
 Place = tuple[str | int, ...]
 """Where a value stands: keys and positions from the document's root."""
@@ -36,10 +43,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
-
-
-DEEPEST = 100
-"""Levels of nesting that anybody would write; no object of ours has a tenth of them."""
 
 
 class ManifestError(ValueError):
@@ -63,7 +66,7 @@ class Document:
     def line_of(self, path: str) -> int:
         """The line of a field, or of the nearest one around it for a field that is missing."""
         while path and path not in self.lines:
-            path = re.sub(r"(\.?[^.\[\]]*|\[[^\]]*\])$", "", path)
+            path = path[: max(0, path.rfind("."), path.rfind("["))]
         return self.lines.get(path, self.line)
 
 
@@ -76,12 +79,25 @@ def load_paths(paths: Iterable[Path]) -> list[Document]:
     documents: list[Document] = []
     for path in paths:
         for file in manifest_files(path):
-            try:
-                text = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ManifestError(f"{file}: cannot be read: {error}") from error
-            documents += load_text(text, str(file))
+            documents += load_text(_text(file), str(file))
     return documents
+
+
+def _text(file: Path) -> str:
+    """A file's text: UTF-8, or UTF-16 with a byte order mark, as kubectl reads them."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ManifestError(f"{file}: this file is larger than {MOST_BYTES >> 20} MiB: split it")
+        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if utf16 else "utf-8-sig")
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ManifestError(
+            f"{file}: cannot be read: {error}: save it as UTF-8, or as UTF-16 with a byte order mark"
+        ) from error
 
 
 def manifest_files(path: Path) -> list[Path]:
@@ -104,36 +120,16 @@ def load_text(text: str, source: str = "") -> list[Document]:
     """The objects in a YAML or JSON text; empty documents are left out, a `List` is taken apart.
 
     Raises:
-        ManifestError: if the text is not YAML, or holds what JSON has no word for.
+        ManifestError: if the text is not YAML, holds what JSON has no word for, or exceeds a bound.
     """
     try:
-        _check_depth(text, source)
-        nodes = list(yaml.compose_all(text, Loader=_Loader))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ManifestError(f"{source}:{line}: this is not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise ManifestError(f"{source}: this is not YAML: {error}") from error
-    documents: list[Document] = []
-    for node in nodes:
-        reader = _Reader(source)
-        value = reader.read(node, ())
-        if value is not None:
-            documents += _items(Document(value, source, node.start_mark.line + 1, reader.lines, tuple(reader.problems)))
-    return documents
-
-
-def _check_depth(text: str, source: str) -> None:
-    """Refuse what is nested too deeply before libyaml composes it, which it does by recursion, down to a crash."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise ManifestError(f"{source}:{line}: this is nested deeper than {DEEPEST} levels")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+        nodes = compose(text)
+    except Refused as error:
+        where = f"{source}:{error.line}" if error.line else source
+        raise ManifestError(f"{where}: {error}") from error
+    reader = _Reader(source)
+    documents = [reader.document(node) for node in nodes]
+    return [item for document in documents if document.value is not None for item in _items(document)]
 
 
 def format_place(place: Iterable[str | int]) -> str:
@@ -141,116 +137,81 @@ def format_place(place: Iterable[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
 
-def _items(document: Document) -> Iterator[Document]:
+_ITEM = re.compile(r"items\[(\d+)\]\.?(.*)", re.DOTALL)
+
+
+def _items(document: Document) -> list[Document]:
+    """A `List` taken apart; anything else as it is."""
     value = document.value
     if not (isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list)):
-        yield document
-        return
-    for position, item in enumerate(value["items"]):
-        lines = {inner: line for path, line in document.lines.items() if (inner := _within(path, position)) is not None}
-        problems = tuple(
-            replace(problem, path=inner)
-            for problem in document.problems
-            if (inner := _within(problem.path, position)) is not None
-        )
-        yield Document(item, document.source, lines.get("", document.line), lines, problems)
-
-
-def _within(path: str, position: int) -> str | None:
-    """A path of a List as seen from one of its items; None if it leads elsewhere."""
-    prefix = f"items[{position}]"
-    return path.removeprefix(prefix).removeprefix(".") if path.startswith(prefix) else None
-
-
-_TAG = "tag:yaml.org,2002:"
-_PLAIN = _TAG + "plain"
-"""Our tag of what is neither quoted nor tagged, so that its meaning is `resolve_scalar`'s business alone."""
-
-
-class _Loader(yaml.CSafeLoader):
-    """libyaml's parser, without PyYAML's idea of scalars."""
-
-    yaml_implicit_resolvers = {None: [(_PLAIN, re.compile(""))]}  # noqa: RUF012 (the base class declares it so)
-
-
-_BOOLEANS = {
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
-    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
-}
-_NULLS = {"", "~", "null", "Null", "NULL"}
-_NOT_NUMBERS = {
-    "." + word: value
-    for name, value in (("nan", math.nan), ("inf", math.inf))
-    for word in (name, name.capitalize(), name.upper(), "NaN" if name == "nan" else name)
-}
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0[bB][01]+)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-
-
-def resolve_scalar(text: str) -> Any:
-    """A plain scalar as go-yaml reads it, and as JSON then carries it (a float that is whole becomes an integer)."""
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if text.lstrip("+-") in _NOT_NUMBERS:
-        return _NOT_NUMBERS[text.lstrip("+-")]
-    if text[0] not in "+-.0123456789":
-        return text
-    plain = text.replace("_", "")
-    if _INTEGER.fullmatch(plain):
-        return _integer(plain)
-    if _FLOAT.fullmatch(plain):
-        number = float(plain)
-        return int(number) if number.is_integer() and abs(number) < 1e21 else number
-    return text
-
-
-def _integer(text: str) -> int:
-    digits = text.lstrip("+-").lower()
-    octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
-    number = int(digits, 8) if octal else int(digits, 0)
-    return -number if text.startswith("-") else number
+        return [document]
+    lines: list[dict[str, int]] = [{} for _ in value["items"]]
+    problems: list[list[Problem]] = [[] for _ in value["items"]]
+    for path, line in document.lines.items():
+        if inner := _ITEM.fullmatch(path):
+            lines[int(inner[1])][inner[2]] = line
+    for problem in document.problems:
+        if inner := _ITEM.fullmatch(problem.path):
+            problems[int(inner[1])].append(replace(problem, path=inner[2]))
+    return [
+        Document(item, document.source, lines[at].get("", document.line), lines[at], tuple(problems[at]))
+        for at, item in enumerate(value["items"])
+    ]
 
 
 class _Reader:
-    """Turns one document's nodes into plain data. Nodes that stand in several places (aliases) are read once."""
+    """Turns the nodes of one file into plain data. Nodes that stand in several places (aliases) are read once."""
 
     def __init__(self, source: str) -> None:
-        self.source = source
-        self.lines: dict[str, int] = {}
-        self.problems: list[Problem] = []
+        self._source = source
+        self._lines: dict[str, int] = {}
+        self._problems: list[Problem] = []
+        self._path_characters = 0
         self._done: dict[int, Any] = {}
         self._open: set[int] = set()
 
-    def read(self, node: yaml.Node, place: Place) -> Any:
-        self.lines.setdefault(format_place(place), node.start_mark.line + 1)
+    def document(self, node: Node) -> Document:
+        """One document, from its root."""
+        self._lines, self._problems, self._done = {}, [], {}
+        value = self._value(node, ())
+        return Document(value, self._source, node.line, self._lines, tuple(self._problems))
+
+    def _value(self, node: Node, place: Place) -> Any:
         if id(node) in self._done:
+            self._keep_line(node, place)
             return self._done[id(node)]
         if id(node) in self._open:
             raise self._error(node, "this alias contains itself")
+        self._keep_line(node, place)
         self._open.add(id(node))
         value = self._read(node, place)
         self._open.remove(id(node))
         self._done[id(node)] = value
         return value
 
-    def _read(self, node: yaml.Node, place: Place) -> Any:
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(child, (*place, position)) for position, child in enumerate(node.value)]
-        if isinstance(node, yaml.MappingNode):
+    def _keep_line(self, node: Node, place: Place) -> None:
+        path = format_place(place)
+        self._path_characters += len(path)
+        if self._path_characters > MOST_PATH_CHARACTERS:
+            raise self._error(node, "too many values stand under long keys in deep nesting: write shorter keys")
+        self._lines.setdefault(path, node.line)
+
+    def _read(self, node: Node, place: Place) -> Any:
+        if isinstance(node, Sequence):
+            return [self._value(child, (*place, position)) for position, child in enumerate(node.children)]
+        if isinstance(node, composing.Mapping):
             return self._mapping(node, place)
         return self._scalar(node)
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _mapping(self, node: composing.Mapping, place: Place) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         merged: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node in node.pairs:
             if _is_merge(key_node):
                 merged |= {key: value for key, value in self._merged(value_node, place).items() if key not in merged}
                 continue
             key = self._key(key_node)
-            value = self.read(value_node, (*place, key))
+            value = self._value(value_node, (*place, key))
             if key in mapping:
                 self._twice((*place, key), "is given twice: keep one of the two")
             mapping[key] = value
@@ -258,40 +219,43 @@ class _Reader:
             self._twice((*place, key), "is given here and through `<<`: Kubernetes takes that for given twice")
         return merged | mapping
 
-    def _merged(self, node: yaml.Node, place: Place) -> dict[str, Any]:
+    def _merged(self, node: Node, place: Place) -> dict[str, Any]:
         """What a merge key brings in: one mapping, or several of which the first to have a key wins."""
-        value = self.read(node, place)
+        value = self._value(node, place)
         parts = value if isinstance(value, list) else [value]
         if not all(isinstance(part, dict) for part in parts):
             raise self._error(node, "`<<` takes an alias of a mapping, or a list of them")
         return {key: each for part in reversed(parts) for key, each in part.items()}
 
     def _twice(self, place: Place, message: str) -> None:
-        self.problems.append(Problem(format_place(place), message))
+        self._problems.append(Problem(format_place(place), message))
 
-    def _key(self, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode):
+    def _key(self, node: Node) -> str:
+        if not isinstance(node, Scalar):
             raise self._error(node, "a key must be a word, not a list or a mapping")
         key = self._scalar(node)
         if key is None:
             raise self._error(node, "a key must not be null: put it in quotes")
         return str(key).lower() if isinstance(key, bool) else str(key)
 
-    def _scalar(self, node: yaml.Node) -> Any:
-        tag, text = node.tag.removeprefix(_TAG), str(node.value)
+    def _scalar(self, node: Scalar) -> Any:
+        tag, text = node.tag.removeprefix(TAG), node.text
         if tag == "binary":
             try:
                 return base64.b64decode(text.replace("\n", ""), validate=True).decode()
             except (binascii.Error, UnicodeDecodeError) as error:
                 raise self._error(node, f"this is not base64 of a text: {error}") from error
-        value = resolve_scalar(text) if tag in ("plain", "int", "float", "bool", "null") else text
+        try:
+            value = resolve_scalar(text) if tag in ("plain", "int", "float", "bool", "null") else text
+        except NumberTooLong as error:
+            raise self._error(node, f"{error}: put it in quotes if it is a text") from error
         if isinstance(value, float) and not math.isfinite(value):
             raise self._error(node, "JSON has no infinity and no NaN: write a number")
         return value
 
-    def _error(self, node: yaml.Node, message: str) -> ManifestError:
-        return ManifestError(f"{self.source}:{node.start_mark.line + 1}: {message}")
+    def _error(self, node: Node, message: str) -> ManifestError:
+        return ManifestError(f"{self._source}:{node.line}: {message}")
 
 
-def _is_merge(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == _PLAIN and node.value == "<<"
+def _is_merge(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.tag == PLAIN and node.text == "<<"

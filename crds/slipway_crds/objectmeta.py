@@ -93,6 +93,11 @@ def is_time(text: str) -> bool:
     return True
 
 
+def is_subdomain(text: str) -> bool:
+    """Whether most kinds, ConfigMaps too, may be called so (RFC 1123)."""
+    return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
+
+
 def metadata_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     """What Kubernetes itself refuses in metadata whose types are right and whose nulls are gone."""
     yield from _names(metadata)
@@ -115,7 +120,7 @@ def _names(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     if not name and not prefix:
         yield Problem("metadata.name", f"is missing: give the object a name of {_NAME_HINT}")
     masked = prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
-    if prefix and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(masked)):
+    if prefix and not (len(prefix) <= 253 and is_subdomain(masked)):
         yield Problem("metadata.generateName", f"must be the beginning of a name: {_NAME_HINT}")
     namespace = metadata.get("namespace", "")
     if namespace and not _LABEL.fullmatch(namespace):
@@ -155,5 +160,4 @@ def _owners(owners: list[Mapping[str, Any]]) -> Iterator[Problem]:
 
 def _is_qualified(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
-    prefixed = not slash or (len(prefix) <= 253 and _SUBDOMAIN.fullmatch(prefix) is not None)
-    return prefixed and _WORD.fullmatch(name) is not None
+    return (not slash or is_subdomain(prefix)) and _WORD.fullmatch(name) is not None

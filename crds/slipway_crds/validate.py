@@ -7,18 +7,23 @@ thousands of manifests. `status` is dropped on creation, so only its unknown fie
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from slipway_crds.agent import Agent
 from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
+from slipway_crds.configmaps import config_map_problems, is_config_map
 from slipway_crds.defaulting import fill
 from slipway_crds.definitions import KINDS
-from slipway_crds.manifests import Document, Problem, format_place
+from slipway_crds.manifests import Document, Place, Problem, format_place
 from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, Kind
 from slipway_crds.objectmeta import metadata_problems, with_generated_name
 from slipway_crds.resolve import ResolveProblem, Severity, missing_config_maps, resolve
 from slipway_crds.vectorindex import VectorIndex
 from slipway_crds.wording import problem
+
+MOST_PROBLEMS = 100
+"""Of one object and sort: an object with more is no slip of a pen, and nobody reads on."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,12 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"{self.source}:{self.line}: " if self.source else ""
-        return f"{where}{self.subject}: {self.problem}"
+        return f"{where}{_shortened(self.subject, 320)}: {_shortened(str(self.problem), 2000)}"
+
+
+def _shortened(text: str, most: int) -> str:
+    """Names and values in a manifest have any length; what a person reads has not."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def validate_documents(documents: Iterable[object]) -> list[Finding]:
@@ -48,7 +58,7 @@ def validate_set(documents: Sequence[Document]) -> list[Finding]:
     findings: list[Finding] = []
     sound: list[Document] = []
     for document in documents:
-        problems = [*document.problems, *validate_document(document.value)]
+        problems = [*document.problems[:MOST_PROBLEMS], *validate_document(document.value)]
         findings += [_finding(document, each) for each in problems]
         if not problems:
             sound.append(document)
@@ -58,31 +68,38 @@ def validate_set(documents: Sequence[Document]) -> list[Finding]:
 def validate_document(document: object) -> list[Problem]:
     """What an API server would refuse about one object; empty for a valid one.
 
-    Objects of other groups are not judged. Whole numbers written as floats count as integers, because `kubectl` sends
-    them so.
+    Of the kinds of others only ConfigMaps are judged, because they hold the documents. Whole numbers written as floats
+    count as integers, because `kubectl` sends them so.
     """
     if not isinstance(document, dict):
         return [Problem("", "is not an object: a manifest has apiVersion, kind, metadata and spec")]
     kind_problems = _kind_problems(document)
-    if kind_problems or not _is_ours(document):
+    if kind_problems or not (_is_ours(document) or is_config_map(document)):
         return kind_problems
     schema = object_schema(document["kind"])
     filled = {"metadata": {}, **fill({**document, "status": None}, schema)}
-    errors = sorted(schema_validator(document["kind"]).iter_errors(filled), key=lambda error: format_place(error.path))
-    invalid = [tuple(error.absolute_path) for error in errors]
-    in_metadata: list[Problem] = []
-    if not any(place[:1] == ("metadata",) for place in invalid):
-        in_metadata = list(metadata_problems(filled["metadata"]))
-        filled["metadata"] = with_generated_name(filled["metadata"])
-    if any(each.path == "metadata.name" for each in in_metadata):
-        invalid.append(("metadata", "name"))  # told once that it is missing, it need not be told how to be
-    found = [
-        *unknown_fields(document, schema),
-        *map(problem, errors),
-        *in_metadata,
-        *broken_rules(filled, schema, invalid),
-    ]
+    errors = list(islice(schema_validator(document["kind"]).iter_errors(filled), MOST_PROBLEMS))
+    unknown = list(islice(unknown_fields(document, schema), MOST_PROBLEMS))
+    found = [*unknown, *map(problem, sorted(errors, key=lambda error: format_place(error.path)))]
+    if len(errors) < MOST_PROBLEMS:
+        found += _further(filled, schema, [tuple(error.absolute_path) for error in errors])
+    if max(len(errors), len(unknown)) == MOST_PROBLEMS:
+        found.append(Problem("", "has more problems than these: correct these, and validate again"))
     return list(dict.fromkeys(found))
+
+
+def _further(filled: dict[str, Any], schema: Mapping[str, Any], invalid: list[Place]) -> Iterator[Problem]:
+    """What an API server looks at once the types are right, where they are: `invalid` holds where they are not."""
+    if not any(place[:1] == ("metadata",) for place in invalid):
+        for each in islice(metadata_problems(filled["metadata"]), MOST_PROBLEMS):
+            yield each
+            if each.path == "metadata.name":
+                invalid.append(("metadata", "name"))  # reported as missing once, its form need not be reported
+        filled["metadata"] = with_generated_name(filled["metadata"])
+    if is_config_map(filled):
+        yield from () if invalid else islice(config_map_problems(filled), MOST_PROBLEMS)
+    else:
+        yield from broken_rules(filled, schema, invalid)
 
 
 def parse(document: Mapping[str, Any]) -> Kind:
@@ -134,10 +151,13 @@ def _references(by_subject: Mapping[str, Document]) -> Iterator[ResolveProblem]:
     objects = [parse(value) for value in values if isinstance(value, dict) and _is_ours(value)]
     indexes = [each for each in objects if isinstance(each, VectorIndex)]
     yield from resolve([each for each in objects if isinstance(each, Agent)], indexes)[1]
+    config_maps: dict[str, set[str]] = {}
+    for value in values:
+        if isinstance(value, dict) and is_config_map(value):
+            metadata = value["metadata"]
+            config_maps.setdefault(metadata.get("namespace") or DEFAULT_NAMESPACE, set()).add(metadata.get("name", ""))
     for index in indexes:
-        prefix = f"ConfigMap {index.metadata.namespace}/"
-        names = {subject.removeprefix(prefix) for subject in by_subject if subject.startswith(prefix)}
-        yield from missing_config_maps(index, names)
+        yield from missing_config_maps(index, config_maps.get(index.metadata.namespace, set()))
 
 
 def _finding(document: Document, problem: Problem) -> Finding:

@@ -81,7 +81,9 @@ def _type(wanted: str, instance: Any, schema: Mapping[str, Any]) -> str:
         return f"{message}: YAML reads this word as true or false, so put it in quotes"
     if wanted == "string" and isinstance(instance, (int, float)):
         example = HINTS.get(schema.get("pattern", ""), "")
-        return f'{message}: put it in quotes, "{instance}"' + (f" ({example})" if example else "")
+        if not example:
+            return f"{message}: YAML reads this as a number, so put it in quotes"
+        return f'{message}: put it in quotes, "{instance}" ({example})'
     if wanted == "integer" and isinstance(instance, str) and instance.isdecimal():
         return f"{message}: write it without quotes"
     return message

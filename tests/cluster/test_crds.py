@@ -6,6 +6,7 @@ An API server and its etcd are all that this needs, so `make test-crds K8S=1.36`
 import asyncio
 import json
 import os
+import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from devcluster.settings import state_home
+from devcluster import lifecycle
+from devcluster.settings import DEFAULT_MINOR, state_home
 from slipway_crds.checking import twins
 from slipway_crds.definitions import KINDS, custom_resource_definition
-from slipway_crds.manifests import ManifestError, Problem, load_text
+from slipway_crds.manifests import ManifestError, Problem, load_paths, load_text
 from slipway_crds.meta import API_VERSION, PAUSED_ANNOTATION
 from slipway_crds.validate import validate_document
 from tests.support.api_server import Answer, ApiServer, api_server
@@ -110,8 +112,7 @@ async def test_the_schemas_are_structural_and_established(api: ApiServer) -> Non
 
 async def test_bad_manifests_are_refused_for_the_field_that_validate_names(api: ApiServer) -> None:
     bad = bad_manifests()
-    kinds = ["VectorIndex" if "kind: VectorIndex" in each.text else "Agent" for each in bad]
-    judged = await verdicts(api, zip(kinds, [each.text for each in bad], strict=True))
+    judged = await verdicts(api, [(_kind(each.text), each.text) for each in bad])
     assert len(judged) >= 40
     assert differences(judged) == []
     assert [text for text, answer in judged if answer.accepted] == []
@@ -124,6 +125,11 @@ async def test_bad_manifests_are_refused_for_the_field_that_validate_names(api: 
         if problems and not any(_field(problem) in answer.message for problem in problems)
     ]
     assert [each for each in elsewhere if "already set in map" not in each[1]] == []
+
+
+def _kind(text: str) -> str:
+    named = [kind for kind in ("VectorIndex", "ConfigMap") if f"kind: {kind}" in text]
+    return named[0] if named else "Agent"
 
 
 def _field(problem: str) -> str:
@@ -153,6 +159,67 @@ async def test_odd_but_right_manifests_pass(api: ApiServer) -> None:
 
 def _agent(entry: str, metadata: str = "{name: odd}") -> str:
     return f"apiVersion: {API_VERSION}\nkind: Agent\nmetadata: {metadata}\nspec:\n  knowledge: [{entry}]\n"
+
+
+ODD_CONFIG_MAPS = (
+    *("data: {a.md: ~, b.md: , c: ''}", "data: ~", "binaryData: {a: ~}", "immutable: ~", "{}"),
+    *("data: {released.txt: 2026-03-01}", "data: {at.txt: 12:30:00}", "data: {a: '1.10', b: \"yes\", c: !!str 5}"),
+    *("data: {...: a}", "data: {..: a}", "data: {..a: a}", "data: {.a: a}", "data: {a..b: a}", "data: {-: a, _: b}"),
+    *("data: {1.10: a, yes: b}", "data: {~: a}", "data: {'': a}", "data: {a/b: a}", "data: {a b: a}", "data: {ä: a}"),
+    *(f"data: {{{'k' * 253}: a}}", f"data: {{{'k' * 254}: a}}", "data: {a: &x b, c: *x, d: &x e, f: *x}"),
+    *("data: {a: 1.10}", "data: {a: 0x10}", "data: {a: .5}", "data: {a: on}", "data: {a: 'on'}", "data: {a: [b]}"),
+    *("data: {a: {}}", "data: a", "data: []", "data: {a: b, a: c}", "data: {a: b}\ndata: {a: c}", "spec: {}"),
+    *("binaryData: {a: YQ==}", "binaryData: {a: YQ}", "binaryData: {a: YR==}", "binaryData: {a: 'YQ==YQ=='}"),
+    *("binaryData: {a: ' YQ=='}", 'binaryData: {a: "Y\\nQ=\\r\\n="}', "binaryData: {a: '====' }", "binaryData: {a: 5}"),
+    *("binaryData: {a: ''}", "binaryData: {a: !!binary YQ==}", "binaryData: {a: YQ-_}", "binaryData: {a: YQ==b}"),
+    *("data: {a: b}\nbinaryData: {a: YQ==}", "data: {a: b}\nbinaryData: {b: YQ==}"),
+    *("immutable: true", "immutable: 'true'", "immutable: 1", "immutable: yes", "Data: {a: b}", "stringData: {a: b}"),
+    *(f"data: {{a: {'x' * size}}}" for size in (2**20, 2**20 + 1)),
+    *(f"data: {{a: {'x' * 2**19}}}\nbinaryData: {{b: {'YWFh' * size}}}" for size in (174_762, 174_763)),
+    "data: {a: " + "9" * 300 + "}",
+)
+CONFIG_MAP_METADATA = (
+    *("{name: a.b.c-1}", "{name: A}", "{name: -a}", "{name: a..b}", "{name: a_b}", "{name: 1}", "{name: '1'}", "{}"),
+    *("{generateName: a-}", "{generateName: A}", "{name: a, labels: {a: 1}}", "{name: a, labels: {a: b c}}", "~"),
+    *("{name: a, annotations: {a b: c}}", "{name: a, foo: b}", "{name: a, ownerReferences: [{}]}", "[]"),
+    *(f"{{name: {'a' * size}}}" for size in (253, 254)),
+)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # nothing else is under way
+async def test_config_maps_get_the_same_verdict(api: ApiServer) -> None:
+    head = "apiVersion: v1\nkind: ConfigMap\n"
+    texts = [
+        *(f"{head}metadata: {{name: odd}}\n{'' if rest == '{}' else rest}\n" for rest in ODD_CONFIG_MAPS),
+        *(f"{head}metadata: {metadata}\ndata: {{a: b}}\n" for metadata in CONFIG_MAP_METADATA),
+        f"{head}data: {{a: b}}\n",
+    ]
+    judged = await verdicts(api, [("ConfigMap", text) for text in texts])
+    assert differences(judged) == []
+    refused = sum(1 for _, answer in judged if not answer.accepted)
+    assert 10 <= refused <= len(judged) - 10
+
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {size.txt: groß}\n"
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32"])
+def test_files_are_read_in_the_encodings_that_kubectl_takes(
+    api_kubeconfig: str, tmp_path: Path, encoding: str, mark: str
+) -> None:
+    text = mark + "---\n".join(CONFIG_MAP.replace("NAME", name) for name in ("one", "two"))
+    file = tmp_path / "encoded.yaml"
+    file.write_bytes(text.encode(encoding))
+    kubectl = str(lifecycle.kubectl_binary(DEFAULT_MINOR))
+    command = [kubectl, "--kubeconfig", api_kubeconfig, "create", "--dry-run=server", "-f", str(file)]
+    created = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        read = len(load_paths([file]))
+    except ManifestError:
+        read = 0
+    assert (read, created.returncode) in ((2, 0), (0, 1)), created.stderr
+    assert created.stdout.count("created") == read
 
 
 async def test_generated_manifests_get_the_same_verdict(api: ApiServer) -> None:

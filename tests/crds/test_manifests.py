@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.manifests import ManifestError, format_place, load_paths, load_text, manifest_files, resolve_scalar
+from slipway_crds.manifests import ManifestError, format_place, load_paths, load_text, manifest_files
+from slipway_crds.scalars import resolve_scalar
 
 
 @pytest.mark.parametrize(
@@ -92,11 +93,47 @@ def test_empty_documents_are_left_out_and_lists_taken_apart() -> None:
     assert [[problem.path for problem in document.problems] for document in documents] == [[], ["x"]]
 
 
-def test_many_aliases_of_one_node_cost_nothing() -> None:
-    lines = ["a0: &a0 x"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
-    (document,) = load_text("\n".join(lines))
-    assert isinstance(document.value, dict)
-    assert len(document.value) == 30
+BOMB = "\n".join(["a0: &a0 x"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)])
+"""Small enough for a review to miss, and half a billion values once the aliases are written out."""
+LONG_KEYS = "".join(f"{{{'k' * 1000}: " for _ in range(90)) + str([0] * 1000) + "}" * 90
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (BOMB, "file:7: up to here this file has more than 500000 values with its aliases (*name) written out"),
+        (f"x: &x {'x' * 10**6}\n" + "y: *x\n" * 40, "file:34: up to here this file has more than 33554432 characters"),
+        (LONG_KEYS, "file:1: too many values stand under long keys"),
+        (f"? {'k' * 2000}\n: 1", "file:1: this key is longer than 1024 characters"),
+        ("x" * (32 * 1024 * 1024 + 1), "file: this file has more than 33554432 characters: split it"),
+        ("a: *b", "file:1: this is not YAML: nothing before it is called &b"),
+        ("a: &b 1\n---\nc: *b", "file:3: this is not YAML: nothing before it is called &b"),
+        ("a:\n  topK: " + "9" * 5000, "file:2: this number has 5000 characters, 400 at most: put it in quotes"),
+        ("a: -0x" + "f" * 5000, "file:1: this number has 5003 characters"),
+        ("a: 1." + "0" * 5000, "file:1: this number has 5002 characters"),
+        ("9" * 500 + ": a", "file:1: this number has 500 characters"),
+        ("a: !!int '" + "9" * 500 + "'", "file:1: this number has 500 characters"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused_with_its_line(text: str, says: str) -> None:
+    with pytest.raises(ManifestError) as refused:
+        load_text(text, "file")
+    assert says in str(refused.value)
+
+
+def test_aliases_within_bounds_are_read_and_an_anchor_may_be_given_again() -> None:
+    (document,) = load_text("a: &x [1, &y {b: 2}]\nc: *x\nd: &x 3\ne: [*x, *y]\n")
+    assert document.value == {"a": [1, {"b": 2}], "c": [1, {"b": 2}], "d": 3, "e": [3, {"b": 2}]}
+
+
+def test_a_quoted_number_may_be_long() -> None:
+    (document,) = load_text("a: '" + "9" * 5000 + "'")
+    assert document.value == {"a": "9" * 5000}
+
+
+def test_the_line_of_a_field_is_found_whatever_its_key_is() -> None:
+    (document,) = load_text("a: &a {'x]': {y: 1}}\nb: *a\n")
+    assert document.line_of("b.x].z") == 1  # where the value is written, which an alias names
 
 
 def test_folders_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
@@ -115,7 +152,29 @@ def test_paths_that_hold_nothing_are_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="holds no manifests"):
         manifest_files(tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"a: \xff")
-    with pytest.raises(ManifestError, match="cannot be read"):
+    with pytest.raises(ManifestError, match="save it as UTF-8"):
+        load_paths([tmp_path])
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "large.yaml").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ManifestError, match="larger than 32 MiB: split it"):
+        load_paths([tmp_path])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_files_are_read_in_the_encodings_that_kubectl_takes(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    text = "kind: A\nname: Größe\n---\nkind: B\n"
+    (tmp_path / "a.yaml").write_bytes((mark + text).encode(encoding))
+    assert [document.value for document in load_paths([tmp_path])] == [{"kind": "A", "name": "Größe"}, {"kind": "B"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_encodings_that_kubectl_refuses_are_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.yaml").write_bytes("kind: A\nname: Größe\n".encode(encoding))
+    with pytest.raises(ManifestError, match=r"a\.yaml"):
         load_paths([tmp_path])
 
 

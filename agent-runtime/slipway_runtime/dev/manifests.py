@@ -1,13 +1,12 @@
 """The manifests that `slipway dev` is given, as the kinds and the documents in them. Pure but for reading files."""
 
-import base64
-import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from slipway_crds.agent import Agent
+from slipway_crds.configmaps import decoded, is_config_map
 from slipway_crds.definitions import KINDS
 from slipway_crds.fields import Local
 from slipway_crds.manifests import Document, load_paths
@@ -83,7 +82,7 @@ def assemble(documents: Sequence[Document]) -> Manifests:
     values: list[dict[str, Any]] = [document.value for document in documents if isinstance(document.value, dict)]
     ours = [value for value in values if value["kind"] in KINDS]
     kinds = [parse(value) for value in ours]
-    config_maps = {_key(value): read_items(value) for value in values if value["kind"] == "ConfigMap"}
+    config_maps = {_key(value): read_items(value) for value in values if is_config_map(value)}
     agents = [kind for kind in kinds if isinstance(kind, Agent)]
     indexes = [kind for kind in kinds if isinstance(kind, VectorIndex)]
     config, _ = resolve(agents, indexes)  # what it complains about is among the findings
@@ -113,14 +112,9 @@ def _index(index: VectorIndex, config_maps: Mapping[Key, Items]) -> Index:
 
 
 def read_items(config_map: Mapping[str, Any]) -> dict[str, bytes]:
-    """The documents of a ConfigMap as a pod would find them in files: `data`, and `binaryData` decoded."""
-    items = {name: str(text).encode() for name, text in (config_map.get("data") or {}).items()}
-    for name, text in (config_map.get("binaryData") or {}).items():
-        try:
-            items[name] = base64.b64decode(text, validate=True)
-        except (binascii.Error, TypeError, ValueError):
-            items[name] = b"\xff"  # not text: the ingestion says so and names it
-    return items
+    """The documents of a valid ConfigMap as a pod would find them in files: `data`, and `binaryData` decoded."""
+    items = {name: (text or "").encode() for name, text in (config_map.get("data") or {}).items()}
+    return items | {name: decoded(text or "") for name, text in (config_map.get("binaryData") or {}).items()}
 
 
 def _key(value: Mapping[str, Any]) -> Key:

@@ -4,15 +4,15 @@ They are YAML: `cases:` with a list, either plain or as `cases.yaml` in a Config
 to a cluster.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from slipway_crds.manifests import ManifestError, load_paths
+from slipway_crds.configmaps import is_config_map
+from slipway_crds.manifests import ManifestError, load_paths, load_text
 
 KEY = "cases.yaml"
 
@@ -91,14 +91,18 @@ def load_cases(paths: Sequence[Path]) -> tuple[CaseSpec, ...]:
 
 def _case_documents(paths: Sequence[Path]) -> Iterator[tuple[str, Any]]:
     try:
-        documents = load_paths(paths)
+        for document in load_paths(paths):
+            value = document.value
+            if not isinstance(value, dict):
+                continue
+            if "cases" in value and "kind" not in value:
+                yield document.source, value
+            elif is_config_map(value) and isinstance(text := _data(value).get(KEY), str):
+                yield from ((inner.source, inner.value) for inner in load_text(text, f"{document.source}: {KEY}"))
     except ManifestError as error:
         raise CasesInvalid(str(error)) from error
-    for document in documents:
-        value = document.value
-        if not isinstance(value, dict):
-            continue
-        if "cases" in value and "kind" not in value:
-            yield document.source, value
-        elif value.get("kind") == "ConfigMap" and KEY in (value.get("data") or {}):
-            yield document.source, yaml.safe_load(value["data"][KEY])
+
+
+def _data(config_map: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = config_map.get("data")
+    return data if isinstance(data, dict) else {}

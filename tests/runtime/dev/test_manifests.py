@@ -33,7 +33,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: docs, namespace: demo}
 data: {a.md: "# A"}
-binaryData: {b.bin: "/w==", c.bin: "no base64!"}
+binaryData: {b.bin: "/w==", c.md: "IyBD\\n"}
 ---
 """
 
@@ -67,8 +67,17 @@ def test_what_is_ignored_is_named_with_the_reason(write: Write) -> None:
 def test_binary_data_is_what_a_pod_would_find(write: Write) -> None:
     (index,) = load([write(INDEX + DOCUMENTS)]).indexes
     assert index.sources["docs"]["b.bin"] == base64.b64decode("/w==")
-    with pytest.raises(UnicodeDecodeError):
-        index.sources["docs"]["c.bin"].decode()
+    assert index.sources["docs"]["c.md"] == b"# C"
+
+
+def test_a_config_map_that_a_cluster_refuses_is_refused(write: Write) -> None:
+    with pytest.raises(InvalidManifests, match=r"data\.a/b\.md: cannot be a key"):
+        load([write(INDEX + DOCUMENTS.replace("a.md", "a/b.md"))])
+
+
+def test_a_null_in_a_config_map_is_an_empty_document(write: Write) -> None:
+    (index,) = load([write(INDEX + DOCUMENTS.replace('"# A"', "~"))]).indexes
+    assert index.sources["docs"]["a.md"] == b""
 
 
 def test_the_order_of_objects_means_nothing(write: Write) -> None:

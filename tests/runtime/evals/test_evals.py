@@ -65,6 +65,13 @@ def test_cases_that_are_not_right_are_refused(tmp_path: Path, cases: list[dict[s
         load_cases([write_cases(tmp_path, *cases)])
 
 
+def test_cases_that_are_not_yaml_are_refused_with_their_line(tmp_path: Path) -> None:
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    (tmp_path / "a.yaml").write_text(f"{head}data: {{cases.yaml: 'cases: {{'}}\n")
+    with pytest.raises(CasesInvalid, match=r"a\.yaml: cases\.yaml:2: this is not YAML"):
+        load_cases([tmp_path])
+
+
 def test_manifests_without_cases_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n")
     with pytest.raises(CasesInvalid, match="no cases"):
