@@ -16,11 +16,13 @@ from kubernetes.aio import config as kubernetes_config
 
 from slipway_operator import metrics
 from slipway_operator.drift import FIELD_MANAGER
-from slipway_operator.kinds import KINDS, Kind
+from slipway_operator.kinds import EVENT, KINDS, Kind
 from slipway_operator.manifests import JsonObject, Manifest
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 PAGE = 500
+EVENTS_BYTES = 8 * 1024 * 1024
+"""Anybody in a namespace may write Events about anything there, as large as etcd takes them."""
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"
@@ -158,6 +160,16 @@ class KubeClient:
                 return
             query["continue"] = following
 
+    async def events_about(self, namespace: str, uid: str) -> list[RawObject]:
+        """Events about one object, oldest first as far as their names tell; a page of them at most.
+
+        Raises:
+            ApiError: also if they are larger than anybody would need, with status 0.
+        """
+        query = {"limit": str(PAGE), "fieldSelector": f"involvedObject.uid={uid}"}
+        page = await self._request("GET", EVENT.path(namespace), verb="list", query=query, at_most=EVENTS_BYTES)
+        return page.get("items") or []
+
     async def watch_metadata(
         self, kind: Kind, namespace: str | None, *, since: str, idle_timeout: float
     ) -> AsyncIterator[RawObject]:
@@ -195,6 +207,7 @@ class KubeClient:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        at_most: int | None = None,
     ) -> RawObject:
         code = "none"
         try:
@@ -208,7 +221,7 @@ class KubeClient:
                 timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS),
             )
             code = str(response.status)
-            content = await response.read()
+            content = await (response.read() if at_most is None else _bounded(response, at_most))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, "Unreachable", f"{method} {path}: {error!r}") from error
         finally:
@@ -236,6 +249,16 @@ class KubeClient:
         answer = await self._api.rest_client.request(method, url, headers=headers, body=body, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+async def _bounded(response: aiohttp.ClientResponse, at_most: int) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        content += chunk
+        if len(content) > at_most:
+            response.close()
+            raise ApiError(0, "TooLarge", f"the answer is larger than {at_most} bytes")
+    return bytes(content)
 
 
 def _error(status: int, content: bytes, headers: Mapping[str, str]) -> ApiError:

@@ -5,7 +5,7 @@ applied, and how it does. Raw objects (`dict[str, Any]`, as the API server sends
 out, and nothing else in the operator reads raw children.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from slipway_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, STATEFUL_SE
 from slipway_operator.status import epoch
 
 SCALED_ANNOTATION = f"{GROUP}/scaled"
+EVENT_MESSAGE_MAX = 1024
+"""Characters; what Kubernetes itself writes is no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,35 @@ class Child:
     @property
     def applied(self) -> str:
         return self.annotations.get(APPLIED_ANNOTATION, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreationEvent:
+    """An Event that says that a pod or a volume was created, or was not; `at` in epoch seconds."""
+
+    failed: bool
+    at: float
+    message: str
+
+
+def creation_events(raw: Iterable[Mapping[str, Any]]) -> list[CreationEvent]:
+    """What Events say about creations. One of which the time cannot be read is left out: anybody may write Events."""
+    found = []
+    for event in raw:
+        at = _event_time(event)
+        if at is not None and event.get("reason") in ("FailedCreate", "SuccessfulCreate"):
+            message = str(event.get("message") or event.get("note") or "")[:EVENT_MESSAGE_MAX]
+            found.append(CreationEvent(failed=event["reason"] == "FailedCreate", at=at, message=message))
+    return found
+
+
+def _event_time(event: Mapping[str, Any]) -> float | None:
+    series = event.get("series") or {}
+    time = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    try:
+        return epoch(str(time))
+    except (ValueError, OverflowError):
+        return None
 
 
 def project(kind: str, raw: Mapping[str, Any]) -> Child:

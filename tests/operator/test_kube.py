@@ -6,7 +6,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from slipway_operator import metrics
 from slipway_operator.drift import FIELD_MANAGER
 from slipway_operator.kinds import CONFIG_MAP
-from slipway_operator.kube import ApiError, KubeClient, gather_all
+from slipway_operator.kube import EVENTS_BYTES, ApiError, KubeClient, gather_all
 from slipway_operator.manifests import Manifest
 from tests.support.operator_api import Fault, fake_api
 
@@ -57,6 +57,17 @@ async def test_what_is_gone_is_no_error() -> None:
     async with fake_api() as (_, kube):
         assert await kube.get(CONFIG_MAP, "demo", "a") is None
         await kube.delete(CONFIG_MAP, "demo", "a", uid="u")
+
+
+async def test_events_are_asked_for_by_the_object_that_they_are_about() -> None:
+    async with fake_api() as (api, kube):
+        api.objects["/api/v1/namespaces/demo/events/e"] = {"reason": "FailedCreate"}
+        assert await kube.events_about("demo", "uid-1") == [{"reason": "FailedCreate"}]
+        (request,) = api.requests
+        assert request[1] == "/api/v1/namespaces/demo/events?limit=500&fieldSelector=involvedObject.uid%3Duid-1"
+        api.objects["/api/v1/namespaces/demo/events/e"] = {"message": "x" * EVENTS_BYTES}
+        with pytest.raises(ApiError, match="larger than"):
+            await kube.events_about("demo", "uid-1")
 
 
 async def test_requests_are_counted_by_verb_and_code() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 
 import aiohttp
 
@@ -13,6 +14,7 @@ from slipway_operator.controllers.events import announce
 from slipway_operator.controllers.executor import Executor
 from slipway_operator.controllers.opening import model_to_act_on
 from slipway_operator.controllers.peek import progress_of
+from slipway_operator.controllers.refusals import refusal_of
 from slipway_operator.kinds import JOB, VECTOR_INDEX
 from slipway_operator.kube import ApiError, KubeClient
 from slipway_operator.plans.index import IndexView, plan_index
@@ -74,13 +76,14 @@ class IndexController:
         progress = ""
         if run is not None and not run.finished and run.running_pod is not None:
             progress = await progress_of(self._http, run.running_pod.ip)
-        view = self._view(resource, index, store_problem=store_problem, progress=progress)
+        refusals = {owner.uid: await refusal_of(self._kube, owner, view.children) for owner in view.without_pods(now)}
+        # Asking took a while, so the children are taken from the cache anew.
+        fresh = self._view(resource, index)
+        view = replace(fresh, store_problem=store_problem, progress=progress, refusals=refusals)
         wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
         return min(wake_after or RETRY_SECONDS, RETRY_SECONDS) if store_problem else wake_after
 
-    def _view(
-        self, resource: Resource, index: VectorIndex, *, store_problem: str = "", progress: str = ""
-    ) -> IndexView:
+    def _view(self, resource: Resource, index: VectorIndex) -> IndexView:
         namespace = resource.key.namespace
         return IndexView(
             resource=resource,
@@ -91,8 +94,6 @@ class IndexController:
                 for source in index.spec.sources
             },
             store_secret=self._store.access(namespace).secret_name,
-            store_problem=store_problem,
-            progress=progress,
         )
 
     async def _set_finalizer(self, resource: Resource, *, wanted: bool) -> None:

@@ -1,7 +1,7 @@
 """What a VectorIndex needs done now: its server, and the ingestion of its sources."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from slipway_crds.resolve import ingest_config
@@ -17,7 +17,8 @@ from slipway_operator.plans import ingestion
 from slipway_operator.plans.index_status import IndexStanding, index_status
 from slipway_operator.plans.ingestion import Run, Runs, may_start, runs_of
 from slipway_operator.plans.plan import Apply, Delete, Plan, changes, owner_of
-from slipway_operator.plans.pods import trouble_of
+from slipway_operator.plans.pods import pods_refused, trouble_of
+from slipway_operator.plans.refusals import without_pods
 from slipway_operator.projections import Child, PodState, StatefulSetState
 from slipway_operator.status import Trouble
 
@@ -35,6 +36,8 @@ class IndexView:
     store_problem: str = ""
     progress: str = ""
     """What the running ingestion says about how far it is."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Why pods are refused, by the uid of the StatefulSet or the Job that has none."""
 
     @cached_property
     def by_kind_and_name(self) -> dict[tuple[str, str], Child]:
@@ -67,6 +70,16 @@ class IndexView:
     def runs(self) -> Runs:
         return runs_of(self.children, self.ingestion)
 
+    @property
+    def running(self) -> Run | None:
+        """The ingestion that is not over."""
+        run = self.runs.current or self.runs.unfinished
+        return run if run is not None and not run.finished else None
+
+    def without_pods(self, now: float) -> list[Child]:
+        """The server and the Job, if they should have a pod and have none: their Events say why."""
+        return without_pods([self.server, self.running.job if self.running else None], self.children, now=now)
+
 
 def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
     """Everything that is to be done for a VectorIndex now. Nothing, if it is as it should be."""
@@ -80,8 +93,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
         if runs.current is not None or (serving and may_start(runs)):
             manifests += [config_map, job]
         outdated = runs.current is not None and _outdated(runs.current, job)
-    running = runs.current or runs.unfinished
-    job_trouble = _late_trouble(running.pods if running else (), settings, now)
+    job_trouble = _job_trouble(view, settings, now)
     stop = ingestion.to_stop(runs, view.ingestion, outdated=outdated, in_trouble=job_trouble is not None, now=now)
     status, wake_after = index_status(
         IndexStanding(
@@ -89,7 +101,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
             runs=runs,
             missing_sources=view.missing_sources,
             serving=serving,
-            trouble=_late_trouble(_server_pods(view), settings, now) or job_trouble,
+            trouble=_server_trouble(view, settings, now) or job_trouble,
             store_problem=view.store_problem,
             progress=view.progress,
         ),
@@ -152,6 +164,22 @@ def _unwanted_policies(view: IndexView, settings: BuildSettings) -> list[Delete]
         for (kind, _), child in view.by_kind_and_name.items()
         if kind == NETWORK_POLICY.name and not settings.network_policies and child.owner_uid == view.resource.uid
     ]
+
+
+def _server_trouble(view: IndexView, settings: BuildSettings, now: float) -> Trouble | None:
+    return _refused(view, view.server) or _late_trouble(_server_pods(view), settings, now)
+
+
+def _job_trouble(view: IndexView, settings: BuildSettings, now: float) -> Trouble | None:
+    running = view.running
+    if running is None:
+        return None
+    return _refused(view, running.job) or _late_trouble(running.pods, settings, now)
+
+
+def _refused(view: IndexView, owner: Child | None) -> Trouble | None:
+    words = view.refusals.get(owner.uid, "") if owner is not None else ""
+    return pods_refused(words) if words else None
 
 
 def _late_trouble(pods: list[Child] | tuple[Child, ...], settings: BuildSettings, now: float) -> Trouble | None:

@@ -9,10 +9,13 @@ from slipway_operator.cache import Resource
 from slipway_operator.manifests import JsonObject
 from slipway_operator.plans.ingestion import NO_DOCUMENTS, RETRY_SECONDS, Run, Runs
 from slipway_operator.plans.plan import observed_conditions
+from slipway_operator.plans.pods import PODS_REFUSED
 from slipway_operator.status import Statement, Trouble, conditions, standing, timestamp
 
 PROGRESS_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 10.0
+REFUSED_LOOK_AGAIN_SECONDS = 30.0
+"""While pods are refused. The first pod that is created ends the refusal at once, so this renews only the words."""
 BUILD_FIELDS = (
     "activeRevision", "fingerprint", "documents", "chunks", "failed", "lastSyncedTime", "syncedSources",
 )  # fmt: skip
@@ -168,4 +171,6 @@ def _wake_after(index: IndexStanding, *, settled: bool, now: float) -> float | N
     current = index.runs.current
     if current is not None and current.state.failed:
         return max(1.0, current.state.finished + RETRY_SECONDS - now)
+    if index.trouble is not None and index.trouble.reason == PODS_REFUSED:
+        return REFUSED_LOOK_AGAIN_SECONDS
     return None if settled else LOOK_AGAIN_SECONDS

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from slipway_operator.projections import Child, DeploymentState, PodState
 from slipway_operator.status import Trouble
 
+PODS_REFUSED = "PodsRefused"
 _PULL = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
 
@@ -66,4 +67,12 @@ def refused(deployment: DeploymentState) -> Trouble | None:
     failure = deployment.conditions.get("ReplicaFailure")
     if failure is None or not failure.holds:
         return None
-    return Trouble("PodsRefused", f"Pods cannot be created: {failure.message}.")
+    return pods_refused(failure.message)
+
+
+def pods_refused(words: str) -> Trouble:
+    """The API server's words about pods that it does not create."""
+    return Trouble(
+        PODS_REFUSED,
+        f"Pods cannot be created: {words.rstrip('.')}. Raise the quota, or change what the rule asks of the pods.",
+    )

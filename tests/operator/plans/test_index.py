@@ -228,6 +228,27 @@ def test_a_server_pod_of_an_older_template_that_cannot_run_is_replaced() -> None
     assert deleted(plan(server(ready=0, revision="new"), server_pod("old"))) == set(), "it is only starting"
 
 
+def test_a_server_whose_pod_is_refused_is_stalled_with_the_refusal() -> None:
+    quota = 'create Pod handbook-index-0 failed error: pods "handbook-index-0" is forbidden: exceeded quota'
+    planned = plan(server(ready=0), refusals={"uid-handbook-index": quota})
+    for kind in ("Stalled", "Ready", "Available"):
+        assert condition(planned, kind)["reason"] == "PodsRefused"
+    assert quota in condition(planned, "Stalled")["message"]
+    assert planned.status["phase"] == "Stalled"
+    assert planned.wake_after == 30
+    assert condition(plan(server(ready=0)), "Stalled") == {}, "the refusal is over"
+
+
+def test_an_ingestion_whose_pod_is_refused_is_stalled_while_the_last_build_serves() -> None:
+    name, digest = current()
+    older = job("handbook-ingest-older", spec=digest, report=True, **ended("Complete", ago=900))
+    planned = plan(server(), older, job(name, spec=digest), refusals={f"uid-{name}": "exceeded quota"})
+    assert condition(planned, "Stalled")["reason"] == "PodsRefused"
+    assert "exceeded quota" in condition(planned, "Stalled")["message"]
+    assert (condition(planned, "Ready")["status"], planned.status["phase"]) == ("True", "Degraded")
+    assert deleted(planned) == {name}, "its template is an older one, which may be why"
+
+
 def test_a_store_that_is_away_is_waited_for_only_before_the_first_build() -> None:
     planned = plan(server(), store_problem="Postgres is away")
     assert condition(planned, "Ready")["reason"] == "WaitingForStore"

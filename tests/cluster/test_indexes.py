@@ -1,0 +1,49 @@
+"""What happens to an index's pods and volume on a real cluster."""
+
+from typing import Any
+
+import pytest
+
+from tests.support import operator_manifests as manifests
+from tests.support.cluster import Installation
+from tests.support.operator_bench import Bench, bench, serving, wait
+
+__all__ = ["bench", "serving"]
+pytestmark = pytest.mark.cluster
+
+
+def quota(bench: Bench, **hard: str) -> dict[str, Any]:
+    metadata = {"name": "team", "namespace": bench.namespace}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
+
+
+def stalled(bench: Bench, *, goes: bool = False) -> dict[str, Any]:
+    """The index's condition, once it is there, or gone."""
+    wait(lambda: bool(bench.condition("vectorindexes", "handbook", "Stalled")) != goes, lambda: f"Stalled goes: {goes}")
+    return bench.condition("vectorindexes", "handbook", "Stalled")
+
+
+def test_a_server_whose_pod_is_refused_says_so_until_it_is_let_in(bench: Bench) -> None:
+    bench.apply(quota(bench, **{"limits.cpu": "4"}))
+    bench.apply(manifests.documents(bench.namespace), manifests.index(bench.namespace))
+    refused = stalled(bench)
+    assert refused["reason"] == "PodsRefused"
+    assert "must specify limits.cpu" in refused["message"]
+    assert bench.condition("vectorindexes", "handbook")["reason"] == "PodsRefused"
+    bench.installation.kube.run("delete", "resourcequota", "team", f"--namespace={bench.namespace}")
+    bench.until_condition("vectorindexes", "handbook")
+    stalled(bench, goes=True)
+
+
+def test_an_ingestion_whose_pod_is_refused_says_so_until_it_is_let_in(serving: Bench) -> None:
+    pods = len(serving.items("pods", "slipway.dev/component in (agent, index)"))
+    serving.apply(quota(serving, pods=str(pods)))
+    wait(lambda: serving.get("resourcequotas", "team").get("status", {}).get("used"), lambda: "the quota is in force")
+    serving.apply(manifests.documents(serving.namespace, **{"a.md": "# Buoys\n\nThe red buoy marks the port side."}))
+    refused = stalled(serving)
+    assert refused["reason"] == "PodsRefused"
+    assert "exceeded quota: team" in refused["message"]
+    assert serving.condition("vectorindexes", "handbook")["status"] == "True", "the last build serves"
+    serving.apply(quota(serving, pods=str(pods + 1)))
+    serving.until_condition("vectorindexes", "handbook", condition="Synced")
+    stalled(serving, goes=True)
