@@ -23,6 +23,7 @@ from slipway_operator.admin import Admin, AdminSecretError, read_admin
 from slipway_operator.builders.store import StoreAddress
 from slipway_operator.cache import Cache
 from slipway_operator.controllers.agent import AgentController
+from slipway_operator.controllers.counting import AT_ONCE, Counting
 from slipway_operator.controllers.executor import Executor
 from slipway_operator.controllers.index import IndexController
 from slipway_operator.identity import identity_secret, public_key
@@ -142,11 +143,14 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
         await watching.fill()
         since = await watching.fill_config_maps()
-        controllers = _controllers(settings, kube, cache, watches, queue, http, roots)
+        counting = Counting(http, enqueue=queue.add)
+        controllers = _controllers(settings, kube, cache, watches, queue, http, counting, roots)
         tasks.create_task(_watch(watching, stop), name="kopf")
         tasks.create_task(watching.sweep_forever(), name="sweep")
         tasks.create_task(_measure_forever(queue, cache, watches), name="measure")
         tasks.create_task(watching.watch_config_maps_forever(since), name="config maps")
+        for _ in range(AT_ONCE):
+            tasks.create_task(counting.work_forever(), name="counting")
         watches.start_canary()
         for each in tuple(cache.keys()):
             queue.add(each)
@@ -202,6 +206,7 @@ def _controllers(
     watches: Watches,
     queue: FairQueue,
     http: aiohttp.ClientSession,
+    counting: Counting,
     roots: Roots,
 ) -> dict[str, Reconcile]:
     executor = Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add)
@@ -216,7 +221,9 @@ def _controllers(
         drain_timeout=settings.drain_timeout,
         gateway_url=settings.gateway_url,
     )
-    indexes = IndexController(kube=kube, cache=cache, executor=executor, store=store, http=http, build=build)
+    indexes = IndexController(
+        kube=kube, cache=cache, executor=executor, store=store, http=http, build=build, counting=counting
+    )
     return {AGENT.name: agents.reconcile, VECTOR_INDEX.name: indexes.reconcile}
 
 

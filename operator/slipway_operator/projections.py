@@ -91,8 +91,8 @@ class PodState:
     phase: str
     ready: bool
     ip: str
-    unready_since: float
-    """Since when it has not been ready; epoch seconds."""
+    readiness_since: float
+    """Since when it has been ready, or has not been; epoch seconds."""
     running_since: float
     """Since when the container has been running; epoch seconds, 0 if it is not."""
     waiting: tuple[str, str]
@@ -270,7 +270,7 @@ def _pod(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> PodState:
         phase=status.get("phase", "Pending"),
         ready="Ready" in conditions and conditions["Ready"].holds,
         ip=status.get("podIP", ""),
-        unready_since=conditions["Ready"].since if "Ready" in conditions else epoch(metadata["creationTimestamp"]),
+        readiness_since=conditions["Ready"].since if "Ready" in conditions else epoch(metadata["creationTimestamp"]),
         running_since=epoch(running["startedAt"]) if running.get("startedAt") else 0,
         waiting=(waiting.get("reason", ""), waiting.get("message", "")),
         ended=(ended.get("reason", ""), int(ended.get("exitCode", 0)), ended.get("message", "")),

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from tests.support import operator_manifests as manifests
-from tests.support.cluster import Installation
 from tests.support.operator_bench import Bench, bench, serving, wait
 
 __all__ = ["bench", "serving"]

@@ -22,7 +22,7 @@ def index_objects(
     return [
         _service_account(owner),
         _service(owner),
-        *([_network_policy(owner)] if settings.network_policies else []),
+        *([_network_policy(owner, settings)] if settings.network_policies else []),
         _stateful_set(owner, settings, chroma, deletion_policy),
     ]
 
@@ -52,14 +52,17 @@ def _service(owner: Owner) -> Manifest:
     return service
 
 
-def _network_policy(owner: Owner) -> Manifest:
+def _network_policy(owner: Owner, settings: BuildSettings) -> Manifest:
     return policies.network_policy(
         child_name(owner.name),
         owner,
         _labels(owner),
         selector=_labels(owner),
-        # Chroma has no authentication.
-        ingress=[policies.from_pods(reads_labels(owner.name), port=policies.CHROMA_PORT)],
+        # Chroma has no authentication. The operator counts the vectors.
+        ingress=[
+            policies.from_pods(reads_labels(owner.name), port=policies.CHROMA_PORT),
+            policies.from_release(settings, "operator", port=policies.CHROMA_PORT),
+        ],
         egress=[],
     )
 

@@ -26,6 +26,8 @@ SPEC_ANNOTATION = f"{GROUP}/ingest-config"
 """On a Job: digest of its IngestConfig, to tell a changed spec from a changed source."""
 SOURCES_ANNOTATION = f"{GROUP}/sources"
 """On a Job: hash of the versions of its sources."""
+GENERATION_ANNOTATION = f"{GROUP}/content-generation"
+"""On a StatefulSet: the content generation that its volume should have. On a Job: the one that it builds."""
 ATTEMPTS_BEFORE_BACK_OFF = 3
 """The Job's own retries, seconds apart. After them the operator starts it anew, minutes apart."""
 
@@ -39,10 +41,12 @@ class Ingestion:
     sources_hash: str
     server_uid: str
     """Of the StatefulSet: a new server may have a new, empty volume, so it is filled again."""
+    content_generation: int
+    """How often the server had to be filled again because it had lost vectors."""
 
     @property
     def name(self) -> str:
-        content = f"{self.config.digest()}/{self.sources_hash}/{self.server_uid}"
+        content = f"{self.config.digest()}/{self.sources_hash}/{self.server_uid}/{self.content_generation}"
         return f"{self.config.index}-ingest-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
 
 
@@ -91,6 +95,7 @@ def _job(owner: Owner, settings: BuildSettings, ingestion: Ingestion, store_secr
     job["metadata"]["annotations"] = {
         SPEC_ANNOTATION: ingestion.config.digest(),
         SOURCES_ANNOTATION: ingestion.sources_hash,
+        GENERATION_ANNOTATION: str(ingestion.content_generation),
     }
     job["spec"] = {
         "backoffLimit": ATTEMPTS_BEFORE_BACK_OFF,

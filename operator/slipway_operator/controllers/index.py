@@ -10,6 +10,7 @@ from slipway_crds.meta import GROUP
 from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.builders.inputs import BuildSettings
 from slipway_operator.cache import Cache, Key, Resource, resource_of
+from slipway_operator.controllers.counting import Counting
 from slipway_operator.controllers.events import announce
 from slipway_operator.controllers.executor import Executor
 from slipway_operator.controllers.opening import model_to_act_on
@@ -42,6 +43,7 @@ class IndexController:
         store: StoreKeeper,
         http: aiohttp.ClientSession,
         build: BuildSettings,
+        counting: Counting,
     ) -> None:
         self._kube = kube
         self._cache = cache
@@ -49,6 +51,7 @@ class IndexController:
         self._store = store
         self._http = http
         self._build = build
+        self._counting = counting
 
     async def reconcile(self, key: Key) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.
@@ -57,6 +60,8 @@ class IndexController:
             ApiError: if the API server refuses or is away; the caller tries again later.
         """
         resource = self._cache.resource(key)
+        if resource is None or resource.deleting_since:
+            self._counting.forget(key)
         if resource is None:
             return None
         if resource.deleting_since:
@@ -79,9 +84,11 @@ class IndexController:
         refusals = {owner.uid: await refusal_of(self._kube, owner, view.children) for owner in view.without_pods(now)}
         # Asking took a while, so the children are taken from the cache anew.
         fresh = self._view(resource, index)
-        view = replace(fresh, store_problem=store_problem, progress=progress, refusals=refusals)
+        counted = self._counting.of(resource.key, fresh.collection)
+        view = replace(fresh, store_problem=store_problem, progress=progress, refusals=refusals, counted=counted)
         wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
-        return min(wake_after or RETRY_SECONDS, RETRY_SECONDS) if store_problem else wake_after
+        appointments = [wake_after, RETRY_SECONDS if store_problem else None, self._counting.due_in(resource.key)]
+        return min((each for each in appointments if each is not None), default=None)
 
     def _view(self, resource: Resource, index: VectorIndex) -> IndexView:
         namespace = resource.key.namespace

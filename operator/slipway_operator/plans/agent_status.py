@@ -7,6 +7,7 @@ from slipway_crds.resolve import ResolveProblem, Severity
 from slipway_operator.builders.agent import State
 from slipway_operator.cache import Resource
 from slipway_operator.manifests import JsonObject
+from slipway_operator.plans.index_status import INDEX_LOST
 from slipway_operator.plans.plan import observed_conditions
 from slipway_operator.plans.pods import refused, trouble_of
 from slipway_operator.projections import Child, DeploymentState, PodState
@@ -49,7 +50,7 @@ def agent_status(agent: AgentStanding, *, now: float) -> tuple[JsonObject, float
     trouble, overdue_in = _trouble(agent, now)
     progress = _progress(agent)
     ready = _ready(agent, available=available, trouble=trouble, waiting=_waiting(agent))
-    pending = ready.reason in ("WaitingForIndex", "WaitingForStore", "ScaledToZero")
+    pending = ready.reason in ("WaitingForIndex", INDEX_LOST, "WaitingForStore", "ScaledToZero")
     statements, phase = standing(ready, trouble=trouble, progress=None if pending else progress, waiting=pending)
     statements += [
         Statement("Resolved", True, "Resolved", "Everything that the Agent refers to exists."),
@@ -99,10 +100,12 @@ def _ready(agent: AgentStanding, *, available: bool, trouble: Trouble | None, wa
 
 
 def _waiting(agent: AgentStanding) -> Statement | None:
-    """An index that was never built: agents have nothing to answer from."""
+    """An index that was never built, or that has lost its vectors: agents have nothing to answer from."""
     for index in agent.indexes:
+        ready = next((each for each in observed_conditions(index) if each.get("type") == "Ready"), {})
+        if ready.get("reason") == INDEX_LOST:
+            return Statement("Ready", False, INDEX_LOST, f"VectorIndex {index.key.name}: {ready['message']}")
         if not index.status.get("activeRevision"):
-            ready = next((each for each in observed_conditions(index) if each.get("type") == "Ready"), {})
             why = f": {ready['message']}" if ready.get("message") else "."
             return Statement("Ready", False, "WaitingForIndex", f"VectorIndex {index.key.name} was never built{why}")
     return None

@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from slipway_crds.contract import collection_name
 from slipway_crds.resolve import ingest_config
 from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.builders.index import child_name, index_objects
 from slipway_operator.builders.ingest import Ingestion, ingest_objects, ingest_policy, sources_hash
 from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.builders.policies import CHROMA_PORT
 from slipway_operator.cache import Resource
 from slipway_operator.drift import APPLIED_ANNOTATION, stamp
 from slipway_operator.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, STATEFUL_SET
 from slipway_operator.manifests import Manifest
 from slipway_operator.plans import ingestion
+from slipway_operator.plans.content import Collection, Counted, content_of, generation_of
 from slipway_operator.plans.index_status import IndexStanding, index_status
 from slipway_operator.plans.ingestion import Run, Runs, may_start, runs_of
 from slipway_operator.plans.plan import Apply, Delete, Plan, changes, owner_of
@@ -36,6 +39,8 @@ class IndexView:
     store_problem: str = ""
     progress: str = ""
     """What the running ingestion says about how far it is."""
+    counted: Counted = field(default_factory=Counted)
+    """What is known of the number of vectors in `collection`."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Why pods are refused, by the uid of the StatefulSet or the Job that has none."""
 
@@ -64,6 +69,7 @@ class IndexView:
             sources=tuple(sorted(self.index.spec.sources, key=lambda source: source.name)),
             sources_hash=sources_hash(versions),
             server_uid=self.server.uid,
+            content_generation=generation_of(self.server),
         )
 
     @cached_property
@@ -75,6 +81,36 @@ class IndexView:
         """The ingestion that is not over."""
         run = self.runs.current or self.runs.unfinished
         return run if run is not None and not run.finished else None
+
+    @property
+    def collection(self) -> Collection | None:
+        """The collection that agents read; None before the first build, and while the server is not ready."""
+        last, status = self.runs.last, self.resource.status
+        report = last.report if last is not None else None
+        revision = report.revision if report is not None else str(status.get("activeRevision") or "")
+        pod, key = self._server_pod, self.resource.key
+        state = pod.detail if pod is not None else None
+        if not revision or pod is None or not isinstance(state, PodState) or not state.ready or not state.ip:
+            return None
+        host = f"[{state.ip}]" if ":" in state.ip else state.ip
+        return Collection(
+            url=f"http://{host}:{CHROMA_PORT}",
+            name=collection_name(f"{key.namespace}/{key.name}", revision),
+            chunks=report.chunks if report is not None else int(status.get("chunks") or 0),
+            server=(pod.uid, state.readiness_since),
+            job=last.job.uid if last is not None else "",
+        )
+
+    @property
+    def counting(self) -> bool:
+        """Whether the first count since the server's last start is still to come."""
+        return self.counted.pending or (self._server_pod is not None and self.collection is None)
+
+    @property
+    def _server_pod(self) -> Child | None:
+        uid = self.server.uid if self.server is not None else ""
+        pods = (child for child in self.children if child.kind == POD.name and not child.deleting)
+        return next((pod for pod in pods if uid and pod.owner_uid == uid), None)
 
     def without_pods(self, now: float) -> list[Child]:
         """The server and the Job, if they should have a pod and have none: their Events say why."""
@@ -95,6 +131,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
         outdated = runs.current is not None and _outdated(runs.current, job)
     job_trouble = _job_trouble(view, settings, now)
     stop = ingestion.to_stop(runs, view.ingestion, outdated=outdated, in_trouble=job_trouble is not None, now=now)
+    content = content_of(view.server, runs, collection=view.collection, counted=view.counted, now=now)
     status, wake_after = index_status(
         IndexStanding(
             resource=view.resource,
@@ -104,12 +141,14 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
             trouble=_server_trouble(view, settings, now) or job_trouble,
             store_problem=view.store_problem,
             progress=view.progress,
+            lost=content.lost,
+            counting=view.counting,
         ),
         now=now,
     )
     return Plan(
         apply=tuple(_not_stopped(changes(manifests, view.by_kind_and_name, view.resource.uid), stop)),
-        annotate=tuple(ingestion.to_keep(runs.last)),
+        annotate=(*ingestion.to_keep(runs.last), *((content.renew,) if content.renew is not None else ())),
         delete=tuple(
             [*stop, *_stale_config_maps(view, runs, stop), *_stuck_pods(view), *_unwanted_policies(view, settings)]
         ),
@@ -188,7 +227,7 @@ def _late_trouble(pods: list[Child] | tuple[Child, ...], settings: BuildSettings
         for pod in pods
         if isinstance(pod.detail, PodState)
         and pod.detail.phase not in ("Succeeded", "Failed")
-        and now > pod.detail.unready_since + settings.rollout_deadline
+        and now > pod.detail.readiness_since + settings.rollout_deadline
     ]
     return trouble_of(late, past=f"This has lasted longer than {settings.rollout_deadline} s.")
 

@@ -16,6 +16,8 @@ PROGRESS_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 10.0
 REFUSED_LOOK_AGAIN_SECONDS = 30.0
 """While pods are refused. The first pod that is created ends the refusal at once, so this renews only the words."""
+INDEX_LOST = "IndexLost"
+LOST = "The index's server has lost vectors, such as with its volume. An ingestion of all sources makes them again."
 BUILD_FIELDS = (
     "activeRevision", "fingerprint", "documents", "chunks", "failed", "lastSyncedTime", "syncedSources",
 )  # fmt: skip
@@ -32,6 +34,10 @@ class IndexStanding:
     trouble: Trouble | None
     store_problem: str
     progress: str
+    lost: bool
+    """Vectors of what agents read are missing on the server."""
+    counting: bool
+    """They are being counted, for the first time since the server started or the ingestion ended."""
 
 
 def index_status(index: IndexStanding, *, now: float) -> tuple[JsonObject, float | None]:
@@ -79,6 +85,10 @@ def _build(index: IndexStanding) -> dict[str, Any]:
 
 
 def _ready(index: IndexStanding, *, built: bool, synced: Statement) -> Statement:
+    if built and index.lost:
+        return Statement("Ready", False, INDEX_LOST, _lost(index, synced))
+    if built and index.serving and index.counting and not _was_ready(index):
+        return Statement("Ready", False, "WaitingForPods", "The vectors of the index are being counted.")
     if built and index.serving:
         return Statement("Ready", True, "Serving", "The index can be searched.")
     if not built and index.missing_sources:
@@ -98,7 +108,7 @@ def _synced(index: IndexStanding) -> Statement:
     if index.missing_sources:
         return Statement("Synced", False, "WaitingForSource", _missing(index))
     if run is not None and run.report is not None:
-        return _success(run)
+        return _success(run) if not index.lost else Statement("Synced", False, INDEX_LOST, LOST)
     if run is None and not index.serving:
         said = "The ingestion starts when the index's server is ready."
         return Statement("Synced", False, "WaitingForPods", said)
@@ -154,6 +164,18 @@ def _available(index: IndexStanding) -> Statement:
     if index.trouble is not None:
         return Statement("Available", False, index.trouble.reason, index.trouble.message)
     return Statement("Available", False, "WaitingForPods", "The index's server is not ready yet.")
+
+
+def _lost(index: IndexStanding, synced: Statement) -> str:
+    if index.store_problem and _running(index) is None:
+        return f"{LOST} This is held up: {index.store_problem}"
+    return LOST if synced.reason in (INDEX_LOST, "Ingesting") else f"{LOST} This is held up: {synced.message}"
+
+
+def _was_ready(index: IndexStanding) -> bool:
+    """What was ready stays so while it is counted, such as after a restart of the operator."""
+    observed = observed_conditions(index.resource)
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in observed)
 
 
 def _missing(index: IndexStanding) -> str:

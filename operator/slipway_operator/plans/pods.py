@@ -46,7 +46,7 @@ def pod_trouble(name: str, pod: PodState) -> Trouble | None:
 
 def _was_ready(pod: PodState) -> bool:
     """Whether the container that runs now was ready before. If so, what ended the one before it is over."""
-    return 0 < pod.running_since < pod.unready_since
+    return 0 < pod.running_since < pod.readiness_since
 
 
 def ending(pod: PodState) -> str:

@@ -59,8 +59,16 @@ def test_the_deletion_policy_keeps_the_volume(policy: str) -> None:
     assert retention["whenDeleted"] == policy
 
 
-def test_only_readers_reach_the_server_and_it_reaches_nobody() -> None:
+def test_only_readers_and_the_operator_reach_the_server_and_it_reaches_nobody() -> None:
     policy: Any = next(manifest for manifest in rendered() if manifest["kind"] == "NetworkPolicy").get("spec")
-    assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"reads.slipway.dev/handbook": "true"}}}]
+    readers, operator = policy["ingress"]
+    assert readers["from"] == [{"podSelector": {"matchLabels": {"reads.slipway.dev/handbook": "true"}}}]
+    assert operator["from"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "slipway-system"}},
+            "podSelector": {"matchLabels": {"slipway.dev/component": "operator"}},
+        }
+    ]
+    assert [each["port"] for rule in policy["ingress"] for each in rule["ports"]] == [8000, 8000]
     assert "egress" not in policy
     assert "Egress" in policy["policyTypes"]

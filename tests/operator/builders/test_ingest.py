@@ -11,13 +11,14 @@ from tests.support.operator_builds import SETTINGS, index, owner
 OWNER = owner("VectorIndex", "handbook")
 
 
-def ingestion(*, versions: str = "1", server: str = "uid-s", **spec: Any) -> Ingestion:
+def ingestion(*, versions: str = "1", server: str = "uid-s", generation: int = 0, **spec: Any) -> Ingestion:
     model = index(**spec)
     return Ingestion(
         config=ingest_config(model),
         sources=tuple(model.spec.sources),
         sources_hash=sources_hash({source.name: versions for source in model.spec.sources}),
         server_uid=server,
+        content_generation=generation,
     )
 
 
@@ -48,9 +49,10 @@ def test_the_same_work_has_the_same_name_and_other_work_another() -> None:
     others = {
         ingestion(versions="2").name,
         ingestion(server="another").name,
+        ingestion(generation=1).name,
         ingestion(chunking={"maxTokens": 100}).name,
     }
-    assert len(others | {same}) == 4
+    assert len(others | {same}) == 5
     assert len(ingestion().name) <= 63
 
 

@@ -98,7 +98,7 @@ def test_policies_go_when_the_chart_wants_none() -> None:
     assert "NetworkPolicy" not in {each.manifest["kind"] for each in planned.apply}
 
 
-def test_an_index_that_is_missing_or_was_never_built_is_waited_for() -> None:
+def test_an_index_that_is_missing_lost_or_was_never_built_is_waited_for() -> None:
     missing = plan(view(indexed=False))
     assert condition(missing, "Ready")["reason"] == "WaitingForIndex"
     assert condition(missing, "Resolved")["status"] == "False"
@@ -106,6 +106,12 @@ def test_an_index_that_is_missing_or_was_never_built_is_waited_for() -> None:
     unbuilt = plan(view(deployment(current()), index_status={}))
     assert condition(unbuilt, "Ready")["reason"] == "WaitingForIndex"
     assert unbuilt.apply, "its objects are made meanwhile"
+    lost = {"conditions": [{"type": "Ready", "status": "False", "reason": "IndexLost", "message": "Vectors are gone."}]}
+    for children in ([deployment(current())], [deployment(current(), available=0, conditions=unavailable())]):
+        emptied = plan(view(*children, index_status={**BUILT, **lost}))
+        assert condition(emptied, "Ready")["reason"] == "IndexLost"
+        assert condition(emptied, "Ready")["message"] == "VectorIndex handbook: Vectors are gone."
+        assert (condition(emptied, "Stalled"), emptied.status["phase"]) == ({}, "Pending")
     # Pods are not ready before their index is built, so that is what they wait for too.
     unready = plan(view(deployment(current(), available=0, conditions=unavailable()), index_status={}))
     assert condition(unready, "Ready")["reason"] == "WaitingForIndex"

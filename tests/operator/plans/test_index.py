@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.builders.ingest import SPEC_ANNOTATION
+from slipway_operator.builders.ingest import GENERATION_ANNOTATION, SPEC_ANNOTATION
 from slipway_operator.drift import APPLIED_ANNOTATION, FIELD_MANAGER
+from slipway_operator.plans.content import Counted
 from slipway_operator.plans.index import IndexView, plan_index
 from slipway_operator.plans.ingestion import REPORT_ANNOTATION, RETRY_SECONDS
 from slipway_operator.plans.plan import Plan
@@ -20,21 +21,37 @@ REPORT = {"revision": "r1", "fingerprint": "f", "documents": 2, "chunks": 6, "fa
 LABELS = {"slipway.dev/index": "handbook"}
 
 
-def server(*, ready: int = 1, revision: str = "new") -> dict[str, Any]:
+def server(*, ready: int = 1, revision: str = "new", generation: str = "") -> dict[str, Any]:
     status = {"readyReplicas": ready, "observedGeneration": 1, "updateRevision": revision}
-    return raw("StatefulSet", "handbook-index", metadata={"labels": LABELS}, spec={}, status=status)
+    metadata = {"labels": LABELS, "annotations": {GENERATION_ANNOTATION: generation}}
+    return raw("StatefulSet", "handbook-index", metadata=metadata, spec={}, status=status)
 
 
-def server_pod(revision: str, *, reason: str = "") -> dict[str, Any]:
+def server_pod(revision: str, *, reason: str = "", ready: bool = False, ip: str = "10.0.0.8") -> dict[str, Any]:
     labels = {**LABELS, "controller-revision-hash": revision}
     container = {"state": {"waiting": {"reason": reason}} if reason else {}, "restartCount": 0}
-    created = {"labels": labels, "creationTimestamp": timestamp(NOW)}
-    return raw("Pod", "handbook-index-0", metadata=created, status={"containerStatuses": [container]})
+    owners = [{"uid": "uid-handbook-index", "controller": True}]
+    created = {"labels": labels, "creationTimestamp": timestamp(NOW), "ownerReferences": owners}
+    readiness = {"type": "Ready", "status": str(ready), "lastTransitionTime": timestamp(NOW)}
+    status = {"containerStatuses": [container], "conditions": [readiness], "podIP": ip}
+    return raw("Pod", "handbook-index-0", metadata=created, status=status)
 
 
-def job(name: str, *, spec: str = "", report: bool = False, manager: str = FIELD_MANAGER, **status: Any) -> Any:
+def job(
+    name: str,
+    *,
+    spec: str = "",
+    report: bool = False,
+    manager: str = FIELD_MANAGER,
+    generation: str = "",
+    **status: Any,
+) -> Any:
     """A Job of an older template. `manager` is who wrote the hash of what was applied last."""
-    annotations = {SPEC_ANNOTATION: spec, **({REPORT_ANNOTATION: json.dumps(REPORT)} if report else {})}
+    annotations = {
+        SPEC_ANNOTATION: spec,
+        GENERATION_ANNOTATION: generation,
+        **({REPORT_ANNOTATION: json.dumps(REPORT)} if report else {}),
+    }
     fields: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{APPLIED_ANNOTATION}": {}}}}
     managers = [
         {"manager": manager, "operation": "Apply", "fieldsV1": fields},
@@ -204,6 +221,74 @@ def test_what_was_built_stays_in_the_status_when_its_job_was_deleted() -> None:
     planned = plan(server(), resource=resource(index(), status=status))
     assert (planned.status["activeRevision"], planned.status["documents"]) == ("r0", 7)
     assert condition(planned, "Ready")["status"] == "True"
+
+
+def test_what_agents_read_is_counted_on_a_server_that_is_ready() -> None:
+    name, digest = current()
+    built = job(name, spec=digest, report=True, **ended("Complete"))
+    counted = view(server(), server_pod("new", ready=True), built).collection
+    assert counted is not None
+    assert (counted.url, counted.name, counted.chunks) == ("http://10.0.0.8:8000", "demo.handbook.r1", 6)
+    assert (counted.server, counted.job) == (("uid-handbook-index-0", NOW), f"uid-{name}")
+    newer = view(server(), server_pod("new", ready=True, ip="fd00::8"), built).collection
+    assert newer is not None
+    assert newer.url == "http://[fd00::8]:8000"
+    status = {"activeRevision": "r0", "chunks": 9}
+    remembered = view(server(), server_pod("new", ready=True), resource=resource(index(), status=status)).collection
+    assert remembered is not None
+    assert (remembered.name, remembered.chunks, remembered.job) == ("demo.handbook.r0", 9, "")
+    assert view(server(), server_pod("new"), built).collection is None, "it is not ready"
+    assert view(server(), server_pod("new", ready=True)).collection is None, "nothing was built"
+    strangers = server_pod("new", ready=True)
+    strangers["metadata"]["ownerReferences"] = []
+    assert view(server(), strangers, built).collection is None
+
+
+def test_an_index_that_lost_its_vectors_is_not_ready_and_is_ingested_again() -> None:
+    name, digest = current()
+    built = job(name, spec=digest, report=True, **ended("Complete", ago=3600))
+    pod = server_pod("new", ready=True)
+    planned = plan(server(), pod, built, counted=Counted(vectors=0))
+    assert (condition(planned, "Ready")["status"], condition(planned, "Ready")["reason"]) == ("False", "IndexLost")
+    assert (condition(planned, "Synced")["status"], condition(planned, "Stalled")) == ("False", {})
+    (renewed,) = planned.annotate
+    assert (renewed.child.name, renewed.annotations) == ("handbook-index", {GENERATION_ANNOTATION: "1"})
+    assert plan(server(), pod, built, counted=Counted(vectors=6)).annotate == ()
+
+    again = view(server(generation="1"), built).ingestion
+    assert again is not None
+    assert again.name != name
+    renewing = plan(server(generation="1"), pod, built)
+    assert ("Job", again.name) in applied(renewing)
+    assert condition(renewing, "Ready")["reason"] == "IndexLost", "until it is over"
+    assert condition(renewing, "Reconciling")["reason"] == "Ingesting"
+    assert deleted(renewing) == set()
+    over = job(again.name, spec=digest, report=True, generation="1", **ended("Complete"))
+    done = plan(server(generation="1"), pod, built, over)
+    assert condition(done, "Ready")["status"] == "True"
+    assert deleted(done) == {name}
+
+
+def test_a_loss_that_cannot_be_made_good_says_what_is_missing() -> None:
+    name, digest = current()
+    built = job(name, spec=digest, report=True, **ended("Complete", ago=3600))
+    lost = server(generation="1")
+    assert "ConfigMap documents" in condition(plan(lost, built, version=None), "Ready")["message"]
+    away = condition(plan(lost, built, store_problem="Postgres is away."), "Ready")
+    assert (away["reason"], "Postgres is away." in away["message"]) == ("IndexLost", True)
+
+
+@pytest.mark.parametrize(("before", "ready"), [("True", "True"), ("False", "False")])
+def test_an_index_is_ready_once_it_is_counted_and_stays_ready_when_the_operator_starts(before: str, ready: str) -> None:
+    name, digest = current()
+    built = job(name, spec=digest, report=True, **ended("Complete"))
+    observed = {"type": "Ready", "status": before, "reason": "x", "message": "x", "lastTransitionTime": "x"}
+    known = resource(index(), status={"conditions": [observed]})
+    pod = server_pod("new", ready=True)
+    planned = plan(server(), pod, built, counted=Counted(pending=True), resource=known)
+    assert condition(planned, "Ready")["status"] == ready
+    assert condition(plan(server(), server_pod("new"), built, resource=known), "Ready")["status"] == ready
+    assert condition(plan(server(), pod, built, counted=Counted(), resource=known), "Ready")["status"] == "True"
 
 
 def test_a_job_is_not_changed_by_an_upgrade_unless_it_cannot_run() -> None:

@@ -24,6 +24,7 @@ from typing import TypeVar
 import numpy as np
 import orjson
 
+from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker, chunk_text
@@ -32,7 +33,7 @@ from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revisio
 from slipway_runtime.knowledge.ingestion.patience import patiently
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, Source
 from slipway_runtime.knowledge.pieces import encode_pieces, encode_vectors, readable
-from slipway_runtime.knowledge.vectors.contract import VectorStore, collection_name
+from slipway_runtime.knowledge.vectors.contract import VectorStore
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import (
     Build,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Vector
 from slipway_runtime.knowledge.pieces import decode_vectors
@@ -19,7 +20,6 @@ from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
     OpenVectors,
     VectorsUnavailable,
-    collection_name,
 )
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, StoredChunk, read_chunks

@@ -10,11 +10,11 @@ from typing import Any
 import aiohttp
 import orjson
 
+from slipway_crds.contract import CHROMA_COLLECTIONS
 from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
 from slipway_runtime.knowledge.vectors.chroma_errors import failure
 from slipway_runtime.knowledge.vectors.contract import CollectionMissing, Match, VectorsUnavailable
 
-COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 BATCH = 100
 """Vectors in one request: half a megabyte of JSON. Chroma advises 50 to 250."""
 PAGE = 2000
@@ -32,7 +32,7 @@ class ChromaServer:
     """
 
     def __init__(self, url: str) -> None:
-        self._base = url.rstrip("/") + COLLECTIONS
+        self._base = url.rstrip("/") + CHROMA_COLLECTIONS
         self._http: aiohttp.ClientSession | None = None
         self._collections: dict[str, str] = {}
 

@@ -79,8 +79,3 @@ class OpenVectors(Protocol):
     def __call__(self, index: str, backend: BackendKind, /) -> VectorStore:
         """The store of an index, by `namespace/name` and the kind of its back end; the same object each time."""
         ...
-
-
-def collection_name(index: str, revision: str) -> str:
-    """The collection of a build; `index` is `namespace/name`."""
-    return f"{index.replace('/', '.')}.{revision}"

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 import orjson
 import pytest
 
+from slipway_crds.contract import collection_name
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
 from slipway_runtime.knowledge.ingestion.ingestion import NothingToIngest, Progress, make_plan
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, ItemsSource
 from slipway_runtime.knowledge.pieces import decode_pieces, decode_vectors
-from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable, collection_name
+from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.documents import Build, DocumentState, chunk_ids, document_states, read_chunks, revisions
 from slipway_runtime.store.pointers import read_pointer

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from slipway_crds.contract import collection_name
 from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, ranked
-from slipway_runtime.knowledge.vectors.contract import collection_name
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.store.documents import Build, StoredChunk, delete_build
 from tests.support.knowledge import Knowledge, contents, entry

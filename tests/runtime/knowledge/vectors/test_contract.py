@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slipway_crds.contract import collection_name
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
@@ -14,7 +15,6 @@ from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
     VectorStore,
     VectorsUnavailable,
-    collection_name,
 )
 from tests.support.servers import ChromaServer as Server
 from tests.support.servers import free_port
