@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Router
@@ -20,14 +21,23 @@ Handlers = Mapping[Any, Callable[..., Any]]
 
 
 def new_application(
-    routes: Sequence[BaseRoute], *, handlers: Handlers, lifespan: Lifespan[Starlette] | None = None
+    routes: Sequence[BaseRoute],
+    *,
+    handlers: Handlers,
+    middleware: Sequence[Middleware] = (),
+    lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
     """An application with these routes, without redirects, that answers with a problem where there is no route.
 
     Args:
         handlers: what else becomes of exceptions, as Starlette's `exception_handlers`.
     """
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route, **handlers}, lifespan=lifespan)
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _no_such_route, **handlers},
+        middleware=middleware,
+        lifespan=lifespan,
+    )
     app.router.redirect_slashes = False
     return app
 

@@ -58,12 +58,17 @@ def dev(
     keys: Annotated[
         Path | None, typer.Option(help="File of API keys, as the gateway in a cluster has it. Open without.")
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Web origin whose pages may read answers (CORS). May be given several times."),
+    ] = None,
 ) -> None:
     """Serve the agents of manifests here, without a cluster, and reload them when they change."""
     began = time.monotonic()  # what is imported next is part of the wait
     from slipway_runtime.dev.main import Front, main
 
-    raise typer.Exit(main(files, front=Front(port, host=host, keys=keys), data=data, began=began))
+    front = Front(port, host=host, keys=keys, allowed_origins=tuple(allow_origin or ()))
+    raise typer.Exit(main(files, front=front, data=data, began=began))
 
 
 @app.command()

@@ -7,10 +7,10 @@ is in RuntimeConfig instead. Files are named here and read by whoever uses them,
 import os
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def cache_dir() -> Path:
@@ -95,3 +95,10 @@ class GatewaySettings(ServerSettings):
     """How long a question waits for a pod to become ready."""
     max_in_flight: int = 1000
     """Requests that one gateway process works on at a time; more get 429."""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Web origins whose pages may read answers (CORS), with commas between them."""
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value

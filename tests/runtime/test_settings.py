@@ -20,6 +20,12 @@ def test_a_host_reads_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_origins_have_commas_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert GatewaySettings.from_environment().allowed_origins == ()
+    monkeypatch.setenv("SLIPWAY_ALLOWED_ORIGINS", "https://a.example,http://[::1]:3000")
+    assert GatewaySettings.from_environment().allowed_origins == ("https://a.example", "http://[::1]:3000")
+
+
 def test_the_model_is_looked_for_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/x/cache")
     assert IngestSettings.from_environment().model_dir == Path("/x/cache/slipway/models/all-MiniLM-L6-v2")

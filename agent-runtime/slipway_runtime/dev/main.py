@@ -31,6 +31,7 @@ from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
 from slipway_runtime.gateway.app import Gateway, create_app
 from slipway_runtime.gateway.auth import ApiKeys
+from slipway_runtime.gateway.cors import invalid_origins
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
@@ -55,6 +56,8 @@ class Front:
     host: str = ADDRESS
     keys: Path | None = None
     """`keys.json`; None lets everybody in who can reach it."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins whose pages may read answers (CORS)."""
 
 
 class InvalidFront(Exception):
@@ -111,7 +114,9 @@ async def _serve(
     model = Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir())
     delay = float(os.environ.get("SLIPWAY_TEST_DELTA_DELAY") or 0)
     with bound(front.port, host=front.host) as door, bound(0) as back:
-        async with open_parts(folder, model=model, delta_delay=delay, keys=front.keys) as parts:
+        async with open_parts(
+            folder, model=model, delta_delay=delay, keys=front.keys, allowed_origins=front.allowed_origins
+        ) as parts:
             driver = LocalDriver(parts, host_url=url_of(back))
             async with (
                 serving(create_host_app(parts.host), back, lifespan=True),
@@ -134,6 +139,8 @@ def check(front: Front) -> None:
         address = ipaddress.ip_address(front.host)
     except ValueError:
         raise InvalidFront(f"--host {front.host} is no address: write 0.0.0.0 for all interfaces") from None
+    if wrong := invalid_origins(front.allowed_origins):
+        raise InvalidFront(f"--allow-origin {wrong[0]} is no origin: write it as http://localhost:3000")
     if front.keys is None and not address.is_loopback:
         raise InvalidFront(
             f"--host {front.host} can be reached from other machines: give --keys FILE as well, "

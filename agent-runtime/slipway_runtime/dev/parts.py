@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ def locked(folder: Path) -> Iterator[Path]:
 
 @asynccontextmanager
 async def open_parts(
-    folder: Path, *, model: Path, delta_delay: float, keys: Path | None = None
+    folder: Path, *, model: Path, delta_delay: float, keys: Path | None = None, allowed_origins: Sequence[str] = ()
 ) -> AsyncIterator[Parts]:
     """Open everything that is in the folder.
 
@@ -73,6 +73,7 @@ async def open_parts(
         model: folder of the embedding model.
         delta_delay: seconds between two pieces of an answer; for tests.
         keys: file of API keys that the gateway asks for; None for an open one.
+        allowed_origins: web origins whose pages may read the gateway's answers.
 
     Raises:
         ModelMissing, VectorsUnavailable or StoreUnavailable: if a part cannot be opened.
@@ -86,7 +87,11 @@ async def open_parts(
         vectors = await open_embedded_chroma(folder / "chroma")
         stack.push_async_callback(vectors.close)
         host = Host(database, verifier=IdentityVerifier(signer.public_key), host_id="local", delta_delay=delta_delay)
-        settings = GatewaySettings(api_keys_file=keys) if keys else GatewaySettings(auth_mode="open")
+        settings = GatewaySettings(
+            auth_mode="apikeys" if keys else "open",
+            api_keys_file=keys or Path(),
+            allowed_origins=tuple(allowed_origins),
+        )
         gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
         await embedder.load()
         yield Parts(

@@ -20,7 +20,8 @@ from slipway_runtime.applications import new_application
 from slipway_runtime.gateway import metrics
 from slipway_runtime.gateway.admission import Bound, Full, Shares
 from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body, unless_gone
-from slipway_runtime.gateway.auth import Authenticator
+from slipway_runtime.gateway.auth import Authenticator, looked_at
+from slipway_runtime.gateway.cors import cors
 from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Call, Upstreams
@@ -31,7 +32,7 @@ from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
 RUN_HEADER = "X-Slipway-Run"
-_FORWARDED = ("content-type", "accept", "last-event-id")
+_FORWARDED = ("content-type", "content-encoding", "accept", "last-event-id")
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Gateway:
     bound: Bound
     bodies: Shares
     """Bodies that are arriving, by caller: a slow one takes a connection, but none of the places in `bound`."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins whose pages may read answers; without any, there is no CORS."""
     default_agent: AgentKey | None = None
     routes_missing: Callable[[], str | None] = lambda: None
     """What keeps the table of routes from being trusted; None once it was filled."""
@@ -71,7 +74,7 @@ class Gateway:
         if caller is None:
             raise Problem(
                 Reason.UNAUTHENTICATED,
-                "send an API key as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY'; "
+                f"{looked_at(headers)}: send an API key as 'X-API-Key: KEY' or as 'Authorization: Bearer KEY'; "
                 "'slipway keys new NAME' makes one",
             )
         return caller
@@ -100,6 +103,7 @@ def create_app(gateway: Gateway) -> Starlette:
             Route("/readyz", ready),
         ],
         handlers={Problem: _problem, 500: _unexpected},
+        middleware=[cors(gateway.allowed_origins)] if gateway.allowed_origins else [],
     )
 
 

@@ -52,15 +52,35 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def presented_key(headers: list[tuple[bytes, bytes]]) -> str | None:
-    """The key in `Authorization: Bearer KEY` or `X-API-Key: KEY`, if there is one."""
-    for name, value in headers:
-        text = value.decode("latin-1").strip()
-        if name == b"authorization" and text[:7].lower() == "bearer ":
-            return text[7:].strip() or None
-        if name == b"x-api-key" and text:
-            return text
-    return None
+def presented_keys(headers: list[tuple[bytes, bytes]]) -> list[str]:
+    """What may be a key: `X-API-Key: KEY` first, then `Authorization: Bearer KEY`.
+
+    A proxy in front may have put a token of its own into `Authorization`, so that one need not be a key of ours.
+    """
+    values = {name: value.decode("latin-1").strip() for name, value in headers}
+    scheme, _, token = values.get(b"authorization", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return [key for key in (values.get(b"x-api-key", ""), bearer) if key]
+
+
+def looked_at(headers: list[tuple[bytes, bytes]]) -> str:
+    """Where a key was looked for in a request that brought none, for its sender."""
+    there = {name: value.decode("latin-1").strip() for name, value in headers}
+    found = [
+        _finding("X-API-Key", there.get(b"x-api-key"), is_key=True),
+        _finding(
+            "Authorization",
+            there.get(b"authorization"),
+            is_key=there.get(b"authorization", "").lower().startswith("bearer "),
+        ),
+    ]
+    return " and ".join(found)
+
+
+def _finding(header: str, value: str | None, *, is_key: bool) -> str:
+    if not value:
+        return f"{header} was not sent"
+    return f"{header} holds no key of this gateway" if is_key else f"{header} is not 'Bearer KEY'"
 
 
 class Authenticator(Protocol):
@@ -98,12 +118,11 @@ class ApiKeys:
 
     def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
         self._refresh()
-        key = presented_key(headers)
-        if key is None:
-            return None
-        digest = hash_key(key)
-        found = [entry for entry in self._keys if hmac.compare_digest(entry.sha256, digest)]
-        return Caller(found[0].name) if found else None
+        for digest in map(hash_key, presented_keys(headers)):
+            found = [entry for entry in self._keys if hmac.compare_digest(entry.sha256, digest)]
+            if found:
+                return Caller(found[0].name)
+        return None
 
     def missing(self) -> str | None:
         self._refresh()

@@ -58,6 +58,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Id
             signer=signer,
             bound=Bound(settings.max_in_flight),
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
+            allowed_origins=settings.allowed_origins,
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
         )
 

@@ -110,7 +110,7 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     run_id = request.headers.get(RUN_HEADER) or uuid.uuid4().hex
     if not RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
-    asked = chat.parse_request(await chat.read_body(request))
+    asked = chat.parse_request(await chat.read_body(request), request.headers)
     stream = chat.wants_stream(request)
     after = sse.last_event_id(request, run_id) if stream else None  # refused before the question is kept
     await host.runs.begin(hosted, Ask(run_id, caller.subject, asked.question, asked.session_id))

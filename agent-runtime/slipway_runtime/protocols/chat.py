@@ -18,7 +18,7 @@ Nothing is lost in the stream; the JSON answer loses only the order of things. T
 """
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Annotated
 
@@ -29,6 +29,7 @@ from starlette.requests import Request
 from slipway_runtime.events import Cancelled, Done, Failed, NumberedEvent, Restarted, Started, Usage
 from slipway_runtime.problems import Problem, Reason, reason_of
 from slipway_runtime.protocols import sse
+from slipway_runtime.protocols.bodies import read_json
 
 BODY_LIMIT = 64 * 1024
 QUESTION_LIMIT = 8_000
@@ -73,18 +74,14 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def parse_request(body: bytes) -> ChatRequest:
+def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
     """What the client asks.
 
     Raises:
-        Problem: `InvalidJSON` or `InvalidRequest`. The detail names fields, never what was in them.
+        Problem: `InvalidJSON`, `UnsupportedEncoding` or `InvalidRequest`. The detail names fields, never what was in
+            them.
     """
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Problem(
-            Reason.INVALID_JSON, 'Send a JSON object as the body, for example {"question": "How do I begin?"}.'
-        ) from None
+    data = read_json(body, headers)
     try:
         return ChatRequest.model_validate(data)
     except ValidationError as error:

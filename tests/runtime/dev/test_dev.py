@@ -259,6 +259,8 @@ def test_which_changes_matter(tmp_path: Path, path: str, ours: bool) -> None:
         ({"host": "0.0.0.0"}, "give --keys FILE as well"),
         ({"host": "::"}, "give --keys FILE as well"),
         ({"host": "everywhere"}, "write 0.0.0.0"),
+        ({"allowed_origins": ("localhost:3000",)}, "write it as http://localhost:3000"),
+        ({"allowed_origins": ("*",)}, "write it as http://localhost:3000"),
         ({"keys": Path("missing.json")}, "the file of API keys cannot be read"),
     ],
 )
@@ -273,13 +275,15 @@ async def test_with_keys_other_names_are_answered_and_only_callers_with_a_key(tm
     key, entry = new_key("ci")
     keys = tmp_path / "keys.json"
     keys.write_text(KeyFile(keys=(entry,)).model_dump_json())
-    dev = Dev(tmp_path, "--port", "0", "--host", "0.0.0.0", "--keys", str(keys))
+    page = "http://localhost:3000"
+    dev = Dev(tmp_path, "--port", "0", "--host", "0.0.0.0", "--keys", str(keys), "--allow-origin", page)
     dev.write()
     dev.start()
     try:
         async with aiohttp.ClientSession(await dev.url(), headers={"Host": "agents.example.com"}) as stranger:
-            async with stranger.get("/readyz") as response:
+            async with stranger.get("/readyz", headers={"Origin": page}) as response:
                 assert response.status == 200
+                assert response.headers["Access-Control-Allow-Origin"] == page
             async with stranger.post("/agent/chat", json=QUESTION) as response:
                 assert (response.status, (await response.json())["reason"]) == (401, "Unauthenticated")
             allowed = {"Authorization": f"Bearer {key}"}

@@ -197,6 +197,62 @@ async def _in_two(question: dict[str, str]) -> AsyncIterator[bytes]:
         yield half
 
 
+async def test_bodies_in_other_encodings_reach_the_host_as_they_are(front: Front) -> None:
+    question = json.dumps({"question": "echo Gebühr für Gäste"}, ensure_ascii=False)
+    for encoding in ("utf-16", "utf-8-sig", "utf-32-be"):
+        async with front.client.post(CHAT, data=question.encode(encoding)) as response:
+            assert (await response.json())["answer"].endswith("echo Gebühr für Gäste")
+    async with front.client.post(CHAT, data=rb'{"question": "echo tides \ud83d"}') as response:
+        assert (await response.json())["answer"].endswith("echo tides \ufffd")
+    refused = {
+        "Latin-1": (question.encode("latin-1"), {"Content-Type": "application/json"}),
+        "iso-8859-1": (question.encode(), {"Content-Type": "application/json; charset=iso-8859-1"}),
+        "deflate": (b"anything", {"Content-Encoding": "deflate"}),
+    }
+    for named, (body, headers) in refused.items():
+        async with front.client.post(CHAT, data=body, headers=headers) as response:
+            problem = await response.json(content_type="application/problem+json")
+        assert (response.status, problem["reason"]) == (415, "UnsupportedEncoding")
+        assert named in problem["detail"]
+
+
+PAGE = "https://portal.example.org"
+
+
+async def test_pages_of_allowed_origins_may_ask_and_read(
+    start_front: StartFront, start_host: StartHost, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.json"
+    key, entry = new_key("alice")
+    path.write_text(json.dumps({"keys": [entry.model_dump()]}))
+    _, url = await start_host()
+    front = await start_front(auth_mode="apikeys", api_keys_file=path, allowed_origins=(PAGE,))
+    front.routes.set(SUPPORT, [url])
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key,last-event-id"}
+    async with front.client.options(CHAT, headers={"Origin": PAGE, **asks}) as preflight:
+        assert preflight.status == 200
+        assert preflight.headers["Access-Control-Allow-Origin"] == PAGE
+        assert "Access-Control-Allow-Credentials" not in preflight.headers
+    for headers, status in (({"X-API-Key": key}, 200), ({}, 401)):
+        async with front.client.post(CHAT, json=QUESTION, headers={"Origin": PAGE, **STREAM, **headers}) as response:
+            assert response.status == status
+            assert response.headers["Access-Control-Allow-Origin"] == PAGE
+            assert "retry-after" in response.headers["Access-Control-Expose-Headers"]
+            assert response.headers["Vary"] == "Origin"
+    stranger = {"Origin": "https://evil.example"}
+    async with front.client.options(CHAT, headers={**stranger, **asks}) as preflight:
+        assert (preflight.status, "Access-Control-Allow-Origin" in preflight.headers) == (400, False)
+    async with front.client.get("/livez", headers=stranger) as response:
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_without_allowed_origins_there_is_no_cors(front: Front) -> None:
+    asks = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
+    async with front.client.options(CHAT, headers=asks) as preflight:
+        assert (preflight.status, (await preflight.json(content_type=None))["reason"]) == (405, "MethodNotAllowed")
+        assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
 async def test_a_path_with_a_slash_too_many_is_named_and_not_redirected(front: Front) -> None:
     endpoint = front.routes.pick(SUPPORT)
     assert endpoint
@@ -255,7 +311,10 @@ async def test_keys_open_the_door_and_can_be_rotated(
     refused = await ask()
     assert refused.status == 401
     assert refused.headers["WWW-Authenticate"] == "Bearer"
-    assert (await refused.json(content_type=None))["reason"] == "Unauthenticated"
+    problem = await refused.json(content_type=None)
+    assert problem["reason"] == "Unauthenticated"
+    assert problem["detail"].startswith("X-API-Key was not sent and Authorization was not sent")
+    assert (await ask(**{"X-API-Key": old, "Authorization": "Bearer token-of-a-proxy"})).status == 200
     assert await accepted(old)
     assert (await ask(**{"X-API-Key": old})).status == 200
     assert not await accepted(new)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime.gateway.auth import CHECK_SECONDS, ApiKeys, Open, hash_key, new_key, presented_key
+from slipway_runtime.gateway.auth import CHECK_SECONDS, ApiKeys, Open, hash_key, looked_at, new_key, presented_keys
 from slipway_runtime.identity import Caller
 
 
@@ -111,4 +111,22 @@ def test_open_is_anonymous() -> None:
 
 
 def test_bearer_is_not_case_sensitive() -> None:
-    assert presented_key([(b"authorization", b"bearer abc")]) == "abc"
+    assert presented_keys([(b"authorization", b"bearer  abc ")]) == ["abc"]
+
+
+def test_a_foreign_authorization_does_not_hide_a_key(path: Path, clock: Clock) -> None:
+    (alice, alices), (bob, bobs) = new_key("alice"), new_key("bob")
+    write(path, alices.model_dump(), bobs.model_dump())
+    keys = ApiKeys(path, clock=clock)
+    key = (b"x-api-key", alice.encode())
+    for foreign in (b"Bearer token-of-the-proxy", b"Basic dXNlcjpwYXNz", b"", b"Bearer", b"Bearer " + bob.encode()):
+        for headers in ([(b"authorization", foreign), key], [key, (b"authorization", foreign)]):
+            assert keys.caller(headers) == Caller("alice"), foreign
+    assert keys.caller([(b"x-api-key", b"wrong"), *bearer(bob)]) == Caller("bob")
+
+
+def test_a_refused_caller_learns_where_a_key_was_looked_for() -> None:
+    assert looked_at([]) == "X-API-Key was not sent and Authorization was not sent"
+    assert looked_at(bearer("x")) == "X-API-Key was not sent and Authorization holds no key of this gateway"
+    both = [(b"authorization", b"Basic x"), (b"x-api-key", b"secret")]
+    assert looked_at(both) == "X-API-Key holds no key of this gateway and Authorization is not 'Bearer KEY'"

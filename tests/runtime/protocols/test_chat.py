@@ -86,14 +86,14 @@ async def test_events_that_break_off_are_a_problem() -> None:
 
 
 def test_a_request_is_what_it_says() -> None:
-    asked = parse_request('{"question": " Wie geht’s? 🚢 ", "session_id": "0b-1"}'.encode())
+    asked = parse_request('{"question": " Wie geht’s? 🚢 ", "session_id": "0b-1"}'.encode(), {})
     assert (asked.question, asked.session_id) == (" Wie geht’s? 🚢 ", "0b-1")
 
 
 def test_a_question_may_have_8000_characters_of_any_size() -> None:
-    assert len(parse_request(orjson.dumps({"question": "漢" * 8000})).question) == 8000
+    assert len(parse_request(orjson.dumps({"question": "漢" * 8000}), {}).question) == 8000
     with pytest.raises(Problem, match="at most 8000 characters"):
-        parse_request(orjson.dumps({"question": "x" * 8001}))
+        parse_request(orjson.dumps({"question": "x" * 8001}), {})
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -1,0 +1,75 @@
+"""Bodies in the encodings that clients use."""
+
+import gzip
+import json
+
+import pytest
+
+from slipway_runtime.problems import Problem
+from slipway_runtime.protocols.bodies import read_json
+
+QUESTION = {"question": "Wie hoch ist die Gebühr für Gäste? 🚢"}
+TEXT = json.dumps(QUESTION, ensure_ascii=False)
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"],
+)
+@pytest.mark.parametrize("charset", ["", '; charset="UTF-8"', "; charset=utf-16; x=y", "; charset=utf8"])
+def test_every_unicode_encoding_is_read(encoding: str, charset: str) -> None:
+    assert read_json(TEXT.encode(encoding), {"content-type": JSON + charset}) == QUESTION
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_the_media_type_does_not_matter(kind: str) -> None:
+    assert read_json(TEXT.encode(), {"content-type": kind, "content-encoding": "identity"}) == QUESTION
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "named"),
+    [
+        (TEXT.replace("🚢", "").encode("latin-1"), {"content-type": JSON}, "Latin-1"),
+        (b'{"question": "x"}', {"content-type": f"{JSON}; charset=ISO-8859-1"}, "ISO-8859-1"),
+        (b'{"question": "x"}', {"content-type": f"{JSON}; charset=no-such"}, "no-such"),
+        (b'{"question": "x"}', {"content-type": f"{JSON}; charset=gzip"}, "gzip"),
+        (b'{"question": "x"}', {"content-type": f"{JSON}; charset=x\0y"}, "x"),
+        (gzip.compress(TEXT.encode()), {"content-encoding": "gzip"}, "gzip"),
+        (gzip.compress(TEXT.encode()), {}, "gzip"),
+        (b"anything", {"content-encoding": "br"}, "br"),
+        (b"anything", {"content-encoding": "identity, br"}, "br"),
+        (b'{"question": "' + "x".encode("utf-16") + b'"}', {}, "UTF-8"),
+        ("\ufeff".encode("utf-16-le") + b"{", {}, "UTF-16"),
+    ],
+)
+def test_what_is_not_read_is_named(body: bytes, headers: dict[str, str], named: str) -> None:
+    with pytest.raises(Problem) as refused:
+        read_json(body, headers)
+    assert (refused.value.status, refused.value.reason) == (415, "UnsupportedEncoding")
+    assert named in refused.value.detail
+    assert "Send the JSON as UTF-8" in refused.value.detail
+    refused.value.body()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r'{"question": "tides \ud83d"}', {"question": "tides \ufffd"}),
+        (r'{"question": "\udea2 tides"}', {"question": "\ufffd tides"}),
+        (r'{"question": "\ud83d\udea2"}', {"question": "🚢"}),
+        (r'{"question": "\\ud83d \ud83d\udea2 \ud83d"}', {"question": "\\ud83d 🚢 \ufffd"}),
+        (r'{"\ud83d": 1}', {"\ufffd": 1}),
+    ],
+)
+def test_half_a_character_is_replaced(written: str, read: object) -> None:
+    assert read_json(written.encode(), {}) == read
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"NaN", b'{"a": NaN}', b"[" * 60_000, b"1" * 60_000, rb'{"q": "\ud83d"', b"\xff\xfe"]
+)
+def test_what_is_no_json_is_refused_as_such(body: bytes) -> None:
+    with pytest.raises(Problem) as refused:
+        read_json(body, {})
+    assert (refused.value.status, refused.value.reason) == (400, "InvalidJSON")
