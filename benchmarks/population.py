@@ -18,7 +18,7 @@ INDEX = "handbook"
 SETTINGS = BuildSettings(
     runtime_image="slipway.local/runtime:benchmark",
     chroma_image="slipway.local/chroma:benchmark",
-    identity_public_key="A" * 43 + "=",
+    identity_anchor="A" * 43 + "=",
     host_resources={"requests": {"cpu": "100m", "memory": "384Mi"}, "limits": {"memory": "768Mi"}},
 )
 """Of the chart's kind and size."""

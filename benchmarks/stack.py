@@ -27,6 +27,7 @@ from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.gateway.kubernetes_routes import AGENTS_PATH, SLICES_PATH
 from slipway_runtime.identity import IdentitySigner
 from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.identity_keys import host_keys
 from tests.support.otlp import Receiver, otlp_receiver
 from tests.support.postgres import RestartablePostgres
 from tests.support.servers import ChromaServer, free_port
@@ -55,10 +56,10 @@ class Parts:
             SLIPWAY_CONFIG=str(self.folder / "config.json"),
             SLIPWAY_STORE_DSN_FILE=str(self.folder / "dsn"),
             SLIPWAY_CHROMA_URL=self.chroma_url,
-            SLIPWAY_IDENTITY_PUBLIC_KEY=self.signer.public_key,
             SLIPWAY_PORT=str(port),
             SLIPWAY_METRICS_PORT=str(metrics_port),
             OTEL_EXPORTER_OTLP_ENDPOINT=self.traces.url,
+            **host_keys(self.folder, self.signer.public_key),
         )
 
     def gateway_env(self, port: int, metrics_port: int) -> dict[str, str]:

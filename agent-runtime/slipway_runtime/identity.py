@@ -8,8 +8,9 @@ private key; hosts get the public one, so that a host that was broken into canno
 import base64
 import binascii
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Protocol, Self
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,7 +20,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 HEADER = "X-Slipway-Identity"
 ISSUER = "slipway-gateway"
 LIFETIME_SECONDS = 60
+MAX_AGE_SECONDS = 300
+"""A token is refused so long after it was issued, whatever it says about its end."""
 CLOCK_SKEW_SECONDS = 10
+TOKEN_TYPE = "slipway-identity+jwt"
+"""In the token's header, so that nothing else that the key signs is taken for an identity (RFC 8725, 3.11)."""
 _ALGORITHM = "EdDSA"
 
 
@@ -41,8 +46,32 @@ class Caller:
 ANONYMOUS = Caller("anonymous")
 
 
+class Signer(Protocol):
+    """Signs callers' identities."""
+
+    def sign(self, caller: Caller, audience: str) -> str:
+        """A token for one caller and one agent (`namespace/name`), good for sixty seconds from now."""
+        ...
+
+    def sign_with_former_key(self, caller: Caller, audience: str) -> str | None:
+        """The same with the key that this one replaced, for hosts that do not know the new one yet; None if none."""
+        ...
+
+
+class Verifier(Protocol):
+    """Checks callers' identities."""
+
+    def verify(self, token: str, audience: str) -> Caller:
+        """Who the gateway says is asking this agent (`namespace/name`).
+
+        Raises:
+            InvalidIdentity: for anything but a current token by the gateway for this agent.
+        """
+        ...
+
+
 class IdentitySigner:
-    """Signs callers' identities. One per gateway process."""
+    """Signs with one key."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -95,22 +124,34 @@ class IdentitySigner:
             "iat": now,
             "exp": now + LIFETIME_SECONDS,
         }
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"typ": TOKEN_TYPE})
+
+    def sign_with_former_key(self, caller: Caller, audience: str) -> str | None:
+        """There is none."""
+        return None
+
+
+def read_public_key(text: str) -> Ed25519PublicKey:
+    """A public key from the base64 of its 32 raw bytes.
+
+    Raises:
+        InvalidKey: if it is something else.
+    """
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise InvalidKey(f"the identity's public key must be the base64 of 32 bytes: {error}") from error
 
 
 class IdentityVerifier:
-    """Checks tokens against the gateway's public key (base64 of its 32 raw bytes).
+    """Checks tokens against the gateway's public keys: one, or during a rotation the old one and the new one.
 
     Raises:
-        InvalidKey: if that is not what it was given.
+        InvalidKey: if one is not the base64 of 32 raw bytes.
     """
 
-    def __init__(self, public_key_base64: str) -> None:
-        try:
-            raw = base64.b64decode(public_key_base64, validate=True)
-            self._key = Ed25519PublicKey.from_public_bytes(raw)
-        except (binascii.Error, ValueError) as error:
-            raise InvalidKey(f"the identity's public key must be the base64 of 32 bytes: {error}") from error
+    def __init__(self, public_keys: Iterable[str]) -> None:
+        self._keys = tuple(read_public_key(each) for each in public_keys)
 
     def verify(self, token: str, audience: str) -> Caller:
         """Who the gateway says is asking this agent (`namespace/name`).
@@ -118,16 +159,31 @@ class IdentityVerifier:
         Raises:
             InvalidIdentity: for anything but a current token by the gateway for this agent.
         """
-        try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=[_ALGORITHM],  # pinned: the token's own header never chooses
-                audience=audience,
-                issuer=ISSUER,
-                leeway=CLOCK_SKEW_SECONDS,
-                options={"require": ["iss", "aud", "sub", "exp", "iat"]},
-            )
-        except jwt.InvalidTokenError as error:
-            raise InvalidIdentity(f"the identity token is not valid: {error}") from error
-        return Caller(claims["sub"])
+        for key in self._keys:
+            try:
+                claims = _decode(token, key, audience)
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.InvalidTokenError, OverflowError) as error:
+                raise InvalidIdentity(f"the identity token is not valid: {error}") from error
+            return Caller(claims["sub"])
+        raise InvalidIdentity("the identity token is not signed by a key of the gateway that this agent knows")
+
+
+def _decode(token: str, key: Ed25519PublicKey, audience: str) -> dict[str, Any]:
+    decoded = jwt.decode_complete(
+        token,
+        key,
+        algorithms=[_ALGORITHM],  # pinned: the token's own header never chooses
+        audience=audience,
+        issuer=ISSUER,
+        leeway=CLOCK_SKEW_SECONDS,
+        options={"require": ["iss", "aud", "sub", "exp", "iat"]},
+    )
+    if decoded["header"].get("typ") != TOKEN_TYPE:
+        raise jwt.InvalidTokenError(f"its type is not {TOKEN_TYPE}")
+    claims: dict[str, Any] = decoded["payload"]
+    # PyJWT looks at an `iat` in the future and not at an old one: a wrong `exp` would make a token for ever.
+    if time.time() - int(claims["iat"]) > MAX_AGE_SECONDS:
+        raise jwt.ExpiredSignatureError(f"it was issued more than {MAX_AGE_SECONDS} s ago")
+    return claims

@@ -65,8 +65,10 @@ class HostSettings(KnowledgeSettings, ServerSettings):
 
     config: Path = Path("/etc/slipway/config/config.json")
     """A RuntimeConfig."""
-    identity_public_key: str
-    """Base64 of the gateway's 32-byte Ed25519 public key."""
+    identity_anchor: str
+    """Base64 of the 32-byte Ed25519 public key that the operator signs the gateway's keys with."""
+    identity_keys_file: Path = Path("/etc/slipway/identity/keys.json")
+    """The gateway's public keys, signed."""
     host_id: str = Field(default_factory=socket.gethostname)
     """Name of this process among the hosts: the pod's name."""
     test_delta_delay: float = 0.0

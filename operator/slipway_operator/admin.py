@@ -33,7 +33,7 @@ def read_admin(
 
     Args:
         path: the file.
-        made: the DSN to use while there is no file: the operator has just created the Secret.
+        made: the DSN to use while there is no file: the operator has created the Secret just now.
         host: where pods find the store, if the operator takes another way.
         port: likewise.
         authorities: whether the chart's `caBundle` is set, so that all pods have the file `CA_FILE`.

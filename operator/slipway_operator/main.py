@@ -6,33 +6,32 @@ is always right, since nothing is kept outside the cluster.
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Coroutine
 
 import aiohttp
 import kopf
 from aiohttp import web
 
 from slipway_operator import logs, metrics
-from slipway_operator.admin import Admin, AdminSecretError, read_admin
-from slipway_operator.builders.store import StoreAddress
+from slipway_operator.admin import AdminSecretError
 from slipway_operator.cache import Cache
 from slipway_operator.controllers.agent import AgentController
 from slipway_operator.controllers.counting import AT_ONCE, Counting
 from slipway_operator.controllers.executor import Executor
 from slipway_operator.controllers.index import IndexController
-from slipway_operator.identity import identity_secret, public_key
+from slipway_operator.identity import anchor_key, public_half
+from slipway_operator.installation import Installation, StartAgainError, current_admin, obtain
 from slipway_operator.kinds import AGENT, VECTOR_INDEX
 from slipway_operator.kube import ApiError, KubeClient, connect
 from slipway_operator.leader import LeaderElection
 from slipway_operator.probes import Health
 from slipway_operator.queue import FairQueue
-from slipway_operator.roots import MadeSecret, UselessRootError, obtain_root, root_secret, store_secret
+from slipway_operator.roots import UselessRootError
+from slipway_operator.rotation import IdentityRotation
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store import StoreKeeper
 from slipway_operator.watches import Watches
@@ -41,6 +40,7 @@ from slipway_operator.workers import Reconcile, work_forever
 
 logger = logging.getLogger(__name__)
 
+KEEP_EVERY_SECONDS = 5.0
 MEASURE_SECONDS = 1.0
 
 
@@ -52,12 +52,12 @@ def main() -> None:
     try:
         # Before it waits to lead, so that an upgrade stops at its first pod and the old operator goes on.
         if not settings.bundled_store_host or settings.admin_dsn_file.exists():
-            _read_admin(settings)
+            current_admin(settings)
         code = asyncio.run(run(settings))
     except* (AdminSecretError, UselessRootError) as useless:
         _say(useless)
         code = 2
-    except* ApiError as refused:
+    except* (ApiError, StartAgainError) as refused:
         _say(refused)
         code = 1
     raise SystemExit(code)
@@ -82,6 +82,7 @@ async def run(settings: OperatorSettings) -> int:
     Raises:
         AdminSecretError: if it leads, and the admin's DSN has become useless since the start.
         UselessRootError: if it leads, and another Secret of the installation is useless.
+        StartAgainError: if it leads, and the root or the store's address has changed.
     """
     stop = asyncio.Event()
     _stop_on_signals(stop)
@@ -131,7 +132,7 @@ async def _lead(
 
 async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, stop: asyncio.Event) -> None:
     """What a leader does, until it is cancelled."""
-    roots = await _obtain_roots(settings, kube)
+    installation = await obtain(settings, kube)
     cache, queue = Cache(), FairQueue()
     watching = Watching(
         kube,
@@ -144,9 +145,12 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         await watching.fill()
         since = await watching.fill_config_maps()
         counting = Counting(http, enqueue=queue.add)
-        controllers = _controllers(settings, kube, cache, watches, queue, http, counting, roots)
+        rotation = _rotation(settings, kube, cache, installation)
+        await rotation.start()
+        controllers = _controllers(settings, kube, cache, watches, queue, http, counting, installation, rotation)
         tasks.create_task(_watch(watching, stop), name="kopf")
         tasks.create_task(watching.sweep_forever(), name="sweep")
+        tasks.create_task(_keep_forever(installation, rotation), name="secrets")
         tasks.create_task(_measure_forever(queue, cache, watches), name="measure")
         tasks.create_task(watching.watch_config_maps_forever(since), name="config maps")
         for _ in range(AT_ONCE):
@@ -158,44 +162,16 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
             tasks.create_task(work_forever(queue, cache, controllers))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Roots:
-    """The Secrets of the installation, as far as the operator has to know them."""
-
-    root: bytes
-    identity_public_key: str
-    admin: Callable[[], Admin]
-    """Reads the admin's DSN again."""
-    address: StoreAddress
-
-
-async def _obtain_roots(settings: OperatorSettings, kube: KubeClient) -> Roots:
-    """Read them, and make those that are missing.
-
-    Raises:
-        AdminSecretError, UselessRootError: if one holds something useless.
-        ApiError: if the API server refuses to create one.
-    """
-    namespace = settings.release_namespace
-    store = None
-    if host := settings.bundled_store_host:
-        store = store_secret(kube, namespace=namespace, file=settings.admin_dsn_file, host=host)
-        await store.obtain()  # first, since Postgres takes longest to start
-    root = await obtain_root(root_secret(kube, namespace=namespace, folder=settings.root_dir))
-    identity = identity_secret(kube, namespace=namespace, folder=settings.identity_dir)
-    admin = functools.partial(_read_admin, settings, store)
-    return Roots(
-        root=root, identity_public_key=public_key(await identity.obtain()), admin=admin, address=admin().address
-    )
-
-
-def _read_admin(settings: OperatorSettings, store: MadeSecret | None = None) -> Admin:
-    return read_admin(
-        settings.admin_dsn_file,
-        made=(store.held or b"").decode() if store is not None else "",
-        host=settings.store_host,
-        port=settings.store_port,
-        authorities=bool(settings.ca_config_map),
+def _rotation(
+    settings: OperatorSettings, kube: KubeClient, cache: Cache, installation: Installation
+) -> IdentityRotation:
+    return IdentityRotation(
+        kube,
+        cache,
+        installation.identity_secret,
+        namespace=settings.release_namespace,
+        anchor=anchor_key(installation.root),
+        notice=settings.identity_notice,
     )
 
 
@@ -207,11 +183,14 @@ def _controllers(
     queue: FairQueue,
     http: aiohttp.ClientSession,
     counting: Counting,
-    roots: Roots,
+    installation: Installation,
+    rotation: IdentityRotation,
 ) -> dict[str, Reconcile]:
     executor = Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add)
-    build = settings.for_builders(identity_public_key=roots.identity_public_key, store_port=roots.address.port)
-    store = StoreKeeper(kube, admin=roots.admin, address=roots.address, root=roots.root)
+    build = settings.for_builders(
+        identity_anchor=public_half(anchor_key(installation.root)), store_port=installation.address.port
+    )
+    store = StoreKeeper(kube, admin=installation.admin, address=installation.address, root=installation.root)
     agents = AgentController(
         cache=cache,
         executor=executor,
@@ -220,6 +199,7 @@ def _controllers(
         build=build,
         drain_timeout=settings.drain_timeout,
         gateway_url=settings.gateway_url,
+        identity=rotation,
     )
     indexes = IndexController(
         kube=kube, cache=cache, executor=executor, store=store, http=http, build=build, counting=counting
@@ -237,6 +217,17 @@ async def _watch(watching: Watching, stop: asyncio.Event) -> None:
     _stop_on_signals(stop)
     await kopf.run_tasks(tasks, ignored=before)
     stop.set()
+
+
+async def _keep_forever(installation: Installation, rotation: IdentityRotation) -> None:
+    """The Secrets of the installation and what hosts know of them stay right."""
+    while True:
+        try:
+            await installation.keep()
+            await rotation.look()
+        except (ApiError, UselessRootError) as error:
+            logger.warning("the installation's Secrets: %s", error)
+        await asyncio.sleep(KEEP_EVERY_SECONDS)
 
 
 async def _measure_forever(queue: FairQueue, cache: Cache, watches: Watches) -> None:

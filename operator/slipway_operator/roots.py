@@ -9,6 +9,7 @@ import asyncio
 import base64
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 CREATE_AGAIN_SECONDS = 30.0
 """While the volume stays empty: the Secret that was there may have been deleted since."""
+FILL_SECONDS = 300.0
+"""How long the volume may take to show a Secret that was just created; after that it was deleted again."""
 ROOT_SECRET = "slipway-root"
 ROOT_KEY = "root"
 STORE_SECRET = "slipway-postgres"
@@ -45,6 +48,7 @@ class MadeSecret:
         component: str,
         file: Path,
         generate: Callable[[], Mapping[str, bytes]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`file` is the mounted key, named like the key; `generate` makes the values of all keys."""
         self._kube = kube
@@ -52,9 +56,10 @@ class MadeSecret:
         self._name = name
         self._component = component
         self._file = file
-        self._generate = generate
-        self.held: bytes | None = None
-        """What this process created, until the volume has it."""
+        self.generate = generate
+        self._clock = clock
+        self._created: tuple[bytes, float] | None = None
+        """What this process created, and when, until the volume has it."""
 
     def mounted(self) -> bytes | None:
         """The key as the kubelet wrote it; None while there is no Secret, or no volume of it yet."""
@@ -63,6 +68,14 @@ class MadeSecret:
         except FileNotFoundError:
             return None
 
+    def current(self) -> bytes | None:
+        """The key in force, which may have been created too recently for the volume; None if the Secret is gone."""
+        content = self.mounted()
+        if content is None and self._created is not None and self._clock() < self._created[1] + FILL_SECONDS:
+            return self._created[0]
+        self._created = None
+        return content
+
     async def obtain(self) -> bytes:
         """Value of the mounted key, made if it is missing. Waits as long as it takes.
 
@@ -70,9 +83,9 @@ class MadeSecret:
             ApiError: if the API server refuses the create.
         """
         loop = asyncio.get_running_loop()
-        while (content := self.mounted()) is None:
-            if await self.create(self._generate()) and self.held is not None:
-                return self.held
+        while (content := self.current()) is None:
+            if await self.create(self.generate()):
+                continue
             logger.info("waiting for the volume of Secret %s, which exists already", self._name)
             until = loop.time() + CREATE_AGAIN_SECONDS
             while self.mounted() is None and loop.time() < until:  # noqa: ASYNC110 (the kubelet writes the file)
@@ -88,7 +101,7 @@ class MadeSecret:
         if await self._kube.create(self._manifest(values)) is None:
             return False
         logger.info("made Secret %s", self._name)
-        self.held = values[self._file.name]
+        self._created = values[self._file.name], self._clock()
         return True
 
     def _manifest(self, values: Mapping[str, bytes]) -> Manifest:

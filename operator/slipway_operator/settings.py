@@ -36,6 +36,8 @@ class OperatorSettings(BaseSettings):
     """Mount of the Secret `slipway-root`."""
     identity_dir: Path = Path("/etc/slipway/identity")
     """Mount of the Secret `slipway-identity`."""
+    identity_notice: int = 120
+    """How long before gateways hosts learn of another identity key: longer than kubelets take to refresh volumes."""
     store_host: str = ""
     store_port: int | None = None
     release_namespace: str = "slipway-system"
@@ -57,7 +59,7 @@ class OperatorSettings(BaseSettings):
     log_level: str = "INFO"
 
     _lists = field_validator("image_pull_secrets", mode="before")(_comma_separated)
-    _times = field_validator("drain_timeout", "rollout_deadline", mode="before")(_seconds)
+    _times = field_validator("drain_timeout", "rollout_deadline", "identity_notice", mode="before")(_seconds)
 
     @field_validator("store_port", "host_resources", "index_resources", "ingest_resources", "pod_env", mode="before")
     @classmethod
@@ -78,7 +80,7 @@ class OperatorSettings(BaseSettings):
             faults = (f"SLIPWAY_OPERATOR_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
             raise SystemExit("The environment is not complete. " + "; ".join(faults)) from None
 
-    def for_builders(self, *, identity_public_key: str, store_port: int) -> BuildSettings:
+    def for_builders(self, *, identity_anchor: str, store_port: int) -> BuildSettings:
         """The part that decides what objects look like."""
         return BuildSettings(
             runtime_image=self.runtime_image,
@@ -92,7 +94,7 @@ class OperatorSettings(BaseSettings):
             pod_env=tuple(self.pod_env),
             ca_config_map=self.ca_config_map,
             network_policies=self.network_policies,
-            identity_public_key=identity_public_key,
+            identity_anchor=identity_anchor,
             store_port=store_port,
             rollout_deadline=self.rollout_deadline,
         )

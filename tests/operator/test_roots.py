@@ -98,8 +98,8 @@ async def test_the_bundled_stores_administrator_is_usable_before_the_volume_is_f
         made = store_secret(kube, namespace=NAMESPACE, file=file, host="slipway-postgres.slipway-system.svc")
         await made.obtain()
     values = stored(api, "slipway-postgres")
-    admin = read_admin(file, made=(made.held or b"").decode())
+    admin = read_admin(file, made=(made.current() or b"").decode())
     assert values["dsn"].decode() == admin.dsn
     assert admin.dsn == f"postgresql://slipway:{values['password'].decode()}@{admin.address.host}:5432/slipway"
     file.write_text("postgresql://slipway:rotated@elsewhere/slipway")
-    assert read_admin(file, made=(made.held or b"").decode()).dsn.startswith("postgresql://slipway:rotated@")
+    assert read_admin(file, made=(made.current() or b"").decode()).dsn.startswith("postgresql://slipway:rotated@")

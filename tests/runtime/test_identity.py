@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from slipway_runtime.identity import (
     ISSUER,
     LIFETIME_SECONDS,
+    MAX_AGE_SECONDS,
+    TOKEN_TYPE,
     Caller,
     IdentitySigner,
     IdentityVerifier,
@@ -24,6 +26,7 @@ AGENT = "demo/support"
 SEED = bytes(range(32))
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
 ALICE = Caller("alice")
+NOW = int(time.time())
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -32,13 +35,13 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (base | changes).items() if value is not None}
 
 
-def forge(key: Any = KEY, algorithm: str = "EdDSA", **changes: Any) -> str:
-    return jwt.encode(claims(**changes), key, algorithm=algorithm)
+def forge(key: Any = KEY, algorithm: str = "EdDSA", typ: str = TOKEN_TYPE, **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key, algorithm=algorithm, headers={"typ": typ})
 
 
 @pytest.fixture
 def verifier() -> IdentityVerifier:
-    return IdentityVerifier(IdentitySigner.from_seed(SEED).public_key)
+    return IdentityVerifier([IdentitySigner.from_seed(SEED).public_key])
 
 
 def test_a_signed_caller_comes_back_whole(verifier: IdentityVerifier) -> None:
@@ -63,6 +66,15 @@ REFUSED = {
     "another issuer": forge(iss="somebody"),
     "expired": forge(iat=int(time.time()) - 120, exp=int(time.time()) - 60),
     "issued in the future": forge(iat=int(time.time()) + 600, exp=int(time.time()) + 660),
+    "issued a year ago, and good for a hundred more": forge(iat=NOW - 365 * 86_400, exp=NOW + 36_500 * 86_400),
+    "issued a little too long ago": forge(iat=NOW - MAX_AGE_SECONDS - 1, exp=NOW + 60),
+    "issued before time began": forge(iat=-1, exp=NOW + 60),
+    "issued for ever ago": forge(iat=float("-inf"), exp=NOW + 60),
+    "issued never": forge(iat=float("nan"), exp=NOW + 60),
+    "issued for ever ahead": forge(iat=float("inf"), exp=NOW + 60),
+    "issued in a minute": forge(iat=NOW + 60, exp=NOW + 120),
+    "issue time is text": forge(iat="yesterday"),
+    "another type": forge(typ="JWT"),
     "no expiry": forge(exp=None),
     "no issue time": forge(iat=None),
     "no subject": forge(sub=None),
@@ -81,6 +93,21 @@ REFUSED = {
 }
 
 
+def test_a_token_that_was_issued_within_five_minutes_counts(verifier: IdentityVerifier) -> None:
+    """A clock of a node that is off by a little is no reason to refuse."""
+    assert verifier.verify(forge(iat=int(time.time()) - MAX_AGE_SECONDS + 60), AGENT) == ALICE
+    assert verifier.verify(forge(iat=int(time.time()) + 5), AGENT) == ALICE
+
+
+def test_during_a_rotation_either_key_counts() -> None:
+    old, new, other = (IdentitySigner.generate() for _ in range(3))
+    verifier = IdentityVerifier([old.public_key, new.public_key])
+    assert verifier.verify(old.sign(ALICE, AGENT), AGENT) == ALICE
+    assert verifier.verify(new.sign(ALICE, AGENT), AGENT) == ALICE
+    with pytest.raises(InvalidIdentity, match="not signed by a key"):
+        verifier.verify(other.sign(ALICE, AGENT), AGENT)
+
+
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED.keys())
 def test_refused(verifier: IdentityVerifier, token: str) -> None:
     with pytest.raises(InvalidIdentity):
@@ -96,4 +123,4 @@ def test_keys_of_another_kind_are_refused() -> None:
     with pytest.raises(InvalidKey, match="32 bytes"):
         IdentitySigner.from_seed(b"short")
     with pytest.raises(InvalidKey, match="base64"):
-        IdentityVerifier("not base64!")
+        IdentityVerifier(["not base64!"])

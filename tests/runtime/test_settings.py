@@ -8,11 +8,11 @@ from slipway_runtime.settings import GatewaySettings, HostSettings, IngestSettin
 
 
 def test_a_host_reads_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLIPWAY_IDENTITY_PUBLIC_KEY", "a2V5")
+    monkeypatch.setenv("SLIPWAY_IDENTITY_ANCHOR", "a2V5")
     monkeypatch.setenv("SLIPWAY_STORE_DSN_FILE", "/x/dsn")
     monkeypatch.setenv("SLIPWAY_TEST_DELTA_DELAY", "0.5")
     settings = HostSettings.from_environment()
-    assert (settings.identity_public_key, settings.store_dsn_file, settings.test_delta_delay, settings.port) == (
+    assert (settings.identity_anchor, settings.store_dsn_file, settings.test_delta_delay, settings.port) == (
         "a2V5",
         Path("/x/dsn"),
         0.5,
@@ -32,8 +32,8 @@ def test_the_model_is_looked_for_in_the_cache(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_is_missing_or_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SLIPWAY_IDENTITY_PUBLIC_KEY", raising=False)
-    with pytest.raises(SystemExit, match="SLIPWAY_IDENTITY_PUBLIC_KEY: Field required"):
+    monkeypatch.delenv("SLIPWAY_IDENTITY_ANCHOR", raising=False)
+    with pytest.raises(SystemExit, match="SLIPWAY_IDENTITY_ANCHOR: Field required"):
         HostSettings.from_environment()
     monkeypatch.setenv("SLIPWAY_PORT", "http")
     monkeypatch.setenv("SLIPWAY_AUTH_MODE", "none")

@@ -38,6 +38,7 @@ VALUES: dict[str, Any] = {
     "gateway": {
         "auth": {"keys": [key_entry(demo_key()), key_entry(OTHER_KEY, caller="other")]},
         "defaultAgent": AGENT,
+        "identityNoticeSeconds": 20,
     },
     # Long enough for a stream to be open while something happens, short enough for many questions.
     "testing": {"deltaDelay": 1},

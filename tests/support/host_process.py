@@ -13,6 +13,7 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.main import run
 from slipway_runtime.settings import HostSettings
 from slipway_runtime.store.database import Database
+from tests.support.identity_keys import host_keys
 from tests.support.scripted_host import Wordy
 from tests.support.scripts import SIGNER, hosted
 from tests.support.servers import free_port, wait_for_http
@@ -60,7 +61,7 @@ def host_process(
     given = {
         "SLIPWAY_CONFIG": str(folder / "config.json"),
         "SLIPWAY_STORE_DSN_FILE": str(folder / "dsn"),
-        "SLIPWAY_IDENTITY_PUBLIC_KEY": SIGNER.public_key,
+        **host_keys(folder, SIGNER.public_key),
         "SLIPWAY_PORT": str(port),
         "SLIPWAY_METRICS_PORT": str(metrics_port),
         "SLIPWAY_HOST_ID": name,

@@ -12,7 +12,7 @@ SETTINGS = BuildSettings(
     runtime_image="slipway.local/runtime:1",
     chroma_image="slipway.local/chroma:1",
     host_resources={"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
-    identity_public_key="cHVibGlj",
+    identity_anchor="cHVibGlj",
 )
 FULL_SETTINGS = BuildSettings(
     runtime_image="registry.test/runtime:1",
@@ -27,7 +27,7 @@ FULL_SETTINGS = BuildSettings(
         {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.test:4318"},
     ),
     ca_config_map="ca",
-    identity_public_key="cHVibGlj",
+    identity_anchor="cHVibGlj",
     store_port=6432,
 )
 NOW = 1_800_000_000.0

@@ -97,7 +97,7 @@ def make_host(database: Database, options: Options) -> Host:
     """The host with its scripted agents; run it with `host.running()`, or serve it by `create_host_app`."""
     host = Host(
         database,
-        verifier=IdentityVerifier(options.public_key),
+        verifier=IdentityVerifier([options.public_key]),
         host_id=options.name,
         delta_delay=options.delta_delay,
     )

@@ -86,7 +86,7 @@ async def open_parts(
         stack.push_async_callback(database.close)
         vectors = await open_embedded_chroma(folder / "chroma")
         stack.push_async_callback(vectors.close)
-        host = Host(database, verifier=IdentityVerifier(signer.public_key), host_id="local", delta_delay=delta_delay)
+        host = Host(database, verifier=IdentityVerifier([signer.public_key]), host_id="local", delta_delay=delta_delay)
         settings = GatewaySettings(
             auth_mode="apikeys" if keys else "open",
             api_keys_file=keys or Path(),

@@ -25,8 +25,7 @@ from slipway_runtime.gateway.cors import cors
 from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Call, Upstreams
-from slipway_runtime.identity import ANONYMOUS, Caller, IdentitySigner
-from slipway_runtime.identity import HEADER as IDENTITY_HEADER
+from slipway_runtime.identity import ANONYMOUS, Caller, Signer
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
@@ -42,7 +41,7 @@ class Gateway:
     routes: RouteTable
     upstreams: Upstreams
     authenticator: Authenticator
-    signer: IdentitySigner
+    signer: Signer
     bound: Bound
     bodies: Shares
     """Bodies that are arriving, by caller: a slow one takes a connection, but none of the places in `bound`."""
@@ -187,6 +186,7 @@ class AgentPath:
         self, request: Request, body: bytes | None, reply: Reply, *, agent: AgentKey, caller: Caller
     ) -> None:
         run = request.path_params.get("run") or uuid.uuid4().hex
+        signer = self._gateway.signer
         with span(
             f"gateway {'chat' if request.method == 'POST' else 'read'}",
             parent=incoming(request.headers),
@@ -197,16 +197,16 @@ class AgentPath:
                 agent=agent,
                 method=request.method,
                 path=_host_path(request.path_params, agent),
-                headers=self._headers(request, agent=agent, caller=caller, run=run),
+                headers=self._headers(request, run=run),
+                identity=lambda: signer.sign(caller, str(agent)),
+                former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
                 body=body,
                 stream=wants_stream(request),
             )
             await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply).go()
             current.set_attribute("http.response.status_code", reply.status)
 
-    def _headers(
-        self, request: Request, *, agent: AgentKey, caller: Caller, run: str
-    ) -> Callable[[], Mapping[str, str]]:
+    def _headers(self, request: Request, *, run: str) -> Mapping[str, str]:
         """What a host gets to see: of the client's own headers only the few that it needs, never its key."""
         forwarded = {
             name.title(): ", ".join(request.headers.getlist(name)) for name in _FORWARDED if name in request.headers
@@ -214,11 +214,7 @@ class AgentPath:
         if request.method == "POST":
             forwarded[RUN_HEADER] = run
         outgoing(forwarded)
-
-        def headers() -> Mapping[str, str]:
-            return {**forwarded, IDENTITY_HEADER: self._gateway.signer.sign(caller, str(agent))}
-
-        return headers
+        return forwarded
 
 
 def _host_path(parameters: Mapping[str, str], agent: AgentKey) -> str:

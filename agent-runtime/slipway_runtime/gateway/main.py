@@ -21,7 +21,8 @@ from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Upstreams, new_session
-from slipway_runtime.identity import IdentitySigner, InvalidKey
+from slipway_runtime.identity import InvalidKey, Signer
+from slipway_runtime.identity_files import SignerFile
 from slipway_runtime.serving import DrainingServer, server_config
 from slipway_runtime.settings import GatewaySettings
 from slipway_runtime.telemetry.logging import configure_logging
@@ -42,7 +43,7 @@ CONNECTIONS = 2
 
 
 @asynccontextmanager
-async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: IdentitySigner) -> AsyncIterator[Gateway]:
+async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Signer) -> AsyncIterator[Gateway]:
     """A gateway over a table of routes, whoever keeps that current."""
     authenticator: Authenticator = Open() if settings.auth_mode == "open" else ApiKeys(settings.api_keys_file)
     async with new_session(settings.max_in_flight) as session:
@@ -67,14 +68,14 @@ class CannotStart(Exception):
     """The gateway lacks what it cannot be without; the text says what to do."""
 
 
-def read_signer(path: Path) -> IdentitySigner:
+def read_signer(path: Path) -> Signer:
     """The key that this gateway vouches with.
 
     Raises:
         CannotStart: if there is none in the file.
     """
     try:
-        return IdentitySigner.from_pem(path.read_bytes())
+        return SignerFile(path)
     except (OSError, InvalidKey) as error:
         raise CannotStart(
             f"{path} must hold the gateway's identity key, from the Secret slipway-identity that the operator makes: "

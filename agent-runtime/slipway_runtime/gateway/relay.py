@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -193,13 +193,15 @@ class Relay:
 
 def resumption(call: Call, *, run: str, last_id: str) -> Call:
     """What asks a pod for the events of a run that come after one of them."""
-
-    def headers() -> Mapping[str, str]:
-        kept = {name: value for name, value in call.headers().items() if name != "Content-Type"}
-        return {**kept, "Accept": MEDIA_TYPE, "Last-Event-ID": last_id}
-
-    path = f"/agents/{call.agent}/runs/{run}"
-    return Call(agent=call.agent, method="GET", path=path, headers=headers, stream=True)
+    kept = {name: value for name, value in call.headers.items() if name != "Content-Type"}
+    return replace(
+        call,
+        method="GET",
+        path=f"/agents/{call.agent}/runs/{run}",
+        headers={**kept, "Accept": MEDIA_TYPE, "Last-Event-ID": last_id},
+        body=None,
+        stream=True,
+    )
 
 
 async def _whole(response: aiohttp.ClientResponse, reply: Reply) -> None:
@@ -208,7 +210,7 @@ async def _whole(response: aiohttp.ClientResponse, reply: Reply) -> None:
         # The caller was let in here, so this is about the gateway's own key, which no caller can mend.
         raise Problem(
             Reason.INTERNAL_ERROR,
-            "the agent's pod does not accept this gateway's identity: delete the Secret slipway-identity, then restart "
-            "the operator, which gives both the key, and the gateway",
+            "the agent's pod does not accept this gateway's identity: see whether the operator runs, which gives hosts "
+            "the gateway's public key in the ConfigMap slipway-identity of the agent's namespace",
         )
     await reply.whole(response.status, response.headers, data)

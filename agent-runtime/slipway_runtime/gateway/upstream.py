@@ -20,6 +20,7 @@ from yarl import URL
 from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.metrics import HELD, RETRIES
 from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
+from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.problems import Problem, Reason
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,11 @@ class Call:
     agent: AgentKey
     method: str
     path: str
-    headers: Callable[[], Mapping[str, str]]
-    """Made anew for every attempt: the identity token in them lives for a minute."""
+    headers: Mapping[str, str]
+    identity: Callable[[], str]
+    """Makes the identity token, anew for every attempt since it lives for a minute."""
+    former_identity: Callable[[], str | None] = lambda: None
+    """The same by the gateway's key before; None if there is none."""
     body: bytes | None = None
     stream: bool = False
     """Whether the response is an event stream, which must not fall silent."""
@@ -175,10 +179,10 @@ class Upstreams:
             total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS if call.stream else None
         )
         try:
-            url = URL(endpoint.url + call.path, encoded=True)
-            response = await self._session.request(
-                call.method, url, data=call.body, headers=call.headers(), timeout=timeout, allow_redirects=False
-            )
+            response = await self._request(call, endpoint, call.identity(), timeout)
+            if response.status == 401 and (identity := call.former_identity()) is not None:
+                response.close()
+                response = await self._request(call, endpoint, identity, timeout)
             if response.status not in (429, 503):
                 return response
             refusal = Refusal(response.status, response.headers, await response.read())
@@ -187,6 +191,15 @@ class Upstreams:
             self._retry(call, endpoint, search, cause=type(error).__name__)
             return None
         return await self._refused(call, endpoint, search, response, refusal)
+
+    async def _request(
+        self, call: Call, endpoint: Endpoint, identity: str, timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        url = URL(endpoint.url + call.path, encoded=True)
+        headers = {**call.headers, IDENTITY_HEADER: identity}
+        return await self._session.request(
+            call.method, url, data=call.body, headers=headers, timeout=timeout, allow_redirects=False
+        )
 
     async def _refused(
         self, call: Call, endpoint: Endpoint, search: Search, response: aiohttp.ClientResponse, refusal: Refusal

@@ -16,7 +16,7 @@ from slipway_crds.runtimeconfig import RuntimeConfig
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.service import Host
-from slipway_runtime.identity import IdentityVerifier
+from slipway_runtime.identity_files import VerifierFile
 from slipway_runtime.serving import DrainingServer, server_config
 from slipway_runtime.settings import HostSettings
 from slipway_runtime.store.database import Database
@@ -68,7 +68,7 @@ async def serve(settings: HostSettings, make_agents: MakeAgents) -> None:
         agents = await stack.enter_async_context(make_agents(config, settings, database))
         host = Host(
             database,
-            verifier=IdentityVerifier(settings.identity_public_key),
+            verifier=VerifierFile(settings.identity_keys_file, anchor=settings.identity_anchor),
             host_id=settings.host_id,
             delta_delay=settings.test_delta_delay,
         )

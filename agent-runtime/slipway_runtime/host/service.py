@@ -12,7 +12,7 @@ from slipway_runtime.host.lease import BEAT_SECONDS
 from slipway_runtime.host.metrics import SESSIONS_EXPIRED
 from slipway_runtime.host.readiness import Readiness
 from slipway_runtime.host.runs import Runs
-from slipway_runtime.identity import IdentityVerifier
+from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.sessions import delete_expired
 
@@ -36,9 +36,7 @@ class Host:
         delta_delay: seconds to wait before each piece of an answer; for tests.
     """
 
-    def __init__(
-        self, database: Database, *, verifier: IdentityVerifier, host_id: str, delta_delay: float = 0.0
-    ) -> None:
+    def __init__(self, database: Database, *, verifier: Verifier, host_id: str, delta_delay: float = 0.0) -> None:
         self.database = database
         self.verifier = verifier
         self.runs = Runs(database, owner=f"{host_id}/{uuid.uuid4().hex[:8]}", agents={}, delta_delay=delta_delay)

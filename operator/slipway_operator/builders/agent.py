@@ -7,6 +7,7 @@ from typing import Literal
 import orjson
 
 from slipway_crds.agent import Pod, Scaling
+from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import AGENT_LABEL, GROUP, REVISION_LABEL
 from slipway_crds.runtimeconfig import RuntimeConfig
 from slipway_operator.builders import policies
@@ -199,7 +200,11 @@ def _host_pod(
         image=settings.runtime_image,
         ports={"http": policies.HTTP_PORT, "metrics": policies.METRICS_PORT},
         env=_host_env(settings),
-        mounts=[read_only("config", "/etc/slipway/config"), read_only("store", "/etc/slipway/store")],
+        mounts=[
+            read_only("config", "/etc/slipway/config"),
+            read_only("store", "/etc/slipway/store"),
+            read_only("identity", "/etc/slipway/identity"),
+        ],
         resources=merge_resources(settings.host_resources, _pod_resources(pod)),
         more={
             "args": ["host"],
@@ -215,6 +220,8 @@ def _host_pod(
         volumes=[
             {"name": "config", "configMap": {"name": revision.name}},
             {"name": "store", "secret": {"secretName": store_secret}},
+            # Refreshed while pods run: another identity key of the gateway rolls nothing.
+            {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
         ],
     )
     spec["terminationGracePeriodSeconds"] = timeout + DRAIN_SLACK_SECONDS
@@ -224,7 +231,7 @@ def _host_pod(
 def _host_env(settings: BuildSettings) -> list[JsonObject]:
     return [
         {"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"},
-        {"name": "SLIPWAY_IDENTITY_PUBLIC_KEY", "value": settings.identity_public_key},
+        {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
         {"name": "SLIPWAY_HOST_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
 

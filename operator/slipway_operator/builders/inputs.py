@@ -27,7 +27,7 @@ class BuildSettings:
     pod_env: tuple[Mapping[str, Any], ...] = ()
     ca_config_map: str = ""
     network_policies: bool = True
-    identity_public_key: str = ""
+    identity_anchor: str = ""
     store_port: int = 5432
     rollout_deadline: int = 120
 

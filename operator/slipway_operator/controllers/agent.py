@@ -15,6 +15,7 @@ from slipway_operator.kinds import POD, VECTOR_INDEX
 from slipway_operator.plans.agent import AgentView, plan_agent
 from slipway_operator.plans.plan import Plan
 from slipway_operator.projections import DeploymentState, PodState
+from slipway_operator.rotation import IdentityRotation
 from slipway_operator.store import StoreKeeper
 
 
@@ -31,6 +32,7 @@ class AgentController:
         build: BuildSettings,
         drain_timeout: float,
         gateway_url: str,
+        identity: IdentityRotation,
     ) -> None:
         self._cache = cache
         self._executor = executor
@@ -39,6 +41,7 @@ class AgentController:
         self._build = build
         self._drain_timeout = drain_timeout
         self._gateway_url = gateway_url
+        self._identity = identity
 
     async def reconcile(self, key: Key) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.
@@ -55,6 +58,7 @@ class AgentController:
             return None
         view = self._view(resource, agent)
         if _unsettled(view):
+            await self._identity.publish(key.namespace)  # pods wait for it
             store_problem, readiness = await self._store.problem(key.namespace), await self._readiness(key)
             view = self._view(resource, agent, store_problem=store_problem, readiness=readiness)
         wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)

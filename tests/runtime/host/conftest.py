@@ -24,7 +24,7 @@ def start_host(dsn: str, stack: AsyncExitStack) -> StartHost:
     async def start(agent: HostedAgent, *, alive: bool = True, database: Database | None = None) -> Host:
         opened = database or await open_database(dsn)
         stack.push_async_callback(opened.close)
-        host = Host(opened, verifier=IdentityVerifier(SIGNER.public_key), host_id=f"host-{next(numbers)}")
+        host = Host(opened, verifier=IdentityVerifier([SIGNER.public_key]), host_id=f"host-{next(numbers)}")
         host.serve([agent])
         if alive:
             await stack.enter_async_context(host.running())
