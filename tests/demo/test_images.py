@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_demo.images import ALL, Image, tag
+from slipway_demo.images import ALL, OF_ALL, Image, tag
 from slipway_demo.paths import ROOT
 
 IMAGE = Image("operator", ("requirements/operator.txt", "operator/slipway_operator"))
@@ -14,7 +14,7 @@ IMAGE = Image("operator", ("requirements/operator.txt", "operator/slipway_operat
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("Dockerfile", ".dockerignore", "requirements/operator.txt", "operator/slipway_operator/main.py"):
+    for name in (*OF_ALL, "requirements/operator.txt", "operator/slipway_operator/main.py"):
         path = tmp_path / "root" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -36,7 +36,7 @@ def test_the_same_content_has_the_same_tag(root: Path) -> None:
     assert re.fullmatch("[0-9a-f]{12}", before)
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "requirements/operator.txt", "operator/slipway_operator/main.py"])
+@pytest.mark.parametrize("name", [*OF_ALL, "requirements/operator.txt", "operator/slipway_operator/main.py"])
 def test_every_input_changes_the_tag(root: Path, name: str) -> None:
     before = _tag(root)
     (root / name).write_text("something else")
@@ -61,8 +61,8 @@ def test_the_model_counts_only_where_it_is_inside(root: Path) -> None:
 def test_inputs_are_what_the_dockerfile_copies() -> None:
     for image in ALL:
         copied = set(_copied(image.name))
-        assert copied == set(image.inputs), image.name
-        assert all((ROOT / name).exists() for name in image.inputs)
+        assert copied == set(image.inputs) | {"images/trim.py"}, image.name
+        assert all((ROOT / name).exists() for name in (*OF_ALL, *image.inputs))
 
 
 def test_every_image_says_what_it_is() -> None:
@@ -77,6 +77,8 @@ def _copied(target: str) -> Iterator[str]:
     stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
     by_name = {re.match(r"\S+ AS (\S+)", stage)[1]: stage for stage in stages}  # type: ignore[index]
     stage = by_name[target]
+    begun = stage.split()[0]
+    yield from _copied(begun) if begun in by_name else ()
     for line in stage.splitlines():
         if found := re.match(r"COPY --from=(\S+)", line):
             yield from _copied(found[1]) if found[1] in by_name else ()

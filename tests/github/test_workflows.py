@@ -65,6 +65,12 @@ def test_actions_are_pinned_by_commit_with_tag_and_source(path: Path) -> None:
     assert [problem for uses in USES.findall(path.read_text()) if (problem := problems_of_pin(uses))] == []
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
+def test_containers_of_jobs_are_pinned_by_digest(path: Path) -> None:
+    images = [job["container"]["image"] for job in load(path)["jobs"].values() if "container" in job]
+    assert [image for image in images if not re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", image)] == []
+
+
 @pytest.mark.parametrize(
     "uses",
     [
