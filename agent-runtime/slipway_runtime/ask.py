@@ -13,6 +13,7 @@ from yarl import URL
 
 from slipway_runtime.events import EVENT, Citation, Delta, Done, Event, Failed, Restarted, Started
 from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.terminal import Terminal
 
 ANSWERED, FAILED = 0, 1
 TIMEOUT_SECONDS = 120
@@ -36,10 +37,7 @@ class CannotAsk(Exception):
 
 def main(asking: Asking) -> int:
     """Ask and print. 0 with an answer (an abstention is one), 1 without."""
-    console, complaints = (
-        Console(highlight=False, soft_wrap=True),
-        Console(stderr=True, highlight=False, soft_wrap=True),
-    )
+    console, complaints = Terminal(), Terminal(stderr=True)
     try:
         asyncio.run(_ask(asking, console))
     except CannotAsk as error:

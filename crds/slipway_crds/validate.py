@@ -41,7 +41,8 @@ class Finding:
 
 
 def _shortened(text: str, most: int) -> str:
-    """Names and values in a manifest have any length; what a person reads has not."""
+    """A name or value as one line of bearable length, whatever a manifest makes of it."""
+    text = text.replace("\n", "\\n")
     return text if len(text) <= most else text[: most - 3] + "..."
 
 

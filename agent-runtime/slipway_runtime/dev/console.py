@@ -13,6 +13,7 @@ from rich.progress import Progress as Bars
 from slipway_runtime.dev.driver import Ingested, Report
 from slipway_runtime.dev.manifests import Key
 from slipway_runtime.knowledge.ingestion.ingestion import Progress
+from slipway_runtime.terminal import Terminal
 
 LINE_SECONDS = 3.0
 """How often a file, which cannot show a bar, gets a line about an ingestion."""
@@ -22,7 +23,7 @@ class Teller:
     """Writes to a terminal, or line by line to a file."""
 
     def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._console = console or Terminal()
         self._clock = clock
 
     def warn(self, warnings: Iterable[str]) -> None:
@@ -89,10 +90,14 @@ class Teller:
             for failure in report.failures:
                 self.error(failure)
 
-    def serving(self, url: str, agents: Iterable[str], *, seconds: float) -> None:
-        """Where to ask, and how."""
+    def serving(self, url: str, agents: Iterable[str], *, seconds: float, reach: str) -> None:
+        """Where to ask, and how.
+
+        Args:
+            reach: who can, as in "open to this machine alone".
+        """
         agents = list(agents)
-        self._console.print(f"[green]serving[/] at [bold]{url}[/] after {seconds:.1f} s, open to this machine alone")
+        self._console.print(f"[green]serving[/] at [bold]{url}[/] after {seconds:.1f} s, {escape(reach)}")
         if not agents:
             self._console.print("[yellow]no agent is complete yet[/]: mend what is said above")
         for agent in agents:

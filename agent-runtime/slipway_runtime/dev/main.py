@@ -40,6 +40,7 @@ from slipway_runtime.serving import server_config
 from slipway_runtime.settings import default_model_dir
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.telemetry.tracing import configure_tracing
+from slipway_runtime.terminal import Terminal
 
 ADDRESS = "127.0.0.1"
 DEBOUNCE_MILLISECONDS = 200
@@ -90,7 +91,8 @@ def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float
     """
     began = began or time.monotonic()
     teller = Teller()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    handler = RichHandler(console=Terminal(), show_path=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     flush = configure_tracing("slipway-dev")
     try:
         check(front)
@@ -125,7 +127,7 @@ async def _serve(
                 whole = await apply(driver, manifests, teller)
                 tame_garbage_collection()
                 agents = [str(agent) for agent in parts.gateway.routes.agents()]
-                teller.serving(url_of(door), agents, seconds=time.monotonic() - began)
+                teller.serving(url_of(door), agents, seconds=time.monotonic() - began, reach=reach(front))
                 await follow(files, manifests if whole else None, driver, teller, stop)
 
 
@@ -148,6 +150,15 @@ def check(front: Front) -> None:
         )
     if front.keys is not None and (missing := ApiKeys(front.keys).missing()):
         raise InvalidFront(missing)
+
+
+def reach(front: Front) -> str:
+    """Who can reach the gateway, and with what."""
+    address = ipaddress.ip_address(front.host)
+    key = ", with an API key" if front.keys else ""
+    if address.is_loopback:
+        return f"open to this machine alone{key}"
+    return f"open to every machine that can reach {'this one' if address.is_unspecified else front.host}{key}"
 
 
 def application(gateway: Gateway, front: Front) -> Starlette:

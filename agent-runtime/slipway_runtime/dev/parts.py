@@ -48,11 +48,30 @@ def data_folder(files: Iterable[Path]) -> Path:
 def locked(folder: Path) -> Iterator[Path]:
     """The folder, made if need be and kept to this process: Chroma's files do not bear two.
 
+    It holds questions, answers and documents, so whatever this process makes meanwhile, here and by SQLite and Chroma,
+    is for its user alone: files 0600, folders 0700.
+
     Raises:
         FolderInUse: if another process has it.
     """
     folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    with _private_files():
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock_of(folder):
+            yield folder
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _lock_of(folder: Path) -> Iterator[None]:
     with (folder / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,7 +79,7 @@ def locked(folder: Path) -> Iterator[Path]:
             raise FolderInUse(
                 f"another `slipway dev` serves these manifests from {folder}: stop it, or give --data another folder"
             ) from None
-        yield folder
+        yield
 
 
 @asynccontextmanager

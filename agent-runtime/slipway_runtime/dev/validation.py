@@ -8,13 +8,14 @@ from rich.markup import escape
 
 from slipway_crds.manifests import ManifestError, load_paths, manifest_files
 from slipway_crds.validate import Finding, validate_set
+from slipway_runtime.terminal import Terminal
 
 OK, INVALID = 0, 1
 
 
 def main(files: Sequence[Path], *, console: Console | None = None) -> int:
     """Print what is wrong. 0 if nothing is (warnings do not count), 1 otherwise, or if there is nothing to check."""
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = console or Terminal()
     try:
         documents = load_paths(files)
         read = {str(file) for path in files for file in manifest_files(path)}

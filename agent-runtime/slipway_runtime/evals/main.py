@@ -8,7 +8,6 @@ from pathlib import Path
 
 import orjson
 from pydantic_evals import Case, Dataset
-from rich.console import Console
 from rich.markup import escape
 
 from slipway_crds.manifests import ManifestError
@@ -22,6 +21,7 @@ from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.ingestion.ingestion import NothingToIngest
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.terminal import Terminal
 
 AT_ONCE = 4
 EXPECTED = (
@@ -64,7 +64,7 @@ def main(
         key: API key for the gateway; SLIPWAY_API_KEY if not given.
         json_file: where to write everything as JSON.
     """
-    console = Console()
+    console = Terminal(soft_wrap=False, highlight=True)
     try:
         cases = load_cases(files)
         if url:

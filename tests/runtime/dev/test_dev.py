@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from slipway_runtime.dev.main import Front, bound, is_manifest, main
+from slipway_runtime.dev.main import Front, bound, is_manifest, main, reach
 from slipway_runtime.events import Done
 from slipway_runtime.gateway.auth import KeyFile, new_key
 from tests.support.chat import STREAM, events
@@ -254,6 +254,19 @@ def test_which_changes_matter(tmp_path: Path, path: str, ours: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("127.0.0.1", "open to this machine alone, with an API key"),
+        ("::1", "open to this machine alone, with an API key"),
+        ("::", "open to every machine that can reach this one, with an API key"),
+        ("192.0.2.1", "open to every machine that can reach 192.0.2.1, with an API key"),
+    ],
+)
+def test_it_says_who_can_reach_it(host: str, says: str) -> None:
+    assert reach(Front(0, host=host, keys=Path("keys.json"))) == says
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"host": "0.0.0.0"}, "give --keys FILE as well"),
@@ -290,5 +303,16 @@ async def test_with_keys_other_names_are_answered_and_only_callers_with_a_key(tm
             async with stranger.post("/agent/chat", json=QUESTION, headers=allowed) as response:
                 assert response.status == 200, await response.text()
                 assert "Rosa" in (await response.json())["answer"]
+        assert dev.says("open to every machine that can reach this one, with an API key")
+        assert not dev.says("this machine alone")
     finally:
         assert dev.stop() == 0
+
+
+async def test_what_it_keeps_is_for_its_user_alone(dev: Dev, client: aiohttp.ClientSession) -> None:
+    assert await answer(client)
+    assert dev.says("open to this machine alone")
+    kept = [dev.data, *dev.data.rglob("*")]
+    assert {dev.data / "store.db", dev.data / "chroma" / "chroma.sqlite3"} <= set(kept)
+    assert {path.stat().st_mode & 0o777 for path in kept if path.is_dir()} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in kept if path.is_file()} == {0o600}

@@ -32,6 +32,29 @@ async def test_an_answer_and_how_to_go_on(front: Front, capsys: Capture, stream:
         assert len((await response.json())["turns"]) == 2
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "as it comes"])
+async def test_an_answer_does_not_control_the_terminal(front: Front, capsys: Capture, stream: bool) -> None:
+    hostile = "\x1b]0;owned\x07\x9b2J\u202etxt"
+    assert await ask(front.url, question=f"{hostile} 4 words echo", stream=stream) == ANSWERED
+    printed = capsys.readouterr().out
+    assert "]0;owned2Jtxt" in printed
+    assert not set(hostile) & {"\x1b", "\x07", "\x9b", "\u202e"} & set(printed)
+
+
+async def test_a_refusal_does_not_control_the_terminal(front: Front, capsys: Capture) -> None:
+    async def hostile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = json.dumps({"reason": "No\x1b[2J", "detail": "pe\x07"}).encode()
+        writer.write(b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(hostile, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await ask(f"http://127.0.0.1:{port}", agent="demo/support") == FAILED
+    assert capsys.readouterr().err.splitlines() == ["No[2J: pe"]
+
+
 async def test_with_several_agents_one_must_be_named(front: Front, capsys: Capture) -> None:
     front.routes.set(AgentKey("demo", "billing"), [])
     assert await ask(front.url) == FAILED
