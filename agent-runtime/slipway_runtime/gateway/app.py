@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from slipway_runtime.applications import new_application
-from slipway_runtime.gateway import metrics
+from slipway_runtime.gateway import access, metrics
 from slipway_runtime.gateway.admission import Bound, Full, Shares
 from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body, unless_gone
 from slipway_runtime.gateway.auth import Authenticator, looked_at
@@ -26,6 +26,7 @@ from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Call, Upstreams
 from slipway_runtime.identity import ANONYMOUS, Caller, Signer
+from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
@@ -63,18 +64,19 @@ class Gateway:
         """Say that this gateway is going away, and go on serving what still comes."""
         self.draining = True
 
-    def authenticate(self, headers: list[tuple[bytes, bytes]]) -> Caller:
-        """Who asks.
+    def authenticate(self, request: Request) -> Caller:
+        """Who asks. A request of nobody is counted and logged.
 
         Raises:
             Problem: Unauthenticated.
         """
-        caller = self.authenticator.caller(headers)
+        caller = self.authenticator.caller(request.headers.raw)
         if caller is None:
+            access.refused(request)
             raise Problem(
                 Reason.UNAUTHENTICATED,
-                f"{looked_at(headers)}: send an API key as 'X-API-Key: KEY' or as 'Authorization: Bearer KEY'; "
-                "'slipway keys new NAME' makes one",
+                f"{looked_at(request.headers.raw)}: send an API key as 'X-API-Key: KEY' or as "
+                "'Authorization: Bearer KEY'; 'slipway keys new NAME' makes one",
             )
         return caller
 
@@ -83,12 +85,11 @@ def create_app(gateway: Gateway) -> Starlette:
     """The application with all paths of `docs/http-api.md`."""
 
     async def agents(request: Request) -> Response:
-        gateway.authenticate(request.headers.raw)
+        gateway.authenticate(request)
         return JSONResponse({"agents": [_listed(agent, pods) for agent, pods in gateway.routes.agents().items()]})
 
     async def ready(_: Request) -> Response:
-        missing = gateway.missing()
-        return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
+        return readiness(gateway.missing())
 
     of_agent = "/agents/{namespace}/{name}"
     return new_application(
@@ -127,9 +128,14 @@ class AgentPath:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        caller = self._gateway.authenticate(request.headers.raw)
-        agent = self._agent(scope["path_params"])
+        caller = self._gateway.authenticate(request)
         reply = Reply(send, last=self._gateway.draining)
+        with access.logged(request, caller, reply):
+            await self._measured(request, receive, reply, agent=self._agent(scope["path_params"]), caller=caller)
+
+    async def _measured(
+        self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
+    ) -> None:
         began = time.perf_counter()
         try:
             await self._admitted(request, receive, reply, agent=agent, caller=caller)

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 KEY_PREFIX = "slipway-"
 CHECK_SECONDS = 1.0
 """How often at most the file is looked at for a change."""
+GRACE_SECONDS = 60.0
+"""How long the last good keys stay in force while the file cannot be read: long enough for a slip while writing it to
+be corrected, and short enough that to delete the file is a way to shut everybody out."""
 
 
 class KeyEntry(BaseModel):
@@ -106,7 +109,7 @@ class Open:
 
 
 class ApiKeys:
-    """Lets in who holds a key of the file. A file that cannot be read leaves the last good keys in force."""
+    """Lets in who holds a key of the file. One that cannot be read leaves the last good keys in force for a minute."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -115,6 +118,7 @@ class ApiKeys:
         self._version: tuple[int, int, int] | None = None
         self._keys: tuple[KeyEntry, ...] = ()
         self._missing: str | None = None
+        self._unreadable_since: float | None = None
 
     def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
         self._refresh()
@@ -134,19 +138,28 @@ class ApiKeys:
             return
         self._checked = now
         try:
-            status = os.stat(self._path)
-            version = (status.st_mtime_ns, status.st_ino, status.st_size)
-            if version != self._version:
-                self._keys = KeyFile.model_validate_json(self._path.read_bytes()).keys
-                self._version, self._missing = version, None
-                log.info("API keys read", extra={"path": str(self._path), "keys": len(self._keys)})
+            self._read()
+            self._missing = self._unreadable_since = None
         except OSError as error:
             self._complain(f"the file of API keys cannot be read ({error}): make the Secret that holds keys.json")
         except ValidationError as error:
             where = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
             self._complain(f"the file of API keys {self._path} is not valid ({'; '.join(where)}): mend keys.json")
 
+    def _read(self) -> None:
+        status = os.stat(self._path)
+        version = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if version != self._version:
+            self._keys = KeyFile.model_validate_json(self._path.read_bytes()).keys
+            self._version = version
+            log.info("API keys read", extra={"path": str(self._path), "keys": len(self._keys)})
+
     def _complain(self, text: str) -> None:
         if text != self._missing:
             log.error(text)
         self._missing = text
+        if self._unreadable_since is None:
+            self._unreadable_since = self._checked
+        if self._keys and self._checked - self._unreadable_since >= GRACE_SECONDS:
+            log.error("no API key is honoured any more: the file could not be read for %g s", GRACE_SECONDS)
+            self._keys, self._version = (), None

@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter("slipway_gateway_requests_total", "Requests to agents, by answer.", ["namespace", "agent", "code"])
+UNAUTHENTICATED = Counter("slipway_gateway_unauthenticated_total", "Requests refused with 401, by cause.", ["cause"])
 SECONDS = Histogram(
     "slipway_gateway_request_seconds",
     "Time from a request's arrival to its last byte.",

@@ -1,5 +1,6 @@
 """A host over HTTP. Only the gateway's signed identity is believed; every error is a problem with a reason."""
 
+import logging
 import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -13,18 +14,21 @@ from starlette.routing import Route
 
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
+from slipway_runtime.host import metrics
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.refusals import agent_not_found, draining, run_not_found, session_not_found, store_away
 from slipway_runtime.host.runs import Ask
 from slipway_runtime.host.service import Host
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, InvalidIdentity
+from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import chat, sse
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.sessions import Session, SessionNotFound, delete_session, read_session
 from slipway_runtime.telemetry.tracing import incoming, span
 
+log = logging.getLogger(__name__)
 RUN_HEADER = "X-Slipway-Run"
 """The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
 RUN_ID = re.compile("[0-9a-f]{32}")
@@ -45,8 +49,7 @@ def create_host_app(host: Host) -> Starlette:
         return JSONResponse({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        missing = await host.readiness.missing()
-        return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
+        return readiness(await host.readiness.missing())
 
     agent = "/agents/{namespace}/{name}"
     return new_application(
@@ -90,11 +93,19 @@ def _guarded(host: Host, name: str, handler: Handler) -> Callable[[Request], Awa
 def _caller(host: Host, request: Request, agent: str) -> Caller:
     token = request.headers.get(IDENTITY_HEADER)
     if not token:
+        _count_refused(request, "no token")
         raise Problem(Reason.UNAUTHENTICATED, "Agents answer only through the gateway: send the request there.")
     try:
         return host.verifier.verify(token, agent)
     except InvalidIdentity as error:
+        _count_refused(request, "invalid token")
         raise Problem(Reason.UNAUTHENTICATED, f"{error}. Send the request through the gateway.") from None
+
+
+def _count_refused(request: Request, cause: str) -> None:
+    metrics.UNAUTHENTICATED.labels(cause).inc()
+    remote = request.client.host if request.client else "an unknown address"
+    log.warning("a request from %s was refused: %s", remote, cause, extra={"remote": remote, "cause": cause})
 
 
 def _hosted(host: Host, agent: str) -> HostedAgent:

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime.gateway.auth import CHECK_SECONDS, ApiKeys, Open, hash_key, looked_at, new_key, presented_keys
+from slipway_runtime.gateway.auth import (
+    CHECK_SECONDS,
+    GRACE_SECONDS,
+    ApiKeys,
+    Open,
+    hash_key,
+    looked_at,
+    new_key,
+    presented_keys,
+)
 from slipway_runtime.identity import Caller
 
 
@@ -85,19 +94,44 @@ def test_rotation_needs_no_restart(path: Path, clock: Clock) -> None:
     assert keys.caller(bearer(new))
 
 
-def test_a_broken_file_leaves_the_last_good_keys_and_says_so(path: Path, clock: Clock) -> None:
+@pytest.mark.parametrize("fault", ["broken", "gone"])
+def test_a_file_that_cannot_be_read_leaves_the_last_good_keys_for_a_minute(
+    path: Path, clock: Clock, fault: str
+) -> None:
     key, entry = new_key("alice")
     write(path, entry.model_dump())
     keys = ApiKeys(path, clock=clock)
     assert keys.caller(bearer(key))
-    write(path, {"name": "alice", "sha256": "too short"})
+    if fault == "broken":
+        write(path, {"name": "alice", "sha256": "too short"})
+    else:
+        path.unlink()
     clock.pass_a_moment()
     assert keys.caller(bearer(key))
-    assert "keys.0.sha256" in (keys.missing() or "")
-    path.unlink()
+    assert {"broken": "keys.0.sha256", "gone": "make the Secret"}[fault] in (keys.missing() or "")
+    clock.now += GRACE_SECONDS - 1
+    assert keys.caller(bearer(key))
+    clock.pass_a_moment()
+    assert keys.caller(bearer(key)) is None
+    write(path, entry.model_dump())
     clock.pass_a_moment()
     assert keys.caller(bearer(key))
-    assert "make the Secret" in (keys.missing() or "")
+    assert keys.missing() is None
+
+
+def test_the_minute_begins_anew_once_the_file_was_right(path: Path, clock: Clock) -> None:
+    key, entry = new_key("alice")
+    write(path, entry.model_dump())
+    keys = ApiKeys(path, clock=clock)
+    hidden = path.with_suffix(".hidden")
+    for _ in range(3):
+        assert keys.caller(bearer(key))
+        path.rename(hidden)
+        clock.now += GRACE_SECONDS - 1
+        assert keys.caller(bearer(key))
+        hidden.rename(path)
+        clock.pass_a_moment()
+        assert keys.missing() is None
 
 
 def test_without_a_file_nobody_gets_in(path: Path, clock: Clock) -> None:

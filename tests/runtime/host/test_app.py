@@ -275,9 +275,10 @@ async def test_readiness_names_what_is_missing(start_host: StartHost, connect: A
     host = await start_host(agent)
     client: Client = await connect(host)
     assert (await client.call("GET", "/livez"))[0] == 200
-    agent.agent.lacks = ["the index handbook has not been built yet"]
+    agent.agent.lacks = ["the index handbook has not been built yet", "No such file: '/data/chroma'"]
     status, body, _ = await client.call("GET", "/readyz")
-    assert (status, body) == (503, {"ready": False, "missing": ["the index handbook has not been built yet"]})
+    said = ["the index handbook has not been built yet", "No such file: '(a file that the log names)'"]
+    assert (status, body) == (503, {"ready": False, "missing": said})
     host.drain()
     status, body, _ = await client.call("GET", "/readyz")
     assert (status, len(body["missing"])) == (503, 1)

@@ -1,0 +1,25 @@
+"""What `/readyz` says. Whoever reaches the port may read it, so it names what is missing, but no file."""
+
+import re
+from collections.abc import Sequence
+
+from starlette.responses import JSONResponse, Response
+
+_FILE = re.compile(r"(?:(?<=sqlite:)/+|(?<![\w:/.]))(?!/(?:apis?|agents?)\b)(?:/[\w.@%+~-]+)+/?")
+"""An absolute path that is no part of a URL and no path of an HTTP interface."""
+
+
+def readiness(missing: Sequence[str]) -> Response:
+    """The answer to a readiness probe.
+
+    Args:
+        missing: a sentence for each thing that is not there yet; none when ready. Texts of the system are quoted in
+            them, with the files that they are about: those are for the log.
+    """
+    said = [without_files(sentence) for sentence in missing]
+    return JSONResponse({"ready": not said, "missing": said}, status_code=503 if said else 200)
+
+
+def without_files(sentence: str) -> str:
+    """A sentence without the paths of files that it names."""
+    return _FILE.sub("(a file that the log names)", sentence)
