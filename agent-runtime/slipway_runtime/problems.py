@@ -11,6 +11,8 @@ import orjson
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+SAFE_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
+"""An answer is what its type says and nothing else, and it is the caller's alone."""
 
 
 class Reason(StrEnum):
@@ -39,6 +41,7 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "StoreUnavailable"
     INDEX_NOT_READY = "IndexNotReady"
     REQUEST_TIMEOUT = "RequestTimeout"
+    INVALID_ANSWER = "InvalidAnswer"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ KINDS: dict[Reason, Kind] = {
     Reason.OVERLOADED: Kind(429, "Too many questions at once", retry_after=1),
     Reason.HEADERS_TOO_LARGE: Kind(431, "The headers are too large"),
     Reason.INTERNAL_ERROR: Kind(500, "Something went wrong here"),
+    Reason.INVALID_ANSWER: Kind(502, "A pod gave no valid answer"),
     Reason.DRAINING: Kind(503, "This pod is going away", retry_after=1),
     Reason.NO_POD_READY: Kind(503, "No pod is ready for this agent", retry_after=5),
     Reason.STORE_UNAVAILABLE: Kind(503, "The store is away", retry_after=5),
@@ -112,7 +116,7 @@ class Problem(Exception):
 
     def headers(self) -> dict[str, str]:
         """Media type, and where it makes sense when to come back and how to authenticate."""
-        headers = {"content-type": MEDIA_TYPE}
+        headers = {"content-type": MEDIA_TYPE, **SAFE_HEADERS}
         if self.retry_after is not None:
             headers["retry-after"] = str(self.retry_after)
         if self.reason is Reason.UNAUTHENTICATED:

@@ -4,6 +4,7 @@ The paths of agents are passed on to hosts as they are; only `/agent/chat` (the 
 the probes are answered here.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -19,12 +21,12 @@ from starlette.routing import Route
 from slipway_runtime.applications import new_application
 from slipway_runtime.gateway import access, metrics
 from slipway_runtime.gateway.admission import Bound, Full, Shares
-from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body, unless_gone
+from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, SafeHeaders, Send, read_body, unless_gone
 from slipway_runtime.gateway.auth import Authenticator, looked_at
 from slipway_runtime.gateway.cors import cors
-from slipway_runtime.gateway.relay import Relay, Reply
+from slipway_runtime.gateway.relay import CutOff, Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
-from slipway_runtime.gateway.upstream import Call, Upstreams
+from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call, Upstreams
 from slipway_runtime.identity import ANONYMOUS, Caller, Signer
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
@@ -32,7 +34,10 @@ from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
 RUN_HEADER = "X-Slipway-Run"
+SESSION_SECONDS = 60.0
+"""How long a session may take to read or delete, which no model is asked for."""
 _FORWARDED = ("content-type", "content-encoding", "accept", "last-event-id")
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -103,7 +108,10 @@ def create_app(gateway: Gateway) -> Starlette:
             Route("/readyz", ready),
         ],
         handlers={Problem: _problem, 500: _unexpected},
-        middleware=[cors(gateway.allowed_origins)] if gateway.allowed_origins else [],
+        middleware=[
+            Middleware(SafeHeaders),
+            *([cors(gateway.allowed_origins)] if gateway.allowed_origins else []),
+        ],
     )
 
 
@@ -141,6 +149,9 @@ class AgentPath:
             await self._admitted(request, receive, reply, agent=agent, caller=caller)
         except ClientGone:
             reply.status = 499
+        except CutOff as error:
+            reply.status = 502
+            log.warning("an answer broke off in its middle", extra={"agent": str(agent), "cause": str(error.__cause__)})
         except Problem as problem:
             reply.status = problem.status
             raise
@@ -208,6 +219,7 @@ class AgentPath:
                 former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
                 body=body,
                 stream=wants_stream(request),
+                seconds=SESSION_SECONDS if "session" in request.path_params else LONGEST_SECONDS,
             )
             await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply).go()
             current.set_attribute("http.response.status_code", reply.status)

@@ -1,17 +1,37 @@
-"""The little that the gateway needs of ASGI beside Starlette: bounded bodies, and knowing when the client has gone."""
+"""What Starlette lacks for the gateway: bounded bodies, safe headers, and knowing when a client has gone."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
-from slipway_runtime.problems import Problem, Reason
+from starlette.datastructures import MutableHeaders
+
+from slipway_runtime.problems import SAFE_HEADERS, Problem, Reason
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024
 """Bytes in a request's body; the limit that hosts have too."""
+
+
+class SafeHeaders:
+    """Adds `SAFE_HEADERS` to every answer of an application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SAFE_HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, sending)
 
 
 class ClientGone(Exception):

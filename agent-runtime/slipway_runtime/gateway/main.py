@@ -20,7 +20,7 @@ from slipway_runtime.gateway.auth import ApiKeys, Authenticator, Open
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
-from slipway_runtime.gateway.upstream import Upstreams, new_session
+from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
 from slipway_runtime.identity import InvalidKey, Signer
 from slipway_runtime.identity_files import SignerFile
 from slipway_runtime.serving import DrainingServer, server_config
@@ -31,8 +31,8 @@ from slipway_runtime.telemetry.tracing import configure_tracing
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 1860.0
-"""How long open requests are waited for: the longest `requestTimeout` and a minute. The pod may be given less."""
+GRACE_SECONDS = LONGEST_SECONDS
+"""How long open requests are waited for. The pod may be given less."""
 HELD_SHARE = 0.5
 """Share of the requests in flight that may be waiting for a pod, so that one agent's outage leaves room for others."""
 

@@ -2,22 +2,34 @@
 
 Event streams are passed on in whole events, byte for byte; the id of the last one passed is what a new pod is asked to
 go on from. A JSON answer is read whole before its first byte is sent, so a broken one can simply be asked for again:
-the run id makes that the same run.
+the run id makes that the same run. Only one above 64 KiB is passed on as it comes.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 
 from slipway_runtime.events import Failed
+from slipway_runtime.gateway import answers
+from slipway_runtime.gateway.answers import InvalidAnswer, passed_on
+from slipway_runtime.gateway.events import Events
 from slipway_runtime.gateway.metrics import REATTACHED
 from slipway_runtime.gateway.routes import Endpoint
-from slipway_runtime.gateway.upstream import BROKEN_LIMIT, Broken, Call, Refusal, Refused, TooManyBroke, Upstreams
+from slipway_runtime.gateway.upstream import (
+    BROKEN_LIMIT,
+    SILENCE_SECONDS,
+    Broken,
+    Call,
+    Refusal,
+    Refused,
+    TooManyBroke,
+    Upstreams,
+)
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.sse import MEDIA_TYPE
 
@@ -26,8 +38,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 REFUSED_PAUSE_SECONDS = 1.0
-_PASSED_ON = ("content-type", "cache-control", "retry-after")
-_TERMINAL = (b"event: done\n", b"event: failed\n", b"event: cancelled\n")
+
+
+class CutOff(Exception):
+    """An answer broke off after its beginning had been sent, and cannot be picked up: the connection must close."""
 
 
 class Reply:
@@ -42,9 +56,9 @@ class Reply:
         self.status = 0
 
     async def start(self, status: int, headers: Mapping[str, str], extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-        """Send the status and those headers that concern the client."""
+        """Send the status and the headers."""
         self.status = status
-        passed = [(name.encode(), headers[name].encode("latin-1")) for name in _PASSED_ON if name in headers]
+        passed = [(name.encode(), value.encode()) for name, value in headers.items()]
         closing = [(b"connection", b"close")] if self._last else []
         await self._send({"type": "http.response.start", "status": status, "headers": [*passed, *extra, *closing]})
 
@@ -61,38 +75,6 @@ class Reply:
         await self.body(data)
 
 
-@dataclass(slots=True)
-class Events:
-    """Cuts the bytes of an event stream into whole events and remembers where the client stands."""
-
-    last_id: str = ""
-    finished: bool = False
-    _rest: bytes = b""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """The whole events that are there now; a half one is kept for the next call."""
-        data = self._rest + chunk
-        cut = data.rfind(b"\n\n") + 2
-        if cut < 2:
-            self._rest = data
-            return b""
-        whole, self._rest = data[:cut], data[cut:]
-        self._note(whole)
-        return whole
-
-    def forget_rest(self) -> None:
-        """Drop half an event: its pod is gone, and the next one sends it again."""
-        self._rest = b""
-
-    def _note(self, whole: bytes) -> None:
-        # Data is JSON on one line, so these words stand at the start of a line only where they are fields.
-        last = whole.rfind(b"\nid: ") + 1
-        if whole.startswith(b"id: ", last):
-            self.last_id = whole[last + 4 : whole.index(b"\n", last)].decode("latin-1")
-        if any(mark in whole for mark in _TERMINAL):
-            self.finished = True
-
-
 @dataclass
 class Relay:
     """One call being carried out and its answer carried back."""
@@ -102,27 +84,36 @@ class Relay:
     """The run's id, under which the answer can be picked up from any pod."""
     upstreams: Upstreams
     reply: Reply
-    events: Events = field(default_factory=Events)
     _moved: float = field(default_factory=time.monotonic)
+    _streaming: bool = False
+
+    def __post_init__(self) -> None:
+        self.events = Events(self.run, self.upstreams.shared)
 
     async def go(self) -> None:
         """Return when the client has the whole answer, or has been told why there is none.
 
         Raises:
             Problem: when there is none and nothing was sent to the client yet.
+            CutOff: when only a part was sent.
         """
         try:
-            await self._until_whole()
-        except TooManyBroke:
-            await self._give_up(
-                Problem(Reason.NO_POD_READY, f"pods of agent {self.call.agent} keep breaking off: look at their logs")
-            )
+            async with asyncio.timeout(self.call.seconds):
+                await self._until_whole()
+        except TooManyBroke as error:
+            await self._give_up(error.problem(self.call.agent))
+        except TimeoutError:
+            problem = Problem(Reason.REQUEST_TIMEOUT, f"agent {self.call.agent} did not answer in time: ask again")
+            await self._give_up(problem)
         except Problem as problem:
             await self._give_up(problem)
+        finally:
+            self.events.forget_rest()
 
     async def _until_whole(self) -> None:
         broke: Endpoint | None = None
         broken = 0
+        cause: Exception | None = None
         while broken < BROKEN_LIMIT:
             position = self.events.last_id
             try:
@@ -130,9 +121,10 @@ class Relay:
                     broke = endpoint
                     if await self._pass_on(response):
                         return
-                broken += response.status == 200  # ended without an end
+                if response.status == 200:  # ended without an end
+                    broken, cause = broken + 1, None
             except Broken as error:
-                broken += 1
+                broken, cause = broken + 1, error
                 log.info("answer broke off", extra={"agent": str(self.call.agent), "cause": type(error).__name__})
             except Refused as refused:
                 if await self._refused(refused.refusal):
@@ -140,7 +132,7 @@ class Relay:
             REATTACHED.inc()
             if self.events.last_id != position:
                 broken = 0
-        raise TooManyBroke
+        raise TooManyBroke from cause
 
     def _next_call(self) -> Call:
         """The call as it came, until events have reached the client; from then on, the rest of the run."""
@@ -153,23 +145,59 @@ class Relay:
         if response.status == 200 and response.content_type == MEDIA_TYPE:
             return await self._stream(response)
         if not self.reply.status:
-            await _whole(response, self.reply)
+            await self._whole(response)
             return True
-        return await self._refused(Refusal(response.status, response.headers, await response.read()))
+        return await self._refused(Refusal(response.status, {}, b""))
 
     async def _stream(self, response: aiohttp.ClientResponse) -> bool:
+        self._streaming = True
         if not self.reply.status:
-            await self.reply.start(200, response.headers, ((b"x-accel-buffering", b"no"),))
+            await self.reply.start(200, passed_on(response), ((b"x-accel-buffering", b"no"),))
         self.events.forget_rest()
-        async for chunk in response.content.iter_any():
-            if whole := self.events.feed(chunk):
-                self._moved = time.monotonic()
-                await self.reply.body(whole, more=True)
-            if self.events.finished:
-                break  # how the connection ends after the last event does not matter
-        if self.events.finished:
-            await self.reply.body(b"")
-        return self.events.finished
+        while not self.events.finished:  # how the connection ends after the last event does not matter
+            whole = await self._next_events(response)
+            if not whole:
+                return False
+            self._moved = time.monotonic()
+            await self.reply.body(whole, more=True)
+        await self.reply.body(b"")
+        return True
+
+    async def _next_events(self, response: aiohttp.ClientResponse) -> bytes:
+        """The whole events that come next, or comments; nothing at the end."""
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                while chunk := await response.content.readany():
+                    if whole := self.events.feed(chunk):
+                        return whole
+        except TimeoutError:
+            raise InvalidAnswer(f"no whole event for {SILENCE_SECONDS:g} s") from None
+        return b""
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> None:
+        if response.status != 200:
+            data = await answers.whole(response)
+            if response.status == 401:
+                raise _identity_refused()
+            await self.reply.whole(response.status, passed_on(response), data)
+            return
+        rest, held = answers.pieces(response, limit=answers.ANSWER_BYTES), bytearray()
+        async for piece in rest:
+            held += piece
+            if len(held) > answers.HELD_BYTES:
+                await self._as_it_comes(response, bytes(held), rest)
+                return
+        await self.reply.whole(200, passed_on(response), bytes(held))
+
+    async def _as_it_comes(self, response: aiohttp.ClientResponse, held: bytes, rest: AsyncIterator[bytes]) -> None:
+        await self.reply.start(200, passed_on(response))
+        await self.reply.body(held, more=True)
+        try:
+            async for piece in rest:
+                await self.reply.body(piece, more=True)
+        except Broken as error:
+            raise CutOff from error
+        await self.reply.body(b"")
 
     async def _refused(self, refusal: Refusal) -> bool:
         """Pass the pods' refusal on, which ends the call; in the middle of a stream wait instead, since it may pass."""
@@ -186,6 +214,8 @@ class Relay:
     async def _give_up(self, problem: Problem) -> None:
         if not self.reply.status:
             raise problem
+        if not self._streaming:
+            raise CutOff from problem
         where = f"the run may still end: GET /agents/{self.call.agent}/runs/{self.run}"
         failed = Failed(reason=problem.reason, message=f"{problem.detail} ({where})")
         await self.reply.body(b"event: failed\ndata: " + failed.model_dump_json().encode() + b"\n\n")
@@ -204,13 +234,10 @@ def resumption(call: Call, *, run: str, last_id: str) -> Call:
     )
 
 
-async def _whole(response: aiohttp.ClientResponse, reply: Reply) -> None:
-    data = await response.read()
-    if response.status == 401:
-        # The caller was let in here, so this is about the gateway's own key, which no caller can mend.
-        raise Problem(
-            Reason.INTERNAL_ERROR,
-            "the agent's pod does not accept this gateway's identity: see whether the operator runs, which gives hosts "
-            "the gateway's public key in the ConfigMap slipway-identity of the agent's namespace",
-        )
-    await reply.whole(response.status, response.headers, data)
+def _identity_refused() -> Problem:
+    # The caller was let in here, so this is about the gateway's own key, which no caller can mend.
+    return Problem(
+        Reason.INTERNAL_ERROR,
+        "the agent's pod does not accept this gateway's identity: see whether the operator runs, which gives hosts "
+        "the gateway's public key in the ConfigMap slipway-identity of the agent's namespace",
+    )

@@ -6,6 +6,7 @@ full lead to the next pod; with none left, the request is held until one is read
 number of requests.
 """
 
+import asyncio
 import logging
 import socket
 import time
@@ -18,6 +19,8 @@ import orjson
 from yarl import URL
 
 from slipway_runtime.gateway.admission import Bound, Full
+from slipway_runtime.gateway.answers import InvalidAnswer, PodResponse, passed_on, whole
+from slipway_runtime.gateway.events import Shared
 from slipway_runtime.gateway.metrics import HELD, RETRIES
 from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
@@ -32,9 +35,15 @@ RECHECK_SECONDS = 0.25
 """How soon a pod that failed is tried again when there is no other: it may have come back under the same address."""
 SILENCE_SECONDS = 45.0
 """An event stream sends a ping every 15 s; three missed ones mean that the pod is gone."""
+LONGEST_SECONDS = 1860.0
+"""The longest `requestTimeout` and a minute."""
+READ_BYTES = 16 * 1024
+"""A connection to a pod is not read from while twice as much waits for a slow client."""
+RECEIVE_BYTES = 64 * 1024
+"""What the kernel keeps for a connection, and so the most that one read of it brings."""
 
-Broken = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, aiohttp.ServerTimeoutError, ConnectionError)
-"""What a pod that dies, or is not there, looks like from here."""
+Broken = (aiohttp.ClientError, ConnectionError, InvalidAnswer)
+"""What a pod that dies, is not there, or is no host looks like from here."""
 NeverSent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 BROKEN_LIMIT = 4
 """Pods in a row that may break off under one request without anything new for the client."""
@@ -55,6 +64,8 @@ class Call:
     body: bytes | None = None
     stream: bool = False
     """Whether the response is an event stream, which must not fall silent."""
+    seconds: float = LONGEST_SECONDS
+    """How long the whole of it may take, with all pods that are tried."""
 
 
 @dataclass
@@ -70,7 +81,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A pod's own answer that it is full, kept in case all others are too."""
+    """A pod's own answer that it cannot, with the headers that a client gets."""
 
     status: int
     headers: Mapping[str, str]
@@ -80,9 +91,19 @@ class Refusal:
 class TooManyBroke(Exception):
     """Pods keep breaking off under this request. Some questions kill pods; this one is not given to another."""
 
+    def problem(self, agent: AgentKey) -> Problem:
+        """What the caller gets to know of the last pod."""
+        if isinstance(self.__cause__, InvalidAnswer):
+            return Problem(
+                Reason.INVALID_ANSWER,
+                f"a pod of agent {agent} sent {self.__cause__}: see whether a pod that is none of the agent's has its "
+                "labels (kubectl get pods --show-labels), then ask again",
+            )
+        return Problem(Reason.NO_POD_READY, f"pods of agent {agent} keep breaking off: look at their logs")
+
 
 class Refused(Exception):
-    """All pods that there are refused the request; carries the last one's answer, to be passed on."""
+    """Pods refused the request, and no other would take it; carries the last one's answer, to be passed on."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.status)
@@ -94,6 +115,8 @@ def new_session(limit: int) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS, socket_factory=_keepalive_socket)
     return aiohttp.ClientSession(
         connector=connector,
+        read_bufsize=READ_BYTES,
+        response_class=PodResponse,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -106,6 +129,7 @@ def _keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     made = socket.socket(family=family, type=kind, proto=protocol)
     made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 2), ("TCP_USER_TIMEOUT", 20_000)):
         if number := getattr(socket, option, None):  # not every laptop's system has them all
             made.setsockopt(socket.IPPROTO_TCP, number, value)
@@ -120,6 +144,7 @@ class Upstreams:
         self._routes = routes
         self._session = session
         self.held = held
+        self.shared = Shared()
 
     @asynccontextmanager
     async def open(
@@ -131,7 +156,7 @@ class Upstreams:
 
         Raises:
             Problem: AgentNotFound, or NoPodReady when none took the call in time.
-            Refused: if every pod says that it is full.
+            Refused: if every pod says that it is full, or one that the store or an index is unavailable.
             TooManyBroke: if one pod after the other broke off.
         """
         search = Search(time.monotonic() + self.hold_seconds, {avoid} if avoid else set())
@@ -175,42 +200,46 @@ class Upstreams:
 
     async def _attempt(self, call: Call, endpoint: Endpoint, search: Search) -> aiohttp.ClientResponse | None:
         """The pod's response if it is one to pass on; None to try another pod."""
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS if call.stream else None
-        )
         try:
-            response = await self._request(call, endpoint, call.identity(), timeout)
+            response = await self._request(call, endpoint, call.identity())
             if response.status == 401 and (identity := call.former_identity()) is not None:
                 response.close()
-                response = await self._request(call, endpoint, identity, timeout)
-            if response.status not in (429, 503):
-                return response
-            refusal = Refusal(response.status, response.headers, await response.read())
+                response = await self._request(call, endpoint, identity)
+            try:
+                headers = passed_on(response)
+                if response.status not in (429, 503):
+                    return response
+                refusal = Refusal(response.status, headers, await whole(response))
+            except BaseException:
+                response.close()
+                raise
         except Broken as error:
             self._broke(error, search)
             self._retry(call, endpoint, search, cause=type(error).__name__)
             return None
-        return await self._refused(call, endpoint, search, response, refusal)
+        self._refused(call, endpoint, search, refusal)
+        return None
 
-    async def _request(
-        self, call: Call, endpoint: Endpoint, identity: str, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
+    async def _request(self, call: Call, endpoint: Endpoint, identity: str) -> aiohttp.ClientResponse:
         url = URL(endpoint.url + call.path, encoded=True)
         headers = {**call.headers, IDENTITY_HEADER: identity}
-        return await self._session.request(
-            call.method, url, data=call.body, headers=headers, timeout=timeout, allow_redirects=False
-        )
+        request = self._session.request(call.method, url, data=call.body, headers=headers, allow_redirects=False)
+        if not call.stream:
+            return await request
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):  # the headers, however slowly they drip
+                return await request
+        except TimeoutError:
+            raise InvalidAnswer(f"nothing for {SILENCE_SECONDS:g} s") from None
 
-    async def _refused(
-        self, call: Call, endpoint: Endpoint, search: Search, response: aiohttp.ClientResponse, refusal: Refusal
-    ) -> aiohttp.ClientResponse | None:
+    def _refused(self, call: Call, endpoint: Endpoint, search: Search, refusal: Refusal) -> None:
+        """Remember that a pod is full or drains. Raises Refused where another pod would say the same."""
         reason = _reason(refusal.body)
         if reason == Reason.OVERLOADED:
             search.refusal = refusal
         elif reason != Reason.DRAINING:
-            return response  # its body is read and kept: the store or the index is away, which another pod cannot mend
+            raise Refused(refusal)  # the store or the index is unavailable
         self._retry(call, endpoint, search, cause=reason)
-        return None
 
     def _broke(self, error: Exception, search: Search) -> None:
         if isinstance(error, NeverSent):

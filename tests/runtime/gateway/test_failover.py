@@ -298,15 +298,17 @@ class Stub:
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
-        self.events = [b'id: r.1.1\nevent: started\ndata: {"type":"started","agent":"a","session_id":"s"}\n\n']
+        self.events = [b'id: RUN.1.1\nevent: started\ndata: {"type":"started","agent":"a","session_id":"s"}\n\n']
         self.app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST"])])
 
     async def answer(self, request: Request) -> Response:
         self.seen.append(request)
 
+        run = request.headers.get(RUN_HEADER) or request.url.path.rpartition("/")[2]
+
         async def body() -> AsyncIterator[bytes]:
             for event in self.events:
-                yield event
+                yield event.replace(b"RUN", run.encode())
 
         return StreamingResponse(body(), media_type="text/event-stream")
 
@@ -319,7 +321,7 @@ async def stub(stack: AsyncExitStack) -> tuple[Stub, str]:
 
 async def test_what_a_host_gets_to_see(start_front: StartFront, stub: tuple[Stub, str]) -> None:
     pod, url = stub
-    pod.events.append(b'id: r.1.2\nevent: failed\ndata: {"type":"failed","reason":"x","message":"y"}\n\n')
+    pod.events.append(b'id: RUN.1.2\nevent: failed\ndata: {"type":"failed","reason":"x","message":"y"}\n\n')
     front = await start_front()
     front.routes.set(SUPPORT, [url])
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -354,7 +356,8 @@ async def test_a_stream_that_cannot_be_picked_up_ends_with_a_reason(
         lines = [line async for line in response.content]
     resumed = [request for request in pod.seen if request.method == "GET"]
     assert resumed
-    assert {request.headers["last-event-id"] for request in resumed} == {"r.1.1"}
+    run = pod.seen[0].headers[RUN_HEADER]
+    assert {request.headers["last-event-id"] for request in resumed} == {f"{run}.1.1"}
     last = next(line for line in reversed(lines) if line.startswith(b"data: "))
     failed = Failed.model_validate_json(last[6:])
     assert failed.reason == "NoPodReady"

@@ -18,6 +18,8 @@ from slipway_runtime.knowledge.vectors.contract import CollectionMissing, Match,
 BATCH = 100
 """Vectors in one request: half a megabyte of JSON. Chroma advises 50 to 250."""
 PAGE = 2000
+ANSWER_BYTES = 16 * 1024 * 1024
+"""The longest answer that is read: a page of ids is a fiftieth of that."""
 READ_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 WRITE_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=3)
 
@@ -123,18 +125,35 @@ class ChromaServer:
 
     async def _request(self, method: str, path: str, body: Json | None, *, timeout: aiohttp.ClientTimeout) -> Any:
         if self._http is None:
-            self._http = aiohttp.ClientSession(headers={"Content-Type": "application/json"})
+            self._http = aiohttp.ClientSession(headers={"Content-Type": "application/json"}, auto_decompress=False)
         data = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         try:
-            async with self._http.request(method, self._base + path, data=data, timeout=timeout) as response:
-                content = await response.read()
+            async with self._http.request(
+                method, self._base + path, data=data, timeout=timeout, allow_redirects=False
+            ) as response:
+                content = await _read(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise VectorsUnavailable(f"Chroma cannot be reached: {type(error).__name__}: {error}") from error
         if response.status == 404:
             raise CollectionMissing(path)
         if response.status >= 400:
             raise failure(f"Chroma answered {response.status}: {reason(content)}")
-        return orjson.loads(content) if content else None
+        try:
+            return orjson.loads(content) if content else None
+        except orjson.JSONDecodeError as error:
+            raise VectorsUnavailable("what answers for Chroma sends no JSON") from error
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises VectorsUnavailable for a longer one than Chroma sends, or a redirect."""
+    if 300 <= response.status < 400:
+        raise VectorsUnavailable("what answers for Chroma redirects, which is not followed")
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > ANSWER_BYTES:
+            raise VectorsUnavailable(f"what answers for Chroma sends more than {ANSWER_BYTES} bytes")
+    return bytes(content)
 
 
 def reason(content: bytes) -> str:

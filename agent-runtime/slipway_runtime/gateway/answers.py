@@ -1,0 +1,109 @@
+"""What the gateway believes of a pod's answer: nothing that a host would not send, and no more than fits.
+
+A tenant decides which pods carry an agent's labels, and so what answers the gateway. An answer that no host sends
+counts as one that broke off: the next pod is asked.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+from aiohttp.connector import Connection
+
+from slipway_runtime.problems import MEDIA_TYPE as PROBLEM
+from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM
+
+JSON = "application/json"
+HELD_BYTES = 64 * 1024
+"""What is held of an answer that is not a stream. A longer one is passed on as it comes, and cannot be asked again."""
+ANSWER_BYTES = 32 * 1024 * 1024
+"""The longest answer that is not a stream: a session of a thousand questions."""
+PROBLEM_BYTES = 16 * 1024
+ANSWER_SECONDS = 10.0
+"""How long the body may take once the headers are there: a host writes it in one piece."""
+RETRY_AFTER_MAX = 3600
+MESSAGES_MAX = 10
+
+
+class InvalidAnswer(Exception):
+    """A pod answered what no host answers. The text says what, and ends a sentence that begins "a pod sent"."""
+
+
+class PodResponse(aiohttp.ClientResponse):
+    """A response before which a pod may send few interim ones (100 Continue, 103 Early Hints): hosts send none."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the headers. Raises InvalidAnswer."""
+        protocol = connection.protocol
+        assert protocol is not None
+        messages = 0
+
+        async def read() -> Any:
+            nonlocal messages
+            messages += 1
+            if messages > MESSAGES_MAX:
+                raise InvalidAnswer("one interim answer after the other")
+            return await type(protocol).read(protocol)
+
+        protocol.read = read  # type: ignore[method-assign]  # aiohttp skips any number of them
+        try:
+            return await super().start(connection)
+        finally:
+            del protocol.read
+
+
+def media_type(response: aiohttp.ClientResponse) -> str:
+    """The media type of an answer that a host may have sent; empty where there is no body.
+
+    Raises:
+        InvalidAnswer: for a redirect, an odd status, a body that is encoded or of another type.
+    """
+    if 300 <= response.status < 400:
+        raise InvalidAnswer("a redirect, which is not followed")
+    if response.status == 204:
+        return ""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise InvalidAnswer("a compressed body, which was not asked for")
+    allowed = (JSON, EVENT_STREAM) if response.status == 200 else (PROBLEM,) if response.status >= 400 else ()
+    if response.content_type not in allowed:
+        raise InvalidAnswer(f"status {response.status} with a body that is neither JSON nor an event stream")
+    return response.content_type
+
+
+def passed_on(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """The headers of a pod's answer that a client gets, written anew. Raises InvalidAnswer."""
+    headers = {"content-type": kind} if (kind := media_type(response)) else {}
+    wait = response.headers.get("Retry-After", "")
+    if wait.isascii() and wait.isdigit() and len(wait) < 6 and int(wait) <= RETRY_AFTER_MAX:
+        headers["retry-after"] = wait
+    return headers
+
+
+async def pieces(response: aiohttp.ClientResponse, *, limit: int) -> AsyncIterator[bytes]:
+    """The body as it comes. Only the time in which the pod is waited for counts.
+
+    Raises:
+        InvalidAnswer: above `limit` bytes, or when the body takes too long.
+    """
+    loop = asyncio.get_running_loop()
+    left, size = ANSWER_SECONDS, 0
+    while True:
+        began = loop.time()
+        try:
+            async with asyncio.timeout(left):
+                piece = await response.content.readany()
+        except TimeoutError:
+            raise InvalidAnswer(f"a body that was not complete after {ANSWER_SECONDS:g} s") from None
+        left -= loop.time() - began
+        if not piece:
+            return
+        size += len(piece)
+        if size > limit:
+            raise InvalidAnswer(f"a body of more than {limit} bytes")
+        yield piece
+
+
+async def whole(response: aiohttp.ClientResponse, *, limit: int = PROBLEM_BYTES) -> bytes:
+    """The body at once. Raises InvalidAnswer, see `pieces`."""
+    return b"".join([piece async for piece in pieces(response, limit=limit)])
