@@ -1,13 +1,10 @@
 """The `Agent` kind: what answers questions, from which indexes, within which limits."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from slipway_crds.fields import (
-    Bytes,
-    Cpu,
     Duration,
     Local,
     Name,
@@ -16,9 +13,9 @@ from slipway_crds.fields import (
     SpecModel,
     local,
     parse_duration,
-    parse_quantity,
 )
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind
+from slipway_crds.podsettings import PodSettings
 
 
 class ObjectRef(SpecModel):
@@ -165,72 +162,6 @@ class Scaling(SpecModel):
     )
 
 
-class ResourceList(SpecModel):
-    """CPU and memory, as Kubernetes writes quantities."""
-
-    cpu: Annotated[
-        Cpu | None,
-        Field(
-            description="CPU, for example 500m or 2.",
-            json_schema_extra=local(Local.IGNORED, "The local process takes what the machine has."),
-        ),
-    ] = None
-    memory: Annotated[
-        Bytes | None,
-        Field(
-            description="Memory, for example 512Mi.",
-            json_schema_extra=local(Local.IGNORED, "The local process takes what the machine has."),
-        ),
-    ] = None
-
-
-def _within_limit(resource: str) -> Rule:
-    def holds(resources: Mapping[str, Any]) -> bool:
-        request = resources.get("requests", {}).get(resource)
-        limit = resources.get("limits", {}).get(resource)
-        return request is None or limit is None or parse_quantity(request) <= parse_quantity(limit)
-
-    given = " || ".join(f"!has(self.{part}) || !has(self.{part}.{resource})" for part in ("requests", "limits"))
-    return Rule(
-        cel=f"{given} || quantity(self.requests.{resource}).compareTo(quantity(self.limits.{resource})) <= 0",
-        message=f"must not be above limits.{resource}",
-        holds=holds,
-        field=f"requests.{resource}",
-    )
-
-
-class Resources(SpecModel):
-    """Requests and limits of the agent's container."""
-
-    requests: Annotated[
-        ResourceList | None,
-        Field(
-            description="What the scheduler reserves for a pod.",
-            json_schema_extra=local(Local.IGNORED, "Nothing is scheduled locally."),
-        ),
-    ] = None
-    limits: Annotated[
-        ResourceList | None,
-        Field(
-            description="What a pod may use at most.",
-            json_schema_extra=local(Local.IGNORED, "Nothing is limited locally."),
-        ),
-    ] = None
-    rules: ClassVar[tuple[Rule, ...]] = (_within_limit("cpu"), _within_limit("memory"))
-
-
-class Pod(SpecModel):
-    """How the agent's pods are made."""
-
-    resources: Annotated[
-        Resources | None,
-        Field(
-            description="Requests and limits; unset parts come from the chart's `host.resources`.",
-            json_schema_extra=local(Local.IGNORED, "There are no pods."),
-        ),
-    ] = None
-
-
 def _unique(names: list[str]) -> bool:
     return len(set(names)) == len(names)
 
@@ -278,9 +209,10 @@ class AgentSpec(SpecModel):
         ),
     ] = Scaling()
     pod: Annotated[
-        Pod | None,
+        PodSettings | None,
         Field(
-            description="How the agent's pods are made.", json_schema_extra=local(Local.IGNORED, "There are no pods.")
+            description="How the agent's pods are made and where they may run.",
+            json_schema_extra=local(Local.IGNORED, "There are no pods."),
         ),
     ] = None
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -113,6 +113,8 @@ def _limits(field: Mapping[str, Any]) -> str:
         keys = field.get("x-kubernetes-list-map-keys")
         unique = f", each `{keys[0]}` once" if keys else ""
         return f" of {field.get('minItems', 0)} to {field['maxItems']}{unique}"
+    if "maxProperties" in field:
+        return f" of at most {field['maxProperties']} strings"
     if "maxLength" in field:
         return f" of at most {field['maxLength']} characters"
     return ""

@@ -59,8 +59,9 @@ def _node(schema: Schema, definitions: Mapping[str, Schema], *, path: str, withi
     schema = _exclusive_bounds(schema)
     schema = _set(schema)
     schema.pop("title", None)
-    if schema.get("additionalProperties") is False:
-        del schema["additionalProperties"]
+    # Closed objects are pruned by themselves; of an object of anything a CRD says that nothing in it is pruned.
+    if isinstance(schema.get("additionalProperties"), bool) and schema.pop("additionalProperties"):
+        schema["x-kubernetes-preserve-unknown-fields"] = True
     if not schema.keys() & {"type", "x-kubernetes-int-or-string"}:
         schema["x-kubernetes-preserve-unknown-fields"] = True
     unknown = schema.keys() - _KEYWORDS

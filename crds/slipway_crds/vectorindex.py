@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from slipway_crds.fields import Bytes, Local, Name, Rule, SpecModel, SubdomainName, local
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind
+from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import BackendKind
 
 
@@ -127,6 +128,19 @@ class Source(SpecModel):
     ]
 
 
+class IngestionSettings(SpecModel):
+    """How the ingestion Jobs are made."""
+
+    pod: Annotated[
+        PodSettings | None,
+        Field(
+            description="How the pods of ingestion Jobs are made and where they may run. A change takes effect with the"
+            " next Job.",
+            json_schema_extra=local(Local.IGNORED, "There are no pods."),
+        ),
+    ] = None
+
+
 class VectorIndexSpec(SpecModel):
     """What a platform engineer writes."""
 
@@ -162,6 +176,20 @@ class VectorIndexSpec(SpecModel):
             json_schema_extra=local(Local.IGNORED, "The local driver keeps its folder until it is deleted by hand."),
         ),
     ] = "Retain"
+    pod: Annotated[
+        PodSettings | None,
+        Field(
+            description="How the pod of the index's server is made and where it may run.",
+            json_schema_extra=local(Local.IGNORED, "There are no pods."),
+        ),
+    ] = None
+    ingestion: Annotated[
+        IngestionSettings,
+        Field(
+            description="How the ingestion Jobs are made.",
+            json_schema_extra=local(Local.IGNORED, "The process ingests by itself."),
+        ),
+    ] = IngestionSettings()
 
 
 class VectorIndexStatus(BaseModel):

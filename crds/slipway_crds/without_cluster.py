@@ -25,7 +25,7 @@ def _treated(value: Any, schema: Mapping[str, Any], behaviour: Local, place: Pla
         yield Problem(format_place(place), schema[LOCAL]["statement"])
     elif isinstance(value, dict):
         for name, child in value.items():
-            yield from _treated(child, schema["properties"][name], behaviour, (*place, name))
+            yield from _treated(child, schema.get("properties", {}).get(name, {}), behaviour, (*place, name))
     elif isinstance(value, list):
         for position, child in enumerate(value):
-            yield from _treated(child, schema["items"], behaviour, (*place, position))
+            yield from _treated(child, schema.get("items", {}), behaviour, (*place, position))

@@ -70,6 +70,8 @@ def _message(error: ValidationError) -> str:
         case "minItems" | "maxItems":
             bounds = f"from {schema.get('minItems', 0)} to {schema['maxItems']}"
             return f"must have {bounds} entries, not {len(instance)}"
+        case "maxProperties":
+            return f"must have at most {_keyword(error)} entries, not {len(instance)}"
         case "format":
             return f"must be a time like 2026-01-31T12:00:00Z, not {_shown(instance)}"
     return error.message

@@ -19,10 +19,20 @@ from slipway_operator.manifests import Manifest
 FIELD_MANAGER = "slipway-operator"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 MERGED_LISTS = frozenset(
-    {"containers", "env", "imagePullSecrets", "ownerReferences", "ports", "volumeMounts", "volumes"}
+    {
+        "containers",
+        "env",
+        "imagePullSecrets",
+        "ownerReferences",
+        "ports",
+        "topologySpreadConstraints",
+        "volumeMounts",
+        "volumes",
+    }
 )
 """The lists that the API server merges item by item, among those that we write. The others are owned as a whole."""
-_ATOMIC_OBJECTS = ("f:fieldRef", 'k:{"uid":')
+_ATOMIC_OBJECTS = ("f:fieldRef", "f:labelSelector")
+_LISTS_OF_ATOMIC_OBJECTS = ("f:imagePullSecrets", "f:ownerReferences")
 """Objects in those lists that are owned as a whole."""
 _MARK = "~"
 _IDENTITY = ("apiVersion", "kind")
@@ -66,10 +76,10 @@ def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _marked(key: str, node: Mapping[str, Any]) -> dict[str, Any]:
+def _marked(key: str, node: Mapping[str, Any], *, within: str = "") -> dict[str, Any]:
     if not node:
-        return {} if key.startswith(_ATOMIC_OBJECTS) else {_MARK: {}}
-    return {inner: _marked(inner, below) for inner, below in node.items() if inner != "."}
+        return {} if key in _ATOMIC_OBJECTS or within in _LISTS_OF_ATOMIC_OBJECTS else {_MARK: {}}
+    return {inner: _marked(inner, below, within=key) for inner, below in node.items() if inner != "."}
 
 
 def lost_items(drift: Sequence[str]) -> bool:
@@ -108,18 +118,18 @@ def _uncovered(desired: Any, owned: Mapping[str, Any], path: str) -> Iterator[st
                 yield f"{path}.{key}[]"
             elif below is None:
                 yield f"{path}.{key}"
-            elif not _whole(below, value):
+            elif not _whole(key, below, value):
                 yield from _uncovered(value, below, f"{path}.{key}")
     elif isinstance(desired, Sequence) and not isinstance(desired, str):
         yield from _uncovered_items(desired, owned, path)
 
 
-def _whole(node: Mapping[str, Any], value: Any) -> bool:
+def _whole(key: str, node: Mapping[str, Any], value: Any) -> bool:
     """Whether the node is a leaf: a scalar, an empty object, or a list or object that is owned as a whole."""
     if _MARK not in node:
         return not node
-    scalars = isinstance(value, list) and not any(isinstance(item, dict | list) for item in value)
-    return scalars or not value or not isinstance(value, dict | list)
+    whole_list = isinstance(value, list) and key not in MERGED_LISTS
+    return whole_list or not value or not isinstance(value, dict | list)
 
 
 def _uncovered_items(items: Sequence[Any], owned: Mapping[str, Any], path: str) -> Iterator[str]:

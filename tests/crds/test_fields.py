@@ -25,6 +25,30 @@ AGENT_OBJECTS = "tests/operator/builders/test_agent.py"
 INDEX_OBJECTS = "tests/operator/builders/test_index.py"
 INGEST_OBJECTS = "tests/operator/builders/test_ingest.py"
 
+POD_SETTINGS = "tests/operator/builders/test_pods.py"
+
+
+def _pod(path: str) -> dict[str, tuple[str, str]]:
+    """One model for the pods of three places, and one test that looks at all three."""
+    proofs = {
+        "nodeSelector": "test_where_pods_may_run_is_passed_through",
+        "tolerations": "test_where_pods_may_run_is_passed_through",
+        "affinity": "test_where_pods_may_run_is_passed_through",
+        "topologySpreadConstraints": "test_where_pods_may_run_is_passed_through",
+        "priorityClassName": "test_where_pods_may_run_is_passed_through",
+        "imagePullSecrets[].name": "test_pull_secrets_are_added_to_the_charts",
+        "labels": "test_labels_and_annotations_are_on_the_pods_and_slipways_own_stay",
+        "annotations": "test_labels_and_annotations_are_on_the_pods_and_slipways_own_stay",
+        "serviceAccountName": "test_another_service_account_gets_no_token_either",
+    }
+    return {f"{path}.{field}": (POD_SETTINGS, test) for field, test in proofs.items()}
+
+
+def _resources(path: str) -> dict[str, tuple[str, str]]:
+    test = (POD_SETTINGS, "test_resources_win_over_the_charts_part_by_part")
+    return {f"{path}.{side}.{name}": test for side in ("requests", "limits") for name in ("cpu", "memory")}
+
+
 PROOFS: Mapping[str, tuple[str, str]] = {
     "Agent.architecture": (AGENT, "test_an_answer_is_retrieved_streamed_and_done"),
     "Agent.knowledge[].name": (AGENT, "test_the_knowledge_entry_is_named_in_citations"),
@@ -37,10 +61,8 @@ PROOFS: Mapping[str, tuple[str, str]] = {
     "Agent.limits.requestTimeout": (RUNS, "test_however_an_agent_ends_the_run_has_a_last_event"),
     "Agent.scaling.min": (AGENT_OBJECTS, "test_scaling_min_is_the_number_of_pods"),
     "Agent.scaling.max": (AGENT_OBJECTS, "test_scaling_max_makes_an_autoscaler"),
-    "Agent.pod.resources.requests.cpu": (AGENT_OBJECTS, "test_resources_of_the_manifest_win"),
-    "Agent.pod.resources.requests.memory": (AGENT_OBJECTS, "test_resources_of_the_manifest_win"),
-    "Agent.pod.resources.limits.cpu": (AGENT_OBJECTS, "test_resources_of_the_manifest_win"),
-    "Agent.pod.resources.limits.memory": (AGENT_OBJECTS, "test_resources_of_the_manifest_win"),
+    **_resources("Agent.pod.resources"),
+    **_pod("Agent.pod"),
     "VectorIndex.backend.chroma.storage": (INDEX_OBJECTS, "test_storage_sizes_the_volume"),
     "VectorIndex.backend.chroma.storageClassName": (INDEX_OBJECTS, "test_the_storage_class_is_the_volumes"),
     "VectorIndex.chunking.maxTokens": (CHUNKING, "test_max_tokens_bounds_chunks"),
@@ -48,6 +70,10 @@ PROOFS: Mapping[str, tuple[str, str]] = {
     "VectorIndex.sources[].name": (AGENT, "test_the_source_is_named_in_citations"),
     "VectorIndex.sources[].configMap.name": (INGEST_OBJECTS, "test_sources_are_mounted_by_name"),
     "VectorIndex.deletionPolicy": (INDEX_OBJECTS, "test_the_deletion_policy_keeps_the_volume"),
+    **_resources("VectorIndex.pod.resources"),
+    **_pod("VectorIndex.pod"),
+    **_resources("VectorIndex.ingestion.pod.resources"),
+    **_pod("VectorIndex.ingestion.pod"),
 }
 
 

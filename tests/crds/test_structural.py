@@ -76,6 +76,12 @@ INNER = {
         ),
         pytest.param(Any, ..., {"x-kubernetes-preserve-unknown-fields": True}, id="anything"),
         pytest.param(dict[str, Inner], ..., {"type": "object", "additionalProperties": INNER}, id="maps to references"),
+        pytest.param(
+            dict[str, Any],
+            ...,
+            {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            id="objects of anything",
+        ),
     ],
 )
 def test_pydantic_becomes_structural(annotation: Any, default: Any, expected: dict[str, Any]) -> None:

@@ -38,5 +38,12 @@ def test_fields_that_do_the_same_are_found_below_lists() -> None:
     assert [each.path for each in fields_treated(INDEX, Local.SAME)] == ["spec.sources"]
 
 
+def test_what_is_passed_through_as_it_is_has_no_fields_of_ours() -> None:
+    pod = {"labels": {"a": "b"}, "affinity": {"nodeAffinity": {"x": [{"y": 1}]}}, "tolerations": [{"key": "a"}]}
+    index = {"kind": "VectorIndex", "spec": {**INDEX["spec"], "pod": pod, "ingestion": {"pod": pod}}}
+    assert [each.path for each in fields_treated(index, Local.IGNORED)][-2:] == ["spec.pod", "spec.ingestion"]
+    assert [each.path for each in fields_treated(index, Local.EMULATED)] == ["spec.backend"]
+
+
 def test_nothing_is_refused_yet() -> None:
     assert fields_treated(AGENT, Local.REFUSED) == fields_treated(INDEX, Local.REFUSED) == []

@@ -108,6 +108,56 @@ def test_what_is_left_of_a_repair_does_not_cover_what_others_took() -> None:
     assert drifted(stamp(wanted), owned_fields(entries)) == (".spec.limits.memory",)
 
 
+def test_what_is_left_of_a_repair_covers_lists_that_are_owned_as_a_whole() -> None:
+    """Else a list of objects, such as tolerations, would be replaced anew at every look."""
+    entries = [
+        {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": {"f:tolerations": {}}}},
+        {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": entry()["f:metadata"]}},
+    ]
+    wanted: Manifest = {**MANIFEST, "spec": {"tolerations": [{"key": "a"}, {"key": "b"}]}}
+    assert drifted(stamp(wanted), owned_fields(entries)) == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "owned"),
+    [
+        ({"imagePullSecrets": [{"name": "a"}]}, {"f:imagePullSecrets": {".": {}, 'k:{"name":"a"}': {}}}),
+        (
+            {"topologySpreadConstraints": [{"topologyKey": "z", "labelSelector": {"matchLabels": {"a": "b"}}}]},
+            {"f:topologySpreadConstraints": {'k:{"topologyKey":"z"}': {"f:topologyKey": {}, "f:labelSelector": {}}}},
+        ),
+    ],
+    ids=["pull secrets", "selectors of spread constraints"],
+)
+def test_what_is_left_of_a_repair_covers_objects_that_are_owned_as_a_whole(
+    spec: dict[str, Any], owned: dict[str, Any]
+) -> None:
+    """Else a repair would be followed by a second write, which might meet the next change by somebody."""
+    entries = [
+        {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": owned}},
+        {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": entry()["f:metadata"]}},
+    ]
+    wanted: Manifest = {**MANIFEST, "spec": spec}
+    assert drifted(stamp(wanted), owned_fields(entries)) == ()
+
+
+def test_spread_constraints_are_told_apart_by_their_keys() -> None:
+    spread = {"topologyKey": "z", "whenUnsatisfiable": "ScheduleAnyway", "maxSkew": 1, "labelSelector": {"x": {}}}
+    wanted: Manifest = {**MANIFEST, "spec": {"topologySpreadConstraints": [spread]}}
+    key = 'k:{"topologyKey":"z","whenUnsatisfiable":"ScheduleAnyway"}'
+    owned: dict[str, Any] = {"f:topologyKey": {}, "f:whenUnsatisfiable": {}, "f:maxSkew": {}, "f:labelSelector": {}}
+
+    def drift_of(constraints: dict[str, Any]) -> tuple[str, ...]:
+        fields = {"f:metadata": entry()["f:metadata"], "f:spec": {"f:topologySpreadConstraints": constraints}}
+        return drifted(stamp(wanted), orjson.dumps(fields))
+
+    assert drift_of({key: {".": {}, **owned}}) == ()
+    assert drift_of({key: {name: each for name, each in owned.items() if name != "f:maxSkew"}}) == (
+        ".spec.topologySpreadConstraints[0].maxSkew",
+    )
+    assert drift_of({key.replace("z", "y"): owned}) == (".spec.topologySpreadConstraints[0]",)
+
+
 def test_an_object_that_we_never_applied_is_not_ours() -> None:
     assert drifted(stamp(MANIFEST), b"") == ("",)
 

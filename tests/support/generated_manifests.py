@@ -45,6 +45,19 @@ _WRONG: tuple[Any, ...] = (
     *("", "x", "X", "1x", "a-", "a\n", "a b", "5", "1.5", "-1", "1d", "1Gi ", "1gb", "ü", "x" * 41, "x" * 300),
     *([], [None], ["a"], {}, {"a": 1}, {"name": "a"}),
 )
+
+_MAPS: tuple[dict[str, str], ...] = (
+    *({}, {"team": "search"}, {"a": "b", "example.com/c": "d"}, {"not-slipway.dev/x": "", "slipway.dev.org/x": ""}),
+    *({"": "x"}, {"a b/c/d": "ü"}, {"managed-by": "me"}, {"x": "slipway.dev/x"}),
+)
+_RESERVED: tuple[dict[str, str], ...] = (
+    *({"slipway.dev/agent": "x"}, {"reads.slipway.dev/other": "true"}, {"a.b.slipway.dev/c/d": ""}),
+    *({"app.kubernetes.io/managed-by": "me"}, {"a": "b", "batch.kubernetes.io/job-name": "x"}, {"job-name": "x"}),
+)
+_ANYTHING: tuple[dict[str, Any], ...] = (
+    *({}, {"key": "dedicated", "operator": "Exists"}, {"nested": {"list": [1, None, {"x": 1.5}], "null": None}}),
+    {"name": 5, "labels": {"slipway.dev/x": "y"}, "requests": [], "metadata": {"uid": 7}},
+)
 """What takes a value's place: some of it is right in some places, which is for the two verdicts to agree on."""
 
 _LABELS: tuple[Any, ...] = (
@@ -100,6 +113,10 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
             return random.choice([word for word in _WORDS if _takes(schema, word)])
         case "array":
             return _list(schema, random)
+    if "additionalProperties" in schema:
+        return dict(random.choice(_RESERVED if random.random() < 0.1 else _MAPS))
+    if "properties" not in schema:
+        return copy.deepcopy(random.choice(_ANYTHING))
     required = schema.get("required", ())
     return {
         name: _value(child, random)
@@ -109,10 +126,10 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
 
 
 def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:
-    """A list of one or two entries; more often than not the two have different keys."""
-    (key,) = schema["x-kubernetes-list-map-keys"]
+    """A list of one or two entries; where they have keys, more often than not different ones."""
+    (key,) = schema.get("x-kubernetes-list-map-keys", ("",))
     entries = [_value(schema["items"], random) for _ in range(random.choice((1, 1, 2)))]
-    if len(entries) == 2 and random.random() < 0.8:
+    if key and len(entries) == 2 and random.random() < 0.8:
         entries[0][key], entries[1][key] = "first", "second"
     return entries
 

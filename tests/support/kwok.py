@@ -56,10 +56,11 @@ def real_pods_again(kube: Kube) -> Iterator[None]:
 
 
 def _node() -> dict[str, Any]:
+    labels = {"kubernetes.io/hostname": NODE, "kubernetes.io/os": "linux"}
     size = {"cpu": "1000", "memory": "4000Gi", "pods": "2000"}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": NODE, "annotations": {ANNOTATION: "fake"}, "labels": {"kubernetes.io/hostname": NODE}},
+        "metadata": {"name": NODE, "annotations": {ANNOTATION: "fake"}, "labels": labels},
         "status": {"capacity": size, "allocatable": size},
     }

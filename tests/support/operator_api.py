@@ -23,6 +23,7 @@ class Fault:
     status: int
     reason: str
     headers: dict[str, str] = field(default_factory=dict)
+    message: str = ""
 
 
 class FakeApi:
@@ -74,7 +75,9 @@ class FakeApi:
         return self._store(request.path, body)
 
     async def _patch(self, request: web.Request, body: dict[str, Any]) -> web.Response:
-        return self._store(request.path, {**self.objects.get(request.path, {}), **body})
+        old = self.objects.get(request.path, {})
+        metadata = {**old.get("metadata", {}), **body.get("metadata", {})}
+        return self._store(request.path, {**old, **body, "metadata": metadata})
 
     async def _delete(self, request: web.Request, _: dict[str, Any]) -> web.Response:
         if self.objects.pop(request.path, None) is None:
@@ -107,7 +110,8 @@ def _in_cluster(path: str) -> str:
 
 
 def _status(fault: Fault) -> web.Response:
-    body = {"kind": "Status", "code": fault.status, "reason": fault.reason, "message": f"{fault.reason} on purpose"}
+    message = fault.message or f"{fault.reason} on purpose"
+    body = {"kind": "Status", "code": fault.status, "reason": fault.reason, "message": message}
     return web.json_response(body, status=fault.status, headers=fault.headers)
 
 

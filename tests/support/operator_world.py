@@ -95,6 +95,18 @@ class World:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         assert (await self.api.request("POST", "/api/v1/namespaces", body)).status in (201, 409)
 
+    async def service_account(self, namespace: str, name: str) -> None:
+        """Make it."""
+        body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+        assert (await self.api.request("POST", path, body)).status in (201, 409)
+
+    async def priority_class(self, name: str) -> None:
+        """Make it."""
+        body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 7}
+        path = "/apis/scheduling.k8s.io/v1/priorityclasses"
+        assert (await self.api.request("POST", path, body)).status in (201, 409)
+
     async def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Server-side apply by a user."""
         metadata = manifest["metadata"]

@@ -6,13 +6,14 @@ from typing import Literal
 
 import orjson
 
-from slipway_crds.agent import Pod, Scaling
+from slipway_crds.agent import Scaling
 from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import AGENT_LABEL, GROUP, REVISION_LABEL
+from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import RuntimeConfig
 from slipway_operator.builders import policies
 from slipway_operator.builders.inputs import BuildSettings, Owner, child, labels
-from slipway_operator.builders.pods import container, http_probe, merge_resources, pod_spec, read_only
+from slipway_operator.builders.pods import container, http_probe, pod_spec, pod_template, read_only, resources
 from slipway_operator.drift import digest
 from slipway_operator.kinds import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, POD_DISRUPTION_BUDGET, SERVICE, SERVICE_ACCOUNT
 from slipway_operator.manifests import JsonObject, Manifest
@@ -61,7 +62,7 @@ def agent_objects(
 
 
 def revision_objects(
-    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: Pod | None, store_secret: str
+    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
 ) -> list[Manifest]:
     """What each live revision has."""
     return [
@@ -167,14 +168,15 @@ def _service(owner: Owner, revision: Revision) -> Manifest:
 
 
 def _deployment(
-    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: Pod | None, store_secret: str
+    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
 ) -> Manifest:
     deployment = child(DEPLOYMENT, revision.name, owner, _revision_labels(owner, revision))
     readers = {_reads_label(knowledge.index): "true" for knowledge in revision.config.agents[0].knowledge}
-    template: JsonObject = {
-        "metadata": {"labels": {**_revision_labels(owner, revision), **readers}},
-        "spec": _host_pod(owner, settings, revision, pod=pod, store_secret=store_secret),
-    }
+    template = pod_template(
+        {**_revision_labels(owner, revision), **readers},
+        _host_pod(owner, settings, revision, pod=pod, store_secret=store_secret),
+        pod,
+    )
     annotations: dict[str, str] = {STATE_ANNOTATION: revision.state, TEMPLATE_ANNOTATION: digest(template)}
     if revision.retired_at is not None:
         annotations[RETIRED_AT_ANNOTATION] = revision.retired_at
@@ -191,7 +193,7 @@ def _deployment(
 
 
 def _host_pod(
-    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: Pod | None, store_secret: str
+    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
 ) -> JsonObject:
     timeout = max(agent.request_timeout_seconds for agent in revision.config.agents)
     host = container(
@@ -205,7 +207,7 @@ def _host_pod(
             read_only("store", "/etc/slipway/store"),
             read_only("identity", "/etc/slipway/identity"),
         ],
-        resources=merge_resources(settings.host_resources, _pod_resources(pod)),
+        resources=resources(settings.host_resources, pod),
         more={
             "args": ["host"],
             "startupProbe": http_probe("/livez", period=1, failures=60),
@@ -223,6 +225,8 @@ def _host_pod(
             # Refreshed while pods run: another identity key of the gateway rolls nothing.
             {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
         ],
+        pod=pod,
+        apart={AGENT_LABEL: owner.name},
     )
     spec["terminationGracePeriodSeconds"] = timeout + DRAIN_SLACK_SECONDS
     return spec
@@ -234,7 +238,3 @@ def _host_env(settings: BuildSettings) -> list[JsonObject]:
         {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
         {"name": "SLIPWAY_HOST_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
-
-
-def _pod_resources(pod: Pod | None) -> dict[str, dict[str, str]]:
-    return pod.resources.model_dump(exclude_none=True) if pod is not None and pod.resources is not None else {}

@@ -3,11 +3,12 @@
 from typing import Literal
 
 from slipway_crds.meta import INDEX_LABEL
+from slipway_crds.podsettings import PodSettings
 from slipway_crds.vectorindex import Chroma
 from slipway_operator.builders import policies
 from slipway_operator.builders.agent import reads_labels
 from slipway_operator.builders.inputs import BuildSettings, Owner, child, labels
-from slipway_operator.builders.pods import container, http_probe, pod_spec
+from slipway_operator.builders.pods import container, http_probe, pod_spec, pod_template, resources
 from slipway_operator.kinds import SERVICE, SERVICE_ACCOUNT, STATEFUL_SET
 from slipway_operator.manifests import JsonObject, Manifest
 
@@ -16,14 +17,19 @@ DATA_VOLUME = "data"
 
 
 def index_objects(
-    owner: Owner, settings: BuildSettings, chroma: Chroma, *, deletion_policy: Literal["Retain", "Delete"]
+    owner: Owner,
+    settings: BuildSettings,
+    chroma: Chroma,
+    *,
+    deletion_policy: Literal["Retain", "Delete"],
+    pod: PodSettings | None,
 ) -> list[Manifest]:
     """Everything but the ingestions. `deletion_policy` decides whether the volume goes with the index."""
     return [
         _service_account(owner),
         _service(owner),
         *([_network_policy(owner, settings)] if settings.network_policies else []),
-        _stateful_set(owner, settings, chroma, deletion_policy),
+        _stateful_set(owner, settings, chroma, deletion_policy, pod),
     ]
 
 
@@ -68,7 +74,11 @@ def _network_policy(owner: Owner, settings: BuildSettings) -> Manifest:
 
 
 def _stateful_set(
-    owner: Owner, settings: BuildSettings, chroma: Chroma, deletion_policy: Literal["Retain", "Delete"]
+    owner: Owner,
+    settings: BuildSettings,
+    chroma: Chroma,
+    deletion_policy: Literal["Retain", "Delete"],
+    pod: PodSettings | None,
 ) -> Manifest:
     stateful_set = child(STATEFUL_SET, child_name(owner.name), owner, _labels(owner))
     stateful_set["spec"] = {
@@ -76,27 +86,27 @@ def _stateful_set(
         "revisionHistoryLimit": 1,
         "selector": {"matchLabels": _labels(owner)},
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": deletion_policy, "whenScaled": "Retain"},
-        "template": {"metadata": {"labels": _labels(owner)}, "spec": _chroma_pod(owner, settings)},
+        "template": pod_template(_labels(owner), _chroma_pod(owner, settings, pod), pod),
         "volumeClaimTemplates": [_claim(chroma)],
     }
     return stateful_set
 
 
-def _chroma_pod(owner: Owner, settings: BuildSettings) -> JsonObject:
+def _chroma_pod(owner: Owner, settings: BuildSettings, pod: PodSettings | None) -> JsonObject:
     server = container(
         settings,
         name="chroma",
         image=settings.chroma_image,
         ports={"http": policies.CHROMA_PORT},
         mounts=[{"name": DATA_VOLUME, "mountPath": "/data"}],
-        resources=settings.index_resources,
+        resources=resources(settings.index_resources, pod),
         more={
             "startupProbe": http_probe("/api/v2/heartbeat", period=1, failures=120),
             "livenessProbe": http_probe("/api/v2/heartbeat", period=10, failures=6),
             "readinessProbe": http_probe("/api/v2/heartbeat", period=3, failures=3),
         },
     )
-    return pod_spec(settings, service_account=child_name(owner.name), container=server, volumes=[])
+    return pod_spec(settings, service_account=child_name(owner.name), container=server, volumes=[], pod=pod)
 
 
 def _claim(chroma: Chroma) -> JsonObject:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import orjson
 
 from slipway_crds.meta import GROUP, INDEX_LABEL
+from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import IngestConfig
 from slipway_crds.vectorindex import Source
 from slipway_operator.builders import policies
 from slipway_operator.builders.agent import CONFIG_KEY, reads_labels
 from slipway_operator.builders.index import child_name as index_child_name
 from slipway_operator.builders.inputs import BuildSettings, Owner, child, labels
-from slipway_operator.builders.pods import container, pod_spec, read_only
+from slipway_operator.builders.pods import container, pod_spec, pod_template, read_only, resources
 from slipway_operator.kinds import CONFIG_MAP, JOB
 from slipway_operator.manifests import JsonObject, Manifest
 
@@ -56,10 +57,10 @@ def sources_hash(versions: Mapping[str, str]) -> str:
 
 
 def ingest_objects(
-    owner: Owner, settings: BuildSettings, ingestion: Ingestion, *, store_secret: str
+    owner: Owner, settings: BuildSettings, ingestion: Ingestion, *, pod: PodSettings | None, store_secret: str
 ) -> tuple[Manifest, Manifest]:
     """The ConfigMap and the Job of one ingestion."""
-    return _config_map(owner, ingestion), _job(owner, settings, ingestion, store_secret)
+    return _config_map(owner, ingestion), _job(owner, settings, ingestion, pod, store_secret)
 
 
 def ingest_policy(owner: Owner, settings: BuildSettings) -> Manifest:
@@ -90,7 +91,9 @@ def _config_map(owner: Owner, ingestion: Ingestion) -> Manifest:
     return config_map
 
 
-def _job(owner: Owner, settings: BuildSettings, ingestion: Ingestion, store_secret: str) -> Manifest:
+def _job(
+    owner: Owner, settings: BuildSettings, ingestion: Ingestion, pod: PodSettings | None, store_secret: str
+) -> Manifest:
     job = child(JOB, ingestion.name, owner, _labels(owner))
     job["metadata"]["annotations"] = {
         SPEC_ANNOTATION: ingestion.config.digest(),
@@ -101,15 +104,18 @@ def _job(owner: Owner, settings: BuildSettings, ingestion: Ingestion, store_secr
         "backoffLimit": ATTEMPTS_BEFORE_BACK_OFF,
         # One pod at a time, even while the last one is still going away.
         "podReplacementPolicy": "Failed",
-        "template": {
-            "metadata": {"labels": {**_labels(owner), **reads_labels(owner.name)}},
-            "spec": _ingest_pod(owner, settings, ingestion, store_secret),
-        },
+        "template": pod_template(
+            {**_labels(owner), **reads_labels(owner.name)},
+            _ingest_pod(owner, settings, ingestion, pod, store_secret),
+            pod,
+        ),
     }
     return job
 
 
-def _ingest_pod(owner: Owner, settings: BuildSettings, ingestion: Ingestion, store_secret: str) -> JsonObject:
+def _ingest_pod(
+    owner: Owner, settings: BuildSettings, ingestion: Ingestion, pod: PodSettings | None, store_secret: str
+) -> JsonObject:
     worker = container(
         settings,
         name="ingest",
@@ -121,7 +127,7 @@ def _ingest_pod(owner: Owner, settings: BuildSettings, ingestion: Ingestion, sto
             read_only("store", "/etc/slipway/store"),
             *(read_only(f"source-{source.name}", f"/sources/{source.name}") for source in ingestion.sources),
         ],
-        resources=settings.ingest_resources,
+        resources=resources(settings.ingest_resources, pod),
         more={"args": ["ingest"]},
     )
     spec = pod_spec(
@@ -133,6 +139,7 @@ def _ingest_pod(owner: Owner, settings: BuildSettings, ingestion: Ingestion, sto
             {"name": "store", "secret": {"secretName": store_secret}},
             *_source_volumes(ingestion.sources),
         ],
+        pod=pod,
     )
     spec["restartPolicy"] = "Never"
     return spec

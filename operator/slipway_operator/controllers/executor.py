@@ -12,7 +12,7 @@ from typing import Any
 from slipway_operator import metrics
 from slipway_operator.cache import Cache, Key, Resource, resource_of
 from slipway_operator.drift import lost_items
-from slipway_operator.kinds import DEPLOYMENT, JOB, KINDS
+from slipway_operator.kinds import DEPLOYMENT, JOB, KINDS, STATEFUL_SET
 from slipway_operator.kube import ApiError, KubeClient, gather_all
 from slipway_operator.plans.plan import Annotate, Apply, Delete, Plan, Scale, observed_conditions
 from slipway_operator.projections import SCALED_ANNOTATION, project
@@ -25,6 +25,14 @@ SCALE_MANAGER = "slipway-operator-scale"
 """Owns `replicas` when we write them, so that applying the Deployment never takes them back."""
 REPORT_MANAGER = "slipway-operator-report"
 ROLL_WAIT_SECONDS = 3.0
+POD_FIELDS: Mapping[str, str] = {
+    DEPLOYMENT.name: "spec.pod",
+    STATEFUL_SET.name: "spec.pod",
+    JOB.name: "spec.ingestion.pod",
+}
+"""Of the kinds that make pods: the field with what users put on them."""
+MESSAGE_MAX = 3000
+"""Characters of an API server's message; it quotes whole objects at times, and a condition takes 4096."""
 
 
 class Executor:
@@ -50,8 +58,8 @@ class Executor:
         allowed = [each for each in plan.apply if not each.gated or self._may_roll(resource.key)]
         try:
             await self._apply_all(allowed)
-        except NameTakenError as error:
-            await self.refuse(resource, error.trouble, now=now)
+        except RefusedError as error:
+            await self.refuse(resource, error.trouble, now=now, planned=plan.status)
             raise error.cause from error
         finally:
             self._about_to_roll.discard(resource.key)
@@ -88,9 +96,16 @@ class Executor:
         for key in self._cache.put_resource(resource_of(kind.name, raw)) - {resource.key}:
             self._enqueue(key)
 
-    async def refuse(self, resource: Resource, trouble: Trouble, *, now: float) -> None:
-        """Say that only a person can mend this, and leave the rest of the status as it is."""
-        ready = next((each for each in observed_conditions(resource) if each.get("type") == "Ready"), None)
+    async def refuse(
+        self, resource: Resource, trouble: Trouble, *, now: float, planned: Mapping[str, Any] | None = None
+    ) -> None:
+        """Report that only a person can fix this, and leave the rest of the status as it is.
+
+        `planned` is the status that would have been written: whether the resource is Ready is taken from there, since
+        pods come and go while the trouble lasts.
+        """
+        standing_now = (planned or resource.status).get("conditions") or ()
+        ready = next((each for each in standing_now if each.get("type") == "Ready"), None)
         serves = ready is not None and ready.get("status") == "True"
         statement = (
             Statement("Ready", True, str(ready["reason"]), str(ready["message"]))
@@ -126,12 +141,14 @@ class Executor:
         except ApiError as error:
             if error.status == 409 and not apply.adopt:
                 raw = await self._adopt(apply, error)
-            elif error.reason == "Invalid" and kind == JOB.name:
+            elif kind not in POD_FIELDS or not _is_of_the_content(error):
+                raise
+            elif kind == JOB.name and apply.adopt:
                 # Made with other settings than today's, which a Job cannot take over; it runs as it was made.
                 logger.warning("left as it is: %s", error.message)
                 return
             else:
-                raise
+                raise InvalidPodError(kind, error) from error
         self._wrote(kind, raw)
         for key in self._cache.put_child(project(kind, raw)):
             self._enqueue(key)
@@ -185,14 +202,37 @@ class Executor:
         self._watches.expect(kind, int(metadata["resourceVersion"]))
 
 
-class NameTakenError(Exception):
+def _is_of_the_content(error: ApiError) -> bool:
+    """Whether an object is refused for what is in it. An unknown field or a wrong type is a 500 of server-side apply
+    (`structuredmerge.go` of k8s.io/apimachinery/pkg/util/managedfields)."""
+    return error.reason == "Invalid" or error.message.startswith("failed to create typed patch object")
+
+
+class RefusedError(Exception):
+    """An object could not be applied, and only a person can fix that."""
+
+    def __init__(self, trouble: Trouble, cause: ApiError) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+        self.cause = cause
+
+
+class NameTakenError(RefusedError):
     """An object of the name that we need belongs to somebody else."""
 
     def __init__(self, kind: str, name: str, cause: ApiError) -> None:
-        super().__init__(f"{kind} {name} belongs to somebody else")
-        self.cause = cause
-        self.trouble = Trouble(
-            "NameTaken",
+        said = (
             f"There is a {kind} {name} that Slipway did not make and will not take over. Rename or delete it, or "
-            "rename this resource.",
+            "rename this resource."
+        )
+        super().__init__(Trouble("NameTaken", said), cause)
+
+
+class InvalidPodError(RefusedError):
+    """The API server refuses what the user put on the pods."""
+
+    def __init__(self, kind: str, cause: ApiError) -> None:
+        said = cause.message[:MESSAGE_MAX].rstrip(".")
+        super().__init__(
+            Trouble("InvalidPod", f"The API server refuses the pods: {said}. Correct {POD_FIELDS[kind]}."), cause
         )

@@ -120,11 +120,11 @@ class IndexView:
 def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
     """Everything that is to be done for a VectorIndex now. Nothing, if it is as it should be."""
     manifests = _server_objects(view, settings)
-    runs, serving = view.runs, _serving(view)
+    runs, serving, pod = view.runs, _serving(view), view.index.spec.ingestion.pod
     outdated = False
     if view.ingestion is not None:
         config_map, job = ingest_objects(
-            owner_of(view.resource), settings, view.ingestion, store_secret=view.store_secret
+            owner_of(view.resource), settings, view.ingestion, pod=pod, store_secret=view.store_secret
         )
         if runs.current is not None or (serving and may_start(runs)):
             manifests += [config_map, job]
@@ -159,7 +159,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
 
 def _server_objects(view: IndexView, settings: BuildSettings) -> list[Manifest]:
     owner, spec = owner_of(view.resource), view.index.spec
-    objects = index_objects(owner, settings, spec.backend.chroma, deletion_policy=spec.deletion_policy)
+    objects = index_objects(owner, settings, spec.backend.chroma, deletion_policy=spec.deletion_policy, pod=spec.pod)
     return [*objects, ingest_policy(owner, settings)] if settings.network_policies else objects
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from slipway_operator.drift import owned_fields
 from slipway_operator.kinds import CHILDREN
-from tests.support.operator_manifests import agent, documents, index
+from tests.support.operator_manifests import POD, agent, documents, index
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import World, Write, now_for_audit
 from tests.support.owned_leaves import Leaf, at, leaves, others
@@ -21,10 +21,12 @@ pytestmark = pytest.mark.cluster
 async def test_every_owned_leaf_is_put_right_by_one_write(
     world: World, namespace: str, operator: OperatorProcess
 ) -> None:
+    await world.priority_class("agents")
+    await world.service_account(namespace, "search")
     for manifest in (
         documents(namespace),
         index(namespace),
-        agent(namespace, scaling={"min": 1, "max": 3}, pod={"resources": {"limits": {"memory": "1Gi"}}}),
+        agent(namespace, scaling={"min": 1, "max": 3}, pod=POD),
     ):
         await world.apply(manifest)
     tried: dict[str, int] = {}

@@ -83,10 +83,37 @@ def test_scaling_min_is_the_number_of_pods() -> None:
     assert "replicas" not in of_kind(rendered(scaling={"min": 3}), "Deployment")["spec"], "others scale, too"
 
 
-def test_resources_of_the_manifest_win() -> None:
-    resources = {"requests": {"cpu": "2"}, "limits": {"memory": "1Gi"}}
-    host = of_kind(rendered(pod={"resources": resources}), "Deployment")["spec"]["template"]["spec"]["containers"][0]
-    assert host["resources"] == {"requests": {"cpu": "2", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
+def test_pods_of_one_agent_prefer_different_nodes_and_zones() -> None:
+    affinity = of_kind(rendered(), "Deployment")["spec"]["template"]["spec"]["affinity"]
+    assert list(affinity) == ["podAntiAffinity"]
+    assert list(affinity["podAntiAffinity"]) == ["preferredDuringSchedulingIgnoredDuringExecution"], "never required"
+    terms = [each["podAffinityTerm"] for each in affinity["podAntiAffinity"].popitem()[1]]
+    assert [each["topologyKey"] for each in terms] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    labels = of_kind(rendered(), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    for term in terms:
+        selected = term["labelSelector"]["matchLabels"]
+        assert selected == {"slipway.dev/agent": "support"}, "other agents do not matter, other revisions do"
+        assert selected.items() <= labels.items()
+
+
+def test_an_affinity_of_the_manifest_adds_to_the_preference_or_takes_its_place() -> None:
+    def affinity(given: dict[str, Any]) -> Any:
+        return of_kind(rendered(pod={"affinity": given}), "Deployment")["spec"]["template"]["spec"]["affinity"]
+
+    preference = of_kind(rendered(), "Deployment")["spec"]["template"]["spec"]["affinity"]
+    assert affinity({"nodeAffinity": {"x": []}}) == {**preference, "nodeAffinity": {"x": []}}
+    assert affinity({"podAntiAffinity": {}}) == {"podAntiAffinity": {}}
+
+
+def test_where_pods_run_is_no_part_of_the_revision_but_of_what_is_rolled() -> None:
+    one, other = (rendered(pod=pod) for pod in (None, {"nodeSelector": {"pool": "agents"}}))
+    names, templates = [], []
+    for manifests in (one, other):
+        metadata = of_kind(manifests, "Deployment")["metadata"]
+        names.append(metadata["name"])
+        templates.append(metadata["annotations"]["slipway.dev/template"])
+    assert names[0] == names[1]
+    assert templates[0] != templates[1]
 
 
 def test_a_pod_has_time_for_its_longest_answer() -> None:

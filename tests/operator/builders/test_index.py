@@ -18,6 +18,7 @@ def rendered(settings: BuildSettings = SETTINGS, **spec: Any) -> list[Manifest]:
         settings,
         model.spec.backend.chroma,
         deletion_policy=model.spec.deletion_policy,
+        pod=model.spec.pod,
     )
 
 

@@ -23,7 +23,7 @@ def ingestion(*, versions: str = "1", server: str = "uid-s", generation: int = 0
 
 
 def test_the_objects_are_as_they_were(golden: Callable[[str, Sequence[Manifest]], None]) -> None:
-    objects = ingest_objects(OWNER, SETTINGS, ingestion(), store_secret="slipway-store-1")
+    objects = ingest_objects(OWNER, SETTINGS, ingestion(), pod=None, store_secret="slipway-store-1")
     golden("ingest", [*objects, ingest_policy(OWNER, SETTINGS)])
 
 
@@ -32,7 +32,7 @@ def test_sources_are_mounted_by_name() -> None:
         {"name": "guide", "configMap": {"name": "guide-files"}},
         {"name": "api", "configMap": {"name": "api-files"}},
     ]
-    _, job = ingest_objects(OWNER, SETTINGS, ingestion(sources=sources), store_secret="s")
+    _, job = ingest_objects(OWNER, SETTINGS, ingestion(sources=sources), pod=None, store_secret="s")
     spec: Any = job.get("spec")
     pod = spec["template"]["spec"]
     volumes = {each["name"]: each for each in pod["volumes"]}
@@ -57,6 +57,6 @@ def test_the_same_work_has_the_same_name_and_other_work_another() -> None:
 
 
 def test_an_ingestion_carries_no_token() -> None:
-    _, job = ingest_objects(OWNER, SETTINGS, ingestion(), store_secret="s")
+    _, job = ingest_objects(OWNER, SETTINGS, ingestion(), pod=None, store_secret="s")
     spec: Any = job.get("spec")
     assert spec["template"]["spec"]["automountServiceAccountToken"] is False
