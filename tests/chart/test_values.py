@@ -14,6 +14,19 @@ from tests.chart.conftest import RefusedByHelm, Render
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 
+COMPONENTS = ("operator", "gateway", "postgres")
+POD: dict[str, Any] = {
+    "nodeSelector": {"pool": "system"},
+    "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+    "priorityClassName": "system-cluster-critical",
+    "imagePullSecrets": [{"name": "own"}],
+    "labels": {"team": "platform"},
+    "annotations": {"example.com/owner": "platform"},
+    "serviceAccountName": "given",
+}
+
 # What each value is changed to, to see that the rendering changes; other values in the way are set beside it.
 CHANGES: dict[str, Any] = {
     "image.registry": "registry.example/slipway",
@@ -23,6 +36,7 @@ CHANGES: dict[str, Any] = {
     "image.pullSecrets": ["pull"],
     "operator.replicas": 3,
     "operator.resources": {"limits": {"memory": "1Gi"}},
+    **{f"{component}.{name}": value for component in COMPONENTS for name, value in POD.items()},
     "gateway.replicas": 3,
     "gateway.resources": {"limits": {"memory": "1Gi"}},
     "gateway.auth.mode": "open",
@@ -60,6 +74,13 @@ CHANGES: dict[str, Any] = {
 }
 
 TYPOS = {
+    "gateway.toleration": [{"key": "x"}],
+    "gateway.tolerations": {"key": "x"},
+    "gateway.imagePullSecrets": ["pull"],
+    "gateway.labels": {"slipway.dev/component": "operator"},
+    "operator.labels": {"app.kubernetes.io/part-of": "mine"},
+    "operator.annotations": {"reads.slipway.dev/x": "true"},
+    "postgres.nodeSelector": {"pool": 1},
     "gateway.replica": 3,
     "gateway.auth.mode": "none",
     "gateway.auth.keys": [{"name": "alice", "key": "in clear"}],

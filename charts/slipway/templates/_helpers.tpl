@@ -36,12 +36,73 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{- define "slipway.pullSecrets" -}}
-{{- with .Values.image.pullSecrets }}
-imagePullSecrets:
-{{- range . }}
-  - name: {{ . }}
+{{/* The ServiceAccount that a component runs as: the one that its values name, or the chart's own. */}}
+{{- define "slipway.serviceAccount" -}}
+{{ (index .root.Values .component).serviceAccountName | default (printf "slipway-%s" .component) }}
 {{- end }}
+
+{{/* The chart's own ServiceAccount, unless the values name another; call with a dict of root and component. */}}
+{{- define "slipway.ownServiceAccount" -}}
+{{- if not (index .root.Values .component).serviceAccountName -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: slipway-{{ .component }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "slipway.labels" . | nindent 4 }}
+automountServiceAccountToken: false
+{{- end }}
+{{- end }}
+
+{{/* Metadata of a component's pods: our labels, and what its values add; call with a dict of root and component. */}}
+{{- define "slipway.podMetadata" -}}
+{{- $values := index .root.Values .component -}}
+labels: {{- merge (include "slipway.labels" . | fromYaml) ($values.labels | default dict) | toYaml | nindent 2 }}
+{{- with $values.annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/*
+Where a component's pods run and what they carry, by its values; call with a dict of root and component. Pods prefer
+nodes and zones that no other pod of the component is on, unless the values say otherwise.
+*/}}
+{{- define "slipway.podSettings" -}}
+{{- $values := index .root.Values .component -}}
+serviceAccountName: {{ include "slipway.serviceAccount" . }}
+{{- $pullSecrets := list }}
+{{- range .root.Values.image.pullSecrets }}{{ $pullSecrets = append $pullSecrets (dict "name" .) }}{{ end }}
+{{- with concat $pullSecrets ($values.imagePullSecrets | default list) | uniq }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+affinity: {{- merge (deepCopy ($values.affinity | default dict)) (include "slipway.apart" . | fromYaml) | toYaml | nindent 2 }}
+{{- with $values.topologySpreadConstraints }}
+topologySpreadConstraints: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* As the operator does it for agents: terms, since a spread constraint for zones is void where nodes have none. */}}
+{{- define "slipway.apart" -}}
+{{- if not (hasKey ((index .root.Values .component).affinity | default dict) "podAntiAffinity") -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    {{- $selector := include "slipway.selector" . }}
+    {{- range $key, $weight := dict "kubernetes.io/hostname" 100 "topology.kubernetes.io/zone" 50 }}
+    - weight: {{ $weight }}
+      podAffinityTerm:
+        topologyKey: {{ $key }}
+        labelSelector:
+          matchLabels: {{- $selector | nindent 12 }}
+    {{- end }}
 {{- end }}
 {{- end }}
 
