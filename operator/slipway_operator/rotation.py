@@ -7,11 +7,14 @@ gateways read the new key. Some time later the old key is dropped. Nothing resta
 What hosts accept is remembered in a ConfigMap of the release's namespace, so that another operator goes on from there.
 """
 
+import base64
+import binascii
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 
 import orjson
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from slipway_crds.identity import CONFIG_MAP as LIST_NAME
@@ -27,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 MEMORY_NAME = "slipway-identity-keys"
 MEMORY_KEY = "keys.json"
+SIGNATURE_KEY = "signature"
+MEMORY_CONTEXT = b"slipway known identity keys v1\n"
 KEEP_SECONDS = 600.0
 """How long hosts accept a key that was replaced: gateways have long read the new one by then."""
 
@@ -69,7 +74,7 @@ class IdentityRotation:
         """
         stored = await self._kube.get(CONFIG_MAP, self._namespace, MEMORY_NAME)
         if stored is not None:
-            self._known = orjson.loads((stored.get("data") or {}).get(MEMORY_KEY) or "{}")
+            self._known = remembered(stored.get("data") or {}, self._anchor)
         if not self._known:
             await self._remember({public_key(await self._secret.obtain()): None})
 
@@ -140,10 +145,29 @@ class IdentityRotation:
                 "namespace": self._namespace,
                 "labels": {COMPONENT_LABEL: "identity"},
             },
-            "data": {MEMORY_KEY: orjson.dumps(known, option=orjson.OPT_SORT_KEYS).decode()},
+            "data": memory(known, self._anchor),
         }
         await self._kube.apply(manifest, force=True)
         self._known = dict(known)
+
+
+def memory(known: Mapping[str, float | None], anchor: Ed25519PrivateKey) -> dict[str, str]:
+    """What is remembered, signed: a key that somebody else wrote there would be handed to every host."""
+    text = orjson.dumps(known, option=orjson.OPT_SORT_KEYS)
+    signature = anchor.sign(MEMORY_CONTEXT + text)
+    return {MEMORY_KEY: text.decode(), SIGNATURE_KEY: base64.b64encode(signature).decode()}
+
+
+def remembered(data: Mapping[str, str], anchor: Ed25519PrivateKey) -> dict[str, float | None]:
+    """The same back; nothing if this installation's operator did not write it."""
+    text = data.get(MEMORY_KEY, "").encode()
+    try:
+        anchor.public_key().verify(base64.b64decode(data.get(SIGNATURE_KEY, "")), MEMORY_CONTEXT + text)
+    except (InvalidSignature, binascii.Error):
+        logger.warning("ConfigMap %s is not this operator's: beginning with the key in force", MEMORY_NAME)
+        return {}
+    known: dict[str, float | None] = orjson.loads(text)
+    return known
 
 
 def settled(known: Mapping[str, float | None], *, current: str, now: float) -> dict[str, float | None]:

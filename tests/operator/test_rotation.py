@@ -178,6 +178,20 @@ async def test_what_is_remembered_holds_public_keys_alone(installation: Installa
     assert json.loads(installation.api.objects[MEMORY]["data"]["keys.json"]) == {public_key(installation.secret): None}
 
 
+@pytest.mark.parametrize("change", ["keys.json", "signature"])
+async def test_a_key_that_somebody_wrote_into_what_is_remembered_is_given_to_nobody(
+    installation: Installation, change: str
+) -> None:
+    await installation.begun()
+    changes = {"keys.json": json.dumps({"intruder": None}), "signature": "AAAA"}
+    data = installation.api.objects[MEMORY]["data"]
+    installation.api.objects[MEMORY]["data"] = {**data, change: changes[change]}
+    other = installation.operator()
+    await other.start()
+    await other.look()
+    assert installation.accepted == {public_key(installation.secret)}
+
+
 @pytest.mark.parametrize(
     ("known", "after"),
     [
