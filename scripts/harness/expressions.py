@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from scripts.harness import references, syntax, turns
+from scripts.harness import references, turns
 from scripts.harness.folder import Folder, Json
-from scripts.harness.listings import environment
+from scripts.harness.listings import Listed
 from scripts.harness.problems import Path, Problem
 from scripts.harness.schema import wrapped
 from scripts.harness.templates import texts
@@ -22,32 +22,38 @@ OUTPUT = "output.outputVariables."
 
 @dataclass(frozen=True)
 class Scope:
-    """The place where an expression stands."""
+    """The place of an expression: an expanded pipeline, and the stage and step in it; None outside of all."""
 
     folder: Folder
     pipeline: Json
-    """An expanded pipeline."""
     stage: Mapping[str, Json] | None = None
-    """The stage that it is in, or that uses the file it is in; None outside of all."""
     step: Mapping[str, Json] | None = None
 
 
 def problems(file: str, node: Json, path: Path, scopes: Sequence[Scope]) -> Iterator[Problem]:
-    """What the expressions in a tree name that is not there.
-
-    Args:
-        file, path: where the tree is.
-        scopes: one for each place where it is used. An expression must mean something in all of them.
-    """
+    """What the expressions in a tree name that is not there, in any of the places where the tree is used."""
     for where, text in texts(node, path):
-        rest = syntax.unclosed(text)
+        closed, rest = scan(text)
         if rest is not None:
             yield Problem(file, where, f"<+{rest}: has no closing >; add it behind the expression")
-        for expression in syntax.expressions(text):
-            complaints = (unresolved(expression, scope) for scope in scopes)
-            found = next(filter(None, complaints), None)
-            if found:
+        for expression in closed:
+            if found := next(filter(None, (unresolved(expression, scope) for scope in scopes)), None):
                 yield Problem(file, where, f"<+{expression}>: {found}")
+
+
+def scan(text: str) -> tuple[list[str], str | None]:
+    """The expressions in a text without their brackets, inner ones too: `<+a.<+b>>` has `b` and `a.<+b>`.
+
+    Behind them what follows the first `<+` that no `>` closes, which Harness would pass on as it is; None if all are.
+    """
+    found: list[str] = []
+    starts: list[int] = []
+    for place, sign in enumerate(text):
+        if text.startswith("<+", place):
+            starts.append(place + 2)
+        elif sign == ">" and starts:
+            found.append(text[starts.pop() : place])
+    return found, text[starts[0] :] if starts else None
 
 
 def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Problem]:
@@ -65,31 +71,27 @@ def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Pro
 
 def unresolved(expression: str, scope: Scope) -> str | None:
     """Why an expression has no value where it stands; None if it has one."""
-    if expression == "input" or expression.startswith("input."):
-        return None
     secret = SECRET.fullmatch(expression)
     if secret:
-        return _secret(secret[1], scope)
-    if "<+" in expression or "(" in expression:
-        return syntax.complaint(expression)
-    listed = [entry for entry in scope.folder.listed if entry.expression == expression]
-    places = [entry for entry in listed if not entry.where.startswith("behind")]
+        known = scope.folder.account.get("secrets", {})
+        return None if secret[1] in known else f"no secret {secret[1]!r}; correct it, or list it in account.yaml"
+    if expression == "input" or expression.startswith("input.") or "<+" in expression:
+        return None  # what is inside of another one is looked at by itself
+    if "(" in expression:
+        return "calls a method on a path, which Harness may misread; write <+<+PATH>.METHOD()>"
+    places = [each for each in scope.folder.listed if each.expression == expression and "behind" not in each.where]
     if places:
-        return None if any(_stands(entry.where, entry.type, scope) for entry in places) else _elsewhere(places)
+        named = ", ".join(f"a {each.where} of the type {each.type or 'any'}" for each in places)
+        return None if any(_stands(each, scope) for each in places) else f"has a value only inside of {named}"
     for prefix, resolve in RESOLVERS.items():
         if expression.startswith(prefix):
             return resolve(expression.removeprefix(prefix), scope)
     return "names nothing in this folder; correct it, or add it to expressions.yaml if Harness knows it"
 
 
-def _stands(where: str, kind: str | None, scope: Scope) -> bool:
-    node = {"stage": scope.stage, "step": scope.step}.get(where)
-    return where == "run" or (node is not None and kind in (None, node.get("type")))
-
-
-def _elsewhere(places: Sequence[Json]) -> str:
-    named = ", ".join(f"a {entry.where} of the type {entry.type or 'any'}" for entry in places)
-    return f"has a value only inside of {named} (expressions.yaml); take another one here"
+def _stands(entry: Listed, scope: Scope) -> bool:
+    node = {"stage": scope.stage, "step": scope.step}.get(entry.where)
+    return entry.where == "run" or (node is not None and entry.type in (None, node.get("type")))
 
 
 def _one_of(name: str, known: Collection[str], what: str, where: str) -> str | None:
@@ -98,31 +100,16 @@ def _one_of(name: str, known: Collection[str], what: str, where: str) -> str | N
     return f"there is no {what} {name!r} in {where}; there are: {', '.join(sorted(known)) or 'none'}"
 
 
-def _secret(name: str, scope: Scope) -> str | None:
-    known = scope.folder.account.get("secrets", {})
-    if name not in known:
-        return f"no secret {name!r}; correct it, or list it in account.yaml"
-    owner, here = environment(known[name]), _environment(scope)
-    if owner is not None and owner != here:
-        return f"the secret belongs to {owner!r} and is used in {here or 'no environment'!r}; take another"
-    return None
-
-
-def _environment(scope: Scope) -> str | None:
-    name = turns.value(scope.stage, "spec.environment.environmentRef") if scope.stage else None
-    return str(name) if name else None
-
-
 def _pipeline(rest: str, scope: Scope) -> str | None:
     if rest.startswith("stages."):
-        return _other_stage(rest.removeprefix("stages."), scope)
+        return _named_stage(rest.removeprefix("stages."), scope)
     if rest.startswith("variables."):
         names = [str(turns.value(variable, "name")) for variable in scope.pipeline.get("variables") or []]
         return _one_of(rest.removeprefix("variables."), names, "variable", "the pipeline")
     return _key(scope.pipeline, rest, "a pipeline", ())
 
 
-def _other_stage(rest: str, scope: Scope) -> str | None:
+def _named_stage(rest: str, scope: Scope) -> str | None:
     name, _, tail = rest.partition(".")
     stages = turns.stages(scope.pipeline)
     missing = _one_of(name, stages, "stage", "the pipeline")
@@ -130,8 +117,6 @@ def _other_stage(rest: str, scope: Scope) -> str | None:
         return missing
     if stages[name].node is scope.stage:
         return _own_stage(tail, scope)
-    if scope.stage is None:
-        return "stands outside of all stages, where none has run; move it into a stage behind that one"
     here = next((placed.turn for placed in stages.values() if placed.node is scope.stage), ())
     if stages[name].turn >= here:
         earlier = [other for other, placed in stages.items() if placed.turn < here]
@@ -145,8 +130,6 @@ def _other_stage(rest: str, scope: Scope) -> str | None:
 
 
 def _own_stage(rest: str, scope: Scope) -> str | None:
-    if scope.stage is None:
-        return "stands outside of all stages; write <+pipeline.stages.STAGE...> inside of a later one"
     step = STEP.fullmatch(rest)
     if step:
         return _own_step(step["branch"], step["rest"], scope)
@@ -157,15 +140,11 @@ def _own_stage(rest: str, scope: Scope) -> str | None:
 
 def _own_step(branch: str, rest: str, scope: Scope) -> str | None:
     if scope.stage is None:
-        return "is no place inside a stage; write <+pipeline.stages.STAGE.spec.execution.steps...>"
-    steps = turns.steps(scope.stage, branch)
-    named = steps.get(rest.partition(".")[0])
+        return "is not inside a stage; write <+pipeline.stages.STAGE.spec.execution.steps...>"
+    named = turns.steps(scope.stage, branch).get(rest.partition(".")[0])
     here = turns.turn(scope.stage, scope.step) if scope.step else None
     if named is not None and (here is None or named.turn >= here):
-        both = {**turns.steps(scope.stage, "steps"), **turns.steps(scope.stage, "rollbackSteps")}
-        earlier = [name for name, placed in both.items() if here is not None and placed.turn < here]
-        message = f"the step {named.identifier!r} has not run by then; name an earlier one of this stage"
-        return f"{message}: {', '.join(earlier) or 'there is none'}"
+        return f"the step {named.identifier!r} has not run by then; name an earlier one of this stage"
     return _step(branch, rest, scope.stage, "this stage", scope)
 
 
@@ -178,8 +157,7 @@ def _step(branch: str, rest: str, stage: Mapping[str, Json], where: str, scope: 
         return missing
     node = steps[name].node
     if tail.startswith(OUTPUT):
-        variables = turns.value(node, "spec.outputVariables") or []
-        declared = [str(turns.value(variable, "name")) for variable in variables]
+        declared = [str(turns.value(each, "name")) for each in turns.value(node, "spec.outputVariables") or []]
         return _one_of(tail.removeprefix(OUTPUT), declared, "output variable", f"spec.outputVariables of {name!r}")
     return _key(node, tail, f"a step of the type {node.get('type')}", _behind("step", node.get("type"), scope))
 
@@ -196,19 +174,9 @@ def _key(node: Json, path: str, what: str, listed: Collection[str]) -> str | Non
     if path in listed or (found is not None and not isinstance(found, Mapping | list)):
         return None
     if found is not None:
-        return f"names more than one value of {what}; go on to one of: {', '.join(_names(found))}"
-    there = ", ".join((*sorted(listed), *_names(node)))
+        return f"names more than one value of {what}; go on to one of them"
+    there = ", ".join((*sorted(listed), *(node if isinstance(node, Mapping) else ())))
     return f"{what} has no {path!r}; there are: {there} (expressions.yaml lists what Harness adds)"
-
-
-def _names(node: Json) -> list[str]:
-    return [str(key) for key in node] if isinstance(node, Mapping) else [str(part) for part in range(len(node))]
-
-
-def _this_step(rest: str, scope: Scope) -> str | None:
-    if scope.step is None:
-        return "stands outside of all steps; write <+execution.steps.STEP...> behind that step"
-    return _key(scope.step, rest, "this step", ())
 
 
 def _matrix(rest: str, scope: Scope) -> str | None:
@@ -216,18 +184,11 @@ def _matrix(rest: str, scope: Scope) -> str | None:
     return _one_of(rest, axes, "axis", "this stage's strategy.matrix")
 
 
-def _service_variable(rest: str, scope: Scope) -> str | None:
-    name = turns.value(scope.stage, "spec.service.serviceRef") if scope.stage else None
-    service = scope.folder.find("service", str(name))
-    known = references.variables(service) if service else frozenset()
-    return _one_of(rest, known, "variable", f"the service {name!r}")
-
-
-def _environment_variable(rest: str, scope: Scope) -> str | None:
-    name = _environment(scope)
-    found = scope.folder.find("environment", str(name))
+def _variable(kind: str, rest: str, scope: Scope) -> str | None:
+    name = turns.value(scope.stage, f"spec.{kind}.{kind}Ref") if scope.stage else None
+    found = scope.folder.find(kind, str(name))
     known = references.variables(found) if found else frozenset()
-    return _one_of(rest, known, "variable", f"the environment {name!r}")
+    return _one_of(rest, known, "variable", f"the {kind} {name!r}")
 
 
 RESOLVERS: dict[str, Callable[[str, Scope], str | None]] = {
@@ -236,8 +197,8 @@ RESOLVERS: dict[str, Callable[[str, Scope], str | None]] = {
     "execution.steps.": lambda rest, scope: _own_step("steps", rest, scope),
     "execution.rollbackSteps.": lambda rest, scope: _own_step("rollbackSteps", rest, scope),
     "steps.": lambda rest, scope: _own_step("steps", rest, scope),
-    "step.": _this_step,
+    "step.": lambda rest, scope: _key(scope.step, rest, "this step", ()),
     "matrix.": _matrix,
-    "serviceVariables.": _service_variable,
-    "env.variables.": _environment_variable,
+    "serviceVariables.": lambda rest, scope: _variable("service", rest, scope),
+    "env.variables.": lambda rest, scope: _variable("environment", rest, scope),
 }

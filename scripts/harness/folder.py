@@ -1,13 +1,14 @@
 """Reading .harness: one entity a file, its kind told by the key at the root."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from scripts.harness import closed, listings
+from scripts.harness import listings
+from scripts.harness.problems import Path as Keys
 from scripts.harness.problems import Problem
 
 Json = Any
@@ -27,14 +28,14 @@ FOLDERS = {
 
 @dataclass(frozen=True)
 class Entity:
-    """One file of an account's configuration."""
+    """One file of an account's configuration, named relative to the repository.
+
+    Its kind is the key at the root, for example `pipeline`, and its body the value of that key.
+    """
 
     file: str
-    """Relative to the repository."""
     kind: str
-    """The key at the root, for example `pipeline`."""
     body: Mapping[str, Json]
-    """What stands under that key."""
 
     @property
     def identifier(self) -> str:
@@ -43,18 +44,16 @@ class Entity:
 
 @dataclass(frozen=True)
 class Folder:
-    """All of .harness."""
+    """All of .harness: `name`, relative to the repository's `root`."""
 
     root: Path
-    """The repository's root."""
     name: str
-    """The folder, relative to the root."""
     entities: tuple[Entity, ...]
     account: Mapping[str, Mapping[str, Json]]
     """account.yaml: what is the account's own, by sort."""
     listed: tuple[listings.Listed, ...]
     """expressions.yaml: what Harness fills in at run time."""
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...]
 
     def of(self, *kinds: str) -> Iterator[Entity]:
         return (entity for entity in self.entities if entity.kind in kinds)
@@ -112,31 +111,32 @@ def read(folder: Path) -> Folder:
     for name, kinds in FOLDERS.items():
         for file in sorted((folder / name).glob("*.y*ml")):
             relative = f"{here}/{name}/{file.name}"
-            document = _document(file, relative, problems)
-            if document is None:
-                continue
+            document = _document(file, relative, problems) or {}
             kind = next((kind for kind in kinds if isinstance(document.get(kind), dict)), None)
-            if kind is None or len(document) > 1:
+            if kind and len(document) == 1:
+                entities.append(Entity(relative, kind, document[kind]))
+            elif document:
                 problems.append(Problem(relative, (), f"write one key at the root: {' or '.join(kinds)}"))
-                continue
-            entities.append(Entity(relative, kind, document[kind]))
     problems += _twice(entities)
-    account = _document(folder / "account.yaml", f"{here}/account.yaml", problems, listings.Account)
-    listing = _document(folder / "expressions.yaml", f"{here}/expressions.yaml", problems, listings.Listing)
+    account = _document(folder / "account.yaml", f"{here}/account.yaml", problems, listings.account_complaints)
+    listing = _document(folder / "expressions.yaml", f"{here}/expressions.yaml", problems, listings.listing_complaints)
     listed = tuple(listings.listed(listing)) if listing else ()
     return Folder(root, here, tuple(entities), account or {}, listed, tuple(problems))
 
 
 def _document(
-    file: Path, named: str, problems: list[Problem], shape: type[closed.Closed] | None = None
+    file: Path,
+    named: str,
+    problems: list[Problem],
+    complaints: Callable[[dict[str, Json]], Iterator[tuple[Keys, str]]] = lambda _: iter(()),
 ) -> dict[str, Json] | None:
-    """A file's mapping; None if it holds none, or one of another shape, which is then among the problems."""
+    """A file's mapping; None if it holds none, or one of another form, which is then among the problems."""
     try:
         document = load(file)
     except NotOneMapping as error:
         problems.append(Problem(named, (), str(error)))
         return None
-    wrong = list(closed.complaints(shape, document)) if shape else []
+    wrong = list(complaints(document))
     problems += [Problem(named, path, message) for path, message in wrong]
     return None if wrong else document
 

@@ -1,75 +1,48 @@
-"""The two lists kept by hand: account.yaml, what the account holds, and expressions.yaml, what Harness fills in.
-
-Both are closed like the entities: a key that is not known here would be read by nobody.
-"""
+"""The two lists kept by hand: account.yaml, what the account holds, and expressions.yaml, what Harness fills in."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
+from scripts.harness.problems import Path
 
-from scripts.harness.closed import Closed, Identifier, Text
-
-
-class Owned(Closed):
-    """Something that belongs to one environment, and that nothing of another one may use."""
-
-    environment: Identifier
-    what: Text
-
-
-class Workspace(Closed):
-    """An IaCM workspace, and the Terraform in this repository that it applies."""
-
-    environment: Identifier
-    folder: Text
-    variables: Text
-
-
-class Account(Closed):
-    """account.yaml."""
-
-    connectors: dict[Identifier, Text | Owned]
-    secrets: dict[Identifier, Text | Owned]
-    user_groups: dict[Identifier, Text]
-    workspaces: dict[Identifier, Workspace]
-    gitops_clusters: dict[Identifier, Owned]
-
-
-class Group(Closed):
-    """Expressions that one page of Harness's documentation names and that can stand in the same places."""
-
-    where: Literal["run", "stage", "step", "behind a stage", "behind a step"]
-    type: Text | None = None
-    source: Text
-    expressions: Annotated[dict[Text, Text], Field(min_length=1)]
-
-
-class Listing(Closed):
-    """expressions.yaml."""
-
-    groups: list[Group]
+ACCOUNT = ("connectors", "secrets", "userGroups", "workspaces", "gitopsClusters")
+ENTRY = ("environment", "what", "folder", "variables")
+GROUP = ("where", "type", "source", "expressions")
+WHERE = ("run", "stage", "step", "behind a stage", "behind a step")
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One of the listed expressions."""
+    """One of the listed expressions, and where it has a value: expressions.yaml explains that."""
 
     where: str
-    """`run`: everywhere; `stage` and `step`: inside one; `behind a ...`: what follows the name of one that has run."""
     type: str | None
-    """The type that the stage or step must have; None for any."""
     expression: str
 
 
+def account_complaints(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Where account.yaml has another form than it should; nothing if it has not."""
+    yield from _strange(document, ACCOUNT, ())
+    for sort, entries in document.items():
+        for name, entry in entries.items():
+            yield from _strange(entry if isinstance(entry, dict) else {}, ENTRY, (sort, name))
+
+
+def listing_complaints(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The same of expressions.yaml."""
+    for place, group in enumerate(document.get("groups") or []):
+        yield from _strange(group, GROUP, ("groups", place))
+        if group.get("where") not in WHERE:
+            yield ("groups", place, "where"), f"write one of {', '.join(WHERE)}"
+
+
 def listed(document: Mapping[str, Any]) -> Iterator[Listed]:
-    """The expressions in expressions.yaml, which must have the shape of a Listing."""
-    for group in Listing.model_validate(document).groups:
-        for expression in group.expressions:
-            yield Listed(group.where, group.type, expression)
+    """The expressions in expressions.yaml, which must have its form."""
+    for group in document["groups"]:
+        yield from (Listed(group["where"], group.get("type"), expression) for expression in group["expressions"])
 
 
-def environment(entry: Any) -> str | None:
-    """The environment that an entry of account.yaml belongs to, if it belongs to one."""
-    return entry.get("environment") if isinstance(entry, Mapping) else None
+def _strange(node: Mapping[str, Any], known: tuple[str, ...], path: Path) -> Iterator[tuple[Path, str]]:
+    for key in node.keys() - set(known):
+        yield (*path, key), f"unknown key {key!r}; known here: {', '.join(known)}"

@@ -1,7 +1,6 @@
 """Identifiers, make targets and file paths that exist, and rules that Harness has and its schema does not."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -21,11 +20,16 @@ ACCOUNT_KEYS = {
     "password": "secrets",
     "public_key": "secrets",
 }
-ENTITY_KEYS = {"serviceRef": "service", "environmentRef": "environment", "pipelineIdentifier": "pipeline"}
+ENTITY_KEYS = {
+    "serviceRef": ("service",),
+    "environmentRef": ("environment",),
+    "pipelineIdentifier": ("pipeline",),
+    "inputSetReferences": ("inputSet",),  # of an overlay
+    "inputSetRefs": ("inputSet", "overlayInputSet"),  # of a trigger
+}
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 SHOW_ONLY = re.compile(r"--show-only (\S+)")
-CHART_NAME = "slipway"
-CHART = f"charts/{CHART_NAME}"
+CHART = "charts/slipway"
 
 
 def _choice(value: str, known: list[str], what: str, where: str) -> str:
@@ -35,54 +39,27 @@ def _choice(value: str, known: list[str], what: str, where: str) -> str:
 def entity_problems(folder: Folder, file: str, node: Json, path: Keys) -> Iterator[Problem]:
     """Names in any entity that nothing in the folder and nothing in account.yaml has. `<+...>` is checked elsewhere."""
     for where, key, value in keyed(node, path):
-        for variable in _list(value) if key == "variables" else []:
-            yield from _secret_problems(folder, file, where, variable)
-        values = value if isinstance(value, list) else [value]
-        for name in (name for name in values if isinstance(name, str) and not name.startswith("<+")):
-            sort, kind = ACCOUNT_KEYS.get(key), ENTITY_KEYS.get(key)
+        sort, kinds = ACCOUNT_KEYS.get(key), ENTITY_KEYS.get(key)
+        names = value if isinstance(value, list) else [value]
+        if key == "variables":
+            sort, names = "secrets", [each.get("value") for each in _list(value) if each.get("type") == "Secret"]
+        for name in (name for name in names if isinstance(name, str) and not name.startswith("<+")):
             if sort and name not in folder.account.get(sort, {}):
                 message = _choice(name, sorted(folder.account.get(sort, {})), sort.removesuffix("s"), "account.yaml")
                 yield Problem(file, where, message)
-            if kind and folder.find(kind, name) is None:
-                yield Problem(file, where, _choice(name, folder.names(kind), kind, "this folder"))
-            known = _input_sets(folder, key)
-            if known is not None and name not in known:
-                yield Problem(file, where, _choice(name, known, "input set", "this folder"))
-
-
-def _secret_problems(folder: Folder, file: str, path: Keys, variable: Mapping[str, Json]) -> Iterator[Problem]:
-    """A variable of the type Secret, whose value is the name of one."""
-    name, known = str(variable.get("value")), sorted(folder.account.get("secrets", {}))
-    if variable.get("type") == "Secret" and name not in known and not name.startswith("<+"):
-        yield Problem(file, (*path, str(variable.get("name")), "value"), _choice(name, known, "secret", "account.yaml"))
-
-
-def _input_sets(folder: Folder, key: str) -> list[str] | None:
-    """What a key may name: an overlay joins input sets, and a trigger runs with those and with overlays."""
-    sets = {"inputSetReferences": ("inputSet",), "inputSetRefs": ("inputSet", "overlayInputSet")}.get(key)
-    return [name for kind in sets for name in folder.names(kind)] if sets else None
+            known = [known for kind in kinds or () for known in folder.names(kind)]
+            if kinds and name not in known:
+                yield Problem(file, where, _choice(name, known, kinds[0], "this folder"))
 
 
 def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Problem]:
     """What an expanded pipeline's stages and steps name, and what they must have."""
-    seen: set[str] = set()
     for path, kind, node in wrapped(pipeline, ("pipeline",)):
         if kind == "stage":
-            if node.get("identifier") in seen:
-                yield Problem(file, (*path, "identifier"), f"{node.get('identifier')!r} is there twice; rename one")
-            seen.add(str(node.get("identifier")))
             yield from _stage_problems(folder, file, path, node)
-        else:
-            yield from _step_problems(folder, file, path, node)
-
-
-def step_problems(entity: Entity) -> Iterator[Problem]:
-    """Steps of one identifier in a stage, as it is written: putting templates in would keep one of them."""
-    stages = [(path, node) for path, kind, node in wrapped(entity.body, (entity.kind,)) if kind == "stage"]
-    for path, stage in [*stages, ((entity.kind,), entity.body if entity.kind == "template" else {})]:
-        names = [str(step.get("identifier")) for _, kind, step in wrapped(stage) if kind == "step"]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            yield Problem(entity.file, path, f"the step {name!r} is there twice in this stage; rename one")
+        elif node.get("type") == "Run":
+            command = (node.get("spec") or {}).get("command")
+            yield from _command_problems(folder.root / "Makefile", file, (*path, "spec", "command"), command)
 
 
 def _stage_problems(folder: Folder, file: str, path: Keys, stage: Mapping[str, Json]) -> Iterator[Problem]:
@@ -90,48 +67,22 @@ def _stage_problems(folder: Folder, file: str, path: Keys, stage: Mapping[str, J
     if stage.get("type") != "Deployment":
         return
     environment = spec.get("environment") or {}
-    for place, target in enumerate(_list(environment.get("infrastructureDefinitions"))):
-        found = folder.find("infrastructureDefinition", str(target.get("identifier")))
-        if found is None or found.body.get("environmentRef") != environment.get("environmentRef"):
-            known = [
-                entity.identifier
-                for entity in folder.of("infrastructureDefinition")
-                if entity.body.get("environmentRef") == environment.get("environmentRef")
-            ]
-            environment_file = f"the environment {environment.get('environmentRef')!r}"
-            where = (*path, "spec", "environment", "infrastructureDefinitions", place)
-            yield Problem(
-                file, where, _choice(str(target.get("identifier")), known, "infrastructure", environment_file)
-            )
-    for place, target in enumerate(_list(environment.get("gitOpsClusters"))):
-        known = sorted(folder.account.get("gitopsClusters", {}))
-        if target.get("identifier") not in known:
-            message = _choice(str(target.get("identifier")), known, "GitOps cluster", "account.yaml")
-            yield Problem(file, (*path, "spec", "environment", "gitOpsClusters", place), message)
-    yield from _deployment_types(folder, file, path, spec)
+    name = environment.get("environmentRef")
+    infrastructures = folder.of("infrastructureDefinition")
+    ours = [entity.identifier for entity in infrastructures if entity.body.get("environmentRef") == name]
+    clusters = sorted(folder.account.get("gitopsClusters", {}))
+    for key, known, what, where in (
+        ("infrastructureDefinitions", ours, "infrastructure", f"the environment {name!r}"),
+        ("gitOpsClusters", clusters, "GitOps cluster", "account.yaml"),
+    ):
+        for place, target in enumerate(_list(environment.get(key))):
+            if target.get("identifier") not in known:
+                message = _choice(str(target.get("identifier")), known, what, where)
+                yield Problem(file, (*path, "spec", "environment", key, place), message)
 
 
 def _list(value: Json) -> list[Mapping[str, Json]]:
     return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
-
-
-def _deployment_types(folder: Folder, file: str, path: Keys, spec: Mapping[str, Json]) -> Iterator[Problem]:
-    service = folder.find("service", str((spec.get("service") or {}).get("serviceRef")))
-    if service is None:
-        return
-    kind = service.body.get("serviceDefinition", {}).get("type")
-    if kind != spec.get("deploymentType"):
-        message = f"the service {service.identifier!r} is of the type {kind!r}; write that"
-        yield Problem(file, (*path, "spec", "deploymentType"), message)
-    if bool(service.body.get("gitOpsEnabled")) != bool(spec.get("gitOpsEnabled")):
-        message = f"the service {service.identifier!r} says gitOpsEnabled: {service.body.get('gitOpsEnabled')}"
-        yield Problem(file, (*path, "spec", "gitOpsEnabled"), f"{message}; they must agree")
-
-
-def _step_problems(folder: Folder, file: str, path: Keys, step: Mapping[str, Json]) -> Iterator[Problem]:
-    spec = step.get("spec") or {}
-    if step.get("type") == "Run":
-        yield from _command_problems(folder.root / "Makefile", file, (*path, "spec", "command"), spec.get("command"))
 
 
 def _command_problems(makefile: Path, file: str, path: Keys, command: Json) -> Iterator[Problem]:
@@ -147,51 +98,26 @@ def _command_problems(makefile: Path, file: str, path: Keys, command: Json) -> I
 
 def source_files(folder: Folder, service: Entity) -> Iterator[tuple[Keys, str]]:
     """The paths in this repository that a service's manifests name, once for each environment where they differ."""
-    manifests = service.body.get("serviceDefinition", {}).get("spec", {}).get("manifests", [])
-    base: Keys = ("service", "serviceDefinition", "spec", "manifests")
-    for place, entry in enumerate(manifests):
-        store = entry.get("manifest", {}).get("spec", {}).get("store", {})
-        for path in store.get("spec", {}).get("paths", []):
+    for where, key, value in keyed(service.body, ("service",)):
+        for path in value if key == "paths" else []:
             for environment in folder.names("environment") if "<+env.identifier>" in path else [""]:
-                where = (*base, place, "manifest", "spec", "store", "spec", "paths")
                 yield where, path.replace("<+env.identifier>", environment)
 
 
 def service_problems(service: Entity) -> Iterator[Problem]:
-    """A service's primary artifact and manifest that are none of its own, and a chart that is not ours."""
+    """A service's primary artifact and manifest that are none of its own."""
     spec = service.body.get("serviceDefinition", {}).get("spec", {})
     base: Keys = ("service", "serviceDefinition", "spec")
     manifests = [entry.get("manifest", {}) for entry in _list(spec.get("manifests"))]
     primary = (spec.get("artifacts") or {}).get("primary") or {}
     configured = spec.get("manifestConfigurations") or {}
-    named = [
+    for key, holder, there, what in (
         ("primaryArtifactRef", primary, _list(primary.get("sources")), "artifact"),
         ("primaryManifestRef", configured, manifests, "manifest"),
-    ]
-    for key, holder, there, what in named:
+    ):
         known = [str(part.get("identifier")) for part in there]
         if key in holder and holder[key] not in known:
             yield Problem(service.file, (*base, key), _choice(str(holder[key]), known, what, "this service"))
-    for place, manifest in enumerate(manifests):
-        chart = (manifest.get("spec") or {}).get("chartName", CHART_NAME)
-        if chart != CHART_NAME:
-            where = (*base, "manifests", place, "manifest", "spec", "chartName")
-            yield Problem(service.file, where, _choice(str(chart), [CHART_NAME], "chart", "this repository"))
-
-
-def shared_problems(folder: Folder) -> Iterator[Problem]:
-    """Entities of another organisation, project or repository than most: names do not reach from one to another."""
-    for key in ("orgIdentifier", "projectIdentifier", "repoName"):
-        found = [
-            (entity.file, where, str(value))
-            for entity in folder.entities
-            for where, other, value in keyed(entity.body, (entity.kind,))
-            if other == key
-        ]
-        usual = Counter(value for _, _, value in found).most_common(1)
-        for file, where, value in found:
-            if value != usual[0][0]:
-                yield Problem(file, where, f"{value!r} is not what the other files say; write {usual[0][0]!r}")
 
 
 def file_problems(folder: Folder) -> Iterator[Problem]:
@@ -214,12 +140,7 @@ def file_problems(folder: Folder) -> Iterator[Problem]:
 
 
 def trigger_problems(folder: Folder, pipelines: Mapping[str, Json]) -> Iterator[Problem]:
-    """Stages that a trigger runs alone and that its pipeline lacks.
-
-    Args:
-        folder: for the triggers.
-        pipelines: the expanded pipelines by identifier.
-    """
+    """Stages that a trigger runs alone and that its pipeline lacks. `pipelines` are expanded, by identifier."""
     for trigger in folder.of("trigger"):
         pipeline = pipelines.get(str(trigger.body.get("pipelineIdentifier")), {})
         known = sorted(str(node.get("identifier")) for _, kind, node in wrapped(pipeline) if kind == "stage")

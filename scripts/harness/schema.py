@@ -6,7 +6,6 @@ the variable HARNESS_SCHEMA_DIR, and without it these passes do not take place, 
 """
 
 import copy
-import difflib
 import functools
 import json
 import os
@@ -18,9 +17,9 @@ from pathlib import Path
 from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from scripts.harness.folder import Json
+from scripts.harness.folder import Entity, Json
 from scripts.harness.problems import Path as Keys
-from scripts.harness.problems import Problem
+from scripts.harness.problems import Problem, walk
 
 VARIABLE = "HARNESS_SCHEMA_DIR"
 CLOSED = re.compile(r"[A-Z]\w*(StepInfo|StageConfig|StageConfigImpl|StepNode|StageNode)")
@@ -35,8 +34,6 @@ class Schema:
     strict: Draft202012Validator
     service: Draft7Validator
     trigger: Draft7Validator
-    step_types: frozenset[str]
-    stage_types: frozenset[str]
 
 
 def given() -> Path | None:
@@ -56,8 +53,6 @@ def load(folder: Path) -> Schema:
         Draft202012Validator(closed(pipeline)),
         Draft7Validator(service),
         Draft7Validator(trigger),
-        frozenset(_types(pipeline, "Node")),
-        frozenset(_types(pipeline, "StageNode")),
     )
 
 
@@ -75,14 +70,8 @@ def closed(schema: Json) -> Json:
     return strict
 
 
-def _nodes(node: Json) -> Iterator[dict[str, Json]]:
-    if isinstance(node, dict):
-        yield node
-        for part in node.values():
-            yield from _nodes(part)
-    elif isinstance(node, list):
-        for part in node:
-            yield from _nodes(part)
+def _nodes(schema: Json) -> list[dict[str, Json]]:
+    return [node for _, node in walk(schema) if isinstance(node, dict)]
 
 
 def _mixed_in(node: Mapping[str, Json]) -> Iterator[str]:
@@ -104,33 +93,20 @@ def _definitions(schema: Json) -> Iterator[tuple[str, dict[str, Json]]]:
                     folders.append(node)
 
 
-def _types(schema: Json, ending: str) -> Iterator[str]:
-    for name, node in _definitions(schema):
-        if name.endswith(ending):
-            yield from node.get("properties", {}).get("type", {}).get("enum", [])
-
-
 def pipeline_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
     """What both passes find in an expanded pipeline (the value under the key `pipeline`)."""
-    # Each pass would repeat what the one before it found, in more words.
     document = {"pipeline": pipeline}
-    found = list(_kind_problems(schema, file, pipeline)) or list(_loose(schema.pipeline, file, document))
-    yield from found or _strays(schema, file, document)
+    # The second pass would repeat what the first one found, in more words.
+    yield from list(_loose(schema.pipeline, file, document)) or _strays(schema, file, document)
 
 
-def written_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
-    """What the schema as it is finds in a pipeline as it is written, with its templates named."""
-    yield from _loose(schema.pipeline, file, {"pipeline": pipeline})
-
-
-def service_problems(schema: Schema, file: str, definition: Json) -> Iterator[Problem]:
-    """What the schema of a pipeline's embedded service says of a service file's definition."""
-    yield from _loose(schema.service, file, definition)
-
-
-def trigger_problems(schema: Schema, file: str, trigger: Json) -> Iterator[Problem]:
-    """What the schema finds in a trigger (the value under the key `trigger`)."""
-    yield from _loose(schema.trigger, file, {"trigger": trigger})
+def written_problems(schema: Schema, entity: Entity) -> Iterator[Problem]:
+    """What the schema as it is finds in a file as it is written, with its templates named."""
+    if entity.kind in ("pipeline", "trigger"):
+        validator = schema.pipeline if entity.kind == "pipeline" else schema.trigger
+        yield from _loose(validator, entity.file, {entity.kind: entity.body})
+    if entity.kind == "service":
+        yield from _loose(schema.service, entity.file, entity.body.get("serviceDefinition"))
 
 
 def _loose(validator: Draft7Validator, file: str, document: Json) -> Iterator[Problem]:
@@ -140,27 +116,16 @@ def _loose(validator: Draft7Validator, file: str, document: Json) -> Iterator[Pr
         yield Problem(file, tuple(best.absolute_path), f"against Harness's schema: {message}")
 
 
-def _kind_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
-    for path, wrapper, node in wrapped(pipeline, ("pipeline",)):
-        known = schema.step_types if wrapper == "step" else schema.stage_types
-        kind = str(node.get("type"))
-        if "template" not in node and kind not in known:
-            near = difflib.get_close_matches(kind, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield Problem(file, (*path, "type"), f"there is no {wrapper} of the type {kind!r}{hint}")
-
-
 def wrapped(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Mapping[str, Json]]]:
-    """Every stage and step in a pipeline: its path, `stage` or `step`, and what stands under that key."""
-    if isinstance(node, list):
-        for place, part in enumerate(node):
-            yield from wrapped(part, (*path, place))
-    elif isinstance(node, Mapping):
-        for key, part in node.items():
-            if key in ("stage", "step") and isinstance(part, Mapping):
-                yield (*path, key), key, part
-            if key != "templateInputs":
-                yield from wrapped(part, (*path, key))
+    """Every stage and step in a pipeline: its path, `stage` or `step`, and its mapping."""
+    for where, part in walk(node, path):
+        if (
+            len(where) > len(path)
+            and where[-1] in ("stage", "step")
+            and isinstance(part, dict)
+            and "templateInputs" not in where
+        ):
+            yield where, str(where[-1]), part
 
 
 def _strays(schema: Schema, file: str, document: Json) -> set[Problem]:
@@ -182,6 +147,4 @@ def _deepest_strays(error: ValidationError) -> Iterator[ValidationError]:
 
 def _unknown_key(error: ValidationError) -> str:
     names = ", ".join(f"`{name}`" for name in STRAY.findall(error.message))
-    candidates = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
-    near = [n for name in STRAY.findall(error.message) for n in difflib.get_close_matches(name, candidates, 1)]
-    return f"unknown key {names}" + (f"; did you mean `{near[0]}`?" if near else "; Harness would ignore it")
+    return f"unknown key {names} at this place; Harness would ignore it"

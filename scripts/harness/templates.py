@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from scripts.harness.folder import Entity, Folder, Json
-from scripts.harness.problems import Path, Problem
+from scripts.harness.problems import Path, Problem, walk
 
 INPUT = "<+input>"
 WHOLE = re.compile(r"<\+input>(\.allowedValues\([^)]+\))?")
@@ -26,10 +26,6 @@ class Filled:
     missing: list[Path] = field(default_factory=list)
 
 
-def is_input(value: Json) -> bool:
-    return isinstance(value, str) and value.startswith(INPUT)
-
-
 def label(element: Json, position: int) -> str | int:
     """What an element of a list is matched by: a variable's name, a stage's or step's identifier, else its place."""
     if isinstance(element, Mapping):
@@ -42,22 +38,18 @@ def label(element: Json, position: int) -> str | int:
 
 
 def fill(tree: Json, inputs: Json, path: Path = ()) -> Filled:
-    """Fill the inputs of a tree.
+    """Fill the inputs of a template's spec or a pipeline at this path.
 
-    Args:
-        tree: a template's spec or a pipeline.
-        inputs: the same tree with only the filled places and what leads to them; None for none.
-        path: where the tree is, for messages.
+    `inputs` is the same tree with only the filled places and what leads to them; None for none.
     """
-    if is_input(tree):
+    if isinstance(tree, str) and tree.startswith(INPUT):
         return _value(tree, inputs, path)
     if isinstance(tree, Mapping) and (inputs is None or isinstance(inputs, Mapping)):
-        given = dict(inputs or {})
-        return _branch({key: (value, key) for key, value in tree.items()}, given, path, lambda parts: parts)
+        return _branch(tree, dict(inputs or {}), path)
     if isinstance(tree, list) and (inputs is None or isinstance(inputs, list)):
-        given = {label(element, place): element for place, element in enumerate(inputs or [])}
-        children = {label(element, place): (element, place) for place, element in enumerate(tree)}
-        return _branch(children, given, path, lambda parts: list(parts.values()))
+        parts, given = ({label(each, place): each for place, each in enumerate(side)} for side in (tree, inputs or []))
+        filled = _branch(parts, given, path)
+        return replace(filled, tree=list(filled.tree.values()))
     if inputs is None or inputs == tree:
         return Filled(tree)
     return Filled(tree, unknown=[(path, f"this is {tree!r} and no input; make it {INPUT} there, or leave it out here")])
@@ -66,30 +58,22 @@ def fill(tree: Json, inputs: Json, path: Path = ()) -> Filled:
 def _value(tree: str, value: Json, path: Path) -> Filled:
     if value is None or value == "":
         return Filled(tree, missing=[path])
-    allowed = choices(tree)
+    found = ALLOWED.search(tree)
+    allowed = [choice.strip() for choice in found[1].split(",")] if found else []
     if allowed and isinstance(value, str) and not value.startswith("<+") and value not in allowed:
         return Filled(value, unknown=[(path, f"{value!r} is not allowed; write one of {', '.join(allowed)}")])
     return Filled(value)
 
 
-def choices(value: str) -> list[str] | None:
-    """What an input like `<+input>.allowedValues(yes,no)` may be filled with; None if it does not say."""
-    allowed = ALLOWED.search(value)
-    return [choice.strip() for choice in allowed[1].split(",")] if allowed else None
-
-
-def _branch(children: Mapping[Json, Json], given: dict[Json, Json], path: Path, build: Json) -> Filled:
-    parts: dict[Json, Json] = {}
-    filled = Filled(None)
-    for key, (child, _) in children.items():
+def _branch(children: Mapping[Json, Json], given: dict[Json, Json], path: Path) -> Filled:
+    filled = Filled({})
+    for key, child in children.items():
         part = fill(child, given.pop(key, None), (*path, key))
-        parts[key] = part.tree
+        filled.tree[key] = part.tree
         filled.unknown += part.unknown
         filled.missing += part.missing
-    filled.unknown += [
-        ((*path, key), "there is no such place to fill; correct the name or leave it out") for key in given
-    ]
-    filled.tree = build(parts)
+    wrong = "there is no such place to fill; correct the name or leave it out"
+    filled.unknown += [((*path, key), wrong) for key in given]
     return filled
 
 
@@ -103,15 +87,11 @@ class Expanded:
     origins: Mapping[Path, str]
     """Files of the templates by the paths where they were put in."""
 
-    def origin(self, path: Path) -> str | None:
-        """The template's file that brought what is at this path; None if the pipeline's own file did."""
-        places = [place for place in self.origins if path[: len(place)] == place]
-        return self.origins[max(places, key=len)] if places else None
-
     def located(self, problem: Problem) -> Problem:
         """The problem with the template's file named, if its place was brought by one."""
-        origin = self.origin(problem.path)
-        return replace(problem, message=f"{problem.message} (from {origin})") if origin else problem
+        places = [place for place in self.origins if problem.path[: len(place)] == place]
+        from_template = f" (from {self.origins[max(places, key=len)]})" if places else ""
+        return replace(problem, message=problem.message + from_template)
 
 
 def expand(folder: Folder, pipeline: Entity) -> Expanded:
@@ -145,14 +125,13 @@ class _Expansion:
         if template.file in (self.origins[place] for place in self.origins if path[: len(place)] == place):
             message = f"the template {template.identifier!r} would hold itself, without end; name another"
             self.found.append(Problem(file, (*path, "template", "templateRef"), message))
-            return dict(own)
+            return own
         filled = fill(template.body.get("spec"), link.get("templateInputs"), (*path, "template", "templateInputs"))
         self.found.extend(Problem(file, where, message) for where, message in filled.unknown)
         wanted = f"the template {template.identifier!r} wants a value here; add it (or {INPUT}, for input sets to give)"
         self.found.extend(Problem(file, where, wanted) for where in filled.missing)
         self.origins[path] = template.file
-        inside = self.put_in(filled.tree, path, template.file)
-        return {**own, **inside}
+        return {**own, **self.put_in(filled.tree, path, template.file)}
 
     def _find(self, link: Mapping[str, Json], path: Path, file: str) -> Entity | None:
         wanted = (link["templateRef"], link.get("versionLabel"))
@@ -174,54 +153,16 @@ def written_problems(entity: Entity) -> Iterator[Problem]:
 
 def texts(node: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every string in a tree with its path."""
-    if isinstance(node, str):
-        yield path, node
-    elif isinstance(node, Mapping):
-        for key, part in node.items():
-            yield from texts(part, (*path, key))
-    elif isinstance(node, list):
-        for place, part in enumerate(node):
-            yield from texts(part, (*path, place))
+    return ((where, part) for where, part in walk(node, path) if isinstance(part, str))
 
 
-def keyed(node: Json, path: Path = ()) -> Iterator[tuple[Path, str, Json]]:
+def keyed(node: Json, path: Path) -> Iterator[tuple[Path, str, Json]]:
     """Every key of a tree with its path and value."""
-    if isinstance(node, Mapping):
-        for key, part in node.items():
-            yield (*path, key), str(key), part
-            yield from keyed(part, (*path, key))
-    elif isinstance(node, list):
-        for place, part in enumerate(node):
-            yield from keyed(part, (*path, place))
-
-
-def merged(sets: Sequence[Json]) -> Json:
-    """Input sets laid over each other, later ones over earlier ones, as an overlay does."""
-    result: Json = {}
-    for tree in sets:
-        result = _merge(result, tree)
-    return result
-
-
-def _merge(below: Json, above: Json) -> Json:
-    if isinstance(below, Mapping) and isinstance(above, Mapping):
-        return {**below, **{key: _merge(below.get(key), part) for key, part in above.items()}}
-    if isinstance(below, list) and isinstance(above, list):
-        parts = {label(element, place): element for place, element in enumerate(below)}
-        for place, element in enumerate(above):
-            key = label(element, place)
-            parts[key] = _merge(parts.get(key), element)
-        return list(parts.values())
-    return above
+    return ((where, where[-1], part) for where, part in walk(node, path) if where and isinstance(where[-1], str))
 
 
 def input_problems(folder: Folder, pipelines: Mapping[str, Json]) -> Iterator[Problem]:
-    """Input sets that fill what is no input, and overlays and triggers that leave an input without a value.
-
-    Args:
-        folder: for the sets, overlays and triggers.
-        pipelines: the expanded pipelines by identifier.
-    """
+    """Input sets that fill what is no input. `pipelines` are the expanded ones by identifier."""
     for entity in folder.of("inputSet"):
         given = entity.body.get("pipeline", {})
         pipeline = pipelines.get(given.get("identifier", ""))
@@ -231,27 +172,3 @@ def input_problems(folder: Folder, pipelines: Mapping[str, Json]) -> Iterator[Pr
         else:
             for where, message in fill(pipeline, given, ("inputSet", "pipeline")).unknown:
                 yield Problem(entity.file, where, message)
-    for entity in folder.of("overlayInputSet", "trigger"):
-        yield from _complete(folder, pipelines, entity)
-
-
-def _complete(folder: Folder, pipelines: Mapping[str, Json], entity: Entity) -> Iterator[Problem]:
-    key = "inputSetReferences" if entity.kind == "overlayInputSet" else "inputSetRefs"
-    pipeline = pipelines.get(entity.body.get("pipelineIdentifier", ""))
-    if pipeline is None:
-        return  # `references` says so
-    for where in fill(pipeline, given(folder, entity.body.get(key, [])), ("pipeline",)).missing:
-        place = ".".join(str(part) for part in where)
-        yield Problem(entity.file, (entity.kind, key), f"{place} gets no value; add an input set that has one")
-
-
-def given(folder: Folder, names: Sequence[str]) -> Json:
-    """What input sets and overlays of these names give a pipeline together."""
-    return merged([tree for name in names for tree in _sets(folder, name)])
-
-
-def _sets(folder: Folder, name: str) -> list[Json]:
-    """The trees of an input set, or of those that an overlay joins."""
-    overlay = folder.find("overlayInputSet", name)
-    plain = [folder.find("inputSet", each) for each in (overlay.body["inputSetReferences"] if overlay else [name])]
-    return [found.body["pipeline"] for found in plain if found]

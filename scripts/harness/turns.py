@@ -32,19 +32,14 @@ def stages(pipeline: Json) -> dict[str, Placed]:
 
 
 def steps(stage: Mapping[str, Json], branch: str) -> dict[str, Placed]:
-    """The steps of one of a stage's branches, `steps` or `rollbackSteps`, by identifier."""
-    return {placed.identifier: placed for placed in step_list(stage, branch)}
-
-
-def step_list(stage: Mapping[str, Json], branch: str) -> list[Placed]:
-    """The same as a list. Those of `rollbackSteps` have their turn behind all others."""
+    """The steps of one of a stage's branches by identifier. Those of `rollbackSteps` have their turn behind `steps`."""
     first = 0 if branch == "steps" else 1
-    return list(_placed(value(stage, f"spec.execution.{branch}"), "step", (first,)))
+    return {each.identifier: each for each in _placed(value(stage, f"spec.execution.{branch}"), "step", (first,))}
 
 
 def turn(stage: Mapping[str, Json], step: Mapping[str, Json]) -> Turn | None:
     """A step's turn in its stage."""
-    both = [placed for branch in ("steps", "rollbackSteps") for placed in step_list(stage, branch)]
+    both = [placed for branch in ("steps", "rollbackSteps") for placed in steps(stage, branch).values()]
     return next((placed.turn for placed in both if placed.node is step), None)
 
 

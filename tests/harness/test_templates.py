@@ -1,7 +1,7 @@
 """Filling inputs and laying input sets over each other."""
 
 from scripts.harness.folder import read
-from scripts.harness.templates import expand, fill, merged
+from scripts.harness.templates import expand, fill
 from tests.harness.conftest import REPOSITORY
 
 
@@ -41,14 +41,6 @@ def test_a_choice_is_held_to_what_is_allowed() -> None:
     assert fill(tree, "no").unknown == []
     assert fill(tree, "<+trigger.branch>").unknown == []
     assert "write one of yes, no" in fill(tree, "maybe").unknown[0][1]
-
-
-def test_a_later_input_set_wins() -> None:
-    below = {
-        "variables": [{"name": "a", "type": "String", "value": "1"}, {"name": "b", "type": "String", "value": "1"}]
-    }
-    above = {"variables": [{"name": "b", "type": "String", "value": "2"}]}
-    assert [variable["value"] for variable in merged([below, above])["variables"]] == ["1", "2"]
 
 
 def test_no_template_is_left_in_a_pipeline_that_runs() -> None:
