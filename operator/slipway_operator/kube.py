@@ -18,6 +18,7 @@ from slipway_operator import metrics
 from slipway_operator.drift import FIELD_MANAGER
 from slipway_operator.kinds import EVENT, KINDS, Kind
 from slipway_operator.manifests import JsonObject, Manifest
+from slipway_operator.reading import TooLargeError, read_at_most
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 PAGE = 500
@@ -221,7 +222,9 @@ class KubeClient:
                 timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS),
             )
             code = str(response.status)
-            content = await (response.read() if at_most is None else _bounded(response, at_most))
+            content = await (response.read() if at_most is None else read_at_most(response, at_most))
+        except TooLargeError as error:
+            raise ApiError(0, "TooLarge", f"{method} {path}: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, "Unreachable", f"{method} {path}: {error!r}") from error
         finally:
@@ -249,16 +252,6 @@ class KubeClient:
         answer = await self._api.rest_client.request(method, url, headers=headers, body=body, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
-
-
-async def _bounded(response: aiohttp.ClientResponse, at_most: int) -> bytes:
-    content = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        content += chunk
-        if len(content) > at_most:
-            response.close()
-            raise ApiError(0, "TooLarge", f"the answer is larger than {at_most} bytes")
-    return bytes(content)
 
 
 def _error(status: int, content: bytes, headers: Mapping[str, str]) -> ApiError:

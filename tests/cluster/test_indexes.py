@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from slipway_operator.builders.ingest import GENERATION_ANNOTATION
 from tests.support import operator_manifests as manifests
 from tests.support.operator_bench import Bench, bench, serving, wait
 
@@ -46,3 +47,27 @@ def test_an_ingestion_whose_pod_is_refused_says_so_until_it_is_let_in(serving: B
     serving.apply(quota(serving, pods=str(pods + 1)))
     serving.until_condition("vectorindexes", "handbook", condition="Synced")
     stalled(serving, goes=True)
+
+
+def test_a_volume_that_is_deleted_is_noticed_and_filled_again(serving: Bench) -> None:
+    """As docs/operations.md says: delete the claim and the pod."""
+    kube, where = serving.installation.kube, f"--namespace={serving.namespace}"
+    (first,) = serving.items("jobs")
+    volume = serving.get("pvc", "data-handbook-index-0")["spec"]["volumeName"]
+    kube.run("delete", "pvc", "data-handbook-index-0", "--wait=false", where)
+    kube.run("delete", "pod", "handbook-index-0", where)
+    lost = serving.until_condition("vectorindexes", "handbook", status="False", reason="IndexLost")
+    assert "lost vectors" in lost["message"]
+    serving.until_condition("vectorindexes", "handbook")
+    serving.until_condition("agents", "support")
+    assert serving.get("pvc", "data-handbook-index-0")["spec"]["volumeName"] != volume
+    wait(
+        lambda: serving.items("jobs") and first["metadata"]["name"] not in _names(serving.items("jobs")),
+        lambda: "one Job has made good for it",
+    )
+    assert len(serving.items("jobs")) == 1
+    assert serving.get("statefulsets", "handbook-index")["metadata"]["annotations"][GENERATION_ANNOTATION] == "1"
+
+
+def _names(items: list[dict[str, Any]]) -> list[str]:
+    return [str(item["metadata"]["name"]) for item in items]

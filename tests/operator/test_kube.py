@@ -66,7 +66,7 @@ async def test_events_are_asked_for_by_the_object_that_they_are_about() -> None:
         (request,) = api.requests
         assert request[1] == "/api/v1/namespaces/demo/events?limit=500&fieldSelector=involvedObject.uid%3Duid-1"
         api.objects["/api/v1/namespaces/demo/events/e"] = {"message": "x" * EVENTS_BYTES}
-        with pytest.raises(ApiError, match="larger than"):
+        with pytest.raises(ApiError, match="more than"):
             await kube.events_about("demo", "uid-1")
 
 

@@ -75,9 +75,13 @@ class FakeApi:
         return self._store(request.path, body)
 
     async def _patch(self, request: web.Request, body: dict[str, Any]) -> web.Response:
-        old = self.objects.get(request.path, {})
-        metadata = {**old.get("metadata", {}), **body.get("metadata", {})}
-        return self._store(request.path, {**old, **body, "metadata": metadata})
+        path = request.path.removesuffix("/status")
+        old = self.objects.get(path, {})
+        metadata, changed = old.get("metadata", {}), body.get("metadata", {})
+        annotations = {**metadata.get("annotations", {}), **changed.get("annotations", {})}
+        status = {**old.get("status", {}), **body.get("status", {})}
+        merged = {**metadata, **changed, "annotations": annotations}
+        return self._store(path, {**old, **body, "metadata": merged, "status": status})
 
     async def _delete(self, request: web.Request, _: dict[str, Any]) -> web.Response:
         if self.objects.pop(request.path, None) is None:
@@ -86,7 +90,8 @@ class FakeApi:
 
     def _store(self, path: str, body: dict[str, Any]) -> web.Response:
         self._version += 1
-        metadata = {"uid": f"uid-{path}", **body["metadata"], "resourceVersion": str(self._version)}
+        made = {"uid": f"uid-{path}", "creationTimestamp": "2026-01-15T08:00:00Z"}
+        metadata = {**made, **body["metadata"], "resourceVersion": str(self._version)}
         self.objects[path] = {**body, "metadata": metadata}
         return web.json_response(self.objects[path])
 

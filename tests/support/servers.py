@@ -51,10 +51,11 @@ def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None
 class ChromaServer:
     """`chroma run` over a folder, which may be stopped and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1", port: int | None = None) -> None:
         self.folder = folder
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.host = host
+        self.port = port or free_port()
+        self.url = f"http://{host}:{self.port}"
         self._log = folder / "chroma.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +64,7 @@ class ChromaServer:
         command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(self.folder / "data")]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+                [*command, "--host", self.host, "--port", str(self.port)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,

@@ -18,6 +18,7 @@ from yarl import URL
 from slipway_crds.contract import CHROMA_COLLECTIONS
 from slipway_operator.cache import Key
 from slipway_operator.plans.content import Collection, Counted
+from slipway_operator.reading import read_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -112,13 +113,9 @@ async def vectors_in(http: aiohttp.ClientSession, collection: Collection) -> int
 
 async def _get(http: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
     """Status and JSON; only that of a success is read. Nothing that the server says is trusted."""
-    headers = {"Accept-Encoding": "identity"}
-    async with http.get(URL(url, encoded=True), timeout=TIMEOUT, headers=headers, allow_redirects=False) as response:
+    async with http.get(
+        URL(url, encoded=True), timeout=TIMEOUT, allow_redirects=False, auto_decompress=False
+    ) as response:
         if response.status != 200:
             return response.status, None
-        content = bytearray()
-        async for chunk in response.content.iter_chunked(ANSWER_BYTES):
-            content += chunk
-            if len(content) > ANSWER_BYTES:
-                raise ValueError("the answer is too large")
-    return response.status, orjson.loads(bytes(content))
+        return response.status, orjson.loads(await read_at_most(response, ANSWER_BYTES))

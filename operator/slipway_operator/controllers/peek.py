@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from slipway_operator.builders.policies import HTTP_PORT
+from slipway_operator.reading import read_at_most
 
 TIMEOUT = aiohttp.ClientTimeout(total=1.0)
 ANSWER_BYTES = 16 * 1024
@@ -40,17 +41,7 @@ async def _get(http: aiohttp.ClientSession, ip: str, path: str) -> dict[str, obj
         async with http.get(url, timeout=TIMEOUT, allow_redirects=False, auto_decompress=False) as response:
             # A host answers 503 while it is not ready.
             known = response.status in (200, 503) and response.content_type == "application/json"
-            answer = orjson.loads(await _read(response)) if known else None
+            answer = orjson.loads(await read_at_most(response, ANSWER_BYTES)) if known else None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return {}
     return answer if isinstance(answer, dict) else {}
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body. Raises ValueError if it is longer than any that a pod of ours sends."""
-    data = bytearray()
-    async for piece in response.content.iter_any():
-        data += piece
-        if len(data) > ANSWER_BYTES:
-            raise ValueError("the answer is too long")
-    return bytes(data)

@@ -114,7 +114,8 @@ class IndexView:
 
     def without_pods(self, now: float) -> list[Child]:
         """The server and the Job, if they should have a pod and have none: their Events say why."""
-        return without_pods([self.server, self.running.job if self.running else None], self.children, now=now)
+        server = self.server if not _serving(self) else None
+        return without_pods([server, self.running.job if self.running else None], self.children, now=now)
 
 
 def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:

@@ -1,14 +1,18 @@
 """Trouble: pods that cannot run, a store that is away. What a person must mend is told from what heals by itself."""
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from slipway_operator.status import timestamp
 from tests.support.operator_manifests import agent, documents, index
 from tests.support.operator_process import PASSWORD, OperatorProcess
 from tests.support.operator_steps import ready, revisions, until_states
 from tests.support.operator_world import World
 from tests.support.postgres import RestartablePostgres
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.cluster
 
@@ -73,3 +77,47 @@ async def test_a_store_that_is_away_is_waited_for(
                 world.outcomes.available = lambda name: True
                 await world.until_condition("Agent", namespace, "support")
                 await world.until_condition("VectorIndex", namespace, "handbook")
+
+
+async def test_a_server_whose_pod_is_refused_is_stalled_in_the_api_servers_words_until_it_is_let_in(
+    world: World, namespace: str, make_operator: Callable[..., OperatorProcess]
+) -> None:
+    words = 'create Pod handbook-index-0 failed error: pods "handbook-index-0" is forbidden: exceeded quota: team'
+    with make_operator():
+        for manifest in (documents(namespace), index(namespace), agent(namespace)):
+            await world.apply(manifest)
+        await _refuse(world, namespace, "older words", ago=60)
+        await _refuse(world, namespace, words)
+        stalled = await world.until_condition(
+            "VectorIndex", namespace, "handbook", condition="Stalled", reason="PodsRefused"
+        )
+        assert words in stalled["message"]
+        waiting = await world.until_condition("Agent", namespace, "support", status="False", reason="WaitingForIndex")
+        assert words in waiting["message"]
+        async with world.controllers(namespace):
+            await world.until_condition("VectorIndex", namespace, "handbook")
+        assert await world.condition("VectorIndex", namespace, "handbook", "Stalled") == {}
+
+
+async def _refuse(world: World, namespace: str, words: str, *, ago: int = 0) -> None:
+    """What the StatefulSet's controller says of a pod that it may not create."""
+    stateful_set: dict[str, Any] = {}
+
+    async def made() -> bool:
+        nonlocal stateful_set
+        stateful_set = await world.get("StatefulSet", namespace, "handbook-index")
+        return bool(stateful_set)
+
+    await until_async(made, "there is a StatefulSet")
+    about = {"kind": "StatefulSet", "namespace": namespace, "name": "handbook-index"}
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"handbook-index.{ago}", "namespace": namespace},
+        "involvedObject": {**about, "uid": stateful_set["metadata"]["uid"]},
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "message": words,
+        "lastTimestamp": timestamp(time.time() - ago),
+    }
+    assert (await world.api.request("POST", f"/api/v1/namespaces/{namespace}/events", event)).accepted

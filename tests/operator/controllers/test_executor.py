@@ -15,7 +15,7 @@ from tests.support.operator_objects import raw
 
 INVALID = Fault(422, "Invalid", message='tolerations[0].operator: Unsupported value: "Equals".')
 UNKNOWN_FIELD = Fault(500, "", message="failed to create typed patch object (demo/x): .tolerations[0].kee: unknown")
-STATUS = "/apis/slipway.dev/v1alpha1/namespaces/demo/agents/support/status"
+AGENT = "/apis/slipway.dev/v1alpha1/namespaces/demo/agents/support"
 RUNNING = {"Ready": ("True", "Serving", "Revision x serves.")}
 STOPPED = {"Ready": ("False", "WaitingForPods", "Pods are not ready yet.")}
 
@@ -42,12 +42,12 @@ async def refused(
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The status that is written when the API server refuses the object, and its conditions by type."""
     async with fake_api() as (api, kube):
-        api.objects[STATUS] = raw("Agent", "support") | {"spec": agent().spec.model_dump(by_alias=True)}
+        api.objects[AGENT] = raw("Agent", "support") | {"spec": agent().spec.model_dump(by_alias=True)}
         api.faults.append(fault)
         plan = Plan(status=planned, apply=(apply(kind, adopt=adopt),))
         with pytest.raises(ApiError):
             await executor(kube).execute(resource(agent(), status=before), plan, now=NOW)
-        written: dict[str, Any] = api.objects[STATUS]["status"]
+        written: dict[str, Any] = api.objects[AGENT]["status"]
     return written, {each["type"]: each for each in written["conditions"]}
 
 
@@ -83,11 +83,11 @@ async def test_a_message_without_end_still_fits_a_condition() -> None:
 
 async def test_a_job_that_is_there_runs_as_it_was_made() -> None:
     async with fake_api() as (api, kube):
-        api.objects[STATUS] = raw("Agent", "support") | {"spec": agent().spec.model_dump(by_alias=True)}
+        api.objects[AGENT] = raw("Agent", "support") | {"spec": agent().spec.model_dump(by_alias=True)}
         api.faults.append(INVALID)
         plan = Plan(status=status(RUNNING), apply=(apply("Job", adopt=True),))
         await executor(kube).execute(resource(agent()), plan, now=NOW)
-        assert [each["type"] for each in api.objects[STATUS]["status"]["conditions"]] == ["Ready"]
+        assert [each["type"] for each in api.objects[AGENT]["status"]["conditions"]] == ["Ready"]
 
 
 @pytest.mark.parametrize("fault", [Fault(403, "Forbidden"), Fault(500, "InternalError"), Fault(429, "TooManyRequests")])

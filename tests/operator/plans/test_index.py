@@ -324,6 +324,19 @@ def test_a_server_whose_pod_is_refused_is_stalled_with_the_refusal() -> None:
     assert condition(plan(server(ready=0)), "Stalled") == {}, "the refusal is over"
 
 
+def test_the_server_and_the_running_job_are_asked_about_while_they_have_no_pod() -> None:
+    name, digest = current()
+
+    def asked(*children: dict[str, Any]) -> list[str]:
+        return [each.name for each in view(*children).without_pods(NOW + 60)]
+
+    assert asked(server(ready=0)) == ["handbook-index"]
+    assert asked(server(ready=0), server_pod("new")) == []
+    assert asked(server(ready=1)) == []
+    assert asked(server(ready=1), job(name, spec=digest)) == [name]
+    assert asked(server(ready=1), job(name, spec=digest, report=True, **ended("Complete"))) == []
+
+
 def test_an_ingestion_whose_pod_is_refused_is_stalled_while_the_last_build_serves() -> None:
     name, digest = current()
     older = job("handbook-ingest-older", spec=digest, report=True, **ended("Complete", ago=900))
