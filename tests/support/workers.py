@@ -15,6 +15,7 @@ SECOND = "a second release"
 GROUPS = {
     "tests/cluster/operator/": "an API server",
     "tests/cluster/test_crds.py": "an API server",
+    "tests/cluster/test_kustomize.py": "an API server",
     "tests/cluster/test_devcluster.py": "devcluster",
     "tests/devcluster/": "devcluster",
     "tests/cluster/test_standalone.py": "a container",
