@@ -52,9 +52,10 @@ def host_process(
     name: str = "host",
     command: Sequence[str] = WORDY,
     agents: Sequence[AgentConfig] = (hosted(None).config,),
+    up: str = "/readyz",
     **environment: str,
 ) -> Iterator[HostProcess]:
-    """Start a host and wait until it is ready; kill it at the end if it still runs."""
+    """Start a host and wait until it answers 200 at the path `up`; kill it at the end if it still runs."""
     (folder / "config.json").write_text(RuntimeConfig(agents=tuple(agents)).model_dump_json())
     (folder / "dsn").write_text(dsn)
     port, metrics_port, log = free_port(), free_port(), folder / f"{name}.log"
@@ -74,7 +75,7 @@ def host_process(
             env={**os.environ, **given, **environment},
         )
         try:
-            wait_for_http(f"http://127.0.0.1:{port}/readyz", process, log)
+            wait_for_http(f"http://127.0.0.1:{port}{up}", process, log)
             metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
             yield HostProcess(process, f"http://127.0.0.1:{port}", metrics_url, log)
         finally:

@@ -5,6 +5,7 @@ from slipway_runtime.store.runs import Question
 ASK = Question(
     run_id="a" * 32,
     agent="demo/support",
+    revision="r1",
     caller="alice",
     text="How?",
     session_id="s1",

@@ -23,18 +23,20 @@ SHORT = ["started", "retrieved", "delta", "usage", "done"]
 
 
 class Scripted:
-    """An agent that runs a script; it counts how often."""
+    """An agent that runs a script; it counts how often, and how often it was looked at whether it can."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[AgentRequest] = []
         self.lacks: list[str] = []
+        self.looked = 0
 
     def run(self, request: AgentRequest) -> AsyncIterator[Event]:
         self.asked.append(request)
         return self.script(request)
 
     async def missing(self) -> list[str]:
+        self.looked += 1
         return self.lacks
 
 

@@ -1,8 +1,9 @@
 """An agent as a host serves it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_runtime.agents.protocol import Agent
 
 
@@ -12,6 +13,11 @@ class HostedAgent:
 
     config: AgentConfig
     agent: Agent
+
+    @cached_property
+    def revision(self) -> str:
+        """The digest that the operator names the revision after."""
+        return RuntimeConfig(agents=(self.config,)).digest()
 
     @property
     def key(self) -> str:

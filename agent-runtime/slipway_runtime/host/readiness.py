@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 
-from slipway_runtime.host.runs import Runs
+from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.store.database import Database, StoreUnavailable
 
 CHECK_SECONDS = 2.0
@@ -13,30 +14,52 @@ KEEP_SECONDS = 0.5
 
 
 class Readiness:
-    """Finds out what is missing: the store, then whatever the agents say."""
+    """Finds out what is missing: the store, then whatever the agents say.
 
-    def __init__(self, database: Database, runs: Runs) -> None:
+    Args:
+        agents: gives the agents that are served now, by `namespace/name`.
+        draining: whether the host takes no more questions.
+    """
+
+    def __init__(
+        self, database: Database, *, agents: Callable[[], Mapping[str, HostedAgent]], draining: Callable[[], bool]
+    ) -> None:
         self._database = database
-        self._runs = runs
+        self._agents = agents
+        self._draining = draining
         self._result: list[str] = []
+        self._lacks: dict[str, list[str]] = {}
         self._checked = float("-inf")
         self._checking = asyncio.Lock()
 
     async def missing(self) -> list[str]:
         """What is not there yet; empty when the host can answer."""
-        if self._runs.draining:
+        if self._draining():
             return ["the pod is going away and finishes what it has"]
+        await self._refresh()
+        return self._result
+
+    async def can_answer(self, agent: str) -> bool:
+        """Whether nothing is missing for this agent, whatever the others lack."""
+        if self._draining():
+            return False
+        await self._refresh()
+        return not self._lacks.get(agent, self._result)
+
+    async def _refresh(self) -> None:
         async with self._checking:
             if time.monotonic() - self._checked > KEEP_SECONDS:
+                self._lacks = {}
                 self._result = await self._check()
                 self._checked = time.monotonic()
-            return self._result
 
     async def _check(self) -> list[str]:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._database.fetch("SELECT 1 AS one")
-                lacks = await asyncio.gather(*(hosted.agent.missing() for hosted in self._runs.agents.values()))
+                agents = self._agents()
+                lacks = await asyncio.gather(*(hosted.agent.missing() for hosted in agents.values()))
+                self._lacks = dict(zip(agents, lacks, strict=True))
                 return [sentence for sentences in lacks for sentence in sentences]
         except StoreUnavailable as error:
             return [f"the store: {error}"]

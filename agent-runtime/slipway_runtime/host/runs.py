@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from slipway_runtime.host.refusals import (
 )
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.orphans import Served, orphans, say_ready
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound
 from slipway_runtime.telemetry.tracing import span
 
@@ -60,17 +61,25 @@ class Runs:
     Args:
         owner: names this process among all hosts, and among its own earlier lives.
         agents: what is served, by `namespace/name`. Assign to the attribute to serve others; runs go on as they began.
+        can_answer: whether nothing is missing for an agent; without that no run of it is taken over.
         delta_delay: seconds to wait before each piece of an answer; for tests.
     """
 
     def __init__(
-        self, database: Database, *, owner: str, agents: Mapping[str, HostedAgent], delta_delay: float = 0.0
+        self,
+        database: Database,
+        *,
+        owner: str,
+        agents: Mapping[str, HostedAgent],
+        can_answer: Callable[[str], Awaitable[bool]],
+        delta_delay: float = 0.0,
     ) -> None:
         self.agents = agents
         self.draining = False
         self.heartbeat = Heartbeat(database, lambda: [active.work.lease for active in self._active.values()])
         self._database = database
         self._owner = owner
+        self._can_answer = can_answer
         self._delta_delay = delta_delay
         self._admission = Admission()
         self._active: dict[str, Active] = {}
@@ -116,6 +125,7 @@ class Runs:
         question = store.Question(
             run_id=ask.run_id,
             agent=hosted.key,
+            revision=hosted.revision,
             caller=ask.caller,
             text=ask.question,
             session_id=ask.session_id or str(uuid.uuid4()),
@@ -234,7 +244,7 @@ class Runs:
         return seen.owner == self._owner or (seen.lease_left < 0 and self.heartbeat.may_take_over())
 
     async def _adopt(self, run_id: str, agent: str, *, attempt: int) -> None:
-        """Take a run over, if there is a slot for it and no other host is quicker.
+        """Take a run over, if this host can answer, there is a slot for it and no other host comes first.
 
         Raises:
             Problem: `Draining`.
@@ -242,31 +252,46 @@ class Runs:
         if self.draining:
             raise draining()
         hosted = self.agents.get(agent)
-        slot = self._admission.enter(agent, limit=hosted.config.in_flight) if hosted else None
-        if hosted is None or slot is None:
+        if hosted is None or not await self._can_answer(agent) or self._is_here(run_id):
+            return
+        slot = self._admission.enter(agent, limit=hosted.config.in_flight)
+        if slot is None:
             return
         try:
-            await self._start(hosted, run_id, slot, self._take_over(run_id, agent, attempt=attempt))
+            await self._start(hosted, run_id, slot, self._take_over(hosted, run_id, attempt=attempt))
         except StoreUnavailable:
             self.heartbeat.disturbed()
 
-    async def _take_over(self, run_id: str, agent: str, *, attempt: int) -> store.Work | None:
-        work = await store.take_over(self._database, run_id, attempt=attempt, owner=self._owner, lease=LEASE_SECONDS)
+    async def _take_over(self, hosted: HostedAgent, run_id: str, *, attempt: int) -> store.Work | None:
+        work = await store.take_over(
+            self._database,
+            run_id,
+            attempt=attempt,
+            owner=self._owner,
+            lease=LEASE_SECONDS,
+            revision=hosted.revision,
+        )
         if work is not None:
-            TAKEOVERS.labels(agent).inc()
+            TAKEOVERS.labels(hosted.key).inc()
             log.warning("took a run over", extra={"run": run_id, "attempt": work.lease.attempt})
         return work
 
     async def adopt_orphans(self, *, expired_for: float, limit: int) -> None:
         """Take over runs whose hosts died and that no client asks for, so that their sessions have an answer.
 
+        Runs of agents that this host cannot answer for are left to others, and so are runs of revisions that are ready
+        elsewhere.
+
         Raises:
             StoreUnavailable: if the store is away.
         """
-        if self.draining or not self.agents or not self.heartbeat.may_take_over():
+        ready = [Served(key, hosted.revision) for key, hosted in self.agents.items() if await self._can_answer(key)]
+        if not ready:
             return
-        found = await store.orphans(self._database, list(self.agents), expired_for=expired_for, limit=limit)
-        for orphan in found:
+        await say_ready(self._database, ready)
+        if not self.heartbeat.may_take_over():
+            return
+        for orphan in await orphans(self._database, ready, expired_for=expired_for, limit=limit):
             if not self._is_here(orphan.run_id) and not self.draining:
                 await self._adopt(orphan.run_id, orphan.agent, attempt=orphan.attempt)
 

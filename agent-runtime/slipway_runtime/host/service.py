@@ -14,6 +14,7 @@ from slipway_runtime.host.readiness import Readiness
 from slipway_runtime.host.runs import Runs
 from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.orphans import forget_revisions
 from slipway_runtime.store.sessions import delete_expired
 
 ORPHAN_EVERY_SECONDS = 15.0
@@ -39,8 +40,14 @@ class Host:
     def __init__(self, database: Database, *, verifier: Verifier, host_id: str, delta_delay: float = 0.0) -> None:
         self.database = database
         self.verifier = verifier
-        self.runs = Runs(database, owner=f"{host_id}/{uuid.uuid4().hex[:8]}", agents={}, delta_delay=delta_delay)
-        self.readiness = Readiness(database, self.runs)
+        self.readiness = Readiness(database, agents=lambda: self.runs.agents, draining=lambda: self.runs.draining)
+        self.runs = Runs(
+            database,
+            owner=f"{host_id}/{uuid.uuid4().hex[:8]}",
+            agents={},
+            can_answer=self.readiness.can_answer,
+            delta_delay=delta_delay,
+        )
 
     def serve(self, agents: Iterable[HostedAgent]) -> None:
         """Serve these agents and no others from now on. Runs that are under way end as they began."""
@@ -84,6 +91,7 @@ class Host:
     async def _expire_sessions(self) -> None:
         while (deleted := await delete_expired(self.database, limit=EXPIRE_BATCH)) > 0:
             SESSIONS_EXPIRED.inc(deleted)
+        await forget_revisions(self.database)
 
 
 def _jittered(seconds: float) -> float:

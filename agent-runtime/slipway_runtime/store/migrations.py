@@ -91,7 +91,17 @@ CREATE TABLE events (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES)
+REVISIONS = """
+ALTER TABLE runs ADD COLUMN revision TEXT NOT NULL DEFAULT '';
+CREATE TABLE ready_revisions (
+    agent TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    seen DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (agent, revision)
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES, REVISIONS)
 
 
 async def migrate(database: Database) -> None:

@@ -16,6 +16,7 @@ import orjson
 
 from slipway_runtime.events import EVENT, TERMINAL, Event, EventId, NumberedEvent
 from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.orphans import OWN_IS_READY
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, take_turn
 
 
@@ -33,6 +34,7 @@ class Question:
 
     run_id: str
     agent: str
+    revision: str
     caller: str
     text: str
     session_id: str
@@ -76,15 +78,6 @@ class Look:
     events: tuple[NumberedEvent, ...]
 
 
-@dataclass(frozen=True)
-class Orphan:
-    """A run that nobody works on."""
-
-    run_id: str
-    agent: str
-    attempt: int
-
-
 async def begin(database: Database, question: Question, *, owner: str, lease: float) -> Work:
     """Store the question, as a turn of its session, and take the lease of its first attempt. One commit.
 
@@ -108,7 +101,8 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
 async def _add_run(database: Database, question: Question, *, turn: int, owner: str, lease: float) -> None:
     added = await database.execute(
         "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, deadline, attempt, owner, "
-        "lease_until) VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), now_epoch() + $7, 1, $8, now_epoch() + $9) "
+        "lease_until, revision) "
+        "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), now_epoch() + $7, 1, $8, now_epoch() + $9, $10) "
         "ON CONFLICT (id) DO NOTHING",
         question.run_id,
         question.session_id,
@@ -119,6 +113,7 @@ async def _add_run(database: Database, question: Question, *, turn: int, owner: 
         question.timeout,
         owner,
         lease,
+        question.revision,
     )
     if not added:
         raise RunExists(question.run_id)
@@ -234,23 +229,28 @@ async def release(database: Database, leases: Sequence[Lease]) -> None:
     await renew(database, leases, seconds=-1.0)
 
 
-async def take_over(database: Database, run_id: str, *, attempt: int, owner: str, lease: float) -> Work | None:
+async def take_over(
+    database: Database, run_id: str, *, attempt: int, owner: str, lease: float, revision: str
+) -> Work | None:
     """Begin the next attempt of a run whose lease has run out, or which this host lost track of.
 
     Args:
         attempt: the attempt that the caller saw; if it is no longer the latest, another host was quicker.
+        revision: the heir's. A run of another revision is taken over only while no host of its own is ready.
 
     Returns:
         What to work on, or None if there is nothing to take over.
     """
     rows = await database.fetch(
-        "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4 "
-        "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND (lease_until < now_epoch() OR owner = $3) "
+        "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4, revision = $5 "
+        "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND "
+        f"(owner = $3 OR (lease_until < now_epoch() AND (revision = $5 OR NOT {OWN_IS_READY}))) "
         "RETURNING attempt, agent, caller, session_id, question, deadline - now_epoch() AS time_left",
         run_id,
         attempt,
         owner,
         lease,
+        revision,
     )
     if not rows:
         return None
@@ -263,19 +263,6 @@ async def take_over(database: Database, run_id: str, *, attempt: int, owner: str
         question=cast(str, row["question"]),
         time_left=cast(float, row["time_left"]),
     )
-
-
-async def orphans(database: Database, agents: Sequence[str], *, expired_for: float, limit: int) -> list[Orphan]:
-    """Runs of these agents whose leases ran out at least `expired_for` seconds ago, oldest first."""
-    marks = ", ".join(f"${number}" for number in range(3, len(agents) + 3))
-    rows = await database.fetch(
-        "SELECT id, agent, attempt FROM runs WHERE outcome IS NULL AND lease_until < now_epoch() - $1 "
-        f"AND agent IN ({marks}) ORDER BY created LIMIT $2",
-        expired_for,
-        limit,
-        *agents,
-    )
-    return [Orphan(cast(str, row["id"]), cast(str, row["agent"]), cast(int, row["attempt"])) for row in rows]
 
 
 async def look(database: Database, run_id: str, *, agent: str, caller: str, after: EventId | None) -> Look | None:

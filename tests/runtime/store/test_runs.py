@@ -8,6 +8,7 @@ import pytest
 from slipway_runtime.events import Delta, Done, Event, EventId, Failed, Started
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
+from slipway_runtime.store.orphans import Served, orphans
 from slipway_runtime.store.runs import (
     LeaseLost,
     Look,
@@ -15,7 +16,6 @@ from slipway_runtime.store.runs import (
     append,
     begin,
     look,
-    orphans,
     release,
     renew,
     take_over,
@@ -91,13 +91,13 @@ async def test_nothing_is_written_after_the_end(database: Database) -> None:
 
 async def test_a_live_run_is_not_taken_over(database: Database) -> None:
     await begin(database, ASK, owner="h1", lease=5.0)
-    assert await take_over(database, ASK.run_id, attempt=1, owner="h2", lease=5.0) is None
+    assert await take_over(database, ASK.run_id, attempt=1, owner="h2", lease=5.0, revision="r1") is None
 
 
 async def test_a_host_that_seemed_dead_writes_nothing_any_more(database: Database) -> None:
     first = await begin(database, ASK, owner="h1", lease=-1.0)
     await append(database, first.lease, 1, [START])
-    second = await take_over(database, ASK.run_id, attempt=1, owner="h2", lease=5.0)
+    second = await take_over(database, ASK.run_id, attempt=1, owner="h2", lease=5.0, revision="r1")
     assert second is not None
     assert (second.question, second.caller, second.agent, second.lease.attempt) == ("How?", "alice", "demo/support", 2)
     assert 0 < second.time_left <= 30
@@ -115,7 +115,10 @@ async def test_of_many_heirs_one_gets_the_run(database: Database, dsn: str) -> N
     await begin(database, ASK, owner="h0", lease=-1.0)
     others = [await open_database(dsn) for _ in range(4)]
     heirs = await asyncio.gather(
-        *(take_over(other, ASK.run_id, attempt=1, owner=f"h{n}", lease=5.0) for n, other in enumerate(others, 1))
+        *(
+            take_over(other, ASK.run_id, attempt=1, owner=f"h{n}", lease=5.0, revision="r1")
+            for n, other in enumerate(others, 1)
+        )
     )
     for other in others:
         await other.close()
@@ -131,7 +134,7 @@ async def test_the_old_host_and_its_heir_never_both_write(database: Database, ds
         first = await begin(database, ask, owner="h1", lease=-1.0)
         written, heir = await asyncio.gather(
             append(database, first.lease, 1, [START, DONE]),
-            take_over(other, ask.run_id, attempt=1, owner="h2", lease=5.0),
+            take_over(other, ask.run_id, attempt=1, owner="h2", lease=5.0, revision="r1"),
             return_exceptions=True,
         )
         found = await seen(database, ask.run_id)
@@ -154,10 +157,11 @@ async def test_leases_are_renewed_and_given_up_together(database: Database) -> N
     await renew(database, [work.lease for work in works], seconds=50.0)
     assert all([(await seen(database, work.lease.run_id)).lease_left > 40 for work in works])
     await release(database, [work.lease for work in works[:2]])
-    found = await orphans(database, ["demo/support"], expired_for=0.0, limit=10)
+    own = [Served("demo/support", "r1")]
+    found = await orphans(database, own, expired_for=0.0, limit=10)
     assert {orphan.run_id for orphan in found} == {work.lease.run_id for work in works[:2]}
-    assert await orphans(database, ["demo/other"], expired_for=0.0, limit=10) == []
-    assert await orphans(database, ["demo/support"], expired_for=60.0, limit=10) == []
+    assert await orphans(database, [Served("demo/other", "r1")], expired_for=0.0, limit=10) == []
+    assert await orphans(database, own, expired_for=60.0, limit=10) == []
     await renew(database, [], seconds=5.0)
 
 
