@@ -10,11 +10,10 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 
 import aiohttp
 import kopf
-from aiohttp import web
 
 from slipway_operator import logs, metrics
 from slipway_operator.admin import AdminSecretError
@@ -28,7 +27,7 @@ from slipway_operator.installation import Installation, StartAgainError, current
 from slipway_operator.kinds import AGENT, VECTOR_INDEX
 from slipway_operator.kube import ApiError, KubeClient, connect
 from slipway_operator.leader import LeaderElection
-from slipway_operator.probes import Health
+from slipway_operator.probes import Health, served
 from slipway_operator.queue import FairQueue
 from slipway_operator.roots import UselessRootError
 from slipway_operator.rotation import IdentityRotation
@@ -89,7 +88,7 @@ async def run(settings: OperatorSettings) -> int:
     watches = Watches()
     health = Health(watches)
     kube = await connect()
-    async with _serving(health, settings.probe_port), kube:
+    async with served(health, settings.probe_port), kube:
         identity = settings.pod_name or f"{socket.gethostname()}-{os.getpid()}"
         leader = LeaderElection(kube, namespace=settings.release_namespace, name=settings.lease_name, identity=identity)
         health.started = True
@@ -241,17 +240,6 @@ async def _measure_forever(queue: FairQueue, cache: Cache, watches: Watches) -> 
         for what, count in cache.count().items():
             metrics.CACHED.labels(what).set(count)
         watches.report()
-
-
-@contextlib.asynccontextmanager
-async def _serving(health: Health, port: int) -> AsyncIterator[None]:
-    runner = web.AppRunner(health.app(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:

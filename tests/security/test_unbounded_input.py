@@ -1,4 +1,7 @@
-"""What anybody who reaches a gateway or a host can send without a key: it costs neither memory nor other callers."""
+"""What anybody who reaches a port can send without a key: it costs neither memory nor other callers.
+
+The ports of the gateway and of a host that serve callers, their ports for metrics, and the operator's one port.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,19 +11,22 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from tests.support.fake_kubernetes import FakeKubernetes
-from tests.support.gateway_process import gateway_process
+from tests.support.gateway_process import gateway_process, kubeconfig_of
 from tests.support.host_process import host_process
+from tests.support.operator_process import OperatorProcess
 from tests.support.raw_http import Connection, connected, exchange
 from tests.support.scripts import AGENT
 from tests.support.servers import free_port
-from tests.support.waiting import until, until_async
+from tests.support.waiting import until, until_async, until_seen
 
 MB = 1024 * 1024
 HEAD = f"POST /agents/{AGENT}/chat HTTP/1.1\r\nHost: x\r\n".encode()
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+"""Answered with 200 by every port; a port for metrics does not look at the path."""
 FLOODS = {
     "98 MB of headers": (HEAD, b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(64)), 98 * MB),
     "a header of 128 MB": (HEAD + b"X-Long: ", b"x" * 65536, 128 * MB),
@@ -47,12 +53,15 @@ class Target:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
-@pytest.fixture(params=["gateway", "host"])
+@pytest.fixture(params=["gateway", "gateway metrics", "host", "host metrics", "operator"])
 async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Target]:
     async with AsyncExitStack() as stack:
-        if request.param == "host":
+        if request.param == "operator":
+            yield await _operator(stack, tmp_path)
+            return
+        if request.param.startswith("host"):
             host = stack.enter_context(host_process(tmp_path, f"sqlite:///{tmp_path}/store.db"))
-            yield Target(host.url, host.process.pid)
+            yield Target(host.metrics_url if "metrics" in request.param else host.url, host.process.pid)
             return
         cluster = FakeKubernetes(free_port())
         await cluster.start()
@@ -60,7 +69,17 @@ async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         gateway = stack.enter_context(gateway_process(tmp_path, cluster))
         async with aiohttp.ClientSession(gateway.url) as client:
             await until_async(lambda: gateway.ready(client), "the gateway is ready")
-        yield Target(gateway.url, gateway.process.pid)
+        yield Target(gateway.metrics_url if "metrics" in request.param else gateway.url, gateway.process.pid)
+
+
+async def _operator(stack: AsyncExitStack, folder: Path) -> Target:
+    """One that waits for its API server, which it serves its port before."""
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(kubeconfig_of(f"http://127.0.0.1:{free_port()}")))
+    store = f"postgresql:///postgres?host={folder}"
+    operator = stack.enter_context(OperatorProcess(folder, kubeconfig=str(kubeconfig), store_dsn=store))
+    await until_seen(lambda: operator.get("/livez")[0] == 200, "the operator serves its port")
+    return Target(operator.probes, operator.pid)
 
 
 async def test_floods_cost_neither_memory_nor_other_callers(target: Target) -> None:

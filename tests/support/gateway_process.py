@@ -35,7 +35,7 @@ class GatewayProcess:
         )
         (folder / "private.pem").write_bytes(pem)
         (folder / "keys.json").write_text(json.dumps({"keys": [ENTRY.model_dump()]}))
-        (folder / "kubeconfig").write_text(yaml.safe_dump(_kubeconfig(cluster.url)))
+        (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig_of(cluster.url)))
         environment = {
             **os.environ,
             "KUBECONFIG": str(folder / "kubeconfig"),
@@ -61,7 +61,8 @@ class GatewayProcess:
             return False
 
 
-def _kubeconfig(url: str) -> dict[str, Any]:
+def kubeconfig_of(url: str) -> dict[str, Any]:
+    """The file of a client that sends everything to this URL."""
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -5,13 +5,64 @@ much they are used, so they are not where the public asks: whoever may read them
 """
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import start_http_server
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Buckets, in seconds, for how long requests and runs take."""
+
+SCRAPES_AT_ONCE = 8
+"""Connections at a time; a further one ends the oldest, so that silent ones keep no Prometheus out."""
+SCRAPE_SECONDS = 10.0
+"""How long a connection may last."""
+
+
+class _Server(ThreadingWSGIServer):
+    """A thread for each scrape, of which there are few: anybody may reach the port where no policy is enforced."""
+
+    request_queue_size = 128  # the library's 5 are soon taken by whoever connects and says nothing
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._since: dict[socket.socket, float] = {}
+        super().__init__(*args, **kwargs)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._since) >= SCRAPES_AT_ONCE:
+            self._end(next(iter(list(self._since))))
+        self._since[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Called twice a second."""
+        for request, since in list(self._since.items()):
+            if time.monotonic() - since > SCRAPE_SECONDS:
+                self._end(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._since.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes, or is sent away, is nothing to print a traceback about."""
+
+    def _end(self, request: socket.socket) -> None:
+        """Let the thread of a connection read the end of it."""
+        self._since.pop(request, None)
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base names it so)
+        """Log nothing."""
 
 
 @contextmanager
@@ -25,11 +76,13 @@ def metrics_served(port: int) -> Iterator[None]:
     """
     every_address = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
     try:
-        server, thread = start_http_server(port, addr=every_address)
+        server = make_server(every_address, port, make_wsgi_app(), _Server, _Handler)
     except OSError as error:
         raise SystemExit(
             f"port {port} cannot be used for metrics ({error.strerror}): set SLIPWAY_METRICS_PORT to a free one"
         ) from None
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
         yield
     finally:
