@@ -123,13 +123,26 @@ def load_text(text: str, source: str = "") -> list[Document]:
         ManifestError: if the text is not YAML, holds what JSON has no word for, or exceeds a bound.
     """
     try:
-        nodes = compose(text)
+        nodes = compose(_without_surrogates(text) if text.lstrip()[:1] == "{" else text)
     except Refused as error:
         where = f"{source}:{error.line}" if error.line else source
         raise ManifestError(f"{where}: {error}") from error
     reader = _Reader(source)
     documents = [reader.document(node) for node in nodes]
     return [item for document in documents if document.value is not None for item in _items(document)]
+
+
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_LONE = re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
+def _without_surrogates(text: str) -> str:
+    """A JSON text in which characters beyond U+FFFF are not written as two escapes, which YAML does not know.
+
+    What is no half of a pair becomes U+FFFD, as `kubectl` reads it.
+    """
+    paired = _PAIR.sub(lambda pair: pair[1] + bytes.fromhex(pair[2] + pair[3]).decode("utf-16-be"), text)
+    return _LONE.sub(r"\1\\ufffd", paired)
 
 
 def format_place(place: Iterable[str | int]) -> str:

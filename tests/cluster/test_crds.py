@@ -200,6 +200,10 @@ async def test_config_maps_get_the_same_verdict(api: ApiServer) -> None:
     assert 10 <= refused <= len(judged) - 10
 
 
+CONFIG_MAP_JSON = r"""{
+  "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "escaped"},
+  "data": {"a": "\ud83d\ude00\u00e4\/\t", "b": "\\ud83d\\ude00", "c": "\\\ud83d\ude00", "d": "\ud83d and \ude00"}
+}"""
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {size.txt: groß}\n"
 
 
@@ -220,6 +224,17 @@ def test_files_are_read_in_the_encodings_that_kubectl_takes(
         read = 0
     assert (read, created.returncode) in ((2, 0), (0, 1)), created.stderr
     assert created.stdout.count("created") == read
+
+
+def test_json_with_escapes_is_read_as_kubectl_reads_it(api_kubeconfig: str, tmp_path: Path) -> None:
+    file = tmp_path / "escaped.json"
+    file.write_text(CONFIG_MAP_JSON)
+    kubectl = str(lifecycle.kubectl_binary(DEFAULT_MINOR))
+    command = [kubectl, "--kubeconfig", api_kubeconfig, "create", "--dry-run=server", "-o", "json", "-f", str(file)]
+    created = subprocess.run(command, capture_output=True, text=True, check=True)
+    [document] = load_paths([file])
+    assert isinstance(document.value, dict)
+    assert document.value["data"] == json.loads(created.stdout)["data"]
 
 
 async def test_generated_manifests_get_the_same_verdict(api: ApiServer) -> None:

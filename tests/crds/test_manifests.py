@@ -39,6 +39,9 @@ def test_plain_scalars_follow_go_yaml(text: str, value: Any) -> None:
         ("{a: 1, <<: {b: 2}}", {"a": 1, "b": 2}),
         ("{<<: [{a: 1}, {a: 2, b: 3}]}", {"a": 1, "b": 3}),
         ("{'<<': 1}", {"<<": 1}),
+        (r'{"a": "\ud83d\ude00\uD83D\uDE00"}', {"a": "\U0001f600\U0001f600"}),
+        (r'{"a": "\\ud83d\\ude00 \\\ud83d\ude00"}', {"a": "\\ud83d\\ude00 \\\U0001f600"}),
+        (r'{"a": "\ude00 \ud83d \u00e4"}', {"a": "\ufffd \ufffd ä"}),
     ],
 )
 def test_documents_become_plain_data(text: str, value: Any) -> None:

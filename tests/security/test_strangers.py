@@ -8,7 +8,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
+from starlette.requests import Request
 
+from slipway_runtime.gateway.access import REFUSALS_LOGGED, Refusals
 from slipway_runtime.identity import HEADER
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.gateway_process import KEY, GatewayProcess, gateway_process, publish
@@ -18,6 +21,24 @@ from tests.support.servers import free_port
 from tests.support.waiting import until_async
 
 WRONG = "slipway-wrong-and-secret"
+
+
+def counted() -> float:
+    return REGISTRY.get_sample_value("slipway_gateway_unauthenticated_total", {"cause": "no key"}) or 0.0
+
+
+def test_a_flood_of_strangers_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.5
+    refusals = Refusals(clock=lambda: now)
+    request = Request({"type": "http", "headers": [], "client": ("192.0.2.1", 1)})
+    before = counted()
+    for _ in range(3 * REFUSALS_LOGGED):
+        refusals.add(request)
+    assert len(caplog.records) == REFUSALS_LOGGED
+    now = 1.5
+    refusals.add(request)
+    assert len(caplog.records) == REFUSALS_LOGGED + 1
+    assert counted() - before == 3 * REFUSALS_LOGGED + 1
 
 
 @pytest.fixture
@@ -42,6 +63,8 @@ async def asked_by_a_stranger_and_by_alice(gateway: GatewayProcess) -> str:
                     assert response.status == 401
         async with client.get("/agents/demo/none/runs/a", headers={"X-API-Key": KEY}) as response:
             assert response.status == 404
+        async with client.get("/agents", headers={"X-API-Key": KEY}) as response:
+            assert response.status == 200
         async with client.get(gateway.metrics_url) as response:
             return await response.text()
 
@@ -57,9 +80,12 @@ async def test_the_gateway_counts_and_logs_strangers_and_names_callers(tmp_path:
     logged = lines(gateway.log)
     refused = [line for line in logged if "was refused" in str(line["message"])]
     assert [(line["remote"], line["level"]) for line in refused] == [("127.0.0.1", "warning")] * 9
-    [request] = [line for line in logged if line["message"] == "request"]
-    assert (request["caller"], request["remote"], request["status"]) == ("alice", "127.0.0.1", 404)
-    assert (request["method"], request["path"]) == ("GET", "/agents/demo/none/runs/a")
+    requests = [line for line in logged if line["message"] == "request"]
+    assert [(line["method"], line["path"], line["status"]) for line in requests] == [
+        ("GET", "/agents/demo/none/runs/a", 404),
+        ("GET", "/agents", 200),
+    ]
+    assert [(line["caller"], line["remote"]) for line in requests] == [("alice", "127.0.0.1")] * 2
     assert WRONG not in gateway.log.read_text()
     assert KEY not in gateway.log.read_text()
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.requests import Request
@@ -15,14 +15,28 @@ from slipway_runtime.problems import Problem
 
 log = logging.getLogger(__name__)
 
+REFUSALS_LOGGED = 100
+"""Refused requests that are logged in a second, so that a stranger cannot fill the log; the metric counts them all."""
 
-def refused(request: Request) -> None:
-    """Count and log a request that is answered with 401."""
-    cause = "unknown key" if presented_keys(request.headers.raw) else "no key"
-    metrics.UNAUTHENTICATED.labels(cause).inc()
-    log.warning(
-        "a request from %s was refused: %s", _remote(request), cause, extra={"remote": _remote(request), "cause": cause}
-    )
+
+class Refusals:
+    """Counts and logs the requests that are answered with 401."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._second = 0
+        self._logged = 0
+
+    def add(self, request: Request) -> None:
+        """One more."""
+        cause = "unknown key" if presented_keys(request.headers.raw) else "no key"
+        metrics.UNAUTHENTICATED.labels(cause).inc()
+        if int(self._clock()) != self._second:
+            self._second, self._logged = int(self._clock()), 0
+        self._logged += 1
+        if self._logged <= REFUSALS_LOGGED:
+            remote = _remote(request)
+            log.warning("a request from %s was refused: %s", remote, cause, extra={"remote": remote, "cause": cause})
 
 
 @contextmanager
@@ -35,17 +49,22 @@ def logged(request: Request, caller: Caller, reply: Reply) -> Iterator[None]:
         reply.status = problem.status
         raise
     finally:
-        log.info(
-            "request",
-            extra={
-                "caller": caller.subject,
-                "remote": _remote(request),
-                "method": request.method,
-                "path": request.url.path[:500],
-                "status": reply.status or 500,
-                "seconds": round(time.perf_counter() - began, 3),
-            },
-        )
+        write(request, caller, status=reply.status or 500, seconds=time.perf_counter() - began)
+
+
+def write(request: Request, caller: Caller, *, status: int, seconds: float = 0.0) -> None:
+    """Log a verified caller's request that has ended."""
+    log.info(
+        "request",
+        extra={
+            "caller": caller.subject,
+            "remote": _remote(request),
+            "method": request.method,
+            "path": request.url.path[:500],
+            "status": status,
+            "seconds": round(seconds, 3),
+        },
+    )
 
 
 def _remote(request: Request) -> str:

@@ -57,6 +57,7 @@ class Gateway:
     routes_missing: Callable[[], str | None] = lambda: None
     """What keeps the table of routes from being trusted; None once it was filled."""
     draining: bool = field(default=False)
+    refusals: access.Refusals = field(default_factory=access.Refusals)
 
     def missing(self) -> list[str]:
         """What is not there yet, each as a sentence for a person; empty when ready."""
@@ -77,7 +78,7 @@ class Gateway:
         """
         caller = self.authenticator.caller(request.headers.raw)
         if caller is None:
-            access.refused(request)
+            self.refusals.add(request)
             raise Problem(
                 Reason.UNAUTHENTICATED,
                 f"{looked_at(request.headers.raw)}: send an API key as 'X-API-Key: KEY' or as "
@@ -90,7 +91,7 @@ def create_app(gateway: Gateway) -> Starlette:
     """The application with all paths of `docs/http-api.md`."""
 
     async def agents(request: Request) -> Response:
-        gateway.authenticate(request)
+        access.write(request, gateway.authenticate(request), status=200)
         return JSONResponse({"agents": [_listed(agent, pods) for agent, pods in gateway.routes.agents().items()]})
 
     async def ready(_: Request) -> Response:
