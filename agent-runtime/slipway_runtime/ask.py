@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from yarl import URL
 
-from slipway_runtime.events import EVENT, Citation, Delta, Done, Event, Failed, Restarted, Started
+from slipway_runtime.events import Cancelled, Citation, Delta, Discarded, Done, Event, Failed, Restarted, Started, read
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.terminal import Terminal
 
@@ -117,7 +117,7 @@ async def _check(response: aiohttp.ClientResponse) -> None:
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
     async for line in response.content:
         if line.startswith(b"data: "):
-            yield EVENT.validate_json(line[len(b"data: ") :])
+            yield read(json.loads(line[len(b"data: ") :]))
 
 
 async def _show_stream(events: AsyncIterator[Event], console: Console) -> None:
@@ -125,17 +125,17 @@ async def _show_stream(events: AsyncIterator[Event], console: Console) -> None:
     async for event in events:
         match event:
             case Started():
-                session = event.session_id
+                session = event.session_id or ""
             case Delta():
                 console.print(event.text, end="", markup=False)
-            case Restarted():
-                console.print("\n[dim](another pod goes on; from the beginning:)[/]")
+            case Restarted() | Discarded():
+                console.print("\n[dim](what is above is void; the answer goes on:)[/]")
             case Done():
                 console.print()
                 _show_sources(event.sources, console)
                 _show_session(session, console)
                 return
-            case Failed():
+            case Failed() | Cancelled():
                 raise CannotAsk(f"{event.reason}: {event.message}")
             case _:
                 pass

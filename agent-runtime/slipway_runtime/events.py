@@ -2,17 +2,31 @@
 
 Every wire protocol (a *skin*) is laid over these events, and the store keeps them, so that a client that lost its
 connection gets each of them once, from any pod. This module imports nothing of Slipway.
+
+Writers are strict: an event has the fields that it has here, and those that are not set are not written. Readers are
+lenient: a type or a field of a newer version goes on to clients as it came (`read`), so that an older pod or gateway is
+never in the way of a newer one.
+
+A run ends only by `done`, `failed` or `cancelled`, for ever: new outcomes are fields of these.
 """
 
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+Json = Mapping[str, Any]
 
 
 class EventModel(BaseModel):
-    """Base of all events: immutable, and strict about what it does not know."""
+    """Base of all events and of what is in them: immutable, and strict about what it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are set."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 class Citation(EventModel):
@@ -26,22 +40,50 @@ class Citation(EventModel):
     """Path of headings above the quote, joined with ` > `; empty where there is none."""
     start: int
     end: int
-    """Offsets of the quote in the stored document's text, in characters, end exclusive."""
+    """Offsets of the quote in the stored document's text, in Unicode code points, end exclusive."""
     quote: str
     score: float
     """Similarity of the quote to the question, higher is better, at most 1."""
 
 
-class Started(EventModel):
+class Event(EventModel):
+    """Base of all events."""
+
+    type: str
+
+    def to_json(self) -> dict[str, Any]:
+        """See `EventModel`; the type is always there."""
+        return {"type": self.type, **super().to_json()}
+
+
+class StepEvent(Event):
+    """An event of a step. What a step said is void until the step has a result, if its host dies before that."""
+
+    step: str = ""
+    """The step's key, which is the same in every attempt. The host sets it."""
+
+
+class Started(Event):
     """A run has been accepted."""
 
     type: Literal["started"] = "started"
     agent: str
     """`namespace/name` of the agent."""
-    session_id: str
+    revision: str | None = None
+    session_id: str | None = None
 
 
-class Retrieved(EventModel):
+class Decision(StepEvent):
+    """An orchestrator chose who answers."""
+
+    type: Literal["decision"] = "decision"
+    decision: Json
+    """An OrchestrationDecision."""
+    members: tuple[str, ...]
+    """Whom it chose from."""
+
+
+class Retrieved(StepEvent):
     """The chunks that the answer is made from were found."""
 
     type: Literal["retrieved"] = "retrieved"
@@ -49,40 +91,162 @@ class Retrieved(EventModel):
     best_score: float
 
 
-class Delta(EventModel):
-    """A piece of the answer's text, to be appended."""
+Where = Literal["server", "client", "agent"]
+"""Where a tool runs."""
+
+
+class ToolCall(StepEvent):
+    """A tool is called. Arguments are there for client tools, else only where the agent shows its tools."""
+
+    type: Literal["tool_call"] = "tool_call"
+    id: str
+    name: str
+    where: Where
+    args: Json | None = None
+
+
+class ToolResult(StepEvent):
+    """A tool has answered. The summary is there for client tools, else only where the agent shows its tools."""
+
+    type: Literal["tool_result"] = "tool_result"
+    id: str
+    name: str
+    where: Where
+    summary: str | None = None
+
+
+class Delta(StepEvent):
+    """A piece of text, to be appended to what its message has."""
 
     type: Literal["delta"] = "delta"
     text: str
+    message: str | None = None
+    """Which message; a run with one message does not name it."""
+    channel: Literal["answer", "reasoning"] = "answer"
     citation: Citation | None = None
 
 
-class Usage(EventModel):
-    """What the answer cost."""
+class MessageEnd(StepEvent):
+    """A message is whole."""
 
-    type: Literal["usage"] = "usage"
-    retrieved_chunks: int
+    type: Literal["message_end"] = "message_end"
+    message: str
+
+
+class Artifact(StepEvent):
+    """A file that the agent made, or a piece of one."""
+
+    type: Literal["artifact"] = "artifact"
+    id: str
+    name: str
+    media_type: str
+    text: str | None = None
+    data: str | None = None
+    """Base64."""
+    url: str | None = None
+    last: bool = True
+
+
+class Progress(StepEvent):
+    """How far something is that takes long."""
+
+    type: Literal["progress"] = "progress"
+    text: str
+    done: int | None = None
+    total: int | None = None
+
+
+class InputRequired(StepEvent):
+    """The run waits for somebody. It is never void."""
+
+    type: Literal["input_required"] = "input_required"
+    id: str
+    kind: Literal["approval", "form", "client_tools"]
+    prompt: str | None = None
+    """What is asked, for people."""
+    answer_schema: Json | None = None
+    """JSON Schema of the answer."""
+    calls: tuple[Json, ...] | None = None
+    """Of client tools: id, name and arguments of each."""
+    answerers: tuple[str, ...]
+    """Who may answer: `caller`, or `group:NAME`."""
+    expires: float
+    """Seconds since 1970; an input that nobody gave until then counts as denied."""
+
+
+class InputGiven(StepEvent):
+    """Somebody answered, or the time was over."""
+
+    type: Literal["input_given"] = "input_given"
+    id: str
+    by: str
+    """The owner who answered; `expiry` where nobody did."""
+
+
+class Discarded(StepEvent):
+    """Text of these steps of this attempt is void."""
+
+    type: Literal["discarded"] = "discarded"
+    steps: tuple[str, ...]
+    reason: str
+
+
+class ModelUsage(EventModel):
+    """What one model was used for."""
+
+    model: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: str | None = None
+    """A decimal in the price's currency; None where no price is known."""
+
+
+class RetrievalUsage(EventModel):
+    """What retrieval did."""
+
+    chunks: int
     embedded_texts: int
 
 
-class Restarted(EventModel):
-    """Another host took the run over; text after `discard_from` of the attempt before is void."""
+class Usage(StepEvent):
+    """What a step used. The run's usage is the sum."""
+
+    type: Literal["usage"] = "usage"
+    models: tuple[ModelUsage, ...] | None = None
+    retrieval: RetrievalUsage | None = None
+
+
+class Restarted(Event):
+    """Another host took the run over. Steps that have a result stand; text of the others is void."""
 
     type: Literal["restarted"] = "restarted"
-    discard_from: int
-    """Sequence number, of the attempt before, of the first event that no longer counts."""
+    attempt: int
+    """The attempt that begins."""
+    discard: tuple[str, ...]
+    """Steps that the attempt before had begun and not finished."""
 
 
-class Done(EventModel):
+Finish = Literal["stop", "length", "tool_calls", "content_filter", "abstained"]
+
+
+class Done(Event):
     """The answer is whole."""
 
     type: Literal["done"] = "done"
     answer: str
-    abstained: bool
+    finish: Finish
+    output: Json | None = None
+    """The structured answer, where the agent gives one."""
     sources: tuple[Citation, ...]
 
+    @property
+    def abstained(self) -> bool:
+        """Whether the agent declined to answer."""
+        return self.finish == "abstained"
 
-class Failed(EventModel):
+
+class Failed(Event):
     """There will be no answer."""
 
     type: Literal["failed"] = "failed"
@@ -91,17 +255,43 @@ class Failed(EventModel):
     message: str
 
 
-class Cancelled(EventModel):
-    """The caller asked for the run to stop."""
+class Cancelled(Event):
+    """The run was stopped before it had an answer."""
 
     type: Literal["cancelled"] = "cancelled"
+    reason: str
+    """One stable PascalCase word."""
+    message: str
 
 
-Event = Annotated[
-    Started | Retrieved | Delta | Usage | Restarted | Done | Failed | Cancelled, Field(discriminator="type")
-]
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-TERMINAL = (Done, Failed, Cancelled)
+class Unknown(Event):
+    """An event of a type, or of a shape, that this version does not know."""
+
+
+MODELS: Mapping[str, type[Event]] = {
+    model.model_fields["type"].default: model
+    for model in (
+        *(Started, Decision, Retrieved, ToolCall, ToolResult, Delta, MessageEnd, Artifact, Progress),
+        *(InputRequired, InputGiven, Discarded, Restarted, Usage, Done, Failed, Cancelled),
+    )
+}
+"""The model of each type of event."""
+TERMINAL = frozenset(("done", "failed", "cancelled"))
+"""The types that end a run."""
+
+
+def read(json: Json) -> Event:
+    """An event that any version wrote, as far as this one knows it."""
+    kind = str(json.get("type", ""))
+    try:
+        return MODELS[kind].model_validate(json, extra="ignore")
+    except (KeyError, ValidationError):
+        return Unknown(type=kind)
+
+
+def ends(event: Event) -> bool:
+    """Whether the run ends with it, for ever. The one rule of that."""
+    return event.type in TERMINAL
 
 
 class EventId(NamedTuple):
@@ -125,8 +315,22 @@ class EventId(NamedTuple):
         return cls(run, int(attempt), int(seq))
 
 
-class NumberedEvent(NamedTuple):
+@dataclass(frozen=True)
+class NumberedEvent:
     """An event with its place in the stream."""
 
     id: EventId
     event: Event
+    """As far as this version knows it."""
+    written: Json | None = field(default=None, compare=False, repr=False)
+    """The JSON of an event that was read, with what this version does not know; None for one that was made here."""
+
+    @property
+    def json(self) -> Json:
+        """What clients get."""
+        return self.event.to_json() if self.written is None else self.written
+
+    @classmethod
+    def read(cls, id: EventId, json: Json) -> "NumberedEvent":  # noqa: A002
+        """An event that any version wrote."""
+        return cls(id, read(json), json)

@@ -1,11 +1,13 @@
 """What a client makes of an answer that comes as server-sent events."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import aiohttp
 
-from slipway_runtime.events import EVENT, Delta, Done, Event, EventId, Restarted
+from slipway_runtime.events import Done, Event, EventId, Restarted, read
+from slipway_runtime.protocols import transcript
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -31,17 +33,10 @@ class Transcript:
     @property
     def text(self) -> str:
         """The answer as a client has it that heeds `restarted`."""
-        kept: list[tuple[EventId, str]] = []
-        for number, event in self.events:
-            if isinstance(event, Restarted):
-                kept = [
-                    (place, text)
-                    for place, text in kept
-                    if place.attempt < number.attempt - 1 or place.seq < event.discard_from
-                ]
-            elif isinstance(event, Delta):
-                kept.append((number, event.text))
-        return "".join(text for _, text in kept)
+        gathered = transcript.Transcript()
+        for _, event in self.events:
+            gathered.add(event)
+        return gathered.text
 
     def assert_whole(self, answer: str) -> None:
         """Every event once and in order, and at the end the whole answer, once."""
@@ -60,7 +55,7 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[EventI
             number = EventId.parse(line[4:].decode().strip())
         elif line.startswith(b"data: "):
             assert number is not None, line
-            yield number, EVENT.validate_json(line[6:])
+            yield number, read(json.loads(line[6:]))
             number = None
 
 

@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
+from slipway_runtime.events import Delta, Done, Event, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.service import Host
@@ -57,8 +57,8 @@ class Wordy:
         yield Retrieved(chunks=1, best_score=0.9)
         for piece in pieces:
             yield Delta(text=piece)
-        yield Usage(retrieved_chunks=1, embedded_texts=1)
-        yield Done(answer="".join(pieces), abstained=False, sources=())
+        yield Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1))
+        yield Done(answer="".join(pieces), finish="stop", sources=())
 
     async def missing(self) -> list[str]:
         return []

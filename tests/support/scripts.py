@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import TERMINAL, Delta, Done, Event, EventId, NumberedEvent, Retrieved, Usage
+from slipway_runtime.events import Delta, Done, Event, EventId, NumberedEvent, RetrievalUsage, Retrieved, Usage, ends
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.runs import Ask
 from slipway_runtime.host.service import Host
@@ -53,16 +53,16 @@ class Gated:
         self.waiting.set()
         await self.gate.wait()
         yield Delta(text="b")
-        yield Usage(retrieved_chunks=1, embedded_texts=1)
-        yield Done(answer="ab", abstained=False, sources=())
+        yield Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1))
+        yield Done(answer="ab", finish="stop", sources=())
 
 
 async def at_once(request: AgentRequest) -> AsyncIterator[Event]:
     """A script that answers with the question, without a pause."""
     yield Retrieved(chunks=1, best_score=0.5)
     yield Delta(text=request.question)
-    yield Usage(retrieved_chunks=1, embedded_texts=1)
-    yield Done(answer=request.question, abstained=False, sources=())
+    yield Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1))
+    yield Done(answer=request.question, finish="stop", sources=())
 
 
 def hosted(script: Script | None, **limits: int) -> HostedAgent:
@@ -86,7 +86,7 @@ def ask(question: str = "Why?", *, caller: str = "alice", session_id: str | None
 async def gather(events: AsyncGenerator[NumberedEvent]) -> list[NumberedEvent]:
     """All events of a stream; that the last one and no other is terminal is checked."""
     gathered = [event async for event in events]
-    assert [isinstance(numbered.event, TERMINAL) for numbered in gathered] == [False] * (len(gathered) - 1) + [True]
+    assert [ends(numbered.event) for numbered in gathered] == [False] * (len(gathered) - 1) + [True]
     return gathered
 
 

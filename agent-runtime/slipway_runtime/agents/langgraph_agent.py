@@ -18,7 +18,7 @@ from prometheus_client import Counter
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
+from slipway_runtime.events import Delta, Done, Event, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
 from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, Retriever
 from slipway_runtime.problems import Problem, Reason
@@ -110,16 +110,16 @@ class LangGraphAgent:
         for part, citation in zip(parts, citations, strict=True):
             write(Delta(text=part, citation=citation))
         write(self._usage(state))
-        write(Done(answer="".join(parts), abstained=False, sources=citations))
+        write(Done(answer="".join(parts), finish="stop", sources=citations))
         return {}
 
     async def _abstain(self, state: State) -> State:
         write = get_stream_writer()
         write(Delta(text=ABSTENTION))
         write(self._usage(state))
-        write(Done(answer=ABSTENTION, abstained=True, sources=()))
+        write(Done(answer=ABSTENTION, finish="abstained", sources=()))
         return {}
 
     @staticmethod
     def _usage(state: State) -> Usage:
-        return Usage(retrieved_chunks=len(state["found"]), embedded_texts=1)
+        return Usage(retrieval=RetrievalUsage(chunks=len(state["found"]), embedded_texts=1))

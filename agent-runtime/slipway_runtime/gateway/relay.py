@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
+import orjson
 
 from slipway_runtime.events import Failed
 from slipway_runtime.gateway import answers
@@ -218,7 +219,7 @@ class Relay:
             raise CutOff from problem
         where = f"the run may still end: GET /agents/{self.call.agent}/runs/{self.run}"
         failed = Failed(reason=problem.reason, message=f"{problem.detail} ({where})")
-        await self.reply.body(b"event: failed\ndata: " + failed.model_dump_json().encode() + b"\n\n")
+        await self.reply.body(b"event: failed\ndata: " + orjson.dumps(failed.to_json()) + b"\n\n")
 
 
 def resumption(call: Call, *, run: str, last_id: str) -> Call:

@@ -202,7 +202,7 @@ def _session_json(session: Session) -> dict[str, object]:
                 "created": turn.created,
                 "outcome": turn.outcome or "running",
                 "answer": (turn.result or {}).get("answer"),
-                "abstained": (turn.result or {}).get("abstained"),
+                "abstained": turn.abstained,
                 "sources": (turn.result or {}).get("sources", []),
             }
             for turn in session.turns

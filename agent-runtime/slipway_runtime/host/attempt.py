@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import TERMINAL, Delta, Done, Event, Failed, Restarted, Started
+from slipway_runtime.events import Delta, Done, Event, Failed, Restarted, Started, StepEvent, ends
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS
 from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
@@ -19,6 +19,8 @@ from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
 from slipway_runtime.telemetry.tracing import span
 
+STEP = "answer"
+"""The one step that an attempt is, until agents have steps of their own."""
 MAX_ATTEMPTS = 3
 """A question that brought this many hosts down is given up."""
 log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ class Attempt:
     async def _answer(self) -> None:
         """Queue the attempt's events; the last one is always terminal."""
         if self.work.lease.attempt > 1:
-            self.run_log.put(Restarted(discard_from=1))
+            self.run_log.put(Restarted(attempt=self.work.lease.attempt, discard=(STEP,)))
         self.run_log.put(Started(agent=self.hosted.key, session_id=self.work.session_id))
         try:
             await self._relay()
@@ -97,8 +99,8 @@ class Attempt:
                 async for event in events:
                     if self.delta_delay and isinstance(event, Delta):
                         await asyncio.sleep(self.delta_delay)
-                    self.run_log.put(event)
-                    if isinstance(event, TERMINAL):
+                    self.run_log.put(event.model_copy(update={"step": STEP}) if isinstance(event, StepEvent) else event)
+                    if ends(event):
                         return
         except TimeoutError:
             if not deadline.expired():
@@ -120,7 +122,7 @@ async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[
 def _outcome(event: Event | None) -> str:
     """A few words, so that the metric stays small."""
     match event:
-        case Done(abstained=True):
+        case Done(finish="abstained"):
             return "abstained"
         case Failed(reason=reason):
             return reason

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 
-from slipway_runtime.events import TERMINAL, Event, EventId, NumberedEvent
+from slipway_runtime.events import Event, EventId, NumberedEvent, ends
 from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import Lease, append
@@ -44,7 +44,7 @@ class RunLog:
         """Queue an event."""
         self._queue.append(event)
         self._some.set()
-        if self._watchers or isinstance(event, TERMINAL):
+        if self._watchers or ends(event):
             self._due.set()
 
     async def take(self) -> list[Event]:
@@ -88,7 +88,7 @@ class RunLog:
     def outcome(self) -> Event | None:
         """The event that ended the run, once it is committed."""
         last = self._committed[-1].event if self._committed else None
-        return last if isinstance(last, TERMINAL) else None
+        return last if last is not None and ends(last) else None
 
     async def follow(self, after: EventId | None, *, watch: bool) -> AsyncGenerator[NumberedEvent]:
         """Committed events after `after`, as they come, until the log ends.

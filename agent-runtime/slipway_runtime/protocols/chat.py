@@ -1,17 +1,6 @@
 """The chat skin: a question in, an answer as JSON or as server-sent events out.
 
-How each event shows:
-
-| event      | server-sent events | JSON answer                                  |
-|------------|--------------------|----------------------------------------------|
-| started    | as it is           | `agent_used`, `session_id`                   |
-| retrieved  | as it is           | left out                                     |
-| delta      | as it is           | left out: `done` repeats the whole text      |
-| usage      | as it is           | `usage`                                      |
-| restarted  | as it is; the client drops what it has from `discard_from` on | forgets what it has gathered |
-| done       | as it is, last     | `answer`, `abstained`, `sources`             |
-| failed     | as it is, last     | a problem with the event's reason            |
-| cancelled  | as it is, last     | a problem, `Cancelled`                       |
+`docs/http-api.md` has the table of how each event shows.
 
 Nothing is lost in the stream; the JSON answer loses only the order of things. To resume, a client asks for the run with
 `Last-Event-ID`. A client that goes away does not end the run: it is finished and kept.
@@ -26,10 +15,11 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from slipway_runtime.events import Cancelled, Done, Failed, NumberedEvent, Restarted, Started, Usage
+from slipway_runtime.events import Cancelled, Done, Failed, NumberedEvent
 from slipway_runtime.problems import Problem, Reason, reason_of
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.bodies import read_json
+from slipway_runtime.protocols.transcript import Transcript
 
 BODY_LIMIT = 64 * 1024
 QUESTION_LIMIT = 8_000
@@ -103,7 +93,7 @@ def wants_stream(request: Request) -> bool:
 def failure(event: Failed | Cancelled) -> Problem:
     """A run that ended without an answer, as a problem."""
     if isinstance(event, Cancelled):
-        return Problem(Reason.CANCELLED, "The run was cancelled. Ask again to start a new one.")
+        return Problem(Reason.CANCELLED, event.message)
     return Problem(reason_of(event.reason), event.message)
 
 
@@ -113,25 +103,21 @@ async def json_answer(run_id: str, events: AsyncGenerator[NumberedEvent]) -> byt
     Raises:
         Problem: if the run failed.
     """
-    started: Started | None = None
-    usage: Usage | None = None
+    transcript = Transcript()
     async with aclosing(events):
-        async for _, event in events:
-            match event:
-                case Restarted():
-                    started = usage = None
-                case Started():
-                    started = event
-                case Usage():
-                    usage = event
-                case Failed() | Cancelled():
+        async for numbered in events:
+            match numbered.event:
+                case Failed() | Cancelled() as event:
                     raise failure(event)
-                case Done():
-                    return _answer(run_id, started, usage, event)
+                case Done() as event:
+                    return _answer(run_id, transcript, event)
+                case event:
+                    transcript.add(event)
     raise Problem(Reason.INTERNAL_ERROR, "The run ended without an answer. Ask again.")
 
 
-def _answer(run_id: str, started: Started | None, usage: Usage | None, done: Done) -> bytes:
+def _answer(run_id: str, transcript: Transcript, done: Done) -> bytes:
+    started = transcript.started
     return orjson.dumps(
         {
             "answer": done.answer,
@@ -140,6 +126,6 @@ def _answer(run_id: str, started: Started | None, usage: Usage | None, done: Don
             "sources": [source.model_dump() for source in done.sources],
             "session_id": started.session_id if started else None,
             "run_id": run_id,
-            "usage": usage.model_dump(exclude={"type"}) if usage else None,
+            "usage": transcript.usage,
         }
     )

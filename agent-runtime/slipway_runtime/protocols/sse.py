@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+import orjson
 from starlette.requests import Request
 
-from slipway_runtime.events import TERMINAL, EventId, NumberedEvent
+from slipway_runtime.events import EventId, NumberedEvent, ends
 from slipway_runtime.problems import Problem, Reason
 
 MEDIA_TYPE = "text/event-stream"
@@ -22,8 +23,8 @@ PING = b": ping\n\n"
 
 def frame(numbered: NumberedEvent) -> bytes:
     """One event as it goes over the wire. JSON has no raw line breaks, so one `data` line holds it."""
-    event = numbered.event
-    return f"id: {numbered.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
+    data = orjson.dumps(dict(numbered.json))
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(numbered.id).encode(), numbered.event.type.encode(), data)
 
 
 async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SECONDS) -> AsyncGenerator[bytes]:
@@ -42,7 +43,7 @@ async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SE
                 if numbered is None:
                     return
                 yield frame(numbered)
-                if isinstance(numbered.event, TERMINAL):
+                if ends(numbered.event):
                     return
         finally:
             if coming and not coming.done():
@@ -80,7 +81,7 @@ def known(last: EventId | None, events: Sequence[NumberedEvent]) -> None:
 
 def is_over(last: EventId | None, events: Sequence[NumberedEvent]) -> bool:
     """Whether a client that had the event `last` has had the run's last event, so that nothing will ever follow."""
-    return bool(events) and last == events[-1].id and isinstance(events[-1].event, TERMINAL)
+    return bool(events) and last == events[-1].id and ends(events[-1].event)
 
 
 def _not_an_event() -> Problem:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import orjson
 
-from slipway_runtime.events import EVENT, TERMINAL, Event, EventId, NumberedEvent
+from slipway_runtime.events import Event, EventId, NumberedEvent, ends
 from slipway_runtime.store.database import Database, Row
 from slipway_runtime.store.orphans import OWN_IS_READY
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, take_turn
@@ -148,10 +148,10 @@ async def append(database: Database, lease: Lease, first_seq: int, events: Seque
     Raises:
         LeaseLost: if the run is no longer the lease's; nothing is written then.
     """
-    dumped = [event.model_dump(mode="json") for event in events]
+    dumped = [event.to_json() for event in events]
     batch = orjson.dumps(dumped).decode()
     last_seq = first_seq + len(events) - 1
-    if isinstance(events[-1], TERMINAL):
+    if ends(events[-1]):
         result = orjson.dumps(dumped[-1]).decode()
         async with database.transaction() as transaction:
             written = await _finish(transaction, lease, outcome=events[-1].type, result=result)
@@ -296,7 +296,6 @@ def _unpack(run_id: str, row: Row, after: EventId | None) -> list[NumberedEvent]
     attempt, first_seq = cast(int, row["event_attempt"]), cast(int, row["first_seq"])
     batch: list[Any] = orjson.loads(cast(str, row["batch"]))
     numbered = [
-        NumberedEvent(EventId(run_id, attempt, seq), EVENT.validate_python(event))
-        for seq, event in enumerate(batch, start=first_seq)
+        NumberedEvent.read(EventId(run_id, attempt, seq), event) for seq, event in enumerate(batch, start=first_seq)
     ]
     return [event for event in numbered if after is None or event.id[1:] > after[1:]]

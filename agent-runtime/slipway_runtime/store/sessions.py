@@ -33,6 +33,11 @@ class Turn:
     result: dict[str, Any] | None
     """The last event, as JSON; None while it is being answered."""
 
+    @property
+    def abstained(self) -> bool | None:
+        """Whether the agent declined to answer; None without an answer."""
+        return self.result.get("finish") == "abstained" if self.result and self.outcome == "done" else None
+
 
 @dataclass(frozen=True)
 class Session:

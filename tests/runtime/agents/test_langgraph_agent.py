@@ -93,7 +93,7 @@ async def test_the_knowledge_entry_is_named_in_citations(local: Knowledge) -> No
 async def test_what_the_documents_do_not_say_is_not_answered(knowledge: Knowledge) -> None:
     await knowledge.ingestion().run(contents(handbook_md=HANDBOOK))
     events = await ask(agent(knowledge), "Who won the football world cup in 1998?")
-    assert done(events) == Done(answer=ABSTENTION, abstained=True, sources=())
+    assert done(events) == Done(answer=ABSTENTION, finish="abstained", sources=())
     assert [event.text for event in events if isinstance(event, Delta)] == [ABSTENTION]
 
 

@@ -10,6 +10,7 @@ import aiohttp
 from prometheus_client import generate_latest
 from yarl import URL
 
+from slipway_runtime.events import Started
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import HEADER, Caller, IdentitySigner
@@ -54,7 +55,9 @@ async def test_a_stream_is_passed_on_as_it_comes(start_front: StartFront, start_
         endpoint = front.routes.pick(SUPPORT)
         assert endpoint
         assert endpoint.in_flight == 1
-        async with front.client.get(f"/agents/{SUPPORT}/sessions/{seen[0][1].session_id}") as session:  # type: ignore[union-attr]
+        started = seen[0][1]
+        assert isinstance(started, Started)
+        async with front.client.get(f"/agents/{SUPPORT}/sessions/{started.session_id}") as session:
             assert (await session.json())["turns"][0]["run_id"] == run
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Event, EventId, Failed, Retrieved
+from slipway_runtime.events import Event, EventId, Failed, Retrieved, Started
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import Database
@@ -166,7 +166,8 @@ async def test_a_run_ends_with_its_session(start_host: StartHost, database: Data
     await begin(host, asked)
     events = host.runs.follow(asked.run_id, agent=AGENT, caller="alice")
     started = (await anext(events)).event
-    assert started.type == "started"
+    assert isinstance(started, Started)
+    assert started.session_id
     await delete_session(database, started.session_id, agent=AGENT, caller="alice")
     script.gate.set()
     with pytest.raises(Problem) as gone:
@@ -180,7 +181,8 @@ async def test_a_session_counts_its_turns(start_host: StartHost, database: Datab
     first = ask("One?")
     await begin(host, first)
     started = (await answer(host, first))[0].event
-    assert started.type == "started"
+    assert isinstance(started, Started)
+    assert started.session_id
     second = ask("Two?", session_id=started.session_id)
     await begin(host, second)
     await answer(host, second)

@@ -15,6 +15,7 @@ from slipway_runtime.events import (
     Failed,
     NumberedEvent,
     Restarted,
+    RetrievalUsage,
     Retrieved,
     Started,
     Usage,
@@ -26,7 +27,7 @@ RUN = "a" * 32
 QUOTE = Citation(
     index="handbook", source="docs", document="a.md", heading="A > B", start=3, end=9, quote="So it.", score=0.75
 )
-DONE = Done(answer="So it.", abstained=False, sources=(QUOTE,))
+DONE = Done(answer="So it.", finish="stop", sources=(QUOTE,))
 
 
 async def numbered(*events: Event) -> AsyncGenerator[NumberedEvent]:
@@ -39,7 +40,7 @@ async def test_the_answer_is_gathered_from_the_events() -> None:
         Started(agent="demo/support", session_id="s1"),
         Retrieved(chunks=5, best_score=0.8),
         Delta(text="So it.", citation=QUOTE),
-        Usage(retrieved_chunks=5, embedded_texts=1),
+        Usage(retrieval=RetrievalUsage(chunks=5, embedded_texts=1)),
         DONE,
     )
     assert orjson.loads(await json_answer(RUN, events)) == {
@@ -56,10 +57,10 @@ async def test_the_answer_is_gathered_from_the_events() -> None:
 async def test_what_came_before_a_restart_does_not_count() -> None:
     events = numbered(
         Started(agent="demo/support", session_id="s1"),
-        Usage(retrieved_chunks=5, embedded_texts=1),
-        Restarted(discard_from=1),
+        Usage(step="answer", retrieval=RetrievalUsage(chunks=5, embedded_texts=1)),
+        Restarted(attempt=2, discard=("answer",)),
         Started(agent="demo/support", session_id="s1"),
-        Usage(retrieved_chunks=2, embedded_texts=1),
+        Usage(retrieval=RetrievalUsage(chunks=2, embedded_texts=1)),
         DONE,
     )
     assert orjson.loads(await json_answer(RUN, events))["usage"] == {"retrieved_chunks": 2, "embedded_texts": 1}
@@ -70,7 +71,7 @@ async def test_what_came_before_a_restart_does_not_count() -> None:
     [
         (Failed(reason="IndexNotReady", message="Wait."), Reason.INDEX_NOT_READY, "Wait."),
         (Failed(reason="FromANewerVersion", message="Hm."), Reason.INTERNAL_ERROR, "Hm."),
-        (Cancelled(), Reason.CANCELLED, "The run was cancelled. Ask again to start a new one."),
+        (Cancelled(reason="CancelledByCaller", message="You stopped it."), Reason.CANCELLED, "You stopped it."),
     ],
 )
 async def test_a_run_without_an_answer_is_a_problem(last: Event, reason: Reason, detail: str) -> None:

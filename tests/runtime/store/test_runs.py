@@ -24,7 +24,7 @@ from slipway_runtime.store.sessions import SessionFull, SessionNotFound, read_se
 from tests.support.questions import ASK
 
 START = Started(agent="demo/support", session_id="s1")
-DONE = Done(answer="So.", abstained=False, sources=())
+DONE = Done(answer="So.", finish="stop", sources=())
 
 
 async def seen(database: Database, run_id: str = ASK.run_id, after: EventId | None = None) -> Look:

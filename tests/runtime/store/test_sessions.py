@@ -11,7 +11,7 @@ from slipway_runtime.store.sessions import SessionNotFound, delete_expired, dele
 from tests.support.questions import ASK
 
 OWN = {"agent": "demo/support", "caller": "alice"}
-DONE = Done(answer="So.", abstained=False, sources=())
+DONE = Done(answer="So.", finish="stop", sources=())
 
 
 async def count(database: Database, table: str) -> object:

@@ -1,0 +1,55 @@
+"""What a run has said so far: the one place that knows which text is void."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from slipway_runtime.events import Delta, Discarded, Event, Restarted, Started, Usage
+
+
+class Transcript:
+    """Gathers the events of a run, in their order."""
+
+    def __init__(self) -> None:
+        self.started: Started | None = None
+        self._said: list[tuple[str, str]] = []
+        """Step and text of each piece of the answer that stands."""
+        self._used: list[tuple[str, Usage]] = []
+
+    def add(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case Started():
+                self.started = event
+            case Delta(channel="answer"):
+                self._said.append((event.step, event.text))
+            case Usage():
+                self._used.append((event.step, event))
+            case Discarded():
+                self._drop(event.steps)
+            case Restarted():
+                self._drop(event.discard)
+            case _:
+                pass
+
+    @property
+    def text(self) -> str:
+        """The answer's text as far as it stands."""
+        return "".join(text for _, text in self._said)
+
+    @property
+    def usage(self) -> Mapping[str, Any] | None:
+        """The sum of what the steps that stand have used; None if none said."""
+        if not self._used:
+            return None
+        retrievals = [usage.retrieval for _, usage in self._used if usage.retrieval is not None]
+        total: dict[str, Any] = {
+            "retrieved_chunks": sum(each.chunks for each in retrievals),
+            "embedded_texts": sum(each.embedded_texts for each in retrievals),
+        }
+        models = [model.to_json() for _, usage in self._used for model in usage.models or ()]
+        return {**total, "models": models} if models else total
+
+    def _drop(self, steps: Iterable[str]) -> None:
+        void = set(steps)
+        self._said = [(step, text) for step, text in self._said if step not in void]
+        self._used = [(step, usage) for step, usage in self._used if step not in void]
