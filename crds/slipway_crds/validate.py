@@ -63,7 +63,7 @@ def validate_set(documents: Sequence[Document]) -> list[Finding]:
         findings += [_finding(document, each) for each in problems]
         if not problems:
             sound.append(document)
-    return findings + list(_together(sound))
+    return findings + list(_together(sound, _config_maps(documents)))
 
 
 def validate_document(document: object) -> list[Problem]:
@@ -134,7 +134,17 @@ def _kind_problems(document: dict[str, Any]) -> list[Problem]:
     return []
 
 
-def _together(documents: Sequence[Document]) -> Iterator[Finding]:
+def _config_maps(documents: Iterable[Document]) -> Mapping[str, set[str]]:
+    """Names of all ConfigMaps by namespace, also of those that have problems: these are not missing."""
+    names: dict[str, set[str]] = {}
+    for document in documents:
+        value = document.value
+        if isinstance(value, dict) and is_config_map(value) and isinstance(metadata := value.get("metadata"), dict):
+            names.setdefault(str(metadata.get("namespace") or DEFAULT_NAMESPACE), set()).add(str(metadata.get("name")))
+    return names
+
+
+def _together(documents: Sequence[Document], config_maps: Mapping[str, set[str]]) -> Iterator[Finding]:
     """Duplicates and missing references among valid objects."""
     by_subject: dict[str, Document] = {}
     for document in documents:
@@ -142,21 +152,16 @@ def _together(documents: Sequence[Document]) -> Iterator[Finding]:
         if first is not document:
             where = f" in {first.source}:{first.line}" if first.source else ""
             yield _finding(document, Problem("metadata.name", f"is taken already{where}: keep one of the two"))
-    for found in _references(by_subject):
+    for found in _references(by_subject, config_maps):
         document = by_subject[found.subject]
         yield _finding(document, Problem(found.path, found.message, found.severity is Severity.WAITING))
 
 
-def _references(by_subject: Mapping[str, Document]) -> Iterator[ResolveProblem]:
+def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, set[str]]) -> Iterator[ResolveProblem]:
     values = [document.value for document in by_subject.values()]
     objects = [parse(value) for value in values if isinstance(value, dict) and _is_ours(value)]
     indexes = [each for each in objects if isinstance(each, VectorIndex)]
     yield from resolve([each for each in objects if isinstance(each, Agent)], indexes)[1]
-    config_maps: dict[str, set[str]] = {}
-    for value in values:
-        if isinstance(value, dict) and is_config_map(value):
-            metadata = value["metadata"]
-            config_maps.setdefault(metadata.get("namespace") or DEFAULT_NAMESPACE, set()).add(metadata.get("name", ""))
     for index in indexes:
         yield from missing_config_maps(index, config_maps.get(index.metadata.namespace, set()))
 

@@ -138,3 +138,9 @@ def test_findings_name_file_line_and_object(tmp_path: Path) -> None:
         f"{file}:7: Agent demo/support: spec.knowledge[0].indexRef: is missing: The VectorIndex to search.",
         f"{file}:8: Agent demo/support: spec.knowledge[0].topK: must be from 1 to 20, not 50",
     ]
+
+
+def test_a_config_map_with_problems_is_not_missing() -> None:
+    broken = config_map() | {"data": {"a/b.md": "B."}}
+    [finding] = validate_documents([broken, index()])
+    assert finding.problem.path == "data.a/b.md"
