@@ -24,7 +24,7 @@ alone would keep silent connections for an hour, each with up to 1 MB of headers
 CONNECTIONS = 100
 """Connections at a time; beyond that the oldest ones are closed."""
 SWEEP_SECONDS = 0.5
-UNREAD_MILLISECONDS = 20_000
+UNREAD_MILLISECONDS = 10_000
 """How long a client may read nothing of its answer."""
 
 

@@ -5,7 +5,7 @@ The ports of the gateway and of a host that serve callers, their ports for metri
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,28 +53,40 @@ class Target:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
-@pytest.fixture(params=["gateway", "gateway metrics", "host", "host metrics", "operator"])
-async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Target]:
+GATEWAY, HOST, OPERATOR = ("gateway", "gateway metrics"), ("host", "host metrics"), ("operator",)
+
+
+@asynccontextmanager
+async def ports(folder: Path, *names: str) -> AsyncIterator[dict[str, Target]]:
+    """Those of the ports that are named, of processes that serve."""
+    found: dict[str, Target] = {}
     async with AsyncExitStack() as stack:
-        if request.param == "operator":
-            yield await _operator(stack, tmp_path)
-            return
-        if request.param.startswith("host"):
-            host = stack.enter_context(host_process(tmp_path, f"sqlite:///{tmp_path}/store.db"))
-            yield Target(host.metrics_url if "metrics" in request.param else host.url, host.process.pid)
-            return
-        cluster = FakeKubernetes(free_port())
-        await cluster.start()
-        stack.push_async_callback(cluster.stop)
-        gateway = stack.enter_context(gateway_process(tmp_path, cluster))
-        async with aiohttp.ClientSession(gateway.url) as client:
-            await until_async(lambda: gateway.ready(client), "the gateway is ready")
-        yield Target(gateway.metrics_url if "metrics" in request.param else gateway.url, gateway.process.pid)
+        if set(names) & set(GATEWAY):
+            found |= await _gateway(stack, folder)
+        if set(names) & set(HOST):
+            host = stack.enter_context(host_process(folder, f"sqlite:///{folder}/store.db"))
+            found |= zip(HOST, (Target(url, host.process.pid) for url in (host.url, host.metrics_url)), strict=True)
+        if set(names) & set(OPERATOR):
+            found[OPERATOR[0]] = await _operator(stack, folder)
+        yield {name: found[name] for name in names}
+
+
+async def _gateway(stack: AsyncExitStack, folder: Path) -> dict[str, Target]:
+    cluster = FakeKubernetes(free_port())
+    await cluster.start()
+    stack.push_async_callback(cluster.stop)
+    gateway = stack.enter_context(gateway_process(folder, cluster))
+    async with aiohttp.ClientSession(gateway.url) as client:
+        await until_async(lambda: gateway.ready(client), "the gateway is ready")
+    return {
+        name: Target(url, gateway.process.pid)
+        for name, url in zip(GATEWAY, (gateway.url, gateway.metrics_url), strict=True)
+    }
 
 
 async def _operator(stack: AsyncExitStack, folder: Path) -> Target:
     """One that waits for its API server, which it serves its port before."""
-    kubeconfig = folder / "kubeconfig"
+    kubeconfig = folder / "operator-kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(kubeconfig_of(f"http://127.0.0.1:{free_port()}")))
     store = f"postgresql:///postgres?host={folder}"
     operator = stack.enter_context(OperatorProcess(folder, kubeconfig=str(kubeconfig), store_dsn=store))
@@ -82,29 +94,37 @@ async def _operator(stack: AsyncExitStack, folder: Path) -> Target:
     return Target(operator.probes, operator.pid)
 
 
-async def test_floods_cost_neither_memory_nor_other_callers(target: Target) -> None:
-    before = target.peak()
-    for name, (first, again, total) in FLOODS.items():
-        async with connected(target.url) as connection:
-            await connection.send(first)
-            flooding = asyncio.create_task(connection.flood(again, total=total))
-            assert (await exchange(target.url, LIVEZ)).status == 200, name
-            await flooding
-        assert target.peak() - before < ROOM, name
-    assert (await exchange(target.url, LIVEZ)).status == 200
+@pytest.mark.parametrize("name", [*GATEWAY, *HOST, *OPERATOR])
+async def test_floods_cost_neither_memory_nor_other_callers(name: str, tmp_path: Path) -> None:
+    async with ports(tmp_path, name) as found:
+        target = found[name]
+        before = target.peak()
+        for flood, (first, again, total) in FLOODS.items():
+            async with connected(target.url) as connection:
+                await connection.send(first)
+                flooding = asyncio.create_task(connection.flood(again, total=total))
+                assert (await exchange(target.url, LIVEZ)).status == 200, flood
+                await flooding
+            assert target.peak() - before < ROOM, flood
+        assert (await exchange(target.url, LIVEZ)).status == 200
 
 
-async def test_silent_and_slow_connections_are_closed_after_ten_idle_seconds(target: Target) -> None:
+async def test_silent_and_slow_connections_are_closed_after_ten_idle_seconds(tmp_path: Path) -> None:
+    async with ports(tmp_path, *GATEWAY, *HOST, *OPERATOR) as found:
+        await asyncio.gather(*(_silent_and_slow(target.url) for target in found.values()))
+
+
+async def _silent_and_slow(url: str) -> None:
     async with AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(connected(target.url)) for _ in range(SILENT + SLOW)]
+        opened = [await stack.enter_async_context(connected(url)) for _ in range(SILENT + SLOW)]
         for number, connection in enumerate(opened[SILENT:]):
             await connection.send(HEAD + (b"Content-Length: 9\r\n\r\n{" if number % 2 else b"X-Slow: x"))
-        assert (await exchange(target.url, LIVEZ)).status == 200
+        assert (await exchange(url, LIVEZ)).status == 200
         closing = asyncio.gather(*(connection.rest() for connection in opened))
         dripping = [asyncio.create_task(_drip(connection)) for connection in opened[SILENT:]]
-        await until(closing.done, "all are closed", deadline=60)
+        await until(closing.done, f"all connections to {url} are closed", deadline=60)
         await asyncio.gather(*dripping)
-        assert (await exchange(target.url, LIVEZ)).status == 200
+        assert (await exchange(url, LIVEZ)).status == 200
 
 
 async def _drip(connection: Connection) -> None:

@@ -17,6 +17,7 @@ from slipway_runtime.dev.main import Front, bound, is_manifest, main, reach
 from slipway_runtime.events import Done
 from slipway_runtime.gateway.auth import KeyFile, new_key
 from tests.support.chat import STREAM, events
+from tests.support.raw_http import exchange
 from tests.support.waiting import until, until_async
 
 MANIFESTS = """
@@ -282,6 +283,11 @@ def test_a_gateway_for_everybody_or_nobody_is_refused(
 ) -> None:
     assert main([tmp_path], front=Front(0, **options), data=tmp_path / "data") == 1
     assert words in " ".join(capfd.readouterr().out.split())
+
+
+async def test_what_comes_in_is_bounded_as_in_a_cluster(dev: Dev) -> None:
+    endless = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 50_000
+    assert (await exchange(await dev.url(), endless)).refusal == (431, "HeadersTooLarge")
 
 
 async def test_with_keys_other_names_are_answered_and_only_callers_with_a_key(tmp_path: Path) -> None:
