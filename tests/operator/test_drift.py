@@ -156,6 +156,7 @@ def test_spread_constraints_are_told_apart_by_their_keys() -> None:
         ".spec.topologySpreadConstraints[0].maxSkew",
     )
     assert drift_of({key.replace("z", "y"): owned}) == (".spec.topologySpreadConstraints[0]",)
+    assert drift_of({}) == (".spec.topologySpreadConstraints[]",), "a stranger's may be in its place"
 
 
 def test_an_object_that_we_never_applied_is_not_ours() -> None:
