@@ -6,6 +6,7 @@ from typing import Any
 
 from slipway_crds.agent import Agent
 from slipway_crds.definitions import KINDS
+from slipway_crds.references import by_ref
 from slipway_crds.resolve import resolve_agent, runtime_config
 from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.builders.agent import Revision, agent_objects, revision_name, revision_objects
@@ -42,7 +43,7 @@ def sources(namespace: str) -> list[dict[str, Any]]:
 def children(namespace: str, number: int, *, uid: str) -> list[Manifest]:
     """What the operator makes of an Agent, by the operator's own builders. The Deployment is the last."""
     model, found = _models(namespace, number)
-    config = resolve_agent(model, {INDEX: found})
+    config = resolve_agent(model, by_ref([found]))
     if isinstance(config, tuple):
         raise ValueError(f"the Agent cannot be resolved: {config}")
     revision = Revision(config=runtime_config(config), state="Serving")
@@ -55,7 +56,7 @@ def children(namespace: str, number: int, *, uid: str) -> list[Manifest]:
 def revision_of(namespace: str, number: int) -> str:
     """Name of the Agent's revision."""
     model, found = _models(namespace, number)
-    config = resolve_agent(model, {INDEX: found})
+    config = resolve_agent(model, by_ref([found]))
     if isinstance(config, tuple):
         raise ValueError(f"the Agent cannot be resolved: {config}")
     return revision_name(runtime_config(config))

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from jsonschema import Draft4Validator, Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
+from pydantic import BaseModel
 
 from slipway_crds.configmaps import CONFIG_MAP
 from slipway_crds.configmaps import KIND as CONFIG_MAP_KIND
 from slipway_crds.definitions import KINDS, kind_schema
-from slipway_crds.fields import Rule, SpecModel, matches
+from slipway_crds.fields import Rule, matches
 from slipway_crds.manifests import Place, Problem, format_place
-from slipway_crds.meta import Kind
 from slipway_crds.objectmeta import METADATA, is_time
 from slipway_crds.structural import Schema
 from slipway_crds.wording import unknown_field
@@ -68,7 +68,7 @@ def broken_rules(
     for entry in schema.get("x-kubernetes-validations", ()):
         rule = twins()[entry["rule"]]
         if rule.holds and not _touches(invalid, place, rule) and not rule.holds(value):
-            yield Problem(format_place((*place, rule.field)), rule.message)
+            yield Problem(format_place((*place, rule.field) if rule.field else place), rule.message)
     for name, child in schema.get("properties", {}).items():
         yield from broken_rules(value.get(name), child, invalid, (*place, name))
 
@@ -76,7 +76,8 @@ def broken_rules(
 @cache
 def twins() -> Mapping[str, Rule]:
     """Every rule of every kind, by its CEL."""
-    return {rule.cel: rule for model in _subclasses((SpecModel, Kind)) for rule in model.rules}
+    models = (model for kind in KINDS.values() for model in _models(kind))
+    return {rule.cel: rule for model in models for rule in getattr(model, "rules", ())}
 
 
 def _touches(invalid: Iterable[Place], place: Place, rule: Rule) -> bool:
@@ -85,10 +86,14 @@ def _touches(invalid: Iterable[Place], place: Place, rule: Rule) -> bool:
     return any(each[: len(scope)] == scope for each in invalid)
 
 
-def _subclasses(models: Iterable[type[Any]]) -> Iterator[type[Any]]:
-    for model in models:
-        yield model
-        yield from _subclasses(model.__subclasses__())
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type, with those of their fields."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation)
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 @cache

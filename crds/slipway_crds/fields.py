@@ -12,7 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 """RFC 1035 label: what Kubernetes wants of a Service, so of everything that a Service is named after."""
@@ -43,6 +45,10 @@ def matches(pattern: str, text: str) -> bool:
     return re.search(re.sub(r"\$$", r"\\Z", pattern), text) is not None
 
 
+LOCAL = "x-slipway-local"
+"""The key in a schema that only Slipway understands: what a field does without a cluster."""
+
+
 class Local(StrEnum):
     """What the local driver does with a field."""
 
@@ -52,9 +58,56 @@ class Local(StrEnum):
     REFUSED = "refused"
 
 
-def local(behaviour: Local, statement: str) -> dict[str, Any]:
-    """Schema extras for a field: how the local driver treats it, and in one sentence what that means."""
-    return {"x-slipway-local": {"behaviour": behaviour.value, "statement": statement}}
+@dataclass(frozen=True)
+class LocalStatement:
+    """Stands in a field's annotation, or on a model for all its fields: what the local driver does, in one sentence."""
+
+    behaviour: Local
+    statement: str
+
+    def to_schema(self) -> dict[str, str]:
+        """The statement as the schema carries it, until `strip` takes it out."""
+        return {"behaviour": self.behaviour.value, "statement": self.statement}
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), LOCAL: self.to_schema()}
+
+
+def same(statement: str) -> LocalStatement:
+    """The local driver does what the operator does."""
+    return LocalStatement(Local.SAME, statement)
+
+
+def emulated(statement: str) -> LocalStatement:
+    """The local driver does something that has the same effect."""
+    return LocalStatement(Local.EMULATED, statement)
+
+
+def ignored(statement: str) -> LocalStatement:
+    """The local driver warns, and goes on without it."""
+    return LocalStatement(Local.IGNORED, statement)
+
+
+def refused(statement: str) -> LocalStatement:
+    """The local driver does not serve an object that has it."""
+    return LocalStatement(Local.REFUSED, statement)
+
+
+@dataclass(frozen=True)
+class ListType:
+    """Stands in a list's annotation: how a server-side apply merges it (`x-kubernetes-list-type`)."""
+
+    keys: tuple[str, ...] = ()
+    """Fields that tell its entries apart; without any it is replaced as a whole."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        merged = {**handler(schema), "x-kubernetes-list-type": "map" if self.keys else "atomic"}
+        return {**merged, "x-kubernetes-list-map-keys": list(self.keys)} if self.keys else merged
+
+
+BY_NAME = ListType(("name",))
+BY_TYPE = ListType(("type",))
+ATOMIC = ListType()
 
 
 @dataclass(frozen=True)
@@ -78,17 +131,40 @@ class Rule:
         return {"rule": self.cel, "message": self.message, **where}
 
 
-def add_rules(schema: dict[str, Any], model: type[Any]) -> None:
-    """Pydantic hook (`json_schema_extra`): put the rules of a model's class into its JSON Schema."""
+def complete_schema(schema: dict[str, Any], model: type[Any]) -> None:
+    """Pydantic hook (`json_schema_extra`): put what a model's class says into its JSON Schema: its rules, and what the
+    local driver makes of the fields that say nothing of their own."""
     if model.rules:
         schema["x-kubernetes-validations"] = [rule.to_schema() for rule in model.rules]
+    if model.local is not None:
+        for field in schema.get("properties", {}).values():
+            field.setdefault(LOCAL, model.local.to_schema())
 
 
 class SpecModel(BaseModel):
-    """Base of everything under `spec`: unknown fields are errors, and rules hang on the class."""
+    """Base of everything under `spec`: unknown fields are errors, and rules hang on the class.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, json_schema_extra=add_rules)
+    A field is a line with its type and limits, and a line that describes it. Its name in YAML is its own in camelCase;
+    one with an acronym says so with an alias (`base_url: Annotated[..., Field(alias="baseURL")]`).
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        alias_generator=to_camel,
+        use_attribute_docstrings=True,
+        json_schema_extra=complete_schema,
+    )
     rules: ClassVar[tuple[Rule, ...]] = ()
+    local: ClassVar[LocalStatement | None] = None
+    """What the local driver makes of the fields that say nothing of their own."""
+
+
+class StatusModel(BaseModel):
+    """Base of everything under `status`: what the operator reports, never read back as a source of truth."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True)
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX, pattern=NAME_PATTERN)]

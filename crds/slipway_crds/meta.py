@@ -5,7 +5,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_crds.fields import HINTS, NAME_MAX, NAME_PATTERN, Rule, add_rules, matches
+from slipway_crds.fields import (
+    HINTS,
+    NAME_MAX,
+    NAME_PATTERN,
+    LocalStatement,
+    Rule,
+    StatusModel,
+    complete_schema,
+    matches,
+)
 
 GROUP = "slipway.dev"
 VERSION = "v1alpha1"
@@ -35,20 +44,24 @@ class Metadata(BaseModel):
     labels: dict[str, str] = Field(default_factory=dict)
 
 
-class Condition(BaseModel):
+Phase = Literal["Pending", "Progressing", "Ready", "Degraded", "Stalled", "Paused"]
+
+
+class Condition(StatusModel):
     """One condition, as kstatus and `kubectl wait` read it (`metav1.Condition`)."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-    type: Annotated[str, Field(max_length=64, description="Name of the condition.")]
-    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it holds.")]
-    reason: Annotated[str, Field(max_length=128, description="One stable PascalCase word for why.")]
-    message: Annotated[str, Field(max_length=4096, description="What is so, and what to do about it.")]
-    last_transition_time: Annotated[
-        datetime, Field(alias="lastTransitionTime", description="When the status last changed.")
-    ]
-    observed_generation: Annotated[
-        int, Field(alias="observedGeneration", description="Generation of the spec that this is about.")
-    ]
+    type: Annotated[str, Field(max_length=64)]
+    """Name of the condition."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    reason: Annotated[str, Field(max_length=128)]
+    """One stable PascalCase word for why."""
+    message: Annotated[str, Field(max_length=4096)]
+    """What is so, and what to do about it."""
+    last_transition_time: datetime
+    """When the status last changed."""
+    observed_generation: int
+    """Generation of the spec that this is about."""
 
 
 OBJECT_NAME = Rule(
@@ -71,9 +84,17 @@ AGE_COLUMN: dict[str, Any] = {"name": "Age", "type": "date", "jsonPath": ".metad
 class Kind(BaseModel):
     """An object as it stands in a manifest or on the API server. A kind adds `kind`, `spec` and `status`."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, json_schema_extra=add_rules)
-    metadata: Annotated[Metadata, Field(description="Kubernetes' object metadata.")]
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=complete_schema,
+    )
+    metadata: Metadata
+    """Kubernetes' object metadata."""
 
+    local: ClassVar[LocalStatement | None] = None
     rules: ClassVar[tuple[Rule, ...]] = (OBJECT_NAME,)
     PLURAL: ClassVar[str]
     SHORT_NAMES: ClassVar[tuple[str, ...]]

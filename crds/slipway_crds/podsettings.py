@@ -6,14 +6,15 @@ knows it better than a copy of its schema would, and the operator reports what i
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from slipway_crds.fields import Bytes, Cpu, Local, Rule, SpecModel, SubdomainName, local, parse_quantity
+from slipway_crds.fields import ATOMIC, BY_NAME, Bytes, Cpu, Rule, SpecModel, SubdomainName, ignored
 from slipway_crds.meta import GROUP, MANAGED_BY_LABEL
+from slipway_crds.rules import quantity_not_above
 
-NO_PODS: dict[str, Any] = local(Local.IGNORED, "There are no pods.")
+NO_PODS = ignored("There are no pods.")
 ENTRIES_MAX = 32
 """Of each map and list here: rules go through the labels, and the API server bounds what a rule may cost."""
 
@@ -31,55 +32,23 @@ CONTROLLER_DOMAINS = (GROUP, "statefulset.kubernetes.io", "apps.kubernetes.io", 
 class ResourceList(SpecModel):
     """CPU and memory, as Kubernetes writes quantities."""
 
-    cpu: Annotated[
-        Cpu | None,
-        Field(
-            description="CPU, for example 500m or 2.",
-            json_schema_extra=local(Local.IGNORED, "The local process takes what the machine has."),
-        ),
-    ] = None
-    memory: Annotated[
-        Bytes | None,
-        Field(
-            description="Memory, for example 512Mi.",
-            json_schema_extra=local(Local.IGNORED, "The local process takes what the machine has."),
-        ),
-    ] = None
+    local = ignored("The local process takes what the machine has.")
 
-
-def _within_limit(resource: str) -> Rule:
-    def holds(resources: Mapping[str, Any]) -> bool:
-        request = resources.get("requests", {}).get(resource)
-        limit = resources.get("limits", {}).get(resource)
-        return request is None or limit is None or parse_quantity(request) <= parse_quantity(limit)
-
-    given = " || ".join(f"!has(self.{part}) || !has(self.{part}.{resource})" for part in ("requests", "limits"))
-    return Rule(
-        cel=f"{given} || quantity(self.requests.{resource}).compareTo(quantity(self.limits.{resource})) <= 0",
-        message=f"must not be above limits.{resource}",
-        holds=holds,
-        field=f"requests.{resource}",
-    )
+    cpu: Cpu | None = None
+    """CPU, for example 500m or 2."""
+    memory: Bytes | None = None
+    """Memory, for example 512Mi."""
 
 
 class Resources(SpecModel):
     """Requests and limits of the pod's container."""
 
-    requests: Annotated[
-        ResourceList | None,
-        Field(
-            description="What the scheduler reserves for a pod.",
-            json_schema_extra=local(Local.IGNORED, "Nothing is scheduled locally."),
-        ),
-    ] = None
-    limits: Annotated[
-        ResourceList | None,
-        Field(
-            description="What a pod may use at most.",
-            json_schema_extra=local(Local.IGNORED, "Nothing is limited locally."),
-        ),
-    ] = None
-    rules: ClassVar[tuple[Rule, ...]] = (_within_limit("cpu"), _within_limit("memory"))
+    rules = tuple(quantity_not_above(f"requests.{each}", f"limits.{each}") for each in ("cpu", "memory"))
+
+    requests: Annotated[ResourceList | None, ignored("Nothing is scheduled locally.")] = None
+    """What the scheduler reserves for a pod."""
+    limits: Annotated[ResourceList | None, ignored("Nothing is limited locally.")] = None
+    """What a pod may use at most."""
 
 
 def is_reserved(key: str) -> bool:
@@ -110,96 +79,42 @@ def _quoted(words: Iterable[str]) -> str:
 class PullSecret(SpecModel):
     """A reference to a Secret with credentials for an image registry."""
 
-    name: Annotated[
-        SubdomainName,
-        Field(
-            description="Name of the Secret, in the namespace of the pods.",
-            json_schema_extra=local(Local.IGNORED, "No image is pulled."),
-        ),
-    ]
+    local = ignored("No image is pulled.")
+
+    name: SubdomainName
+    """Name of the Secret, in the namespace of the pods."""
+
+
+Strings = Annotated[dict[str, str] | None, Field(max_length=ENTRIES_MAX)]
+PassedThrough = Annotated[list[dict[str, Any]] | None, Field(max_length=ENTRIES_MAX), ATOMIC]
 
 
 class PodSettings(SpecModel):
     """How pods are made and where they may run."""
 
-    resources: Annotated[
-        Resources | None,
-        Field(description="Requests and limits; unset parts come from the chart's values.", json_schema_extra=NO_PODS),
-    ] = None
-    node_selector: Annotated[
-        dict[str, str] | None,
-        Field(
-            alias="nodeSelector",
-            max_length=ENTRIES_MAX,
-            description="Labels that a node must have.",
-            json_schema_extra=NO_PODS,
-        ),
-    ] = None
-    tolerations: Annotated[
-        list[dict[str, Any]] | None,
-        Field(
-            max_length=ENTRIES_MAX,
-            description="Taints of nodes that are tolerated, as in a pod.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic", **NO_PODS},
-        ),
-    ] = None
-    affinity: Annotated[
-        dict[str, Any] | None,
-        Field(
-            description="Which nodes and pods are preferred, required or avoided, as in a pod. Without"
-            " `podAntiAffinity` an agent's pods prefer nodes and zones that no other pod of the agent is on.",
-            json_schema_extra=NO_PODS,
-        ),
-    ] = None
-    topology_spread_constraints: Annotated[
-        list[dict[str, Any]] | None,
-        Field(
-            alias="topologySpreadConstraints",
-            max_length=ENTRIES_MAX,
-            description="How evenly pods are spread over nodes and zones, as in a pod.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic", **NO_PODS},
-        ),
-    ] = None
-    priority_class_name: Annotated[
-        SubdomainName | None,
-        Field(
-            alias="priorityClassName",
-            description="PriorityClass of the pods.",
-            json_schema_extra=NO_PODS,
-        ),
-    ] = None
+    local = NO_PODS
+    rules = (_not_reserved("labels"), _not_reserved("annotations"))
+
+    resources: Resources | None = None
+    """Requests and limits; unset parts come from the chart's values."""
+    node_selector: Strings = None
+    """Labels that a node must have."""
+    tolerations: PassedThrough = None
+    """Taints of nodes that are tolerated, as in a pod."""
+    affinity: dict[str, Any] | None = None
+    """Which nodes and pods are preferred, required or avoided, as in a pod. Without `podAntiAffinity` an agent's pods
+    prefer nodes and zones that no other pod of the agent is on."""
+    topology_spread_constraints: PassedThrough = None
+    """How evenly pods are spread over nodes and zones, as in a pod."""
+    priority_class_name: SubdomainName | None = None
+    """PriorityClass of the pods."""
     image_pull_secrets: Annotated[
-        list[PullSecret] | None,
-        Field(
-            alias="imagePullSecrets",
-            max_length=ENTRIES_MAX,
-            description="Secrets to pull images with, besides those of the chart's `image.pullSecrets`.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-                **local(Local.IGNORED, "No image is pulled."),
-            },
-        ),
+        list[PullSecret] | None, Field(max_length=ENTRIES_MAX), BY_NAME, ignored("No image is pulled.")
     ] = None
-    labels: Annotated[
-        dict[str, str] | None,
-        Field(
-            max_length=ENTRIES_MAX,
-            description="Labels of the pods, besides Slipway's own.",
-            json_schema_extra=NO_PODS,
-        ),
-    ] = None
-    annotations: Annotated[
-        dict[str, str] | None,
-        Field(max_length=ENTRIES_MAX, description="Annotations of the pods.", json_schema_extra=NO_PODS),
-    ] = None
-    service_account_name: Annotated[
-        SubdomainName | None,
-        Field(
-            alias="serviceAccountName",
-            description="A ServiceAccount of the namespace that the pods run as instead of Slipway's own. Its token is"
-            " not mounted.",
-            json_schema_extra=NO_PODS,
-        ),
-    ] = None
-    rules: ClassVar[tuple[Rule, ...]] = (_not_reserved("labels"), _not_reserved("annotations"))
+    """Secrets to pull images with, besides those of the chart's `image.pullSecrets`."""
+    labels: Strings = None
+    """Labels of the pods, besides Slipway's own."""
+    annotations: Strings = None
+    """Annotations of the pods."""
+    service_account_name: SubdomainName | None = None
+    """A ServiceAccount of the namespace that the pods run as instead of Slipway's own. Its token is not mounted."""

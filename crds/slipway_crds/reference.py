@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slipway_crds.definitions import fields, kind_schema
-from slipway_crds.fields import HINTS
+from slipway_crds.fields import HINTS, LOCAL
 from slipway_crds.meta import API_VERSION, Kind
-from slipway_crds.structural import LOCAL, Schema
+from slipway_crds.structural import Schema
 
 _WORDS = {
     "integer": "whole number",

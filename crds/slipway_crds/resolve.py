@@ -6,12 +6,14 @@ numbers): writing the same thing differently makes no new revision.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slipway_crds.agent import Agent
+from slipway_crds.agent import Agent, Knowledge
 from slipway_crds.fields import parse_duration
+from slipway_crds.meta import Kind
+from slipway_crds.references import Objects, by_ref, look_up, ref_to
 from slipway_crds.runtimeconfig import AgentConfig, IngestConfig, KnowledgeConfig, RuntimeConfig, SourceConfig
 from slipway_crds.vectorindex import VectorIndex
 
@@ -40,39 +42,45 @@ class ResolveProblem:
     message: str
 
 
-def resolve_agent(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConfig | tuple[ResolveProblem, ...]:
+def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[ResolveProblem, ...]:
     """The configuration of one agent, or everything that keeps it from being one.
 
     Args:
         agent: a valid Agent with CRD defaults filled in (the models fill in the same ones).
-        indexes: the VectorIndexes of the agent's namespace, by name.
+        objects: what it may refer to.
     """
+    spec, namespace = agent.spec, agent.metadata.namespace
+    indexes = {entry.name: look_up(objects, VectorIndex, namespace, entry.index_ref.name) for entry in spec.knowledge}
     problems = tuple(
         _missing_index(agent, position, entry.index_ref.name)
-        for position, entry in enumerate(agent.spec.knowledge)
-        if entry.index_ref.name not in indexes
+        for position, entry in enumerate(spec.knowledge)
+        if indexes[entry.name] is None
     )
     if problems:
         return problems
-    spec = agent.spec
     return AgentConfig(
-        namespace=agent.metadata.namespace,
+        namespace=namespace,
         name=agent.metadata.name,
         architecture=spec.architecture,
         knowledge=tuple(
-            KnowledgeConfig(
-                name=entry.name,
-                index=entry.index_ref.name,
-                top_k=entry.top_k,
-                min_score=float(entry.min_score),
-                backend=indexes[entry.index_ref.name].spec.backend.kind,
-            )
+            _knowledge(entry, index)
             for entry in sorted(spec.knowledge, key=lambda entry: entry.name)
+            if (index := indexes[entry.name]) is not None
         ),
         session_ttl_seconds=_seconds(spec.sessions.ttl),
         session_max_turns=spec.sessions.max_turns,
         in_flight=spec.limits.in_flight,
         request_timeout_seconds=_seconds(spec.limits.request_timeout),
+    )
+
+
+def _knowledge(entry: Knowledge, index: VectorIndex) -> KnowledgeConfig:
+    return KnowledgeConfig(
+        name=entry.name,
+        index=entry.index_ref.name,
+        top_k=entry.top_k,
+        min_score=float(entry.min_score),
+        backend=index.spec.backend.kind,
     )
 
 
@@ -92,36 +100,32 @@ def missing_config_maps(index: VectorIndex, config_maps: Collection[str]) -> tup
     return tuple(
         ResolveProblem(
             severity=Severity.WAITING,
-            subject=f"{index.kind} {namespace}/{index.metadata.name}",
+            subject=str(ref_to(index)),
             path=f"spec.sources[{position}].configMap.name",
             reason="WaitingForSource",
-            message=f"there is no ConfigMap {source.config_map.name} in namespace {namespace}:"
-            " apply it, or correct the name",
+            message=f"there is no ConfigMap {name} in namespace {namespace}: apply it, or correct the name",
         )
         for position, source in enumerate(index.spec.sources)
-        if source.config_map.name not in config_maps
+        if (name := index.spec.config_maps.get(source.name)) is not None and name not in config_maps
     )
 
 
-def resolve(
-    agents: Iterable[Agent], indexes: Iterable[VectorIndex]
-) -> tuple[RuntimeConfig, tuple[ResolveProblem, ...]]:
+def resolve(objects: Iterable[Kind]) -> tuple[RuntimeConfig, tuple[ResolveProblem, ...]]:
     """What the local driver serves: every agent that can be resolved, and why the others cannot.
 
-    Objects may be of any number of namespaces; an agent sees the indexes of its own. Agents come out sorted by
-    namespace and name.
+    Objects may be of any number of namespaces; an agent sees those of its own. Agents come out sorted by namespace and
+    name.
     """
-    agents = sorted(agents, key=lambda agent: (agent.metadata.namespace, agent.metadata.name))
-    by_namespace: dict[str, dict[str, VectorIndex]] = {}
-    for index in indexes:
-        by_namespace.setdefault(index.metadata.namespace, {})[index.metadata.name] = index
+    objects = list(objects)
+    agents = sorted((each for each in objects if isinstance(each, Agent)), key=ref_to)
+    known = by_ref(objects)
     problems = _duplicates(agents)
     refused = {problem.subject for problem in problems}
     configs: list[AgentConfig] = []
     for agent in agents:
-        if _subject(agent) in refused:
+        if str(ref_to(agent)) in refused:
             continue
-        resolved = resolve_agent(agent, by_namespace.get(agent.metadata.namespace, {}))
+        resolved = resolve_agent(agent, known)
         if isinstance(resolved, AgentConfig):
             configs.append(resolved)
         else:
@@ -147,7 +151,7 @@ def _missing_index(agent: Agent, position: int, index: str) -> ResolveProblem:
     namespace = agent.metadata.namespace
     return ResolveProblem(
         severity=Severity.WAITING,
-        subject=_subject(agent),
+        subject=str(ref_to(agent)),
         path=f"spec.knowledge[{position}].indexRef.name",
         reason="WaitingForIndex",
         message=f"there is no VectorIndex {index} in namespace {namespace}: apply it, or correct the name",
@@ -155,7 +159,7 @@ def _missing_index(agent: Agent, position: int, index: str) -> ResolveProblem:
 
 
 def _duplicates(agents: Iterable[Agent]) -> list[ResolveProblem]:
-    counts = Counter(_subject(agent) for agent in agents)
+    counts = Counter(str(ref_to(agent)) for agent in agents)
     return [
         ResolveProblem(
             severity=Severity.STALLED,
@@ -167,10 +171,6 @@ def _duplicates(agents: Iterable[Agent]) -> list[ResolveProblem]:
         for subject, count in counts.items()
         if count > 1
     ]
-
-
-def _subject(agent: Agent) -> str:
-    return f"{agent.kind} {agent.metadata.namespace}/{agent.metadata.name}"
 
 
 def _seconds(duration: str) -> int:

@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-Schema = dict[str, Any]
+from slipway_crds.fields import LOCAL
 
-LOCAL = "x-slipway-local"
-"""Ours alone: what a field does without a cluster. `strip` takes it out again."""
+Schema = dict[str, Any]
 
 _SAME_IN_BOTH = {"type", "format", "enum", "pattern", "description", "default", "required", "properties", "items"}
 _LIMITS = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "minProperties", "maxProperties"}
@@ -59,6 +58,8 @@ def _node(schema: Schema, definitions: Mapping[str, Schema], *, path: str, withi
     schema = _exclusive_bounds(schema)
     schema = _set(schema)
     schema.pop("title", None)
+    if "description" in schema:
+        schema["description"] = " ".join(schema["description"].split())
     # Closed objects are pruned by themselves; of an object of anything a CRD says that nothing in it is pruned.
     if isinstance(schema.get("additionalProperties"), bool) and schema.pop("additionalProperties"):
         schema["x-kubernetes-preserve-unknown-fields"] = True

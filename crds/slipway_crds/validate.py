@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from slipway_crds.agent import Agent
 from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
 from slipway_crds.configmaps import config_map_problems, is_config_map
 from slipway_crds.defaulting import fill
@@ -160,9 +159,8 @@ def _together(documents: Sequence[Document], config_maps: Mapping[str, set[str]]
 def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, set[str]]) -> Iterator[ResolveProblem]:
     values = [document.value for document in by_subject.values()]
     objects = [parse(value) for value in values if isinstance(value, dict) and _is_ours(value)]
-    indexes = [each for each in objects if isinstance(each, VectorIndex)]
-    yield from resolve([each for each in objects if isinstance(each, Agent)], indexes)[1]
-    for index in indexes:
+    yield from resolve(objects)[1]
+    for index in (each for each in objects if isinstance(each, VectorIndex)):
         yield from missing_config_maps(index, config_maps.get(index.metadata.namespace, set()))
 
 

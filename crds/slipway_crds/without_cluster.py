@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slipway_crds.checking import object_schema
-from slipway_crds.fields import Local
+from slipway_crds.fields import LOCAL, Local
 from slipway_crds.manifests import Place, Problem, format_place
-from slipway_crds.structural import LOCAL
 
 
 def fields_treated(document: Mapping[str, Any], behaviour: Local) -> list[Problem]:

@@ -156,8 +156,7 @@ class Cache:
         return {
             resource.key
             for resource in self.in_namespace(VECTOR_INDEX.name, namespace)
-            if isinstance(resource.model, VectorIndex)
-            and any(source.config_map.name == name for source in resource.model.spec.sources)
+            if isinstance(resource.model, VectorIndex) and name in resource.model.spec.config_maps.values()
         }
 
     def known(self, kind: str) -> Mapping[tuple[str, str], str]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from slipway_crds.agent import Agent
 from slipway_crds.checking import twins
+from slipway_crds.references import by_ref
 from slipway_crds.resolve import ingest_config, resolve_agent
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_crds.validate import parse, validate_document
@@ -39,13 +40,13 @@ def test_validation_never_fails_and_what_it_passes_can_be_resolved(random: Rando
     parsed = parse(manifest)
     if isinstance(parsed, Agent):
         known = {entry.index_ref.name for entry in parsed.spec.knowledge}
-        indexes = {name: _any_index(name) for name in known}
+        indexes = by_ref(_any_index(parsed.metadata.namespace, name) for name in known)
         assert isinstance(resolve_agent(parsed, indexes), AgentConfig)
     else:
         assert isinstance(parsed, VectorIndex)
         assert ingest_config(parsed).digest() == ingest_config(parsed.model_copy(deep=True)).digest()
 
 
-def _any_index(name: str) -> VectorIndex:
+def _any_index(namespace: str, name: str) -> VectorIndex:
     spec = {"backend": {"chroma": {}}, "sources": [{"name": "docs", "configMap": {"name": "docs"}}]}
-    return VectorIndex.model_validate({"metadata": {"name": name}, "spec": spec})
+    return VectorIndex.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})

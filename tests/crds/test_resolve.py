@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.agent import Agent
+from slipway_crds.references import by_ref
 from slipway_crds.resolve import (
     ResolveProblem,
     Severity,
@@ -28,7 +29,7 @@ def index(namespace: str = "demo", name: str = "handbook", **spec: Any) -> Vecto
     return VectorIndex.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
 
 
-INDEXES = {"handbook": index(), "laws": index(name="laws")}
+INDEXES = by_ref([index(), index(name="laws")])
 
 
 def resolved(one: Agent) -> AgentConfig:
@@ -66,6 +67,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
     }
 
 
+@pytest.mark.proves("Agent.knowledge[].indexRef.name")
 def test_a_missing_index_is_waited_for_by_name() -> None:
     missing = agent(
         knowledge=[
@@ -129,8 +131,10 @@ def test_the_digest_moves_with_what_changes_answers(changed: dict[str, Any]) -> 
 
 def test_the_local_driver_serves_what_resolves_and_names_what_does_not() -> None:
     config, problems = resolve(
-        [agent("two"), agent("one", "zeta"), agent("one"), agent("three"), agent("one", "twin"), agent("one", "twin")],
-        [index("one"), index("two")],
+        [
+            *(agent("two"), agent("one", "zeta"), agent("one"), agent("three"), agent("one", "twin")),
+            *(agent("one", "twin"), index("one"), index("two")),
+        ]
     )
     assert [(one.namespace, one.name) for one in config.agents] == [
         ("one", "support"),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_crds.fields import Local, local
+from slipway_crds.fields import same
 from slipway_crds.structural import NotStructural, strip, structural_schema
 
 
@@ -104,9 +104,8 @@ def test_what_a_crd_cannot_say_is_refused(annotation: Any, says: str) -> None:
 
 
 def test_what_only_slipway_understands_is_stripped_everywhere() -> None:
-    extra = local(Local.SAME, "The same.")
-    noted = Annotated[str, Field(json_schema_extra=extra)]
-    schema = field(Annotated[list[dict[str, noted]], Field(json_schema_extra=extra)])
+    noted = Annotated[str, same("The same.")]
+    schema = field(Annotated[list[dict[str, noted]], same("The same.")])
     assert "x-slipway-local" in str(schema)
     assert strip({"type": "object", "properties": {"field": schema}}) == {
         "type": "object",

@@ -6,6 +6,7 @@ examples that shrink.
 """
 
 import copy
+import re
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -117,12 +118,20 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
         return dict(random.choice(_RESERVED if random.random() < 0.1 else _MAPS))
     if "properties" not in schema:
         return copy.deepcopy(random.choice(_ANYTHING))
-    required = schema.get("required", ())
+    required, members = schema.get("required", ()), _members(schema)
+    chosen = {random.choice(members)} if members and random.random() < 0.95 else set()
     return {
         name: _value(child, random)
         for name, child in schema["properties"].items()
-        if name in required or random.random() < 0.6
+        if name in required or name in chosen or (name not in members and random.random() < 0.6)
     }
+
+
+def _members(schema: Mapping[str, Any]) -> list[str]:
+    """The fields of which exactly one may be given."""
+    rules = (each["rule"] for each in schema.get("x-kubernetes-validations", ()))
+    choice = next((rule for rule in rules if rule.endswith(".exists_one(given, given)")), "")
+    return re.findall(r"has\(self\.(\w+)\)", choice)
 
 
 def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slipway_crds.agent import Agent
 from slipway_crds.configmaps import decoded, is_config_map
 from slipway_crds.definitions import KINDS
 from slipway_crds.fields import Local
@@ -83,9 +82,8 @@ def assemble(documents: Sequence[Document]) -> Manifests:
     ours = [value for value in values if value["kind"] in KINDS]
     kinds = [parse(value) for value in ours]
     config_maps = {_key(value): read_items(value) for value in values if is_config_map(value)}
-    agents = [kind for kind in kinds if isinstance(kind, Agent)]
     indexes = [kind for kind in kinds if isinstance(kind, VectorIndex)]
-    config, _ = resolve(agents, indexes)  # what it complains about is among the findings
+    config, _ = resolve(kinds)  # what it complains about is among the findings
     ignored = (warning for value, kind in zip(ours, kinds, strict=True) for warning in _ignored(value, kind))
     return Manifests(
         config=config,
@@ -103,7 +101,7 @@ def _ignored(value: Mapping[str, Any], kind: Kind) -> Iterator[str]:
 
 def _index(index: VectorIndex, config_maps: Mapping[Key, Items]) -> Index:
     namespace = index.metadata.namespace
-    found = {source.name: config_maps.get(Key(namespace, source.config_map.name)) for source in index.spec.sources}
+    found = {source: config_maps.get(Key(namespace, name)) for source, name in index.spec.config_maps.items()}
     return Index(
         key=Key(namespace, index.metadata.name),
         config=ingest_config(index),

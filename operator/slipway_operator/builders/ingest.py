@@ -146,4 +146,8 @@ def _ingest_pod(
 
 
 def _source_volumes(sources: Sequence[Source]) -> list[JsonObject]:
-    return [{"name": f"source-{source.name}", "configMap": {"name": source.config_map.name}} for source in sources]
+    return [
+        {"name": f"source-{source.name}", "configMap": {"name": source.config_map.name}}
+        for source in sources
+        if source.config_map is not None
+    ]

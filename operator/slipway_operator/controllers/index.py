@@ -97,8 +97,8 @@ class IndexController:
             index=index,
             children=self._cache.children(resource.key),
             source_versions={
-                source.name: self._cache.config_map_version(namespace, source.config_map.name)
-                for source in index.spec.sources
+                source: self._cache.config_map_version(namespace, name)
+                for source, name in index.spec.config_maps.items()
             },
             store_secret=self._store.access(namespace).secret_name,
         )

@@ -7,9 +7,9 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from slipway_crds.agent import Agent
+from slipway_crds.references import by_ref
 from slipway_crds.resolve import ResolveProblem, resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import RuntimeConfig
-from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.builders.agent import (
     CONFIG_KEY,
     RETIRED_AT_ANNOTATION,
@@ -61,8 +61,8 @@ class AgentView:
         return [child for (kind, _), child in self.by_kind_and_name.items() if kind == DEPLOYMENT.name]
 
     def resolve(self) -> RuntimeConfig | tuple[ResolveProblem, ...]:
-        models = {name: index.model for name, index in self.indexes.items() if isinstance(index.model, VectorIndex)}
-        resolved = resolve_agent(self.agent, models)
+        models = (index.model for index in self.indexes.values() if index.model is not None)
+        resolved = resolve_agent(self.agent, by_ref(models))
         return resolved if isinstance(resolved, tuple) else runtime_config(resolved)
 
 

@@ -55,7 +55,7 @@ class IndexView:
     @property
     def missing_sources(self) -> list[str]:
         """Names of the ConfigMaps that are not there."""
-        by_name = {source.name: source.config_map.name for source in self.index.spec.sources}
+        by_name = self.index.spec.config_maps
         return sorted({by_name[name] for name, version in self.source_versions.items() if version is None})
 
     @cached_property
@@ -160,6 +160,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
 
 def _server_objects(view: IndexView, settings: BuildSettings) -> list[Manifest]:
     owner, spec = owner_of(view.resource), view.index.spec
+    assert spec.backend.chroma is not None  # the one back end there is
     objects = index_objects(owner, settings, spec.backend.chroma, deletion_policy=spec.deletion_policy, pod=spec.pod)
     return [*objects, ingest_policy(owner, settings)] if settings.network_policies else objects
 

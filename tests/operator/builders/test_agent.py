@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.agent import Scaling
+from slipway_crds.references import by_ref
 from slipway_crds.resolve import resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_operator.builders.agent import Revision, agent_objects, revision_name, revision_objects
@@ -19,7 +20,7 @@ from tests.support.operator_objects import deployment
 
 
 def config(**spec: Any) -> RuntimeConfig:
-    resolved = resolve_agent(agent(**spec), {"handbook": index()})
+    resolved = resolve_agent(agent(**spec), by_ref([index()]))
     assert isinstance(resolved, AgentConfig)
     return runtime_config(resolved)
 
@@ -67,6 +68,7 @@ def test_what_changes_answers_names_a_revision_and_nothing_else_does() -> None:
     assert same != revision_name(config(limits={"requestTimeout": "30s"}))
 
 
+@pytest.mark.proves("Agent.scaling.max")
 def test_scaling_max_makes_an_autoscaler() -> None:
     scaler = of_kind(rendered(scaling={"min": 2, "max": 5}), "HorizontalPodAutoscaler")
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)
@@ -75,6 +77,7 @@ def test_scaling_max_makes_an_autoscaler() -> None:
     assert of_kind(rendered(scaling={"min": 2}), "HorizontalPodAutoscaler") is None
 
 
+@pytest.mark.proves("Agent.scaling.min")
 def test_scaling_min_is_the_number_of_pods() -> None:
     child = project("Deployment", deployment("support-1", replicas=1))
     scale = scale_for(child, Scaling(min=3), serving=child)

@@ -13,6 +13,7 @@ from tests.support.operator_builds import FULL_SETTINGS, SETTINGS, index, owner
 
 def rendered(settings: BuildSettings = SETTINGS, **spec: Any) -> list[Manifest]:
     model = index(**spec)
+    assert model.spec.backend.chroma is not None
     return index_objects(
         owner("VectorIndex", "handbook"),
         settings,
@@ -43,11 +44,13 @@ def test_the_objects_are_as_they_were(
     golden(name, rendered(settings, **spec))
 
 
+@pytest.mark.proves("VectorIndex.backend.chroma.storage")
 def test_storage_sizes_the_volume() -> None:
     claim = stateful_set(backend={"chroma": {"storage": "7Gi"}})["volumeClaimTemplates"][0]
     assert claim["spec"]["resources"]["requests"]["storage"] == "7Gi"
 
 
+@pytest.mark.proves("VectorIndex.backend.chroma.storageClassName")
 def test_the_storage_class_is_the_volumes() -> None:
     claim = stateful_set(backend={"chroma": {"storageClassName": "fast"}})["volumeClaimTemplates"][0]
     assert claim["spec"]["storageClassName"] == "fast"
@@ -55,6 +58,7 @@ def test_the_storage_class_is_the_volumes() -> None:
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
+@pytest.mark.proves("VectorIndex.deletionPolicy")
 def test_the_deletion_policy_keeps_the_volume(policy: str) -> None:
     retention = stateful_set(deletionPolicy=policy)["persistentVolumeClaimRetentionPolicy"]
     assert retention["whenDeleted"] == policy

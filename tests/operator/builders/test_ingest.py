@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
 from slipway_crds.resolve import ingest_config
 from slipway_operator.builders.ingest import Ingestion, ingest_objects, ingest_policy, sources_hash
 from slipway_operator.manifests import Manifest
@@ -27,6 +29,7 @@ def test_the_objects_are_as_they_were(golden: Callable[[str, Sequence[Manifest]]
     golden("ingest", [*objects, ingest_policy(OWNER, SETTINGS)])
 
 
+@pytest.mark.proves("VectorIndex.sources[].configMap.name")
 def test_sources_are_mounted_by_name() -> None:
     sources = [
         {"name": "guide", "configMap": {"name": "guide-files"}},

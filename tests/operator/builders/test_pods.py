@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.podsettings import PodSettings
+from slipway_crds.references import by_ref
 from slipway_crds.resolve import ingest_config, resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.builders.agent import Revision, revision_objects
@@ -24,12 +25,13 @@ def template(place: str, settings: BuildSettings = SETTINGS, **pod: Any) -> Any:
     given = PodSettings.model_validate(pod)
     objects: list[Manifest]
     if place == "agent":
-        resolved = resolve_agent(agent(), {"handbook": index()})
+        resolved = resolve_agent(agent(), by_ref([index()]))
         assert isinstance(resolved, AgentConfig)
         revision = Revision(config=runtime_config(resolved), state="Serving")
         objects = revision_objects(owner(), settings, revision, pod=given, store_secret="s")
     elif place == "index":
         chroma = index().spec.backend.chroma
+        assert chroma is not None
         objects = index_objects(owner("VectorIndex"), settings, chroma, deletion_policy="Retain", pod=given)
     else:
         config = ingest_config(index())
@@ -41,6 +43,13 @@ def template(place: str, settings: BuildSettings = SETTINGS, **pod: Any) -> Any:
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.proves(
+    "*.pod.nodeSelector",
+    "*.pod.tolerations",
+    "*.pod.affinity",
+    "*.pod.topologySpreadConstraints",
+    "*.pod.priorityClassName",
+)
 def test_where_pods_may_run_is_passed_through(place: str) -> None:
     spec = template(place, **POD)["spec"]
     assert spec["nodeSelector"] == POD["nodeSelector"]
@@ -63,6 +72,7 @@ def test_what_is_not_given_is_not_there(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.proves("*.pod.resources.*")
 def test_resources_win_over_the_charts_part_by_part(place: str) -> None:
     chart = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": 2, "memory": "512Mi"}}
     settings = replace(SETTINGS, host_resources=chart, index_resources=chart, ingest_resources=chart)
@@ -84,6 +94,7 @@ def test_resources_win_over_the_charts_part_by_part(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.proves("*.pod.imagePullSecrets[].name")
 def test_pull_secrets_are_added_to_the_charts(place: str) -> None:
     settings = replace(SETTINGS, image_pull_secrets=("chart", "both"))
     spec = template(place, settings, imagePullSecrets=[{"name": "both"}, {"name": "own"}])["spec"]
@@ -91,6 +102,7 @@ def test_pull_secrets_are_added_to_the_charts(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.proves("*.pod.labels", "*.pod.annotations")
 def test_labels_and_annotations_are_on_the_pods_and_slipways_own_stay(place: str) -> None:
     before, after = template(place)["metadata"], template(place, **POD)["metadata"]
     assert after["labels"] == {**POD["labels"], **before["labels"]}
@@ -100,6 +112,7 @@ def test_labels_and_annotations_are_on_the_pods_and_slipways_own_stay(place: str
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.proves("*.pod.serviceAccountName")
 def test_another_service_account_gets_no_token_either(place: str) -> None:
     spec = template(place, serviceAccountName="search")["spec"]
     assert spec["serviceAccountName"] == "search"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.agent import Agent
+from slipway_crds.references import by_ref
 from slipway_crds.resolve import resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.builders.agent import revision_name
@@ -24,7 +25,7 @@ RECENT = timestamp(NOW - 5)
 
 
 def current(**spec: Any) -> str:
-    resolved = resolve_agent(agent(**spec), {"handbook": index()})
+    resolved = resolve_agent(agent(**spec), by_ref([index()]))
     assert isinstance(resolved, AgentConfig)
     return revision_name(runtime_config(resolved))
 

@@ -57,6 +57,7 @@ def done(events: list[Event]) -> Done:
     return last
 
 
+@pytest.mark.proves("Agent.architecture")
 async def test_an_answer_is_retrieved_streamed_and_done(knowledge: Knowledge) -> None:
     await knowledge.ingestion().run(contents(handbook_md=HANDBOOK))
     events = await ask(agent(knowledge), QUESTION)
@@ -79,11 +80,13 @@ async def test_every_quote_stands_in_the_document_word_for_word(knowledge: Knowl
     assert sources[0].heading == "Tea > Green"
 
 
+@pytest.mark.proves("VectorIndex.sources[].name")
 async def test_the_source_is_named_in_citations(local: Knowledge) -> None:
     await local.ingestion().run(contents(handbook_md=HANDBOOK))
     assert {source.source for source in done(await ask(agent(local), QUESTION)).sources} == {"docs"}
 
 
+@pytest.mark.proves("Agent.knowledge[].name")
 async def test_the_knowledge_entry_is_named_in_citations(local: Knowledge) -> None:
     await local.ingestion().run(contents(handbook_md=HANDBOOK))
     answer = done(await ask(agent(local, entry(name="kitchen")), QUESTION))
@@ -97,6 +100,7 @@ async def test_what_the_documents_do_not_say_is_not_answered(knowledge: Knowledg
     assert [event.text for event in events if isinstance(event, Delta)] == [ABSTENTION]
 
 
+@pytest.mark.proves("Agent.knowledge[].minScore")
 async def test_min_score_decides_between_answer_and_abstention(local: Knowledge) -> None:
     await local.ingestion().run(contents(handbook_md=HANDBOOK))
     assert done(await ask(agent(local, entry(min_score=0.99)), QUESTION)).abstained

@@ -92,6 +92,7 @@ async def test_a_question_sent_again_joins_its_run(start_host: StartHost) -> Non
     assert second.runs.in_flight == 0
 
 
+@pytest.mark.proves("Agent.limits.inFlight")
 async def test_beyond_the_bound_questions_are_refused_until_a_run_ends(start_host: StartHost) -> None:
     script = Gated()
     host = await start_host(hosted(script, in_flight=2))
@@ -146,6 +147,7 @@ def timing_out(_: AgentRequest) -> AsyncIterator[Event]:
     ],
     ids=["raises", "problem", "no last event", "too slow", "times out by itself"],
 )
+@pytest.mark.proves("Agent.limits.requestTimeout")
 async def test_however_an_agent_ends_the_run_has_a_last_event(
     start_host: StartHost, agent: HostedAgent, reason: Reason
 ) -> None:
@@ -176,6 +178,7 @@ async def test_a_run_ends_with_its_session(start_host: StartHost, database: Data
     await until(lambda: host.runs.in_flight == 0, "the slot is free again")
 
 
+@pytest.mark.proves("Agent.sessions.maxTurns")
 async def test_a_session_counts_its_turns(start_host: StartHost, database: Database) -> None:
     host = await start_host(hosted(at_once, session_max_turns=2))
     first = ask("One?")
@@ -197,6 +200,7 @@ async def test_a_session_counts_its_turns(start_host: StartHost, database: Datab
     assert host.runs.in_flight == 0, "refused questions hold no slot"
 
 
+@pytest.mark.proves("Agent.sessions.ttl")
 async def test_a_session_lives_for_its_ttl(start_host: StartHost, database: Database) -> None:
     host = await start_host(hosted(at_once, session_ttl_seconds=90))
     asked = ask()

@@ -37,11 +37,13 @@ def test_chunks_hold_whole_sentences_within_the_limit(embedder: MiniLM) -> None:
     assert {chunk.heading for chunk in chunks} == {"Heading"}
 
 
+@pytest.mark.proves("VectorIndex.chunking.maxTokens")
 def test_max_tokens_bounds_chunks(embedder: MiniLM) -> None:
     small, large = (len(chunker(embedder, max_tokens=size).chunks(document(SENTENCES))) for size in (40, 200))
     assert small > 4 * large
 
 
+@pytest.mark.proves("VectorIndex.chunking.overlap")
 def test_overlap_repeats_the_end_of_the_chunk_before(embedder: MiniLM) -> None:
     with_overlap = chunker(embedder, overlap=25).chunks(document(SENTENCES))
     without = chunker(embedder, overlap=0).chunks(document(SENTENCES))

@@ -27,6 +27,7 @@ async def test_the_chunk_that_answers_comes_first(knowledge: Knowledge) -> None:
     assert len(found[0].similarities) == 2
 
 
+@pytest.mark.proves("Agent.knowledge[].topK")
 async def test_top_k_is_how_many_chunks_are_found(local: Knowledge) -> None:
     await ingest(local)
     for top_k in (1, 2, 3):
