@@ -85,7 +85,9 @@ def _fewer(runs: Runs, collection: Collection, counted: Counted) -> bool:
 
 
 def _too_early(runs: Runs, collection: Collection, now: float) -> bool:
-    """Whether vectors went missing soon after an ingestion that this very start of the server has seen from its
-    beginning: then filling it at once again would most likely go on like this."""
+    """Whether vectors are missing again soon after they were made again, on a server that was not started in between:
+    then filling it at once would most likely go on like this."""
     last = runs.last
-    return last is not None and last.job.created >= collection.server[1] and now < last.state.finished + RETRY_SECONDS
+    if last is None or generation_of(last.job) == 0 or last.job.created < collection.server[1]:
+        return False
+    return now < last.state.finished + RETRY_SECONDS

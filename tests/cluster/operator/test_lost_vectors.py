@@ -40,12 +40,12 @@ async def _server_pod(world: World, namespace: str) -> None:
     await world.api.request("DELETE", path, query={"gracePeriodSeconds": "0"})
     stateful_set: dict[str, Any] = {}
 
-    async def made() -> bool:
+    async def made() -> object:
         nonlocal stateful_set
         stateful_set = await world.get("StatefulSet", namespace, "handbook-index")
-        return bool(stateful_set)
+        return stateful_set and await world.get("ServiceAccount", namespace, "handbook-index")
 
-    await until_async(made, "there is a StatefulSet")
+    await until_async(made, "there are a StatefulSet and its account")
     template, uid = stateful_set["spec"]["template"], stateful_set["metadata"]["uid"]
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "handbook-index", "uid": uid, "controller": True}
     pod = {
@@ -82,6 +82,13 @@ async def _jobs(world: World, namespace: str) -> set[str]:
     return {str(job["metadata"]["name"]) for job in await world.children("Job", namespace)}
 
 
+async def _until_gone(world: World, namespace: str, job: str) -> None:
+    async def gone() -> bool:
+        return job not in await _jobs(world, namespace)
+
+    await until_async(gone, "the old Job is cleaned away")
+
+
 async def _condition(world: World, namespace: str, kind: str) -> str:
     name = "handbook" if kind == "VectorIndex" else "support"
     return str((await world.condition(kind, namespace, name)).get("reason"))
@@ -108,12 +115,14 @@ async def test_lost_vectors_are_reported_and_made_again_whatever_happens_to_the_
         await until_async(started, "a new Job is started")
     jobs = await _jobs(world, namespace)
     await _fill(chroma, namespace, 6)
-    with make_operator():
+    with make_operator() as operator:
+        await until_async(lambda: asyncio.to_thread(lambda: "leading" in operator.log), "it leads")
         await world.until_quiet(namespace)
         assert await _condition(world, namespace, "VectorIndex") == "IndexLost", "until the Job is done"
         async with world.controllers(namespace):
             await world.until_condition("VectorIndex", namespace, "handbook")
             await world.until_condition("Agent", namespace, "support")
+        await _until_gone(world, namespace, first)
     assert await _jobs(world, namespace) == jobs - {first}, "one Job has made good for it"
 
 
@@ -133,7 +142,7 @@ async def test_a_server_that_starts_with_an_empty_volume_is_filled_again(
         await _fill(chroma, namespace, 6)
         async with world.controllers(namespace):
             await world.until_condition("VectorIndex", namespace, "handbook")
-        assert first not in await _jobs(world, namespace)
+        await _until_gone(world, namespace, first)
 
 
 async def test_a_server_that_does_not_answer_has_lost_nothing(

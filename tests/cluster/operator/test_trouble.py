@@ -92,8 +92,11 @@ async def test_a_server_whose_pod_is_refused_is_stalled_in_the_api_servers_words
             "VectorIndex", namespace, "handbook", condition="Stalled", reason="PodsRefused"
         )
         assert words in stalled["message"]
-        waiting = await world.until_condition("Agent", namespace, "support", status="False", reason="WaitingForIndex")
-        assert words in waiting["message"]
+
+        async def passed_on() -> bool:
+            return words in (await world.condition("Agent", namespace, "support")).get("message", "")
+
+        await until_async(passed_on, "the Agent says why its index was never built")
         async with world.controllers(namespace):
             await world.until_condition("VectorIndex", namespace, "handbook")
         assert await world.condition("VectorIndex", namespace, "handbook", "Stalled") == {}
