@@ -19,34 +19,12 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+PODS = "What pods run"
+"""The panel of `--help`, below all others, of what no person types."""
 
 Manifests = Annotated[
     list[Path], typer.Option("--file", "-f", help="A manifest, or a folder of manifests. May be given several times.")
 ]
-
-
-@app.command()
-def host() -> None:
-    """Serve the agents of a RuntimeConfig (what an agent's pod runs)."""
-    from slipway_runtime.host.main import main
-
-    main()
-
-
-@app.command()
-def gateway() -> None:
-    """Serve the gateway of a cluster."""
-    from slipway_runtime.gateway.main import main
-
-    raise typer.Exit(main())
-
-
-@app.command()
-def ingest() -> None:
-    """Bring an index up to date with its sources (what an ingestion Job runs)."""
-    from slipway_runtime.knowledge.ingestion.main import main
-
-    raise typer.Exit(main())
 
 
 @app.command()
@@ -121,6 +99,30 @@ def new_key(
     print(key)
     print(f"Give the line above to {name}. Add this to `keys` in keys.json:", file=sys.stderr)
     print(entry.model_dump_json(), file=sys.stderr)
+
+
+@app.command(rich_help_panel=PODS)
+def host() -> None:
+    """Serve the agents of a RuntimeConfig."""
+    from slipway_runtime.host.main import main
+
+    main()
+
+
+@app.command(rich_help_panel=PODS)
+def gateway() -> None:
+    """Serve the gateway of a cluster."""
+    from slipway_runtime.gateway.main import main
+
+    raise typer.Exit(main())
+
+
+@app.command(rich_help_panel=PODS)
+def ingest() -> None:
+    """Bring an index up to date with its sources."""
+    from slipway_runtime.knowledge.ingestion.main import main
+
+    raise typer.Exit(main())
 
 
 if __name__ == "__main__":

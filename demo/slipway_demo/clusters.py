@@ -3,9 +3,12 @@
 A cluster that nobody named is never touched: kubectl's current context plays no part.
 """
 
+import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from devcluster import binaries, checks, lifecycle, recipes, settings
@@ -92,9 +95,8 @@ class Devcluster:
             lifecycle.down(settings.cluster(self.name))
 
     def hint(self) -> str:
-        return (
-            f"export KUBECONFIG={settings.cluster(self.name).kubeconfig} PATH={lifecycle.kubectl_binary().parent}:$PATH"
-        )
+        command = shlex.quote(str(Path(sys.executable).with_name("devcluster")))
+        return f'eval "$({command} env --name {self.name})"'
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,6 @@ def _say_what_next(target: Target, gateway: str, following: str) -> None:
     say(f"\nThe gateway is at {gateway}. Its API key for this demo is {demo_key()}")
     say("Ask the next question:\n")
     console.print(f"  {question.curl(gateway, demo_key(), following, agent=AGENT)}\n", markup=False, soft_wrap=True)
-    say("Look around:\n")
+    say("Look around with your own kubectl:\n")
     console.print(f"  {target.hint()}\n", markup=False, soft_wrap=True)
     say(f"Stop and remove everything: {target.removal}\n")

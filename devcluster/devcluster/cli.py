@@ -1,6 +1,7 @@
 """The `devcluster` command."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,8 +47,9 @@ def up(
     checks.ensure(install=install)
     record = lifecycle.up(wanted, minor=kubernetes, api_only=api_only)
     say(f"cluster {name} is up: https://127.0.0.1:{record.port}, Kubernetes {kubernetes}")
-    say(f"  export KUBECONFIG={wanted.kubeconfig}")
-    say(f"  {Path(sys.executable).with_name('devcluster')} kubectl --name {name} -- get pods -A")
+    command = Path(sys.executable).with_name("devcluster")
+    say(f'  eval "$({command} env --name {name})" makes kubectl use it')
+    say(f"  {command} kubectl --name {name} -- get pods -A")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -124,6 +126,15 @@ def kubeconfig(
     wanted = cluster(name)
     records.require(wanted)
     typer.echo(wanted.kubeconfig.read_text() if content else wanted.kubeconfig)
+
+
+@app.command()
+def env(name: Name = DEFAULT_NAME) -> None:
+    """Print what makes kubectl in your shell use the cluster: `eval "$(devcluster env)"`."""
+    wanted = cluster(name)
+    record = records.require(wanted)
+    folder = lifecycle.kubectl_binary(DEFAULT_MINOR if record.api_only else record.minor).parent
+    typer.echo(f"export KUBECONFIG={shlex.quote(str(wanted.kubeconfig))} PATH={shlex.quote(str(folder))}:$PATH")
 
 
 @app.command()

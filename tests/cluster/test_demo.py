@@ -40,6 +40,11 @@ def test_the_demo_answers_with_citations_and_says_how_to_go_on(installation: Ins
     curl = next(line for line in shown.splitlines() if line.strip().startswith("curl "))
     answer = subprocess.run(shlex.split(curl), capture_output=True, text=True, check=True)
     assert json.loads(answer.stdout)["agent_used"] == "demo/handbook"
+    look = next(line for line in shown.splitlines() if line.strip().startswith("eval "))
+    listed = subprocess.run(
+        ["bash", "-ec", f"{look}\nkubectl get agents -A"], capture_output=True, text=True, check=True
+    )
+    assert "handbook" in listed.stdout
 
 
 def test_documents_of_ones_own_are_answered_from_and_changed_fields_put_back(

@@ -21,6 +21,13 @@ def test_every_job_has_a_word() -> None:
     assert words == {"host", "gateway", "ingest", "dev", "validate", "eval", "ask", "keys"}
 
 
+def test_help_shows_what_people_use_before_what_pods_run() -> None:
+    shown = RUNNER.invoke(app, ["--help"]).stdout
+    panel = shown.index("What pods run")
+    assert all(shown.index(f" {word} ") < panel for word in ("dev", "validate", "eval", "ask", "keys"))
+    assert all(shown.index(f" {word} ") > panel for word in ("host", "gateway", "ingest"))
+
+
 def test_a_new_key_and_the_entry_that_lets_it_in() -> None:
     result = RUNNER.invoke(app, ["keys", "new", "alice"])
     assert result.exit_code == 0
