@@ -53,8 +53,11 @@ class PodResponse(aiohttp.ClientResponse):
             del protocol.read
 
 
-def media_type(response: aiohttp.ClientResponse) -> str:
+def media_type(response: aiohttp.ClientResponse, *, stream: bool) -> str:
     """The media type of an answer that a host may have sent; empty where there is no body.
+
+    Args:
+        stream: whether an event stream was asked for.
 
     Raises:
         InvalidAnswer: for a redirect, an odd status, a body that is encoded or of another type.
@@ -65,15 +68,17 @@ def media_type(response: aiohttp.ClientResponse) -> str:
         return ""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise InvalidAnswer("a compressed body, which was not asked for")
-    allowed = (JSON, EVENT_STREAM) if response.status == 200 else (PROBLEM,) if response.status >= 400 else ()
+    allowed = {JSON, EVENT_STREAM} if stream else {JSON}
+    if response.status != 200:
+        allowed = {PROBLEM} if response.status >= 400 else set()
     if response.content_type not in allowed:
-        raise InvalidAnswer(f"status {response.status} with a body that is neither JSON nor an event stream")
+        raise InvalidAnswer(f"status {response.status} with a body of a type that no host sends")
     return response.content_type
 
 
-def passed_on(response: aiohttp.ClientResponse) -> Mapping[str, str]:
-    """The headers of a pod's answer that a client gets, written anew. Raises InvalidAnswer."""
-    headers = {"content-type": kind} if (kind := media_type(response)) else {}
+def passed_on(response: aiohttp.ClientResponse, *, stream: bool) -> Mapping[str, str]:
+    """The headers of a pod's answer that a client gets, written anew. Raises InvalidAnswer, see `media_type`."""
+    headers = {"content-type": kind} if (kind := media_type(response, stream=stream)) else {}
     wait = response.headers.get("Retry-After", "")
     if wait.isascii() and wait.isdigit() and len(wait) < 6 and int(wait) <= RETRY_AFTER_MAX:
         headers["retry-after"] = wait

@@ -153,7 +153,7 @@ class Relay:
     async def _stream(self, response: aiohttp.ClientResponse) -> bool:
         self._streaming = True
         if not self.reply.status:
-            await self.reply.start(200, passed_on(response), ((b"x-accel-buffering", b"no"),))
+            await self.reply.start(200, passed_on(response, stream=self.call.stream), ((b"x-accel-buffering", b"no"),))
         self.events.forget_rest()
         while not self.events.finished:  # how the connection ends after the last event does not matter
             whole = await self._next_events(response)
@@ -180,7 +180,7 @@ class Relay:
             data = await answers.whole(response)
             if response.status == 401:
                 raise _identity_refused()
-            await self.reply.whole(response.status, passed_on(response), data)
+            await self.reply.whole(response.status, passed_on(response, stream=self.call.stream), data)
             return
         rest, held = answers.pieces(response, limit=answers.ANSWER_BYTES), bytearray()
         async for piece in rest:
@@ -188,10 +188,10 @@ class Relay:
             if len(held) > answers.HELD_BYTES:
                 await self._as_it_comes(response, bytes(held), rest)
                 return
-        await self.reply.whole(200, passed_on(response), bytes(held))
+        await self.reply.whole(200, passed_on(response, stream=self.call.stream), bytes(held))
 
     async def _as_it_comes(self, response: aiohttp.ClientResponse, held: bytes, rest: AsyncIterator[bytes]) -> None:
-        await self.reply.start(200, passed_on(response))
+        await self.reply.start(200, passed_on(response, stream=self.call.stream))
         await self.reply.body(held, more=True)
         try:
             async for piece in rest:

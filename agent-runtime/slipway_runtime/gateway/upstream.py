@@ -206,7 +206,7 @@ class Upstreams:
                 response.close()
                 response = await self._request(call, endpoint, identity)
             try:
-                headers = passed_on(response)
+                headers = passed_on(response, stream=call.stream)
                 if response.status not in (429, 503):
                     return response
                 refusal = Refusal(response.status, headers, await whole(response))

@@ -1,21 +1,26 @@
 """Pods that answer slowly, or half: no request is held for longer than a host would need."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
 
 from slipway_runtime.gateway import answers, app, relay, upstream
-from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront
-from tests.support.chat import STREAM
+from slipway_runtime.gateway.events import SHARED_BYTES
+from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost
+from tests.support.chat import STREAM, transcribe
+from tests.support.evil_pods import attacks, evil_pods
+from tests.support.scripted_host import words
 
 QUESTION = {"question": "?"}
 SHORT = 0.3
 """Seconds that stand for the long ones."""
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+LIKE_A_HOST = {"cookie", "endless-json", "endless-events"}
+"""Attacks that begin as a host's answer does: what came of it cannot be taken back."""
 StartPod = Callable[..., Awaitable[Front]]
 
 
@@ -45,6 +50,12 @@ async def behind(stack: AsyncExitStack, start_front: StartFront, monkeypatch: py
         return front
 
     return start
+
+
+@pytest.fixture(scope="module")
+def impostors() -> Iterator[dict[str, str]]:
+    with evil_pods("http://127.0.0.1:1/elsewhere") as urls:
+        yield urls
 
 
 async def reason(response: aiohttp.ClientResponse) -> str:
@@ -96,6 +107,26 @@ async def test_a_long_answer_is_passed_on_and_half_of_one_breaks_off(behind: Sta
         with pytest.raises(aiohttp.ClientPayloadError):
             await response.read()
     assert front.gateway.bound.taken == 0
+
+
+@pytest.mark.parametrize("attack", sorted(set(attacks("")) - LIKE_A_HOST))
+async def test_a_pod_that_is_no_host_costs_clients_nothing(
+    start_front: StartFront,
+    start_host: StartHost,
+    impostors: dict[str, str],
+    attack: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answers, "ANSWER_SECONDS", 3.0)
+    _, url = await start_host()
+    front = await start_front()
+    front.routes.set(SUPPORT, [impostors[attack], url])  # of pods with as little to do the first is asked first
+    async with front.client.post(CHAT, json={"question": "say 3 words"}) as response:
+        assert (response.status, (await response.json())["answer"]) == (200, "".join(words(3)))
+        assert "Set-Cookie" not in response.headers
+    async with front.client.post(CHAT, json={"question": "say 3 words"}, headers=STREAM) as response:
+        (await transcribe(response)).assert_whole("".join(words(3)))
+    assert front.gateway.upstreams.shared.left == SHARED_BYTES
 
 
 async def test_every_answer_has_safe_headers(front: Front) -> None:
