@@ -10,6 +10,9 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+CONNECTIONS_PER_HOST = 6
+"""Connections to the store that a host or an ingestion holds at most. The operator counts with it."""
+
 
 class ConfigModel(BaseModel):
     """Base of the configuration documents: immutable, and strict about what it does not know."""

@@ -91,6 +91,7 @@ CREATE TABLE events (
 );
 """
 
+MAKE_MIGRATIONS = "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY)"
 REVISIONS = """
 ALTER TABLE runs ADD COLUMN revision TEXT NOT NULL DEFAULT '';
 CREATE TABLE ready_revisions (
@@ -106,7 +107,7 @@ MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES, REVISIONS)
 
 async def migrate(database: Database) -> None:
     """Apply what is missing. The caller holds whatever lock keeps others from doing the same, and one transaction."""
-    await database.execute("CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY)")
+    await database.execute(MAKE_MIGRATIONS)
     rows = await database.fetch("SELECT coalesce(max(version), 0) AS version FROM migrations")
     done = rows[0]["version"]
     assert isinstance(done, int)

@@ -1,7 +1,7 @@
 """Postgres behind the store's door: the store of a cluster, one schema for each namespace.
 
-The schema comes from the DSN (`options=-csearch_path%3D...`). When the server was away, connections are made anew by
-the next statement; statements in between raise `StoreUnavailable`.
+The schema is the first of the role's search path, or of the DSN's (`options=-csearch_path%3D...`). When the server was
+away, connections are made anew by the next statement; statements in between raise `StoreUnavailable`.
 """
 
 import asyncio
@@ -13,13 +13,11 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from slipway_crds.runtimeconfig import CONNECTIONS_PER_HOST
 from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
-from slipway_runtime.store.migrations import migrate
+from slipway_runtime.store.migrations import MAKE_MIGRATIONS, migrate
 
 FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-POOL_SIZE = 6
-"""Connections a process holds at most: statements take about a millisecond, and all pods share a server's hundred.
-`docs/operations.md` counts with it."""
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 10.0
 """Seconds after which a statement is given up here, for a server that vanished without a word."""
@@ -30,11 +28,13 @@ SERVER_SETTINGS = {
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "15000",
 }
-MIGRATION_LOCK = 0x511F_0001
 NOW_EPOCH = """
 CREATE OR REPLACE FUNCTION now_epoch() RETURNS double precision LANGUAGE sql VOLATILE
 AS 'SELECT extract(epoch FROM clock_timestamp())::double precision'
 """
+
+JUST_MADE = (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError)
+"""What `CREATE TABLE IF NOT EXISTS` fails with where another session makes the table at the same time."""
 
 AWAY = (
     OSError,
@@ -181,7 +181,7 @@ async def open_postgres(dsn: str) -> Database:
         pool = await asyncpg.create_pool(
             dsn,
             min_size=0,  # a minimum is kept up in the background, with a traceback a second while the server is away
-            max_size=POOL_SIZE,
+            max_size=CONNECTIONS_PER_HOST,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
             server_settings=SERVER_SETTINGS,
@@ -189,9 +189,12 @@ async def open_postgres(dsn: str) -> Database:
         )
     database = PostgresDatabase(pool)
     try:
+        with suppress(*JUST_MADE):
+            await database.execute(MAKE_MIGRATIONS)
         async with database.transaction() as transaction:
-            # Hosts start together; the first one makes the tables and the others find them made.
-            await transaction.execute("SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", MIGRATION_LOCK)
+            # Hosts start together; the first one makes the tables and the others find them made. The lock is on a table
+            # of the schema's own: advisory locks belong to the whole database, and any role may hold any of them.
+            await transaction.execute("LOCK TABLE migrations IN SHARE ROW EXCLUSIVE MODE")
             await transaction.execute(NOW_EPOCH)
             await migrate(transaction)
     except asyncpg.PostgresError as error:

@@ -1,5 +1,6 @@
 """What only Postgres does: schemas of their own, and going away."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
+from slipway_runtime.store.migrations import MIGRATIONS
 from slipway_runtime.store.opening import open_database
 from tests.support.postgres import RestartablePostgres
 from tests.support.waiting import until, until_async
@@ -30,6 +32,20 @@ async def test_the_search_path_of_the_dsn_is_where_the_tables_are(postgres_dsn: 
     for database in databases:
         await database.close()
     await admin.close()
+
+
+async def test_hosts_that_start_together_make_the_tables_whoever_holds_advisory_locks(postgres_dsn: str) -> None:
+    """Any role of the server may hold any advisory lock, so nothing may wait for one."""
+    intruder = await asyncpg.connect(postgres_dsn)
+    try:
+        await intruder.execute("SELECT pg_advisory_lock(1360986113, hashtext('public'))")  # what hosts once waited for
+        databases = await asyncio.gather(*(open_database(postgres_dsn) for _ in range(8)))
+    finally:
+        await intruder.close()
+    versions = [await database.fetch("SELECT version FROM migrations ORDER BY version") for database in databases]
+    assert [[row["version"] for row in rows] for rows in versions] == [list(range(1, len(MIGRATIONS) + 1))] * 8
+    for database in databases:
+        await database.close()
 
 
 async def test_connections_are_set_up_for_short_statements(postgres_dsn: str) -> None:
