@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from slipway_crds.agent import Agent
 from slipway_crds.meta import PAUSED_ANNOTATION
 from slipway_crds.vectorindex import VectorIndex
-from slipway_operator.kinds import AGENT, DEPLOYMENT, VECTOR_INDEX
+from slipway_operator.kinds import AGENT, DEPLOYMENT, NAMESPACE, VECTOR_INDEX
+from slipway_operator.namespaces import Namespace, Namespaces
 from slipway_operator.projections import Child, DeploymentState
 
 
@@ -77,6 +78,7 @@ class Cache:
         self._by_owner: dict[Key, set[tuple[str, str, str]]] = defaultdict(set)
         self._config_maps: dict[tuple[str, str], str] = {}
         self._rolling: set[tuple[str, str, str]] = set()
+        self._namespaces = Namespaces()
 
     # What is there
 
@@ -95,6 +97,13 @@ class Cache:
 
     def child(self, kind: str, namespace: str, name: str) -> Child | None:
         return self._children.get((kind, namespace, name))
+
+    def namespace(self, name: str) -> Namespace | None:
+        return self._namespaces.get(name)
+
+    def children_in(self, namespace: str) -> list[Child]:
+        """Everything of ours in a namespace."""
+        return [child for child in self._children.values() if child.namespace == namespace]
 
     def config_map_version(self, namespace: str, name: str) -> str | None:
         """Identity and version of any ConfigMap; None if there is none."""
@@ -139,6 +148,12 @@ class Cache:
             self._rolling.add(new.key)
         return affected | {owner}
 
+    def put_namespace(self, new: Namespace) -> set[Key]:
+        return self._all_in(new.name) if self._namespaces.put(new) else set()
+
+    def drop_namespace(self, name: str, uid: str) -> set[Key]:
+        return self._all_in(name) if self._namespaces.drop(name, uid) else set()
+
     def drop_child(self, key: tuple[str, str, str], uid: str) -> set[Key]:
         old = self._children.get(key)
         if old is None or old.uid != uid:
@@ -163,6 +178,8 @@ class Cache:
         """Namespace and name to uid of everything cached of a kind."""
         if kind in (AGENT.name, VECTOR_INDEX.name):
             return {(key.namespace, key.name): each.uid for key, each in self._resources.items() if key.kind == kind}
+        if kind == NAMESPACE.name:
+            return {("", each.name): each.uid for each in self._namespaces}
         return {(key[1], key[2]): child.uid for key, child in self._children.items() if key[0] == kind}
 
     def known_config_maps(self) -> Iterable[tuple[str, str]]:
@@ -172,6 +189,8 @@ class Cache:
         """An object of any kind is gone."""
         if kind in (AGENT.name, VECTOR_INDEX.name):
             return self.drop_resource(Key(kind, namespace, name), uid)
+        if kind == NAMESPACE.name:
+            return self.drop_namespace(name, uid)
         return self.drop_child((kind, namespace, name), uid)
 
     def _forget(self, child: Child) -> set[Key]:
@@ -181,7 +200,15 @@ class Cache:
         self._by_owner[owner].discard(child.key)
         if not self._by_owner[owner]:
             del self._by_owner[owner]
-        return {owner}
+        return {owner} if owner.name else self._all_in(child.namespace)
+
+    def _all_in(self, namespace: str) -> set[Key]:
+        """Every Agent and VectorIndex there."""
+        return {
+            Key(kind, namespace, name)
+            for kind in (AGENT.name, VECTOR_INDEX.name)
+            for name in self._names.get((kind, namespace), ())
+        }
 
     def _readers(self, key: Key) -> set[Key]:
         """Agents that name this index."""

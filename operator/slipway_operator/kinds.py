@@ -12,7 +12,7 @@ from slipway_crds.vectorindex import VectorIndex
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of namespaced object."""
+    """A kind of object. All but Namespace have one."""
 
     name: str
     group: str
@@ -39,6 +39,7 @@ CONFIG_MAP = Kind("ConfigMap", "", "v1", "configmaps")
 SERVICE = Kind("Service", "", "v1", "services")
 SERVICE_ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts")
 SECRET = Kind("Secret", "", "v1", "secrets")
+NAMESPACE = Kind("Namespace", "", "v1", "namespaces")
 POD = Kind("Pod", "", "v1", "pods")
 EVENT = Kind("Event", "", "v1", "events")
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
@@ -63,4 +64,4 @@ CHILDREN = (
     NETWORK_POLICY,
 )
 """The kinds that the operator makes and keeps right. Secrets are missing: they are created and never read."""
-KINDS = {kind.name: kind for kind in (*OWNERS, *CHILDREN, SECRET, POD, EVENT, LEASE)}
+KINDS = {kind.name: kind for kind in (*OWNERS, *CHILDREN, SECRET, POD, EVENT, LEASE, NAMESPACE)}

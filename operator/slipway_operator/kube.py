@@ -129,19 +129,10 @@ class KubeClient:
             return None
         return answer if "deletionTimestamp" in answer.get("metadata", {}) else None
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> RawObject | None:
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> RawObject | None:
         """None if there is none."""
         try:
             return await self._request("GET", kind.path(namespace, name), verb="get")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-
-    async def get_namespace(self, name: str) -> RawObject | None:
-        """None if there is none."""
-        try:
-            return await self._request("GET", f"/api/v1/namespaces/{name}", verb="get")
         except ApiError as error:
             if error.status == 404:
                 return None

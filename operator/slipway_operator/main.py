@@ -24,7 +24,7 @@ from slipway_operator.controllers.executor import Executor
 from slipway_operator.controllers.index import IndexController
 from slipway_operator.identity import anchor_key, public_half
 from slipway_operator.installation import Installation, StartAgainError, current_admin, obtain
-from slipway_operator.kinds import AGENT, VECTOR_INDEX
+from slipway_operator.kinds import AGENT, NAMESPACE, VECTOR_INDEX
 from slipway_operator.kube import ApiError, KubeClient, connect
 from slipway_operator.leader import LeaderElection
 from slipway_operator.probes import Health, served
@@ -33,6 +33,7 @@ from slipway_operator.roots import UselessRootError
 from slipway_operator.rotation import IdentityRotation
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store import StoreKeeper
+from slipway_operator.store_departed import DeletionPolicy, DepartedNamespaces
 from slipway_operator.watches import Watches
 from slipway_operator.watching import Watching
 from slipway_operator.workers import Reconcile, work_forever
@@ -146,7 +147,11 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         counting = Counting(http, enqueue=queue.add)
         rotation = _rotation(settings, kube, cache, installation)
         await rotation.start()
-        controllers = _controllers(settings, kube, cache, watches, queue, http, counting, installation, rotation)
+        store = await _store(settings, kube, cache, installation)
+        departed = _departed(settings, kube, store)
+        watching.on_namespace_gone(departed.namespace_gone)
+        controllers = _controllers(settings, kube, cache, watches, queue, http, counting, installation, rotation, store)
+        tasks.create_task(departed.sweep_forever(), name="departed namespaces")
         tasks.create_task(_watch(watching, stop), name="kopf")
         tasks.create_task(watching.sweep_forever(), name="sweep")
         tasks.create_task(_keep_forever(installation, rotation), name="secrets")
@@ -174,6 +179,33 @@ def _rotation(
     )
 
 
+def _departed(settings: OperatorSettings, kube: KubeClient, store: StoreKeeper) -> DepartedNamespaces:
+    deletion = DeletionPolicy(policy=settings.namespace_deletion_policy, grace_period=settings.namespace_grace_period)
+    return DepartedNamespaces(
+        kube, store.admin, installation=store.installation, deletion=deletion, returned=store.returned
+    )
+
+
+async def _store(settings: OperatorSettings, kube: KubeClient, cache: Cache, installation: Installation) -> StoreKeeper:
+    """The keeper of the store, for this cluster: two of them on one Postgres are told apart by `kube-system`'s UID.
+
+    Raises:
+        ApiError: if it cannot be read.
+    """
+    system = await kube.get(NAMESPACE, None, "kube-system")
+    if system is None:
+        raise ApiError(0, "Incomplete", "there is no namespace kube-system yet")
+    return StoreKeeper(
+        kube,
+        cache,
+        admin=installation.admin,
+        address=installation.address,
+        root=installation.root,
+        installation=str(system["metadata"]["uid"]),
+        connections=settings.connections_per_namespace,
+    )
+
+
 def _controllers(
     settings: OperatorSettings,
     kube: KubeClient,
@@ -184,12 +216,12 @@ def _controllers(
     counting: Counting,
     installation: Installation,
     rotation: IdentityRotation,
+    store: StoreKeeper,
 ) -> dict[str, Reconcile]:
     executor = Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add)
     build = settings.for_builders(
         identity_anchor=public_half(anchor_key(installation.root)), store_port=installation.address.port
     )
-    store = StoreKeeper(kube, admin=installation.admin, address=installation.address, root=installation.root)
     agents = AgentController(
         cache=cache,
         executor=executor,

@@ -1,7 +1,7 @@
 """What the chart tells the operator, read once from the environment."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -54,12 +54,19 @@ class OperatorSettings(BaseSettings):
     rollout_deadline: int = 120
     rolls_at_once: int = 3
     """Agents whose pods are replaced at the same time when the chart or the runtime image changes."""
+    connections_per_namespace: int = 60
+    """To the store, that a namespace's login may have at a time."""
+    namespace_deletion_policy: Literal["Delete", "Retain"] = "Delete"
+    namespace_grace_period: int = 7 * 24 * 3600
+    """From a namespace's deletion to that of what the store keeps of it."""
     workers: int = 16
     probe_port: int = 8081
     log_level: str = "INFO"
 
     _lists = field_validator("image_pull_secrets", mode="before")(_comma_separated)
-    _times = field_validator("drain_timeout", "rollout_deadline", "identity_notice", mode="before")(_seconds)
+    _times = field_validator(
+        "drain_timeout", "rollout_deadline", "identity_notice", "namespace_grace_period", mode="before"
+    )(_seconds)
 
     @field_validator("store_port", "host_resources", "index_resources", "ingest_resources", "pod_env", mode="before")
     @classmethod

@@ -1,72 +1,137 @@
-"""One schema and one role per namespace in Postgres, so that tenants cannot read each other.
+"""Keeps each namespace's share of the store: a Secret with its ConfigMap, roles and a schema.
 
-Everything is idempotent and derived: losing the operator in between, or the database altogether, is mended by doing it
-again.
+Everything is idempotent and derived: losing the operator in between, or the database altogether, is repaired by doing
+it again. What is remembered of a namespace is keyed by its UID.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections import defaultdict
+from collections.abc import Callable
 
-import asyncpg
-
-from slipway_operator.admin import Admin, AdminSecretError
-from slipway_operator.builders.store import StoreAccess, StoreAddress, store_access, store_secret
-from slipway_operator.kube import KubeClient
+from slipway_operator.admin import Admin
+from slipway_operator.builders.store import (
+    MADE_ANNOTATION,
+    StoreAccess,
+    StoreAddress,
+    labels,
+    store_access,
+    store_config_map,
+    store_secret,
+)
+from slipway_operator.cache import Cache
+from slipway_operator.kinds import CONFIG_MAP, NAMESPACE
+from slipway_operator.kube import ApiError, KubeClient, RawObject
+from slipway_operator.namespaces import Namespace, namespace_of
+from slipway_operator.projections import Child, project
+from slipway_operator.store_admin import FAILURES, AdminConnections, StoreError
+from slipway_operator.store_purge import PurgeError, new_password, purge
+from slipway_operator.store_roles import TakenError, Tenant, make_login, make_table, reset_purger
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 5.0
 RECHECK_SECONDS = 60.0
 """A namespace whose pods are in trouble has its role looked at no more often than this."""
-Work = Callable[[asyncpg.Connection], Awaitable[None]]
-REFUSAL_SECONDS = 3.0
-"""After a failure nobody asks again for this long: a hundred agents would otherwise wait for a hundred time-outs."""
-INDEX_TABLES = ("chunks", "documents", "index_pointers", "pending_chunks")
+REFUSED_SECONDS = 10.0
+"""After a failure that is about one namespace, nobody asks again for that namespace for this long."""
 
 
-class StoreError(Exception):
-    """The store cannot be reached, or refuses; the message says what to look at."""
+class NamespaceReplacedError(Exception):
+    """The namespace is not the one that was decided about: another of its name, or none."""
 
 
 class StoreKeeper:
-    """Makes sure that a namespace can sign in, and removes what a deleted index leaves."""
+    """Makes sure that a namespace can sign in, and removes what a deleted index leaves.
 
-    def __init__(self, kube: KubeClient, *, admin: Callable[[], Admin], address: StoreAddress, root: bytes) -> None:
-        """`admin` is read for each connection; `address` is where pods find the store; `root` is `slipway-root`."""
+    Args:
+        admin: reads the administrator's DSN, for each connection.
+        address: where pods find the store.
+        root: the 32 bytes of `slipway-root`.
+        installation: UID of the cluster's `kube-system`.
+        connections: that a login may have at a time.
+    """
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        cache: Cache,
+        *,
+        admin: Callable[[], Admin],
+        address: StoreAddress,
+        root: bytes,
+        installation: str,
+        connections: int,
+    ) -> None:
+        self.admin = AdminConnections(admin, address)
+        self.installation = installation
         self._kube = kube
-        self._admin = admin
+        self._cache = cache
         self._address = address
         self._root = root
+        self._connections = connections
+        self._making_table = asyncio.Lock()
         self._ensured: dict[str, float] = {}
-        self._failed: tuple[float, str] = (0.0, "")
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._purging: set[str] = set()
 
-    def access(self, namespace: str) -> StoreAccess:
-        return store_access(namespace, self._root, self._address)
+    def access(self, namespace: Namespace, *, login: int | None = None) -> StoreAccess:
+        """What the namespace signs in with, in its present version or another."""
+        version = login or namespace.login or 1
+        return store_access(namespace.name, namespace.uid, version, root=self._root, address=self._address)
 
-    async def ensure(self, namespace: str) -> None:
-        """The namespace's Secret, role and schema are there, as far as they were not a minute ago.
+    def tenant(self, namespace: Namespace) -> Tenant:
+        return Tenant(uid=namespace.uid, namespace=namespace.name, installation=self.installation)
+
+    async def namespace(self, name: str) -> Namespace | None:
+        """The namespace as far as it is known, or as it is on the API server; None if there is none.
 
         Raises:
-            ApiError: if the Secret cannot be created.
-            StoreError: if Postgres is away or refuses.
+            ApiError: if the API server refuses or is unavailable.
         """
-        async with self._locks.setdefault(namespace, asyncio.Lock()):
-            now = asyncio.get_running_loop().time()
-            if now - self._ensured.get(namespace, -RECHECK_SECONDS) < RECHECK_SECONDS:
-                return
-            access = self.access(namespace)
-            await self._kube.create(store_secret(access))
-            await self._with_admin(lambda connection: _make_role(connection, access))
-            self._ensured[namespace] = now
+        known = self._cache.namespace(name)
+        if known is not None:
+            return known
+        raw = await self._kube.get(NAMESPACE, None, name)
+        if raw is None:
+            return None
+        self._cache.put_namespace(namespace_of(raw))
+        return namespace_of(raw)
 
-    async def problem(self, namespace: str) -> str:
-        """`ensure`, with what is the matter with Postgres in words for a status; empty if nothing is.
+    def ready(self, namespace: Namespace) -> bool:
+        """Whether the namespace's Secret is there, as far as the cache knows: nothing has to be asked then."""
+        child = self._config_map(namespace, self.access(namespace))
+        return child is not None and MADE_ANNOTATION in child.annotations
+
+    async def ensure(self, namespace: Namespace) -> None:
+        """The namespace's Secret, roles and schema are there, as far as they were not a minute ago.
 
         Raises:
             ApiError: if the Secret cannot be created.
+            NamespaceReplacedError: if it is another namespace by now.
+            StoreError: if Postgres is unavailable or refuses.
+        """
+        access = self.access(namespace)
+        async with self._locks[namespace.uid]:
+            now = asyncio.get_running_loop().time()
+            ensured = now - self._ensured.get(access.secret_name, -RECHECK_SECONDS) < RECHECK_SECONDS
+            if ensured and self.ready(namespace):
+                return
+            self._raise_if_refused(namespace, now)
+            await self._make_secret(namespace, access)
+            try:
+                await self._make_login(access)
+            except StoreError as error:
+                self._refused[namespace.uid] = (now, str(error))
+                raise
+            self._ensured[access.secret_name] = now
+
+    async def problem(self, namespace: Namespace) -> str:
+        """`ensure`, with what is the matter with the store in words for a status; empty if nothing is.
+
+        Raises:
+            ApiError: if the Secret cannot be created.
+            NamespaceReplacedError: if it is another namespace by now.
         """
         try:
             await self.ensure(namespace)
@@ -74,60 +139,100 @@ class StoreKeeper:
             return str(error)
         return ""
 
-    async def purge(self, namespace: str, index: str) -> None:
+    async def returned(self, name: str, uid: str) -> None:
+        """A namespace that was taken for gone is there: it may sign in again.
+
+        Raises:
+            ApiError, NamespaceReplacedError, StoreError: as `ensure`.
+        """
+        namespace = await self.namespace(name)
+        if namespace is not None and namespace.uid == uid:
+            self._ensured.pop(self.access(namespace).secret_name, None)
+            await self.ensure(namespace)
+
+    async def purge(self, namespace: Namespace, index: str) -> None:
         """Delete what the store keeps of an index.
 
         Raises:
-            StoreError: if Postgres is away or refuses.
+            StoreError: if Postgres is unavailable or refuses, or the tenant's own objects do not let it happen.
         """
-        schema = self.access(namespace).schema
-        await self._with_admin(lambda connection: _purge(connection, schema, f"{namespace}/{index}"))
-
-    async def _with_admin(self, work: Work) -> None:
-        since, said = self._failed
-        if said and asyncio.get_running_loop().time() < since + REFUSAL_SECONDS:
-            raise StoreError(said)
+        if namespace.uid in self._purging:
+            raise StoreError(f"Another index of namespace {namespace.name} is being deleted; this one is next.")
+        self._purging.add(namespace.uid)
         try:
-            dsn = self._admin().dsn
-            connection = await asyncpg.connect(dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS)
+            await self._purge(namespace, index)
+        finally:
+            self._purging.discard(namespace.uid)
+
+    async def _purge(self, namespace: Namespace, index: str) -> None:
+        tenant, password = self.tenant(namespace), new_password()
+        await self._make_login(self.access(namespace))
+        async with self.admin.connect() as connection:
             try:
-                await work(connection)
-            finally:
-                await connection.close(timeout=TIMEOUT_SECONDS)
-        except AdminSecretError as error:
-            raise StoreError(f"The admin secret cannot be used: {error}") from error
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            address = self._address
-            said = (
-                f"Postgres at {address.host}:{address.port} cannot be used ({str(error) or type(error).__name__}); "
-                "check that it runs and that the admin secret is right. This is tried again."
-            )
-            self._failed = (asyncio.get_running_loop().time(), said)
-            raise StoreError(said) from error
+                role = await reset_purger(connection, tenant, password)
+            except TakenError as error:
+                raise StoreError(f"{error}.") from error
+        try:
+            await purge(self.admin.dsn, tenant, role=role, password=password, index=f"{namespace.name}/{index}")
+        except PurgeError as error:
+            raise StoreError(f"Schema {tenant.owner} does not let its rows be deleted: {error}.") from error
+        except FAILURES as error:
+            raise StoreError(f"Nobody can sign in as {role}: {str(error)[:300]}.") from error
 
+    async def _make_login(self, access: StoreAccess) -> None:
+        async with self.admin.connect() as connection:
+            try:
+                async with self._making_table:
+                    await make_table(connection)
+                await make_login(connection, access, installation=self.installation, connections=self._connections)
+            except TakenError as error:
+                raise StoreError(f"{error}.") from error
 
-async def _make_role(connection: asyncpg.Connection, access: StoreAccess) -> None:
-    # Two namespaces may be set up at once, and creating roles concurrently fails with "tuple concurrently updated".
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('slipway/roles'))")
-        exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", access.role)
-        verb = "ALTER" if exists else "CREATE"
-        # Role names and passwords cannot be parameters; the server quotes them.
-        statement = await connection.fetchval(
-            f"SELECT format('{verb} ROLE %I WITH LOGIN PASSWORD %L', $1::text, $2::text)", access.role, access.password
-        )
-        await connection.execute(cast(str, statement))
-        role = await connection.fetchval("SELECT format('%I', $1::text)", access.role)
-        await connection.execute(f"GRANT {role} TO CURRENT_USER")
-        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {role} AUTHORIZATION {role}")
-        await connection.execute(f"REVOKE ALL ON SCHEMA {role} FROM PUBLIC")
+    def _raise_if_refused(self, namespace: Namespace, now: float) -> None:
+        since, said = self._refused.get(namespace.uid, (0.0, ""))
+        if said and now < since + REFUSED_SECONDS:
+            raise StoreError(said)
 
+    # The Secret
 
-async def _purge(connection: asyncpg.Connection, schema: str, index: str) -> None:
-    async with connection.transaction():
-        for table in INDEX_TABLES:
-            name = await connection.fetchval(
-                "SELECT to_regclass(format('%I.%I', $1::text, $2::text))::text", schema, table
-            )
-            if name is not None:
-                await connection.execute(f"DELETE FROM {name} WHERE index_name = $1", index)
+    def _config_map(self, namespace: Namespace, access: StoreAccess) -> Child | None:
+        child = self._cache.child(CONFIG_MAP.name, namespace.name, access.secret_name)
+        return child if child is not None and not child.deleting else None
+
+    async def _make_secret(self, namespace: Namespace, access: StoreAccess) -> None:
+        await self._check_current(namespace)
+        child = self._config_map(namespace, access)
+        if child is not None and MADE_ANNOTATION in child.annotations:
+            await self._kube.create(store_secret(access, child.uid))  # somebody may have deleted it
+            return
+        raw = await self._kube.create(store_config_map(access))
+        raw = raw or await self._kube.get(CONFIG_MAP, namespace.name, access.secret_name)
+        if raw is None or "deletionTimestamp" in raw["metadata"]:
+            raise StoreError(f"ConfigMap {access.secret_name} is being deleted. This is tried again.")
+        if all(owner["uid"] != namespace.uid for owner in raw["metadata"].get("ownerReferences") or ()):
+            raise StoreError(f"ConfigMap {access.secret_name} was not made by the operator: delete it.")
+        await self._make_secret_of(access, raw)
+
+    async def _make_secret_of(self, access: StoreAccess, config_map: RawObject) -> None:
+        """The Secret, and a note on its ConfigMap that it is there."""
+        metadata = config_map["metadata"]
+        made = await self._kube.create(store_secret(access, metadata["uid"]))
+        if made is None and MADE_ANNOTATION not in (metadata.get("annotations") or {}):
+            # Its owner is an earlier ConfigMap, with which it is about to be collected. Both have to go first.
+            await self._kube.delete(CONFIG_MAP, access.namespace, access.secret_name, uid=metadata["uid"])
+            said = f"Secret {access.secret_name} is there without its ConfigMap: delete it if this lasts."
+            raise StoreError(f"{said} This is tried again.")
+        body = {"metadata": {"uid": metadata["uid"], "labels": labels(), "annotations": {MADE_ANNOTATION: "true"}}}
+        raw = await self._kube.merge(CONFIG_MAP, access.namespace, access.secret_name, body)
+        self._cache.put_child(project(CONFIG_MAP.name, raw))
+
+    async def _check_current(self, namespace: Namespace) -> None:
+        """What is made for a namespace must not get into another one of its name."""
+        raw = await self._kube.get(NAMESPACE, None, namespace.name)
+        if raw is None or raw["metadata"]["uid"] != namespace.uid:
+            self._cache.drop_namespace(namespace.name, namespace.uid)
+            if raw is not None:
+                self._cache.put_namespace(namespace_of(raw))
+            raise NamespaceReplacedError(f"namespace {namespace.name} is not the one it was")
+        if "deletionTimestamp" in raw["metadata"]:
+            raise ApiError(409, "NamespaceTerminating", f"namespace {namespace.name} is being deleted")

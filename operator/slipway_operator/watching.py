@@ -15,8 +15,9 @@ import kopf
 
 from slipway_crds.meta import GROUP, MANAGED_BY, MANAGED_BY_LABEL
 from slipway_operator.cache import Cache, Key, resource_of
-from slipway_operator.kinds import AGENT, CHILDREN, CONFIG_MAP, LEASE, OWNERS, POD, VECTOR_INDEX, Kind
+from slipway_operator.kinds import AGENT, CHILDREN, CONFIG_MAP, LEASE, NAMESPACE, OWNERS, POD, VECTOR_INDEX, Kind
 from slipway_operator.kube import ApiError, KubeClient, RawObject
+from slipway_operator.namespaces import namespace_of
 from slipway_operator.projections import project
 from slipway_operator.watches import Watches
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 WATCHED_CHILDREN = (*CHILDREN, POD)
+WATCHED = (NAMESPACE, *OWNERS, *WATCHED_CHILDREN)
+"""Namespaces first: what is decided about an object depends on which namespace of its name it is in."""
 SWEEP_SECONDS = 600.0
 FIRST_SWEEP_SECONDS = 30.0
 """Soon after the start: what was deleted between our listing and kopf's."""
@@ -31,7 +34,10 @@ BROKEN_WATCH_SECONDS = 1.0
 
 
 class Watching:
-    """Keeps the cache as the API server is. `enqueue` is called with every key that an event affects."""
+    """Keeps the cache as the API server is.
+
+    `enqueue` is called with every key that an event affects.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,11 @@ class Watching:
         self._watches = watches
         self._lease_name = lease_name
         self._enqueue = enqueue
+        self._namespace_gone: Callable[[], None] = lambda: None
+
+    def on_namespace_gone(self, called: Callable[[], None]) -> None:
+        """What is to be called when a namespace was deleted."""
+        self._namespace_gone = called
 
     # The first listing, and the comparison later
 
@@ -56,9 +67,8 @@ class Watching:
         Raises:
             ApiError: if that fails, such as for a missing CRD.
         """
-        for kind in (*OWNERS, *WATCHED_CHILDREN):
-            labels = "" if kind in OWNERS else SELECTOR
-            async for page, _ in self._kube.pages(kind, None, labels=labels):
+        for kind in WATCHED:
+            async for page, _ in self._kube.pages(kind, None, labels=_selector(kind)):
                 for raw in page:
                     self._put(kind, raw)
 
@@ -79,14 +89,13 @@ class Watching:
         Raises:
             ApiError: if a listing fails.
         """
-        for kind in (*OWNERS, *WATCHED_CHILDREN):
+        for kind in WATCHED:
             await self._sweep(kind)
 
     async def _sweep(self, kind: Kind) -> None:
         before = dict(self._cache.known(kind.name))
-        labels = "" if kind in OWNERS else SELECTOR
         there: set[str] = set()
-        async for page, _ in self._kube.pages(kind, None, labels=labels, metadata_only=True):
+        async for page, _ in self._kube.pages(kind, None, labels=_selector(kind), metadata_only=True):
             there.update(raw["metadata"]["uid"] for raw in page)
         for (namespace_name, name), uid in before.items():
             if uid not in there:
@@ -98,7 +107,7 @@ class Watching:
         """The handlers: one for every kind, which does nothing but take note."""
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(_login)
-        for kind in (*OWNERS, *WATCHED_CHILDREN):
+        for kind in WATCHED:
             kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(self._handler(kind))
         kopf.on.event(LEASE.group, LEASE.version, LEASE.plural, registry=registry, id=LEASE.plural)(self._lease_event)
         return registry
@@ -123,8 +132,10 @@ class Watching:
             metadata = raw["metadata"]
             self._watches.touch(kind.name, int(metadata["resourceVersion"]))
             if event["type"] == "DELETED":
-                dropped = self._cache.drop(kind.name, metadata["namespace"], metadata["name"], metadata["uid"])
-                self._announce(dropped)
+                namespace = metadata.get("namespace", "")
+                self._announce(self._cache.drop(kind.name, namespace, metadata["name"], metadata["uid"]))
+                if kind == NAMESPACE:
+                    self._namespace_gone()
             else:
                 self._announce(self._put(kind, raw))
 
@@ -135,6 +146,8 @@ class Watching:
         self._watches.touch(LEASE.name, int(metadata["resourceVersion"]))
 
     def _put(self, kind: Kind, raw: RawObject) -> set[Key]:
+        if kind == NAMESPACE:
+            return self._cache.put_namespace(namespace_of(raw))
         if kind in OWNERS:
             return self._cache.put_resource(resource_of(kind.name, raw))
         return self._cache.put_child(project(kind.name, raw))
@@ -193,6 +206,10 @@ class Watching:
         for key in keys:
             if key.kind in (AGENT.name, VECTOR_INDEX.name) and key.name:
                 self._enqueue(key)
+
+
+def _selector(kind: Kind) -> str:
+    return SELECTOR if kind in WATCHED_CHILDREN else ""
 
 
 def _identity(metadata: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from slipway_operator import metrics
 from slipway_operator.cache import Cache, Key
 from slipway_operator.kube import ApiError
 from slipway_operator.queue import FairQueue
-from slipway_operator.store import StoreError
+from slipway_operator.store import NamespaceReplacedError
+from slipway_operator.store_admin import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ async def look(key: Key, queue: FairQueue, cache: Cache, reconcile: Reconcile) -
         wake_after = await reconcile(key)
     except ApiError as error:
         _failed(key, queue, error, at_least=error.retry_after)
-    except (StoreError, TimeoutError, OSError) as error:
+    except (NamespaceReplacedError, StoreError, TimeoutError, OSError) as error:
         _failed(key, queue, error)
     except asyncio.CancelledError:
         raise

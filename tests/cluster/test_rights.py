@@ -27,7 +27,6 @@ WHOLE_SUITE = {"test_operator.py", "test_chart.py", "test_indexes.py", "test_sec
 EXPLAINED: dict[tuple[str, str], str] = {
     ("pods", "delete"): "a StatefulSet's pod of an outdated template that cannot start",
     ("events", "create"): "announces a finalizer that was given up on",
-    ("namespaces", "get"): "the store does not answer while an index is deleted: whether its namespace goes as well",
 }
 
 

@@ -1,117 +1,154 @@
-"""The role and the Secret of a namespace, in a real Postgres: made, and made anew for another root or address."""
+"""A namespace's roles, Secret and ConfigMap, in a real Postgres: made, and made anew for another root or address."""
 
 import base64
 import hashlib
 import hmac
-import secrets
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import pytest
 
-from slipway_operator.admin import Admin
-from slipway_operator.builders.store import StoreAddress
-from slipway_operator.kube import KubeClient
-from slipway_operator.store import StoreError, StoreKeeper
-from tests.support.operator_api import FakeApi, fake_api
-
-ADDRESS = StoreAddress(host="db", port=5432, database="slipway")
-
-
-ROOT = bytes(range(32))
+from slipway_operator.namespaces import Namespace
+from slipway_operator.store import NamespaceReplacedError
+from slipway_operator.store_admin import StoreError
+from tests.support.store_keeping import ADDRESS, Store, store_of
 
 
 @pytest.fixture
-def namespace() -> str:
-    """Roles are of the whole server, which tests share."""
-    return f"team-{secrets.token_hex(4)}"
+async def store(postgres_dsn: str) -> AsyncIterator[Store]:
+    async with store_of(postgres_dsn) as made:
+        yield made
 
 
-def keeper(kube: KubeClient, dsn: str, *, address: StoreAddress = ADDRESS, root: bytes = ROOT) -> StoreKeeper:
-    return StoreKeeper(kube, admin=lambda: Admin(dsn=dsn, address=address), address=address, root=root)
-
-
-async def test_another_root_is_another_password(postgres_dsn: str, namespace: str) -> None:
-    async with fake_api() as (api, kube):
-        await keeper(kube, postgres_dsn).ensure(namespace)
-        (old,) = passwords(api, namespace)
-        assert await signs_in(postgres_dsn, namespace, old)
-        await keeper(kube, postgres_dsn, root=bytes(32)).ensure(namespace)
-    kept, new = passwords(api, namespace)
+async def test_another_root_is_another_password(store: Store) -> None:
+    namespace = store.namespace()
+    await store.keeper.ensure(namespace)
+    (old,) = passwords(store, namespace)
+    assert await signs_in(store, namespace, old)
+    store.root = bytes(32)
+    await store.restarted().ensure(namespace)
+    kept, new = passwords(store, namespace)
     assert kept == old, "the operator can only create: the old Secret stays as it was"
-    assert await signs_in(postgres_dsn, namespace, new)
-    assert not await signs_in(postgres_dsn, namespace, old), "what the old Secret holds is of no use any more"
+    assert await signs_in(store, namespace, new)
+    assert not await signs_in(store, namespace, old), "what the old Secret holds is of no use any more"
 
 
-async def test_the_admin_dsn_is_read_again_for_each_connection(postgres_dsn: str, namespace: str) -> None:
+async def test_the_admin_dsn_is_read_again_for_each_connection(store: Store) -> None:
     """Changing the admin's password needs no restart."""
-    given = Admin(dsn=postgres_dsn, address=ADDRESS)
-    async with fake_api() as (_, kube):
-        store = StoreKeeper(kube, admin=lambda: given, address=ADDRESS, root=ROOT)
-        await store.ensure(namespace)
-        given = replace(given, dsn=postgres_dsn.replace(urlsplit(postgres_dsn).path, "/no_such_database"))
-        with pytest.raises(StoreError, match="no_such_database"):
-            await store.ensure(f"{namespace}-other")
+    await store.keeper.ensure(store.namespace())
+    store.dsn = store.dsn.replace(urlsplit(store.dsn).path, "/no_such_database")
+    with pytest.raises(StoreError, match="no_such_database"):
+        await store.keeper.ensure(store.namespace())
 
 
-async def test_another_admin_password_changes_no_tenants_password(postgres_dsn: str, namespace: str) -> None:
-    parts = urlsplit(postgres_dsn)
-    user = parts._replace(netloc=f"postgres:changed@{parts.netloc.partition('@')[2]}").geturl()
-    async with fake_api() as (api, kube):
-        await keeper(kube, postgres_dsn).ensure(namespace)
-        (password,) = passwords(api, namespace)
-        await keeper(kube, user).ensure(namespace)
-        assert passwords(api, namespace) == [password]
-    assert await signs_in(postgres_dsn, namespace, password)
+async def test_another_admin_password_changes_no_tenants_password(store: Store) -> None:
+    namespace = store.namespace()
+    await store.keeper.ensure(namespace)
+    (password,) = passwords(store, namespace)
+    parts = urlsplit(store.dsn)
+    store.dsn = parts._replace(netloc=f"postgres:changed@{parts.netloc.partition('@')[2]}").geturl()
+    await store.restarted().ensure(namespace)
+    assert passwords(store, namespace) == [password]
+    assert await signs_in(store, namespace, password)
 
 
-async def test_another_address_keeps_the_password(postgres_dsn: str, namespace: str) -> None:
-    async with fake_api() as (api, kube):
-        await keeper(kube, postgres_dsn).ensure(namespace)
-        moved = replace(ADDRESS, host="elsewhere", sslmode="require")
-        await keeper(kube, postgres_dsn, address=moved).ensure(namespace)
-    old, new = dsns(api, namespace)
+async def test_another_address_keeps_the_password(store: Store) -> None:
+    namespace = store.namespace()
+    await store.keeper.ensure(namespace)
+    store.address = replace(ADDRESS, host="elsewhere", sslmode="require")
+    await store.restarted().ensure(namespace)
+    old, new = dsns(store, namespace)
     assert (urlsplit(old).hostname, urlsplit(new).hostname) == ("db", "elsewhere")
-    assert new.endswith("&sslmode=require")
-    for password in passwords(api, namespace):
-        assert await signs_in(postgres_dsn, namespace, password), "pods of either Secret go on"
+    assert new.endswith("?sslmode=require")
+    for password in passwords(store, namespace):
+        assert await signs_in(store, namespace, password), "pods of either Secret go on"
 
 
-async def test_a_second_look_asks_nobody(postgres_dsn: str, namespace: str) -> None:
-    async with fake_api() as (api, kube):
-        store = keeper(kube, postgres_dsn)
-        await store.ensure(namespace)
-        asked = len(api.requests)
-        await store.ensure(namespace)
-        assert len(api.requests) == asked
+async def test_a_second_look_asks_nobody(store: Store) -> None:
+    namespace = store.namespace()
+    await store.keeper.ensure(namespace)
+    asked = len(store.api.requests)
+    await store.keeper.ensure(namespace)
+    assert len(store.api.requests) == asked
 
 
-async def test_a_dsn_that_postgres_refuses_is_said_in_words(postgres_dsn: str, namespace: str) -> None:
-    refused = postgres_dsn.replace(urlsplit(postgres_dsn).path, "/no_such_database")
-    async with fake_api() as (_, kube):
-        with pytest.raises(StoreError, match=r"db:5432 .*no_such_database.* admin secret is right"):
-            await keeper(kube, refused).ensure(namespace)
+async def test_an_operator_that_restarts_finds_what_was_made(store: Store) -> None:
+    namespace = store.namespace()
+    assert not store.keeper.ready(namespace)
+    await store.keeper.ensure(namespace)
+    assert store.restarted().ready(namespace), "so that agents that serve are not looked at further"
 
 
-def dsns(api: FakeApi, namespace: str) -> list[str]:
+async def test_a_dsn_that_postgres_refuses_is_said_in_words(store: Store) -> None:
+    store.dsn = store.dsn.replace(urlsplit(store.dsn).path, "/no_such_database")
+    with pytest.raises(StoreError, match=r"db:5432 .*no_such_database.* admin secret is right"):
+        await store.keeper.ensure(store.namespace())
+
+
+async def test_deleting_the_config_map_takes_the_secret_along_and_both_come_back(store: Store) -> None:
+    namespace = store.namespace()
+    await store.keeper.ensure(namespace)
+    (secret,) = of_kind(store, namespace, "secrets")
+    (config_map,) = of_kind(store, namespace, "configmaps")
+    metadata = store.api.objects[config_map]["metadata"]
+    (owner,) = store.api.objects[secret]["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("ConfigMap", metadata["name"], metadata["uid"])
+    assert metadata["ownerReferences"][0]["uid"] == namespace.uid
+    del store.api.objects[config_map]
+    store.cache.drop_child(("ConfigMap", namespace.name, metadata["name"]), metadata["uid"])
+    assert not store.keeper.ready(namespace)
+    with pytest.raises(StoreError, match="is there without its ConfigMap"):
+        await store.keeper.ensure(namespace)
+    del store.api.objects[secret]  # by the garbage collector
+    await store.keeper.ensure(namespace)
+    assert (of_kind(store, namespace, "secrets"), of_kind(store, namespace, "configmaps")) == ([secret], [config_map])
+
+
+async def test_a_namespace_made_again_gets_its_own_secret_at_once(store: Store) -> None:
+    old = store.namespace()
+    await store.keeper.ensure(old)
+    for path in [path for path in store.api.objects if f"/namespaces/{old.name}/" in path]:
+        del store.api.objects[path]
+    cached = store.cache.namespace(old.name)
+    new = store.namespace(old.name)
+    store.cache.drop_namespace(new.name, new.uid)
+    store.cache.put_namespace(cached or old)
+    store.restarted()
+    with pytest.raises(NamespaceReplacedError):
+        await store.keeper.ensure(old)
+    assert of_kind(store, old, "secrets") == [], "nothing of the old one gets into the new one"
+    known = await store.keeper.namespace(old.name)
+    assert known is not None
+    assert known.uid == new.uid
+    await store.keeper.ensure(known)
+    (secret,) = of_kind(store, new, "secrets")
+    assert secret.endswith(store.keeper.access(new).secret_name)
+
+
+def of_kind(store: Store, namespace: Namespace, plural: str) -> list[str]:
+    """Paths of the namespace's objects, in the order they were made."""
+    return [path for path in store.api.objects if path.startswith(f"/api/v1/namespaces/{namespace.name}/{plural}/")]
+
+
+def dsns(store: Store, namespace: Namespace) -> list[str]:
     """What the namespace's Secrets hold, in the order they were made."""
-    folder = f"/api/v1/namespaces/{namespace}/secrets/"
-    return [found["stringData"]["dsn"] for path, found in api.objects.items() if path.startswith(folder)]
+    return [store.api.objects[path]["stringData"]["dsn"] for path in of_kind(store, namespace, "secrets")]
 
 
-def passwords(api: FakeApi, namespace: str) -> list[str]:
-    return [unquote(urlsplit(dsn).password or "") for dsn in dsns(api, namespace)]
+def passwords(store: Store, namespace: Namespace) -> list[str]:
+    return [unquote(urlsplit(dsn).password or "") for dsn in dsns(store, namespace)]
 
 
-async def signs_in(dsn: str, namespace: str, password: str) -> bool:
+async def signs_in(store: Store, namespace: Namespace, password: str) -> bool:
     """Whether Postgres takes the password: the test's server asks nobody for one, so what it stores is compared.
 
     SCRAM-SHA-256, RFC 5803: https://www.postgresql.org/docs/current/catalog-pg-authid.html
     """
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(store.dsn)
     try:
-        role = f"ns_{namespace.replace('-', '_')}"
+        role = store.keeper.access(namespace).login
         stored = str(await connection.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = $1", role))
     finally:
         await connection.close()

@@ -56,7 +56,7 @@ class FakeApi:
         below = [
             found
             for path, found in self.objects.items()
-            if any(each.startswith(f"{request.path}/") for each in (path, _in_cluster(path)))
+            if any(each.rpartition("/")[0] == request.path for each in (path, _in_cluster(path)))
         ]
         if not below and not request.path.endswith("s"):
             return _status(Fault(404, "NotFound"))

@@ -27,6 +27,11 @@ class RestartablePostgres:
             )
         self.dsn = str(self._server.get_uri())
 
+    @property
+    def log(self) -> Path:
+        """Of the server."""
+        return Path(self._server.log)
+
     def stop(self) -> None:
         """Stop it; connections are cut."""
         self._server.stop()

@@ -9,9 +9,10 @@ from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.builders.inputs import BuildSettings
 from slipway_operator.cache import Cache, Key, Resource
 from slipway_operator.controllers.executor import Executor
-from slipway_operator.controllers.opening import model_to_act_on
+from slipway_operator.controllers.opening import model_to_act_on, namespace_to_act_in
 from slipway_operator.controllers.peek import not_ready_because
 from slipway_operator.kinds import POD, VECTOR_INDEX
+from slipway_operator.namespaces import Namespace
 from slipway_operator.plans.agent import AgentView, plan_agent
 from slipway_operator.plans.plan import Plan
 from slipway_operator.projections import DeploymentState, PodState
@@ -48,19 +49,21 @@ class AgentController:
 
         Raises:
             ApiError: if the API server refuses or is away; the caller tries again later.
+            NamespaceReplacedError: if the namespace was made again; likewise.
         """
         resource = self._cache.resource(key)
         if resource is None or resource.deleting_since:
             return None
         now = time.time()
         agent = await model_to_act_on(self._executor, resource, Agent, now=now)
-        if agent is None:
+        namespace = await namespace_to_act_in(self._executor, self._store, resource, now=now) if agent else None
+        if agent is None or namespace is None:
             return None
-        view = self._view(resource, agent)
-        if _unsettled(view):
+        view = self._view(resource, agent, namespace)
+        if _unsettled(view) or not self._store.ready(namespace):
             await self._identity.publish(key.namespace)  # pods wait for it
-            store_problem, readiness = await self._store.problem(key.namespace), await self._readiness(key)
-            view = self._view(resource, agent, store_problem=store_problem, readiness=readiness)
+            store_problem, readiness = await self._store.problem(namespace), await self._readiness(key)
+            view = self._view(resource, agent, namespace, store_problem=store_problem, readiness=readiness)
         wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)
         # A store that is away is asked again soon, whatever else there is to wait for.
         return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
@@ -68,7 +71,9 @@ class AgentController:
     def _plan(self, view: AgentView, now: float) -> Plan:
         return plan_agent(view, self._build, drain_timeout=self._drain_timeout, gateway_url=self._gateway_url, now=now)
 
-    def _view(self, resource: Resource, agent: Agent, *, store_problem: str = "", readiness: str = "") -> AgentView:
+    def _view(
+        self, resource: Resource, agent: Agent, namespace: Namespace, *, store_problem: str = "", readiness: str = ""
+    ) -> AgentView:
         key = resource.key
         return AgentView(
             resource=resource,
@@ -79,7 +84,7 @@ class AgentController:
                 if isinstance(index.model, VectorIndex)
             },
             children=self._cache.children(key),
-            store_secret=self._store.access(key.namespace).secret_name,
+            store_secret=self._store.access(namespace).secret_name,
             store_problem=store_problem,
             readiness=readiness,
         )

@@ -13,14 +13,16 @@ from slipway_operator.cache import Cache, Key, Resource, resource_of
 from slipway_operator.controllers.counting import Counting
 from slipway_operator.controllers.events import announce
 from slipway_operator.controllers.executor import Executor
-from slipway_operator.controllers.opening import model_to_act_on
+from slipway_operator.controllers.opening import model_to_act_on, namespace_to_act_in
 from slipway_operator.controllers.peek import progress_of
 from slipway_operator.controllers.refusals import refusal_of
 from slipway_operator.kinds import JOB, VECTOR_INDEX
-from slipway_operator.kube import ApiError, KubeClient
+from slipway_operator.kube import KubeClient
+from slipway_operator.namespaces import Namespace
 from slipway_operator.plans.index import IndexView, plan_index
 from slipway_operator.status import epoch
-from slipway_operator.store import StoreError, StoreKeeper
+from slipway_operator.store import StoreKeeper
+from slipway_operator.store_admin import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -68,36 +70,38 @@ class IndexController:
             return await self._see_off(resource)
         now = time.time()
         index = await model_to_act_on(self._executor, resource, VectorIndex, now=now)
-        return await self._look(resource, index, now) if index is not None else None
+        namespace = await namespace_to_act_in(self._executor, self._store, resource, now=now) if index else None
+        if index is None or namespace is None:
+            return None
+        return await self._look(resource, index, namespace, now)
 
-    async def _look(self, resource: Resource, index: VectorIndex, now: float) -> float | None:
+    async def _look(self, resource: Resource, index: VectorIndex, namespace: Namespace, now: float) -> float | None:
         await self._set_finalizer(resource, wanted=index.spec.deletion_policy == "Delete")
-        view = self._view(resource, index)
+        view = self._view(resource, index, namespace)
         run = view.runs.current or view.runs.unfinished
         store_problem = ""
         about_to_start = run is None and view.ingestion is not None
         if about_to_start or (run is not None and not run.finished and run.running_pod is None):
-            store_problem = await self._store.problem(resource.key.namespace)
+            store_problem = await self._store.problem(namespace)
         progress = ""
         if run is not None and not run.finished and run.running_pod is not None:
             progress = await progress_of(self._http, run.running_pod.ip)
         refusals = {owner.uid: await refusal_of(self._kube, owner, view.children) for owner in view.without_pods(now)}
         # Asking took a while, so the children are taken from the cache anew.
-        fresh = self._view(resource, index)
+        fresh = self._view(resource, index, namespace)
         counted = self._counting.of(resource.key, fresh.collection)
         view = replace(fresh, store_problem=store_problem, progress=progress, refusals=refusals, counted=counted)
         wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
         appointments = [wake_after, RETRY_SECONDS if store_problem else None, self._counting.due_in(resource.key)]
         return min((each for each in appointments if each is not None), default=None)
 
-    def _view(self, resource: Resource, index: VectorIndex) -> IndexView:
-        namespace = resource.key.namespace
+    def _view(self, resource: Resource, index: VectorIndex, namespace: Namespace) -> IndexView:
         return IndexView(
             resource=resource,
             index=index,
             children=self._cache.children(resource.key),
             source_versions={
-                source: self._cache.config_map_version(namespace, name)
+                source: self._cache.config_map_version(namespace.name, name)
                 for source, name in index.spec.config_maps.items()
             },
             store_secret=self._store.access(namespace).secret_name,
@@ -126,27 +130,23 @@ class IndexController:
         for job in jobs:
             if not job.deleting:
                 await self._kube.delete(JOB, key.namespace, job.name, uid=job.uid, propagation="Foreground")
-        try:
+        namespace = await self._store.namespace(key.namespace)
+        if (
+            namespace is not None and not namespace.deleting
+        ):  # what the store has of a namespace that goes, goes with it
             if jobs and not self._overdue(resource):
                 return RETRY_SECONDS
-            await self._store.purge(key.namespace, key.name)
-        except StoreError as error:
-            if not self._overdue(resource) and not await self._namespace_goes(key.namespace):
-                logger.warning("cannot purge yet: %s", error)
-                return RETRY_SECONDS
-            said = f"Let go without deleting its documents from the store: {error}"
-            await announce(self._kube, resource, reason="NotPurged", message=said)
+            try:
+                await self._store.purge(namespace, key.name)
+            except StoreError as error:
+                if not self._overdue(resource):
+                    logger.warning("cannot purge yet: %s", error)
+                    return RETRY_SECONDS
+                said = f"Let go without deleting its documents from the store: {error}"
+                await announce(self._kube, resource, reason="NotPurged", message=said)
         rest = [each for each in resource.finalizers if each != FINALIZER]
         await self._write_finalizers(resource, rest)
         return None
 
     def _overdue(self, resource: Resource) -> bool:
         return time.time() > epoch(resource.deleting_since) + RELEASE_SECONDS
-
-    async def _namespace_goes(self, name: str) -> bool:
-        try:
-            namespace = await self._kube.get_namespace(name)
-        except ApiError as error:
-            logger.warning("cannot look at namespace %s: %s", name, error)
-            return False
-        return namespace is None or "deletionTimestamp" in namespace["metadata"]

@@ -6,7 +6,9 @@ from slipway_crds.agent import Agent
 from slipway_crds.vectorindex import VectorIndex
 from slipway_operator.cache import Resource
 from slipway_operator.controllers.executor import Executor
+from slipway_operator.namespaces import LOGIN_ANNOTATION, LOGIN_MAX, Namespace
 from slipway_operator.status import Trouble, paused_status
+from slipway_operator.store import StoreKeeper
 
 Model = TypeVar("Model", Agent, VectorIndex)
 
@@ -25,3 +27,25 @@ async def model_to_act_on(executor: Executor, resource: Resource, kind: type[Mod
         await executor.refuse(resource, trouble, now=now)
         return None
     return resource.model
+
+
+async def namespace_to_act_in(
+    executor: Executor, store: StoreKeeper, resource: Resource, *, now: float
+) -> Namespace | None:
+    """The resource's namespace. None if it goes, or says something unreadable, which the resource's status then says.
+
+    Raises:
+        ApiError: if the namespace cannot be read or the status not written.
+    """
+    namespace = await store.namespace(resource.key.namespace)
+    if namespace is None or namespace.deleting:
+        return None
+    if namespace.login is None:
+        trouble = Trouble(
+            "InvalidStoreLogin",
+            f"The annotation {LOGIN_ANNOTATION} of namespace {namespace.name} must be a whole number from 1 to "
+            f"{LOGIN_MAX}. Set it to the last number plus one. Nothing is changed until then.",
+        )
+        await executor.refuse(resource, trouble, now=now)
+        return None
+    return namespace

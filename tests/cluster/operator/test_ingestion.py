@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from slipway_operator.builders.store import owner_role
 from tests.support.operator_manifests import agent, documents, index
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import REPORT, World
@@ -127,10 +128,12 @@ async def test_deleting_an_index_takes_its_documents_only_if_the_policy_says_so(
         for name in ("handbook", "doomed"):
             await world.until_condition("VectorIndex", namespace, name)
         assert (await world.get("VectorIndex", namespace, "handbook"))["metadata"].get("finalizers") is None
-        schema = f"ns_{namespace.replace('-', '_')}"
+        uid = (await world.api.request("GET", f"/api/v1/namespaces/{namespace}")).body["metadata"]["uid"]
+        schema = owner_role(uid)
         connection = await asyncpg.connect(postgres_server)
         try:
             await connection.execute(f"CREATE TABLE {schema}.documents (index_name text)")
+            await connection.execute(f"ALTER TABLE {schema}.documents OWNER TO {schema}")
             rows = [(f"{namespace}/handbook",), (f"{namespace}/doomed",)]
             await connection.executemany(f"INSERT INTO {schema}.documents VALUES ($1)", rows)
             await world.delete("VectorIndex", namespace, "doomed")

@@ -1,23 +1,42 @@
 """A namespace's sign-in to the store: derived, the same every time, and nobody else's."""
 
+import uuid
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from slipway_operator.builders.store import StoreAddress, role_name, store_access, store_secret
+from slipway_operator.builders.store import (
+    StoreAccess,
+    StoreAddress,
+    login_role,
+    owner_role,
+    purge_role,
+    store_access,
+    store_config_map,
+    store_secret,
+)
 
 ROOT = bytes(range(32))
 ADDRESS = StoreAddress(host="postgres", port=5432, database="slipway")
+UID, OTHER = "5f1f7e4c-0d7c-4c0e-8f53-0e5b2f3a9d11", "5f1f7e4c-0d7c-4c0e-8f53-0e5b2f3a9d12"
+UIDS = st.uuids().map(str)
+IDENTIFIER_MAX = 63
+"""Bytes in a Postgres identifier: what is longer is cut without an error."""
 
 
-def test_everything_is_derived_from_the_root() -> None:
-    one = store_access("demo", ROOT, ADDRESS)
-    assert one == store_access("demo", ROOT, ADDRESS)
-    assert one.password != store_access("other", ROOT, ADDRESS).password
-    rotated = store_access("demo", bytes(32), ADDRESS)
-    assert rotated.password != one.password
-    assert rotated.secret_name != one.secret_name, "pods roll onto the new Secret"
+def access(uid: str = UID, version: int = 1, *, root: bytes = ROOT, address: StoreAddress = ADDRESS) -> StoreAccess:
+    return store_access("demo", uid, version, root=root, address=address)
+
+
+def test_everything_is_derived_from_root_uid_and_version() -> None:
+    one = access()
+    assert one == access()
+    for other in (access(OTHER), access(version=2), access(root=bytes(32))):
+        assert other.password != one.password
+        assert other.secret_name != one.secret_name, "pods roll onto the new Secret"
 
 
 @pytest.mark.parametrize(
@@ -25,48 +44,56 @@ def test_everything_is_derived_from_the_root() -> None:
 )
 def test_another_address_is_another_secret(change: dict[str, Any]) -> None:
     """The operator cannot change the old one, and pods roll onto the new one."""
-    old = store_access("demo", ROOT, ADDRESS)
-    new = store_access("demo", ROOT, replace(ADDRESS, **change))
+    old, new = access(), access(address=replace(ADDRESS, **change))
     assert new.secret_name != old.secret_name
-    assert (new.role, new.password) == (old.role, old.password)
+    assert (new.login, new.password) == (old.login, old.password)
 
 
-def test_the_secret_holds_a_dsn_with_the_schema() -> None:
-    access = store_access("my-team", ROOT, ADDRESS)
-    secret = store_secret(access)
-    assert secret.get("stringData") == {
-        "dsn": f"postgresql://ns_my_team:{access.password}@postgres:5432/slipway?options=-csearch_path%3Dns_my_team"
-    }
-    assert "ownerReferences" not in secret["metadata"], "it serves every agent of the namespace"
+def test_the_secret_holds_a_dsn_and_belongs_to_the_config_map_of_its_name() -> None:
+    found = access()
+    secret, config_map = store_secret(found, "uid-of-it"), store_config_map(found)
+    login = "ns_5f1f7e4c0d7c4c0e8f530e5b2f3a9d11_v1"
+    assert secret.get("stringData") == {"dsn": f"postgresql://{login}:{found.password}@postgres:5432/slipway"}
+    (owner,) = secret["metadata"].get("ownerReferences", [])
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("ConfigMap", config_map["metadata"]["name"], "uid-of-it")
+    assert found.password not in str(config_map)
 
 
-@pytest.mark.parametrize("length", [1, 60, 61, 63])
-def test_a_role_fits_a_postgres_identifier(length: int) -> None:
-    name = "a" * length
-    assert len(role_name(name)) <= 63
+@given(st.lists(st.tuples(UIDS, st.integers(1, 999_999)), min_size=2, max_size=2, unique=True))
+def test_no_two_logins_have_a_name_in_common(two: list[tuple[str, int]]) -> None:
+    (uid, version), (other_uid, other_version) = two
+    names = {owner_role(uid), purge_role(uid), login_role(uid, version)}
+    assert len(names) == 3
+    assert all(len(name.encode()) <= IDENTIFIER_MAX for name in names)
+    assert login_role(other_uid, other_version) not in names
+    assert access(uid, version).secret_name != access(other_uid, other_version).secret_name
+    if uid != other_uid:
+        assert not names & {owner_role(other_uid), purge_role(other_uid)}
 
 
-def test_long_namespaces_keep_apart() -> None:
-    assert role_name("a" * 62 + "b") != role_name("a" * 62 + "c")
+@given(st.text() | UIDS.map(str.upper) | UIDS.map(lambda uid: uid.replace("-", "")) | UIDS.map("{{{}}}".format))
+def test_what_is_no_uid_of_kubernetes_makes_no_role(text: str) -> None:
+    try:
+        same = str(uuid.UUID(text)) == text
+    except ValueError:
+        same = False
+    if not same:
+        with pytest.raises(ValueError, match="is not the UID of a namespace"):
+            owner_role(text)
 
 
 @pytest.mark.parametrize(
     ("sslmode", "tls"),
     [
         ("", ""),
-        ("disable", "&sslmode=disable"),
-        ("require", "&sslmode=require"),
-        ("verify-full", "&sslmode=verify-full&sslrootcert=/etc/slipway/ca/ca.crt"),
+        ("disable", "?sslmode=disable"),
+        ("require", "?sslmode=require"),
+        ("verify-full", "?sslmode=verify-full&sslrootcert=/etc/slipway/ca/ca.crt"),
     ],
 )
 def test_a_namespace_connects_as_safely_as_the_admin(sslmode: str, tls: str) -> None:
-    dsn = dsn_of(replace(ADDRESS, sslmode=sslmode))
-    assert dsn.endswith(f"?options=-csearch_path%3Dns_demo{tls}")
+    assert access(address=replace(ADDRESS, sslmode=sslmode)).dsn.endswith(f"/slipway{tls}")
 
 
 def test_an_ipv6_address_has_its_brackets() -> None:
-    assert "@[fd00::1]:5432/slipway?" in dsn_of(replace(ADDRESS, host="fd00::1"))
-
-
-def dsn_of(address: StoreAddress) -> str:
-    return store_access("demo", ROOT, address).dsn
+    assert "@[fd00::1]:5432/slipway" in access(address=replace(ADDRESS, host="fd00::1")).dsn

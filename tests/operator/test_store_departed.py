@@ -1,0 +1,108 @@
+"""What a deleted namespace leaves in a real Postgres: shut out at once, dropped after the grace period."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from slipway_operator.kube import ApiError
+from slipway_operator.namespaces import Namespace
+from slipway_operator.store_roles import Tenant
+from slipway_runtime.store.opening import open_database
+from tests.support.store_keeping import Store, store_of
+
+WEEK = 7 * 24 * 3600.0
+ROLES = "SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, $1) ORDER BY 1"
+SCHEMAS = "SELECT nspname::text FROM pg_namespace WHERE nspname = $1"
+ROWS = "SELECT uid, gone_since IS NOT NULL FROM slipway.namespaces ORDER BY uid"
+
+
+@pytest.fixture
+async def store(postgres_dsn: str) -> AsyncIterator[Store]:
+    async with store_of(postgres_dsn) as made:
+        yield made
+
+
+async def used(store: Store) -> Namespace:
+    """A namespace that has the tables of a host, and was purged once."""
+    namespace = store.namespace()
+    await store.keeper.ensure(namespace)
+    await (await open_database(store.dsn_of(store.keeper.access(namespace).login))).close()
+    await store.keeper.purge(namespace, "docs")
+    return namespace
+
+
+def owner(store: Store, namespace: Namespace) -> str:
+    tenant: Tenant = store.keeper.tenant(namespace)
+    return tenant.owner
+
+
+async def test_nobody_signs_in_any_more_and_sessions_end_at_once(store: Store) -> None:
+    gone, stays = await used(store), await used(store)
+    open_before, other = await store.signed_in(gone), await store.signed_in(stays)
+    store.delete(gone)
+    await store.departed(grace=WEEK).sweep()
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+        await open_before.fetchval("SELECT 1")
+    for role in await store.as_admin(ROLES, owner(store, gone)):
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="not permitted to log in"):
+            await asyncpg.connect(store.dsn_of(str(role[0])))
+    assert await other.fetchval("SELECT 1") == 1
+    await other.close()
+    assert sorted(await store.as_admin(ROWS)) == sorted([(gone.uid, True), (stays.uid, False)])
+    assert await store.as_admin(SCHEMAS, owner(store, gone)), "the data is kept for the grace period"
+
+
+async def test_after_the_grace_period_nothing_is_left(store: Store) -> None:
+    gone, stays = await used(store), await used(store)
+    store.delete(gone)
+    departed = store.departed(grace=0)
+    await departed.sweep()
+    await departed.sweep()
+    assert await store.as_admin(ROLES, owner(store, gone)) == []
+    assert await store.as_admin(SCHEMAS, owner(store, gone)) == []
+    assert await store.as_admin(ROWS) == [(stays.uid, False)]
+    assert len(await store.as_admin(ROLES, owner(store, stays))) == 3
+
+
+async def test_what_is_retained_stays_shut_out(store: Store) -> None:
+    gone = await used(store)
+    store.delete(gone)
+    departed = store.departed(policy="Retain", grace=0)
+    await departed.sweep()
+    await departed.sweep()
+    assert await store.as_admin(SCHEMAS, owner(store, gone)) == [(owner(store, gone),)]
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await store.signed_in(gone)
+
+
+async def test_rows_of_another_cluster_are_not_touched(store: Store, postgres_dsn: str) -> None:
+    ours = await used(store)
+    async with store_of(postgres_dsn) as other:
+        theirs = await used(other)
+        await store.departed().sweep()
+        await other.departed().sweep()
+        await other.departed().sweep()
+        assert sorted(await store.as_admin(ROWS)) == sorted([(ours.uid, False), (theirs.uid, False)])
+        await (await other.signed_in(theirs)).close()
+
+
+async def test_a_listing_of_another_cluster_or_an_empty_one_deletes_nothing(store: Store) -> None:
+    namespace = await used(store)
+    listed = dict(store.api.objects)
+    store.api.objects.clear()
+    with pytest.raises(ApiError, match="lacks kube-system"):
+        await store.departed().sweep()
+    store.api.objects.update(listed)
+    assert await store.as_admin(ROWS) == [(namespace.uid, False)]
+
+
+async def test_a_namespace_that_is_back_signs_in_again(store: Store) -> None:
+    """A cluster's own backup was restored: the UID is the same."""
+    namespace = await used(store)
+    store.delete(namespace)
+    await store.departed(grace=WEEK).sweep()
+    store.put(namespace)
+    await store.departed(grace=WEEK).sweep()
+    await (await store.signed_in(namespace)).close()
+    assert await store.as_admin(ROWS) == [(namespace.uid, False)]
