@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from slipway_crds.agent import Agent
 from slipway_crds.meta import PAUSED_ANNOTATION
 from slipway_crds.vectorindex import VectorIndex
-from slipway_operator.kinds import AGENT, DEPLOYMENT, NAMESPACE, VECTOR_INDEX
+from slipway_operator.builders.store import SECRET_PREFIX
+from slipway_operator.kinds import AGENT, CONFIG_MAP, DEPLOYMENT, NAMESPACE, VECTOR_INDEX
 from slipway_operator.namespaces import Namespace, Namespaces
 from slipway_operator.projections import Child, DeploymentState
 
@@ -104,6 +105,14 @@ class Cache:
     def children_in(self, namespace: str) -> list[Child]:
         """Everything of ours in a namespace."""
         return [child for child in self._children.values() if child.namespace == namespace]
+
+    def store_config_maps(self) -> list[Child]:
+        """The owners of all store Secrets."""
+        return [
+            child
+            for child in self._children.values()
+            if child.kind == CONFIG_MAP.name and not child.owner[1] and child.name.startswith(SECRET_PREFIX)
+        ]
 
     def config_map_version(self, namespace: str, name: str) -> str | None:
         """Identity and version of any ConfigMap; None if there is none."""

@@ -34,6 +34,7 @@ from slipway_operator.rotation import IdentityRotation
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store import StoreKeeper
 from slipway_operator.store_departed import DeletionPolicy, DepartedNamespaces
+from slipway_operator.store_rotation import EarlierLogins
 from slipway_operator.watches import Watches
 from slipway_operator.watching import Watching
 from slipway_operator.workers import Reconcile, work_forever
@@ -152,6 +153,7 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         watching.on_namespace_gone(departed.namespace_gone)
         controllers = _controllers(settings, kube, cache, watches, queue, http, counting, installation, rotation, store)
         tasks.create_task(departed.sweep_forever(), name="departed namespaces")
+        tasks.create_task(EarlierLogins(kube, cache, store).look_forever(), name="earlier logins")
         tasks.create_task(_watch(watching, stop), name="kopf")
         tasks.create_task(watching.sweep_forever(), name="sweep")
         tasks.create_task(_keep_forever(installation, rotation), name="secrets")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slipway_crds.meta import AGENT_LABEL, GROUP, INDEX_LABEL
+from slipway_operator.builders.store import SECRET_PREFIX
 from slipway_operator.drift import APPLIED_ANNOTATION, owned_fields
 from slipway_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, STATEFUL_SET
 from slipway_operator.status import epoch
@@ -123,6 +124,8 @@ class Child:
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Ours alone."""
     owned: bytes = b""
+    store_secret: str = ""
+    """The Secret that it, or its pod template, mounts for the store."""
     detail: Detail = None
 
     @property
@@ -180,8 +183,16 @@ def project(kind: str, raw: Mapping[str, Any]) -> Child:
             key: value for key, value in (metadata.get("annotations") or {}).items() if key.startswith(f"{GROUP}/")
         },
         owned=owned_fields(metadata.get("managedFields") or ()),
+        store_secret=_store_secret(raw.get("spec") or {}),
         detail=_detail(kind, raw),
     )
+
+
+def _store_secret(spec: Mapping[str, Any]) -> str:
+    """Of a pod, or of what has a template of one."""
+    pod = (spec.get("template") or {}).get("spec") or spec
+    names = (str((volume.get("secret") or {}).get("secretName", "")) for volume in pod.get("volumes") or ())
+    return next((name for name in names if name.startswith(SECRET_PREFIX)), "")
 
 
 def _controller_uid(metadata: Mapping[str, Any]) -> str:

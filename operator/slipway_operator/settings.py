@@ -103,5 +103,6 @@ class OperatorSettings(BaseSettings):
             network_policies=self.network_policies,
             identity_anchor=identity_anchor,
             store_port=store_port,
+            connections_per_namespace=self.connections_per_namespace,
             rollout_deadline=self.rollout_deadline,
         )

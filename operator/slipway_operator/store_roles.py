@@ -10,6 +10,7 @@ that exists is taken over only if its comment names the same namespace and insta
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 import asyncpg
@@ -119,6 +120,18 @@ async def roles_of(connection: asyncpg.Connection, uid: str) -> list[str]:
         f"{owner}_",
     )
     return [str(row["name"]) for row in rows]
+
+
+async def retire_logins(connection: asyncpg.Connection, uid: str, current: str) -> None:
+    """Only the current login of a namespace is left. Sessions of the others are cut off."""
+    earlier = [
+        role for role in await roles_of(connection, uid) if role not in (current, owner_role(uid), purge_role(uid))
+    ]
+    await shut_out(connection, earlier)
+    for role in earlier:
+        # One that the tenant made own something stays, and nobody can sign in as it.
+        with suppress(asyncpg.DependentObjectsStillExistError):
+            await connection.execute(f"DROP ROLE {_plain(role)}")
 
 
 async def shut_out(connection: asyncpg.Connection, roles: list[str]) -> None:

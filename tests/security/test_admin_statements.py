@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from slipway_operator.store_admin import StoreError
+from slipway_operator.store_rotation import EarlierLogins
 from slipway_runtime.store.opening import open_database
 from tests.support.postgres import RestartablePostgres
 from tests.support.store_keeping import Store, store_of
@@ -87,6 +88,7 @@ async def live_a_whole_life(store: Store) -> None:
     await store.keeper.purge(other, "docs")
     namespace = store.rotated(namespace)
     await store.keeper.ensure(namespace)
+    await EarlierLogins(store.kube, store.cache, store.keeper).look()
     departed = store.departed(grace=0)
     store.delete(namespace)
     await departed.sweep()

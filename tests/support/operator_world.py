@@ -26,6 +26,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_OWNERS = {"slipway.dev/agent", "slipway.dev/index"}
 REPORT = {"revision": "r1", "fingerprint": "f1", "documents": 2, "chunks": 6, "failed": 0, "failures": []}
 
 
@@ -138,10 +139,10 @@ class World:
         return answer.body if answer.accepted else {}
 
     async def children(self, kind: str, namespace: str) -> list[dict[str, Any]]:
-        """Everything of a kind that the operator made in a namespace."""
+        """Everything of a kind that the operator made for the Agents and VectorIndexes of a namespace."""
         query = {"labelSelector": "app.kubernetes.io/managed-by=slipway"}
         answer = await self.api.request("GET", KINDS[kind].path(namespace), query=query)
-        return [dict(item) for item in answer.body["items"] or []]
+        return [dict(item) for item in answer.body["items"] or [] if _OWNERS & item["metadata"]["labels"].keys()]
 
     async def condition(self, kind: str, namespace: str, name: str, condition: str = "Ready") -> dict[str, Any]:
         """One condition; empty if it is absent."""

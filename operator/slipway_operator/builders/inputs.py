@@ -29,6 +29,7 @@ class BuildSettings:
     network_policies: bool = True
     identity_anchor: str = ""
     store_port: int = 5432
+    connections_per_namespace: int = 60
     rollout_deadline: int = 120
 
 

@@ -88,6 +88,8 @@ def plan_agent(view: AgentView, settings: BuildSettings, *, drain_timeout: float
         readiness=view.readiness,
         deadline=settings.rollout_deadline,
         url=url,
+        hosts=max(view.agent.spec.scaling.min, view.agent.spec.scaling.max or 0),
+        connections=settings.connections_per_namespace,
     )
     status, wake_after = agent_status(standing, now=now)
     return Plan(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway_crds.resolve import ResolveProblem, Severity
+from slipway_crds.runtimeconfig import CONNECTIONS_PER_HOST
 from slipway_operator.builders.agent import State
 from slipway_operator.cache import Resource
 from slipway_operator.manifests import JsonObject
@@ -34,6 +35,10 @@ class AgentStanding:
     readiness: str
     deadline: float
     url: str
+    hosts: int
+    """Pods at most."""
+    connections: int
+    """To the store, that the namespace may have."""
 
     def state(self, revision: str) -> DeploymentState | None:
         child = self.deployments.get(revision)
@@ -58,6 +63,7 @@ def agent_status(agent: AgentStanding, *, now: float) -> tuple[JsonObject, float
             "Available", available, ready.reason if not available else "Available", _availability(agent, available)
         ),
     ]
+    statements += _connections(agent)
     revisions = [(name, state) for name, state in agent.step.states.items()]
     status = _status(agent.resource, statements, phase, agent.url, revisions, now)
     settled = available and progress is None
@@ -138,6 +144,19 @@ def _trouble(agent: AgentStanding, now: float) -> tuple[Trouble | None, float | 
         return None, max(1.0, left)
     past = f"This has lasted longer than {agent.deadline:.0f} s."
     return refused(state) or trouble_of(agent.pods_of(agent.current), past=past), None
+
+
+def _connections(agent: AgentStanding) -> list[Statement]:
+    """A condition while the store would refuse some of the agent's pods."""
+    needed = agent.hosts * CONNECTIONS_PER_HOST
+    if needed <= agent.connections:
+        return []
+    said = (
+        f"{agent.hosts} pods may need {needed} connections to the store, and the namespace may have "
+        f"{agent.connections}. Set spec.scaling.max to at most {agent.connections // CONNECTIONS_PER_HOST}, or raise "
+        "the chart value postgres.connectionsPerNamespace."
+    )
+    return [Statement("StoreLimited", True, "TooFewConnections", said)]
 
 
 def _availability(agent: AgentStanding, available: bool) -> str:
