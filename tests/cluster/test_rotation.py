@@ -96,3 +96,33 @@ def store_secrets(installation: Installation) -> dict[str, str]:
     """Sign-ins to the store by the Secret's name."""
     found = installation.kube.items("secrets", "--namespace=demo")
     return {each["metadata"]["name"]: each["data"]["dsn"] for each in found if "dsn" in each.get("data", {})}
+
+
+async def test_rotating_a_namespaces_login_fails_no_question(
+    installation: Installation, asking: aiohttp.ClientSession
+) -> None:
+    before = store_secrets(installation)
+    annotations = installation.kube.get("namespace", "demo")["metadata"].get("annotations") or {}
+    login = int(annotations.get("slipway.dev/store-login", "1")) + 1
+    session = (await ask(asking))["session_id"]
+    async with traffic(asking, 2) as running:
+        installation.kube.run("annotate", "namespace", "demo", f"slipway.dev/store-login={login}", "--overwrite")
+        await until_seen(
+            lambda: only_new(installation, before),
+            "the earlier Secret is gone",
+            deadline=180,
+        )
+        answered = len(running.answers)
+        await until_seen(lambda: len(running.answers) > answered + 2, "questions with the new login", deadline=60)
+        running.stop()
+    assert all(isinstance(answer, dict) for answer in running.answers), running.answers
+    assert (await ask(asking, session_id=session))["session_id"] == session
+    pods = installation.ready_pods("demo", agent="handbook")
+    dsn = installation.kube.run("exec", pods[0], "--namespace=demo", "--", "cat", "/etc/slipway/store/dsn")
+    assert f"_v{login}:" in dsn
+
+
+def only_new(installation: Installation, before: dict[str, str]) -> bool:
+    """Whether there is one Secret of the store, and it is none of those before."""
+    now = store_secrets(installation)
+    return len(now) == 1 and not now.keys() & before.keys()

@@ -1,6 +1,8 @@
 """What a deleted namespace leaves in a real Postgres: shut out at once, dropped after the grace period."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -106,3 +108,39 @@ async def test_a_namespace_that_is_back_signs_in_again(store: Store) -> None:
     await store.departed(grace=WEEK).sweep()
     await (await store.signed_in(namespace)).close()
     assert await store.as_admin(ROWS) == [(namespace.uid, False)]
+
+
+async def test_the_documented_procedure_gives_a_namespace_its_old_data_back(store: Store, postgres_dsn: str) -> None:
+    """As for a cluster that was built again: another installation, and other UIDs."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    (procedure,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    old = await used(store)
+    database = await open_database(store.dsn_of(store.keeper.access(old).login))
+    await database.execute("INSERT INTO sessions VALUES ('kept', 'a', 'c', 1, 1, 1)")
+    await database.close()
+    async with store_of(postgres_dsn) as rebuilt:
+        new = rebuilt.namespace(old.name)
+        await rebuilt.keeper.ensure(new)
+        host = await open_database(rebuilt.dsn_of(rebuilt.keeper.access(new).login))
+        await host.execute("INSERT INTO sessions VALUES ('dropped', 'a', 'c', 1, 1, 1)")
+        uids = (("OLD", old.uid), ("NEW", new.uid))
+        for placeholder, uid in uids:
+            procedure = procedure.replace(placeholder, uid.replace("-", ""))
+        connection = await asyncpg.connect(postgres_dsn)
+        await connection.execute(procedure)
+        await host.close()
+        await rebuilt.restarted().ensure(new)
+        host = await open_database(rebuilt.dsn_of(rebuilt.keeper.access(new).login))
+        assert [row["id"] for row in await host.fetch("SELECT id FROM sessions")] == ["kept"]
+        await host.execute("INSERT INTO sessions VALUES ('new', 'a', 'c', 1, 1, 1)")
+        await rebuilt.keeper.purge(new, "docs")
+        (handed_over,) = re.findall(r"`(UPDATE slipway\.namespaces.*?)`", page, re.DOTALL)
+        handed_over = handed_over.replace("NEW", rebuilt.installation).replace("OLD", store.installation)
+        await connection.execute(handed_over)
+        await connection.close()
+        departed = rebuilt.departed(grace=0)
+        await departed.sweep()
+        await departed.sweep()
+        assert await store.as_admin(ROLES, owner(store, old)) == [], "the old roles go, and nothing with them"
+        assert sorted(str(row["id"]) for row in await host.fetch("SELECT id FROM sessions")) == ["kept", "new"]
+        await host.close()

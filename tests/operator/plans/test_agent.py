@@ -297,3 +297,23 @@ def test_a_candidate_starts_with_as_many_pods_as_it_takes_over_from() -> None:
 def test_a_child_of_an_agent_knows_whose_it_is() -> None:
     child: Child = project("Deployment", deployment("support-1"))
     assert child.owner == ("Agent", "support")
+
+
+@pytest.mark.parametrize(
+    ("scaling", "limited"),
+    [({"min": 1}, False), ({"min": 1, "max": 10}, False), ({"min": 1, "max": 11}, True), ({"min": 11}, True)],
+)
+def test_an_agent_that_may_need_more_connections_than_its_namespace_has_says_so(
+    scaling: dict[str, int], limited: bool
+) -> None:
+    """A host takes up to 6, and a namespace has 60."""
+    planned = plan(view(agent=agent(scaling=scaling)))
+    found = condition(planned, "StoreLimited")
+    assert bool(found) == limited
+    if limited:
+        assert (found["status"], found["reason"]) == ("True", "TooFewConnections")
+        assert "11 pods may need 66 connections" in found["message"]
+        assert "scaling.max to at most 10" in found["message"]
+    assert not condition(
+        plan(view(agent=agent(scaling=scaling)), replace(SETTINGS, connections_per_namespace=66)), "StoreLimited"
+    )
