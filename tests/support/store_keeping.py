@@ -35,9 +35,9 @@ class Store:
     connections: int = 60
     address: StoreAddress = ADDRESS
     root: bytes = ROOT
+    cache: Cache = field(default_factory=Cache)
 
     def __post_init__(self) -> None:
-        self.cache = Cache()
         system = Namespace(name="kube-system", uid=self.installation, version=1, deleting=False, login=1)
         self.put(system)
         self.keeper = self.restarted()

@@ -11,9 +11,7 @@ import aiohttp
 import numpy as np
 import pytest
 
-from slipway_operator.admin import Admin
 from slipway_operator.builders.ingest import GENERATION_ANNOTATION
-from slipway_operator.builders.store import StoreAddress
 from slipway_operator.cache import Cache, Key, resource_of
 from slipway_operator.controllers.counting import Counting
 from slipway_operator.controllers.executor import Executor
@@ -22,20 +20,19 @@ from slipway_operator.kinds import KINDS, POD
 from slipway_operator.kube import KubeClient
 from slipway_operator.plans.ingestion import REPORT_ANNOTATION
 from slipway_operator.projections import project
-from slipway_operator.store import StoreKeeper
 from slipway_operator.watches import Watches
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from tests.support import operator_manifests as manifests
 from tests.support import servers
 from tests.support.operator_api import FakeApi, Fault, fake_api
 from tests.support.operator_builds import SETTINGS
+from tests.support.store_keeping import Store
 from tests.support.waiting import until
 
 KEY = Key("VectorIndex", "demo", "handbook")
 ADDRESS = "127.0.0.14"
 """Of the server's pod. The operator asks port 8000, which is Chroma's on every pod."""
 REPORT = {"revision": "r1", "fingerprint": "f", "documents": 2, "chunks": 6, "failed": 0, "failures": []}
-STORE = StoreAddress(host="db", port=5432, database="slipway")
 
 
 class Bench:
@@ -48,12 +45,13 @@ class Bench:
         self.counting = Counting(http, enqueue=self.enqueued.append)
         self._watches = Watches()
         executor = Executor(kube, self.cache, self._watches, rolls_at_once=1, enqueue=lambda key: None)
-        store = StoreKeeper(kube, admin=lambda: Admin(dsn=dsn, address=STORE), address=STORE, root=bytes(32))
+        store = Store(api, kube, dsn, cache=self.cache)
+        store.namespace("demo")
         self.controller = IndexController(
             kube=kube,
             cache=self.cache,
             executor=executor,
-            store=store,
+            store=store.keeper,
             http=http,
             build=SETTINGS,
             counting=self.counting,
