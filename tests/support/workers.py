@@ -18,6 +18,7 @@ GROUPS = {
     "tests/cluster/test_kustomize.py": "an API server",
     "tests/cluster/test_devcluster.py": "devcluster",
     "tests/devcluster/": "devcluster",
+    "tests/cluster/test_image_files.py": "a container",
     "tests/cluster/test_standalone.py": "a container",
     "tests/cluster/test_given_cluster.py": "a given cluster",
     "tests/blackbox/": SECOND,
