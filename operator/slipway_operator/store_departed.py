@@ -20,6 +20,7 @@ from slipway_operator.store import NamespaceReplacedError
 from slipway_operator.store_admin import AdminConnections, StoreError
 from slipway_operator.store_roles import (
     Departed,
+    TakenError,
     drop_roles,
     forget,
     make_table,
@@ -76,7 +77,7 @@ class DepartedNamespaces:
             self._wake.clear()
             try:
                 await self.sweep()
-            except (ApiError, StoreError) as error:
+            except (ApiError, StoreError, TakenError) as error:
                 logger.warning("cannot look for deleted namespaces: %s", error)
                 delay = RETRY_SECONDS
             try:
@@ -91,6 +92,7 @@ class DepartedNamespaces:
         Raises:
             ApiError: if namespaces cannot be listed.
             StoreError: if Postgres is unavailable or refuses.
+            TakenError: if the schema `slipway` belongs to somebody else.
         """
         async with self._admin.connect(timeout=DROP_SECONDS) as connection:
             await make_table(connection)

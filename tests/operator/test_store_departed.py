@@ -9,7 +9,8 @@ import pytest
 
 from slipway_operator.kube import ApiError
 from slipway_operator.namespaces import Namespace
-from slipway_operator.store_roles import Tenant
+from slipway_operator.store_roles import TakenError, Tenant
+from slipway_operator.store_rotation import EarlierLogins
 from slipway_runtime.store.opening import open_database
 from tests.support.store_keeping import Store, store_of
 
@@ -144,3 +145,38 @@ async def test_the_documented_procedure_gives_a_namespace_its_old_data_back(stor
         assert await store.as_admin(ROLES, owner(store, old)) == [], "the old roles go, and nothing with them"
         assert sorted(str(row["id"]) for row in await host.fetch("SELECT id FROM sessions")) == ["kept", "new"]
         await host.close()
+
+
+async def test_an_administrator_that_is_no_superuser_does_all_of_it(store: Store) -> None:
+    """The chart asks for a role that may create roles and schemas."""
+    name = f"admin_{store.installation[:8]}"
+    await store.as_admin(f"CREATE ROLE {name} LOGIN CREATEROLE")
+    ((database,),) = await store.as_admin("SELECT current_database()")
+    await store.as_admin(f"GRANT CREATE ON DATABASE {database} TO {name}")
+    superuser, store.dsn = store.dsn, store.dsn_of(name)
+    store.restarted()
+    namespace = await used(store)
+    rotated = store.rotated(namespace)
+    await store.keeper.ensure(rotated)
+    await EarlierLogins(store.kube, store.cache, store.keeper).look()
+    session = await store.signed_in(rotated)
+    store.delete(rotated)
+    departed = store.departed(grace=0)
+    await departed.sweep()
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+        await session.fetchval("SELECT 1")
+    await departed.sweep()
+    assert await store.as_admin(ROLES, owner(store, namespace)) == []
+    assert await store.as_admin(SCHEMAS, owner(store, namespace)) == []
+    store.dsn = superuser
+
+
+async def test_a_schema_of_somebody_else_is_not_taken_over(store: Store) -> None:
+    """The sweep goes on, and namespaces report what a person has to do."""
+    stranger = f"stranger_{store.installation[:8]}"
+    await store.as_admin(f"CREATE ROLE {stranger}")
+    await store.as_admin(f"CREATE SCHEMA slipway AUTHORIZATION {stranger}")
+    with pytest.raises(TakenError, match=f"belongs to role {stranger}"):
+        await store.departed().sweep()
+    problem = await store.keeper.problem(store.namespace())
+    assert "ALTER SCHEMA ... OWNER TO" in problem
