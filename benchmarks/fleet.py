@@ -10,8 +10,10 @@ from benchmarks.figures import BenchmarkFailed
 from benchmarks.kubernetes_http import KubernetesHttp, Object
 from benchmarks.population import agent_manifest, agent_name
 from slipway_crds.meta import AGENT_LABEL
-from slipway_operator.kinds import AGENT, CONFIG_MAP, DEPLOYMENT, POD, SERVICE
+from slipway_operator.core.objects import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, object_kind
 from tests.support.waiting import until_async
+
+AGENT = object_kind("Agent")
 
 IN_FLIGHT = 16
 DEADLINE = 600.0

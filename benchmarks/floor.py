@@ -14,7 +14,9 @@ from typing import Any
 from benchmarks.fleet import IN_FLIGHT, is_available, limited, watching
 from benchmarks.kubernetes_http import KubernetesHttp
 from benchmarks.population import agent_manifest, agent_name, children, like, revision_of
-from slipway_operator.kinds import AGENT, DEPLOYMENT, KINDS
+from slipway_operator.core.objects import DEPLOYMENT, object_kind
+
+AGENT = object_kind("Agent")
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ async def _write(kube: KubernetesHttp, namespace: str, agent: Prepared) -> None:
 
 async def _apply(kube: KubernetesHttp, manifest: Mapping[str, Any]) -> None:
     metadata = manifest["metadata"]
-    await kube.apply(KINDS[manifest["kind"]].path(metadata["namespace"], metadata["name"]), manifest)
+    await kube.apply(object_kind(manifest["kind"]).path(metadata["namespace"], metadata["name"]), manifest)
 
 
 async def _report(kube: KubernetesHttp, namespace: str, agent: Prepared, slots: asyncio.Semaphore) -> None:

@@ -4,15 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from slipway_crds.agent import Agent
-from slipway_crds.definitions import KINDS
+from slipway_crds.agents.model import Agent
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.references import by_ref
+from slipway_crds.registry import KINDS
 from slipway_crds.resolve import resolve_agent, runtime_config
-from slipway_crds.vectorindex import VectorIndex
-from slipway_operator.builders.agent import Revision, agent_objects, revision_name, revision_objects
-from slipway_operator.builders.inputs import BuildSettings, Owner
-from slipway_operator.drift import stamp
-from slipway_operator.manifests import Manifest
+from slipway_operator.agents.builders import Revision, agent_objects, revision_name, revision_objects
+from slipway_operator.core.drift import stamp
+from slipway_operator.core.inputs import BuildSettings, Owner
+from slipway_operator.core.manifests import Manifest
 from tests.support.operator_manifests import agent, documents, index
 
 INDEX = "handbook"

@@ -25,8 +25,10 @@ from devcluster.settings import DEFAULT_MINOR, NODE_NAME, Cluster, cluster, kube
 from slipway_demo import chart, demo, waiting
 from slipway_demo.clusters import Devcluster
 from slipway_demo.kube import Kube
-from slipway_operator.kinds import AGENT, POD
+from slipway_operator.core.objects import POD, object_kind
 from tests.support.waiting import until_async
+
+AGENT = object_kind("Agent")
 
 CLUSTER = "bench"
 OURS, BARE = "fleet", "floor"

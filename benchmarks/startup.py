@@ -22,13 +22,16 @@ from benchmarks.question import asking, simple_questions
 from benchmarks.stack import Parts
 from devcluster import lifecycle
 from devcluster.settings import DEFAULT_MINOR, Cluster, cluster, kubernetes_version
-from slipway_crds.definitions import KINDS, custom_resource_definition
-from slipway_operator.kinds import AGENT
+from slipway_crds.definitions import custom_resource_definition
+from slipway_crds.registry import KINDS
+from slipway_operator.core.objects import object_kind
 from tests.support.api_server import api_server
 from tests.support.operator_manifests import agent
 from tests.support.operator_process import installation_secrets
 from tests.support.servers import free_port
 from tests.support.waiting import until_async
+
+AGENT = object_kind("Agent")
 
 CLUSTER = "bench-api"
 RELEASE = "slipway-system"

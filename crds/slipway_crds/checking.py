@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from slipway_crds.configmaps import CONFIG_MAP
 from slipway_crds.configmaps import KIND as CONFIG_MAP_KIND
-from slipway_crds.definitions import KINDS, kind_schema
+from slipway_crds.definitions import kind_schema
 from slipway_crds.fields import Rule, matches
 from slipway_crds.manifests import Place, Problem, format_place
 from slipway_crds.objectmeta import METADATA, is_time
+from slipway_crds.registry import KINDS
 from slipway_crds.structural import Schema
 from slipway_crds.wording import unknown_field
 
@@ -73,10 +74,14 @@ def broken_rules(
         yield from broken_rules(value.get(name), child, invalid, (*place, name))
 
 
-@cache
 def twins() -> Mapping[str, Rule]:
     """Every rule of every kind, by its CEL."""
-    models = (model for kind in KINDS.values() for model in _models(kind))
+    return _twins(tuple(KINDS.values()))
+
+
+@cache
+def _twins(kinds: tuple[type[BaseModel], ...]) -> Mapping[str, Rule]:
+    models = (model for kind in kinds for model in _models(kind))
     return {rule.cel: rule for model in models for rule in getattr(model, "rules", ())}
 
 

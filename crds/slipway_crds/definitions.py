@@ -3,12 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from slipway_crds.agent import Agent
 from slipway_crds.meta import API_VERSION, GROUP, VERSION, Kind
 from slipway_crds.structural import Schema, strip, structural_schema
-from slipway_crds.vectorindex import VectorIndex
-
-KINDS: Mapping[str, type[Kind]] = {"Agent": Agent, "VectorIndex": VectorIndex}
 
 _METADATA: Schema = {"type": "object", "properties": {"name": {"type": "string"}}}
 """All that a CRD may say of metadata: no description, and of its fields the name, so that a rule can point at it."""

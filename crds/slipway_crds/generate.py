@@ -10,9 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from slipway_crds.definitions import KINDS, custom_resource_definition
+from slipway_crds.definitions import custom_resource_definition
 from slipway_crds.meta import GROUP
 from slipway_crds.reference import reference
+from slipway_crds.registry import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 CRD_FOLDERS = ("crds/manifests", "charts/slipway/crd-manifests")

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slipway_crds.agent import Agent, Knowledge
+from slipway_crds.agents.model import Agent, Knowledge
 from slipway_crds.fields import parse_duration
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import Kind
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
 from slipway_crds.runtimeconfig import AgentConfig, IngestConfig, KnowledgeConfig, RuntimeConfig, SourceConfig
-from slipway_crds.vectorindex import VectorIndex
 
 
 class Severity(StrEnum):

@@ -13,12 +13,13 @@ from typing import Any
 from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
 from slipway_crds.configmaps import config_map_problems, is_config_map
 from slipway_crds.defaulting import fill
-from slipway_crds.definitions import KINDS
 from slipway_crds.manifests import Document, Place, Problem, format_place
 from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, Kind
 from slipway_crds.objectmeta import metadata_problems, with_generated_name
-from slipway_crds.resolve import ResolveProblem, Severity, missing_config_maps, resolve
-from slipway_crds.vectorindex import VectorIndex
+from slipway_crds.owners import Known
+from slipway_crds.references import Ref, by_ref
+from slipway_crds.registry import KINDS, OWNER_KINDS
+from slipway_crds.resolve import ResolveProblem, Severity
 from slipway_crds.wording import problem
 
 MOST_PROBLEMS = 100
@@ -159,9 +160,10 @@ def _together(documents: Sequence[Document], config_maps: Mapping[str, set[str]]
 def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, set[str]]) -> Iterator[ResolveProblem]:
     values = [document.value for document in by_subject.values()]
     objects = [parse(value) for value in values if isinstance(value, dict) and _is_ours(value)]
-    yield from resolve(objects)[1]
-    for index in (each for each in objects if isinstance(each, VectorIndex)):
-        yield from missing_config_maps(index, config_maps.get(index.metadata.namespace, set()))
+    others = [Ref("ConfigMap", namespace, name) for namespace, names in config_maps.items() for name in names]
+    known = Known(objects=by_ref(objects), others=others)
+    for each in objects:
+        yield from OWNER_KINDS[type(each).__name__].missing(each, known)
 
 
 def _finding(document: Document, problem: Problem) -> Finding:

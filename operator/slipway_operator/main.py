@@ -15,32 +15,35 @@ from collections.abc import Coroutine
 import aiohttp
 import kopf
 
-from slipway_operator import logs, metrics
-from slipway_operator.admin import AdminSecretError
-from slipway_operator.cache import Cache
-from slipway_operator.controllers.agent import AgentController
-from slipway_operator.controllers.counting import AT_ONCE, Counting
-from slipway_operator.controllers.executor import Executor
-from slipway_operator.controllers.index import IndexController
-from slipway_operator.identity import anchor_key, public_half
-from slipway_operator.installation import Installation, StartAgainError, current_admin, obtain
-from slipway_operator.kinds import AGENT, NAMESPACE, VECTOR_INDEX
-from slipway_operator.kube import ApiError, KubeClient, connect
-from slipway_operator.leader import LeaderElection
-from slipway_operator.probes import Health, served
-from slipway_operator.queue import FairQueue
-from slipway_operator.roots import UselessRootError
-from slipway_operator.rotation import IdentityRotation
+from slipway_operator.agents import controller as agents
+from slipway_operator.core import logs, metrics
+from slipway_operator.core.cache import Cache
+from slipway_operator.core.executor import Executor
+from slipway_operator.core.inputs import BuildSettings
+from slipway_operator.core.kube import ApiError, KubeClient, connect
+from slipway_operator.core.leader import LeaderElection
+from slipway_operator.core.objects import NAMESPACE
+from slipway_operator.core.probes import Health, served
+from slipway_operator.core.queue import FairQueue
+from slipway_operator.core.watches import Watches
+from slipway_operator.core.watching import Watching
+from slipway_operator.core.workers import work_forever
+from slipway_operator.indexes import controller as indexes
+from slipway_operator.installation.identity import anchor_key, public_half
+from slipway_operator.installation.installation import Installation, StartAgainError, current_admin, obtain
+from slipway_operator.installation.roots import UselessRootError
+from slipway_operator.installation.rotation import IdentityRotation
+from slipway_operator.services import Services
 from slipway_operator.settings import OperatorSettings
-from slipway_operator.store import StoreKeeper
-from slipway_operator.store_departed import DeletionPolicy, DepartedNamespaces
-from slipway_operator.store_rotation import EarlierLogins
-from slipway_operator.watches import Watches
-from slipway_operator.watching import Watching
-from slipway_operator.workers import Reconcile, work_forever
+from slipway_operator.store.admin import AdminSecretError
+from slipway_operator.store.departed import DeletionPolicy, DepartedNamespaces
+from slipway_operator.store.keeper import StoreKeeper
+from slipway_operator.store.rotation import EarlierLogins
 
 logger = logging.getLogger(__name__)
 
+ROWS = [agents.ROW, indexes.ROW]
+"""The kinds, one row each. A test may add one."""
 KEEP_EVERY_SECONDS = 5.0
 MEASURE_SECONDS = 1.0
 
@@ -145,13 +148,25 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
         await watching.fill()
         since = await watching.fill_config_maps()
-        counting = Counting(http, enqueue=queue.add)
         rotation = _rotation(settings, kube, cache, installation)
         await rotation.start()
         store = await _store(settings, kube, cache, installation)
         departed = _departed(settings, kube, store)
         watching.on_namespace_gone(departed.namespace_gone)
-        controllers = _controllers(settings, kube, cache, watches, queue, http, counting, installation, rotation, store)
+        services = Services(
+            kube=kube,
+            cache=cache,
+            executor=Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add),
+            store=store,
+            http=http,
+            build=_build(settings, installation),
+            settings=settings,
+            identity=rotation,
+            enqueue=queue.add,
+        )
+        started = {row.kind.name: row.start(services) for row in ROWS}
+        for background in (each for kind in started.values() for each in kind.background):
+            tasks.create_task(background())
         tasks.create_task(departed.sweep_forever(), name="departed namespaces")
         tasks.create_task(EarlierLogins(kube, cache, store).look_forever(), name="earlier logins")
         tasks.create_task(_watch(watching, stop), name="kopf")
@@ -159,13 +174,18 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         tasks.create_task(_keep_forever(installation, rotation), name="secrets")
         tasks.create_task(_measure_forever(queue, cache, watches), name="measure")
         tasks.create_task(watching.watch_config_maps_forever(since), name="config maps")
-        for _ in range(AT_ONCE):
-            tasks.create_task(counting.work_forever(), name="counting")
         watches.start_canary()
         for each in tuple(cache.keys()):
             queue.add(each)
+        reconcilers = {name: kind.reconcile for name, kind in started.items()}
         for _ in range(settings.workers):
-            tasks.create_task(work_forever(queue, cache, controllers))
+            tasks.create_task(work_forever(queue, cache, reconcilers))
+
+
+def _build(settings: OperatorSettings, installation: Installation) -> BuildSettings:
+    return settings.for_builders(
+        identity_anchor=public_half(anchor_key(installation.root)), store_port=installation.address.port
+    )
 
 
 def _rotation(
@@ -206,38 +226,6 @@ async def _store(settings: OperatorSettings, kube: KubeClient, cache: Cache, ins
         installation=str(system["metadata"]["uid"]),
         connections=settings.connections_per_namespace,
     )
-
-
-def _controllers(
-    settings: OperatorSettings,
-    kube: KubeClient,
-    cache: Cache,
-    watches: Watches,
-    queue: FairQueue,
-    http: aiohttp.ClientSession,
-    counting: Counting,
-    installation: Installation,
-    rotation: IdentityRotation,
-    store: StoreKeeper,
-) -> dict[str, Reconcile]:
-    executor = Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add)
-    build = settings.for_builders(
-        identity_anchor=public_half(anchor_key(installation.root)), store_port=installation.address.port
-    )
-    agents = AgentController(
-        cache=cache,
-        executor=executor,
-        store=store,
-        http=http,
-        build=build,
-        drain_timeout=settings.drain_timeout,
-        gateway_url=settings.gateway_url,
-        identity=rotation,
-    )
-    indexes = IndexController(
-        kube=kube, cache=cache, executor=executor, store=store, http=http, build=build, counting=counting
-    )
-    return {AGENT.name: agents.reconcile, VECTOR_INDEX.name: indexes.reconcile}
 
 
 async def _watch(watching: Watching, stop: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slipway_crds.fields import parse_duration
-from slipway_operator.builders.inputs import BuildSettings
+from slipway_operator.core.inputs import BuildSettings
 
 
 def _comma_separated(value: object) -> object:

@@ -17,9 +17,10 @@ import pytest
 from devcluster import lifecycle
 from devcluster.settings import DEFAULT_MINOR, state_home
 from slipway_crds.checking import twins
-from slipway_crds.definitions import KINDS, custom_resource_definition
+from slipway_crds.definitions import custom_resource_definition
 from slipway_crds.manifests import ManifestError, Problem, load_paths, load_text
 from slipway_crds.meta import API_VERSION, PAUSED_ANNOTATION
+from slipway_crds.registry import KINDS
 from slipway_crds.validate import validate_document
 from tests.support.api_server import Answer, ApiServer, api_server
 from tests.support.bad_manifests import bad_manifests

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.builders.ingest import GENERATION_ANNOTATION
+from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
 from tests.support import operator_manifests as manifests
 from tests.support.operator_bench import Bench, bench, serving, wait
 

@@ -10,9 +10,10 @@ import yaml
 
 from slipway_crds import generate
 from slipway_crds.checking import twins
-from slipway_crds.definitions import KINDS, custom_resource_definition, fields, kind_schema
+from slipway_crds.definitions import custom_resource_definition, fields, kind_schema
 from slipway_crds.fields import HINTS, Local
 from slipway_crds.meta import OBJECT_NAME
+from slipway_crds.registry import KINDS
 
 ALL_KINDS = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from slipway_crds.definitions import KINDS, fields, kind_schema
+from slipway_crds.definitions import fields, kind_schema
+from slipway_crds.registry import KINDS
 
 TESTS = Path(__file__).resolve().parents[1]
 

@@ -5,13 +5,13 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway_crds.agent import Agent
+from slipway_crds.agents.model import Agent
 from slipway_crds.checking import twins
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.references import by_ref
 from slipway_crds.resolve import ingest_config, resolve_agent
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_crds.validate import parse, validate_document
-from slipway_crds.vectorindex import VectorIndex
 from tests.support.generated_manifests import make_manifest, manifests
 
 GENERATED = 1000

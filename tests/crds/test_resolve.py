@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.agent import Agent
+from slipway_crds.agents.model import Agent
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.references import by_ref
 from slipway_crds.resolve import (
     ResolveProblem,
@@ -16,7 +17,6 @@ from slipway_crds.resolve import (
     runtime_config,
 )
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_crds.vectorindex import VectorIndex
 
 
 def agent(namespace: str = "demo", name: str = "support", **spec: Any) -> Agent:

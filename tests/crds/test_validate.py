@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway_crds.agent import Agent
+from slipway_crds.agents.model import Agent
 from slipway_crds.checking import twins
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.manifests import load_paths, load_text
 from slipway_crds.validate import Finding, parse, validate_document, validate_documents, validate_set
-from slipway_crds.vectorindex import VectorIndex
 from tests.support.bad_manifests import BadManifest, bad_manifests
 
 BAD = bad_manifests()

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from lupa import lua51
 
-from slipway_operator.status import Phase, Statement, Trouble, conditions, paused_status, standing
+from slipway_operator.core.conditions import Phase, Statement, Trouble, conditions, paused_status, standing
 from tests.harness.conftest import REPOSITORY
 
 CONFIG = REPOSITORY / ".harness" / "gitops" / "argocd-cm.yaml"

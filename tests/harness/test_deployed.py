@@ -13,8 +13,8 @@ import yaml
 
 from devcluster import binaries, recipes
 from scripts.harness.folder import Entity, read
-from slipway_crds.agent import AgentStatus
-from slipway_crds.vectorindex import VectorIndexStatus
+from slipway_crds.agents.model import AgentStatus
+from slipway_crds.indexes.model import VectorIndexStatus
 from slipway_demo import images
 from tests.harness.conftest import REPOSITORY
 

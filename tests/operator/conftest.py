@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway_operator.manifests import Manifest
+from slipway_operator.core.manifests import Manifest
 
 GOLDEN = Path(__file__).parent / "golden"
 

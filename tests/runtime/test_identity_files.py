@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from slipway_operator.identity import public_half
+from slipway_operator.installation.identity import public_half
 from slipway_runtime.identity import Caller, IdentitySigner, IdentityVerifier, InvalidIdentity, InvalidKey
 from slipway_runtime.identity_files import CHECK_SECONDS, SignerFile, VerifierFile
 from tests.support.identity_keys import ANCHOR, write_keys

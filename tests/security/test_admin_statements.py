@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from slipway_operator.store_admin import StoreError
-from slipway_operator.store_rotation import EarlierLogins
+from slipway_operator.store.admin_connections import StoreError
+from slipway_operator.store.rotation import EarlierLogins
 from slipway_runtime.store.opening import open_database
 from tests.support.postgres import RestartablePostgres
 from tests.support.store_keeping import Store, store_of

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from slipway_operator.identity import public_half
+from slipway_operator.installation.identity import public_half
 from slipway_runtime.identity import HEADER, ISSUER, MAX_AGE_SECONDS, TOKEN_TYPE, Caller, IdentitySigner
 from tests.support.host_process import host_process
 from tests.support.identity_keys import write_keys

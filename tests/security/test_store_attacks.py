@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from slipway_operator.namespaces import Namespace
-from slipway_operator.store_admin import StoreError
+from slipway_operator.core.namespaces import Namespace
+from slipway_operator.store.admin_connections import StoreError
 from slipway_runtime.store.opening import open_database
 from tests.support.store_keeping import Store, store_of
 

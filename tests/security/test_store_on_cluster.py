@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from slipway_operator.builders.store import owner_role
+from slipway_operator.store.builders import owner_role
 from tests.support import operator_manifests as manifests
 from tests.support.operator_bench import Bench, bench, serving, wait
 

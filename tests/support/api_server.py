@@ -10,8 +10,8 @@ from typing import Any
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient
 
-from slipway_crds.definitions import KINDS
 from slipway_crds.meta import API_VERSION
+from slipway_crds.registry import KINDS
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from slipway_crds.checking import object_schema
-from slipway_crds.definitions import KINDS
 from slipway_crds.fields import matches
 from slipway_crds.meta import API_VERSION
+from slipway_crds.registry import KINDS
 
 Manifest = dict[str, Any]
 

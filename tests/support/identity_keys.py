@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from slipway_crds.identity import KEY
-from slipway_operator.identity import anchor_key, keys_config_map, public_half
+from slipway_operator.installation.identity import anchor_key, keys_config_map, public_half
 
 ANCHOR = anchor_key(bytes(range(32)))
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
-from slipway_operator.kube import KubeClient
+from slipway_operator.core.kube import KubeClient
 
 
 @dataclass

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from slipway_crds.agent import Agent
-from slipway_crds.vectorindex import VectorIndex
-from slipway_operator.builders.inputs import BuildSettings, Owner
-from slipway_operator.cache import Key, Resource
+from slipway_crds.agents.model import Agent
+from slipway_crds.indexes.model import VectorIndex
+from slipway_operator.core.cache import Key, Resource
+from slipway_operator.core.inputs import BuildSettings, Owner
 from tests.support import operator_manifests as manifests
 
 SETTINGS = BuildSettings(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipway_operator.builders.agent import STATE_ANNOTATION
+from slipway_operator.agents.builders import STATE_ANNOTATION
 
 CREATED = "2027-01-15T08:00:00Z"
 

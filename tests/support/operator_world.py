@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from slipway_crds.definitions import KINDS as CRDS
 from slipway_crds.definitions import custom_resource_definition
-from slipway_operator.drift import FIELD_MANAGER
-from slipway_operator.kinds import DEPLOYMENT, JOB, KINDS, POD, STATEFUL_SET
+from slipway_crds.registry import KINDS as CRDS
+from slipway_operator.core.drift import FIELD_MANAGER
+from slipway_operator.core.objects import DEPLOYMENT, JOB, POD, STATEFUL_SET, object_kind
 from tests.support.api_server import Answer, ApiServer, api_server
 from tests.support.operator_manifests import agent, documents, index
 from tests.support.waiting import until_async
@@ -111,37 +111,37 @@ class World:
     async def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Server-side apply by a user."""
         metadata = manifest["metadata"]
-        path = KINDS[manifest["kind"]].path(metadata["namespace"], metadata["name"])
+        path = object_kind(manifest["kind"]).path(metadata["namespace"], metadata["name"])
         query = {"fieldManager": "user", "force": "true"}
         return _object(await self.api.request("PATCH", path, manifest, content=APPLY, query=query))
 
     async def merge(self, kind: str, namespace: str, name: str, body: dict[str, Any], sub: str = "") -> dict[str, Any]:
         """JSON merge patch by a user, or by one of the cluster's controllers."""
-        path = KINDS[kind].path(namespace, name, sub)
+        path = object_kind(kind).path(namespace, name, sub)
         query = {"fieldManager": "kubectl-edit"}
         return _object(await self.api.request("PATCH", path, body, content=MERGE, query=query))
 
     async def json_patch(self, kind: str, namespace: str, name: str, operations: list[dict[str, Any]]) -> Answer:
         """JSON patch by a user; a refusal is an answer."""
         query = {"fieldManager": "kubectl-edit"}
-        path = KINDS[kind].path(namespace, name)
+        path = object_kind(kind).path(namespace, name)
         return await self.api.request("PATCH", path, operations, content=JSON_PATCH, query=query)  # type: ignore[arg-type]
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete it, if it is there."""
-        assert (await self.api.request("DELETE", KINDS[kind].path(namespace, name))).status in (200, 202, 404)
+        assert (await self.api.request("DELETE", object_kind(kind).path(namespace, name))).status in (200, 202, 404)
 
     # Looking
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
         """The object; empty if there is none."""
-        answer = await self.api.request("GET", KINDS[kind].path(namespace, name))
+        answer = await self.api.request("GET", object_kind(kind).path(namespace, name))
         return answer.body if answer.accepted else {}
 
     async def children(self, kind: str, namespace: str) -> list[dict[str, Any]]:
         """Everything of a kind that the operator made for the Agents and VectorIndexes of a namespace."""
         query = {"labelSelector": "app.kubernetes.io/managed-by=slipway"}
-        answer = await self.api.request("GET", KINDS[kind].path(namespace), query=query)
+        answer = await self.api.request("GET", object_kind(kind).path(namespace), query=query)
         return [dict(item) for item in answer.body["items"] or [] if _OWNERS & item["metadata"]["labels"].keys()]
 
     async def condition(self, kind: str, namespace: str, name: str, condition: str = "Ready") -> dict[str, Any]:
@@ -269,7 +269,7 @@ class World:
             return
         metadata = found["metadata"]
         name = kind or _kind_of(found)
-        path = KINDS[name].path(metadata["namespace"], metadata["name"], "status")
+        path = object_kind(name).path(metadata["namespace"], metadata["name"], "status")
         answer = await self.api.request("PATCH", path, {"status": status}, content=MERGE)
         assert answer.status in (200, 404, 409), answer.message
 

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from slipway_operator.admin import Admin
-from slipway_operator.builders.store import StoreAddress
-from slipway_operator.cache import Cache
-from slipway_operator.kube import KubeClient
-from slipway_operator.namespaces import Namespace
-from slipway_operator.store import StoreKeeper
-from slipway_operator.store_departed import DeletionPolicy, DepartedNamespaces
+from slipway_operator.core.cache import Cache
+from slipway_operator.core.kube import KubeClient
+from slipway_operator.core.namespaces import Namespace
+from slipway_operator.store.admin import Admin
+from slipway_operator.store.builders import StoreAddress
+from slipway_operator.store.departed import DeletionPolicy, DepartedNamespaces
+from slipway_operator.store.keeper import StoreKeeper
 from tests.support.operator_api import FakeApi, fake_api
 
 ROOT = b"root of this test, 32 bytes long"

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slipway_crds.configmaps import decoded, is_config_map
-from slipway_crds.definitions import KINDS
 from slipway_crds.fields import Local
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.manifests import Document, load_paths
 from slipway_crds.meta import Kind
+from slipway_crds.registry import KINDS
 from slipway_crds.resolve import ingest_config, resolve
 from slipway_crds.runtimeconfig import IngestConfig, RuntimeConfig
 from slipway_crds.validate import Finding, parse, validate_set
-from slipway_crds.vectorindex import VectorIndex
 from slipway_crds.without_cluster import fields_treated
 
 DEFAULT_NAMESPACE = "default"

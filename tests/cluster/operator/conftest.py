@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 import pytest
 
 from devcluster.settings import Cluster
-from slipway_operator.kinds import CHILDREN, OWNERS, POD
+from slipway_operator.core.objects import CHILDREN, POD, owner_kinds
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import World, world_of
 
@@ -27,9 +27,9 @@ async def namespace(world: World) -> AsyncIterator[str]:
     name = f"test-{secrets.token_hex(4)}"
     await world.namespace(name)
     yield name
-    for kind in (*OWNERS, *CHILDREN, POD):
+    for kind in (*owner_kinds(), *CHILDREN, POD):
         query = {"gracePeriodSeconds": "0", "propagationPolicy": "Background"}
-        if kind in OWNERS:
+        if kind in owner_kinds():
             for found in (await world.api.request("GET", kind.path(name))).body.get("items") or []:
                 if found["metadata"].get("finalizers"):
                     await world.merge(kind.name, name, found["metadata"]["name"], {"metadata": {"finalizers": None}})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.drift import owned_fields
-from slipway_operator.kinds import CHILDREN
+from slipway_operator.core.drift import owned_fields
+from slipway_operator.core.objects import CHILDREN
 from tests.support.operator_manifests import POD, agent, documents, index
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import World, Write, now_for_audit

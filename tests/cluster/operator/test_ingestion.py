@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from slipway_operator.builders.store import owner_role
+from slipway_operator.store.builders import owner_role
 from tests.support.operator_manifests import agent, documents, index
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import REPORT, World

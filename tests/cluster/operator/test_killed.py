@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_operator.kinds import CHILDREN
+from slipway_operator.core.objects import CHILDREN
 from tests.support.operator_manifests import agent, index
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import World
@@ -19,7 +19,7 @@ KILLED = 86
 KILLING = """
 import os
 from pathlib import Path
-from slipway_operator import kube
+from slipway_operator.core import kube
 send, order = kube.KubeClient._send, Path(os.environ["KILL_ORDER"])
 
 async def send_and_die(self, method, path, **more):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from slipway_operator.kinds import CHILDREN, OWNERS
+from slipway_operator.core.objects import CHILDREN, owner_kinds
 from tests.support.operator_manifests import agent
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_world import World, now_for_audit
@@ -56,7 +56,7 @@ async def test_on_secrets_the_operator_only_ever_creates(
     assert {verb for verb, resource in audit if resource == "secrets"} == {"create"}
     assert {resource for verb, resource in audit if verb == "delete"} <= {kind.plural for kind in CHILDREN}
     touched = {resource for verb, resource in audit if verb in ("patch", "update")}
-    assert touched <= {kind.plural for kind in (*OWNERS, *CHILDREN)} | {"leases"}
+    assert touched <= {kind.plural for kind in (*owner_kinds(), *CHILDREN)} | {"leases"}
 
 
 def _metrics(operator: OperatorProcess) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.status import timestamp
+from slipway_operator.core.conditions import timestamp
 from tests.support.operator_manifests import agent, documents, index
 from tests.support.operator_process import PASSWORD, OperatorProcess
 from tests.support.operator_steps import ready, revisions, until_states

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from slipway_operator.identity import public_half
+from slipway_operator.installation.identity import public_half
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import RouteTable

@@ -1,0 +1,48 @@
+"""What there is to say of a kind that users write, for everything that treats all of them alike."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from slipway_crds.meta import Kind
+from slipway_crds.references import Objects, Ref
+from slipway_crds.resolve import ResolveProblem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What objects may refer to, as far as somebody knows it."""
+
+    objects: Objects = field(default_factory=dict)
+    """Objects of our kinds."""
+    others: Collection[Ref] = ()
+    """Of Kubernetes' own kinds those that are there."""
+
+
+def _nothing(*_: Any) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerKind:
+    """A kind that users write, and that owns what the operator makes of it."""
+
+    model: type[Kind]
+    label: str
+    """On every child: the name of the object that it is for."""
+    references: Callable[[Any], Iterable[Ref]] = _nothing
+    """What an object refers to: a change there may change what has to be done for it."""
+    missing: Callable[[Any, Known], Iterable[ResolveProblem]] = _nothing
+    """What an object refers to in vain."""
+    facts: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
+    """What of an object's status those who refer to it decide by, beside whether it is Ready."""
+
+    @property
+    def name(self) -> str:
+        """As in a manifest's `kind`."""
+        return self.model.__name__
+
+    @property
+    def plural(self) -> str:
+        """As in a path of the API server."""
+        return self.model.PLURAL

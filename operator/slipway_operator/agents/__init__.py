@@ -1,0 +1,1 @@
+"""Agents: their revisions, their objects and their status."""

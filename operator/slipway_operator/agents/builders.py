@@ -1,0 +1,241 @@
+"""An Agent's objects. Per revision: ConfigMap, Deployment, Service. Per agent: everything else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from slipway_crds.agents.model import Scaling
+from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
+from slipway_crds.meta import AGENT_LABEL, GROUP, REVISION_LABEL
+from slipway_crds.podsettings import PodSettings
+from slipway_crds.runtimeconfig import RuntimeConfig
+from slipway_operator.core import policies
+from slipway_operator.core.drift import digest
+from slipway_operator.core.inputs import CONFIG_KEY, BuildSettings, Owner, child, labels
+from slipway_operator.core.manifests import JsonObject, Manifest
+from slipway_operator.core.objects import (
+    AUTOSCALER,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    POD_DISRUPTION_BUDGET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+)
+from slipway_operator.core.pods import container, http_probe, pod_spec, pod_template, read_only, resources
+from slipway_operator.core.policies import reads_labels
+
+STATE_ANNOTATION = f"{GROUP}/state"
+RETIRED_AT_ANNOTATION = f"{GROUP}/retired-at"
+TEMPLATE_ANNOTATION = f"{GROUP}/template"
+"""On a Deployment: hash of its pod template, to tell an upgrade from a change of the rollout's state."""
+COMPONENT = "agent"
+DRAIN_SLACK_SECONDS = 30
+"""Beyond the longest answer, for the pod to hand over and close."""
+CPU_TARGET_PERCENT = 70
+
+State = Literal["Candidate", "Serving", "Retiring"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One rendering of an agent, and where it stands in the rollout."""
+
+    config: RuntimeConfig
+    state: State
+    retired_at: str | None = None
+
+    @property
+    def name(self) -> str:
+        return revision_name(self.config)
+
+
+def revision_name(config: RuntimeConfig) -> str:
+    """`<agent>-<digest>`: the same content has the same name, whoever computes it."""
+    return f"{config.agents[0].name}-{config.digest()}"
+
+
+def agent_objects(
+    owner: Owner, settings: BuildSettings, *, scaling: Scaling, indexes: Sequence[str], serving: str
+) -> list[Manifest]:
+    """What an agent has once, whatever its revisions. `serving` is the revision that the autoscaler acts on."""
+    objects = [_service_account(owner), _disruption_budget(owner)]
+    if settings.network_policies:
+        objects.append(_network_policy(owner, settings, indexes))
+    if scaling.max is not None and scaling.max > scaling.min:
+        objects.append(_autoscaler(owner, scaling, scaling.max, serving))
+    return objects
+
+
+def revision_objects(
+    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
+) -> list[Manifest]:
+    """What each live revision has."""
+    return [
+        _config_map(owner, revision),
+        _service(owner, revision),
+        _deployment(owner, settings, revision, pod=pod, store_secret=store_secret),
+    ]
+
+
+def child_name(agent: str) -> str:
+    """Name of the objects that an agent has once."""
+    return f"{agent}-agent"
+
+
+def _agent_labels(owner: Owner) -> dict[str, str]:
+    return labels(COMPONENT, {AGENT_LABEL: owner.name})
+
+
+def _revision_labels(owner: Owner, revision: Revision) -> dict[str, str]:
+    return labels(COMPONENT, {AGENT_LABEL: owner.name, REVISION_LABEL: revision.name})
+
+
+def _service_account(owner: Owner) -> Manifest:
+    account = child(SERVICE_ACCOUNT, child_name(owner.name), owner, _agent_labels(owner))
+    account["automountServiceAccountToken"] = False
+    return account
+
+
+def _disruption_budget(owner: Owner) -> Manifest:
+    budget = child(POD_DISRUPTION_BUDGET, child_name(owner.name), owner, _agent_labels(owner))
+    budget["spec"] = {"maxUnavailable": 1, "selector": {"matchLabels": {AGENT_LABEL: owner.name}}}
+    return budget
+
+
+def _network_policy(owner: Owner, settings: BuildSettings, indexes: Sequence[str]) -> Manifest:
+    return policies.network_policy(
+        child_name(owner.name),
+        owner,
+        _agent_labels(owner),
+        selector={AGENT_LABEL: owner.name},
+        ingress=[
+            policies.from_release(settings, "gateway", "operator", port=policies.HTTP_PORT),
+            policies.from_metrics(),
+        ],
+        egress=[
+            policies.to_dns(),
+            *policies.to_platform(settings),
+            *(
+                policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=policies.CHROMA_PORT)
+                for index in indexes
+            ),
+        ],
+    )
+
+
+def _autoscaler(owner: Owner, scaling: Scaling, maximum: int, serving: str) -> Manifest:
+    scaler = child(AUTOSCALER, child_name(owner.name), owner, _agent_labels(owner))
+    scaler["spec"] = {
+        "scaleTargetRef": {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.name, "name": serving},
+        "minReplicas": scaling.min,
+        "maxReplicas": maximum,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": CPU_TARGET_PERCENT},
+                },
+            }
+        ],
+    }
+    return scaler
+
+
+def _config_map(owner: Owner, revision: Revision) -> Manifest:
+    config_map = child(CONFIG_MAP, revision.name, owner, _revision_labels(owner, revision))
+    # The same canonical text that the digest is of, so that a later version, with more defaults, writes it no other
+    # way: the object is immutable.
+    document = revision.config.model_dump(mode="json", exclude_defaults=True)
+    config_map["data"] = {CONFIG_KEY: orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()}
+    config_map["immutable"] = True
+    return config_map
+
+
+def _service(owner: Owner, revision: Revision) -> Manifest:
+    service = child(SERVICE, revision.name, owner, _revision_labels(owner, revision))
+    service["spec"] = {
+        "type": "ClusterIP",
+        "selector": {REVISION_LABEL: revision.name},
+        "ports": [{"name": "http", "port": policies.HTTP_PORT, "protocol": "TCP", "targetPort": "http"}],
+    }
+    return service
+
+
+def _deployment(
+    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
+) -> Manifest:
+    deployment = child(DEPLOYMENT, revision.name, owner, _revision_labels(owner, revision))
+    readers = {
+        label: value
+        for knowledge in revision.config.agents[0].knowledge
+        for label, value in reads_labels(knowledge.index).items()
+    }
+    template = pod_template(
+        {**_revision_labels(owner, revision), **readers},
+        _host_pod(owner, settings, revision, pod=pod, store_secret=store_secret),
+        pod,
+    )
+    annotations: dict[str, str] = {STATE_ANNOTATION: revision.state, TEMPLATE_ANNOTATION: digest(template)}
+    if revision.retired_at is not None:
+        annotations[RETIRED_AT_ANNOTATION] = revision.retired_at
+    deployment["metadata"]["annotations"] = annotations
+    deployment["spec"] = {
+        "revisionHistoryLimit": 1,
+        "progressDeadlineSeconds": settings.rollout_deadline,
+        # A pod goes only when its successor is ready, so that a bad image takes no capacity away.
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+        "selector": {"matchLabels": {REVISION_LABEL: revision.name}},
+        "template": template,
+    }
+    return deployment
+
+
+def _host_pod(
+    owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
+) -> JsonObject:
+    timeout = max(agent.request_timeout_seconds for agent in revision.config.agents)
+    host = container(
+        settings,
+        name="host",
+        image=settings.runtime_image,
+        ports={"http": policies.HTTP_PORT, "metrics": policies.METRICS_PORT},
+        env=_host_env(settings),
+        mounts=[
+            read_only("config", "/etc/slipway/config"),
+            read_only("store", "/etc/slipway/store"),
+            read_only("identity", "/etc/slipway/identity"),
+        ],
+        resources=resources(settings.host_resources, pod),
+        more={
+            "args": ["host"],
+            "startupProbe": http_probe("/livez", period=1, failures=60),
+            "livenessProbe": http_probe("/livez", period=10, failures=6),
+            "readinessProbe": http_probe("/readyz", period=2, failures=3),
+        },
+    )
+    spec = pod_spec(
+        settings,
+        service_account=child_name(owner.name),
+        container=host,
+        volumes=[
+            {"name": "config", "configMap": {"name": revision.name}},
+            {"name": "store", "secret": {"secretName": store_secret}},
+            # Refreshed while pods run: another identity key of the gateway rolls nothing.
+            {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
+        ],
+        pod=pod,
+        apart={AGENT_LABEL: owner.name},
+    )
+    spec["terminationGracePeriodSeconds"] = timeout + DRAIN_SLACK_SECONDS
+    return spec
+
+
+def _host_env(settings: BuildSettings) -> list[JsonObject]:
+    return [
+        {"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"},
+        {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
+        {"name": "SLIPWAY_HOST_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]

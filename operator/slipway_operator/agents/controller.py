@@ -1,0 +1,99 @@
+"""One look at an Agent: gather what the decision needs, plan, carry out."""
+
+import time
+
+from slipway_crds.agents.kind import AGENT
+from slipway_crds.agents.model import Agent
+from slipway_operator.agents.plan import AgentView, plan_agent
+from slipway_operator.core.cache import Key, Resource
+from slipway_operator.core.namespaces import Namespace
+from slipway_operator.core.objects import POD
+from slipway_operator.core.peek import not_ready_because
+from slipway_operator.core.plan import Plan
+from slipway_operator.core.projections import DeploymentState, PodState
+from slipway_operator.opening import model_to_act_on, namespace_to_act_in
+from slipway_operator.services import Row, Services, Started
+
+
+class AgentController:
+    """Makes Agents real."""
+
+    def __init__(self, services: Services) -> None:
+        self._cache = services.cache
+        self._executor = services.executor
+        self._store = services.store
+        self._http = services.http
+        self._build = services.build
+        self._settings = services.settings
+        self._identity = services.identity
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look once. Returns in how many seconds to look again, if that is known.
+
+        Raises:
+            ApiError: if the API server refuses or is away; the caller tries again later.
+            NamespaceReplacedError: if the namespace was made again; likewise.
+        """
+        resource = self._cache.resource(key)
+        if resource is None or resource.deleting_since:
+            return None
+        now = time.time()
+        agent = await model_to_act_on(self._executor, resource, Agent, now=now)
+        namespace = await namespace_to_act_in(self._executor, self._store, resource, now=now) if agent else None
+        if agent is None or namespace is None:
+            return None
+        view = self._view(resource, agent, namespace)
+        if _unsettled(view) or not self._store.ready(namespace):
+            await self._identity.publish(key.namespace)  # pods wait for it
+            store_problem, readiness = await self._store.problem(namespace), await self._readiness(key)
+            view = self._view(resource, agent, namespace, store_problem=store_problem, readiness=readiness)
+        wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)
+        # A store that is away is asked again soon, whatever else there is to wait for.
+        return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
+
+    def _plan(self, view: AgentView, now: float) -> Plan:
+        settings = self._settings
+        return plan_agent(
+            view, self._build, drain_timeout=settings.drain_timeout, gateway_url=settings.gateway_url, now=now
+        )
+
+    def _view(
+        self, resource: Resource, agent: Agent, namespace: Namespace, *, store_problem: str = "", readiness: str = ""
+    ) -> AgentView:
+        key = resource.key
+        return AgentView(
+            resource=resource,
+            agent=agent,
+            referenced={ref: self._cache.look(ref) for ref in AGENT.references(agent)},
+            children=self._cache.children(key),
+            store_secret=self._store.access(namespace).secret_name,
+            store_problem=store_problem,
+            readiness=readiness,
+        )
+
+    async def _readiness(self, key: Key) -> str:
+        for child in self._cache.children(key):
+            pod = child.detail
+            if (
+                child.kind == POD.name
+                and isinstance(pod, PodState)
+                and pod.phase == "Running"
+                and not pod.ready
+                and pod.ip
+            ):
+                return await not_ready_because(self._http, pod.ip)
+        return ""
+
+
+def _unsettled(view: AgentView) -> bool:
+    """Whether the store and the pods have to be asked: not while everything serves, so that idle means idle.
+
+    An edit of an agent that serves asks nobody either: what its pods use is there.
+    """
+    if isinstance(view.resolve(), tuple):
+        return False
+    states = [each.detail for each in view.deployments if isinstance(each.detail, DeploymentState)]
+    return not states or any(not state.complete for state in states)
+
+
+ROW = Row(AGENT, lambda services: Started(AgentController(services).reconcile))

@@ -1,1 +1,0 @@
-"""Carrying plans out: the only place where decisions meet the API server. One module a kind."""

@@ -1,0 +1,1 @@
+"""What every kind needs: the API server, the cache, the queue, the watches, writing, and what pods have in common."""

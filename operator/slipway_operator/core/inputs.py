@@ -1,0 +1,72 @@
+"""What the builders are given beside the resource itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from slipway_crds.meta import API_VERSION, COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from slipway_operator.core.manifests import Manifest, ObjectMeta, OwnerReference
+from slipway_operator.core.objects import ObjectKind
+
+CONFIG_KEY = "config.json"
+"""Key of a ConfigMap with what a pod is started with."""
+POD_USER = 65532
+"""User and group of every Slipway image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSettings:
+    """The installation's part of every object: images, addresses, sizes."""
+
+    runtime_image: str
+    chroma_image: str
+    image_pull_secrets: tuple[str, ...] = ()
+    image_pull_policy: str = "IfNotPresent"
+    release_namespace: str = "slipway-system"
+    host_resources: Mapping[str, Any] = field(default_factory=dict)
+    index_resources: Mapping[str, Any] = field(default_factory=dict)
+    ingest_resources: Mapping[str, Any] = field(default_factory=dict)
+    pod_env: tuple[Mapping[str, Any], ...] = ()
+    ca_config_map: str = ""
+    network_policies: bool = True
+    identity_anchor: str = ""
+    store_port: int = 5432
+    connections_per_namespace: int = 60
+    rollout_deadline: int = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """The Agent or VectorIndex that objects are built for."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    def reference(self) -> OwnerReference:
+        return {
+            "apiVersion": API_VERSION,
+            "kind": self.kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            # Deleting an owner in the foreground would otherwise need rights on its finalizers.
+            "blockOwnerDeletion": False,
+        }
+
+
+def labels(component: str, more: Mapping[str, str]) -> dict[str, str]:
+    """The labels of a child: how the watches, the policies and people find it."""
+    return {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: component, **more}
+
+
+def child(kind: ObjectKind, name: str, owner: Owner, labels: Mapping[str, str]) -> Manifest:
+    """An object that belongs to the owner, still without content."""
+    metadata: ObjectMeta = {
+        "name": name,
+        "namespace": owner.namespace,
+        "labels": dict(labels),
+        "ownerReferences": [owner.reference()],
+    }
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}

@@ -1,0 +1,47 @@
+"""Asking pods directly, over HTTP: how far an ingestion is, and what a host is missing.
+
+Best effort. A pod that does not answer only means that the status says less. A tenant decides what answers at a pod's
+address, so an answer is read up to a limit, no redirect is followed, and of its text only the known fields are taken.
+"""
+
+import aiohttp
+import orjson
+
+from slipway_operator.core.policies import HTTP_PORT
+from slipway_operator.core.reading import read_at_most
+
+TIMEOUT = aiohttp.ClientTimeout(total=1.0)
+ANSWER_BYTES = 16 * 1024
+PROGRESS_MAX = 100
+SENTENCE_MAX = 300
+MESSAGE_MAX = 500
+
+
+async def progress_of(http: aiohttp.ClientSession, ip: str) -> str:
+    """What a running ingestion says, such as `3/12 documents, 240 chunks`; empty if it says nothing."""
+    text = (await _get(http, ip, "/progress")).get("text")
+    return _plain(text)[:PROGRESS_MAX]
+
+
+async def not_ready_because(http: aiohttp.ClientSession, ip: str) -> str:
+    """What `/readyz` of a host names as missing; empty if it says nothing."""
+    missing = (await _get(http, ip, "/readyz")).get("missing")
+    sentences = [_plain(each)[:SENTENCE_MAX] for each in missing] if isinstance(missing, list) else []
+    return "; ".join(filter(None, sentences))[:MESSAGE_MAX]
+
+
+def _plain(text: object) -> str:
+    """A text without line breaks and control characters; empty if it is none."""
+    return "".join(each if each.isprintable() else " " for each in text).strip() if isinstance(text, str) else ""
+
+
+async def _get(http: aiohttp.ClientSession, ip: str, path: str) -> dict[str, object]:
+    url = f"http://{f'[{ip}]' if ':' in ip else ip}:{HTTP_PORT}{path}"
+    try:
+        async with http.get(url, timeout=TIMEOUT, allow_redirects=False, auto_decompress=False) as response:
+            # A host answers 503 while it is not ready.
+            known = response.status in (200, 503) and response.content_type == "application/json"
+            answer = orjson.loads(await read_at_most(response, ANSWER_BYTES)) if known else None
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return {}
+    return answer if isinstance(answer, dict) else {}

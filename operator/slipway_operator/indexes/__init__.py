@@ -1,0 +1,1 @@
+"""VectorIndexes: their servers, their ingestions and their status."""

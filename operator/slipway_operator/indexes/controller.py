@@ -1,0 +1,147 @@
+"""One look at a VectorIndex: gather what the decision needs, plan, carry out; and see it off when it is deleted."""
+
+import logging
+import time
+from dataclasses import replace
+
+from slipway_crds.indexes.kind import VECTOR_INDEX
+from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.meta import GROUP
+from slipway_operator.core.cache import Key, Resource, resource_of
+from slipway_operator.core.conditions import epoch
+from slipway_operator.core.events import announce
+from slipway_operator.core.namespaces import Namespace
+from slipway_operator.core.objects import JOB, object_kind
+from slipway_operator.core.peek import progress_of
+from slipway_operator.core.refusal_events import refusal_of
+from slipway_operator.indexes.counting import AT_ONCE, Counting
+from slipway_operator.indexes.plan import IndexView, plan_index
+from slipway_operator.opening import model_to_act_on, namespace_to_act_in
+from slipway_operator.services import Row, Services, Started
+from slipway_operator.store.admin_connections import StoreError
+
+logger = logging.getLogger(__name__)
+
+FINALIZER = f"{GROUP}/stored-documents"
+"""On an index whose deletionPolicy is Delete: what the store keeps of it has to go as well."""
+RELEASE_SECONDS = 600.0
+"""After this long the index is let go, whatever the store says: a deletion that hangs is worse than left-overs."""
+RETRY_SECONDS = 5.0
+
+
+class IndexController:
+    """Makes VectorIndexes real."""
+
+    def __init__(self, services: Services, counting: Counting) -> None:
+        self._kube = services.kube
+        self._cache = services.cache
+        self._executor = services.executor
+        self._store = services.store
+        self._http = services.http
+        self._build = services.build
+        self._counting = counting
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look once. Returns in how many seconds to look again, if that is known.
+
+        Raises:
+            ApiError: if the API server refuses or is away; the caller tries again later.
+        """
+        resource = self._cache.resource(key)
+        if resource is None or resource.deleting_since:
+            self._counting.forget(key)
+        if resource is None:
+            return None
+        if resource.deleting_since:
+            return await self._see_off(resource)
+        now = time.time()
+        index = await model_to_act_on(self._executor, resource, VectorIndex, now=now)
+        namespace = await namespace_to_act_in(self._executor, self._store, resource, now=now) if index else None
+        if index is None or namespace is None:
+            return None
+        return await self._look(resource, index, namespace, now)
+
+    async def _look(self, resource: Resource, index: VectorIndex, namespace: Namespace, now: float) -> float | None:
+        await self._set_finalizer(resource, wanted=index.spec.deletion_policy == "Delete")
+        view = self._view(resource, index, namespace)
+        run = view.runs.current or view.runs.unfinished
+        store_problem = ""
+        about_to_start = run is None and view.ingestion is not None
+        if about_to_start or (run is not None and not run.finished and run.running_pod is None):
+            store_problem = await self._store.problem(namespace)
+        progress = ""
+        if run is not None and not run.finished and run.running_pod is not None:
+            progress = await progress_of(self._http, run.running_pod.ip)
+        refusals = {owner.uid: await refusal_of(self._kube, owner, view.children) for owner in view.without_pods(now)}
+        # Asking took a while, so the children are taken from the cache anew.
+        fresh = self._view(resource, index, namespace)
+        counted = self._counting.of(resource.key, fresh.collection)
+        view = replace(fresh, store_problem=store_problem, progress=progress, refusals=refusals, counted=counted)
+        wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
+        appointments = [wake_after, RETRY_SECONDS if store_problem else None, self._counting.due_in(resource.key)]
+        return min((each for each in appointments if each is not None), default=None)
+
+    def _view(self, resource: Resource, index: VectorIndex, namespace: Namespace) -> IndexView:
+        return IndexView(
+            resource=resource,
+            index=index,
+            children=self._cache.children(resource.key),
+            source_versions={
+                source: self._cache.config_map_version(namespace.name, name)
+                for source, name in index.spec.config_maps.items()
+            },
+            store_secret=self._store.access(namespace).secret_name,
+        )
+
+    async def _set_finalizer(self, resource: Resource, *, wanted: bool) -> None:
+        if wanted == (FINALIZER in resource.finalizers):
+            return
+        others = [each for each in resource.finalizers if each != FINALIZER]
+        await self._write_finalizers(resource, [*others, FINALIZER] if wanted else others)
+
+    async def _write_finalizers(self, resource: Resource, finalizers: list[str]) -> None:
+        key = resource.key
+        # The version makes this fail, and be tried again, if somebody else has changed the list meanwhile.
+        body = {"metadata": {"resourceVersion": str(resource.version), "finalizers": finalizers or None}}
+        raw = await self._kube.merge(object_kind(VECTOR_INDEX.name), key.namespace, key.name, body)
+        if "deletionTimestamp" not in raw["metadata"]:
+            self._cache.put_resource(resource_of(VECTOR_INDEX.name, raw))
+
+    async def _see_off(self, resource: Resource) -> float | None:
+        """Stop what writes, delete what the store keeps, let the index go."""
+        if FINALIZER not in resource.finalizers:
+            return None
+        key = resource.key
+        jobs = [child for child in self._cache.children(key) if child.kind == JOB.name]
+        for job in jobs:
+            if not job.deleting:
+                await self._kube.delete(JOB, key.namespace, job.name, uid=job.uid, propagation="Foreground")
+        namespace = await self._store.namespace(key.namespace)
+        if (
+            namespace is not None and not namespace.deleting
+        ):  # what the store has of a namespace that goes, goes with it
+            if jobs and not self._overdue(resource):
+                return RETRY_SECONDS
+            try:
+                await self._store.purge(namespace, key.name)
+            except StoreError as error:
+                if not self._overdue(resource):
+                    logger.warning("cannot purge yet: %s", error)
+                    return RETRY_SECONDS
+                said = f"Let go without deleting its documents from the store: {error}"
+                await announce(self._kube, resource, reason="NotPurged", message=said)
+        rest = [each for each in resource.finalizers if each != FINALIZER]
+        await self._write_finalizers(resource, rest)
+        return None
+
+    def _overdue(self, resource: Resource) -> bool:
+        return time.time() > epoch(resource.deleting_since) + RELEASE_SECONDS
+
+
+def start(services: Services) -> Started:
+    """The controller, and what counts vectors for it."""
+    counting = Counting(services.http, enqueue=services.enqueue)
+    return Started(IndexController(services, counting).reconcile, [counting.work_forever] * AT_ONCE)
+
+
+ROW = Row(VECTOR_INDEX, start)

@@ -1,0 +1,153 @@
+"""One ingestion: a Job that reads the sources as files, fills the index, and reports in its termination message.
+
+The Job's name is a hash of what it does and of what it reads, so that the same work is never started twice and a
+changed source starts a new one.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from slipway_crds.indexes.model import Source
+from slipway_crds.meta import GROUP, INDEX_LABEL
+from slipway_crds.podsettings import PodSettings
+from slipway_crds.runtimeconfig import IngestConfig
+from slipway_operator.core import policies
+from slipway_operator.core.inputs import CONFIG_KEY, BuildSettings, Owner, child, labels
+from slipway_operator.core.manifests import JsonObject, Manifest
+from slipway_operator.core.objects import CONFIG_MAP, JOB
+from slipway_operator.core.pods import container, pod_spec, pod_template, read_only, resources
+from slipway_operator.core.policies import reads_labels
+from slipway_operator.indexes.server import child_name as index_child_name
+
+COMPONENT = "ingest"
+SPEC_ANNOTATION = f"{GROUP}/ingest-config"
+"""On a Job: digest of its IngestConfig, to tell a changed spec from a changed source."""
+SOURCES_ANNOTATION = f"{GROUP}/sources"
+"""On a Job: hash of the versions of its sources."""
+GENERATION_ANNOTATION = f"{GROUP}/content-generation"
+"""On a StatefulSet: the content generation that its volume should have. On a Job: the one that it builds."""
+ATTEMPTS_BEFORE_BACK_OFF = 3
+"""The Job's own retries, seconds apart. After them the operator starts it anew, minutes apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingestion:
+    """One run over the sources, as they were when it was planned."""
+
+    config: IngestConfig
+    sources: tuple[Source, ...]
+    sources_hash: str
+    server_uid: str
+    """Of the StatefulSet: a new server may have a new, empty volume, so it is filled again."""
+    content_generation: int
+    """How often the server had to be filled again because it had lost vectors."""
+
+    @property
+    def name(self) -> str:
+        content = f"{self.config.digest()}/{self.sources_hash}/{self.server_uid}/{self.content_generation}"
+        return f"{self.config.index}-ingest-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+
+
+def sources_hash(versions: Mapping[str, str]) -> str:
+    """Hash of the sources' identities and versions, by the name of the source."""
+    return hashlib.sha256(orjson.dumps(dict(sorted(versions.items())))).hexdigest()[:16]
+
+
+def ingest_objects(
+    owner: Owner, settings: BuildSettings, ingestion: Ingestion, *, pod: PodSettings | None, store_secret: str
+) -> tuple[Manifest, Manifest]:
+    """The ConfigMap and the Job of one ingestion."""
+    return _config_map(owner, ingestion), _job(owner, settings, ingestion, pod, store_secret)
+
+
+def ingest_policy(owner: Owner, settings: BuildSettings) -> Manifest:
+    """What ingestion pods may talk to: the operator asks for progress, they write to the index and the store."""
+    return policies.network_policy(
+        f"{owner.name}-ingest",
+        owner,
+        _labels(owner),
+        selector=_labels(owner),
+        ingress=[policies.from_release(settings, "operator", port=policies.HTTP_PORT)],
+        egress=[
+            policies.to_dns(),
+            *policies.to_platform(settings),
+            policies.to_pods(labels("index", {INDEX_LABEL: owner.name}), port=policies.CHROMA_PORT),
+        ],
+    )
+
+
+def _labels(owner: Owner) -> dict[str, str]:
+    return labels(COMPONENT, {INDEX_LABEL: owner.name})
+
+
+def _config_map(owner: Owner, ingestion: Ingestion) -> Manifest:
+    config_map = child(CONFIG_MAP, ingestion.name, owner, _labels(owner))
+    document = ingestion.config.model_dump(mode="json", exclude_defaults=True)
+    config_map["data"] = {CONFIG_KEY: orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()}
+    config_map["immutable"] = True
+    return config_map
+
+
+def _job(
+    owner: Owner, settings: BuildSettings, ingestion: Ingestion, pod: PodSettings | None, store_secret: str
+) -> Manifest:
+    job = child(JOB, ingestion.name, owner, _labels(owner))
+    job["metadata"]["annotations"] = {
+        SPEC_ANNOTATION: ingestion.config.digest(),
+        SOURCES_ANNOTATION: ingestion.sources_hash,
+        GENERATION_ANNOTATION: str(ingestion.content_generation),
+    }
+    job["spec"] = {
+        "backoffLimit": ATTEMPTS_BEFORE_BACK_OFF,
+        # One pod at a time, even while the last one is still going away.
+        "podReplacementPolicy": "Failed",
+        "template": pod_template(
+            {**_labels(owner), **reads_labels(owner.name)},
+            _ingest_pod(owner, settings, ingestion, pod, store_secret),
+            pod,
+        ),
+    }
+    return job
+
+
+def _ingest_pod(
+    owner: Owner, settings: BuildSettings, ingestion: Ingestion, pod: PodSettings | None, store_secret: str
+) -> JsonObject:
+    worker = container(
+        settings,
+        name="ingest",
+        image=settings.runtime_image,
+        ports={"http": policies.HTTP_PORT},
+        env=[{"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"}],
+        mounts=[
+            read_only("config", "/etc/slipway/config"),
+            read_only("store", "/etc/slipway/store"),
+            *(read_only(f"source-{source.name}", f"/sources/{source.name}") for source in ingestion.sources),
+        ],
+        resources=resources(settings.ingest_resources, pod),
+        more={"args": ["ingest"]},
+    )
+    spec = pod_spec(
+        settings,
+        service_account=index_child_name(owner.name),
+        container=worker,
+        volumes=[
+            {"name": "config", "configMap": {"name": ingestion.name}},
+            {"name": "store", "secret": {"secretName": store_secret}},
+            *_source_volumes(ingestion.sources),
+        ],
+        pod=pod,
+    )
+    spec["restartPolicy"] = "Never"
+    return spec
+
+
+def _source_volumes(sources: Sequence[Source]) -> list[JsonObject]:
+    return [
+        {"name": f"source-{source.name}", "configMap": {"name": source.config_map.name}}
+        for source in sources
+        if source.config_map is not None
+    ]

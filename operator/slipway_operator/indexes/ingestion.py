@@ -1,0 +1,155 @@
+"""Which ingestion runs, which is over, and what it said.
+
+One ingestion of an index at a time: an older one that ends later would bring older documents back. A changed spec
+stops the one that runs; a changed source lets it finish, so that an author who saves often does not starve the index.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from slipway_crds.meta import GROUP
+from slipway_crds.runtimeconfig import IngestReport
+from slipway_operator.core.objects import JOB, POD
+from slipway_operator.core.plan import Annotate, Delete
+from slipway_operator.core.pod_trouble import last_words
+from slipway_operator.core.projections import Child, JobState, PodState
+from slipway_operator.indexes.ingest import SPEC_ANNOTATION, Ingestion
+
+REPORT_ANNOTATION = f"{GROUP}/report"
+"""On a Job: its pod's termination message, which would be lost with the pod."""
+RETRY_SECONDS = 300.0
+"""From the end of a failed Job to the next one, until a source or the spec changes."""
+REPORT_GRACE_SECONDS = 60.0
+"""A Job that succeeded and whose report is nowhere to be found after this is run again."""
+NO_DOCUMENTS = "NoDocuments"
+FAILED = "IngestionFailed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One Job, with its pods."""
+
+    job: Child
+    state: JobState
+    pods: tuple[Child, ...]
+
+    @property
+    def finished(self) -> bool:
+        return self.state.succeeded or self.state.failed
+
+    @property
+    def report(self) -> IngestReport | None:
+        """What it reported, once it has succeeded."""
+        texts = [self.job.annotations.get(REPORT_ANNOTATION, ""), *(pod.ended[2] for pod in self._pod_states())]
+        for text in texts if self.state.succeeded else ():
+            try:
+                return IngestReport.model_validate_json(text)
+            except ValidationError:
+                continue
+        return None
+
+    @property
+    def failure(self) -> tuple[str, str] | None:
+        """Reason and words of its last failure, while it has not succeeded."""
+        if self.state.succeeded or not (self.state.failed or self.state.failures):
+            return None
+        words = [pod.ended[2] for pod in self._pod_states() if pod.phase == "Failed" and pod.ended[2]]
+        if not words:
+            return FAILED, self.state.message or "The ingestion's pod failed without a word."
+        reason, separator, said = words[-1].partition(": ")
+        if separator and reason in (NO_DOCUMENTS, FAILED):
+            return reason, said.strip()
+        return FAILED, last_words(words[-1])
+
+    @property
+    def running_pod(self) -> PodState | None:
+        return next((pod for pod in self._pod_states() if pod.phase == "Running" and pod.ip), None)
+
+    def _pod_states(self) -> list[PodState]:
+        ordered = sorted(self.pods, key=lambda pod: (pod.created, pod.name))
+        return [pod.detail for pod in ordered if isinstance(pod.detail, PodState)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """All ingestions of an index. `current` is of the spec and the sources as they are now."""
+
+    current: Run | None
+    others: tuple[Run, ...]
+    leaving: bool
+    """A Job is being deleted: nothing may start yet."""
+
+    @property
+    def last(self) -> Run | None:
+        """The newest that succeeded: what agents read."""
+        done = [run for run in (self.current, *self.others) if run is not None and run.report is not None]
+        return max(done, key=lambda run: run.state.finished, default=None)
+
+    @property
+    def unfinished(self) -> Run | None:
+        """An older one that still runs."""
+        return next((run for run in self.others if not run.finished), None)
+
+
+def runs_of(children: Sequence[Child], current: Ingestion | None) -> Runs:
+    """The ingestions among an index's children."""
+    pods = [child for child in children if child.kind == POD.name and isinstance(child.detail, PodState)]
+    jobs = [child for child in children if child.kind == JOB.name]
+    runs = [
+        Run(
+            job,
+            job.detail,
+            tuple(pod for pod in pods if isinstance(pod.detail, PodState) and pod.detail.job == job.name),
+        )
+        for job in jobs
+        if isinstance(job.detail, JobState) and not job.deleting
+    ]
+    name = current.name if current is not None else ""
+    return Runs(
+        current=next((run for run in runs if run.job.name == name), None),
+        others=tuple(run for run in runs if run.job.name != name),
+        leaving=any(job.deleting for job in jobs),
+    )
+
+
+def may_start(runs: Runs) -> bool:
+    """Whether the current ingestion can be started."""
+    return runs.current is None and runs.unfinished is None and not runs.leaving
+
+
+def to_stop(runs: Runs, current: Ingestion | None, *, outdated: bool, in_trouble: bool, now: float) -> list[Delete]:
+    """Jobs to be deleted: in the way, out of date, failed long enough ago, or of no more interest.
+
+    `outdated`: the current Job was made with another image or other settings than today's. `in_trouble`: its pod
+    cannot start.
+    """
+    stop = []
+    unfinished = runs.unfinished
+    if unfinished is not None and current is not None:
+        respecified = unfinished.job.annotations.get(SPEC_ANNOTATION) != current.config.digest()
+        if respecified or unfinished.failure is not None or in_trouble:
+            stop.append(Delete(child=unfinished.job, foreground=True))
+    keep = runs.last
+    if runs.current is not None:
+        stop += [Delete(child=run.job) for run in runs.others if run.finished and run is not keep]
+        if _to_repeat(runs.current, outdated=outdated, in_trouble=in_trouble, now=now):
+            stop.append(Delete(child=runs.current.job, foreground=True))
+    return stop
+
+
+def _to_repeat(run: Run, *, outdated: bool, in_trouble: bool, now: float) -> bool:
+    if run.state.failed:
+        reason = (run.failure or ("", ""))[0]
+        return reason != NO_DOCUMENTS and now >= run.state.finished + RETRY_SECONDS
+    if run.state.succeeded:
+        return run.report is None and now >= run.state.finished + REPORT_GRACE_SECONDS
+    return outdated and (in_trouble or run.failure is not None)
+
+
+def to_keep(run: Run | None) -> list[Annotate]:
+    """The report, kept on the Job, since pods of finished Jobs may be collected at any time."""
+    if run is None or run.report is None or REPORT_ANNOTATION in run.job.annotations:
+        return []
+    return [Annotate(child=run.job, annotations={REPORT_ANNOTATION: run.report.model_dump_json()})]

@@ -1,0 +1,1 @@
+"""What the installation has once: its Secrets and the gateway's identity."""

@@ -1,0 +1,48 @@
+"""What the controllers of all kinds are given, and the row by which a kind joins the operator."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from slipway_crds.owners import OwnerKind
+from slipway_operator.core.cache import Cache, Key
+from slipway_operator.core.executor import Executor
+from slipway_operator.core.inputs import BuildSettings
+from slipway_operator.core.kube import KubeClient
+from slipway_operator.core.workers import Reconcile
+from slipway_operator.installation.rotation import IdentityRotation
+from slipway_operator.settings import OperatorSettings
+from slipway_operator.store.keeper import StoreKeeper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The one of each that a process has. `enqueue` has a key looked at soon."""
+
+    kube: KubeClient
+    cache: Cache
+    executor: Executor
+    store: StoreKeeper
+    http: aiohttp.ClientSession
+    build: BuildSettings
+    settings: OperatorSettings
+    identity: IdentityRotation
+    enqueue: Callable[[Key], None]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A kind's part of a process that leads."""
+
+    reconcile: Reconcile
+    background: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
+    """What runs alongside, each until it is cancelled."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind, and what makes its objects real."""
+
+    kind: OwnerKind
+    start: Callable[[Services], Started]

@@ -1,0 +1,1 @@
+"""Namespaces' share of Postgres."""

@@ -1,0 +1,319 @@
+"""What an Agent needs done, by table: pure plans over what was observed."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from slipway_crds.agents.model import Agent
+from slipway_crds.references import by_ref
+from slipway_crds.resolve import resolve_agent, runtime_config
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_operator.agents.builders import revision_name
+from slipway_operator.agents.plan import AgentView, plan_agent
+from slipway_operator.core.cache import Resource, referenced
+from slipway_operator.core.conditions import timestamp
+from slipway_operator.core.inputs import BuildSettings
+from slipway_operator.core.plan import Plan
+from slipway_operator.core.projections import Child, project
+from tests.support.operator_builds import NOW, SETTINGS, agent, index, resource
+from tests.support.operator_objects import deployment, raw
+
+BUILT = {"activeRevision": "r1", "conditions": [{"type": "Ready", "status": "True", "reason": "Serving"}]}
+OVERDUE = timestamp(NOW - SETTINGS.rollout_deadline - 1)
+RECENT = timestamp(NOW - 5)
+
+
+def current(**spec: Any) -> str:
+    resolved = resolve_agent(agent(**spec), by_ref([index()]))
+    assert isinstance(resolved, AgentConfig)
+    return revision_name(runtime_config(resolved))
+
+
+def view(
+    *children: dict[str, Any], index_status: dict[str, Any] | None = None, indexed: bool = True, **changes: Any
+) -> AgentView:
+    model: Agent = changes.pop("agent", agent())
+    read: Resource = changes.pop("resource", resource(model))
+    status = BUILT if index_status is None else index_status
+    known = resource(index(), status=status)
+    return AgentView(
+        resource=read,
+        agent=model,
+        referenced={known.key: referenced(known if indexed else None)},
+        children=tuple(project(child["kind"], child) for child in children),
+        store_secret="slipway-store-1",
+        **changes,
+    )
+
+
+def plan(observed: AgentView, settings: BuildSettings = SETTINGS) -> Plan:
+    return plan_agent(observed, settings, drain_timeout=90, gateway_url="http://gateway/", now=NOW)
+
+
+def condition(planned: Plan, kind: str) -> dict[str, Any]:
+    conditions: Any = planned.status["conditions"]
+    return next((dict(each) for each in conditions if each["type"] == kind), {})
+
+
+def unavailable(since: str = RECENT, *, progressing: bool = True) -> list[dict[str, Any]]:
+    return [
+        {"type": "Available", "status": "False", "lastTransitionTime": since},
+        {"type": "Progressing", "status": "True" if progressing else "False", "lastTransitionTime": since},
+    ]
+
+
+def pod(revision: str, *, waiting: dict[str, str] | None = None, **status: Any) -> dict[str, Any]:
+    state = {"waiting": waiting} if waiting else status.pop("state", {})
+    container = {"state": state, "restartCount": status.pop("restarts", 0)}
+    container["lastState"] = status.pop("last", {})
+    labels = {"slipway.dev/agent": "support", "slipway.dev/revision": revision}
+    return raw(
+        "Pod",
+        f"{revision}-pod",
+        metadata={"labels": labels},
+        status={"phase": "Pending", "containerStatuses": [container], **status},
+    )
+
+
+def test_nothing_there_means_everything_is_applied() -> None:
+    planned = plan(view())
+    assert sorted({each.manifest["kind"] for each in planned.apply}) == [
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "ServiceAccount",
+    ]
+    assert not any(each.adopt for each in planned.apply), "a stranger's object of the name is left alone"
+    assert (condition(planned, "Ready")["reason"], planned.status["phase"]) == ("WaitingForPods", "Progressing")
+
+
+def test_policies_go_when_the_chart_wants_none() -> None:
+    policy = raw("NetworkPolicy", "support-agent")
+    strangers = raw("NetworkPolicy", "other", metadata={"ownerReferences": []})
+    assert plan(view(policy, strangers)).delete == ()
+    planned = plan(view(policy, strangers), replace(SETTINGS, network_policies=False))
+    assert [each.child.name for each in planned.delete] == ["support-agent"]
+    assert "NetworkPolicy" not in {each.manifest["kind"] for each in planned.apply}
+
+
+def test_an_index_that_is_missing_lost_or_was_never_built_is_waited_for() -> None:
+    missing = plan(view(indexed=False))
+    assert condition(missing, "Ready")["reason"] == "WaitingForIndex"
+    assert condition(missing, "Resolved")["status"] == "False"
+    assert missing.apply == ()
+    unbuilt = plan(view(deployment(current()), index_status={}))
+    assert condition(unbuilt, "Ready")["reason"] == "WaitingForIndex"
+    assert unbuilt.apply, "its objects are made meanwhile"
+    lost = {"conditions": [{"type": "Ready", "status": "False", "reason": "IndexLost", "message": "Vectors are gone."}]}
+    for children in ([deployment(current())], [deployment(current(), available=0, conditions=unavailable())]):
+        emptied = plan(view(*children, index_status={**BUILT, **lost}))
+        assert condition(emptied, "Ready")["reason"] == "IndexLost"
+        assert condition(emptied, "Ready")["message"] == "VectorIndex handbook: Vectors are gone."
+        assert (condition(emptied, "Stalled"), emptied.status["phase"]) == ({}, "Pending")
+    # Pods are not ready before their index is built, so that is what they wait for too.
+    unready = plan(view(deployment(current(), available=0, conditions=unavailable()), index_status={}))
+    assert condition(unready, "Ready")["reason"] == "WaitingForIndex"
+    for planned in (missing, unbuilt, unready):
+        assert planned.status["phase"] == "Pending"
+        assert condition(planned, "Stalled") == {}
+
+
+@pytest.mark.parametrize(
+    ("deployed", "more", "ready", "reason", "phase"),
+    [
+        ({}, {}, "True", "Serving", "Ready"),
+        ({"available": 0, "conditions": unavailable()}, {}, "False", "WaitingForPods", "Progressing"),
+        ({"available": 0, "conditions": unavailable(OVERDUE)}, {}, "False", "WaitingForPods", "Progressing"),
+        (
+            {"available": 0, "conditions": unavailable()},
+            {"store_problem": "Postgres is away"},
+            "False",
+            "WaitingForStore",
+            "Pending",
+        ),
+        ({"replicas": 0}, {}, "False", "ScaledToZero", "Pending"),
+        ({"replicas": 2, "available": 1}, {}, "True", "Serving", "Progressing"),
+        ({"existing": 2, "updated": 1}, {}, "True", "Serving", "Progressing"),
+        ({}, {"store_problem": "Postgres is away"}, "True", "Serving", "Ready"),
+    ],
+)
+def test_what_the_status_says(
+    deployed: dict[str, Any], more: dict[str, Any], ready: str, reason: str, phase: str
+) -> None:
+    planned = plan(view(deployment(current(), **deployed), **more))
+    found = condition(planned, "Ready")
+    assert (found["status"], found["reason"], planned.status["phase"]) == (ready, reason, phase)
+    assert condition(planned, "Stalled") == {}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "words"),
+    [
+        ({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}, "ImagePullFailed", "no such image"),
+        ({"waiting": {"reason": "ErrImageNeverPull"}}, "ImagePullFailed", "ErrImageNeverPull"),
+        (
+            {
+                "waiting": {"reason": "CrashLoopBackOff"},
+                "restarts": 4,
+                "last": {"terminated": {"reason": "OOMKilled", "exitCode": 137, "message": "out\nof memory\n"}},
+            },
+            "PodCrashing",
+            "OOMKilled, exit code 137: out / of memory",
+        ),
+        (
+            {"waiting": {"reason": "CreateContainerConfigError", "message": "no key dsn"}},
+            "PodCannotStart",
+            "no key dsn",
+        ),
+        (
+            {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}]},
+            "PodUnschedulable",
+            "0/1 nodes",
+        ),
+    ],
+)
+def test_pods_that_cannot_run_are_stalled_once_the_deadline_has_passed(
+    trouble: dict[str, Any], reason: str, words: str
+) -> None:
+    name = current()
+
+    def at(since: str) -> Plan:
+        deployed = deployment(name, available=0, conditions=unavailable(since))
+        return plan(view(deployed, pod(name, **dict(trouble))))
+
+    early = at(RECENT)
+    assert condition(early, "Stalled") == {}
+    assert early.wake_after is not None
+    late = at(OVERDUE)
+    assert condition(late, "Stalled")["reason"] == reason
+    assert words in condition(late, "Stalled")["message"]
+    assert condition(late, "Reconciling") == {}
+    assert late.status["phase"] == "Stalled"
+
+
+def test_an_upgrade_whose_pods_cannot_run_is_stalled_while_the_old_ones_serve() -> None:
+    name = current()
+    progressing = {"type": "Progressing", "status": "False", "lastTransitionTime": OVERDUE}
+    available = {"type": "Available", "status": "True", "lastTransitionTime": OVERDUE}
+    rolling = deployment(name, existing=2, updated=1, available=1, conditions=[available, progressing])
+    planned = plan(view(rolling, pod(name, waiting={"reason": "CrashLoopBackOff"}, restarts=3)))
+    assert condition(planned, "Ready")["status"] == "True"
+    assert condition(planned, "Stalled")["reason"] == "PodCrashing"
+    assert planned.status["phase"] == "Degraded"
+
+
+def test_pods_that_may_not_be_made_are_stalled_with_the_refusal() -> None:
+    refusal = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota", "lastTransitionTime": OVERDUE}
+    planned = plan(view(deployment(current(), available=0, conditions=[*unavailable(OVERDUE), refusal])))
+    assert condition(planned, "Stalled")["reason"] == "PodsRefused"
+    assert "exceeded quota" in condition(planned, "Stalled")["message"]
+
+
+def test_a_pod_that_only_waits_is_nobodys_trouble() -> None:
+    name = current()
+    deployed = deployment(name, available=0, conditions=unavailable(OVERDUE, progressing=False))
+    planned = plan(view(deployed, pod(name, phase="Running"), readiness="the store is away"))
+    assert condition(planned, "Stalled") == {}
+    assert "the store is away" in condition(planned, "Ready")["message"]
+
+
+@pytest.mark.parametrize(("started", "stalled"), [(-60, ""), (1, "PodCrashing")])
+def test_a_pod_that_was_killed_once_and_has_served_since_only_waits(started: int, stalled: str) -> None:
+    """Not so one that was never ready since it was started again."""
+    name, unready = current(), NOW - SETTINGS.rollout_deadline - 1
+    deployed = deployment(name, available=0, conditions=unavailable(OVERDUE, progressing=False))
+    killed = pod(
+        name,
+        phase="Running",
+        restarts=1,
+        state={"running": {"startedAt": timestamp(unready + started)}},
+        last={"terminated": {"reason": "Error", "exitCode": 137}},
+        conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": timestamp(unready)}],
+    )
+    planned = plan(view(deployed, killed, readiness="the store is away"))
+    assert condition(planned, "Stalled").get("reason", "") == stalled
+
+
+def test_a_roll_of_pods_that_serve_waits_for_its_turn() -> None:
+    planned = plan(view(deployment(current())))
+    (roll,) = [each for each in planned.apply if each.manifest["kind"] == "Deployment"]
+    assert roll.gated
+    idle = plan(view(deployment(current(), available=0, conditions=unavailable())))
+    (roll,) = [each for each in idle.apply if each.manifest["kind"] == "Deployment"]
+    assert not roll.gated, "nothing is lost by replacing pods that do not serve"
+
+
+def test_an_old_revision_without_its_configuration_is_left_as_it_is() -> None:
+    old = deployment("support-0000000000")
+    planned = plan(view(old, deployment(current(), state="Candidate", available=0, conditions=unavailable())))
+    touched = {each.manifest["metadata"]["name"] for each in planned.apply}
+    assert "support-0000000000" not in touched
+    assert planned.delete == ()
+    revisions: Any = planned.status["revisions"]
+    assert revisions[0] == {"name": "support-0000000000", "weight": 100, "state": "Serving"}
+
+
+def test_nothing_of_another_owner_is_deleted() -> None:
+    stranger = deployment("support-0000000000", state="Candidate")
+    stranger["metadata"]["ownerReferences"] = [{"uid": "uid-of-another", "controller": True}]
+    planned = plan(view(deployment(current()), stranger))
+    assert planned.delete == ()
+
+
+def scaled(child: dict[str, Any], spec: dict[str, Any], *more: dict[str, Any]) -> list[tuple[str, int | None, str]]:
+    model = agent(scaling=spec)
+    planned = plan(view(child, *more, agent=model))
+    return [(each.deployment, each.replicas, each.remember) for each in planned.scale]
+
+
+def test_replicas_are_written_only_when_the_manifest_says_something_new() -> None:
+    name = current()
+    remembered: dict[str, Any] = {"annotations": {"slipway.dev/scaled": "2"}}
+    assert scaled(deployment(name), {"min": 1}) == []
+    assert scaled(deployment(name, replicas=5), {"min": 1}) == [], "somebody has scaled it"
+    assert scaled(deployment(name), {"min": 2}) == [(name, 2, "2")]
+    assert scaled(deployment(name, replicas=7, **remembered), {"min": 2}) == []
+    assert scaled(deployment(name, replicas=7, **remembered), {"min": 3}) == [(name, 3, "3")]
+    hpa = deployment(name, replicas=7, scaled_by="kube-controller-manager", **remembered)
+    assert scaled(hpa, {"min": 3}) == [(name, None, "3")], "an autoscaler of theirs is not fought"
+    assert scaled(deployment(name, replicas=2), {"min": 2, "max": 4}) == [(name, 2, "auto")]
+    ours = deployment(name, replicas=4, scaled_by="kube-controller-manager", annotations={"slipway.dev/scaled": "auto"})
+    assert scaled(ours, {"min": 1}) == [(name, 1, "1")], "ours is gone"
+
+
+def test_a_candidate_starts_with_as_many_pods_as_it_takes_over_from() -> None:
+    serving = deployment("support-0000000000", replicas=5)
+    candidate = deployment(current(), state="Candidate")
+    assert scaled(candidate, {"min": 1}, serving) == [(current(), 5, "1")]
+    model = agent(scaling={"min": 1})
+    planned = plan(view(candidate, serving, agent=model))
+    revisions: Any = planned.status["revisions"]
+    assert [each["state"] for each in revisions] == ["Serving", "Candidate"], "one pod is not enough to take over"
+
+
+def test_a_child_of_an_agent_knows_whose_it_is() -> None:
+    child: Child = project("Deployment", deployment("support-1"))
+    assert child.owner == ("Agent", "support")
+
+
+@pytest.mark.parametrize(
+    ("scaling", "limited"),
+    [({"min": 1}, False), ({"min": 1, "max": 10}, False), ({"min": 1, "max": 11}, True), ({"min": 11}, True)],
+)
+def test_an_agent_that_may_need_more_connections_than_its_namespace_has_says_so(
+    scaling: dict[str, int], limited: bool
+) -> None:
+    """A host takes up to 6, and a namespace has 60."""
+    planned = plan(view(agent=agent(scaling=scaling)))
+    found = condition(planned, "StoreLimited")
+    assert bool(found) == limited
+    if limited:
+        assert (found["status"], found["reason"]) == ("True", "TooFewConnections")
+        assert "11 pods may need 66 connections" in found["message"]
+        assert "scaling.max to at most 10" in found["message"]
+    assert not condition(
+        plan(view(agent=agent(scaling=scaling)), replace(SETTINGS, connections_per_namespace=66)), "StoreLimited"
+    )

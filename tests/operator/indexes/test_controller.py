@@ -1,0 +1,182 @@
+"""Looks at a VectorIndex whose server is a real Chroma, against an API server that keeps what is written."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+
+from slipway_operator.core.cache import Cache, Key, resource_of
+from slipway_operator.core.executor import Executor
+from slipway_operator.core.kube import KubeClient
+from slipway_operator.core.objects import POD, object_kind
+from slipway_operator.core.projections import project
+from slipway_operator.core.watches import Watches
+from slipway_operator.indexes.controller import IndexController
+from slipway_operator.indexes.counting import Counting
+from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
+from slipway_operator.indexes.ingestion import REPORT_ANNOTATION
+from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
+from tests.support import operator_manifests as manifests
+from tests.support import servers
+from tests.support.operator_api import FakeApi, Fault, fake_api
+from tests.support.operator_services import make_services
+from tests.support.store_keeping import Store
+from tests.support.waiting import until
+
+KEY = Key("VectorIndex", "demo", "handbook")
+ADDRESS = "127.0.0.14"
+"""Of the server's pod. The operator asks port 8000, which is Chroma's on every pod."""
+REPORT = {"revision": "r1", "fingerprint": "f", "documents": 2, "chunks": 6, "failed": 0, "failures": []}
+
+
+class Bench:
+    """A controller, and the cluster that it acts on."""
+
+    def __init__(self, api: FakeApi, kube: KubeClient, http: aiohttp.ClientSession, dsn: str) -> None:
+        self.api = api
+        self.cache = Cache()
+        self.enqueued: list[Key] = []
+        self.counting = Counting(http, enqueue=self.enqueued.append)
+        self._watches = Watches()
+        executor = Executor(kube, self.cache, self._watches, rolls_at_once=1, enqueue=lambda key: None)
+        store = Store(api, kube, dsn, cache=self.cache)
+        store.namespace("demo")
+        services = make_services(
+            kube, cache=self.cache, executor=executor, store=store.keeper, http=http, enqueue=self.enqueued.append
+        )
+        self.controller = IndexController(services, self.counting)
+
+    def put(self, raw: dict[str, Any]) -> None:
+        """An object as the API server and the cache have it."""
+        metadata = raw["metadata"] = {"namespace": "demo", **raw["metadata"]}
+        path = object_kind(raw["kind"]).path("demo", metadata["name"])
+        self.api._store(path, raw)
+        if raw["kind"] == KEY.kind:
+            self.cache.put_resource(resource_of(KEY.kind, self.api.objects[path]))
+        else:
+            self.cache.put_child(project(raw["kind"], self.api.objects[path]))
+
+    @property
+    def statuses(self) -> int:
+        """How often the index's status was written."""
+        return sum("/status?" in path for _, path in self.api.requests)
+
+    def found(self, kind: str) -> list[dict[str, Any]]:
+        return [dict(found) for path, found in self.api.objects.items() if f"/{object_kind(kind).plural}/" in path]
+
+    async def look(self, *, counted: bool = False) -> tuple[str, str]:
+        """Look once, or until what this look has counted is known. Returns status and reason of Ready."""
+        before = len(self.enqueued)
+        await self.controller.reconcile(KEY)
+        if counted:
+            await until(lambda: len(self.enqueued) > before, "it is counted")
+            await self.controller.reconcile(KEY)
+        return self.ready()
+
+    def ready(self) -> tuple[str, str]:
+        (index,) = self.found(KEY.kind)
+        (ready,) = [each for each in index["status"]["conditions"] if each["type"] == "Ready"]
+        return ready["status"], ready["reason"]
+
+    def finish(self, job: dict[str, Any]) -> None:
+        """The Job succeeds."""
+        annotations = {**job["metadata"]["annotations"], REPORT_ANNOTATION: json.dumps(REPORT)}
+        complete = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-15T09:00:00Z"}
+        metadata = {**job["metadata"], "annotations": annotations}
+        self.put({**job, "metadata": metadata, "status": {"conditions": [complete]}})
+
+    def start_server(self, uid: str) -> None:
+        """The StatefulSet's pod is ready."""
+        (stateful_set,) = self.found("StatefulSet")
+        self.put({**stateful_set, "status": {"readyReplicas": 1}})
+        owner = [{"uid": stateful_set["metadata"]["uid"], "controller": True}]
+        labels = stateful_set["spec"]["template"]["metadata"]["labels"]
+        metadata = {"name": "handbook-index-0", "uid": uid, "labels": labels, "ownerReferences": owner}
+        readiness = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-15T10:00:00Z"}
+        status = {"phase": "Running", "podIP": ADDRESS, "conditions": [readiness]}
+        self.put({"kind": POD.name, "metadata": metadata, "status": status})
+
+
+@pytest.fixture
+async def bench(postgres_dsn: str) -> AsyncIterator[Bench]:
+    async with fake_api() as (api, kube), aiohttp.ClientSession() as http:
+        made = Bench(api, kube, http, postgres_dsn)
+        counting = asyncio.create_task(made.counting.work_forever())
+        made.put({**manifests.index("demo"), "metadata": {"name": "handbook", "generation": 1}})
+        made.cache.put_config_map("demo", "documents", "1")
+        yield made
+        counting.cancel()
+        with suppress(asyncio.CancelledError):
+            await counting
+
+
+@pytest.fixture
+async def chroma(tmp_path: Path) -> AsyncIterator[ChromaServer]:
+    """A client of what listens where the server's pod seems to be."""
+    server = servers.ChromaServer(tmp_path, host=ADDRESS, port=8000)
+    try:
+        server.start()
+        client = ChromaServer(server.url)
+        yield client
+        await client.close()
+    finally:
+        server.stop()
+
+
+async def test_lost_vectors_start_one_new_job(bench: Bench, chroma: ChromaServer) -> None:
+    vectors = np.eye(6, dtype=np.float32)
+    ids = [str(number) for number in range(6)]
+    await chroma.upsert("demo.handbook.r1", ids, vectors)
+    await bench.look()
+    bench.start_server("first")
+    await bench.look()
+    (job,) = bench.found("Job")
+    bench.finish(job)
+    assert await bench.look(counted=True) == ("True", "Serving")
+    written = bench.statuses
+    await bench.look()
+    assert bench.statuses == written, "there is nothing new to write"
+
+    await chroma.drop("demo.handbook.r1")
+    bench.start_server("second")
+    assert await bench.look(counted=True) == ("False", "IndexLost")
+    (stateful_set,) = bench.found("StatefulSet")
+    assert stateful_set["metadata"]["annotations"][GENERATION_ANNOTATION] == "1"
+    for _ in range(3):
+        assert await bench.look() == ("False", "IndexLost"), "until the new Job is done"
+    (again,) = [found for found in bench.found("Job") if found["metadata"]["name"] != job["metadata"]["name"]]
+    await chroma.upsert("demo.handbook.r1", ids, vectors)
+    bench.finish(again)
+    assert await bench.look(counted=True) == ("True", "Serving")
+    assert [found["metadata"]["name"] for found in bench.found("Job")] == [again["metadata"]["name"]]
+
+
+async def test_a_server_that_does_not_answer_has_lost_nothing(bench: Bench) -> None:
+    await bench.look()
+    bench.start_server("first")
+    await bench.look()
+    (job,) = bench.found("Job")
+    bench.finish(job)
+    assert await bench.look(counted=True) == ("True", "Serving")
+    bench.start_server("second")
+    assert await bench.look(counted=True) == ("True", "Serving")
+    assert len(bench.found("Job")) == 1
+
+
+async def test_a_refusal_is_read_from_the_events_of_the_server(bench: Bench) -> None:
+    """Everything on this API server was made long ago, so its pod is due."""
+    await bench.controller.reconcile(KEY)
+    event = {"reason": "FailedCreate", "message": "exceeded quota", "lastTimestamp": "2026-01-15T08:00:01Z"}
+    bench.api.objects["/api/v1/namespaces/demo/events/e"] = event
+    assert await bench.look() == ("False", "PodsRefused")
+    bench.api.faults.append(Fault(403, "Forbidden"))
+    assert await bench.look() == ("False", "WaitingForPods"), "without the right to read it, less is known"
+    assert await bench.look() == ("False", "PodsRefused")
+    bench.start_server("first")
+    assert (await bench.look())[1] != "PodsRefused"
