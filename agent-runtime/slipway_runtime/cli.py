@@ -93,9 +93,14 @@ def new_key(
 
     The key is kept nowhere. The gateway needs only the entry.
     """
+    from pydantic import ValidationError
+
     from slipway_runtime.gateway.auth import new_key as make
 
-    key, entry = make(name)
+    try:
+        key, entry = make(name)
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(fault["msg"] for fault in error.errors()), param_hint="NAME") from None
     print(key)
     print(f"Give the line above to {name}. Add this to `keys` in keys.json:", file=sys.stderr)
     print(entry.model_dump_json(), file=sys.stderr)

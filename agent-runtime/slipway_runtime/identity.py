@@ -36,14 +36,47 @@ class InvalidKey(Exception):
     """A key file or setting that does not hold an Ed25519 key; the text says what it must hold."""
 
 
+API_KEYS = "api-keys"
+"""The issuer of callers that hold an API key."""
+SEPARATOR = "|"
+
+
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a name that the gateway verified."""
+    """Who asks, as the gateway verified it.
 
+    Args:
+        issuer: who vouches for the subject, for example the URL of an identity provider.
+        subject: a name that is the issuer's own; two issuers may use the same.
+        groups: the caller's groups, as the issuer names them.
+
+    Raises:
+        ValueError: if two callers could have the same `owner`.
+    """
+
+    issuer: str
     subject: str
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.issuer or SEPARATOR in self.issuer:
+            raise ValueError(f"an issuer must not be empty or contain {SEPARATOR}")
+        if not self.subject or (self.issuer == API_KEYS and SEPARATOR in self.subject):
+            raise ValueError(f"a subject must not be empty, and the name of an API key must not contain {SEPARATOR}")
+
+    @classmethod
+    def by_key(cls, name: str) -> Self:
+        """The caller that holds the API key of this name."""
+        return cls(API_KEYS, name)
+
+    @property
+    def owner(self) -> str:
+        """What belongs to the caller in the store is under this name: `issuer|subject`, of an API key its bare name."""
+        return self.subject if self.issuer == API_KEYS else f"{self.issuer}{SEPARATOR}{self.subject}"
 
 
-ANONYMOUS = Caller("anonymous")
+ANONYMOUS = Caller("open", "anonymous")
+"""Everybody, where the gateway asks for no key."""
 
 
 class Signer(Protocol):
@@ -121,6 +154,8 @@ class IdentitySigner:
             "iss": ISSUER,
             "aud": audience,
             "sub": caller.subject,
+            "issuer": caller.issuer,
+            "groups": caller.groups,
             "iat": now,
             "exp": now + LIFETIME_SECONDS,
         }
@@ -166,8 +201,19 @@ class IdentityVerifier:
                 continue
             except (jwt.InvalidTokenError, OverflowError) as error:
                 raise InvalidIdentity(f"the identity token is not valid: {error}") from error
-            return Caller(claims["sub"])
+            return _caller(claims)
         raise InvalidIdentity("the identity token is not signed by a key of the gateway that this agent knows")
+
+
+def _caller(claims: dict[str, Any]) -> Caller:
+    """Who the token is about. Raises InvalidIdentity."""
+    issuer, subject, groups = claims["issuer"], claims["sub"], claims.get("groups", [])
+    if not isinstance(issuer, str) or not isinstance(groups, list) or not all(isinstance(each, str) for each in groups):
+        raise InvalidIdentity("the identity token is not valid: its issuer or its groups are no text")
+    try:
+        return Caller(issuer, subject, tuple(groups))
+    except ValueError as error:
+        raise InvalidIdentity(f"the identity token is not valid: {error}") from error
 
 
 def _decode(token: str, key: Ed25519PublicKey, audience: str) -> dict[str, Any]:
@@ -178,7 +224,7 @@ def _decode(token: str, key: Ed25519PublicKey, audience: str) -> dict[str, Any]:
         audience=audience,
         issuer=ISSUER,
         leeway=CLOCK_SKEW_SECONDS,
-        options={"require": ["iss", "aud", "sub", "exp", "iat"]},
+        options={"require": ["iss", "aud", "sub", "issuer", "exp", "iat"]},
     )
     if decoded["header"].get("typ") != TOKEN_TYPE:
         raise jwt.InvalidTokenError(f"its type is not {TOKEN_TYPE}")

@@ -68,7 +68,7 @@ def _ask_a_host(installation: Installation, headers: dict[str, str]) -> str:
 
 def _forged(**changes: str) -> str:
     """A token with everything right but the key."""
-    return IdentitySigner.generate().sign(Caller(changes.get("subject", "demo")), "demo/handbook")
+    return IdentitySigner.generate().sign(Caller.by_key(changes.get("subject", "demo")), "demo/handbook")
 
 
 def _unsigned() -> str:

@@ -37,6 +37,13 @@ def test_a_new_key_and_the_entry_that_lets_it_in() -> None:
     assert key not in result.stderr
 
 
+@pytest.mark.parametrize("name", ["", "https://id.example.org|alice", "x" * 254])
+def test_a_name_that_no_caller_may_have_is_refused_in_a_sentence(name: str) -> None:
+    result = RUNNER.invoke(app, ["keys", "new", name])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Invalid value for NAME" in result.stderr
+
+
 def test_the_example_is_valid() -> None:
     result = RUNNER.invoke(app, ["validate", "-f", str(ROOT / "examples" / "handbook")])
     assert (result.exit_code, result.stdout.splitlines()[-1].split(":")[0]) == (0, "valid")

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from slipway_runtime.identity import (
+    ANONYMOUS,
+    API_KEYS,
     ISSUER,
     LIFETIME_SECONDS,
     MAX_AGE_SECONDS,
@@ -25,13 +27,20 @@ from slipway_runtime.identity import (
 AGENT = "demo/support"
 SEED = bytes(range(32))
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
-ALICE = Caller("alice")
+ALICE = Caller.by_key("alice")
 NOW = int(time.time())
 
 
 def claims(**changes: Any) -> dict[str, Any]:
     now = int(time.time())
-    base = {"iss": ISSUER, "aud": AGENT, "sub": "alice", "iat": now, "exp": now + LIFETIME_SECONDS}
+    base = {
+        "iss": ISSUER,
+        "aud": AGENT,
+        "sub": "alice",
+        "issuer": API_KEYS,
+        "iat": now,
+        "exp": now + LIFETIME_SECONDS,
+    }
     return {name: value for name, value in (base | changes).items() if value is not None}
 
 
@@ -46,6 +55,20 @@ def verifier() -> IdentityVerifier:
 
 def test_a_signed_caller_comes_back_whole(verifier: IdentityVerifier) -> None:
     assert verifier.verify(IdentitySigner.from_seed(SEED).sign(ALICE, AGENT), AGENT) == ALICE
+
+
+def test_the_groups_and_the_issuer_of_a_caller_reach_the_host(verifier: IdentityVerifier) -> None:
+    caller = Caller("https://id.example.org", "auth0|alice", ("staff", "leads"))
+    assert verifier.verify(IdentitySigner.from_seed(SEED).sign(caller, AGENT), AGENT) == caller
+
+
+def test_two_callers_never_have_one_owner() -> None:
+    assert Caller.by_key("alice").owner == "alice"
+    assert ANONYMOUS.owner == "open|anonymous"
+    assert Caller("https://id.example.org", "auth0|alice").owner == "https://id.example.org|auth0|alice"
+    for issuer, subject in (("a|b", "c"), ("", "c"), ("a", ""), (API_KEYS, "a|b")):
+        with pytest.raises(ValueError, match="must not"):
+            Caller(issuer, subject)
 
 
 def test_pem_and_seed_are_the_same_key(verifier: IdentityVerifier) -> None:
@@ -78,6 +101,14 @@ REFUSED = {
     "no expiry": forge(exp=None),
     "no issue time": forge(iat=None),
     "no subject": forge(sub=None),
+    "an empty subject": forge(sub=""),
+    "no issuer of the subject": forge(issuer=None),
+    "an empty issuer of the subject": forge(issuer=""),
+    "an issuer of the subject that is no text": forge(issuer=7),
+    "an issuer that could be another's with its subject": forge(issuer="https://a.example|x"),
+    "a key's name that could be another issuer's subject": forge(sub="https://a.example|alice"),
+    "groups that are no list": forge(groups="staff"),
+    "groups that are no text": forge(groups=[["staff"]]),
     "no audience": forge(aud=None),
     "no issuer": forge(iss=None),
     "subject is no text": forge(sub=7),

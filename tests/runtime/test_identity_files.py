@@ -13,7 +13,7 @@ from slipway_runtime.identity_files import CHECK_SECONDS, SignerFile, VerifierFi
 from tests.support.identity_keys import ANCHOR, write_keys
 
 AGENT = "demo/support"
-ALICE = Caller("alice")
+ALICE = Caller.by_key("alice")
 OLD, NEW = (IdentitySigner.from_seed(bytes([number]) * 32) for number in (1, 2))
 
 

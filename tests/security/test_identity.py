@@ -22,9 +22,20 @@ GATEWAY = Ed25519PrivateKey.from_private_bytes(SEED)
 NOW = int(time.time())
 
 
+ALICE = Caller.by_key("alice")
+ALICE_CLAIMS = {"sub": ALICE.subject, "issuer": ALICE.issuer}
+
+
 def signed(*, typ: str = TOKEN_TYPE, **changes: Any) -> str:
     """A token by the gateway's own key."""
-    claims = {"iss": ISSUER, "aud": AGENT, "sub": "alice", "iat": NOW, "exp": NOW + 86_400, **changes}
+    claims = {
+        "iss": ISSUER,
+        "aud": AGENT,
+        **ALICE_CLAIMS,
+        "iat": NOW,
+        "exp": NOW + 86_400,
+        **changes,
+    }
     return jwt.encode(claims, GATEWAY, algorithm="EdDSA", headers={"typ": typ})
 
 
@@ -59,7 +70,7 @@ async def test_whoever_writes_config_maps_cannot_vouch_for_callers(tmp_path: Pat
         anchor = own if whose == "the intruder's" else Ed25519PrivateKey.generate()
         write_keys(tmp_path, SIGNER.public_key, public_half(own), anchor=anchor)
         token = jwt.encode(
-            {"iss": ISSUER, "aud": AGENT, "sub": "alice", "iat": NOW, "exp": NOW + 60},
+            {"iss": ISSUER, "aud": AGENT, **ALICE_CLAIMS, "iat": NOW, "exp": NOW + 60},
             own,
             algorithm="EdDSA",
             headers={"typ": TOKEN_TYPE},
@@ -70,17 +81,17 @@ async def test_whoever_writes_config_maps_cannot_vouch_for_callers(tmp_path: Pat
             return "the changed identity keys cannot be used" in host.log.read_text()
 
         await until_async(refused, "the host has read the list and says what is wrong")
-        assert await status(host.url, SIGNER.sign(Caller("alice"), AGENT)) == 200, "the last good list stays in force"
+        assert await status(host.url, SIGNER.sign(ALICE, AGENT)) == 200, "the last good list stays in force"
 
 
 async def test_a_key_that_was_taken_off_the_list_is_worth_nothing(tmp_path: Path, dsn: str) -> None:
     other = IdentitySigner.generate()
     with host_process(tmp_path, dsn) as host:
-        assert await status(host.url, SIGNER.sign(Caller("alice"), AGENT)) == 200
+        assert await status(host.url, SIGNER.sign(ALICE, AGENT)) == 200
         write_keys(tmp_path, other.public_key)
 
         async def taken_off() -> bool:
-            return await status(host.url, SIGNER.sign(Caller("alice"), AGENT)) == 401
+            return await status(host.url, SIGNER.sign(ALICE, AGENT)) == 401
 
         await until_async(taken_off, "the host has read the list")
-        assert await status(host.url, other.sign(Caller("alice"), AGENT)) == 200
+        assert await status(host.url, other.sign(ALICE, AGENT)) == 200

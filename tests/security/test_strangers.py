@@ -33,10 +33,10 @@ def test_a_flood_of_strangers_does_not_fill_the_log(caplog: pytest.LogCaptureFix
     request = Request({"type": "http", "headers": [], "client": ("192.0.2.1", 1)})
     before = counted()
     for _ in range(3 * REFUSALS_LOGGED):
-        refusals.add(request)
+        refusals.add(request, cause="no key")
     assert len(caplog.records) == REFUSALS_LOGGED
     now = 1.5
-    refusals.add(request)
+    refusals.add(request, cause="no key")
     assert len(caplog.records) == REFUSALS_LOGGED + 1
     assert counted() - before == 3 * REFUSALS_LOGGED + 1
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from starlette.requests import Request
 
 from slipway_runtime.gateway import metrics
-from slipway_runtime.gateway.auth import presented_keys
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem
@@ -27,9 +26,8 @@ class Refusals:
         self._second = 0
         self._logged = 0
 
-    def add(self, request: Request) -> None:
-        """One more."""
-        cause = "unknown key" if presented_keys(request.headers.raw) else "no key"
+    def add(self, request: Request, *, cause: str) -> None:
+        """One more. The cause is one of a few, since it is a label of the metric."""
         metrics.UNAUTHENTICATED.labels(cause).inc()
         if int(self._clock()) != self._second:
             self._second, self._logged = int(self._clock()), 0
@@ -57,7 +55,7 @@ def write(request: Request, caller: Caller, *, status: int, seconds: float = 0.0
     log.info(
         "request",
         extra={
-            "caller": caller.subject,
+            "caller": caller.owner,
             "remote": _remote(request),
             "method": request.method,
             "path": request.url.path[:500],

@@ -22,8 +22,9 @@ from slipway_runtime.applications import new_application
 from slipway_runtime.gateway import access, metrics
 from slipway_runtime.gateway.admission import Bound, Full, Shares
 from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, SafeHeaders, Send, read_body, unless_gone
-from slipway_runtime.gateway.auth import Authenticator, looked_at
+from slipway_runtime.gateway.callers import Authenticator, Unproven
 from slipway_runtime.gateway.cors import cors
+from slipway_runtime.gateway.permissions import Action, Everything, Policy, no_such_agent, require
 from slipway_runtime.gateway.relay import CutOff, Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call, Upstreams
@@ -51,6 +52,7 @@ class Gateway:
     bound: Bound
     bodies: Shares
     """Bodies that are arriving, by caller: a slow one takes a connection, but none of the places in `bound`."""
+    policy: Policy = field(default_factory=Everything)
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may read answers; without any, there is no CORS."""
     default_agent: AgentKey | None = None
@@ -70,29 +72,34 @@ class Gateway:
         """Say that this gateway is going away, and go on serving what still comes."""
         self.draining = True
 
-    def authenticate(self, request: Request) -> Caller:
+    async def authenticate(self, request: Request) -> Caller:
         """Who asks. A request of nobody is counted and logged.
 
         Raises:
             Problem: Unauthenticated.
         """
-        caller = self.authenticator.caller(request.headers.raw)
-        if caller is None:
-            self.refusals.add(request)
-            raise Problem(
-                Reason.UNAUTHENTICATED,
-                f"{looked_at(request.headers.raw)}: send an API key as 'X-API-Key: KEY' or as "
-                "'Authorization: Bearer KEY'; 'slipway keys new NAME' makes one",
-            )
-        return caller
+        found = await self.authenticator.caller(request.headers.raw)
+        if isinstance(found, Unproven):
+            self.refusals.add(request, cause=found.cause)
+            raise Problem(Reason.UNAUTHENTICATED, f"{found.finding}: {found.remedy}")
+        return found
+
+    def listed(self, caller: Caller) -> list[dict[str, object]]:
+        """The agents that the caller may see."""
+        return [
+            {"namespace": agent.namespace, "name": agent.name, "ready": pods > 0}
+            for agent, pods in self.routes.agents().items()
+            if self.policy.allows(caller, Action.LIST, agent)
+        ]
 
 
 def create_app(gateway: Gateway) -> Starlette:
     """The application with all paths of `docs/http-api.md`."""
 
     async def agents(request: Request) -> Response:
-        access.write(request, gateway.authenticate(request), status=200)
-        return JSONResponse({"agents": [_listed(agent, pods) for agent, pods in gateway.routes.agents().items()]})
+        caller = await gateway.authenticate(request)
+        access.write(request, caller, status=200)
+        return JSONResponse({"agents": gateway.listed(caller)})
 
     async def ready(_: Request) -> Response:
         return readiness(gateway.missing())
@@ -125,8 +132,8 @@ async def _unexpected(_: Request, __: Exception) -> Response:
     return Problem(Reason.INTERNAL_ERROR, "The gateway made a mistake; its log says where.").response()
 
 
-def _listed(agent: AgentKey, pods: int) -> dict[str, object]:
-    return {"namespace": agent.namespace, "name": agent.name, "ready": pods > 0}
+_ACTIONS = {"POST": Action.ASK, "DELETE": Action.DELETE}
+"""What each method does with an agent; others read."""
 
 
 class AgentPath:
@@ -137,10 +144,12 @@ class AgentPath:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        caller = self._gateway.authenticate(request)
+        caller = await self._gateway.authenticate(request)
         reply = Reply(send, last=self._gateway.draining)
         with access.logged(request, caller, reply):
-            await self._measured(request, receive, reply, agent=self._agent(scope["path_params"]), caller=caller)
+            agent = self._agent(scope["path_params"])
+            require(self._gateway.policy, caller, _ACTIONS.get(request.method, Action.READ), agent)
+            await self._measured(request, receive, reply, agent=agent, caller=caller)
 
     async def _measured(
         self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
@@ -171,7 +180,7 @@ class AgentPath:
             return self._gateway.default_agent
         agent = AgentKey(path["namespace"], path["name"])
         if agent not in self._gateway.routes:
-            raise Problem(Reason.AGENT_NOT_FOUND, "there is no such agent: GET /agents lists what there is")
+            raise no_such_agent()
         return agent
 
     async def _admitted(
@@ -191,7 +200,7 @@ class AgentPath:
         address = request.client.host if request.client else ""
         try:
             # Anonymous callers all have one name, which is no reason for them to share one caller's places.
-            with self._gateway.bodies.slot(address if caller == ANONYMOUS else f"caller {caller.subject}"):
+            with self._gateway.bodies.slot(address if caller == ANONYMOUS else f"caller {caller.owner}"):
                 return await read_body(receive)
         except Full:
             metrics.SHED.inc()

@@ -1,4 +1,4 @@
-"""Who is calling: API keys, of which only hashes are kept.
+"""API keys, of which only hashes are kept.
 
 A key has 256 random bits, so a plain SHA-256 keeps it safe (there is nothing to guess), and checking one costs
 microseconds. The file is read again when it changes: a new key works, and a removed one stops working, within a second
@@ -13,11 +13,12 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from slipway_runtime.identity import ANONYMOUS, Caller
+from slipway_runtime.gateway.callers import Headers, Unproven
+from slipway_runtime.identity import SEPARATOR, Caller
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,21 @@ GRACE_SECONDS = 60.0
 be corrected, and short enough that to delete the file is a way to shut everybody out."""
 
 
+REMEDY = "send an API key as 'X-API-Key: KEY' or as 'Authorization: Bearer KEY'; 'slipway keys new NAME' makes one"
+
+
+def _unambiguous(name: str) -> str:
+    """Owners of sessions are `issuer|subject`, and for API keys the name alone: no name may look like the former."""
+    if SEPARATOR in name:
+        raise ValueError(f"must not contain {SEPARATOR}")
+    return name
+
+
 class KeyEntry(BaseModel):
     """One caller: a name, and the hash of the key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_unambiguous)]
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
@@ -45,7 +56,11 @@ class KeyFile(BaseModel):
 
 
 def new_key(name: str) -> tuple[str, KeyEntry]:
-    """A fresh key for a caller, and the entry for `keys.json`; the key itself is kept nowhere."""
+    """A fresh key for a caller, and the entry for `keys.json`; the key itself is kept nowhere.
+
+    Raises:
+        ValidationError: for a name that no caller may have.
+    """
     key = KEY_PREFIX + secrets.token_urlsafe(32)
     return key, KeyEntry(name=name, sha256=hash_key(key))
 
@@ -55,7 +70,7 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def presented_keys(headers: list[tuple[bytes, bytes]]) -> list[str]:
+def presented_keys(headers: Headers) -> list[str]:
     """What may be a key: `X-API-Key: KEY` first, then `Authorization: Bearer KEY`.
 
     A proxy in front may have put a token of its own into `Authorization`, so that one need not be a key of ours.
@@ -66,7 +81,7 @@ def presented_keys(headers: list[tuple[bytes, bytes]]) -> list[str]:
     return [key for key in (values.get(b"x-api-key", ""), bearer) if key]
 
 
-def looked_at(headers: list[tuple[bytes, bytes]]) -> str:
+def looked_at(headers: Headers) -> str:
     """Where a key was looked for in a request that brought none, for its sender."""
     there = {name: value.decode("latin-1").strip() for name, value in headers}
     found = [
@@ -86,28 +101,6 @@ def _finding(header: str, value: str | None, *, is_key: bool) -> str:
     return f"{header} holds no key of this gateway" if is_key else f"{header} is not 'Bearer KEY'"
 
 
-class Authenticator(Protocol):
-    """Decides who a request is from."""
-
-    def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
-        """The verified caller; None if the request proves nothing."""
-        ...
-
-    def missing(self) -> str | None:
-        """What a person must mend before anybody can be let in; None if all is well."""
-        ...
-
-
-class Open:
-    """Lets everybody in as `anonymous`. Only ever chosen by an explicit setting."""
-
-    def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
-        return ANONYMOUS
-
-    def missing(self) -> str | None:
-        return None
-
-
 class ApiKeys:
     """Lets in who holds a key of the file. One that cannot be read leaves the last good keys in force for a minute."""
 
@@ -120,13 +113,14 @@ class ApiKeys:
         self._missing: str | None = None
         self._unreadable_since: float | None = None
 
-    def caller(self, headers: list[tuple[bytes, bytes]]) -> Caller | None:
+    async def caller(self, headers: Headers) -> Caller | Unproven:
         self._refresh()
-        for digest in map(hash_key, presented_keys(headers)):
+        presented = presented_keys(headers)
+        for digest in map(hash_key, presented):
             found = [entry for entry in self._keys if hmac.compare_digest(entry.sha256, digest)]
             if found:
-                return Caller(found[0].name)
-        return None
+                return Caller.by_key(found[0].name)
+        return Unproven(presented=bool(presented), finding=looked_at(headers), remedy=REMEDY)
 
     def missing(self) -> str | None:
         self._refresh()
@@ -144,7 +138,7 @@ class ApiKeys:
             self._complain(f"the file of API keys cannot be read ({error}): make the Secret that holds keys.json")
         except ValidationError as error:
             where = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
-            self._complain(f"the file of API keys {self._path} is not valid ({'; '.join(where)}): mend keys.json")
+            self._complain(f"the file of API keys {self._path} is not valid ({'; '.join(where)}): fix keys.json")
 
     def _read(self) -> None:
         status = os.stat(self._path)

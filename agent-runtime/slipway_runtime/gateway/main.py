@@ -16,7 +16,8 @@ import uvloop
 from slipway_runtime.bounded_http import Limits
 from slipway_runtime.gateway.admission import Bound, Shares
 from slipway_runtime.gateway.app import Gateway, create_app
-from slipway_runtime.gateway.auth import ApiKeys, Authenticator, Open
+from slipway_runtime.gateway.auth import ApiKeys
+from slipway_runtime.gateway.callers import Authenticator, Chain, Open
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
@@ -45,7 +46,7 @@ CONNECTIONS = 2
 @asynccontextmanager
 async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Signer) -> AsyncIterator[Gateway]:
     """A gateway over a table of routes, whoever keeps that current."""
-    authenticator: Authenticator = Open() if settings.auth_mode == "open" else ApiKeys(settings.api_keys_file)
+    authenticators: list[Authenticator] = [Open() if settings.auth_mode == "open" else ApiKeys(settings.api_keys_file)]
     async with new_session(settings.max_in_flight) as session:
         yield Gateway(
             routes=routes,
@@ -55,7 +56,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Si
                 hold_seconds=settings.hold_seconds,
                 held=Bound(max(1, int(settings.max_in_flight * HELD_SHARE))),
             ),
-            authenticator=authenticator,
+            authenticator=Chain(authenticators),
             signer=signer,
             bound=Bound(settings.max_in_flight),
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),

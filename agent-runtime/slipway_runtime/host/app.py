@@ -124,7 +124,7 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     asked = chat.parse_request(await chat.read_body(request), request.headers)
     stream = chat.wants_stream(request)
     after = sse.last_event_id(request, run_id) if stream else None  # refused before the question is kept
-    await host.runs.begin(hosted, Ask(run_id, caller.subject, asked.question, asked.session_id))
+    await host.runs.begin(hosted, Ask(run_id, caller.owner, asked.question, asked.session_id))
     return await _answer(host, hosted, caller, run_id, stream=stream, after=after)
 
 
@@ -132,7 +132,7 @@ async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Requ
     run_id = request.path_params["run_id"]
     if not RUN_ID.fullmatch(run_id):
         raise run_not_found()
-    events = await host.runs.events(run_id, agent=hosted.key, caller=caller.subject)
+    events = await host.runs.events(run_id, agent=hosted.key, caller=caller.owner)
     stream = chat.wants_stream(request)
     after = sse.last_event_id(request, run_id) if stream else None
     sse.known(after, events)
@@ -145,11 +145,11 @@ async def _answer(
     host: Host, hosted: HostedAgent, caller: Caller, run_id: str, *, stream: bool, after: EventId | None
 ) -> Response:
     """A run's events from where the client wants them, or its answer, as the client accepts it."""
-    agent, subject, headers = hosted.key, caller.subject, {RUN_HEADER: run_id}
+    agent, owner, headers = hosted.key, caller.owner, {RUN_HEADER: run_id}
     if not stream:
-        events = host.runs.follow(run_id, agent=agent, caller=subject, watch=False)
+        events = host.runs.follow(run_id, agent=agent, caller=owner, watch=False)
         return Response(await chat.json_answer(run_id, events), media_type="application/json", headers=headers)
-    events = host.runs.follow(run_id, agent=agent, caller=subject, after=after)
+    events = host.runs.follow(run_id, agent=agent, caller=owner, after=after)
     frames = sse.stream(_until_problem(events))
     return StreamingResponse(frames, media_type=sse.MEDIA_TYPE, headers={**headers, **sse.HEADERS})
 
@@ -168,7 +168,7 @@ async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerato
 async def _show_session(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     session_id = _session_id(request)
     try:
-        session = await read_session(host.database, session_id, agent=hosted.key, caller=caller.subject)
+        session = await read_session(host.database, session_id, agent=hosted.key, caller=caller.owner)
     except SessionNotFound:
         raise session_not_found() from None
     return JSONResponse(_session_json(session))
@@ -176,7 +176,7 @@ async def _show_session(host: Host, hosted: HostedAgent, caller: Caller, request
 
 async def _end_session(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     try:
-        await delete_session(host.database, _session_id(request), agent=hosted.key, caller=caller.subject)
+        await delete_session(host.database, _session_id(request), agent=hosted.key, caller=caller.owner)
     except SessionNotFound:
         raise session_not_found() from None
     return Response(status_code=204)

@@ -345,7 +345,7 @@ async def test_a_session_is_its_owners_alone(start_front: StartFront, start_host
 async def test_a_host_believes_nobody_but_the_gateway(front: Front, signer: IdentitySigner) -> None:
     endpoint = front.routes.pick(SUPPORT)
     assert endpoint
-    caller = Caller("alice")
+    caller = Caller.by_key("alice")
     tokens = {
         "": 401,
         "alice": 401,
@@ -359,7 +359,7 @@ async def test_a_host_believes_nobody_but_the_gateway(front: Front, signer: Iden
 
 
 async def test_a_client_cannot_bring_an_identity_along(front: Front, signer: IdentitySigner) -> None:
-    headers = {HEADER: signer.sign(Caller("root"), str(SUPPORT))}
+    headers = {HEADER: signer.sign(Caller.by_key("root"), str(SUPPORT))}
     async with front.client.post(CHAT, json=QUESTION, headers=headers) as response:
         session = (await response.json())["session_id"]
     async with front.client.get(f"/agents/{SUPPORT}/sessions/{session}") as response:

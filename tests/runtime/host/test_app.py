@@ -30,7 +30,7 @@ class Client:
         self.session = session
 
     def headers(self, caller: str = "alice", **more: str) -> dict[str, str]:
-        return {HEADER: SIGNER.sign(Caller(caller), AGENT), **more}
+        return {HEADER: SIGNER.sign(Caller.by_key(caller), AGENT), **more}
 
     async def call(
         self, method: str, path: str, *, caller: str = "alice", headers: dict[str, str] | None = None, **options: Any
@@ -198,18 +198,18 @@ async def test_a_large_body_without_a_length_is_refused(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["", "x", FOREIGN.sign(Caller("alice"), AGENT), SIGNER.sign(Caller("alice"), "demo/other")],
+    ["", "x", FOREIGN.sign(Caller.by_key("alice"), AGENT), SIGNER.sign(Caller.by_key("alice"), "demo/other")],
     ids=["none", "not a token", "forged", "for another agent"],
 )
 async def test_only_the_gateway_is_believed(client: Client, token: str) -> None:
     for method, path in (("POST", CHAT), ("GET", f"/agents/{AGENT}/runs/{'a' * 32}")):
-        headers = {HEADER: token, "authorization": f"Bearer {SIGNER.sign(Caller('alice'), AGENT)}"}
+        headers = {HEADER: token, "authorization": f"Bearer {SIGNER.sign(Caller.by_key('alice'), AGENT)}"}
         status, problem, _ = await client.call(method, path, headers=headers)
         assert (status, problem["reason"]) == (401, "Unauthenticated")
 
 
 async def test_what_is_not_there_is_named(client: Client) -> None:
-    other = {HEADER: SIGNER.sign(Caller("alice"), "demo/other")}
+    other = {HEADER: SIGNER.sign(Caller.by_key("alice"), "demo/other")}
     for method, path, headers, status, reason in (
         ("POST", "/agents/demo/other/chat", other, 404, "AgentNotFound"),
         ("GET", f"/agents/{AGENT}/runs/{'a' * 32}", {}, 404, "RunNotFound"),

@@ -22,7 +22,7 @@ ANSWER = "".join(words(WORDS))
 
 def headers(*, stream: bool = True) -> dict[str, str]:
     accept = "text/event-stream" if stream else "application/json"
-    return {HEADER: SIGNER.sign(Caller("alice"), AGENT), "accept": accept}
+    return {HEADER: SIGNER.sign(Caller.by_key("alice"), AGENT), "accept": accept}
 
 
 async def event_lines(response: aiohttp.ClientResponse, kind: str) -> list[str]:

@@ -141,4 +141,4 @@ async def test_a_host_process_without_an_index_leaves_a_run_to_one_that_has_it(
 
 
 def headers() -> dict[str, str]:
-    return {HEADER: SIGNER.sign(Caller(CALLER), AGENT), "accept": "text/event-stream"}
+    return {HEADER: SIGNER.sign(Caller.by_key(CALLER), AGENT), "accept": "text/event-stream"}

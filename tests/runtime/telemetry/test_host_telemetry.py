@@ -35,7 +35,7 @@ async def everything_is_asked(session: aiohttp.ClientSession) -> None:
 
 async def test_traces_logs_and_metrics_tell_all_but_the_texts(tmp_path: Path) -> None:
     headers = {
-        HEADER: SIGNER.sign(Caller("alice"), AGENT),
+        HEADER: SIGNER.sign(Caller.by_key("alice"), AGENT),
         "traceparent": f"00-{TRACE}-b7ad6b7169203331-01",
     }
     with (
