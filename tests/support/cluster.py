@@ -54,6 +54,12 @@ def environment_of(pod: dict[str, Any]) -> set[str]:
     return {variable["name"] for variable in pod["spec"]["containers"][0].get("env", [])}
 
 
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether a pod says that it is ready."""
+    conditions = pod["status"].get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
 @dataclass(frozen=True)
 class Installation:
     """The chart on the cluster, and what it takes to use it."""
@@ -81,11 +87,10 @@ class Installation:
 
     def _paced(self) -> list[View]:
         pods = self.pods("demo", agent="handbook")
-        ready = self.ready_pods("demo", agent="handbook")
         return [
             View(
                 pod["metadata"]["name"],
-                ready=pod["metadata"]["name"] in ready and PACED in environment_of(pod),
+                ready=is_ready(pod) and PACED in environment_of(pod),
                 text="made with the tests' values" if PACED in environment_of(pod) else "of the values before",
             )
             for pod in pods
@@ -142,11 +147,7 @@ class Installation:
 
     def ready_pods(self, namespace: str, **labels: str) -> list[str]:
         """Names of those of them that are ready."""
-        return [
-            pod["metadata"]["name"]
-            for pod in self.pods(namespace, **labels)
-            if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
-        ]
+        return [pod["metadata"]["name"] for pod in self.pods(namespace, **labels) if is_ready(pod)]
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ async def until(condition: Callable[[], object], what: str, *, deadline: float =
         raise AssertionError(f"not within {deadline:g} s: {what}") from None
 
 
-async def until_async(condition: Callable[[], Awaitable[object]], what: str, *, deadline: float = DEADLINE) -> None:
-    """The same for a condition that has to ask somebody.
+async def until_async(
+    condition: Callable[[], Awaitable[object]], what: str, *, deadline: float = DEADLINE, pause: float = 0.05
+) -> None:
+    """The same for a condition that has to ask somebody. `pause` is what lies between two questions, in seconds.
 
     Raises:
         AssertionError: naming what did not come true in time.
@@ -29,7 +31,7 @@ async def until_async(condition: Callable[[], Awaitable[object]], what: str, *, 
     try:
         async with asyncio.timeout(deadline):
             while not await condition():  # noqa: ASYNC110 (as above)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause)
     except TimeoutError:
         raise AssertionError(f"not within {deadline:g} s: {what}") from None
 
@@ -37,7 +39,9 @@ async def until_async(condition: Callable[[], Awaitable[object]], what: str, *, 
 async def until_seen(look: Callable[[], object], what: str, *, deadline: float = DEADLINE) -> None:
     """The same for a look that blocks for a while, such as a command: clients go on meanwhile.
 
+    A kubectl takes a tenth of a second of CPU time, so one after the other would take a core from what is waited for.
+
     Raises:
         AssertionError: naming what did not come true in time.
     """
-    await until_async(lambda: asyncio.to_thread(look), what, deadline=deadline)
+    await until_async(lambda: asyncio.to_thread(look), what, deadline=deadline, pause=0.5)
