@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from slipway_crds import contract
+
 
 def cache_dir() -> Path:
     """Where downloads and builds are kept: `slipway` in the user's cache folder."""
@@ -27,7 +29,7 @@ class Settings(BaseSettings):
     """What every process has."""
 
     model_config = SettingsConfigDict(env_prefix="SLIPWAY_", frozen=True)
-    port: int = 8080
+    port: int = contract.HTTP_PORT
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -46,14 +48,14 @@ class Settings(BaseSettings):
 class ServerSettings(Settings):
     """What hosts and gateways have in common."""
 
-    metrics_port: int = 8081
+    metrics_port: int = contract.METRICS_PORT
     """Where `/metrics` is, apart from what callers reach."""
 
 
 class KnowledgeSettings(Settings):
     """What hosts and ingestions have in common: the way to documents and vectors."""
 
-    store_dsn_file: Path = Path("/etc/slipway/store/dsn")
+    store_dsn_file: Path = Path(contract.STORE_DIR, contract.STORE_KEY)
     """A file with `postgresql://...` or `sqlite:////path`."""
     chroma_url: str = "http://{index}-index:8000"
     """Where an index's Chroma is; `{index}` is replaced by the index's name."""
@@ -63,7 +65,7 @@ class KnowledgeSettings(Settings):
 class HostSettings(KnowledgeSettings, ServerSettings):
     """`slipway host`."""
 
-    config: Path = Path("/etc/slipway/config/config.json")
+    config: Path = Path(contract.CONFIG_DIR, contract.CONFIG_KEY)
     """A RuntimeConfig."""
     identity_anchor: str
     """Base64 of the 32-byte Ed25519 public key that the operator signs the gateway's keys with."""
@@ -78,9 +80,9 @@ class HostSettings(KnowledgeSettings, ServerSettings):
 class IngestSettings(KnowledgeSettings):
     """`slipway ingest`."""
 
-    config: Path = Path("/etc/slipway/config/config.json")
+    config: Path = Path(contract.CONFIG_DIR, contract.CONFIG_KEY)
     """An IngestConfig."""
-    sources: Path = Path("/sources")
+    sources: Path = Path(contract.SOURCES_DIR)
     """A folder with one folder a source, and in it one file a document."""
     termination_file: Path = Path("/dev/termination-log")
 

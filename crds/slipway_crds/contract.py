@@ -1,5 +1,17 @@
 """What the operator and the runtime must agree on beside RuntimeConfig: names, paths, ports."""
 
+HTTP_PORT = 8080
+"""Of hosts and of ingestions."""
+METRICS_PORT = 8081
+CHROMA_PORT = 8000
+CONFIG_DIR = "/etc/slipway/config"
+"""Where a pod has what it is started with, under `CONFIG_KEY`."""
+CONFIG_KEY = "config.json"
+STORE_DIR = "/etc/slipway/store"
+"""Where a pod has its DSN, under `STORE_KEY`."""
+STORE_KEY = "dsn"
+SOURCES_DIR = "/sources"
+"""Where an ingestion has a folder for each source."""
 STORE_SECRET_PREFIX = "slipway-store-"
 """Names of the Secrets with which pods sign in to the store."""
 

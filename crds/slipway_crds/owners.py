@@ -37,6 +37,9 @@ class OwnerKind:
     facts: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
     """What of an object's status those who refer to it decide by, beside whether it is Ready."""
 
+    finalized: bool = False
+    """Whether the operator puts a finalizer on an object, because something outside the cluster has to go with it."""
+
     @property
     def name(self) -> str:
         """As in a manifest's `kind`."""

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from lupa import lua51
 
-from slipway_operator.core.conditions import Phase, Statement, Trouble, conditions, paused_status, standing
+from slipway_crds.meta import Phase
+from slipway_operator.core.conditions import Statement, Trouble, conditions, paused_status, standing
 from tests.harness.conftest import REPOSITORY
 
 CONFIG = REPOSITORY / ".harness" / "gitops" / "argocd-cm.yaml"

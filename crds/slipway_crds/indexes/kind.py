@@ -24,4 +24,6 @@ def _facts(status: Mapping[str, Any]) -> Mapping[str, object]:
     return {"activeRevision": status.get("activeRevision")}
 
 
-VECTOR_INDEX = OwnerKind(model=VectorIndex, label=INDEX_LABEL, references=_references, missing=_missing, facts=_facts)
+VECTOR_INDEX = OwnerKind(
+    model=VectorIndex, label=INDEX_LABEL, references=_references, missing=_missing, facts=_facts, finalized=True
+)

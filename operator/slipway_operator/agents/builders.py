@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import orjson
-
+from slipway_crds import contract
 from slipway_crds.agents.model import Scaling
+from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import AGENT_LABEL, GROUP, REVISION_LABEL
 from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import RuntimeConfig
 from slipway_operator.core import policies
 from slipway_operator.core.drift import digest
-from slipway_operator.core.inputs import CONFIG_KEY, BuildSettings, Owner, child, labels
+from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import (
     AUTOSCALER,
@@ -21,7 +21,6 @@ from slipway_operator.core.objects import (
     DEPLOYMENT,
     POD_DISRUPTION_BUDGET,
     SERVICE,
-    SERVICE_ACCOUNT,
 )
 from slipway_operator.core.pods import container, http_probe, pod_spec, pod_template, read_only, resources
 from slipway_operator.core.policies import reads_labels
@@ -60,7 +59,7 @@ def agent_objects(
     owner: Owner, settings: BuildSettings, *, scaling: Scaling, indexes: Sequence[str], serving: str
 ) -> list[Manifest]:
     """What an agent has once, whatever its revisions. `serving` is the revision that the autoscaler acts on."""
-    objects = [_service_account(owner), _disruption_budget(owner)]
+    objects = [service_account(child_name(owner.name), owner, _agent_labels(owner)), _disruption_budget(owner)]
     if settings.network_policies:
         objects.append(_network_policy(owner, settings, indexes))
     if scaling.max is not None and scaling.max > scaling.min:
@@ -92,12 +91,6 @@ def _revision_labels(owner: Owner, revision: Revision) -> dict[str, str]:
     return labels(COMPONENT, {AGENT_LABEL: owner.name, REVISION_LABEL: revision.name})
 
 
-def _service_account(owner: Owner) -> Manifest:
-    account = child(SERVICE_ACCOUNT, child_name(owner.name), owner, _agent_labels(owner))
-    account["automountServiceAccountToken"] = False
-    return account
-
-
 def _disruption_budget(owner: Owner) -> Manifest:
     budget = child(POD_DISRUPTION_BUDGET, child_name(owner.name), owner, _agent_labels(owner))
     budget["spec"] = {"maxUnavailable": 1, "selector": {"matchLabels": {AGENT_LABEL: owner.name}}}
@@ -111,14 +104,14 @@ def _network_policy(owner: Owner, settings: BuildSettings, indexes: Sequence[str
         _agent_labels(owner),
         selector={AGENT_LABEL: owner.name},
         ingress=[
-            policies.from_release(settings, "gateway", "operator", port=policies.HTTP_PORT),
+            policies.from_release(settings, "gateway", "operator", port=contract.HTTP_PORT),
             policies.from_metrics(),
         ],
         egress=[
             policies.to_dns(),
             *policies.to_platform(settings),
             *(
-                policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=policies.CHROMA_PORT)
+                policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT)
                 for index in indexes
             ),
         ],
@@ -148,8 +141,7 @@ def _config_map(owner: Owner, revision: Revision) -> Manifest:
     config_map = child(CONFIG_MAP, revision.name, owner, _revision_labels(owner, revision))
     # The same canonical text that the digest is of, so that a later version, with more defaults, writes it no other
     # way: the object is immutable.
-    document = revision.config.model_dump(mode="json", exclude_defaults=True)
-    config_map["data"] = {CONFIG_KEY: orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()}
+    config_map["data"] = {CONFIG_KEY: revision.config.canonical().decode()}
     config_map["immutable"] = True
     return config_map
 
@@ -159,7 +151,7 @@ def _service(owner: Owner, revision: Revision) -> Manifest:
     service["spec"] = {
         "type": "ClusterIP",
         "selector": {REVISION_LABEL: revision.name},
-        "ports": [{"name": "http", "port": policies.HTTP_PORT, "protocol": "TCP", "targetPort": "http"}],
+        "ports": [{"name": "http", "port": contract.HTTP_PORT, "protocol": "TCP", "targetPort": "http"}],
     }
     return service
 
@@ -201,11 +193,11 @@ def _host_pod(
         settings,
         name="host",
         image=settings.runtime_image,
-        ports={"http": policies.HTTP_PORT, "metrics": policies.METRICS_PORT},
+        ports={"http": contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
         env=_host_env(settings),
         mounts=[
-            read_only("config", "/etc/slipway/config"),
-            read_only("store", "/etc/slipway/store"),
+            read_only("config", contract.CONFIG_DIR),
+            read_only("store", contract.STORE_DIR),
             read_only("identity", "/etc/slipway/identity"),
         ],
         resources=resources(settings.host_resources, pod),

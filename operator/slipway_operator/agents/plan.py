@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from pydantic import ValidationError
 
 from slipway_crds.agents.model import Agent
+from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.references import Ref
 from slipway_crds.resolve import ResolveProblem, resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import RuntimeConfig
@@ -23,34 +23,28 @@ from slipway_operator.agents.builders import (
 from slipway_operator.agents.rollout import Live, Step, advance
 from slipway_operator.agents.scaling import autoscaled, scale_for
 from slipway_operator.agents.status import AgentStanding, agent_status, unresolved_status
-from slipway_operator.core.cache import Referenced, Resource
+from slipway_operator.core.cache import Referenced
 from slipway_operator.core.conditions import epoch, timestamp
-from slipway_operator.core.inputs import CONFIG_KEY, BuildSettings
+from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
 from slipway_operator.core.objects import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, SERVICE
-from slipway_operator.core.plan import Apply, Delete, Plan, Scale, changes, owner_of
+from slipway_operator.core.plan import Apply, Delete, Plan, Scale, View, changes, owner_of
 from slipway_operator.core.projections import Child, ConfigMapState, DeploymentState
 
 PER_REVISION = (DEPLOYMENT.name, SERVICE.name, CONFIG_MAP.name)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentView:
+class AgentView(View):
     """An Agent with everything that the decision depends on."""
 
-    resource: Resource
     agent: Agent
     referenced: Mapping[Ref, Referenced]
     """What the Agent refers to."""
-    children: tuple[Child, ...]
     store_secret: str
     store_problem: str = ""
     readiness: str = ""
     """What a pod that is not ready says it is missing."""
-
-    @cached_property
-    def by_kind_and_name(self) -> dict[tuple[str, str], Child]:
-        return {(child.kind, child.name): child for child in self.children if not child.deleting}
 
     def deployment(self, revision: str) -> Child | None:
         return self.by_kind_and_name.get((DEPLOYMENT.name, revision))

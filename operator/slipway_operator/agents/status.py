@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway_crds.contract import INDEX_LOST
+from slipway_crds.meta import Phase
 from slipway_crds.references import Ref
 from slipway_crds.resolve import ResolveProblem, Severity
 from slipway_crds.runtimeconfig import CONNECTIONS_PER_HOST
 from slipway_operator.agents.builders import State
 from slipway_operator.agents.rollout import Step
 from slipway_operator.core.cache import Referenced, Resource
-from slipway_operator.core.conditions import Phase, Statement, Trouble, conditions, standing
+from slipway_operator.core.conditions import Statement, Trouble, conditions, standing
 from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.plan import observed_conditions
 from slipway_operator.core.pod_trouble import refused, trouble_of

@@ -8,13 +8,12 @@ and is not written again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
+from slipway_crds.meta import Phase
 from slipway_operator.core.manifests import JsonObject
 
 MESSAGE_MAX = 4096
-
-Phase = Literal["Pending", "Progressing", "Ready", "Degraded", "Stalled", "Paused"]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,8 @@ from typing import Any
 
 from slipway_crds.meta import API_VERSION, COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from slipway_operator.core.manifests import Manifest, ObjectMeta, OwnerReference
-from slipway_operator.core.objects import ObjectKind
+from slipway_operator.core.objects import SERVICE_ACCOUNT, ObjectKind
 
-CONFIG_KEY = "config.json"
-"""Key of a ConfigMap with what a pod is started with."""
 POD_USER = 65532
 """User and group of every Slipway image."""
 
@@ -70,3 +68,10 @@ def child(kind: ObjectKind, name: str, owner: Owner, labels: Mapping[str, str]) 
         "ownerReferences": [owner.reference()],
     }
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
+
+
+def service_account(name: str, owner: Owner, labels: Mapping[str, str]) -> Manifest:
+    """What the owner's pods run as: an account without a token."""
+    account = child(SERVICE_ACCOUNT, name, owner, labels)
+    account["automountServiceAccountToken"] = False
+    return account

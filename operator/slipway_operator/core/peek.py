@@ -7,7 +7,7 @@ address, so an answer is read up to a limit, no redirect is followed, and of its
 import aiohttp
 import orjson
 
-from slipway_operator.core.policies import HTTP_PORT
+from slipway_crds.contract import HTTP_PORT
 from slipway_operator.core.reading import read_at_most
 
 TIMEOUT = aiohttp.ClientTimeout(total=1.0)

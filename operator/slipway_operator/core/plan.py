@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from slipway_operator.core.cache import Resource
@@ -10,6 +11,19 @@ from slipway_operator.core.inputs import Owner
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import JOB
 from slipway_operator.core.projections import Child
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A resource with what was made for it. A kind adds what else its decisions depend on."""
+
+    resource: Resource
+    children: tuple[Child, ...]
+
+    @cached_property
+    def by_kind_and_name(self) -> dict[tuple[str, str], Child]:
+        """The children that are not on their way out."""
+        return {(child.kind, child.name): child for child in self.children if not child.deleting}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ servers, the store and the telemetry collector may live anywhere but there.
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from slipway_crds.contract import METRICS_PORT
 from slipway_crds.meta import COMPONENT_LABEL, GROUP
 from slipway_operator.core.inputs import BuildSettings, Owner, child
 from slipway_operator.core.manifests import JsonObject, Manifest
@@ -27,9 +28,6 @@ LINK_LOCAL_AND_METADATA = {
 """For all but names: a node may have its name server at a link-local address, as NodeLocal DNSCache has."""
 METRICS_LABEL = f"{GROUP}/metrics"
 """On a namespace, by its administrator: what runs there may read the metrics of agents."""
-HTTP_PORT = 8080
-METRICS_PORT = 8081
-CHROMA_PORT = 8000
 
 
 def network_policy(

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import orjson
 
+from slipway_crds import contract
+from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.indexes.model import Source
 from slipway_crds.meta import GROUP, INDEX_LABEL
 from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import IngestConfig
 from slipway_operator.core import policies
-from slipway_operator.core.inputs import CONFIG_KEY, BuildSettings, Owner, child, labels
+from slipway_operator.core.inputs import BuildSettings, Owner, child, labels
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import CONFIG_MAP, JOB
 from slipway_operator.core.pods import container, pod_spec, pod_template, read_only, resources
@@ -70,11 +72,11 @@ def ingest_policy(owner: Owner, settings: BuildSettings) -> Manifest:
         owner,
         _labels(owner),
         selector=_labels(owner),
-        ingress=[policies.from_release(settings, "operator", port=policies.HTTP_PORT)],
+        ingress=[policies.from_release(settings, "operator", port=contract.HTTP_PORT)],
         egress=[
             policies.to_dns(),
             *policies.to_platform(settings),
-            policies.to_pods(labels("index", {INDEX_LABEL: owner.name}), port=policies.CHROMA_PORT),
+            policies.to_pods(labels("index", {INDEX_LABEL: owner.name}), port=contract.CHROMA_PORT),
         ],
     )
 
@@ -85,8 +87,7 @@ def _labels(owner: Owner) -> dict[str, str]:
 
 def _config_map(owner: Owner, ingestion: Ingestion) -> Manifest:
     config_map = child(CONFIG_MAP, ingestion.name, owner, _labels(owner))
-    document = ingestion.config.model_dump(mode="json", exclude_defaults=True)
-    config_map["data"] = {CONFIG_KEY: orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()}
+    config_map["data"] = {CONFIG_KEY: ingestion.config.canonical().decode()}
     config_map["immutable"] = True
     return config_map
 
@@ -120,12 +121,15 @@ def _ingest_pod(
         settings,
         name="ingest",
         image=settings.runtime_image,
-        ports={"http": policies.HTTP_PORT},
+        ports={"http": contract.HTTP_PORT},
         env=[{"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"}],
         mounts=[
-            read_only("config", "/etc/slipway/config"),
-            read_only("store", "/etc/slipway/store"),
-            *(read_only(f"source-{source.name}", f"/sources/{source.name}") for source in ingestion.sources),
+            read_only("config", contract.CONFIG_DIR),
+            read_only("store", contract.STORE_DIR),
+            *(
+                read_only(f"source-{source.name}", f"{contract.SOURCES_DIR}/{source.name}")
+                for source in ingestion.sources
+            ),
         ],
         resources=resources(settings.ingest_resources, pod),
         more={"args": ["ingest"]},

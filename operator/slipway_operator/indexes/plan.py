@@ -4,18 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from slipway_crds.contract import collection_name
+from slipway_crds.contract import CHROMA_PORT, collection_name
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.resolve import ingest_config
-from slipway_operator.core.cache import Resource
 from slipway_operator.core.conditions import Trouble
 from slipway_operator.core.drift import APPLIED_ANNOTATION, stamp
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
 from slipway_operator.core.objects import CONFIG_MAP, JOB, NETWORK_POLICY, POD, STATEFUL_SET
-from slipway_operator.core.plan import Apply, Delete, Plan, changes, owner_of
+from slipway_operator.core.plan import Apply, Delete, Plan, View, changes, owner_of
 from slipway_operator.core.pod_trouble import pods_refused, trouble_of
-from slipway_operator.core.policies import CHROMA_PORT
 from slipway_operator.core.projections import Child, PodState, StatefulSetState
 from slipway_operator.core.refusals import without_pods
 from slipway_operator.indexes import ingestion
@@ -27,12 +25,10 @@ from slipway_operator.indexes.status import IndexStanding, index_status
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexView:
+class IndexView(View):
     """A VectorIndex with everything that the decision depends on."""
 
-    resource: Resource
     index: VectorIndex
-    children: tuple[Child, ...]
     source_versions: Mapping[str, str | None]
     """Version of each source's ConfigMap, by the name of the source; None where there is none."""
     store_secret: str
@@ -43,10 +39,6 @@ class IndexView:
     """What is known of the number of vectors in `collection`."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Why pods are refused, by the uid of the StatefulSet or the Job that has none."""
-
-    @cached_property
-    def by_kind_and_name(self) -> dict[tuple[str, str], Child]:
-        return {(child.kind, child.name): child for child in self.children if not child.deleting}
 
     @property
     def server(self) -> Child | None:

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
+from slipway_crds import contract
 from slipway_crds.indexes.model import Chroma
 from slipway_crds.meta import INDEX_LABEL
 from slipway_crds.podsettings import PodSettings
 from slipway_operator.core import policies
-from slipway_operator.core.inputs import BuildSettings, Owner, child, labels
+from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
 from slipway_operator.core.manifests import JsonObject, Manifest
-from slipway_operator.core.objects import SERVICE, SERVICE_ACCOUNT, STATEFUL_SET
+from slipway_operator.core.objects import SERVICE, STATEFUL_SET
 from slipway_operator.core.pods import container, http_probe, pod_spec, pod_template, resources
 from slipway_operator.core.policies import reads_labels
 
@@ -26,7 +27,7 @@ def index_objects(
 ) -> list[Manifest]:
     """Everything but the ingestions. `deletion_policy` decides whether the volume goes with the index."""
     return [
-        _service_account(owner),
+        service_account(child_name(owner.name), owner, _labels(owner)),
         _service(owner),
         *([_network_policy(owner, settings)] if settings.network_policies else []),
         _stateful_set(owner, settings, chroma, deletion_policy, pod),
@@ -42,18 +43,12 @@ def _labels(owner: Owner) -> dict[str, str]:
     return labels(COMPONENT, {INDEX_LABEL: owner.name})
 
 
-def _service_account(owner: Owner) -> Manifest:
-    account = child(SERVICE_ACCOUNT, child_name(owner.name), owner, _labels(owner))
-    account["automountServiceAccountToken"] = False
-    return account
-
-
 def _service(owner: Owner) -> Manifest:
     service = child(SERVICE, child_name(owner.name), owner, _labels(owner))
     service["spec"] = {
         "type": "ClusterIP",
         "selector": _labels(owner),
-        "ports": [{"name": "http", "port": policies.CHROMA_PORT, "protocol": "TCP", "targetPort": "http"}],
+        "ports": [{"name": "http", "port": contract.CHROMA_PORT, "protocol": "TCP", "targetPort": "http"}],
     }
     return service
 
@@ -66,8 +61,8 @@ def _network_policy(owner: Owner, settings: BuildSettings) -> Manifest:
         selector=_labels(owner),
         # Chroma has no authentication. The operator counts the vectors.
         ingress=[
-            policies.from_pods(reads_labels(owner.name), port=policies.CHROMA_PORT),
-            policies.from_release(settings, "operator", port=policies.CHROMA_PORT),
+            policies.from_pods(reads_labels(owner.name), port=contract.CHROMA_PORT),
+            policies.from_release(settings, "operator", port=contract.CHROMA_PORT),
         ],
         egress=[],
     )
@@ -97,7 +92,7 @@ def _chroma_pod(owner: Owner, settings: BuildSettings, pod: PodSettings | None) 
         settings,
         name="chroma",
         image=settings.chroma_image,
-        ports={"http": policies.CHROMA_PORT},
+        ports={"http": contract.CHROMA_PORT},
         mounts=[{"name": DATA_VOLUME, "mountPath": "/data"}],
         resources=resources(settings.index_resources, pod),
         more={

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from devcluster.settings import Cluster
-from slipway_crds.generate import generated_files
+from slipway_crds.generate import RIGHTS, generated_files
 from slipway_crds.registry import OWNER_KINDS
 from slipway_crds.validate import validate_documents
 from tests.cluster.operator.conftest import MakeOperator
@@ -51,7 +51,9 @@ async def shown(world: World, namespace: str, name: str) -> dict[str, Any]:
 
 
 def test_its_crd_and_its_reference_page_are_generated() -> None:
-    assert {path.name for path in generated_files()} >= {"slipway.dev_beacons.yaml", "beacon.md"}
+    files = generated_files()
+    assert {path.name for path in files} >= {"slipway.dev_beacons.yaml", "beacon.md"}
+    assert "beacons/status" in files[RIGHTS]
 
 
 def test_it_is_validated_like_the_others() -> None:

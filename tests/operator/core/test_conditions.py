@@ -2,8 +2,8 @@
 
 import pytest
 
+from slipway_crds.meta import Phase
 from slipway_operator.core.conditions import (
-    Phase,
     Statement,
     Trouble,
     conditions,
