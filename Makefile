@@ -65,7 +65,7 @@ types: venv ## mypy, strict
 	$(BIN)/mypy $(wildcard crds/slipway_crds operator/slipway_operator agent-runtime/slipway_runtime devcluster/devcluster demo/slipway_demo tfreplay/tfreplay)
 	$(BIN)/mypy $(wildcard scripts benchmarks tests)
 
-layers: venv ## Which room may import which
+layers: venv ## Which package may import which
 	$(BIN)/lint-imports --config pyproject.toml
 
 generated: venv ## Fail when a generated file is stale
@@ -104,7 +104,7 @@ lint-delivery: venv audit-tools ## actionlint and shellcheck over .github, and t
 	$(PY) scripts/actionlint.py --shellcheck $(AUDIT)/bin/shellcheck
 	$(PY) -m scripts.harness check .harness
 
-scan-terraform: venv scanners ## Misconfigurations in terraform/ by checkov and trivy: every finding is mended or explained in place
+scan-terraform: venv scanners ## Misconfigurations in terraform/ by checkov and trivy: every finding is fixed or explained in place
 	$(SCANNERS)/bin/checkov -d terraform --framework terraform --skip-download --download-external-modules false --quiet --compact $(ARGS)
 	$(SCANNERS)/bin/trivy config --skip-check-update --quiet --exit-code 1 --severity MEDIUM,HIGH,CRITICAL --tf-exclude-downloaded-modules terraform
 
@@ -138,7 +138,7 @@ ragas: venv model ## The handbook's answers by ragas's metrics that need no mode
 	@mkdir -p .make && { $(BIN)/slipway eval -f examples/handbook --json .make/eval.json >/dev/null || [ $$? = 1 ]; }
 	$(RAGAS)/bin/python scripts/ragas_scores.py .make/eval.json $(ARGS)
 
-bench: venv model ## Latency, CPU, memory and scale beside their bars, into benchmarks/results and docs [ARGS="question startup"]
+bench: venv model ## Latency, CPU, memory and scale compared with their bars, into benchmarks/results and docs [ARGS="question startup"]
 	$(PY) -m benchmarks $(ARGS)
 	$(PY) -m benchmarks docs
 	$(PY) scripts/handbook.py

@@ -25,6 +25,8 @@ SUFFIXES = frozenset({".md", ".markdown", ".mdx", ".txt", ".text"})
 PART_BYTES = 900 * 1024
 TOTAL_BYTES = 5 * 1024 * 1024
 KEY_MAX = 253
+# History answers no question of a user, and its phrases compete with the pages that do.
+NOT_IN_THE_HANDBOOK = frozenset({"release-notes.md"})
 HEADER = "# Generated from docs/ by `make generate`. Do not edit.\n"
 
 Documents = Mapping[str, str]
@@ -96,6 +98,12 @@ def read_documents(folder: Path) -> dict[str, str]:
     if not documents:
         raise DocumentsRefused(f"{folder} holds no text: files ending in {', '.join(sorted(SUFFIXES))} are taken")
     return documents
+
+
+def handbook_documents() -> dict[str, str]:
+    """The documents of the handbook example: `docs/` without its release notes."""
+    documents = read_documents(ROOT / "docs")
+    return {key: text for key, text in documents.items() if key not in NOT_IN_THE_HANDBOOK}
 
 
 def size(key: str, text: str) -> int:
@@ -199,7 +207,7 @@ def run(arguments: argparse.Namespace) -> int:
         if note := left_out(arguments.docs):
             print(note)
         return 0
-    files = document_files(read_documents(ROOT / "docs"), header=HEADER)
+    files = document_files(handbook_documents(), header=HEADER)
     if not arguments.check:
         write(EXAMPLE, files)
         return 0

@@ -89,3 +89,8 @@ def test_what_was_written_before_and_is_gone_is_removed_and_found_stale(tmp_path
 
 def test_the_example_is_valid() -> None:
     assert validate_set(load_paths([ROOT / "examples" / "handbook"])) == []
+
+
+def test_the_release_notes_are_not_in_the_example() -> None:
+    assert (ROOT / "docs" / "release-notes.md").is_file()
+    assert "release-notes.md" not in read(handbook.EXAMPLE / "documents-1.yaml")["data"]
