@@ -16,6 +16,10 @@ from tests.support.waiting import until_async
 pytestmark = pytest.mark.cluster
 
 KILLED = 86
+POINTS = pytest.mark.parametrize(
+    "points", [pytest.param(2, id="two writes"), pytest.param(50, id="every write", marks=pytest.mark.deep)]
+)
+"""After how many of the writes the operator is killed: after each takes minutes."""
 KILLING = """
 import os
 from pathlib import Path
@@ -37,8 +41,9 @@ main()
 """
 
 
+@POINTS
 async def test_killed_after_each_write_in_turn_the_outcome_is_the_same(
-    world: World, namespace: str, make_operator: Callable[..., OperatorProcess], tmp_path: Path
+    world: World, namespace: str, make_operator: Callable[..., OperatorProcess], tmp_path: Path, points: int
 ) -> None:
     scaling = {"min": 2}
 
@@ -51,12 +56,13 @@ async def test_killed_after_each_write_in_turn_the_outcome_is_the_same(
         with make_operator():
             await world.both_ready(namespace, scaling=scaling)
             await world.until_quiet(namespace)
-        async for _ in _killed_in_turn(make_operator, change, deaths=6, folder=tmp_path):
+        async for _ in _killed_in_turn(make_operator, change, points=points, deaths=6, folder=tmp_path):
             await _as_if_nothing_had_happened(world, namespace, scaling)
 
 
+@POINTS
 async def test_killed_after_each_write_in_turn_an_index_is_built_all_the_same(
-    world: World, namespace: str, make_operator: Callable[..., OperatorProcess], tmp_path: Path
+    world: World, namespace: str, make_operator: Callable[..., OperatorProcess], tmp_path: Path, points: int
 ) -> None:
     async def change(number: int) -> Callable[[], Awaitable[bool]]:
         await world.apply(index(namespace, chunking={"maxTokens": 100 + number}))
@@ -66,7 +72,7 @@ async def test_killed_after_each_write_in_turn_an_index_is_built_all_the_same(
         with make_operator():
             await world.both_ready(namespace)
             await world.until_quiet(namespace)
-        async for _ in _killed_in_turn(make_operator, change, deaths=4, folder=tmp_path):
+        async for _ in _killed_in_turn(make_operator, change, points=points, deaths=4, folder=tmp_path):
             assert len(await world.children("Job", namespace)) == 1
             assert (await world.condition("Agent", namespace, "support"))["status"] == "True"
 
@@ -75,12 +81,13 @@ async def _killed_in_turn(
     make_operator: Callable[..., OperatorProcess],
     change: Callable[[int], Awaitable[Callable[[], Awaitable[bool]]]],
     *,
+    points: int,
     deaths: int,
     folder: Path,
 ) -> AsyncIterator[int]:
     """Make a change, kill the operator after its first write, let the next one finish and yield; then after its second
-    write, and so on, until a change needs no more writes. `change` makes the change of that number, and says what tells
-    that it is done; it must have taken at least so many writes as `deaths`."""
+    write, and so on, up to `points`, or until a change needs no more writes. `change` makes the change of that number,
+    and says what tells that it is done; it must have taken at least so many writes as `deaths`."""
     done: Callable[[], Awaitable[bool]] = _at_once
     for writes in range(1, 50):
         # Each has a Lease of its own, since that of one that was killed is free only after 15 s.
@@ -92,6 +99,9 @@ async def _killed_in_turn(
         await until_async(done, "the change before is done")
         if writes > 1:
             yield writes - 1
+        if writes > points:
+            operator.stop()
+            return
         order.write_text(str(writes))
         done = await change(writes)
         died = await _died_or_done(operator, done)
