@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
+from slipway_runtime import retrying
 from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
 from slipway_runtime.store.opening import open_database
 
-RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -55,14 +55,20 @@ class DeferredDatabase:
             await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
-        while self._database is None:
-            try:
-                self._database = await open_database(self._dsn())
-            except StoreUnavailable as error:
-                if str(error) != self._why:
-                    self._why = str(error)
-                    log.warning("the store is not there yet: %s", error)
-                await asyncio.sleep(RETRY_SECONDS)
+        async def step() -> Database:
+            return await open_database(self._dsn())
+
+        self._database = await retrying.retry(
+            step,
+            policy=retrying.OPEN_STORE,
+            on=lambda error: isinstance(error, StoreUnavailable),
+            failed=self._failed,
+        )
+
+    def _failed(self, error: BaseException) -> None:
+        if str(error) != self._why:
+            self._why = str(error)
+            log.warning("the store is not there yet: %s", error)
 
     def _ready(self) -> Database:
         if self._database is None:

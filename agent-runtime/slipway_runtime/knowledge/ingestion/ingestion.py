@@ -26,15 +26,15 @@ import orjson
 
 from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker, chunk_text
 from slipway_runtime.knowledge.ingestion.documents import Document, Failure, NotText, make_document
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
-from slipway_runtime.knowledge.ingestion.patience import patiently
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, Source
 from slipway_runtime.knowledge.pieces import encode_pieces, encode_vectors, readable
-from slipway_runtime.knowledge.vectors.contract import VectorStore
-from slipway_runtime.store.database import Database
+from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorStore, VectorsUnavailable
+from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.documents import (
     Build,
     DocumentState,
@@ -328,7 +328,12 @@ class Ingestion:
             await delete_build(self._database, Build(self._build.index, revision))
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        return await patiently(step, seconds=self._patience)
+        return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=self._patience)
+
+
+def unavailable(error: BaseException) -> bool:
+    """Whether a store is unavailable, so that asking it again may succeed; one that is full has to be given room."""
+    return isinstance(error, StoreUnavailable | VectorsUnavailable) and not isinstance(error, VectorsFull)
 
 
 def _nothing(refs: Sequence[DocumentRef], taken: _Taken) -> NothingToIngest:

@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, field
 from aiohttp import web
 
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
-from slipway_runtime.knowledge.ingestion.ingestion import PATIENCE, Ingestion, NothingToIngest, Progress
-from slipway_runtime.knowledge.ingestion.patience import patiently
+from slipway_runtime.knowledge.ingestion.ingestion import PATIENCE, Ingestion, NothingToIngest, Progress, unavailable
 from slipway_runtime.knowledge.ingestion.sources import FolderSource
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsUnavailable
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.settings import IngestSettings
-from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.deferred import read_dsn
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.telemetry.logging import configure_logging
@@ -67,6 +67,13 @@ def failure_message(error: IngestionFailed) -> str:
     return f"{error.reason}: {error}".encode()[:TERMINATION_BYTES].decode(errors="ignore")
 
 
+async def _open(settings: IngestSettings, patience: float) -> Database:
+    async def step() -> Database:
+        return await open_database(read_dsn(settings.store_dsn_file))
+
+    return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=patience)
+
+
 async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: float = PATIENCE) -> IngestReport:
     """Do the ingestion that the settings describe.
 
@@ -78,7 +85,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
     vectors = VectorServers(settings.chroma_url)
     try:
         embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
-        database = await patiently(lambda: open_database(read_dsn(settings.store_dsn_file)), seconds=patience)
+        database = await _open(settings, patience)
         try:
             ingestion = Ingestion(
                 config,
