@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 
+from slipway_runtime import retrying
 from slipway_runtime.events import Event, EventId, NumberedEvent, ends
 from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -17,7 +18,6 @@ from slipway_runtime.telemetry.tracing import span
 
 UNWATCHED_BATCH_SECONDS = 0.1
 """How long events may wait for company if no client streams them."""
-RETRY_SECONDS = 0.25
 log = logging.getLogger(__name__)
 
 
@@ -134,16 +134,19 @@ async def record(database: Database, run_log: RunLog, *, patience: float) -> Non
 
 
 async def _commit(database: Database, run_log: RunLog, events: list[Event], *, patience: float) -> None:
-    give_up_at = time.monotonic() + patience
     warned = False
-    while True:
-        try:
-            return await append(database, run_log.lease, run_log.next_seq, events)
-        except StoreUnavailable:
-            STORE_FAILURES.inc()
-            if time.monotonic() >= give_up_at:
-                raise
-            if not warned:
-                log.warning("the store is away; the events of a run wait", extra={"run": run_log.lease.run_id})
-                warned = True
-            await asyncio.sleep(RETRY_SECONDS)
+
+    def failed(_: BaseException) -> None:
+        nonlocal warned
+        STORE_FAILURES.inc()
+        if not warned:
+            log.warning("the store is unavailable; the events of a run wait", extra={"run": run_log.lease.run_id})
+            warned = True
+
+    await retrying.retry(
+        lambda: append(database, run_log.lease, run_log.next_seq, events),
+        policy=retrying.COMMIT,
+        on=lambda error: isinstance(error, StoreUnavailable),
+        seconds=patience,
+        failed=failed,
+    )

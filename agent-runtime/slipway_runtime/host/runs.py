@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from slipway_runtime import retrying
 from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host.admission import Admission, Slot
 from slipway_runtime.host.attempt import Attempt
@@ -223,19 +223,19 @@ class Runs:
 
     async def _look(self, run_id: str, *, agent: str, caller: str, after: EventId | None) -> store.Look:
         """Look at a run in the store, with patience while the store is away."""
-        patient_until = time.monotonic() + AWAY_SECONDS
-        while True:
-            try:
-                seen = await store.look(self._database, run_id, agent=agent, caller=caller, after=after)
-            except StoreUnavailable as error:
-                self.heartbeat.disturbed()
-                if time.monotonic() >= patient_until:
-                    raise store_away() from error
-                await asyncio.sleep(5 * POLL_SECONDS)
-                continue
-            if seen is None:
-                raise run_not_found()
-            return seen
+        try:
+            seen = await retrying.retry(
+                lambda: store.look(self._database, run_id, agent=agent, caller=caller, after=after),
+                policy=retrying.LOOK,
+                on=lambda error: isinstance(error, StoreUnavailable),
+                seconds=AWAY_SECONDS,
+                failed=lambda _: self.heartbeat.disturbed(),
+            )
+        except StoreUnavailable as error:
+            raise store_away() from error
+        if seen is None:
+            raise run_not_found()
+        return seen
 
     def _is_orphan(self, seen: store.Look) -> bool:
         """Whether nobody works on a run that is not worked on here: its host is gone, or this one lost track of it."""
