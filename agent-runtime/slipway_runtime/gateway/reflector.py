@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from slipway_runtime import retrying
 from slipway_runtime.gateway.kubernetes_api import ApiErrors, Expired, KubernetesApi, Object, Refused
 from slipway_runtime.gateway.metrics import WATCH_RESTARTS
 
@@ -18,7 +19,6 @@ log = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 600.0
 """How often the collection is listed although the watch is well: a lost event must not be lost for ever."""
-BACKOFF_SECONDS = (0.1, 10.0)
 HEALTHY_SECONDS = 1.0
 """A watch that lasted this long was a real one."""
 
@@ -76,7 +76,7 @@ class Reflector:
             # A server that ends every watch at once must not be asked without a pause either.
             failures = failures + 1 if cause == "error" or time.monotonic() - began < HEALTHY_SECONDS else 0
             if failures:
-                await asyncio.sleep(_backoff(failures))
+                await asyncio.sleep(retrying.delay(retrying.WATCH, failures))
 
     async def _once(self) -> None:
         """List if that is due, then watch until the watch ends."""
@@ -107,8 +107,3 @@ class Reflector:
 def _key(found: Object) -> ObjectKey:
     metadata = found["metadata"]
     return ObjectKey(metadata["namespace"], metadata["name"])
-
-
-def _backoff(failures: int) -> float:
-    least, most = BACKOFF_SECONDS
-    return min(most, least * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1)

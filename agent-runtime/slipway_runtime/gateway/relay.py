@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from slipway_runtime import retrying
 from slipway_runtime.events import Failed
 from slipway_runtime.gateway import answers
 from slipway_runtime.gateway.answers import InvalidAnswer, passed_on
@@ -37,8 +38,6 @@ from slipway_runtime.protocols.sse import MEDIA_TYPE
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
-
-REFUSED_PAUSE_SECONDS = 1.0
 
 
 class CutOff(Exception):
@@ -209,7 +208,7 @@ class Relay:
             raise Problem(Reason.INTERNAL_ERROR, f"the run could not be picked up: a pod answered {refusal.status}")
         if time.monotonic() - self._moved > self.upstreams.hold_seconds:
             raise Problem(Reason.NO_POD_READY, "the run could not be picked up: the pods are full or lack the store")
-        await asyncio.sleep(REFUSED_PAUSE_SECONDS)
+        await asyncio.sleep(retrying.delay(retrying.REFUSED))
         return False
 
     async def _give_up(self, problem: Problem) -> None:

@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from slipway_runtime import retrying
 from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.answers import InvalidAnswer, PodResponse, passed_on, whole
 from slipway_runtime.gateway.events import Shared
@@ -31,8 +32,6 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
 IDLE_SECONDS = 4.0
 """How long an unused connection is kept: less than the 5 s after which a host closes it, so none is used too late."""
-RECHECK_SECONDS = 0.25
-"""How soon a pod that failed is tried again when there is no other: it may have come back under the same address."""
 SILENCE_SECONDS = 45.0
 """An event stream sends a ping every 15 s; three missed ones mean that the pod is gone."""
 LONGEST_SECONDS = 1860.0
@@ -193,7 +192,8 @@ class Upstreams:
                     f"no pod of agent {agent} became ready within {self.hold_seconds:g} s: see the Agent's conditions",
                 )
             # A pod that failed may come back under its address without the table changing: look again soon.
-            await self._routes.changed(agent, within=min(left, RECHECK_SECONDS) if search.avoid else left)
+            within = min(left, retrying.delay(retrying.POD)) if search.avoid else left
+            await self._routes.changed(agent, within=within)
             search.avoid.clear()
             if (endpoint := self._routes.pick(agent)) is not None:
                 return endpoint

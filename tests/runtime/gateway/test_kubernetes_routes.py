@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tenacity import wait_fixed
 
+from slipway_runtime import retrying
 from slipway_runtime.gateway import kubernetes_api, reflector
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import (
@@ -106,7 +108,7 @@ class Followed:
 async def followed(cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Followed]:
     from kubernetes.aio.client import ApiClient, Configuration
 
-    monkeypatch.setattr(reflector, "BACKOFF_SECONDS", (0.01, 0.05))
+    monkeypatch.setattr(retrying, "WATCH", wait_fixed(0.01))
     api = KubernetesApi(ApiClient(Configuration(host=cluster.url)))
     followed = Followed(api)
     async with followed.source.following():
