@@ -16,7 +16,7 @@ import aiohttp
 import kopf
 
 from slipway_operator.agents import controller as agents
-from slipway_operator.core import logs, metrics
+from slipway_operator.core import logs, metrics, retrying
 from slipway_operator.core.cache import Cache
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.inputs import BuildSettings
@@ -113,12 +113,12 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _acquire(leader: LeaderElection) -> None:
-    while True:
-        try:
-            return await leader.acquire()
-        except ApiError as error:
-            logger.warning("cannot reach the lease: %s", error)
-            await asyncio.sleep(1)
+    await retrying.retry(
+        leader.acquire,
+        policy=retrying.LEASE,
+        on=ApiError,
+        failed=lambda error: logger.warning("cannot reach the lease: %s", error),
+    )
 
 
 async def _lead(

@@ -11,10 +11,9 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+from slipway_operator.core import retrying
 from slipway_operator.core.cache import Key
 
-BACK_OFF_FIRST = 0.5
-BACK_OFF_MAX = 60.0
 RESYNC_SECONDS = 600.0
 
 
@@ -52,9 +51,8 @@ class FairQueue:
 
     def failed(self, key: Key, *, at_least: float = 0.0) -> float:
         """Have it looked at again after its back-off, which this returns."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        delay = max(at_least, min(BACK_OFF_MAX, BACK_OFF_FIRST * 2.0 ** min(failures, 16)) * random.uniform(0.8, 1.2))
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = max(at_least, retrying.delay(retrying.RECONCILE, failures))
         self.add_after(key, delay)
         return delay
 

@@ -15,6 +15,7 @@ import kopf
 
 from slipway_crds.meta import GROUP, MANAGED_BY, MANAGED_BY_LABEL
 from slipway_crds.registry import OWNER_KINDS
+from slipway_operator.core import retrying
 from slipway_operator.core.cache import Cache, Key, resource_of
 from slipway_operator.core.kube import ApiError, KubeClient, RawObject
 from slipway_operator.core.namespaces import namespace_of
@@ -29,7 +30,6 @@ WATCHED_CHILDREN = (*CHILDREN, POD)
 SWEEP_SECONDS = 600.0
 FIRST_SWEEP_SECONDS = 30.0
 """Soon after the start: what was deleted between our listing and kopf's."""
-BROKEN_WATCH_SECONDS = 1.0
 
 
 class Watching:
@@ -185,7 +185,7 @@ class Watching:
                     since = await self._list_again(since)
                 elif error.status != 0:
                     logger.warning("watching ConfigMaps: %s", error)
-                await asyncio.sleep(BROKEN_WATCH_SECONDS)
+                await asyncio.sleep(retrying.delay(retrying.WATCH))
 
     def _config_map_event(self, event: RawObject) -> str:
         metadata = event["object"]["metadata"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import GROUP
+from slipway_operator.core import retrying
 from slipway_operator.core.cache import Key, Resource, resource_of
 from slipway_operator.core.conditions import epoch
 from slipway_operator.core.events import announce
@@ -26,7 +27,7 @@ FINALIZER = f"{GROUP}/stored-documents"
 """On an index whose deletionPolicy is Delete: what the store keeps of it has to go as well."""
 RELEASE_SECONDS = 600.0
 """After this long the index is let go, whatever the store says: a deletion that hangs is worse than left-overs."""
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = retrying.delay(retrying.STORE)
 
 
 class IndexController:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import asyncpg
 
+from slipway_operator.core import retrying
 from slipway_operator.core.kube import ApiError, KubeClient
 from slipway_operator.core.objects import NAMESPACE
 from slipway_operator.store.admin_connections import AdminConnections, StoreError
@@ -33,7 +34,6 @@ from slipway_operator.store.roles import (
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 600.0
-RETRY_SECONDS = 10.0
 DROP_SECONDS = 60.0
 """For dropping one namespace's tables."""
 
@@ -79,7 +79,7 @@ class DepartedNamespaces:
                 await self.sweep()
             except (ApiError, StoreError, TakenError) as error:
                 logger.warning("cannot look for deleted namespaces: %s", error)
-                delay = RETRY_SECONDS
+                delay = retrying.delay(retrying.DELETED_NAMESPACES)
             try:
                 async with asyncio.timeout(delay):
                     await self._wake.wait()

@@ -3,7 +3,8 @@
 import asyncio
 
 from slipway_operator.core.cache import Key
-from slipway_operator.core.queue import BACK_OFF_MAX, FairQueue
+from slipway_operator.core.queue import FairQueue
+from slipway_operator.core.retrying import RECONCILE_MAX_SECONDS
 
 
 def key(name: str, namespace: str = "demo") -> Key:
@@ -74,7 +75,7 @@ async def test_failures_come_back_later_and_later_up_to_a_limit() -> None:
     delays = [queue.failed(key("a")) for _ in range(2000)]
     assert delays[0] < 1
     assert delays[3] > delays[0]
-    assert max(delays) <= BACK_OFF_MAX * 1.2
+    assert max(delays) <= RECONCILE_MAX_SECONDS * 1.2
     queue.succeeded(key("a"), again_after=None)
     assert queue.failed(key("a")) < 1, "success forgets them"
 
