@@ -1,12 +1,13 @@
 """A kind is one row and one folder: one that only tests know is watched, reconciled, validated and cleaned up."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from devcluster.settings import Cluster
 from slipway_crds.generate import RIGHTS, generated_files
+from slipway_crds.meta import API_VERSION, GROUP
 from slipway_crds.registry import OWNER_KINDS
 from slipway_crds.validate import validate_documents
 from tests.cluster.operator.conftest import MakeOperator
@@ -45,6 +46,21 @@ def operator(make_operator: MakeOperator) -> Iterator[OperatorProcess]:
     made.stop()
 
 
+@pytest.fixture
+async def forgotten(world: World) -> AsyncIterator[None]:
+    """The API server knows the kind for this test only: others look at all kinds that it serves."""
+    yield
+    await world.api.request(
+        "DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{BEACON.plural}.{GROUP}"
+    )
+
+    async def unknown() -> bool:
+        served = (await world.api.request("GET", f"/apis/{API_VERSION}")).body["resources"]
+        return BEACON.plural not in {each["name"] for each in served}
+
+    await until_async(unknown, "the API server forgets the kind")
+
+
 async def shown(world: World, namespace: str, name: str) -> dict[str, Any]:
     answer = await world.api.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
     return answer.body if answer.accepted else {}
@@ -66,7 +82,7 @@ def test_it_is_validated_like_the_others() -> None:
 
 
 async def test_it_is_watched_reconciled_and_cleaned_up(
-    api_cluster: Cluster, world: World, namespace: str, operator: OperatorProcess
+    api_cluster: Cluster, world: World, forgotten: None, namespace: str, operator: OperatorProcess
 ) -> None:
     async with world_of(api_cluster.kubeconfig, api_cluster.audit_log), world.controllers(namespace):
         await world.apply(beacon(namespace))
