@@ -61,7 +61,7 @@ def _pod(name: str, image: str, **security: Any) -> dict[str, Any]:
 def _ask_a_host(installation: Installation, headers: dict[str, str]) -> str:
     """What a host says to a request that comes from the intruder's pod, not from the gateway."""
     status = installation.kube.get("agents.slipway.dev", "handbook", f"--namespace={DEMO}")["status"]
-    url = f"http://{status['revisions'][0]['name']}:8080/agents/demo/handbook/chat"
+    url = f"http://{status['revisions'][0]['name']}:8080/agents/demo/handbook/runs"
     command = ["exec", INTRUDER, f"--namespace={DEMO}", "--", "python3", "-c", ASK, url, json.dumps(headers)]
     return installation.kube.run(*command).strip()
 

@@ -11,13 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from slipway_operator.installation.identity import public_half
 from slipway_runtime.identity import HEADER, ISSUER, MAX_AGE_SECONDS, TOKEN_TYPE, Caller, IdentitySigner
+from tests.support.asking import ask_json
 from tests.support.host_process import host_process
 from tests.support.identity_keys import write_keys
 from tests.support.scripted_host import SEED
 from tests.support.scripts import AGENT, SIGNER
 from tests.support.waiting import until_async
 
-CHAT = f"/agents/{AGENT}/chat"
+RUNS = f"/agents/{AGENT}/runs"
 GATEWAY = Ed25519PrivateKey.from_private_bytes(SEED)
 NOW = int(time.time())
 
@@ -47,7 +48,7 @@ def dsn(tmp_path: Path) -> str:
 async def status(url: str, token: str) -> int:
     async with (
         aiohttp.ClientSession(url) as client,
-        client.post(CHAT, json={"question": "3 words"}, headers={HEADER: token}) as response,
+        client.post(RUNS, json=ask_json("3 words"), headers={HEADER: token}) as response,
     ):
         return response.status
 

@@ -107,7 +107,7 @@ async def test_answers_of_an_impostor_reach_nobody(
     for _ in range(4):
         await asyncio.gather(*(asked() for _ in range(4)))
     log = await asyncio.to_thread(_log, installation, READY)
-    assert f"asked /agents/{DEMO}/handbook/chat text/event-stream" in log
+    assert f"asked /agents/{DEMO}/handbook/runs text/event-stream" in log
     assert "followed" not in log
     assert installation.restarts(SYSTEM, component="gateway") == before
 

@@ -25,10 +25,6 @@ QUESTION = {"question": "say 3 words"}
 GROWTH = 128 * 1024
 """KiB that the gateway may grow by. Its pod may grow by 400 MiB."""
 REFUSED = {"InvalidAnswer", "NoPodReady"}
-EXPECTED = {
-    "cookie": {""},  # an answer like a host's, but for its headers
-    "endless-json": {"cut off"},
-}
 HEADERS = {
     "cache-control",
     "connection",
@@ -164,7 +160,7 @@ async def test_other_callers_are_served_while_pods_misbehave(
     assert most_memory(gateway) - before < GROWTH
     assert redirected.requests == []
     for name, each in outcomes.items():
-        assert {outcome.reason for outcome in each} <= EXPECTED.get(name, REFUSED), name
+        assert {outcome.reason for outcome in each} <= REFUSED, name
         for outcome in each:
             assert outcome.headers.keys() <= HEADERS, name
             assert outcome.headers["content-type"] in TYPES, name

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from slipway_runtime.gateway.access import REFUSALS_LOGGED, Refusals
 from slipway_runtime.identity import HEADER
+from tests.support.asking import ask_json
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.gateway_process import KEY, GatewayProcess, gateway_process, publish
 from tests.support.host_process import host_process
@@ -111,7 +112,7 @@ async def test_a_host_counts_and_logs_what_comes_past_the_gateway(tmp_path: Path
     with host_process(tmp_path, f"sqlite:///{tmp_path}/store.db") as host:
         async with aiohttp.ClientSession(host.url) as client:
             for headers in ({}, {HEADER: "forged"}):
-                async with client.post(f"/agents/{AGENT}/chat", json={"question": "a"}, headers=headers) as response:
+                async with client.post(f"/agents/{AGENT}/runs", json=ask_json("a"), headers=headers) as response:
                     assert response.status == 401
             async with client.get(host.metrics_url) as response:
                 metrics = await response.text()

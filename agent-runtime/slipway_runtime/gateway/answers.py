@@ -68,7 +68,7 @@ def media_type(response: aiohttp.ClientResponse, *, stream: bool) -> str:
         return ""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise InvalidAnswer("a compressed body, which was not asked for")
-    allowed = {JSON, EVENT_STREAM} if stream else {JSON}
+    allowed = {EVENT_STREAM} if stream else {JSON}
     if response.status != 200:
         allowed = {PROBLEM} if response.status >= 400 else set()
     if response.content_type not in allowed:

@@ -1,7 +1,7 @@
 """The gateway as an ASGI application: what each path does, who may ask, and what is measured about it.
 
-The paths of agents are passed on to hosts as they are; only `/agent/chat` (the default agent), `/agents` (the list) and
-the probes are answered here.
+Questions are parsed into an `Ask` here, and hosts give the events of the run, of which a skin makes the answer. What is
+asked about sessions is passed on to hosts as it is.
 """
 
 import logging
@@ -25,19 +25,20 @@ from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, SafeHeade
 from slipway_runtime.gateway.callers import Authenticator, Unproven
 from slipway_runtime.gateway.cors import cors
 from slipway_runtime.gateway.permissions import Action, Everything, Policy, no_such_agent, require
-from slipway_runtime.gateway.relay import CutOff, Relay, Reply
+from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, CutOff, Output, Relay, Reply
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call, Upstreams
 from slipway_runtime.identity import ANONYMOUS, Caller, Signer
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.protocols.chat import wants_stream
+from slipway_runtime.protocols.chat import Chat, wants_stream
+from slipway_runtime.protocols.skin import Skin
+from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
 RUN_HEADER = "X-Slipway-Run"
 SESSION_SECONDS = 60.0
 """How long a session may take to read or delete, which no model is asked for."""
-_FORWARDED = ("content-type", "content-encoding", "accept", "last-event-id")
 log = logging.getLogger(__name__)
 
 
@@ -104,13 +105,14 @@ def create_app(gateway: Gateway) -> Starlette:
     async def ready(_: Request) -> Response:
         return readiness(gateway.missing())
 
+    chat = Chat()
     of_agent = "/agents/{namespace}/{name}"
     return new_application(
         [
-            Route(of_agent + "/chat", AgentPath(gateway), methods=["POST"]),
-            Route("/agent/chat", AgentPath(gateway), methods=["POST"]),
-            Route(of_agent + "/runs/{run}", AgentPath(gateway), methods=["GET"]),
-            Route(of_agent + "/sessions/{session}", AgentPath(gateway), methods=["GET", "DELETE"]),
+            Route(of_agent + "/chat", AgentPath(gateway, chat), methods=["POST"]),
+            Route("/agent/chat", AgentPath(gateway, chat), methods=["POST"]),
+            Route(of_agent + "/runs/{run}", AgentPath(gateway, chat), methods=["GET"]),
+            Route(of_agent + "/sessions/{session}", AgentPath(gateway, chat), methods=["GET", "DELETE"]),
             Route("/agents", agents),
             Route("/livez", lambda _: PlainTextResponse("alive")),
             Route("/readyz", ready),
@@ -137,15 +139,23 @@ _ACTIONS = {"POST": Action.ASK, "DELETE": Action.DELETE}
 
 
 class AgentPath:
-    """One of the paths that hosts answer: authenticate, admit, pass on."""
+    """One of the paths that hosts answer, in the words of one skin: authenticate, admit, pass on."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, skin: Skin) -> None:
         self._gateway = gateway
+        self._skin = skin
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        reply = Reply(send, last=self._gateway.draining)
+        try:
+            await self._authenticated(scope, receive, reply)
+        except Problem as problem:
+            answer = self._skin.problem(problem)
+            await reply.whole(answer.status, answer.headers, answer.body)
+
+    async def _authenticated(self, scope: Message, receive: Receive, reply: Reply) -> None:
         request = Request(scope)
         caller = await self._gateway.authenticate(request)
-        reply = Reply(send, last=self._gateway.draining)
         with access.logged(request, caller, reply):
             agent = self._agent(scope["path_params"])
             require(self._gateway.policy, caller, _ACTIONS.get(request.method, Action.READ), agent)
@@ -186,10 +196,11 @@ class AgentPath:
     async def _admitted(
         self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
     ) -> None:
-        body = await self._body(request, receive, caller) or None
+        body = await self._body(request, receive, caller)
+        ask = self._skin.parse(body, request.headers).to_json() if request.method == "POST" else None
         try:
             with self._gateway.bound.slot(), metrics.IN_FLIGHT.track_inprogress():
-                await unless_gone(self._relay(request, body, reply, agent=agent, caller=caller), receive)
+                await unless_gone(self._relay(request, ask, reply, agent=agent, caller=caller), receive)
         except Full:
             metrics.SHED.inc()
             raise Problem(
@@ -210,9 +221,11 @@ class AgentPath:
             ) from None
 
     async def _relay(
-        self, request: Request, body: bytes | None, reply: Reply, *, agent: AgentKey, caller: Caller
+        self, request: Request, ask: bytes | None, reply: Reply, *, agent: AgentKey, caller: Caller
     ) -> None:
         run = request.path_params.get("run") or uuid.uuid4().hex
+        of_a_run = "session" not in request.path_params
+        stream = of_a_run and wants_stream(request)
         signer = self._gateway.signer
         with span(
             f"gateway {'chat' if request.method == 'POST' else 'read'}",
@@ -223,26 +236,31 @@ class AgentPath:
             call = Call(
                 agent=agent,
                 method=request.method,
-                path=_host_path(request.path_params, agent),
-                headers=self._headers(request, run=run),
+                path=_host_path(request.path_params, agent) + ("?watch=false" if of_a_run and not stream else ""),
+                headers=_headers(request, run=run, of_a_run=of_a_run, stream=stream),
                 identity=lambda: signer.sign(caller, str(agent)),
                 former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
-                body=body,
-                stream=wants_stream(request),
-                seconds=SESSION_SECONDS if "session" in request.path_params else LONGEST_SECONDS,
+                body=ask,
+                stream=of_a_run,
+                seconds=LONGEST_SECONDS if of_a_run else SESSION_SECONDS,
             )
-            await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply).go()
+            output = self._output(reply, run, stream=stream) if of_a_run else None
+            await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply, output=output).go()
             current.set_attribute("http.response.status_code", reply.status)
 
-    def _headers(self, request: Request, *, run: str) -> Mapping[str, str]:
-        """What a host gets to see: of the client's own headers only the few that it needs, never its key."""
-        forwarded = {
-            name.title(): ", ".join(request.headers.getlist(name)) for name in _FORWARDED if name in request.headers
-        }
-        if request.method == "POST":
-            forwarded[RUN_HEADER] = run
-        outgoing(forwarded)
-        return forwarded
+    def _output(self, reply: Reply, run: str, *, stream: bool) -> Output:
+        return AsItComes(reply, self._skin.stream()) if stream else AtTheEnd(reply, self._skin.whole(run))
+
+
+def _headers(request: Request, *, run: str, of_a_run: bool, stream: bool) -> Mapping[str, str]:
+    """What a host gets to see: nothing of the client's but where it wants to go on, and never its key."""
+    headers = {"Accept": EVENT_STREAM if of_a_run else "application/json"}
+    if request.method == "POST":
+        headers |= {"Content-Type": "application/json", RUN_HEADER: run}
+    if stream and (last := request.headers.get("last-event-id")) is not None:
+        headers["Last-Event-ID"] = last
+    outgoing(headers)
+    return headers
 
 
 def _host_path(parameters: Mapping[str, str], agent: AgentKey) -> str:
@@ -250,4 +268,4 @@ def _host_path(parameters: Mapping[str, str], agent: AgentKey) -> str:
     for collection, parameter in (("runs", "run"), ("sessions", "session")):
         if parameter in parameters:
             return f"/agents/{agent}/{collection}/{quote(parameters[parameter], safe='')}"
-    return f"/agents/{agent}/chat"
+    return f"/agents/{agent}/runs"

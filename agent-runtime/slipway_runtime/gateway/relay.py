@@ -1,8 +1,8 @@
 """Passing an answer on to the client, and picking it up elsewhere when the pod behind it dies.
 
-Event streams are passed on in whole events, byte for byte; the id of the last one passed is what a new pod is asked to
-go on from. A JSON answer is read whole before its first byte is sent, so a broken one can simply be asked for again:
-the run id makes that the same run. Only one above 64 KiB is passed on as it comes.
+A run comes from its pod as a stream of events, of which a skin makes what its client gets. The id of the last event
+that was taken is what a new pod is asked to go on from. Other answers are JSON, which is read whole before its first
+byte is sent, so that a broken one can be asked for again. Only one above 64 KiB is passed on as it comes.
 """
 
 import asyncio
@@ -10,13 +10,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
-import orjson
 
 from slipway_runtime import retrying
-from slipway_runtime.events import Failed
 from slipway_runtime.gateway import answers
 from slipway_runtime.gateway.answers import InvalidAnswer, passed_on
 from slipway_runtime.gateway.events import Events
@@ -33,6 +31,7 @@ from slipway_runtime.gateway.upstream import (
     Upstreams,
 )
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.skin import AnswerRenderer, StreamRenderer
 from slipway_runtime.protocols.sse import MEDIA_TYPE
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -75,6 +74,73 @@ class Reply:
         await self.body(data)
 
 
+class Output(Protocol):
+    """Where the events of a run go."""
+
+    async def begin(self) -> None:
+        """A pod gives the run's events."""
+        ...
+
+    async def take(self, frames: bytes) -> None:
+        """Whole events. Raises ValueError for one that no host writes."""
+        ...
+
+    async def end(self, *, finished: bool) -> bool:
+        """The pod's stream is over. Whether the client has all there is; if not, it goes on from another pod."""
+        ...
+
+    async def fail(self, problem: Problem) -> None:
+        """The run cannot be followed any further, and a part of it was sent."""
+        ...
+
+
+class AsItComes:
+    """A stream for the client."""
+
+    def __init__(self, reply: Reply, renderer: StreamRenderer) -> None:
+        self._reply = reply
+        self._renderer = renderer
+
+    async def begin(self) -> None:
+        if not self._reply.status:
+            await self._reply.start(200, self._renderer.headers)
+
+    async def take(self, frames: bytes) -> None:
+        if piece := self._renderer.feed(frames):
+            await self._reply.body(piece, more=True)
+
+    async def end(self, *, finished: bool) -> bool:
+        if finished:
+            await self._reply.body(b"")
+        return finished
+
+    async def fail(self, problem: Problem) -> None:
+        await self._reply.body(self._renderer.failed(problem))
+
+
+class AtTheEnd:
+    """One answer, made of all events. Nothing is sent before."""
+
+    def __init__(self, reply: Reply, renderer: AnswerRenderer) -> None:
+        self._reply = reply
+        self._renderer = renderer
+
+    async def begin(self) -> None:
+        return
+
+    async def take(self, frames: bytes) -> None:
+        self._renderer.feed(frames)
+
+    async def end(self, *, finished: bool) -> bool:
+        answer = self._renderer.answer()
+        if answer is not None:
+            await self._reply.whole(answer.status, answer.headers, answer.body)
+        return answer is not None
+
+    async def fail(self, problem: Problem) -> None:
+        raise CutOff from problem
+
+
 @dataclass
 class Relay:
     """One call being carried out and its answer carried back."""
@@ -84,8 +150,9 @@ class Relay:
     """The run's id, under which the answer can be picked up from any pod."""
     upstreams: Upstreams
     reply: Reply
+    output: Output | None = None
+    """Where events go; None for a call that is answered with JSON."""
     _moved: float = field(default_factory=time.monotonic)
-    _streaming: bool = False
 
     def __post_init__(self) -> None:
         self.events = Events(self.run, self.upstreams.shared)
@@ -142,26 +209,26 @@ class Relay:
 
     async def _pass_on(self, response: aiohttp.ClientResponse) -> bool:
         """Whether the client has all there is to have now."""
-        if response.status == 200 and response.content_type == MEDIA_TYPE:
-            return await self._stream(response)
+        if response.status == 200 and self.output is not None:
+            return await self._stream(response, self.output)
         if not self.reply.status:
             await self._whole(response)
             return True
         return await self._refused(Refusal(response.status, {}, b""))
 
-    async def _stream(self, response: aiohttp.ClientResponse) -> bool:
-        self._streaming = True
-        if not self.reply.status:
-            await self.reply.start(200, passed_on(response, stream=self.call.stream), ((b"x-accel-buffering", b"no"),))
+    async def _stream(self, response: aiohttp.ClientResponse, output: Output) -> bool:
+        await output.begin()
         self.events.forget_rest()
         while not self.events.finished:  # how the connection ends after the last event does not matter
             whole = await self._next_events(response)
             if not whole:
-                return False
+                break
             self._moved = time.monotonic()
-            await self.reply.body(whole, more=True)
-        await self.reply.body(b"")
-        return True
+            try:
+                await output.take(whole)
+            except ValueError:
+                raise InvalidAnswer("an event that no host writes") from None
+        return await output.end(finished=self.events.finished)
 
     async def _next_events(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole events that come next, or comments; nothing at the end."""
@@ -214,20 +281,20 @@ class Relay:
     async def _give_up(self, problem: Problem) -> None:
         if not self.reply.status:
             raise problem
-        if not self._streaming:
+        if self.output is None:
             raise CutOff from problem
         where = f"the run may still end: GET /agents/{self.call.agent}/runs/{self.run}"
-        failed = Failed(reason=problem.reason, message=f"{problem.detail} ({where})")
-        await self.reply.body(b"event: failed\ndata: " + orjson.dumps(failed.to_json()) + b"\n\n")
+        await self.output.fail(Problem(problem.reason, f"{problem.detail} ({where})"))
 
 
 def resumption(call: Call, *, run: str, last_id: str) -> Call:
     """What asks a pod for the events of a run that come after one of them."""
     kept = {name: value for name, value in call.headers.items() if name != "Content-Type"}
+    _, mark, query = call.path.partition("?")
     return replace(
         call,
         method="GET",
-        path=f"/agents/{call.agent}/runs/{run}",
+        path=f"/agents/{call.agent}/runs/{run}{mark}{query}",
         headers={**kept, "Accept": MEDIA_TYPE, "Last-Event-ID": last_id},
         body=None,
         stream=True,

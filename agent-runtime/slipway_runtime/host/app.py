@@ -23,7 +23,8 @@ from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, InvalidIdentity
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.protocols import chat, sse
+from slipway_runtime.protocols import sse
+from slipway_runtime.protocols.ask import ASK_BYTES, SESSION_ID_PATTERN, read_ask, too_large
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.sessions import Session, SessionNotFound, delete_session, read_session
 from slipway_runtime.telemetry.tracing import incoming, span
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 RUN_HEADER = "X-Slipway-Run"
 """The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
 RUN_ID = re.compile("[0-9a-f]{32}")
-SESSION_ID = re.compile(chat.SESSION_ID_PATTERN)
+SESSION_ID = re.compile(SESSION_ID_PATTERN)
 
 Handler = Callable[[Host, HostedAgent, Caller, Request], Awaitable[Response]]
 
@@ -54,7 +55,7 @@ def create_host_app(host: Host) -> Starlette:
     agent = "/agents/{namespace}/{name}"
     return new_application(
         [
-            Route(f"{agent}/chat", _guarded(host, "chat", _ask), methods=["POST"]),
+            Route(f"{agent}/runs", _guarded(host, "chat", _ask), methods=["POST"]),
             Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", _attach), methods=["GET"]),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
@@ -121,11 +122,11 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     run_id = request.headers.get(RUN_HEADER) or uuid.uuid4().hex
     if not RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
-    asked = chat.parse_request(await chat.read_body(request), request.headers)
-    stream = chat.wants_stream(request)
-    after = sse.last_event_id(request, run_id) if stream else None  # refused before the question is kept
-    await host.runs.begin(hosted, Ask(run_id, caller.owner, asked.question, asked.session_id))
-    return await _answer(host, hosted, caller, run_id, stream=stream, after=after)
+    asked = read_ask(await _body(request))
+    asked.require_only("text", "session")
+    after = sse.last_event_id(request, run_id)  # refused before the question is kept
+    await host.runs.begin(hosted, Ask(run_id, caller.owner, asked.text, asked.session))
+    return _events(host, hosted, caller, request, run_id, after=after)
 
 
 async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
@@ -133,25 +134,31 @@ async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Requ
     if not RUN_ID.fullmatch(run_id):
         raise run_not_found()
     events = await host.runs.events(run_id, agent=hosted.key, caller=caller.owner)
-    stream = chat.wants_stream(request)
-    after = sse.last_event_id(request, run_id) if stream else None
+    after = sse.last_event_id(request, run_id)
     sse.known(after, events)
     if sse.is_over(after, events):  # an EventSource connects again after every end, but not after a 204
         return Response(status_code=204, headers={RUN_HEADER: run_id, **sse.HEADERS})
-    return await _answer(host, hosted, caller, run_id, stream=stream, after=after)
+    return _events(host, hosted, caller, request, run_id, after=after)
 
 
-async def _answer(
-    host: Host, hosted: HostedAgent, caller: Caller, run_id: str, *, stream: bool, after: EventId | None
+async def _body(request: Request) -> bytes:
+    """The body, read only as far as it is allowed to go. Raises Problem."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > ASK_BYTES:
+            raise too_large()
+    return bytes(body)
+
+
+def _events(
+    host: Host, hosted: HostedAgent, caller: Caller, request: Request, run_id: str, *, after: EventId | None
 ) -> Response:
-    """A run's events from where the client wants them, or its answer, as the client accepts it."""
-    agent, owner, headers = hosted.key, caller.owner, {RUN_HEADER: run_id}
-    if not stream:
-        events = host.runs.follow(run_id, agent=agent, caller=owner, watch=False)
-        return Response(await chat.json_answer(run_id, events), media_type="application/json", headers=headers)
-    events = host.runs.follow(run_id, agent=agent, caller=owner, after=after)
+    """A run's events from where the gateway wants them. With `?watch=false` what counts is how they end."""
+    watch = request.query_params.get("watch") != "false"
+    events = host.runs.follow(run_id, agent=hosted.key, caller=caller.owner, after=after, watch=watch)
     frames = sse.stream(_until_problem(events))
-    return StreamingResponse(frames, media_type=sse.MEDIA_TYPE, headers={**headers, **sse.HEADERS})
+    return StreamingResponse(frames, media_type=sse.MEDIA_TYPE, headers={RUN_HEADER: run_id, **sse.HEADERS})
 
 
 async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent]:

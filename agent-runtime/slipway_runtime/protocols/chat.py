@@ -7,23 +7,27 @@ Nothing is lost in the stream; the JSON answer loses only the order of things. T
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from slipway_runtime.events import Cancelled, Done, Failed, NumberedEvent
+from slipway_runtime.events import Cancelled, Done, Event, Failed, InputRequired, ends, read
 from slipway_runtime.problems import Problem, Reason, reason_of
 from slipway_runtime.protocols import sse
+from slipway_runtime.protocols.ask import SESSION_ID_PATTERN, Ask, TextPart, invalid
 from slipway_runtime.protocols.bodies import read_json
+from slipway_runtime.protocols.skin import Answer, AnswerRenderer, StreamRenderer
 from slipway_runtime.protocols.transcript import Transcript
 
-BODY_LIMIT = 64 * 1024
 QUESTION_LIMIT = 8_000
-SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
+LEFT_OUT = frozenset(
+    ("decision", "retrieved", "tool_call", "tool_result", "delta", "message_end", "artifact", "progress")
+)
+"""Types of events that the JSON answer does not show, and so need not be read."""
 _NOT_AT_ALL = re.compile(r"q\s*=\s*0(\.0{0,3})?")
 
 
@@ -42,26 +46,9 @@ class ChatRequest(BaseModel):
     question: Annotated[str, Field(min_length=1, max_length=QUESTION_LIMIT), AfterValidator(_says_something)]
     session_id: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
 
-
-async def read_body(request: Request) -> bytes:
-    """The body, read only as far as it is allowed to go.
-
-    Raises:
-        Problem: `QuestionTooLarge` above 64 KiB.
-    """
-    too_large = Problem(
-        Reason.QUESTION_TOO_LARGE,
-        f"A body has at most {BODY_LIMIT // 1024} KiB and a question {QUESTION_LIMIT:,} characters: shorten it.",
-    )
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > BODY_LIMIT:
-        raise too_large
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_LIMIT:
-            raise too_large
-    return bytes(body)
+    def ask(self) -> Ask:
+        """The same as agents are asked it."""
+        return Ask(parts=(TextPart(text=self.question),), session=self.session_id)
 
 
 def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
@@ -75,10 +62,7 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
     try:
         return ChatRequest.model_validate(data)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors())
-        raise Problem(
-            Reason.INVALID_REQUEST, "; ".join(faults) + ". The fields are `question` and `session_id`."
-        ) from None
+        raise invalid(error, "The fields are `question` and `session_id`.") from None
 
 
 def wants_stream(request: Request) -> bool:
@@ -97,35 +81,101 @@ def failure(event: Failed | Cancelled) -> Problem:
     return Problem(reason_of(event.reason), event.message)
 
 
-async def json_answer(run_id: str, events: AsyncGenerator[NumberedEvent]) -> bytes:
-    """Wait for the end of a run and give the answer as JSON.
+class ChatStream:
+    """The host's own bytes."""
 
-    Raises:
-        Problem: if the run failed.
-    """
-    transcript = Transcript()
-    async with aclosing(events):
-        async for numbered in events:
-            match numbered.event:
-                case Failed() | Cancelled() as event:
-                    raise failure(event)
-                case Done() as event:
-                    return _answer(run_id, transcript, event)
-                case event:
-                    transcript.add(event)
-    raise Problem(Reason.INTERNAL_ERROR, "The run ended without an answer. Ask again.")
+    headers: Mapping[str, str] = MappingProxyType({"content-type": sse.MEDIA_TYPE, "x-accel-buffering": "no"})
+
+    def feed(self, frames: bytes) -> bytes:
+        return frames
+
+    def failed(self, problem: Problem) -> bytes:
+        failed = Failed(reason=problem.reason, message=problem.detail)
+        return b"event: failed\ndata: " + orjson.dumps(failed.to_json()) + b"\n\n"
 
 
-def _answer(run_id: str, transcript: Transcript, done: Done) -> bytes:
-    started = transcript.started
-    return orjson.dumps(
-        {
+class ChatAnswer:
+    """One JSON object, made when the run has ended or waits for somebody."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._transcript = Transcript()
+        self._last: Event | None = None
+
+    def feed(self, frames: bytes) -> None:
+        for kind, data in sse.read_frames(frames):
+            if kind not in LEFT_OUT:
+                self.add(read(_object(data)))
+
+    def add(self, event: Event) -> None:
+        """Take the next event."""
+        if ends(event):
+            self._last = event
+        else:
+            self._transcript.add(event)
+
+    def answer(self) -> Answer | None:
+        match self._last:
+            case Failed() | Cancelled() as event:
+                raise failure(event)
+            case Done() as event:
+                return self._json(200, self._answered(event))
+            case None if self._transcript.asked:
+                return self._json(202, self._waiting(self._transcript.asked))
+            case None:
+                return None
+            case _:
+                raise Problem(
+                    Reason.INTERNAL_ERROR, "The run ended in a way that this version does not know. Ask again."
+                )
+
+    def _json(self, status: int, body: Mapping[str, object]) -> Answer:
+        return Answer(status, {"content-type": "application/json"}, orjson.dumps(body))
+
+    def _answered(self, done: Done) -> Mapping[str, object]:
+        started = self._transcript.started
+        return {
             "answer": done.answer,
             "abstained": done.abstained,
             "agent_used": started.agent if started else None,
             "sources": [source.model_dump() for source in done.sources],
             "session_id": started.session_id if started else None,
-            "run_id": run_id,
-            "usage": transcript.usage,
+            "run_id": self._run_id,
+            "usage": self._transcript.usage,
         }
-    )
+
+    def _waiting(self, asked: InputRequired) -> Mapping[str, object]:
+        started = self._transcript.started
+        run = f"/agents/{started.agent}/runs/{self._run_id}" if started else None
+        return {
+            "state": "waiting",
+            "input_required": {name: value for name, value in asked.to_json().items() if name not in ("type", "step")},
+            "answer_at": f"{run}/input/{asked.id}",
+            "run_at": run,
+            "agent_used": started.agent if started else None,
+            "session_id": started.session_id if started else None,
+            "run_id": self._run_id,
+        }
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    decoded = orjson.loads(data)
+    if not isinstance(decoded, dict):
+        raise ValueError("an event that is no object")
+    return decoded
+
+
+class Chat:
+    """The skin."""
+
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> Ask:
+        return parse_request(body, headers).ask()
+
+    def stream(self) -> StreamRenderer:
+        return ChatStream()
+
+    def whole(self, run_id: str) -> AnswerRenderer:
+        return ChatAnswer(run_id)
+
+    def problem(self, problem: Problem) -> Answer:
+        return Answer(problem.status, problem.headers(), problem.body())

@@ -4,7 +4,7 @@ The format is https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
 import orjson
@@ -25,6 +25,19 @@ def frame(numbered: NumberedEvent) -> bytes:
     """One event as it goes over the wire. JSON has no raw line breaks, so one `data` line holds it."""
     data = orjson.dumps(dict(numbered.json))
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(numbered.id).encode(), numbered.event.type.encode(), data)
+
+
+def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
+    """The type and the data of each event in whole frames as `frame` writes them; comments are passed over."""
+    for block in frames.split(b"\n\n"):
+        kind, data = "", b""
+        for line in block.split(b"\n"):
+            if line.startswith(b"event: "):
+                kind = line[7:].decode()
+            elif line.startswith(b"data: "):
+                data = line[6:]
+        if data:
+            yield kind, data
 
 
 async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SECONDS) -> AsyncGenerator[bytes]:

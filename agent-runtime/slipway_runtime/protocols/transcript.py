@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slipway_runtime.events import Delta, Discarded, Event, Restarted, Started, Usage
+from slipway_runtime.events import Delta, Discarded, Event, InputGiven, InputRequired, Restarted, Started, Usage
 
 
 class Transcript:
@@ -11,6 +11,8 @@ class Transcript:
 
     def __init__(self) -> None:
         self.started: Started | None = None
+        self.asked: InputRequired | None = None
+        """What the run waits for."""
         self._said: list[tuple[str, str]] = []
         """Step and text of each piece of the answer that stands."""
         self._used: list[tuple[str, Usage]] = []
@@ -24,6 +26,10 @@ class Transcript:
                 self._said.append((event.step, event.text))
             case Usage():
                 self._used.append((event.step, event))
+            case InputRequired():
+                self.asked = event
+            case InputGiven():
+                self.asked = None
             case Discarded():
                 self._drop(event.steps)
             case Restarted():

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
+import pytest
 from prometheus_client import generate_latest
 from yarl import URL
 
@@ -15,6 +16,7 @@ from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import HEADER, Caller, IdentitySigner
 from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost
+from tests.support.asking import ask_json
 from tests.support.chat import STREAM, events, transcribe
 from tests.support.raw_http import connected
 from tests.support.scripted_host import words
@@ -42,6 +44,31 @@ async def test_an_answer_as_a_stream(front: Front) -> None:
         assert response.headers["Cache-Control"].startswith("no-")
     transcript.assert_whole(ANSWER)
     assert transcript.restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [
+        ("application/json, text/event-stream", True),
+        ("Text/Event-Stream;q=0.1", True),
+        ("text/event-stream;q=0", False),
+        ("application/json, text/event-stream; q=0.000", False),
+        ("text/event-streams", False),
+        ("*/*", False),
+    ],
+)
+async def test_a_stream_is_for_those_that_accept_one(front: Front, accept: str, streams: bool) -> None:
+    async with front.client.post(CHAT, json=QUESTION, headers={"accept": accept}) as response:
+        assert (response.content_type == "text/event-stream") == streams
+
+
+async def test_a_failed_run_is_a_problem_or_an_event(front: Front) -> None:
+    async with front.client.post(CHAT, json={"question": "fail"}) as response:
+        problem = await response.json(content_type="application/problem+json")
+        assert (response.status, problem["reason"]) == (500, "InternalError")
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    async with front.client.post(CHAT, json={"question": "fail"}, headers=STREAM) as response:
+        assert (response.status, (await transcribe(response)).last.type) == (200, "failed")
 
 
 async def test_a_stream_is_passed_on_as_it_comes(start_front: StartFront, start_host: StartHost) -> None:
@@ -151,6 +178,13 @@ REFUSED = [
     (CHAT, b'{"question": ""}', 422, "InvalidRequest"),
     (CHAT, b'{"question": 7}', 422, "InvalidRequest"),
     (CHAT, b'{"question": "hi", "temperature": 1}', 422, "InvalidRequest"),
+    (CHAT, b'{"question": " \\n "}', 422, "InvalidRequest"),
+    (CHAT, b'{"question": "a\\u0000MARKER"}', 422, "InvalidRequest"),
+    (CHAT, b'["question"]', 422, "InvalidRequest"),
+    (CHAT, b"[" * 30_000, 400, "InvalidJSON"),
+    (CHAT, b'{"question": "MARKER", "session_id": "../x"}', 422, "InvalidRequest"),
+    (CHAT, b'{"question": "\xff"}', 415, "UnsupportedEncoding"),
+    (CHAT, b'{"question": "%s"}' % (b"MARKER" * 1400), 422, "InvalidRequest"),
     (CHAT, json.dumps({"question": "x" * 8001}).encode(), 422, "InvalidRequest"),
     (CHAT, json.dumps({"question": "x" * 1_000_000}).encode(), 413, "QuestionTooLarge"),
     (CHAT, b'{"question": "hi", "session_id": "no-such-session"}', 404, "SessionNotFound"),
@@ -167,6 +201,7 @@ async def test_refused(front: Front) -> None:
         case = f"{path} {body[:40]!r}"
         assert (response.status, problem["status"], problem["reason"]) == (status, status, reason), case
         assert problem["detail"], case
+        assert "MARKER" not in problem["detail"], case
     assert (await front.client.get("/livez")).status == 200
 
 
@@ -259,13 +294,14 @@ async def test_without_allowed_origins_there_is_no_cors(front: Front) -> None:
 async def test_a_path_with_a_slash_too_many_is_named_and_not_redirected(front: Front) -> None:
     endpoint = front.routes.pick(SUPPORT)
     assert endpoint
-    for base in (front.url, endpoint.url):
-        for path in (CHAT + "/", "/" + CHAT, CHAT.replace("/chat", "//chat/")):
+    for base, right in ((front.url, CHAT), (endpoint.url, f"/agents/{SUPPORT}/runs")):
+        start, _, end = right.rpartition("/")
+        for path in (right + "/", "/" + right, f"{start}//{end}/"):
             url = URL(base + path, encoded=True)
             async with front.client.post(url, json=QUESTION, allow_redirects=False) as response:
                 problem = await response.json(content_type="application/problem+json")
             assert (response.status, problem["reason"]) == (404, "NotFound")
-            assert f" {CHAT} " in problem["detail"]
+            assert f" {right} " in problem["detail"]
         async with front.client.get(URL(base + "/livez/"), allow_redirects=False) as response:
             assert " /livez " in (await response.json(content_type=None))["detail"]
 
@@ -353,8 +389,9 @@ async def test_a_host_believes_nobody_but_the_gateway(front: Front, signer: Iden
         signer.sign(caller, "demo/billing"): 401,
         signer.sign(caller, str(SUPPORT)): 200,
     }
+    url = f"{endpoint.url}/agents/{SUPPORT}/runs"
     for token, status in tokens.items():
-        async with front.client.post(endpoint.url + CHAT, json=QUESTION, headers={HEADER: token}) as response:
+        async with front.client.post(url, json=ask_json("?"), headers={HEADER: token}) as response:
             assert response.status == status
 
 

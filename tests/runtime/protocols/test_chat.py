@@ -1,11 +1,12 @@
 """The chat skin: what each event becomes as JSON."""
 
-from collections.abc import AsyncGenerator
+from typing import Any
 
 import orjson
 import pytest
 
 from slipway_runtime.events import (
+    MODELS,
     Cancelled,
     Citation,
     Delta,
@@ -13,6 +14,8 @@ from slipway_runtime.events import (
     Event,
     EventId,
     Failed,
+    InputGiven,
+    InputRequired,
     NumberedEvent,
     Restarted,
     RetrievalUsage,
@@ -21,7 +24,9 @@ from slipway_runtime.events import (
     Usage,
 )
 from slipway_runtime.problems import KINDS, Problem, Reason
-from slipway_runtime.protocols.chat import json_answer, parse_request
+from slipway_runtime.protocols.chat import LEFT_OUT, Chat, ChatAnswer, parse_request
+from slipway_runtime.protocols.skin import Answer
+from slipway_runtime.protocols.sse import frame
 
 RUN = "a" * 32
 QUOTE = Citation(
@@ -30,20 +35,32 @@ QUOTE = Citation(
 DONE = Done(answer="So it.", finish="stop", sources=(QUOTE,))
 
 
-async def numbered(*events: Event) -> AsyncGenerator[NumberedEvent]:
-    for seq, event in enumerate(events, start=1):
-        yield NumberedEvent(EventId(RUN, 1, seq), event)
+def answer_of(*events: Event) -> Answer | None:
+    """What the skin makes of a run, whose events come in two pieces."""
+    frames = [frame(NumberedEvent(EventId(RUN, 1, seq), event)) for seq, event in enumerate(events, start=1)]
+    gathered = ChatAnswer(RUN)
+    for piece in (b": ping\n\n".join(frames[:1]), b": ping\n\n".join(frames[1:])):
+        gathered.feed(piece)
+    return gathered.answer()
 
 
-async def test_the_answer_is_gathered_from_the_events() -> None:
-    events = numbered(
+def body_of(*events: Event) -> dict[str, Any]:
+    answer = answer_of(*events)
+    assert answer is not None
+    assert (answer.status, answer.headers) == (200, {"content-type": "application/json"})
+    body: dict[str, Any] = orjson.loads(answer.body)
+    return body
+
+
+def test_the_answer_is_gathered_from_the_events() -> None:
+    events = (
         Started(agent="demo/support", session_id="s1"),
         Retrieved(chunks=5, best_score=0.8),
         Delta(text="So it.", citation=QUOTE),
         Usage(retrieval=RetrievalUsage(chunks=5, embedded_texts=1)),
         DONE,
     )
-    assert orjson.loads(await json_answer(RUN, events)) == {
+    assert body_of(*events) == {
         "answer": "So it.",
         "abstained": False,
         "agent_used": "demo/support",
@@ -54,8 +71,8 @@ async def test_the_answer_is_gathered_from_the_events() -> None:
     }
 
 
-async def test_what_came_before_a_restart_does_not_count() -> None:
-    events = numbered(
+def test_what_came_before_a_restart_does_not_count() -> None:
+    events = (
         Started(agent="demo/support", session_id="s1"),
         Usage(step="answer", retrieval=RetrievalUsage(chunks=5, embedded_texts=1)),
         Restarted(attempt=2, discard=("answer",)),
@@ -63,7 +80,7 @@ async def test_what_came_before_a_restart_does_not_count() -> None:
         Usage(retrieval=RetrievalUsage(chunks=2, embedded_texts=1)),
         DONE,
     )
-    assert orjson.loads(await json_answer(RUN, events))["usage"] == {"retrieved_chunks": 2, "embedded_texts": 1}
+    assert body_of(*events)["usage"] == {"retrieved_chunks": 2, "embedded_texts": 1}
 
 
 @pytest.mark.parametrize(
@@ -74,16 +91,55 @@ async def test_what_came_before_a_restart_does_not_count() -> None:
         (Cancelled(reason="CancelledByCaller", message="You stopped it."), Reason.CANCELLED, "You stopped it."),
     ],
 )
-async def test_a_run_without_an_answer_is_a_problem(last: Event, reason: Reason, detail: str) -> None:
+def test_a_run_without_an_answer_is_a_problem(last: Event, reason: Reason, detail: str) -> None:
     with pytest.raises(Problem) as raised:
-        await json_answer(RUN, numbered(Started(agent="demo/support", session_id="s1"), last))
+        answer_of(Started(agent="demo/support", session_id="s1"), last)
     assert (raised.value.reason, raised.value.detail) == (reason, detail)
 
 
-async def test_events_that_break_off_are_a_problem() -> None:
-    with pytest.raises(Problem) as raised:
-        await json_answer(RUN, numbered(Started(agent="demo/support", session_id="s1")))
-    assert raised.value.reason is Reason.INTERNAL_ERROR
+def test_events_that_break_off_are_no_answer_yet() -> None:
+    assert answer_of(Started(agent="demo/support", session_id="s1")) is None
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"7", b'"done"', b"{}\xff"])
+def test_an_event_that_no_host_writes_is_an_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"no object|JSON|unexpected|UTF-8"):
+        ChatAnswer(RUN).feed(b"id: %s.1.1\nevent: done\ndata: %s\n\n" % (RUN.encode(), data))
+
+
+def test_a_run_that_waits_says_for_what_and_where() -> None:
+    started = Started(agent="demo/support", session_id="s1")
+    asked = InputRequired(step="x", id="ok", kind="approval", prompt="May I?", answerers=("caller",), expires=9.0)
+    answer = answer_of(started, asked)
+    assert answer is not None
+    assert (answer.status, orjson.loads(answer.body)) == (
+        202,
+        {
+            "state": "waiting",
+            "input_required": {
+                "id": "ok",
+                "kind": "approval",
+                "prompt": "May I?",
+                "answerers": ["caller"],
+                "expires": 9.0,
+            },
+            "answer_at": f"/agents/demo/support/runs/{RUN}/input/ok",
+            "run_at": f"/agents/demo/support/runs/{RUN}",
+            "agent_used": "demo/support",
+            "session_id": "s1",
+            "run_id": RUN,
+        },
+    )
+    assert answer_of(started, asked, InputGiven(step="x", id="ok", by="alice")) is None
+
+
+def test_a_question_is_asked_as_text_in_its_session() -> None:
+    ask = Chat().parse(b'{"question": "Why?", "session_id": "s1"}', {})
+    assert orjson.loads(ask.to_json()) == {"parts": [{"kind": "text", "text": "Why?"}], "session": "s1"}
+
+
+def test_events_that_the_answer_leaves_out_are_known_events() -> None:
+    assert MODELS.keys() > LEFT_OUT
 
 
 def test_a_request_is_what_it_says() -> None:

@@ -1,7 +1,6 @@
 """The table of events in docs/http-api.md is what the chat skin does, row by row."""
 
 import re
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from slipway_runtime.events import (
     read,
 )
 from slipway_runtime.problems import Problem
-from slipway_runtime.protocols.chat import json_answer
+from slipway_runtime.protocols.chat import ChatAnswer
 from slipway_runtime.protocols.sse import frame
 
 PAGE = (Path(__file__).parents[3] / "docs" / "http-api.md").read_text()
@@ -58,17 +57,18 @@ EXAMPLES: dict[str, Event] = {
 }
 
 
-async def answer(*events: Event) -> dict[str, Any]:
+def answer(*events: Event) -> dict[str, Any]:
     """The JSON answer of a run; the problem's reason where it has none."""
 
-    async def numbered() -> AsyncGenerator[NumberedEvent]:
-        for seq, event in enumerate(events, start=1):
-            yield NumberedEvent(EventId(RUN, 1, seq), event)
-
+    gathered = ChatAnswer(RUN)
+    for seq, event in enumerate(events, start=1):
+        gathered.feed(frame(NumberedEvent(EventId(RUN, 1, seq), event)))
     try:
-        decoded: dict[str, Any] = orjson.loads(await json_answer(RUN, numbered()))
+        made = gathered.answer()
     except Problem as problem:
         return {"problem": problem.reason.value}
+    assert made is not None
+    decoded: dict[str, Any] = orjson.loads(made.body)
     return decoded
 
 
@@ -77,25 +77,23 @@ def test_every_event_has_a_row_and_an_example() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MODELS if kind not in ("done", "failed", "cancelled")])
-async def test_a_row_names_what_the_event_changes_in_the_json_answer(kind: str) -> None:
+def test_a_row_names_what_the_event_changes_in_the_json_answer(kind: str) -> None:
     before = [USAGE] if "removes" in ROWS[kind] else []
-    without, given = await answer(*before, DONE), await answer(*before, EXAMPLES[kind], DONE)
+    without, given = answer(*before, DONE), answer(*before, EXAMPLES[kind], DONE)
     changed = {name for name, value in given.items() if value != without[name]}
     assert changed == (set() if ROWS[kind].startswith("left out") else set(re.findall(r"`(\w+)`", ROWS[kind])))
 
 
-async def test_the_rows_of_the_last_events() -> None:
-    assert (await answer(EXAMPLES["failed"]), ROWS["failed"]) == (
+def test_the_rows_of_the_last_events() -> None:
+    assert (answer(EXAMPLES["failed"]), ROWS["failed"]) == (
         {"problem": "IndexNotReady"},
         "an error with that reason",
     )
-    assert (await answer(EXAMPLES["cancelled"]), ROWS["cancelled"]) == (
+    assert (answer(EXAMPLES["cancelled"]), ROWS["cancelled"]) == (
         {"problem": "Cancelled"},
         "the error `Cancelled`",
     )
-    without = await answer()
-    assert without == {"problem": "InternalError"}
-    given = await answer(DONE)
+    given = answer(DONE)
     assert {name: given[name] for name in re.findall(r"`(\w+)`", ROWS["done"])} == {
         "answer": "Yes.",
         "abstained": True,

@@ -9,24 +9,25 @@ from pathlib import Path
 import aiohttp
 
 from slipway_runtime.identity import HEADER, Caller
+from tests.support.asking import ask_json
 from tests.support.host_process import host_process
 from tests.support.otlp import otlp_receiver
 from tests.support.scripts import AGENT, SIGNER
 
-CHAT = f"/agents/{AGENT}/chat"
+RUNS = f"/agents/{AGENT}/runs"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 MARKER = "xyzzyMARKER"
 
 
 async def everything_is_asked(session: aiohttp.ClientSession) -> None:
     """A question that is answered, one that fails, one that is refused, and the probes."""
-    async with session.post(CHAT, json={"question": f"{MARKER} 4 words echo"}) as response:
-        answer = await response.json()
-        assert MARKER in answer["answer"]
-    async with session.post(CHAT, json={"question": f"{MARKER} fail"}) as response:
-        assert response.status == 500
-        assert MARKER not in await response.text()
-    async with session.post(CHAT, json={"question": MARKER, MARKER: 1}) as response:
+    async with session.post(RUNS, json=ask_json(f"{MARKER} 4 words echo")) as response:
+        assert MARKER in await response.text()
+    async with session.post(RUNS, json=ask_json(f"{MARKER} fail")) as response:
+        text = await response.text()
+        assert "InternalError" in text
+        assert MARKER not in text
+    async with session.post(RUNS, json={**ask_json(MARKER), MARKER: 1}) as response:
         assert response.status == 422
     for path in ("/livez", "/readyz"):
         async with session.get(path) as response:

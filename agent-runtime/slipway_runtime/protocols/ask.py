@@ -1,0 +1,143 @@
+"""What is asked of an agent: the one form into which every skin parses its requests, and which hosts take as JSON.
+
+An agent refuses by name what it cannot do. A field that a newer gateway sends and this version does not know is refused
+by name too: nobody gets an answer that left out a part of the question without saying so.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slipway_runtime.problems import Problem, Reason
+
+ASK_BYTES = 64 * 1024
+"""Bytes in an ask as JSON."""
+SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
+Json = Mapping[str, Any]
+
+
+class AskModel(BaseModel):
+    """Base of an ask and of what is in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextPart(AskModel):
+    """Words of the caller."""
+
+    kind: Literal["text"] = "text"
+    text: str
+
+
+class ImagePart(AskModel):
+    """A picture, as Base64."""
+
+    kind: Literal["image"] = "image"
+    media_type: str
+    data: str
+
+
+class FilePart(AskModel):
+    """A file, as Base64."""
+
+    kind: Literal["file"] = "file"
+    name: str
+    media_type: str
+    data: str
+
+
+class DataPart(AskModel):
+    """An object for the agent: data to work with, never instructions."""
+
+    kind: Literal["data"] = "data"
+    data: Json
+
+
+Part = Annotated[TextPart | ImagePart | FilePart | DataPart, Field(discriminator="kind")]
+
+
+class Ask(AskModel):
+    """A question and everything that comes with it."""
+
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
+    history: tuple[Json, ...] | None = None
+    """Messages before this one, with tool calls and results, where the client keeps the conversation."""
+    client_tools: tuple[Json, ...] | None = None
+    """Tools that the client runs."""
+    tool_choice: str | None = None
+    output_schema: Json | None = None
+    """JSON Schema of the answer."""
+    settings: Json | None = None
+    """Of the model."""
+    session: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
+    """The conversation to go on with."""
+    resume: Json | None = None
+    """Answers to what a run waits for, by the input's id."""
+    force_agent: str | None = None
+    """`namespace/name` of the member that an orchestrator must choose."""
+    metadata: Json | None = None
+    grant: str | None = None
+    """The right of an agent to ask another one for its caller."""
+
+    @property
+    def text(self) -> str:
+        """All that the caller says in words."""
+        return "\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    def to_json(self) -> bytes:
+        """What goes to a host: the fields that are set.
+
+        Raises:
+            Problem: `QuestionTooLarge`.
+        """
+        data = orjson.dumps(self.model_dump(exclude_none=True))
+        if len(data) > ASK_BYTES:
+            raise too_large()
+        return data
+
+    def require_only(self, *honoured: str) -> None:
+        """See that nothing is asked but what can be done.
+
+        Args:
+            honoured: kinds of parts, and fields besides `parts`.
+
+        Raises:
+            Problem: `InvalidRequest`, naming what cannot be done.
+        """
+        asked = [part.kind for part in self.parts] + [
+            name for name in self.model_dump(exclude_none=True, exclude={"parts"})
+        ]
+        if odd := sorted(set(asked) - set(honoured)):
+            raise Problem(Reason.INVALID_REQUEST, f"This agent does not take: {', '.join(odd)}. Leave it out.")
+
+
+def too_large() -> Problem:
+    """More than a host takes."""
+    return Problem(
+        Reason.QUESTION_TOO_LARGE,
+        f"A question with all that comes with it has at most {ASK_BYTES // 1024} KiB: shorten it.",
+    )
+
+
+def read_ask(body: bytes) -> Ask:
+    """An ask that a gateway sent.
+
+    Raises:
+        Problem: `InvalidJSON` or `InvalidRequest`. The detail names fields, never what was in them.
+    """
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Problem(Reason.INVALID_JSON, "The body must be an ask as JSON.") from None
+    try:
+        return Ask.model_validate(data)
+    except ValidationError as error:
+        raise invalid(error, "") from None
+
+
+def invalid(error: ValidationError, hint: str) -> Problem:
+    """What is wrong with a request, field by field, without what was in them."""
+    faults = (f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors())
+    return Problem(Reason.INVALID_REQUEST, f"{'; '.join(faults)}. {hint}".rstrip())
