@@ -95,6 +95,8 @@ class GatewaySettings(ServerSettings):
     identity_key_file: Path = Path("/etc/slipway/identity/private.pem")
     default_agent: str | None = None
     """`namespace/name` of the agent behind `/agent/chat`."""
+    smart_agent: str | None = None
+    """`namespace/name` of the agent behind `/smart/chat`."""
     hold_seconds: float = 15.0
     """How long a question waits for a pod to become ready."""
     max_in_flight: int = 1000

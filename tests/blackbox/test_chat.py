@@ -149,7 +149,10 @@ async def test_a_run_can_be_waited_for(client: aiohttp.ClientSession) -> None:
 
 async def test_the_agent_is_listed_as_ready(client: aiohttp.ClientSession) -> None:
     async with client.get("/agents") as response:
-        assert {"namespace": "demo", "name": "handbook", "ready": True} in (await response.json())["agents"]
+        (agent,) = [each for each in (await response.json())["agents"] if each["name"] == "handbook"]
+    assert agent.pop("revision")
+    expected = {"namespace": "demo", "name": "handbook", "ready": True, "architecture": "langgraph", "health": "Ready"}
+    assert agent == expected
 
 
 REFUSED = [

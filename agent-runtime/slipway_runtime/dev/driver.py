@@ -12,7 +12,7 @@ from slipway_crds.runtimeconfig import IngestReport
 from slipway_runtime.agents.factory import make_agent
 from slipway_runtime.dev.manifests import Index, Key, Manifests
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.gateway.routes import AgentKey, Description
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NothingToIngest, Progress
@@ -65,9 +65,9 @@ class LocalDriver:
             for index in manifests.indexes
             if self._ingested.get(index.key) != index and _is_complete(index)
         ]
+        self._applied = True
         self._serve(self._agents(manifests))
         gateway.default_agent = _only(manifests)
-        self._applied = True
         return outcomes
 
     def _agents(self, manifests: Manifests) -> list[HostedAgent]:
@@ -78,6 +78,11 @@ class LocalDriver:
         self._parts.host.serve(agents)
         routes = {AgentKey(agent.config.namespace, agent.config.name): [self._host_url] for agent in agents}
         self._parts.gateway.routes.replace(routes)
+        for agent in agents:
+            description = Description(
+                agent.config.architecture, agent.revision, "Ready" if self._applied else "Pending"
+            )
+            self._parts.gateway.routes.describe(AgentKey(agent.config.namespace, agent.config.name), description)
 
     async def _ingest(self, index: Index, progress: Report) -> Ingested:
         sources = [ItemsSource(name, items) for name, items in sorted(index.sources.items())]

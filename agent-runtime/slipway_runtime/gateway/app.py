@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from urllib.parse import quote
 
 from opentelemetry.trace import SpanKind
@@ -57,6 +57,7 @@ class Gateway:
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may read answers; without any, there is no CORS."""
     default_agent: AgentKey | None = None
+    smart_agent: AgentKey | None = None
     routes_missing: Callable[[], str | None] = lambda: None
     """What keeps the table of routes from being trusted; None once it was filled."""
     draining: bool = field(default=False)
@@ -88,7 +89,12 @@ class Gateway:
     def listed(self, caller: Caller) -> list[dict[str, object]]:
         """The agents that the caller may see."""
         return [
-            {"namespace": agent.namespace, "name": agent.name, "ready": pods > 0}
+            {
+                "namespace": agent.namespace,
+                "name": agent.name,
+                "ready": pods > 0,
+                **asdict(self.routes.description(agent)),
+            }
             for agent, pods in self.routes.agents().items()
             if self.policy.allows(caller, Action.LIST, agent)
         ]
@@ -111,6 +117,7 @@ def create_app(gateway: Gateway) -> Starlette:
         [
             Route(of_agent + "/chat", AgentPath(gateway, chat), methods=["POST"]),
             Route("/agent/chat", AgentPath(gateway, chat), methods=["POST"]),
+            Route("/smart/chat", AgentPath(gateway, chat), methods=["POST"]),
             Route(of_agent + "/runs/{run}", AgentPath(gateway, chat), methods=["GET"]),
             Route(of_agent + "/sessions/{session}", AgentPath(gateway, chat), methods=["GET", "DELETE"]),
             Route("/agents", agents),
@@ -157,7 +164,7 @@ class AgentPath:
         request = Request(scope)
         caller = await self._gateway.authenticate(request)
         with access.logged(request, caller, reply):
-            agent = self._agent(scope["path_params"])
+            agent = self._agent(request)
             require(self._gateway.policy, caller, _ACTIONS.get(request.method, Action.READ), agent)
             await self._measured(request, receive, reply, agent=agent, caller=caller)
 
@@ -179,18 +186,26 @@ class AgentPath:
             metrics.SECONDS.labels(*agent).observe(time.perf_counter() - began)
             metrics.REQUESTS.labels(*agent, reply.status or 500).inc()
 
-    def _agent(self, path: Mapping[str, str]) -> AgentKey:
+    def _agent(self, request: Request) -> AgentKey:
+        path = request.path_params
         if "name" not in path:
-            if self._gateway.default_agent is None:
-                raise Problem(
-                    Reason.AGENT_NOT_FOUND,
-                    "there is no default agent: set the chart value gateway.defaultAgent to namespace/name, "
-                    "or ask /agents/NAMESPACE/NAME/chat",
-                )
-            return self._gateway.default_agent
+            return self._chosen(request.url.path)
         agent = AgentKey(path["namespace"], path["name"])
         if agent not in self._gateway.routes:
             raise no_such_agent()
+        return agent
+
+    def _chosen(self, path: str) -> AgentKey:
+        """The agent that a value of the chart puts behind a path."""
+        smart = path == "/smart/chat"
+        agent = self._gateway.smart_agent if smart else self._gateway.default_agent
+        if agent is None:
+            what, value = ("smart agent", "gateway.smartAgent") if smart else ("default agent", "gateway.defaultAgent")
+            raise Problem(
+                Reason.AGENT_NOT_FOUND,
+                f"there is no {what}: set the chart value {value} to namespace/name, or ask "
+                "/agents/NAMESPACE/NAME/chat",
+            )
         return agent
 
     async def _admitted(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
-from slipway_runtime.gateway.routes import AgentKey, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, Description, RouteTable
 
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -34,6 +34,15 @@ def serving_revision(agent: Object) -> str | None:
     revisions = (agent.get("status") or {}).get("revisions") or []
     best = max(revisions, key=lambda revision: revision["weight"], default=None)
     return best["name"] if best and best["weight"] > 0 else None
+
+
+def describe(agent: Object) -> Description:
+    """What the list of agents says of an Agent."""
+    return Description(
+        architecture=(agent.get("spec") or {}).get("architecture"),
+        revision=serving_revision(agent),
+        health=(agent.get("status") or {}).get("phase") or "Unknown",
+    )
 
 
 def read_slice(found: Object) -> Slice | None:
@@ -70,6 +79,8 @@ class Join:
         """Take these Agents as all that there are."""
         self._serving = {AgentKey(*key): serving_revision(agent) for key, agent in agents.items()}
         self._routes.replace({agent: self._urls(agent) for agent in self._serving})
+        for key, agent in agents.items():
+            self._routes.describe(AgentKey(*key), describe(agent))
 
     def change_agent(self, key: ObjectKey, found: Object | None) -> None:
         """Take note of one Agent's new state."""
@@ -80,6 +91,7 @@ class Join:
         else:
             self._serving[agent] = serving_revision(found)
             self._update(agent)
+            self._routes.describe(agent, describe(found))
 
     def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
         """Take these EndpointSlices as all that there are."""

@@ -62,6 +62,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Si
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
             allowed_origins=settings.allowed_origins,
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
+            smart_agent=AgentKey.parse(settings.smart_agent) if settings.smart_agent else None,
         )
 
 

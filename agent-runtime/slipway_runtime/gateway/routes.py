@@ -51,8 +51,20 @@ class Endpoint:
             self.in_flight -= 1
 
 
+@dataclass(frozen=True)
+class Description:
+    """What `GET /agents` says of an agent."""
+
+    architecture: str | None = None
+    revision: str | None = None
+    """The one that serves; None while none does."""
+    health: str = "Unknown"
+    """The phase in the Agent's status."""
+
+
 @dataclass(eq=False, slots=True)
 class _Route:
+    description: Description = field(default_factory=Description)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -81,6 +93,16 @@ class RouteTable:
             return
         route.endpoints = {url: route.endpoints.get(url) or Endpoint(url) for url in urls}
         _wake(route)
+
+    def describe(self, agent: AgentKey, description: Description) -> None:
+        """Say more of an agent that exists."""
+        if agent in self._routes:
+            self._routes[agent].description = description
+
+    def description(self, agent: AgentKey) -> Description:
+        """What is known of an agent."""
+        route = self._routes.get(agent)
+        return route.description if route else Description()
 
     def remove(self, agent: AgentKey) -> None:
         """The agent is no more."""

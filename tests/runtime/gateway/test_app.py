@@ -13,7 +13,7 @@ from yarl import URL
 
 from slipway_runtime.events import Started
 from slipway_runtime.gateway.auth import new_key
-from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.gateway.routes import AgentKey, Description
 from slipway_runtime.identity import HEADER, Caller, IdentitySigner
 from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost
 from tests.support.asking import ask_json
@@ -158,12 +158,37 @@ async def test_without_a_default_agent_the_value_is_named(front: Front) -> None:
     assert "gateway.defaultAgent" in problem["detail"]
 
 
+async def test_the_smart_agent_is_another_one_than_the_default_agent(
+    start_front: StartFront, start_host: StartHost
+) -> None:
+    _, url = await start_host(agents=("demo/support", "demo/smart"))
+    front = await start_front(default_agent="demo/support", smart_agent="demo/smart")
+    for agent in (SUPPORT, AgentKey("demo", "smart")):
+        front.routes.set(agent, [url])
+    for path, used in (("/smart/chat", "demo/smart"), ("/agent/chat", "demo/support")):
+        async with front.client.post(path, json=QUESTION) as response:
+            assert (await response.json())["agent_used"] == used
+    async with front.client.post("/smart/chat", json=QUESTION, headers=STREAM) as response:
+        (await transcribe(response)).assert_whole(ANSWER)
+
+
+async def test_without_a_smart_agent_the_value_is_named(start_front: StartFront) -> None:
+    front = await start_front(default_agent="demo/support")
+    async with front.client.post("/smart/chat", json=QUESTION) as response:
+        problem = await response.json()
+    assert (response.status, problem["reason"]) == (404, "AgentNotFound")
+    assert "gateway.smartAgent" in problem["detail"]
+
+
 async def test_the_list_of_agents(front: Front) -> None:
     front.routes.set(AgentKey("demo", "billing"), [])
+    front.routes.describe(SUPPORT, Description("langgraph", "support-1", "Ready"))
+    unknown = {"architecture": None, "revision": None, "health": "Unknown"}
+    known = {"architecture": "langgraph", "revision": "support-1", "health": "Ready"}
     async with front.client.get("/agents") as response:
         assert (await response.json())["agents"] == [
-            {"namespace": "demo", "name": "billing", "ready": False},
-            {"namespace": "demo", "name": "support", "ready": True},
+            {"namespace": "demo", "name": "billing", "ready": False, **unknown},
+            {"namespace": "demo", "name": "support", "ready": True, **known},
         ]
 
 

@@ -14,11 +14,12 @@ from slipway_runtime.gateway.kubernetes_routes import (
     AGENTS_PATH,
     SLICES_PATH,
     KubernetesRoutes,
+    describe,
     read_slice,
     serving_revision,
 )
 from slipway_runtime.gateway.metrics import WATCH_RESTARTS
-from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, Description, Endpoint, RouteTable
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.waiting import until
 
@@ -59,6 +60,13 @@ def slice_of(
 )
 def test_the_serving_revision(found: Object, revision: str | None) -> None:
     assert serving_revision(found) == revision
+
+
+def test_what_the_list_says_of_an_agent() -> None:
+    assert describe(agent()) == Description(None, None, "Unknown")
+    found = agent(("a", 95), ("b", 5))
+    found["status"]["phase"] = "Degraded"
+    assert describe({**found, "spec": {"architecture": "langgraph"}}) == Description("langgraph", "a", "Degraded")
 
 
 @pytest.mark.parametrize(

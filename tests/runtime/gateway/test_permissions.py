@@ -33,7 +33,7 @@ class AllBut:
 async def guarded(start_front: StartFront, start_host: StartHost) -> Front:
     """Two agents, one of which is kept from everybody."""
     _, url = await start_host(agents=("demo/support", "demo/secret"))
-    front = await start_front(default_agent="demo/secret")
+    front = await start_front(default_agent="demo/secret", smart_agent="demo/secret")
     for agent in (SUPPORT, SECRET):
         front.routes.set(agent, [url])
     front.gateway.policy = AllBut(SECRET)
@@ -60,7 +60,7 @@ async def test_every_path_asks(guarded: Front) -> None:
         async with guarded.client.request(method, path, json={"question": "?"}) as response:
             body = await response.json(content_type=None)
         if path == "/agents":
-            assert body == {"agents": [{"namespace": "demo", "name": "support", "ready": True}]}
+            assert [agent["name"] for agent in body["agents"]] == ["support"]
             assert (ANONYMOUS, Action.LIST, SECRET) in policy.asked
         else:
             assert policy.asked == [(ANONYMOUS, ACTIONS[method], SECRET)], template
