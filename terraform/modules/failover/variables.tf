@@ -98,7 +98,7 @@ variable "ttl_seconds" {
 }
 
 variable "alarm_topic_arns" {
-  description = "SNS topics in us-east-1, where Route 53's metrics are, that are told when an installation becomes unhealthy or healthy. Empty: no alarm."
+  description = "SNS topics in us-east-1, where Route 53's metrics are, that are notified when an installation becomes unhealthy or healthy. Empty: no alarm."
   type        = list(string)
   default     = []
 

@@ -85,13 +85,13 @@ variable "image_tag" {
 }
 
 variable "pull_secrets" {
-  description = "Names of image pull Secrets that somebody else makes, in the release's namespace and in every namespace with agents. Not needed where the cluster's nodes may read the registry, as in the modules beside this one."
+  description = "Names of image pull Secrets that somebody else makes, in the release's namespace and in every namespace with agents. Not needed where the cluster's nodes may read the registry, as with the modules of this repository."
   type        = list(string)
   default     = []
 }
 
 variable "database_dsn" {
-  description = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE of a role that may create roles and schemas, with ?sslmode=... and no other parameter. A Secret is made of it, so it stands in the state. An output of the postgres modules."
+  description = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE of a role that may create roles and schemas, with ?sslmode=... and no other parameter. A Secret is made of it, so it is stored in the state. An output of the postgres modules."
   type        = string
   default     = null
   sensitive   = true
@@ -127,7 +127,7 @@ variable "ca_bundle" {
 }
 
 variable "api_keys" {
-  description = "Callers of the gateway: what `slipway keys new NAME` prints on standard error. Hashes, never keys. Empty: nobody may ask until a key is added."
+  description = "Callers of the gateway: what `slipway keys new NAME` prints on standard error. Hashes, never keys. Empty: no caller is accepted until a key is added."
   type        = list(object({ name = string, sha256 = string }))
   default     = []
 

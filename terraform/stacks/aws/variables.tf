@@ -65,7 +65,7 @@ variable "public_access_cidrs" {
 }
 
 variable "admin_principal_arns" {
-  description = "IAM roles and users that administer the cluster, besides whoever applies."
+  description = "IAM roles and users that administer the cluster, in addition to the identity that applies."
   type        = set(string)
   default     = []
 }

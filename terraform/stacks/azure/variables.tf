@@ -103,7 +103,7 @@ variable "database" {
 }
 
 variable "redis" {
-  description = "Size of a Redis beside the installation; null makes none."
+  description = "Size of a Redis alongside the installation; null makes none."
   type = object({
     sku_name          = optional(string, "Balanced_B1")
     high_availability = optional(bool, true)

@@ -129,7 +129,7 @@ variable "gateway_replicas" {
 }
 
 variable "alarm_topic_arns" {
-  description = "SNS topics in us-east-1 that are told when an installation becomes unhealthy or healthy."
+  description = "SNS topics in us-east-1 that are notified when an installation becomes unhealthy or healthy."
   type        = list(string)
   default     = []
 }

@@ -15,7 +15,7 @@ variable "zone_name" {
 }
 
 variable "zone_id" {
-  description = "Id of a public zone of Route 53 that is there already. Null: zone_name says which to make."
+  description = "Id of a public zone of Route 53 that is there already. Null: zone_name names the zone to create."
   type        = string
   default     = null
 

@@ -127,7 +127,7 @@ variable "publicly_accessible" {
 }
 
 variable "allow_public" {
-  description = "Says that a public address is meant, and is no slip."
+  description = "Confirms that a public address is intended."
   type        = bool
   default     = false
 }

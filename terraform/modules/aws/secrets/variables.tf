@@ -34,7 +34,7 @@ variable "secrets" {
 }
 
 variable "values" {
-  description = "By name of secrets, its value. It then stands in the state; leave it out for what is written by hand."
+  description = "Values of secrets, by name. They are stored in the state; leave out those that are written by hand."
   type        = map(string)
   default     = {}
   sensitive   = true

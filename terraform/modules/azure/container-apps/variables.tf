@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the app and prefix of the names beside it."
+  description = "Name of the app and prefix of the related names."
   type        = string
 
   validation {

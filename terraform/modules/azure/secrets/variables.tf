@@ -98,7 +98,7 @@ variable "reader_principal_ids" {
 }
 
 variable "secrets" {
-  description = "Secrets by name. They stand in the state as well."
+  description = "Secrets by name. They are stored in the state as well."
   type        = map(string)
   default     = {}
   sensitive   = true

@@ -118,7 +118,7 @@ variable "allow_public" {
 }
 
 variable "ingress" {
-  description = "From where requests are taken: inside the VPC, from a load balancer too, or from everywhere. IAM decides besides, unless allow_public."
+  description = "From where requests are taken: inside the VPC, from a load balancer too, or from everywhere. IAM decides as well, unless allow_public."
   type        = string
   default     = "INGRESS_TRAFFIC_INTERNAL_ONLY"
 

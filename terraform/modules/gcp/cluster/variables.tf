@@ -101,7 +101,7 @@ variable "dns_endpoint_external" {
 }
 
 variable "control_plane_cidrs" {
-  description = "Private ranges, by name, that may reach the control plane's address besides the cluster's own subnetwork, for example a VPN's."
+  description = "Private ranges, by name, that may reach the control plane's address in addition to the cluster's own subnetwork, for example a VPN's."
   type        = map(string)
   default     = {}
 
@@ -112,7 +112,7 @@ variable "control_plane_cidrs" {
 }
 
 variable "secrets_kms_key" {
-  description = "Id of a Cloud KMS key that encrypts the cluster's Secrets besides Google's own encryption; null for Google's alone."
+  description = "Id of a Cloud KMS key that encrypts the cluster's Secrets in addition to Google's own encryption; null for Google's alone."
   type        = string
   default     = null
 

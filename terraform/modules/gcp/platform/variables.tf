@@ -76,7 +76,7 @@ variable "control_plane_cidrs" {
 }
 
 variable "postgres" {
-  description = "Size of the database: machine, stand-by in another zone, disk at the beginning and at most, connections, daily backups kept."
+  description = "Size of the database: machine, standby in another zone, disk at the beginning and at most, connections, daily backups kept."
   type = object({
     tier              = optional(string, "db-custom-1-3840")
     high_availability = optional(bool, true)
@@ -90,7 +90,7 @@ variable "postgres" {
 }
 
 variable "redis" {
-  description = "A Redis beside the installation, for agents that want one; null for none. Slipway itself needs none."
+  description = "A Redis alongside the installation, for agents that need one; null for none. Slipway itself needs none."
   type = object({
     memory_gb         = optional(number, 1)
     high_availability = optional(bool, true)

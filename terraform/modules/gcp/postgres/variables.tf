@@ -73,7 +73,7 @@ variable "tier" {
 }
 
 variable "high_availability" {
-  description = "Whether a second instance stands by in another zone. It doubles the price."
+  description = "Whether there is a standby instance in another zone. It doubles the price."
   type        = bool
   default     = true
 }
@@ -145,7 +145,7 @@ variable "retained_backups" {
 }
 
 variable "allow_public" {
-  description = "Whether the instance gets a public address besides its private one."
+  description = "Whether the instance gets a public address in addition to its private one."
   type        = bool
   default     = false
 }

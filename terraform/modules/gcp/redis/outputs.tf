@@ -9,7 +9,7 @@ output "port" {
 }
 
 output "password" {
-  description = "What clients say to AUTH."
+  description = "Password that clients send with AUTH."
   value       = google_redis_instance.this.auth_string
   sensitive   = true
 }

@@ -62,7 +62,7 @@ variable "memory_gb" {
 }
 
 variable "high_availability" {
-  description = "Whether a replica stands by in another zone. It doubles the price."
+  description = "Whether there is a standby replica in another zone. It doubles the price."
   type        = bool
   default     = true
 }

@@ -41,7 +41,7 @@ variable "name" {
 }
 
 variable "secrets" {
-  description = "The secrets by name. They stand in Terraform's state, too."
+  description = "The secrets by name. They are stored in Terraform's state, too."
   type        = map(string)
   sensitive   = true
 
