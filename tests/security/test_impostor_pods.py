@@ -11,7 +11,8 @@ import pytest
 from tests.support.chat import STREAM, transcribe
 from tests.support.chatting import QUESTION, ask, chat_path
 from tests.support.cluster import Installation
-from tests.support.waiting import until_seen
+from tests.support.operator_bench import wait
+from tests.support.waiting import until_async, until_seen
 
 pytestmark = pytest.mark.cluster
 
@@ -57,12 +58,23 @@ IMPOSTOR = textwrap.dedent(f"""
 def impostors(installation: Installation, handbook: str) -> Iterator[None]:
     """One pod that the gateway asks, and one that the operator asks because it never becomes ready."""
     kube = installation.kube
-    kube.apply([_pod(installation, READY), _pod(installation, UNREADY, readinessProbe={"tcpSocket": {"port": 9}})])
-    for name in (READY, UNREADY):
-        phase = "--for=jsonpath={.status.containerStatuses[0].started}=true"
-        kube.run("wait", f"--namespace={DEMO}", phase, f"pod/{name}", "--timeout=90s")
+    # While a revision takes over, the labels of the pods are not yet, or no longer, those that the gateway asks.
+    wait(lambda: _revisions(installation) == ["Serving"], lambda: f"one revision: {_revisions(installation)}")
+    ports = {READY: 8080, UNREADY: 9}
+    kube.apply([_pod(installation, name, readinessProbe={"tcpSocket": {"port": port}}) for name, port in ports.items()])
+    for name, state in {
+        READY: "condition=Ready",
+        UNREADY: "jsonpath={.status.containerStatuses[0].started}=true",
+    }.items():
+        kube.run("wait", f"--namespace={DEMO}", f"--for={state}", f"pod/{name}", "--timeout=90s")
     yield
     kube.run("delete", "pod", READY, UNREADY, f"--namespace={DEMO}", "--grace-period=0", "--force")
+
+
+def _revisions(installation: Installation) -> list[str]:
+    """States of the agent's revisions."""
+    status = installation.kube.get("agents.slipway.dev", "handbook", f"--namespace={DEMO}")["status"]
+    return [str(each["state"]) for each in status["revisions"]]
 
 
 def _pod(installation: Installation, name: str, **more: Any) -> dict[str, Any]:
@@ -104,11 +116,16 @@ async def test_answers_of_an_impostor_reach_nobody(
         async with asking.post(chat_path(), json={"question": QUESTION}, headers=STREAM) as response:
             (await transcribe(response)).assert_whole(answer)
 
+    async def impostor_asked() -> bool:
+        await asyncio.gather(*(asked() for _ in range(4)))
+        log = await asyncio.to_thread(_log, installation, READY)
+        return f"asked /agents/{DEMO}/handbook/runs text/event-stream" in log
+
+    # A gateway learns of a pod a moment after it is ready.
+    await until_async(impostor_asked, "the gateway asks the impostor for a stream", deadline=90)
     for _ in range(4):
         await asyncio.gather(*(asked() for _ in range(4)))
-    log = await asyncio.to_thread(_log, installation, READY)
-    assert f"asked /agents/{DEMO}/handbook/runs text/event-stream" in log
-    assert "followed" not in log
+    assert "followed" not in await asyncio.to_thread(_log, installation, READY)
     assert installation.restarts(SYSTEM, component="gateway") == before
 
 
