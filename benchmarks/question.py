@@ -17,7 +17,7 @@ from benchmarks.asking import Ask, Timing, ask_all
 from benchmarks.figures import BenchmarkFailed, Figure, Report, median_ratio
 from benchmarks.processes import Running
 from benchmarks.stack import Parts
-from slipway_runtime.evals.cases import Kind, load_cases
+from slipway_runtime.evals.cases import CaseKind, load_cases
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.servers import VectorServers
@@ -163,7 +163,7 @@ async def retrieving(made: Parts) -> AsyncIterator[Ask]:
 
 async def simple_questions(ask: Ask) -> list[str]:
     """The handbook's answerable questions that are answered: to abstain would be cheaper."""
-    asked = [case.question for case in load_cases([stack.HANDBOOK]) if case.kind is Kind.ANSWERABLE]
+    asked = [case.question for case in load_cases([stack.HANDBOOK]) if case.kind is CaseKind.ANSWERABLE]
     answers = {question: await ask(question) for question in asked}
     answered = [question for question, body in answers.items() if isinstance(body, dict) and not body["abstained"]]
     if not answered:

@@ -13,7 +13,7 @@ from slipway_crds.configmaps import CONFIG_MAP
 from slipway_crds.configmaps import KIND as CONFIG_MAP_KIND
 from slipway_crds.definitions import kind_schema
 from slipway_crds.fields import Rule, matches
-from slipway_crds.manifests import Place, Problem, format_place
+from slipway_crds.manifests import FieldProblem, Place, format_place
 from slipway_crds.objectmeta import METADATA, is_time
 from slipway_crds.registry import KINDS
 from slipway_crds.structural import Schema
@@ -37,7 +37,7 @@ def schema_validator(kind: str) -> Validator:
     return _validator()({**schema, "properties": properties}, format_checker=_formats())
 
 
-def unknown_fields(value: object, schema: Mapping[str, Any], place: Place = ()) -> Iterator[Problem]:
+def unknown_fields(value: object, schema: Mapping[str, Any], place: Place = ()) -> Iterator[FieldProblem]:
     """The fields that strict decoding refuses. Wherever a type is wrong there is nothing to look into."""
     if isinstance(value, list):
         for position, item in enumerate(value):
@@ -55,7 +55,7 @@ def unknown_fields(value: object, schema: Mapping[str, Any], place: Place = ()) 
 
 def broken_rules(
     value: object, schema: Mapping[str, Any], invalid: Sequence[Place], place: Place = ()
-) -> Iterator[Problem]:
+) -> Iterator[FieldProblem]:
     """The rules that an object with defaults breaks.
 
     A rule may rely on what it reads being valid, so it is left out where something beneath is not: `invalid` holds
@@ -69,7 +69,7 @@ def broken_rules(
     for entry in schema.get("x-kubernetes-validations", ()):
         rule = twins()[entry["rule"]]
         if rule.holds and not _touches(invalid, place, rule) and not rule.holds(value):
-            yield Problem(format_place((*place, rule.field) if rule.field else place), rule.message)
+            yield FieldProblem(format_place((*place, rule.field) if rule.field else place), rule.message)
     for name, child in schema.get("properties", {}).items():
         yield from broken_rules(value.get(name), child, invalid, (*place, name))
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from slipway_crds.manifests import Problem, format_place
+from slipway_crds.manifests import FieldProblem, format_place
 from slipway_crds.objectmeta import METADATA, is_subdomain
 from slipway_crds.structural import Schema
 
@@ -49,25 +49,27 @@ def decoded(text: str) -> bytes:
     return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
 
 
-def config_map_problems(config_map: Mapping[str, Any]) -> Iterator[Problem]:
+def config_map_problems(config_map: Mapping[str, Any]) -> Iterator[FieldProblem]:
     """What Kubernetes refuses in a ConfigMap whose types are right and whose nulls are gone."""
     name = config_map["metadata"].get("name", "")
     if name and not is_subdomain(name):
-        yield Problem("metadata.name", "must be at most 253 lower-case letters, digits, dashes and dots, like docs-2")
+        yield FieldProblem(
+            "metadata.name", "must be at most 253 lower-case letters, digits, dashes and dots, like docs-2"
+        )
     data, binary = config_map.get("data", {}), config_map.get("binaryData", {})
     for field, key in [*(("data", key) for key in data), *(("binaryData", key) for key in binary)]:
         if not _KEY.fullmatch(key) or key == "." or key.startswith(".."):
-            yield Problem(
+            yield FieldProblem(
                 format_place((field, key)),
                 "cannot be a key: write at most 253 letters, digits, dashes, underscores and dots, like guide-intro.md",
             )
     for key in data.keys() & binary.keys():
-        yield Problem(format_place(("binaryData", key)), "is a key of data too: keep one of the two")
+        yield FieldProblem(format_place(("binaryData", key)), "is a key of data too: keep one of the two")
     size = sum(len(text.encode()) for text in data.values())
     for key, text in binary.items():
         try:
             size += len(decoded(text))
         except ValueError as error:
-            yield Problem(format_place(("binaryData", key)), f"must be base64 ({error}): text belongs into data")
+            yield FieldProblem(format_place(("binaryData", key)), f"must be base64 ({error}): text belongs into data")
     if size > LARGEST:
-        yield Problem("data", f"has {size} bytes, {LARGEST} at most: spread the documents over several ConfigMaps")
+        yield FieldProblem("data", f"has {size} bytes, {LARGEST} at most: spread the documents over several ConfigMaps")

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from slipway_crds.meta import API_VERSION, GROUP, VERSION, Kind
+from slipway_crds.meta import API_VERSION, GROUP, VERSION, CustomObject
 from slipway_crds.structural import Schema, strip, structural_schema
 
 _METADATA: Schema = {"type": "object", "properties": {"name": {"type": "string"}}}
 """All that a CRD may say of metadata: no description, and of its fields the name, so that a rule can point at it."""
 
 
-def kind_schema(kind: type[Kind]) -> Schema:
+def kind_schema(kind: type[CustomObject]) -> Schema:
     """The schema of a whole object, with what only Slipway understands still in it.
 
     Raises:
@@ -44,7 +44,7 @@ def fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, M
             yield from fields(child["items"], f"{path}[].")
 
 
-def custom_resource_definition(kind: type[Kind]) -> dict[str, Any]:
+def custom_resource_definition(kind: type[CustomObject]) -> dict[str, Any]:
     """The manifest to apply: one version, stored as it is, status as a subresource."""
     name = kind.__name__
     return {

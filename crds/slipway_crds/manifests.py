@@ -30,7 +30,7 @@ Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Problem:
+class FieldProblem:
     """What is wrong with a field and what to write instead.
 
     `path` is like `spec.knowledge[0].minScore`, and empty for the document as a whole. `message` goes on where the
@@ -61,7 +61,7 @@ class Document:
     source: str = ""
     line: int = 1
     lines: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FieldProblem, ...] = ()
 
     def line_of(self, path: str) -> int:
         """The line of a field, or of the nearest one around it for a field that is missing."""
@@ -159,7 +159,7 @@ def _items(document: Document) -> list[Document]:
     if not (isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list)):
         return [document]
     lines: list[dict[str, int]] = [{} for _ in value["items"]]
-    problems: list[list[Problem]] = [[] for _ in value["items"]]
+    problems: list[list[FieldProblem]] = [[] for _ in value["items"]]
     for path, line in document.lines.items():
         if inner := _ITEM.fullmatch(path):
             lines[int(inner[1])][inner[2]] = line
@@ -178,7 +178,7 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self._source = source
         self._lines: dict[str, int] = {}
-        self._problems: list[Problem] = []
+        self._problems: list[FieldProblem] = []
         self._path_characters = 0
         self._done: dict[int, Any] = {}
         self._open: set[int] = set()
@@ -241,7 +241,7 @@ class _Reader:
         return {key: each for part in reversed(parts) for key, each in part.items()}
 
     def _twice(self, place: Place, message: str) -> None:
-        self._problems.append(Problem(format_place(place), message))
+        self._problems.append(FieldProblem(format_place(place), message))
 
     def _key(self, node: Node) -> str:
         if not isinstance(node, Scalar):

@@ -81,7 +81,7 @@ READY_COLUMNS: tuple[dict[str, Any], ...] = (
 AGE_COLUMN: dict[str, Any] = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 
-class Kind(BaseModel):
+class CustomObject(BaseModel):
     """An object as it stands in a manifest or on the API server. A kind adds `kind`, `spec` and `status`."""
 
     model_config = ConfigDict(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from slipway_crds.manifests import Problem
+from slipway_crds.manifests import FieldProblem
 from slipway_crds.structural import Schema
 
 _STRING: Schema = {"type": "string"}
@@ -98,14 +98,14 @@ def is_subdomain(text: str) -> bool:
     return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
 
 
-def metadata_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
+def metadata_problems(metadata: Mapping[str, Any]) -> Iterator[FieldProblem]:
     """What Kubernetes itself refuses in metadata whose types are right and whose nulls are gone."""
     yield from _names(metadata)
     for key, value in metadata.get("labels", {}).items():
         if not _is_qualified(key):
-            yield Problem("metadata.labels", f"{key!r} is no key of a label: write {_KEY_HINT}")
+            yield FieldProblem("metadata.labels", f"{key!r} is no key of a label: write {_KEY_HINT}")
         if value and not _WORD.fullmatch(value):
-            yield Problem(
+            yield FieldProblem(
                 f"metadata.labels.{key}",
                 "must be at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter"
                 " or digit; what does not fit belongs into an annotation",
@@ -115,47 +115,49 @@ def metadata_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _owners(metadata.get("ownerReferences", []))
 
 
-def _names(metadata: Mapping[str, Any]) -> Iterator[Problem]:
+def _names(metadata: Mapping[str, Any]) -> Iterator[FieldProblem]:
     name, prefix = metadata.get("name", ""), metadata.get("generateName", "")
     if not name and not prefix:
-        yield Problem("metadata.name", f"is missing: give the object a name of {_NAME_HINT}")
+        yield FieldProblem("metadata.name", f"is missing: give the object a name of {_NAME_HINT}")
     masked = prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
     if prefix and not (len(prefix) <= 253 and is_subdomain(masked)):
-        yield Problem("metadata.generateName", f"must be the beginning of a name: {_NAME_HINT}")
+        yield FieldProblem("metadata.generateName", f"must be the beginning of a name: {_NAME_HINT}")
     namespace = metadata.get("namespace", "")
     if namespace and not _LABEL.fullmatch(namespace):
-        yield Problem("metadata.namespace", f"must be at most 63 {_NAME_HINT}")
+        yield FieldProblem("metadata.namespace", f"must be at most 63 {_NAME_HINT}")
 
 
-def _annotations(annotations: Mapping[str, str]) -> Iterator[Problem]:
+def _annotations(annotations: Mapping[str, str]) -> Iterator[FieldProblem]:
     for key in annotations:
         if not _is_qualified(key.lower()):
-            yield Problem("metadata.annotations", f"{key!r} is no key of an annotation: write {_KEY_HINT}")
+            yield FieldProblem("metadata.annotations", f"{key!r} is no key of an annotation: write {_KEY_HINT}")
     size = sum(len(text.encode()) for pair in annotations.items() for text in pair)
     if size > _ANNOTATIONS_MAX:
-        yield Problem(
+        yield FieldProblem(
             "metadata.annotations",
             f"are {size} bytes, {_ANNOTATIONS_MAX} at most: put what is large into a ConfigMap",
         )
 
 
-def _finalizers(finalizers: list[str]) -> Iterator[Problem]:
+def _finalizers(finalizers: list[str]) -> Iterator[FieldProblem]:
     for finalizer in finalizers:
         if not _is_qualified(finalizer):
-            yield Problem("metadata.finalizers", f"{finalizer!r} is no finalizer: write {_KEY_HINT}")
+            yield FieldProblem("metadata.finalizers", f"{finalizer!r} is no finalizer: write {_KEY_HINT}")
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
-        yield Problem("metadata.finalizers", "cannot be both orphan and foregroundDeletion: keep one of the two")
+        yield FieldProblem("metadata.finalizers", "cannot be both orphan and foregroundDeletion: keep one of the two")
 
 
-def _owners(owners: list[Mapping[str, Any]]) -> Iterator[Problem]:
+def _owners(owners: list[Mapping[str, Any]]) -> Iterator[FieldProblem]:
     for position, owner in enumerate(owners):
         for name in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(name):
-                yield Problem(f"metadata.ownerReferences[{position}].{name}", "is missing: copy it from the owner")
+                yield FieldProblem(f"metadata.ownerReferences[{position}].{name}", "is missing: copy it from the owner")
         if (owner.get("apiVersion"), owner.get("kind")) == ("v1", "Event"):
-            yield Problem(f"metadata.ownerReferences[{position}]", "an Event cannot own anything: remove it")
+            yield FieldProblem(f"metadata.ownerReferences[{position}]", "an Event cannot own anything: remove it")
     if sum(1 for owner in owners if owner.get("controller")) > 1:
-        yield Problem("metadata.ownerReferences", "more than one says `controller: true`: an object has one controller")
+        yield FieldProblem(
+            "metadata.ownerReferences", "more than one says `controller: true`: an object has one controller"
+        )
 
 
 def _is_qualified(key: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slipway_crds.meta import Kind
+from slipway_crds.meta import CustomObject
 from slipway_crds.references import Objects, Ref
 from slipway_crds.resolve import ResolveProblem
 
@@ -27,7 +27,7 @@ def _nothing(*_: Any) -> tuple[()]:
 class OwnerKind:
     """A kind that users write, and that owns what the operator makes of it."""
 
-    model: type[Kind]
+    model: type[CustomObject]
     label: str
     """On every child: the name of the object that it is for."""
     references: Callable[[Any], Iterable[Ref]] = _nothing

@@ -6,7 +6,7 @@ from typing import Any
 
 from slipway_crds.definitions import fields, kind_schema
 from slipway_crds.fields import HINTS, LOCAL
-from slipway_crds.meta import API_VERSION, Kind
+from slipway_crds.meta import API_VERSION, CustomObject
 from slipway_crds.structural import Schema
 
 _WORDS = {
@@ -18,7 +18,7 @@ _WORDS = {
 }
 
 
-def reference(kind: type[Kind]) -> str:
+def reference(kind: type[CustomObject]) -> str:
     """The page of one kind, as Markdown."""
     schema = kind_schema(kind)
     spec, status = schema["properties"]["spec"], schema["properties"]["status"]

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from slipway_crds.meta import Kind
+from slipway_crds.meta import CustomObject
 
-AnyKind = TypeVar("AnyKind", bound=Kind)
+AnyKind = TypeVar("AnyKind", bound=CustomObject)
 
 
 class Ref(NamedTuple):
@@ -19,7 +19,7 @@ class Ref(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-Objects = Mapping[Ref, Kind]
+Objects = Mapping[Ref, CustomObject]
 """Objects of our kinds that may be referred to."""
 
 
@@ -29,11 +29,11 @@ def look_up(objects: Objects, model: type[AnyKind], namespace: str, name: str) -
     return found if isinstance(found, model) else None
 
 
-def ref_to(obj: Kind) -> Ref:
+def ref_to(obj: CustomObject) -> Ref:
     """How others refer to an object."""
     return Ref(type(obj).__name__, obj.metadata.namespace, obj.metadata.name)
 
 
-def by_ref(objects: Iterable[Kind]) -> Objects:
+def by_ref(objects: Iterable[CustomObject]) -> Objects:
     """Objects by how others refer to them."""
     return {ref_to(each): each for each in objects}

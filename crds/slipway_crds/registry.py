@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping
 
 from slipway_crds.agents.kind import AGENT
 from slipway_crds.indexes.kind import VECTOR_INDEX
-from slipway_crds.meta import Kind
+from slipway_crds.meta import CustomObject
 from slipway_crds.owners import OwnerKind
 
 OWNER_KINDS: dict[str, OwnerKind] = {kind.name: kind for kind in (AGENT, VECTOR_INDEX)}
 """By name. A test may add one."""
 
 
-class _Models(Mapping[str, type[Kind]]):
+class _Models(Mapping[str, type[CustomObject]]):
     """The models of the kinds that are there now."""
 
-    def __getitem__(self, name: str) -> type[Kind]:
+    def __getitem__(self, name: str) -> type[CustomObject]:
         return OWNER_KINDS[name].model
 
     def __iter__(self) -> Iterator[str]:
@@ -24,4 +24,4 @@ class _Models(Mapping[str, type[Kind]]):
         return len(OWNER_KINDS)
 
 
-KINDS: Mapping[str, type[Kind]] = _Models()
+KINDS: Mapping[str, type[CustomObject]] = _Models()

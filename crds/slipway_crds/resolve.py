@@ -13,7 +13,7 @@ from enum import StrEnum
 from slipway_crds.agents.model import Agent, Knowledge
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
-from slipway_crds.meta import Kind
+from slipway_crds.meta import CustomObject
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
 from slipway_crds.runtimeconfig import AgentConfig, IngestConfig, KnowledgeConfig, RuntimeConfig, SourceConfig
 
@@ -110,7 +110,7 @@ def missing_config_maps(index: VectorIndex, config_maps: Collection[str]) -> tup
     )
 
 
-def resolve(objects: Iterable[Kind]) -> tuple[RuntimeConfig, tuple[ResolveProblem, ...]]:
+def resolve(objects: Iterable[CustomObject]) -> tuple[RuntimeConfig, tuple[ResolveProblem, ...]]:
     """What the local driver serves: every agent that can be resolved, and why the others cannot.
 
     Objects may be of any number of namespaces; an agent sees those of its own. Agents come out sorted by namespace and

@@ -13,8 +13,8 @@ from typing import Any
 from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
 from slipway_crds.configmaps import config_map_problems, is_config_map
 from slipway_crds.defaulting import fill
-from slipway_crds.manifests import Document, Place, Problem, format_place
-from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, Kind
+from slipway_crds.manifests import Document, FieldProblem, Place, format_place
+from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, CustomObject
 from slipway_crds.objectmeta import metadata_problems, with_generated_name
 from slipway_crds.owners import Known
 from slipway_crds.references import Ref, by_ref
@@ -31,7 +31,7 @@ class Finding:
     """A problem of one object in a set: `subject` is `Kind namespace/name`, `source` and `line` where it stands."""
 
     subject: str
-    problem: Problem
+    problem: FieldProblem
     source: str = ""
     line: int = 0
 
@@ -66,14 +66,14 @@ def validate_set(documents: Sequence[Document]) -> list[Finding]:
     return findings + list(_together(sound, _config_maps(documents)))
 
 
-def validate_document(document: object) -> list[Problem]:
+def validate_document(document: object) -> list[FieldProblem]:
     """What an API server would refuse about one object; empty for a valid one.
 
     Of the kinds of others only ConfigMaps are judged, because they hold the documents. Whole numbers written as floats
     count as integers, because `kubectl` sends them so.
     """
     if not isinstance(document, dict):
-        return [Problem("", "is not an object: a manifest has apiVersion, kind, metadata and spec")]
+        return [FieldProblem("", "is not an object: a manifest has apiVersion, kind, metadata and spec")]
     kind_problems = _kind_problems(document)
     if kind_problems or not (_is_ours(document) or is_config_map(document)):
         return kind_problems
@@ -85,11 +85,11 @@ def validate_document(document: object) -> list[Problem]:
     if len(errors) < MOST_PROBLEMS:
         found += _further(filled, schema, [tuple(error.absolute_path) for error in errors])
     if max(len(errors), len(unknown)) == MOST_PROBLEMS:
-        found.append(Problem("", "has more problems than these: correct these, and validate again"))
+        found.append(FieldProblem("", "has more problems than these: correct these, and validate again"))
     return list(dict.fromkeys(found))
 
 
-def _further(filled: dict[str, Any], schema: Mapping[str, Any], invalid: list[Place]) -> Iterator[Problem]:
+def _further(filled: dict[str, Any], schema: Mapping[str, Any], invalid: list[Place]) -> Iterator[FieldProblem]:
     """What an API server looks at once the types are right, where they are: `invalid` holds where they are not."""
     if not any(place[:1] == ("metadata",) for place in invalid):
         for each in islice(metadata_problems(filled["metadata"]), MOST_PROBLEMS):
@@ -103,7 +103,7 @@ def _further(filled: dict[str, Any], schema: Mapping[str, Any], invalid: list[Pl
         yield from broken_rules(filled, schema, invalid)
 
 
-def parse(document: Mapping[str, Any]) -> Kind:
+def parse(document: Mapping[str, Any]) -> CustomObject:
     """A valid object of one of our kinds as its model, read as an API server would have stored it.
 
     Raises:
@@ -119,18 +119,18 @@ def _is_ours(document: Mapping[str, Any]) -> bool:
     return str(document.get("apiVersion")).partition("/")[0] == GROUP
 
 
-def _kind_problems(document: dict[str, Any]) -> list[Problem]:
+def _kind_problems(document: dict[str, Any]) -> list[FieldProblem]:
     for name in ("apiVersion", "kind"):
         value = document.get(name)
         if not isinstance(value, str) or not value:
-            return [Problem(name, f"must be a string, like {API_VERSION if name == 'apiVersion' else 'Agent'}")]
+            return [FieldProblem(name, f"must be a string, like {API_VERSION if name == 'apiVersion' else 'Agent'}")]
     core_with_our_kind = "/" not in document["apiVersion"] and document["kind"] in KINDS
     if not _is_ours(document) and not core_with_our_kind:
         return []
     if document["apiVersion"] != API_VERSION:
-        return [Problem("apiVersion", f"must be {API_VERSION}, not {document['apiVersion']}")]
+        return [FieldProblem("apiVersion", f"must be {API_VERSION}, not {document['apiVersion']}")]
     if document["kind"] not in KINDS:
-        return [Problem("kind", f"must be {' or '.join(KINDS)}, not {document['kind']}")]
+        return [FieldProblem("kind", f"must be {' or '.join(KINDS)}, not {document['kind']}")]
     return []
 
 
@@ -151,10 +151,10 @@ def _together(documents: Sequence[Document], config_maps: Mapping[str, set[str]]
         first = by_subject.setdefault(_subject(document.value), document)
         if first is not document:
             where = f" in {first.source}:{first.line}" if first.source else ""
-            yield _finding(document, Problem("metadata.name", f"is taken already{where}: keep one of the two"))
+            yield _finding(document, FieldProblem("metadata.name", f"is taken already{where}: keep one of the two"))
     for found in _references(by_subject, config_maps):
         document = by_subject[found.subject]
-        yield _finding(document, Problem(found.path, found.message, found.severity is Severity.WAITING))
+        yield _finding(document, FieldProblem(found.path, found.message, found.severity is Severity.WAITING))
 
 
 def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, set[str]]) -> Iterator[ResolveProblem]:
@@ -166,7 +166,7 @@ def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, se
         yield from OWNER_KINDS[type(each).__name__].missing(each, known)
 
 
-def _finding(document: Document, problem: Problem) -> Finding:
+def _finding(document: Document, problem: FieldProblem) -> Finding:
     return Finding(_subject(document.value), problem, document.source, document.line_of(problem.path))
 
 

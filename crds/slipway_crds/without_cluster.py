@@ -5,10 +5,10 @@ from typing import Any
 
 from slipway_crds.checking import object_schema
 from slipway_crds.fields import LOCAL, Local
-from slipway_crds.manifests import Place, Problem, format_place
+from slipway_crds.manifests import FieldProblem, Place, format_place
 
 
-def fields_treated(document: Mapping[str, Any], behaviour: Local) -> list[Problem]:
+def fields_treated(document: Mapping[str, Any], behaviour: Local) -> list[FieldProblem]:
     """The fields that a valid object gives and that the local driver treats in this way, with the statement why.
 
     Of an object that is treated so as a whole only itself is named, not what is in it.
@@ -17,11 +17,11 @@ def fields_treated(document: Mapping[str, Any], behaviour: Local) -> list[Proble
     return list(_treated(document["spec"], spec_schema, behaviour, ("spec",)))
 
 
-def _treated(value: Any, schema: Mapping[str, Any], behaviour: Local, place: Place) -> Iterator[Problem]:
+def _treated(value: Any, schema: Mapping[str, Any], behaviour: Local, place: Place) -> Iterator[FieldProblem]:
     if value is None:
         return
     if schema.get(LOCAL, {}).get("behaviour") == behaviour:
-        yield Problem(format_place(place), schema[LOCAL]["statement"])
+        yield FieldProblem(format_place(place), schema[LOCAL]["statement"])
     elif isinstance(value, dict):
         for name, child in value.items():
             yield from _treated(child, schema.get("properties", {}).get(name, {}), behaviour, (*place, name))

@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import ValidationError
 
 from slipway_crds.fields import HINTS
-from slipway_crds.manifests import Place, Problem, format_place
+from slipway_crds.manifests import FieldProblem, Place, format_place
 
 _TYPES = {
     "string": "a string",
@@ -19,15 +19,15 @@ _TYPES = {
 }
 
 
-def problem(error: ValidationError) -> Problem:
+def problem(error: ValidationError) -> FieldProblem:
     """The problem that an error of the schema's validator stands for."""
     place: Place = tuple(error.absolute_path)
     if error.validator == "required":
         place = (*place, _missing(error))
-    return Problem(format_place(place), _message(error))
+    return FieldProblem(format_place(place), _message(error))
 
 
-def unknown_field(place: Place, known: Iterable[str]) -> Problem:
+def unknown_field(place: Place, known: Iterable[str]) -> FieldProblem:
     """A field that the schema does not have."""
     names = sorted(known)
     name = str(place[-1])
@@ -35,7 +35,7 @@ def unknown_field(place: Place, known: Iterable[str]) -> Problem:
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.7)
     all_of_them = f"the fields here are {', '.join(names)}" if len(names) > 1 else f"the one field here is {names[0]}"
     advice = f"did you mean {lowered[close[0]]}?" if close else all_of_them
-    return Problem(format_place(place), f"there is no such field: {advice}")
+    return FieldProblem(format_place(place), f"there is no such field: {advice}")
 
 
 def _missing(error: ValidationError) -> str:

@@ -145,7 +145,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindCluster:
     """A kind cluster, where a docker daemon runs. Written to kind's manual; not tried on a machine with docker yet."""
 
     owned: bool = True
@@ -189,7 +189,7 @@ def choose(*, context: str | None, registry: str | None, name: str = settings.DE
     if registry:
         raise DemoError("REGISTRY is for a cluster of yours: name it too, CONTEXT=name of a context in your kubeconfig")
     if succeeds(["docker", "info"]) and succeeds(["kind", "version"]):
-        return Kind()
+        return KindCluster()
     return Devcluster(name)
 
 

@@ -2,14 +2,14 @@
 
 from typing import TypeVar
 
-from slipway_crds.meta import Kind
+from slipway_crds.meta import CustomObject
 from slipway_operator.core.cache import Resource
 from slipway_operator.core.conditions import Trouble, paused_status
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.namespaces import LOGIN_ANNOTATION, LOGIN_MAX, Namespace
 from slipway_operator.store.keeper import StoreKeeper
 
-Model = TypeVar("Model", bound=Kind)
+Model = TypeVar("Model", bound=CustomObject)
 
 
 async def model_to_act_on(executor: Executor, resource: Resource, kind: type[Model], *, now: float) -> Model | None:

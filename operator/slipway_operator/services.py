@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from slipway_crds.owners import OwnerKind
-from slipway_operator.core.cache import Cache, Key
+from slipway_operator.core.cache import Cache, ResourceKey
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.kube import KubeClient
@@ -28,7 +28,7 @@ class Services:
     build: BuildSettings
     settings: OperatorSettings
     identity: IdentityRotation
-    enqueue: Callable[[Key], None]
+    enqueue: Callable[[ResourceKey], None]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts.harness import expressions, keys, references, schema, templates, turns
 from scripts.harness.expressions import Scope
 from scripts.harness.folder import Entity, Folder, Json, read
-from scripts.harness.problems import Problem
+from scripts.harness.problems import HarnessProblem
 from scripts.harness.schema import Schema
 
 USED_BY_STAGES = {
@@ -18,7 +18,7 @@ USED_BY_STAGES = {
 """Where a stage names an entity, and by which of the entity's keys. Known beforehand, since templates are put in."""
 
 
-def check(folder: Path, published: Schema | None) -> list[Problem]:
+def check(folder: Path, published: Schema | None) -> list[HarnessProblem]:
     """What is wrong with the folder, sorted; empty if nothing is.
 
     Keys and Harness's schema come first: in the files, then in the pipelines with their templates put in. The rest is
@@ -43,15 +43,17 @@ def check(folder: Path, published: Schema | None) -> list[Problem]:
     return sorted(found, key=str)
 
 
-def _read(file: str, problems: Iterable[Problem]) -> Iterator[Problem]:
+def _read(file: str, problems: Iterable[HarnessProblem]) -> Iterator[HarnessProblem]:
     """The problems, and one more where something has a form that no check counts on, such as a text for a list."""
     try:
         yield from problems
     except (AttributeError, IndexError, KeyError, TypeError) as error:
-        yield Problem(file, (), f"holds a value of another form than Harness's ({error}); compare it with its siblings")
+        yield HarnessProblem(
+            file, (), f"holds a value of another form than Harness's ({error}); compare it with its siblings"
+        )
 
 
-def _written(entity: Entity, published: Schema | None) -> Iterator[Problem]:
+def _written(entity: Entity, published: Schema | None) -> Iterator[HarnessProblem]:
     """What a file shows before templates are put in."""
     yield from keys.problems(entity)
     yield from templates.written_problems(entity)
@@ -59,7 +61,9 @@ def _written(entity: Entity, published: Schema | None) -> Iterator[Problem]:
         yield from schema.written_problems(published, entity)
 
 
-def _expanded(folder: Folder, pipeline: Entity, trees: dict[str, Json], published: Schema | None) -> Iterator[Problem]:
+def _expanded(
+    folder: Folder, pipeline: Entity, trees: dict[str, Json], published: Schema | None
+) -> Iterator[HarnessProblem]:
     """What a pipeline shows as it runs, which is put into `trees`."""
     expanded = templates.expand(folder, pipeline)
     trees[pipeline.identifier] = expanded.tree
@@ -68,7 +72,7 @@ def _expanded(folder: Folder, pipeline: Entity, trees: dict[str, Json], publishe
         yield from map(expanded.located, schema.pipeline_problems(published, pipeline.file, expanded.tree))
 
 
-def _meaning(folder: Folder, trees: Mapping[str, Json]) -> Iterator[Problem]:
+def _meaning(folder: Folder, trees: Mapping[str, Json]) -> Iterator[HarnessProblem]:
     """References, inputs and expressions."""
     for pipeline in folder.of("pipeline"):
         tree = trees[pipeline.identifier]
@@ -84,7 +88,7 @@ def _meaning(folder: Folder, trees: Mapping[str, Json]) -> Iterator[Problem]:
     yield from references.trigger_problems(folder, trees)
 
 
-def _entity(folder: Folder, entity: Entity, trees: Mapping[str, Json]) -> Iterator[Problem]:
+def _entity(folder: Folder, entity: Entity, trees: Mapping[str, Json]) -> Iterator[HarnessProblem]:
     yield from references.entity_problems(folder, entity.file, entity.body, (entity.kind,))
     if entity.kind == "template":
         return  # its expressions were looked at inside the pipelines that use it
@@ -103,7 +107,7 @@ def _entity(folder: Folder, entity: Entity, trees: Mapping[str, Json]) -> Iterat
         if all(turns.value(stage.node, path) == name for path, name in wanted.items())
     ]
     if not scopes:
-        yield Problem(entity.file, (entity.kind,), "no stage of a pipeline uses it; use it or delete the file")
+        yield HarnessProblem(entity.file, (entity.kind,), "no stage of a pipeline uses it; use it or delete the file")
     yield from expressions.problems(entity.file, entity.body, (entity.kind,), scopes)
     for _, path in references.source_files(folder, entity):
         if (folder.root / path).is_file():

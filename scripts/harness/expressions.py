@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from scripts.harness import references, turns
 from scripts.harness.folder import Folder, Json
 from scripts.harness.listings import Listed
-from scripts.harness.problems import Path, Problem
+from scripts.harness.problems import HarnessProblem, Path
 from scripts.harness.schema import wrapped
 from scripts.harness.templates import texts
 
@@ -30,15 +30,15 @@ class Scope:
     step: Mapping[str, Json] | None = None
 
 
-def problems(file: str, node: Json, path: Path, scopes: Sequence[Scope]) -> Iterator[Problem]:
+def problems(file: str, node: Json, path: Path, scopes: Sequence[Scope]) -> Iterator[HarnessProblem]:
     """What the expressions in a tree name that is not there, in any of the places where the tree is used."""
     for where, text in texts(node, path):
         closed, rest = scan(text)
         if rest is not None:
-            yield Problem(file, where, f"<+{rest}: has no closing >; add it behind the expression")
+            yield HarnessProblem(file, where, f"<+{rest}: has no closing >; add it behind the expression")
         for expression in closed:
             if found := next(filter(None, (unresolved(expression, scope) for scope in scopes)), None):
-                yield Problem(file, where, f"<+{expression}>: {found}")
+                yield HarnessProblem(file, where, f"<+{expression}>: {found}")
 
 
 def scan(text: str) -> tuple[list[str], str | None]:
@@ -56,7 +56,7 @@ def scan(text: str) -> tuple[list[str], str | None]:
     return found, text[starts[0] :] if starts else None
 
 
-def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[Problem]:
+def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[HarnessProblem]:
     """The same for an expanded pipeline, in which each stage and step is a place of its own."""
     outside = {key: part for key, part in pipeline.items() if key != "stages"}
     yield from problems(file, outside, ("pipeline",), [Scope(folder, pipeline)])

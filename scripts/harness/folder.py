@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from scripts.harness import listings
+from scripts.harness.problems import HarnessProblem
 from scripts.harness.problems import Path as Keys
-from scripts.harness.problems import Problem
 
 Json = Any
 """A parsed YAML value."""
@@ -53,7 +53,7 @@ class Folder:
     """account.yaml: what is the account's own, by sort."""
     listed: tuple[listings.Listed, ...]
     """expressions.yaml: what Harness fills in at run time."""
-    problems: tuple[Problem, ...]
+    problems: tuple[HarnessProblem, ...]
 
     def of(self, *kinds: str) -> Iterator[Entity]:
         return (entity for entity in self.entities if entity.kind in kinds)
@@ -107,7 +107,7 @@ def read(folder: Path) -> Folder:
     """Read the folder .harness of a repository. Files that cannot be read are among its problems."""
     root, here = folder.resolve().parent, folder.resolve().name
     entities: list[Entity] = []
-    problems: list[Problem] = []
+    problems: list[HarnessProblem] = []
     for name, kinds in FOLDERS.items():
         for file in sorted((folder / name).glob("*.y*ml")):
             relative = f"{here}/{name}/{file.name}"
@@ -116,7 +116,7 @@ def read(folder: Path) -> Folder:
             if kind and len(document) == 1:
                 entities.append(Entity(relative, kind, document[kind]))
             elif document:
-                problems.append(Problem(relative, (), f"write one key at the root: {' or '.join(kinds)}"))
+                problems.append(HarnessProblem(relative, (), f"write one key at the root: {' or '.join(kinds)}"))
     problems += _twice(entities)
     account = _document(folder / "account.yaml", f"{here}/account.yaml", problems, listings.account_complaints)
     listing = _document(folder / "expressions.yaml", f"{here}/expressions.yaml", problems, listings.listing_complaints)
@@ -127,21 +127,21 @@ def read(folder: Path) -> Folder:
 def _document(
     file: Path,
     named: str,
-    problems: list[Problem],
+    problems: list[HarnessProblem],
     complaints: Callable[[dict[str, Json]], Iterator[tuple[Keys, str]]] = lambda _: iter(()),
 ) -> dict[str, Json] | None:
     """A file's mapping; None if it holds none, or one of another form, which is then among the problems."""
     try:
         document = load(file)
     except NotOneMapping as error:
-        problems.append(Problem(named, (), str(error)))
+        problems.append(HarnessProblem(named, (), str(error)))
         return None
     wrong = list(complaints(document))
-    problems += [Problem(named, path, message) for path, message in wrong]
+    problems += [HarnessProblem(named, path, message) for path, message in wrong]
     return None if wrong else document
 
 
-def _twice(entities: list[Entity]) -> Iterator[Problem]:
+def _twice(entities: list[Entity]) -> Iterator[HarnessProblem]:
     """Harness knows an entity by kind and identifier (input sets and their overlays share one space)."""
     seen: dict[tuple[str, str], str] = {}
     for entity in entities:
@@ -149,5 +149,5 @@ def _twice(entities: list[Entity]) -> Iterator[Problem]:
         key = (kind, entity.identifier)
         if key in seen:
             message = f"{entity.identifier!r} is the identifier of {seen[key]} too; choose another"
-            yield Problem(entity.file, (entity.kind, "identifier"), message)
+            yield HarnessProblem(entity.file, (entity.kind, "identifier"), message)
         seen[key] = entity.file

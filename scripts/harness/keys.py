@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator
 
 from scripts.harness.folder import Entity
-from scripts.harness.problems import Problem, walk
+from scripts.harness.problems import HarnessProblem, walk
 
 KNOWN = frozenset(
     """
@@ -37,11 +37,11 @@ OF_OUR_OWN = frozenset(["envVariables", "matrix", "tags"])
 """Keys whose own keys are names that we choose."""
 
 
-def problems(entity: Entity) -> Iterator[Problem]:
+def problems(entity: Entity) -> Iterator[HarnessProblem]:
     """Keys that are not known."""
     for path, _ in walk(entity.body):
         key = path[-1] if path else ""
         if isinstance(key, str) and path and key not in KNOWN and OF_OUR_OWN.isdisjoint(path[:-1]):
             near = difflib.get_close_matches(key, KNOWN, 1)
             meant = f"did you mean {near[0]!r}?" if near else "add it to scripts/harness/keys.py if Harness has it"
-            yield Problem(entity.file, (entity.kind, *path), f"unknown key {key!r}; {meant}")
+            yield HarnessProblem(entity.file, (entity.kind, *path), f"unknown key {key!r}; {meant}")

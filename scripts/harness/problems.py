@@ -8,7 +8,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, order=True)
-class Problem:
+class HarnessProblem:
     """One finding."""
 
     file: str

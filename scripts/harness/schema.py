@@ -18,8 +18,8 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from scripts.harness.folder import Entity, Json
+from scripts.harness.problems import HarnessProblem, walk
 from scripts.harness.problems import Path as Keys
-from scripts.harness.problems import Problem, walk
 
 VARIABLE = "HARNESS_SCHEMA_DIR"
 CLOSED = re.compile(r"[A-Z]\w*(StepInfo|StageConfig|StageConfigImpl|StepNode|StageNode)")
@@ -93,14 +93,14 @@ def _definitions(schema: Json) -> Iterator[tuple[str, dict[str, Json]]]:
                     folders.append(node)
 
 
-def pipeline_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[Problem]:
+def pipeline_problems(schema: Schema, file: str, pipeline: Json) -> Iterator[HarnessProblem]:
     """What both passes find in an expanded pipeline (the value under the key `pipeline`)."""
     document = {"pipeline": pipeline}
     # The second pass would repeat what the first one found, in more words.
     yield from list(_loose(schema.pipeline, file, document)) or _strays(schema, file, document)
 
 
-def written_problems(schema: Schema, entity: Entity) -> Iterator[Problem]:
+def written_problems(schema: Schema, entity: Entity) -> Iterator[HarnessProblem]:
     """What the schema as it is finds in a file as it is written, with its templates named."""
     if entity.kind in ("pipeline", "trigger"):
         validator = schema.pipeline if entity.kind == "pipeline" else schema.trigger
@@ -109,11 +109,11 @@ def written_problems(schema: Schema, entity: Entity) -> Iterator[Problem]:
         yield from _loose(schema.service, entity.file, entity.body.get("serviceDefinition"))
 
 
-def _loose(validator: Draft7Validator, file: str, document: Json) -> Iterator[Problem]:
+def _loose(validator: Draft7Validator, file: str, document: Json) -> Iterator[HarnessProblem]:
     for error in validator.iter_errors(document):
         best = best_match([error]) or error
         message = best.message if len(best.message) < 300 else f"...{best.message[-300:]}"
-        yield Problem(file, tuple(best.absolute_path), f"against Harness's schema: {message}")
+        yield HarnessProblem(file, tuple(best.absolute_path), f"against Harness's schema: {message}")
 
 
 def wrapped(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Mapping[str, Json]]]:
@@ -128,12 +128,12 @@ def wrapped(node: Json, path: Keys = ()) -> Iterator[tuple[Keys, str, Mapping[st
             yield where, str(where[-1]), part
 
 
-def _strays(schema: Schema, file: str, document: Json) -> set[Problem]:
+def _strays(schema: Schema, file: str, document: Json) -> set[HarnessProblem]:
     """Keys that no definition names. Where something inside of `spec` is wrong, all of it counts as stray in the many
     steps that were not meant; such echoes are left out, unless there is nothing else to show."""
     errors = [error for root in schema.strict.iter_errors(document) for error in _deepest_strays(root)]
     clear = [error for error in errors if "spec" not in STRAY.findall(error.message)]
-    return {Problem(file, tuple(error.absolute_path), _unknown_key(error)) for error in clear or errors}
+    return {HarnessProblem(file, tuple(error.absolute_path), _unknown_key(error)) for error in clear or errors}
 
 
 def _deepest_strays(error: ValidationError) -> Iterator[ValidationError]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from scripts.harness.folder import Entity, Folder, Json
-from scripts.harness.problems import Path, Problem, walk
+from scripts.harness.problems import HarnessProblem, Path, walk
 
 INPUT = "<+input>"
 WHOLE = re.compile(r"<\+input>(\.allowedValues\([^)]+\))?")
@@ -82,12 +82,12 @@ class Expanded:
     """A pipeline as it runs."""
 
     tree: Json
-    problems: Sequence[Problem]
+    problems: Sequence[HarnessProblem]
     """What is wrong with the use of its templates."""
     origins: Mapping[Path, str]
     """Files of the templates by the paths where they were put in."""
 
-    def located(self, problem: Problem) -> Problem:
+    def located(self, problem: HarnessProblem) -> HarnessProblem:
         """The problem with the template's file named, if its place was brought by one."""
         places = [place for place in self.origins if problem.path[: len(place)] == place]
         from_template = f" (from {self.origins[max(places, key=len)]})" if places else ""
@@ -106,7 +106,7 @@ class _Expansion:
     """One pipeline's, with what was found on the way."""
 
     folder: Folder
-    found: list[Problem] = field(default_factory=list)
+    found: list[HarnessProblem] = field(default_factory=list)
     origins: dict[Path, str] = field(default_factory=dict)
 
     def put_in(self, tree: Json, path: Path, file: str) -> Json:
@@ -124,12 +124,12 @@ class _Expansion:
             return dict(tree)
         if template.file in (self.origins[place] for place in self.origins if path[: len(place)] == place):
             message = f"the template {template.identifier!r} would hold itself, without end; name another"
-            self.found.append(Problem(file, (*path, "template", "templateRef"), message))
+            self.found.append(HarnessProblem(file, (*path, "template", "templateRef"), message))
             return own
         filled = fill(template.body.get("spec"), link.get("templateInputs"), (*path, "template", "templateInputs"))
-        self.found.extend(Problem(file, where, message) for where, message in filled.unknown)
+        self.found.extend(HarnessProblem(file, where, message) for where, message in filled.unknown)
         wanted = f"the template {template.identifier!r} wants a value here; add it (or {INPUT}, for input sets to give)"
-        self.found.extend(Problem(file, where, wanted) for where in filled.missing)
+        self.found.extend(HarnessProblem(file, where, wanted) for where in filled.missing)
         self.origins[path] = template.file
         return {**own, **self.put_in(filled.tree, path, template.file)}
 
@@ -139,16 +139,16 @@ class _Expansion:
         if wanted not in known:
             names = ", ".join(f"{name} {version}" for name, version in known)
             message = f"no template {wanted[0]!r} with the version {wanted[1]!r}; there are: {names}"
-            self.found.append(Problem(file, path, message))
+            self.found.append(HarnessProblem(file, path, message))
         return known.get(wanted)
 
 
-def written_problems(entity: Entity) -> Iterator[Problem]:
+def written_problems(entity: Entity) -> Iterator[HarnessProblem]:
     """Inputs with something before or behind them, of which Harness would keep nothing or all."""
     for where, text in texts(entity.body, (entity.kind,)):
         if "<+input" in text and WHOLE.fullmatch(text) is None:
             message = f"{text!r} is no input; write {INPUT}, or {INPUT}.allowedValues(a,b), and nothing beside it"
-            yield Problem(entity.file, where, message)
+            yield HarnessProblem(entity.file, where, message)
 
 
 def texts(node: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -161,14 +161,14 @@ def keyed(node: Json, path: Path) -> Iterator[tuple[Path, str, Json]]:
     return ((where, where[-1], part) for where, part in walk(node, path) if where and isinstance(where[-1], str))
 
 
-def input_problems(folder: Folder, pipelines: Mapping[str, Json]) -> Iterator[Problem]:
+def input_problems(folder: Folder, pipelines: Mapping[str, Json]) -> Iterator[HarnessProblem]:
     """Input sets that fill what is no input. `pipelines` are the expanded ones by identifier."""
     for entity in folder.of("inputSet"):
         given = entity.body.get("pipeline", {})
         pipeline = pipelines.get(given.get("identifier", ""))
         if pipeline is None:
             message = f"no pipeline {given.get('identifier')!r}; there are: {', '.join(pipelines)}"
-            yield Problem(entity.file, ("inputSet", "pipeline", "identifier"), message)
+            yield HarnessProblem(entity.file, ("inputSet", "pipeline", "identifier"), message)
         else:
             for where, message in fill(pipeline, given, ("inputSet", "pipeline")).unknown:
-                yield Problem(entity.file, where, message)
+                yield HarnessProblem(entity.file, where, message)

@@ -18,7 +18,7 @@ from devcluster import lifecycle
 from devcluster.settings import DEFAULT_MINOR, state_home
 from slipway_crds.checking import twins
 from slipway_crds.definitions import custom_resource_definition
-from slipway_crds.manifests import ManifestError, Problem, load_paths, load_text
+from slipway_crds.manifests import FieldProblem, ManifestError, load_paths, load_text
 from slipway_crds.meta import API_VERSION, PAUSED_ANNOTATION
 from slipway_crds.registry import KINDS
 from slipway_crds.validate import validate_document
@@ -73,7 +73,7 @@ async def _served(server: ApiServer, path: str) -> None:
             await asyncio.sleep(0.05)
 
 
-def problems_of(text: str) -> list[Problem | ManifestError]:
+def problems_of(text: str) -> list[FieldProblem | ManifestError]:
     """What `slipway validate` says of a file with one document."""
     try:
         (document,) = load_text(text)

@@ -4,7 +4,7 @@ import pytest
 
 from slipway_demo import clusters
 from slipway_demo.builders import is_loopback
-from slipway_demo.clusters import Devcluster, Given, Kind, choose
+from slipway_demo.clusters import Devcluster, Given, KindCluster, choose
 from slipway_demo.errors import DemoError
 
 
@@ -18,7 +18,7 @@ def docker(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
     ("docker", "context", "expected"),
     [
         (False, None, Devcluster("devcluster")),
-        (True, None, Kind()),
+        (True, None, KindCluster()),
         (False, "prod", Given("prod", "r.example/slipway")),
         (True, "prod", Given("prod", "r.example/slipway")),
     ],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway_runtime.evals.cases import CaseSpec, Kind, load_cases
+from slipway_runtime.evals.cases import CaseKind, CaseSpec, load_cases
 from slipway_runtime.evals.evaluators import plain
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
@@ -52,4 +52,4 @@ def test_a_phrase_shows_that_the_right_passage_was_quoted(case: CaseSpec, phrase
 def test_there_are_enough_cases_of_each_kind() -> None:
     kinds = [case.kind for case in cases()]
     assert len(kinds) >= 40
-    assert min(kinds.count(kind) for kind in Kind) >= 10
+    assert min(kinds.count(kind) for kind in CaseKind) >= 10

@@ -9,10 +9,10 @@ import pytest
 
 from scripts.harness import schema
 from scripts.harness.check import check
-from scripts.harness.problems import Problem
+from scripts.harness.problems import HarnessProblem
 
 REPOSITORY = Path(__file__).parents[2]
-Break = Callable[..., list[Problem]]
+Break = Callable[..., list[HarnessProblem]]
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def copy(tmp_path: Path) -> Path:
 def after(copy: Path) -> Break:
     """Replace a text in a file of the copy and check: after("pipelines/slipway.yaml", old, new) -> problems."""
 
-    def change(file: str, old: str, new: str, published: schema.Schema | None = None) -> list[Problem]:
+    def change(file: str, old: str, new: str, published: schema.Schema | None = None) -> list[HarnessProblem]:
         path = copy / file
         text = path.read_text()
         assert old in text, f"{old!r} is no longer in {file}"

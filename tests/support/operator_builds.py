@@ -4,7 +4,7 @@ from typing import Any
 
 from slipway_crds.agents.model import Agent
 from slipway_crds.indexes.model import VectorIndex
-from slipway_operator.core.cache import Key, Resource
+from slipway_operator.core.cache import Resource, ResourceKey
 from slipway_operator.core.inputs import BuildSettings, Owner
 from tests.support import operator_manifests as manifests
 
@@ -51,7 +51,7 @@ def index(**spec: Any) -> VectorIndex:
 def resource(model: Agent | VectorIndex, *, status: dict[str, Any] | None = None, **changes: Any) -> Resource:
     """The model as the cache has it."""
     fields: dict[str, Any] = {
-        "key": Key(model.kind, model.metadata.namespace, model.metadata.name),
+        "key": ResourceKey(model.kind, model.metadata.namespace, model.metadata.name),
         "uid": "uid-1",
         "version": 1,
         "generation": 1,

@@ -5,7 +5,7 @@ from typing import cast
 
 import aiohttp
 
-from slipway_operator.core.cache import Cache, Key
+from slipway_operator.core.cache import Cache, ResourceKey
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import KubeClient
 from slipway_operator.installation.rotation import IdentityRotation
@@ -22,7 +22,7 @@ def make_services(
     executor: Executor,
     store: StoreKeeper,
     http: aiohttp.ClientSession,
-    enqueue: Callable[[Key], None],
+    enqueue: Callable[[ResourceKey], None],
 ) -> Services:
     """Services without an identity, which only agents need."""
     return Services(

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from slipway_runtime.dev.driver import Ingested, Report
-from slipway_runtime.dev.manifests import Key
+from slipway_runtime.dev.manifests import NamespacedName
 from slipway_runtime.knowledge.ingestion.ingestion import Progress
 from slipway_runtime.terminal import Terminal
 
@@ -54,7 +54,7 @@ class Teller:
         with Bars(*columns, console=self._console, transient=True) as bars:
             tasks = {}
 
-            def report(key: Key, progress: Progress) -> None:
+            def report(key: NamespacedName, progress: Progress) -> None:
                 if progress.total and key not in tasks:
                     tasks[key] = bars.add_task(f"ingesting {key}", total=progress.total, told="")
                 if progress.total:
@@ -64,10 +64,10 @@ class Teller:
 
     def _lines(self) -> Report:
         """A report that writes a line when an ingestion begins, and then every few seconds."""
-        began: dict[Key, float] = {}
-        told: dict[Key, float] = {}
+        began: dict[NamespacedName, float] = {}
+        told: dict[NamespacedName, float] = {}
 
-        def report(key: Key, progress: Progress) -> None:
+        def report(key: NamespacedName, progress: Progress) -> None:
             now = self._clock()
             if progress.total and now - told.get(key, float("-inf")) >= LINE_SECONDS:
                 told[key] = now

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from slipway_crds.runtimeconfig import IngestReport
 from slipway_runtime.agents.factory import make_agent
-from slipway_runtime.dev.manifests import Index, Key, Manifests
+from slipway_runtime.dev.manifests import Index, Manifests, NamespacedName
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.gateway.routes import AgentKey, Description
 from slipway_runtime.host.hosted import HostedAgent
@@ -28,12 +28,12 @@ PATIENCE_SECONDS = 10.0
 class Ingested:
     """What became of an index: a report, or why there is none."""
 
-    key: Key
+    key: NamespacedName
     report: IngestReport | None = None
     error: str = ""
 
 
-Report = Callable[[Key, Progress], None]
+Report = Callable[[NamespacedName, Progress], None]
 """Gets an index, and how far its ingestion is."""
 
 
@@ -47,7 +47,7 @@ class LocalDriver:
     def __init__(self, parts: Parts, *, host_url: str) -> None:
         self._parts = parts
         self._host_url = host_url
-        self._ingested: dict[Key, Index] = {}
+        self._ingested: dict[NamespacedName, Index] = {}
         self._applied = False
         parts.gateway.routes_missing = self.missing
 

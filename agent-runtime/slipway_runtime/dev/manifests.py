@@ -9,7 +9,7 @@ from slipway_crds.configmaps import decoded, is_config_map
 from slipway_crds.fields import Local
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.manifests import Document, load_paths
-from slipway_crds.meta import Kind
+from slipway_crds.meta import CustomObject
 from slipway_crds.registry import KINDS
 from slipway_crds.resolve import ingest_config, resolve
 from slipway_crds.runtimeconfig import IngestConfig, RuntimeConfig
@@ -19,7 +19,7 @@ from slipway_crds.without_cluster import fields_treated
 DEFAULT_NAMESPACE = "default"
 
 
-class Key(NamedTuple):
+class NamespacedName(NamedTuple):
     """Namespace and name of an object."""
 
     namespace: str
@@ -37,7 +37,7 @@ Items = Mapping[str, bytes]
 class Index:
     """One index with what its sources hold. A source whose ConfigMap is not among the manifests is left out."""
 
-    key: Key
+    key: NamespacedName
     config: IngestConfig
     sources: Mapping[str, Items]
 
@@ -92,18 +92,20 @@ def assemble(documents: Sequence[Document]) -> Manifests:
     )
 
 
-def _ignored(value: Mapping[str, Any], kind: Kind) -> Iterator[str]:
+def _ignored(value: Mapping[str, Any], kind: CustomObject) -> Iterator[str]:
     """A sentence for every field that is set and has no effect here, in the words of the reference."""
-    key = Key(kind.metadata.namespace, kind.metadata.name)
+    key = NamespacedName(kind.metadata.namespace, kind.metadata.name)
     for field in fields_treated(value, Local.IGNORED):
         yield f"{value['kind']} {key}: {field.path} has no effect here. {field.message}"
 
 
-def _index(index: VectorIndex, config_maps: Mapping[Key, Items]) -> Index:
+def _index(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> Index:
     namespace = index.metadata.namespace
-    found = {source: config_maps.get(Key(namespace, name)) for source, name in index.spec.config_maps.items()}
+    found = {
+        source: config_maps.get(NamespacedName(namespace, name)) for source, name in index.spec.config_maps.items()
+    }
     return Index(
-        key=Key(namespace, index.metadata.name),
+        key=NamespacedName(namespace, index.metadata.name),
         config=ingest_config(index),
         sources={source: items for source, items in found.items() if items is not None},
     )
@@ -115,6 +117,6 @@ def read_items(config_map: Mapping[str, Any]) -> dict[str, bytes]:
     return items | {name: decoded(text or "") for name, text in (config_map.get("binaryData") or {}).items()}
 
 
-def _key(value: Mapping[str, Any]) -> Key:
+def _key(value: Mapping[str, Any]) -> NamespacedName:
     metadata = value.get("metadata") or {}
-    return Key(metadata.get("namespace") or DEFAULT_NAMESPACE, metadata["name"])
+    return NamespacedName(metadata.get("namespace") or DEFAULT_NAMESPACE, metadata["name"])

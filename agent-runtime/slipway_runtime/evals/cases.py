@@ -21,7 +21,7 @@ class CasesInvalid(ValueError):
     """The cases cannot be used; the message says where and why."""
 
 
-class Kind(StrEnum):
+class CaseKind(StrEnum):
     """What the right behaviour is."""
 
     ANSWERABLE = "answerable"
@@ -47,12 +47,12 @@ class CaseSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(pattern="^[a-z0-9][-a-z0-9]*$")]
     question: Annotated[str, Field(min_length=1)]
-    kind: Kind
+    kind: CaseKind
     expect: Expectation | None = None
 
     @model_validator(mode="after")
     def _expects_iff_answerable(self) -> "CaseSpec":
-        if (self.kind is Kind.ANSWERABLE) != (self.expect is not None):
+        if (self.kind is CaseKind.ANSWERABLE) != (self.expect is not None):
             raise ValueError("`expect` belongs to answerable cases, and to no others")
         return self
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic_evals.evaluators import Evaluator, EvaluatorContext
 
 from slipway_runtime.evals.asking import Asked
-from slipway_runtime.evals.cases import CaseSpec, Kind
+from slipway_runtime.evals.cases import CaseKind, CaseSpec
 
 RETRIEVAL = "retrieval"
 ANSWER_RECALL = "answer_recall"
@@ -61,4 +61,4 @@ class RightAbstention(Evaluator[str, Asked, CaseSpec]):
     """Whether the agent answered what can be answered, and abstained from the rest."""
 
     def evaluate(self, ctx: Context) -> dict[str, float]:
-        return {ABSTENTION: float(ctx.output.abstained != (case_of(ctx).kind is Kind.ANSWERABLE))}
+        return {ABSTENTION: float(ctx.output.abstained != (case_of(ctx).kind is CaseKind.ANSWERABLE))}

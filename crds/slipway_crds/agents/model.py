@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from slipway_crds.fields import ATOMIC, BY_NAME, BY_TYPE, Duration, Name, Score, SpecModel, StatusModel, ignored, same
-from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind, Phase
+from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
 from slipway_crds.rules import duration_within, not_below, unique
 
@@ -116,7 +116,7 @@ class AgentStatus(StatusModel):
     """Ready always; Reconciling and Stalled only while True; Resolved and Available explain Ready."""
 
 
-class Agent(Kind):
+class Agent(CustomObject):
     """An AI agent: what answers questions, from which indexes, within which limits."""
 
     kind: Literal["Agent"] = "Agent"

@@ -17,7 +17,7 @@ from slipway_crds.fields import (
     ignored,
     same,
 )
-from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind, Phase
+from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
 from slipway_crds.rules import OneOf, at_most_half, immutable, immutable_quantity
 from slipway_crds.runtimeconfig import BackendKind
@@ -138,7 +138,7 @@ class VectorIndexStatus(StatusModel):
     """Ready always; Reconciling and Stalled only while True; Resolved, Available and Synced explain Ready."""
 
 
-class VectorIndex(Kind):
+class VectorIndex(CustomObject):
     """Documents made searchable: read from their sources, cut into chunks, embedded, kept in a vector store."""
 
     kind: Literal["VectorIndex"] = "VectorIndex"

@@ -5,7 +5,7 @@ import time
 from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
 from slipway_operator.agents.plan import AgentView, plan_agent
-from slipway_operator.core.cache import Key, Resource
+from slipway_operator.core.cache import Resource, ResourceKey
 from slipway_operator.core.namespaces import Namespace
 from slipway_operator.core.objects import POD
 from slipway_operator.core.peek import not_ready_because
@@ -27,7 +27,7 @@ class AgentController:
         self._settings = services.settings
         self._identity = services.identity
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.
 
         Raises:
@@ -71,7 +71,7 @@ class AgentController:
             readiness=readiness,
         )
 
-    async def _readiness(self, key: Key) -> str:
+    async def _readiness(self, key: ResourceKey) -> str:
         for child in self._cache.children(key):
             pod = child.detail
             if (

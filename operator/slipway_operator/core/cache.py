@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from slipway_crds.contract import STORE_SECRET_PREFIX
-from slipway_crds.meta import PAUSED_ANNOTATION, Kind
+from slipway_crds.meta import PAUSED_ANNOTATION, CustomObject
 from slipway_crds.references import Ref
 from slipway_crds.registry import KINDS, OWNER_KINDS
 from slipway_operator.core.namespaces import Namespace, Namespaces
 from slipway_operator.core.objects import CONFIG_MAP, DEPLOYMENT, NAMESPACE
 from slipway_operator.core.projections import Child, DeploymentState
 
-Key = Ref
+ResourceKey = Ref
 """One of our resources."""
 
 
@@ -27,14 +27,14 @@ Key = Ref
 class Resource:
     """An object of one of our kinds as it stands on the API server."""
 
-    key: Key
+    key: ResourceKey
     uid: str
     version: int
     generation: int
     deleting_since: str
     finalizers: tuple[str, ...]
     paused: bool
-    model: Kind | None
+    model: CustomObject | None
     """None if the object does not fit this version of the kind."""
     error: str
     status: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Resource:
 def resource_of(kind: str, raw: Mapping[str, Any]) -> Resource:
     """The raw object, parsed."""
     metadata = raw["metadata"]
-    model: Kind | None = None
+    model: CustomObject | None = None
     error = ""
     try:
         plain = {key: value for key, value in raw.items() if key in ("kind", "metadata", "spec")}
@@ -58,7 +58,7 @@ def resource_of(kind: str, raw: Mapping[str, Any]) -> Resource:
     except ValidationError as problem:
         error = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in problem.errors())
     return Resource(
-        key=Key(kind, metadata["namespace"], metadata["name"]),
+        key=ResourceKey(kind, metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
         generation=int(metadata.get("generation", 0)),
@@ -77,7 +77,7 @@ class Referenced:
 
     exists: bool = False
     uid: str = ""
-    model: Kind | None = None
+    model: CustomObject | None = None
     ready: bool = False
     reason: str = ""
     message: str = ""
@@ -112,32 +112,32 @@ class Cache:
     """Look-ups by key, by namespace and by owner. Methods that change it return the keys that are affected."""
 
     def __init__(self) -> None:
-        self._resources: dict[Key, Resource] = {}
-        self._referrers: dict[Ref, set[Key]] = defaultdict(set)
+        self._resources: dict[ResourceKey, Resource] = {}
+        self._referrers: dict[Ref, set[ResourceKey]] = defaultdict(set)
         """Resources by what they refer to."""
         self._children: dict[tuple[str, str, str], Child] = {}
-        self._by_owner: dict[Key, set[tuple[str, str, str]]] = defaultdict(set)
+        self._by_owner: dict[ResourceKey, set[tuple[str, str, str]]] = defaultdict(set)
         self._config_maps: dict[tuple[str, str], str] = {}
         self._rolling: set[tuple[str, str, str]] = set()
         self._namespaces = Namespaces()
 
     # What is there
 
-    def resource(self, key: Key) -> Resource | None:
+    def resource(self, key: ResourceKey) -> Resource | None:
         return self._resources.get(key)
 
-    def keys(self) -> Iterator[Key]:
+    def keys(self) -> Iterator[ResourceKey]:
         return iter(tuple(self._resources))
 
     def look(self, ref: Ref) -> Referenced:
         """An object of one of our kinds as those see it who refer to it."""
         return referenced(self._resources.get(ref))
 
-    def referrers(self, ref: Ref) -> set[Key]:
+    def referrers(self, ref: Ref) -> set[ResourceKey]:
         """Who refers to an object, of whatever kind. Of a namespace: everything in it."""
         return set(self._referrers.get(ref, ()))
 
-    def children(self, key: Key) -> tuple[Child, ...]:
+    def children(self, key: ResourceKey) -> tuple[Child, ...]:
         return tuple(self._children[child] for child in sorted(self._by_owner.get(key, ())))
 
     def child(self, kind: str, namespace: str, name: str) -> Child | None:
@@ -172,7 +172,7 @@ class Cache:
 
     # What happens to it
 
-    def put_resource(self, new: Resource) -> set[Key]:
+    def put_resource(self, new: Resource) -> set[ResourceKey]:
         old = self._resources.get(new.key)
         if old is not None and old.uid == new.uid and old.version >= new.version:
             return set()
@@ -181,7 +181,7 @@ class Cache:
         changed = referenced(old).decisive != referenced(new).decisive
         return {new.key} | (self.referrers(new.key) if changed else set())
 
-    def drop_resource(self, key: Key, uid: str) -> set[Key]:
+    def drop_resource(self, key: ResourceKey, uid: str) -> set[ResourceKey]:
         old = self._resources.get(key)
         if old is None or old.uid != uid:
             return set()
@@ -189,7 +189,7 @@ class Cache:
         self._refer(key, old, None)
         return {key} | self.referrers(key)
 
-    def _refer(self, key: Key, old: Resource | None, new: Resource | None) -> None:
+    def _refer(self, key: ResourceKey, old: Resource | None, new: Resource | None) -> None:
         before = old.references if old is not None else frozenset()
         after = new.references if new is not None else frozenset()
         for ref in before - after:
@@ -199,31 +199,31 @@ class Cache:
         for ref in after - before:
             self._referrers[ref].add(key)
 
-    def put_child(self, new: Child) -> set[Key]:
+    def put_child(self, new: Child) -> set[ResourceKey]:
         old = self._children.get(new.key)
         if old is not None and old.uid == new.uid and old.version >= new.version:
             return set()
         affected = self._forget(old) if old is not None else set()
-        owner = Key(new.owner[0], new.namespace, new.owner[1])
+        owner = ResourceKey(new.owner[0], new.namespace, new.owner[1])
         self._children[new.key] = new
         self._by_owner[owner].add(new.key)
         if new.kind == DEPLOYMENT.name and isinstance(new.detail, DeploymentState) and _serves_and_rolls(new.detail):
             self._rolling.add(new.key)
         return affected | {owner}
 
-    def put_namespace(self, new: Namespace) -> set[Key]:
+    def put_namespace(self, new: Namespace) -> set[ResourceKey]:
         return self._all_in(new.name) if self._namespaces.put(new) else set()
 
-    def drop_namespace(self, name: str, uid: str) -> set[Key]:
+    def drop_namespace(self, name: str, uid: str) -> set[ResourceKey]:
         return self._all_in(name) if self._namespaces.drop(name, uid) else set()
 
-    def drop_child(self, key: tuple[str, str, str], uid: str) -> set[Key]:
+    def drop_child(self, key: tuple[str, str, str], uid: str) -> set[ResourceKey]:
         old = self._children.get(key)
         if old is None or old.uid != uid:
             return set()
         return self._forget(old)
 
-    def put_config_map(self, namespace: str, name: str, version: str | None) -> set[Key]:
+    def put_config_map(self, namespace: str, name: str, version: str | None) -> set[ResourceKey]:
         """Any ConfigMap's identity and version, or None when it is gone."""
         if self._config_maps.get((namespace, name)) == version:
             return set()
@@ -244,16 +244,16 @@ class Cache:
     def known_config_maps(self) -> Iterable[tuple[str, str]]:
         return tuple(self._config_maps)
 
-    def drop(self, kind: str, namespace: str, name: str, uid: str) -> set[Key]:
+    def drop(self, kind: str, namespace: str, name: str, uid: str) -> set[ResourceKey]:
         """An object of any kind is gone."""
         if kind in OWNER_KINDS:
-            return self.drop_resource(Key(kind, namespace, name), uid)
+            return self.drop_resource(ResourceKey(kind, namespace, name), uid)
         if kind == NAMESPACE.name:
             return self.drop_namespace(name, uid)
         return self.drop_child((kind, namespace, name), uid)
 
-    def _forget(self, child: Child) -> set[Key]:
-        owner = Key(child.owner[0], child.namespace, child.owner[1])
+    def _forget(self, child: Child) -> set[ResourceKey]:
+        owner = ResourceKey(child.owner[0], child.namespace, child.owner[1])
         del self._children[child.key]
         self._rolling.discard(child.key)
         self._by_owner[owner].discard(child.key)
@@ -261,7 +261,7 @@ class Cache:
             del self._by_owner[owner]
         return {owner} if owner.name else self._all_in(child.namespace)
 
-    def _all_in(self, namespace: str) -> set[Key]:
+    def _all_in(self, namespace: str) -> set[ResourceKey]:
         """Every resource there."""
         return self.referrers(Ref(NAMESPACE.name, "", namespace))
 

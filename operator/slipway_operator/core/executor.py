@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from slipway_operator.core import metrics
-from slipway_operator.core.cache import Cache, Key, Resource, resource_of
+from slipway_operator.core.cache import Cache, Resource, ResourceKey, resource_of
 from slipway_operator.core.conditions import Statement, Trouble, conditions, patch, standing
 from slipway_operator.core.drift import lost_items
 from slipway_operator.core.kube import ApiError, KubeClient, gather_all
@@ -39,14 +39,20 @@ class Executor:
     """Writes for every controller. `enqueue` is called with what a write affects."""
 
     def __init__(
-        self, kube: KubeClient, cache: Cache, watches: Watches, *, rolls_at_once: int, enqueue: Callable[[Key], None]
+        self,
+        kube: KubeClient,
+        cache: Cache,
+        watches: Watches,
+        *,
+        rolls_at_once: int,
+        enqueue: Callable[[ResourceKey], None],
     ) -> None:
         self._kube = kube
         self._cache = cache
         self._watches = watches
         self._rolls_at_once = rolls_at_once
         self._enqueue = enqueue
-        self._about_to_roll: set[Key] = set()
+        self._about_to_roll: set[ResourceKey] = set()
         """Whose turn it is, until the answer to their write is in the cache and counts there."""
 
     async def execute(self, resource: Resource, plan: Plan, *, now: float) -> float | None:
@@ -71,7 +77,7 @@ class Executor:
             return min(ROLL_WAIT_SECONDS, plan.wake_after or ROLL_WAIT_SECONDS)
         return plan.wake_after
 
-    def _may_roll(self, key: Key) -> bool:
+    def _may_roll(self, key: ResourceKey) -> bool:
         if self._cache.rolling() + len(self._about_to_roll) >= self._rolls_at_once:
             return False
         self._about_to_roll.add(key)

@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from slipway_operator.core import retrying
-from slipway_operator.core.cache import Key
+from slipway_operator.core.cache import ResourceKey
 
 RESYNC_SECONDS = 600.0
 
@@ -22,15 +22,15 @@ class FairQueue:
 
     def __init__(self, *, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or asyncio.get_running_loop().time
-        self._turns: OrderedDict[str, deque[Key]] = OrderedDict()
-        self._waiting: dict[Key, float] = {}
-        self._working: set[Key] = set()
-        self._again: set[Key] = set()
-        self._failures: dict[Key, int] = {}
-        self._timers: dict[Key, tuple[float, asyncio.TimerHandle]] = {}
+        self._turns: OrderedDict[str, deque[ResourceKey]] = OrderedDict()
+        self._waiting: dict[ResourceKey, float] = {}
+        self._working: set[ResourceKey] = set()
+        self._again: set[ResourceKey] = set()
+        self._failures: dict[ResourceKey, int] = {}
+        self._timers: dict[ResourceKey, tuple[float, asyncio.TimerHandle]] = {}
         self._available = asyncio.Event()
 
-    def add(self, key: Key) -> None:
+    def add(self, key: ResourceKey) -> None:
         """Have the key looked at as soon as its turn comes."""
         if key in self._working:
             self._again.add(key)
@@ -39,7 +39,7 @@ class FairQueue:
             self._turns.setdefault(key.namespace, deque()).append(key)
             self._available.set()
 
-    def add_after(self, key: Key, seconds: float) -> None:
+    def add_after(self, key: ResourceKey, seconds: float) -> None:
         """Have it looked at then, at the latest; an earlier appointment stays."""
         due = self._clock() + seconds
         appointment = self._timers.get(key)
@@ -49,27 +49,27 @@ class FairQueue:
             appointment[1].cancel()
         self._timers[key] = (due, asyncio.get_running_loop().call_later(seconds, self._due, key))
 
-    def failed(self, key: Key, *, at_least: float = 0.0) -> float:
+    def failed(self, key: ResourceKey, *, at_least: float = 0.0) -> float:
         """Have it looked at again after its back-off, which this returns."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = max(at_least, retrying.delay(retrying.RECONCILE, failures))
         self.add_after(key, delay)
         return delay
 
-    def succeeded(self, key: Key, *, again_after: float | None) -> None:
+    def succeeded(self, key: ResourceKey, *, again_after: float | None) -> None:
         """Forget its failures, and make the next appointment: the one asked for, or the resync."""
         self._failures.pop(key, None)
         resync = RESYNC_SECONDS * random.uniform(0.8, 1.2)
         self.add_after(key, min(resync, again_after) if again_after is not None else resync)
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: ResourceKey) -> None:
         """The resource is gone."""
         self._failures.pop(key, None)
         appointment = self._timers.pop(key, None)
         if appointment is not None:
             appointment[1].cancel()
 
-    async def take(self) -> Key:
+    async def take(self) -> ResourceKey:
         """The next key, from the namespace whose turn it is. `done` must follow."""
         while not self._turns:
             self._available.clear()
@@ -82,7 +82,7 @@ class FairQueue:
         self._working.add(key)
         return key
 
-    def done(self, key: Key) -> None:
+    def done(self, key: ResourceKey) -> None:
         """The key may be taken again."""
         self._working.discard(key)
         if key in self._again:
@@ -99,6 +99,6 @@ class FairQueue:
         """Seconds that the longest-waiting key has waited."""
         return self._clock() - min(self._waiting.values()) if self._waiting else 0.0
 
-    def _due(self, key: Key) -> None:
+    def _due(self, key: ResourceKey) -> None:
         self._timers.pop(key, None)
         self.add(key)

@@ -16,7 +16,7 @@ import kopf
 from slipway_crds.meta import GROUP, MANAGED_BY, MANAGED_BY_LABEL
 from slipway_crds.registry import OWNER_KINDS
 from slipway_operator.core import retrying
-from slipway_operator.core.cache import Cache, Key, resource_of
+from slipway_operator.core.cache import Cache, ResourceKey, resource_of
 from slipway_operator.core.kube import ApiError, KubeClient, RawObject
 from slipway_operator.core.namespaces import namespace_of
 from slipway_operator.core.objects import CHILDREN, CONFIG_MAP, LEASE, NAMESPACE, POD, ObjectKind, owner_kinds
@@ -45,7 +45,7 @@ class Watching:
         watches: Watches,
         *,
         lease_name: str,
-        enqueue: Callable[[Key], None],
+        enqueue: Callable[[ResourceKey], None],
     ) -> None:
         self._kube = kube
         self._cache = cache
@@ -144,7 +144,7 @@ class Watching:
         metadata = cast(RawObject, event["object"])["metadata"]
         self._watches.touch(LEASE.name, int(metadata["resourceVersion"]))
 
-    def _put(self, kind: ObjectKind, raw: RawObject) -> set[Key]:
+    def _put(self, kind: ObjectKind, raw: RawObject) -> set[ResourceKey]:
         if kind == NAMESPACE:
             return self._cache.put_namespace(namespace_of(raw))
         if kind in owner_kinds():
@@ -201,7 +201,7 @@ class Watching:
             logger.warning("listing ConfigMaps: %s", error)
             return since
 
-    def _announce(self, keys: Iterable[Key]) -> None:
+    def _announce(self, keys: Iterable[ResourceKey]) -> None:
         for key in keys:
             if key.kind in OWNER_KINDS and key.name:
                 self._enqueue(key)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from slipway_operator.core import metrics
-from slipway_operator.core.cache import Cache, Key
+from slipway_operator.core.cache import Cache, ResourceKey
 from slipway_operator.core.kube import ApiError
 from slipway_operator.core.queue import FairQueue
 
@@ -17,7 +17,7 @@ class TryAgainError(Exception):
     """Something that a reconcile needs is not as it should be; it is tried again later. The message says what."""
 
 
-Reconcile = Callable[[Key], Awaitable[float | None]]
+Reconcile = Callable[[ResourceKey], Awaitable[float | None]]
 
 
 async def work_forever(queue: FairQueue, cache: Cache, controllers: Mapping[str, Reconcile]) -> None:
@@ -30,7 +30,7 @@ async def work_forever(queue: FairQueue, cache: Cache, controllers: Mapping[str,
             queue.done(key)
 
 
-async def look(key: Key, queue: FairQueue, cache: Cache, reconcile: Reconcile) -> None:
+async def look(key: ResourceKey, queue: FairQueue, cache: Cache, reconcile: Reconcile) -> None:
     """One look at one resource. Whatever goes wrong is logged, counted and tried again later."""
     started = time.perf_counter()
     try:
@@ -55,7 +55,7 @@ async def look(key: Key, queue: FairQueue, cache: Cache, reconcile: Reconcile) -
         metrics.RECONCILE_SECONDS.labels(key.kind).observe(time.perf_counter() - started)
 
 
-def _failed(key: Key, queue: FairQueue, error: Exception, *, at_least: float = 0.0) -> None:
+def _failed(key: ResourceKey, queue: FairQueue, error: Exception, *, at_least: float = 0.0) -> None:
     delay = queue.failed(key, at_least=at_least)
     metrics.RECONCILES.labels(key.kind, "error").inc()
     logger.warning("tried again in %.1f s: %s", delay, error, extra={"key": "/".join(key)})

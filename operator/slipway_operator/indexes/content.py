@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from slipway_operator.core.plan import Annotate
 from slipway_operator.core.projections import Child
 from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
-from slipway_operator.indexes.ingestion import RETRY_SECONDS, Runs
+from slipway_operator.indexes.ingestion import RETRY_SECONDS, IngestionRuns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def generation_of(child: Child | None) -> int:
 
 
 def content_of(
-    server: Child | None, runs: Runs, *, collection: Collection | None, counted: Counted, now: float
+    server: Child | None, runs: IngestionRuns, *, collection: Collection | None, counted: Counted, now: float
 ) -> Content:
     """What the count means.
 
@@ -73,7 +73,7 @@ def content_of(
     return Content(lost=True, renew=Annotate(child=server, annotations=renewed))
 
 
-def _fewer(runs: Runs, collection: Collection, counted: Counted) -> bool:
+def _fewer(runs: IngestionRuns, collection: Collection, counted: Counted) -> bool:
     """Whether vectors are missing.
 
     While another ingestion runs, or after it failed half-way, there may be fewer than at the end of the last one.
@@ -84,7 +84,7 @@ def _fewer(runs: Runs, collection: Collection, counted: Counted) -> bool:
     return counted.vectors < (collection.chunks if settled else min(1, collection.chunks))
 
 
-def _too_early(runs: Runs, collection: Collection, now: float) -> bool:
+def _too_early(runs: IngestionRuns, collection: Collection, now: float) -> bool:
     """Whether vectors are missing again soon after they were made again, on a server that was not started in between:
     then filling it at once would most likely go on like this."""
     last = runs.last

@@ -8,7 +8,7 @@ from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import GROUP
 from slipway_operator.core import retrying
-from slipway_operator.core.cache import Key, Resource, resource_of
+from slipway_operator.core.cache import Resource, ResourceKey, resource_of
 from slipway_operator.core.conditions import epoch
 from slipway_operator.core.events import announce
 from slipway_operator.core.namespaces import Namespace
@@ -42,7 +42,7 @@ class IndexController:
         self._build = services.build
         self._counting = counting
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.
 
         Raises:

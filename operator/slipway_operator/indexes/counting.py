@@ -16,7 +16,7 @@ import orjson
 from yarl import URL
 
 from slipway_crds.contract import CHROMA_COLLECTIONS
-from slipway_operator.core.cache import Key
+from slipway_operator.core.cache import ResourceKey
 from slipway_operator.core.reading import read_at_most
 from slipway_operator.indexes.content import Collection, Counted
 
@@ -42,16 +42,20 @@ class Counting:
     """The last count of each index. `enqueue` is called when there is a new one. Times are of the given clock."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, *, enqueue: Callable[[Key], None], clock: Callable[[], float] | None = None
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        enqueue: Callable[[ResourceKey], None],
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._http = http
         self._enqueue = enqueue
         self._clock = clock or asyncio.get_running_loop().time
-        self._answers: dict[Key, _Answer] = {}
-        self._asked: dict[Key, Collection] = {}
-        self._turns: asyncio.Queue[Key] = asyncio.Queue()
+        self._answers: dict[ResourceKey, _Answer] = {}
+        self._asked: dict[ResourceKey, Collection] = {}
+        self._turns: asyncio.Queue[ResourceKey] = asyncio.Queue()
 
-    def of(self, key: Key, collection: Collection | None) -> Counted:
+    def of(self, key: ResourceKey, collection: Collection | None) -> Counted:
         """What was counted last, and have it counted again if that is due. None: there is nothing to count."""
         if collection is None:
             self.forget(key)
@@ -64,12 +68,12 @@ class Counting:
             self._asked[key] = collection
         return Counted(vectors=known.vectors) if known is not None else Counted(pending=True)
 
-    def due_in(self, key: Key) -> float | None:
+    def due_in(self, key: ResourceKey) -> float | None:
         """Seconds until it is to be counted again; None while it is being counted, which ends with `enqueue`."""
         answer = self._answers.get(key)
         return max(0.0, answer.due - self._clock()) if answer is not None and key not in self._asked else None
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: ResourceKey) -> None:
         """The index is gone, or its server is."""
         self._answers.pop(key, None)
 
@@ -86,7 +90,7 @@ class Counting:
             del self._asked[key]
             self._note(key, collection, vectors)
 
-    def _note(self, key: Key, collection: Collection, vectors: int | None) -> None:
+    def _note(self, key: ResourceKey, collection: Collection, vectors: int | None) -> None:
         before = self._answers.get(key)
         due = self._clock() + (ASK_AGAIN_SECONDS if vectors is None else COUNT_AGAIN_SECONDS)
         if vectors is None and before is not None and before.collection == collection:

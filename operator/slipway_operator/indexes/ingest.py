@@ -36,7 +36,7 @@ ATTEMPTS_BEFORE_BACK_OFF = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ingestion:
+class IngestSpec:
     """One run over the sources, as they were when it was planned."""
 
     config: IngestConfig
@@ -59,7 +59,7 @@ def sources_hash(versions: Mapping[str, str]) -> str:
 
 
 def ingest_objects(
-    owner: Owner, settings: BuildSettings, ingestion: Ingestion, *, pod: PodSettings | None, store_secret: str
+    owner: Owner, settings: BuildSettings, ingestion: IngestSpec, *, pod: PodSettings | None, store_secret: str
 ) -> tuple[Manifest, Manifest]:
     """The ConfigMap and the Job of one ingestion."""
     return _config_map(owner, ingestion), _job(owner, settings, ingestion, pod, store_secret)
@@ -85,7 +85,7 @@ def _labels(owner: Owner) -> dict[str, str]:
     return labels(COMPONENT, {INDEX_LABEL: owner.name})
 
 
-def _config_map(owner: Owner, ingestion: Ingestion) -> Manifest:
+def _config_map(owner: Owner, ingestion: IngestSpec) -> Manifest:
     config_map = child(CONFIG_MAP, ingestion.name, owner, _labels(owner))
     config_map["data"] = {CONFIG_KEY: ingestion.config.canonical().decode()}
     config_map["immutable"] = True
@@ -93,7 +93,7 @@ def _config_map(owner: Owner, ingestion: Ingestion) -> Manifest:
 
 
 def _job(
-    owner: Owner, settings: BuildSettings, ingestion: Ingestion, pod: PodSettings | None, store_secret: str
+    owner: Owner, settings: BuildSettings, ingestion: IngestSpec, pod: PodSettings | None, store_secret: str
 ) -> Manifest:
     job = child(JOB, ingestion.name, owner, _labels(owner))
     job["metadata"]["annotations"] = {
@@ -115,7 +115,7 @@ def _job(
 
 
 def _ingest_pod(
-    owner: Owner, settings: BuildSettings, ingestion: Ingestion, pod: PodSettings | None, store_secret: str
+    owner: Owner, settings: BuildSettings, ingestion: IngestSpec, pod: PodSettings | None, store_secret: str
 ) -> JsonObject:
     worker = container(
         settings,

@@ -15,7 +15,7 @@ from slipway_operator.core.objects import JOB, POD
 from slipway_operator.core.plan import Annotate, Delete
 from slipway_operator.core.pod_trouble import last_words
 from slipway_operator.core.projections import Child, JobState, PodState
-from slipway_operator.indexes.ingest import SPEC_ANNOTATION, Ingestion
+from slipway_operator.indexes.ingest import SPEC_ANNOTATION, IngestSpec
 
 REPORT_ANNOTATION = f"{GROUP}/report"
 """On a Job: its pod's termination message, which would be lost with the pod."""
@@ -73,7 +73,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runs:
+class IngestionRuns:
     """All ingestions of an index. `current` is of the spec and the sources as they are now."""
 
     current: Run | None
@@ -93,7 +93,7 @@ class Runs:
         return next((run for run in self.others if not run.finished), None)
 
 
-def runs_of(children: Sequence[Child], current: Ingestion | None) -> Runs:
+def runs_of(children: Sequence[Child], current: IngestSpec | None) -> IngestionRuns:
     """The ingestions among an index's children."""
     pods = [child for child in children if child.kind == POD.name and isinstance(child.detail, PodState)]
     jobs = [child for child in children if child.kind == JOB.name]
@@ -107,19 +107,21 @@ def runs_of(children: Sequence[Child], current: Ingestion | None) -> Runs:
         if isinstance(job.detail, JobState) and not job.deleting
     ]
     name = current.name if current is not None else ""
-    return Runs(
+    return IngestionRuns(
         current=next((run for run in runs if run.job.name == name), None),
         others=tuple(run for run in runs if run.job.name != name),
         leaving=any(job.deleting for job in jobs),
     )
 
 
-def may_start(runs: Runs) -> bool:
+def may_start(runs: IngestionRuns) -> bool:
     """Whether the current ingestion can be started."""
     return runs.current is None and runs.unfinished is None and not runs.leaving
 
 
-def to_stop(runs: Runs, current: Ingestion | None, *, outdated: bool, in_trouble: bool, now: float) -> list[Delete]:
+def to_stop(
+    runs: IngestionRuns, current: IngestSpec | None, *, outdated: bool, in_trouble: bool, now: float
+) -> list[Delete]:
     """Jobs to be deleted: in the way, out of date, failed long enough ago, or of no more interest.
 
     `outdated`: the current Job was made with another image or other settings than today's. `in_trouble`: its pod

@@ -18,8 +18,8 @@ from slipway_operator.core.projections import Child, PodState, StatefulSetState
 from slipway_operator.core.refusals import without_pods
 from slipway_operator.indexes import ingestion
 from slipway_operator.indexes.content import Collection, Counted, content_of, generation_of
-from slipway_operator.indexes.ingest import Ingestion, ingest_objects, ingest_policy, sources_hash
-from slipway_operator.indexes.ingestion import Run, Runs, may_start, runs_of
+from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_policy, sources_hash
+from slipway_operator.indexes.ingestion import IngestionRuns, Run, may_start, runs_of
 from slipway_operator.indexes.server import child_name, index_objects
 from slipway_operator.indexes.status import IndexStanding, index_status
 
@@ -51,12 +51,12 @@ class IndexView(View):
         return sorted({by_name[name] for name, version in self.source_versions.items() if version is None})
 
     @cached_property
-    def ingestion(self) -> Ingestion | None:
+    def ingestion(self) -> IngestSpec | None:
         """What is to be ingested now; None while a source or the server is missing."""
         if self.server is None or self.missing_sources:
             return None
         versions = {name: version or "" for name, version in self.source_versions.items()}
-        return Ingestion(
+        return IngestSpec(
             config=ingest_config(self.index),
             sources=tuple(sorted(self.index.spec.sources, key=lambda source: source.name)),
             sources_hash=sources_hash(versions),
@@ -65,7 +65,7 @@ class IndexView(View):
         )
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> IngestionRuns:
         return runs_of(self.children, self.ingestion)
 
     @property
@@ -235,7 +235,7 @@ def _not_stopped(applies: list[Apply], stop: list[Delete]) -> list[Apply]:
     ]
 
 
-def _stale_config_maps(view: IndexView, runs: Runs, stop: list[Delete]) -> list[Delete]:
+def _stale_config_maps(view: IndexView, runs: IngestionRuns, stop: list[Delete]) -> list[Delete]:
     stopped = {each.child.name for each in stop}
     kept = {run.job.name for run in (runs.current, *runs.others) if run is not None} - stopped
     if view.ingestion is not None:

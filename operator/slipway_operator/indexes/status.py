@@ -11,7 +11,7 @@ from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.plan import observed_conditions
 from slipway_operator.core.pod_trouble import PODS_REFUSED
 from slipway_operator.indexes.ingest import SOURCES_ANNOTATION
-from slipway_operator.indexes.ingestion import NO_DOCUMENTS, RETRY_SECONDS, Run, Runs
+from slipway_operator.indexes.ingestion import NO_DOCUMENTS, RETRY_SECONDS, IngestionRuns, Run
 
 PROGRESS_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 10.0
@@ -28,7 +28,7 @@ class IndexStanding:
     """What the status is about."""
 
     resource: Resource
-    runs: Runs
+    runs: IngestionRuns
     missing_sources: Sequence[str]
     serving: bool
     trouble: Trouble | None

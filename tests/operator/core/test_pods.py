@@ -12,7 +12,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.agents.builders import Revision, revision_objects
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
-from slipway_operator.indexes.ingest import Ingestion, ingest_objects
+from slipway_operator.indexes.ingest import IngestSpec, ingest_objects
 from slipway_operator.indexes.server import index_objects
 from tests.support.operator_builds import SETTINGS, agent, index, owner
 from tests.support.operator_manifests import POD
@@ -35,7 +35,7 @@ def template(place: str, settings: BuildSettings = SETTINGS, **pod: Any) -> Any:
         objects = index_objects(owner("VectorIndex"), settings, chroma, deletion_policy="Retain", pod=given)
     else:
         config = ingest_config(index())
-        ingestion = Ingestion(config=config, sources=(), sources_hash="1", server_uid="uid-s", content_generation=0)
+        ingestion = IngestSpec(config=config, sources=(), sources_hash="1", server_uid="uid-s", content_generation=0)
         objects = list(ingest_objects(owner("VectorIndex"), settings, ingestion, pod=given, store_secret="s"))
     specs: list[Any] = [each["spec"] for each in objects if "template" in each.get("spec", {})]
     (spec,) = specs

@@ -2,16 +2,16 @@
 
 import asyncio
 
-from slipway_operator.core.cache import Key
+from slipway_operator.core.cache import ResourceKey
 from slipway_operator.core.queue import FairQueue
 from slipway_operator.core.retrying import RECONCILE_MAX_SECONDS
 
 
-def key(name: str, namespace: str = "demo") -> Key:
-    return Key("Agent", namespace, name)
+def key(name: str, namespace: str = "demo") -> ResourceKey:
+    return ResourceKey("Agent", namespace, name)
 
 
-async def drained(queue: FairQueue, count: int) -> list[Key]:
+async def drained(queue: FairQueue, count: int) -> list[ResourceKey]:
     taken = []
     for _ in range(count):
         async with asyncio.timeout(5):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.core.cache import Cache, Key, resource_of
+from slipway_operator.core.cache import Cache, ResourceKey, resource_of
 from slipway_operator.core.kube import ApiError, KubeClient
 from slipway_operator.core.objects import LEASE
 from slipway_operator.core.projections import project
@@ -20,7 +20,7 @@ from tests.support.waiting import until
 PATH = "/api/v1/namespaces/demo/configmaps"
 
 
-def watching(kube: KubeClient, cache: Cache, enqueued: list[Key]) -> Watching:
+def watching(kube: KubeClient, cache: Cache, enqueued: list[ResourceKey]) -> Watching:
     return Watching(kube, cache, Watches(), lease_name="lease", enqueue=enqueued.append)
 
 
@@ -42,14 +42,14 @@ def cache_with_index() -> Cache:
     return cache
 
 
-INDEX = Key("VectorIndex", "demo", "handbook")
+INDEX = ResourceKey("VectorIndex", "demo", "handbook")
 
 
 async def test_a_changed_source_wakes_the_index_that_reads_it() -> None:
     async with fake_api() as (api, kube):
         stored(api, "documents", 5)
         stored(api, "unrelated", 6)
-        cache, enqueued = cache_with_index(), list[Key]()
+        cache, enqueued = cache_with_index(), list[ResourceKey]()
         watch = watching(kube, cache, enqueued)
         since = await watch.fill_config_maps()
         assert enqueued == [INDEX]
@@ -67,7 +67,7 @@ async def test_a_changed_source_wakes_the_index_that_reads_it() -> None:
 async def test_a_watch_that_expired_is_begun_anew_from_a_listing() -> None:
     async with fake_api() as (api, kube):
         stored(api, "documents", 5)
-        cache, enqueued = cache_with_index(), list[Key]()
+        cache, enqueued = cache_with_index(), list[ResourceKey]()
         watch = watching(kube, cache, enqueued)
         await watch.fill_config_maps()
         del api.objects[f"{PATH}/documents"]
@@ -94,7 +94,7 @@ async def test_a_dropped_watch_goes_on_where_it_was() -> None:
 
 async def test_the_sweep_drops_what_vanished_unseen() -> None:
     async with fake_api() as (api, kube):
-        cache, enqueued = Cache(), list[Key]()
+        cache, enqueued = Cache(), list[ResourceKey]()
         cache.put_child(project("Deployment", deployment("support-1")))
         watch = watching(kube, cache, enqueued)
         for kind in ("agents", "vectorindexes"):
@@ -104,7 +104,7 @@ async def test_the_sweep_drops_what_vanished_unseen() -> None:
             }
         await watch.sweep()
     assert cache.child("Deployment", "demo", "support-1") is None
-    assert enqueued == [Key("Agent", "demo", "support")]
+    assert enqueued == [ResourceKey("Agent", "demo", "support")]
 
 
 async def test_a_missing_kind_is_an_error_at_the_start() -> None:

@@ -8,7 +8,7 @@ from slipway_operator.core.conditions import timestamp
 from slipway_operator.core.projections import Child, JobState, project
 from slipway_operator.indexes.content import Collection, Content, Counted, content_of, generation_of
 from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
-from slipway_operator.indexes.ingestion import RETRY_SECONDS, Run, Runs
+from slipway_operator.indexes.ingestion import RETRY_SECONDS, IngestionRuns, Run
 from tests.support.operator_builds import NOW
 from tests.support.operator_objects import raw
 
@@ -33,7 +33,7 @@ def content(
     collection = Collection(url="", name="", chunks=6, server=("uid", NOW - ready), job="")
     return content_of(
         child("StatefulSet", generation=generation),
-        Runs(current=current, others=others, leaving=False),
+        IngestionRuns(current=current, others=others, leaving=False),
         collection=collection,
         counted=Counted(vectors=vectors),
         now=NOW,
@@ -103,6 +103,6 @@ def test_a_generation_that_somebody_wrote_nonsense_over_counts_from_zero(nonsens
 
 def test_an_index_without_a_chunk_loses_nothing() -> None:
     collection = Collection(url="", name="", chunks=0, server=("uid", 0), job="")
-    runs: Any = Runs(current=run(), others=(), leaving=False)
+    runs: Any = IngestionRuns(current=run(), others=(), leaving=False)
     server = child("StatefulSet")
     assert content_of(server, runs, collection=collection, counted=Counted(vectors=0), now=NOW) == Content(lost=False)

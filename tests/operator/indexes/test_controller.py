@@ -11,7 +11,7 @@ import aiohttp
 import numpy as np
 import pytest
 
-from slipway_operator.core.cache import Cache, Key, resource_of
+from slipway_operator.core.cache import Cache, ResourceKey, resource_of
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import KubeClient
 from slipway_operator.core.objects import POD, object_kind
@@ -29,7 +29,7 @@ from tests.support.operator_services import make_services
 from tests.support.store_keeping import Store
 from tests.support.waiting import until
 
-KEY = Key("VectorIndex", "demo", "handbook")
+KEY = ResourceKey("VectorIndex", "demo", "handbook")
 ADDRESS = "127.0.0.14"
 """Of the server's pod. The operator asks port 8000, which is Chroma's on every pod."""
 REPORT = {"revision": "r1", "fingerprint": "f", "documents": 2, "chunks": 6, "failed": 0, "failures": []}
@@ -41,7 +41,7 @@ class Bench:
     def __init__(self, api: FakeApi, kube: KubeClient, http: aiohttp.ClientSession, dsn: str) -> None:
         self.api = api
         self.cache = Cache()
-        self.enqueued: list[Key] = []
+        self.enqueued: list[ResourceKey] = []
         self.counting = Counting(http, enqueue=self.enqueued.append)
         self._watches = Watches()
         executor = Executor(kube, self.cache, self._watches, rolls_at_once=1, enqueue=lambda key: None)

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from slipway_operator.core.cache import Key
+from slipway_operator.core.cache import ResourceKey
 from slipway_operator.indexes import counting
 from slipway_operator.indexes.content import Collection, Counted
 from slipway_operator.indexes.counting import ANSWER_BYTES, ASK_AGAIN_SECONDS, COUNT_AGAIN_SECONDS, Counting
@@ -21,7 +21,7 @@ from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from tests.support.servers import free_port
 from tests.support.waiting import until
 
-KEY = Key("VectorIndex", "demo", "handbook")
+KEY = ResourceKey("VectorIndex", "demo", "handbook")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -34,7 +34,7 @@ class Clocked:
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self.now = 0.0
-        self.enqueued: list[Key] = []
+        self.enqueued: list[ResourceKey] = []
         self.counting = Counting(http, enqueue=self.enqueued.append, clock=lambda: self.now)
 
     async def counted(self, wanted: Collection) -> Counted:
@@ -197,7 +197,7 @@ async def test_a_server_that_hangs_keeps_nobody_waiting(clocked: Clocked, chroma
         raise AssertionError
 
     async with served(hang) as url:
-        slow = Key("VectorIndex", "demo", "slow")
+        slow = ResourceKey("VectorIndex", "demo", "slow")
         assert clocked.counting.of(slow, collection(url)) == Counted(pending=True)
         await hangs.wait()
         assert clocked.counting.of(slow, collection(url)) == Counted(pending=True), "who looks does not wait"

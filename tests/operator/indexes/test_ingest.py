@@ -7,15 +7,15 @@ import pytest
 
 from slipway_crds.resolve import ingest_config
 from slipway_operator.core.manifests import Manifest
-from slipway_operator.indexes.ingest import Ingestion, ingest_objects, ingest_policy, sources_hash
+from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_policy, sources_hash
 from tests.support.operator_builds import SETTINGS, index, owner
 
 OWNER = owner("VectorIndex", "handbook")
 
 
-def ingestion(*, versions: str = "1", server: str = "uid-s", generation: int = 0, **spec: Any) -> Ingestion:
+def ingestion(*, versions: str = "1", server: str = "uid-s", generation: int = 0, **spec: Any) -> IngestSpec:
     model = index(**spec)
-    return Ingestion(
+    return IngestSpec(
         config=ingest_config(model),
         sources=tuple(model.spec.sources),
         sources_hash=sources_hash({source.name: versions for source in model.spec.sources}),

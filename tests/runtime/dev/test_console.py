@@ -5,14 +5,14 @@ from io import StringIO
 from rich.console import Console
 
 from slipway_runtime.dev.console import LINE_SECONDS, Teller
-from slipway_runtime.dev.manifests import Key
+from slipway_runtime.dev.manifests import NamespacedName
 from slipway_runtime.knowledge.ingestion.ingestion import Progress
 
 
 def test_an_ingestion_is_told_line_by_line_now_and_then() -> None:
     now, out = 100.0, StringIO()
     teller = Teller(Console(file=out, highlight=False), clock=lambda: now)
-    one, two = Key("demo", "one"), Key("demo", "two")
+    one, two = NamespacedName("demo", "one"), NamespacedName("demo", "two")
     with teller.progress() as report:
         report(one, Progress(0, 8))
         report(two, Progress())

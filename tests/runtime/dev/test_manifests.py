@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway_crds.manifests import ManifestError
-from slipway_runtime.dev.manifests import InvalidManifests, Key, load
+from slipway_runtime.dev.manifests import InvalidManifests, NamespacedName, load
 
 Write = Callable[[str], Path]
 
@@ -52,7 +52,7 @@ def test_agents_indexes_and_documents_are_put_together(write: Write) -> None:
     (agent,) = manifests.config.agents
     (index,) = manifests.indexes
     assert (agent.namespace, agent.name, agent.knowledge[0].index) == ("demo", "support", "handbook")
-    assert index.key == Key("demo", "handbook")
+    assert index.key == NamespacedName("demo", "handbook")
     assert index.sources["docs"]["a.md"] == b"# A"
     assert manifests.warnings == ()
 

@@ -11,7 +11,7 @@ import yaml
 from aiohttp import web
 
 from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_target
-from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, Kind, load_cases
+from slipway_runtime.evals.cases import CaseKind, CasesInvalid, CaseSpec, load_cases
 from slipway_runtime.evals.evaluators import phrase_recall
 from slipway_runtime.evals.main import evaluate, main
 from slipway_runtime.evals.verdict import Verdict, as_json, judge, percentile, shortfalls
@@ -45,7 +45,7 @@ def write_cases(folder: Path, *cases: dict[str, Any], wrapped: bool = True) -> P
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_cases_are_read_from_a_config_map_or_a_plain_file(tmp_path: Path, wrapped: bool) -> None:
     [case] = load_cases([write_cases(tmp_path, ANSWERABLE, wrapped=wrapped)])
-    assert (case.name, case.kind) == ("one", Kind.ANSWERABLE)
+    assert (case.name, case.kind) == ("one", CaseKind.ANSWERABLE)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_manifests_without_cases_are_refused(tmp_path: Path) -> None:
 def test_the_handbook_has_enough_cases_of_each_kind() -> None:
     kinds = [case.kind for case in load_cases([ROOT / "examples" / "handbook"])]
     assert len(kinds) >= 40
-    assert min(kinds.count(kind) for kind in Kind) >= 10
+    assert min(kinds.count(kind) for kind in CaseKind) >= 10
 
 
 def test_the_handbooks_cases_name_documents_that_exist() -> None:
@@ -138,7 +138,7 @@ def answerable(question: str) -> CaseSpec:
     return CaseSpec.model_validate({**ANSWERABLE, "name": question, "question": question})
 
 
-def unanswerable(question: str, kind: Kind = Kind.UNANSWERABLE) -> CaseSpec:
+def unanswerable(question: str, kind: CaseKind = CaseKind.UNANSWERABLE) -> CaseSpec:
     return CaseSpec(name=question, question=question, kind=kind)
 
 
@@ -175,7 +175,7 @@ async def test_an_abstention_where_there_is_an_answer_recalls_nothing() -> None:
 
 
 async def test_a_case_that_ends_in_an_error_fails_the_evaluation() -> None:
-    verdict, _ = await verdict_of([answerable("hot"), unanswerable("broken", Kind.NEAR_MISS)], hot=RIGHT)
+    verdict, _ = await verdict_of([answerable("hot"), unanswerable("broken", CaseKind.NEAR_MISS)], hot=RIGHT)
     assert not verdict.passed
     assert verdict.failures == ("broken: AgentUnusable: it answered 500",)
 

@@ -4,7 +4,7 @@ import time
 
 from slipway_crds.registry import OWNER_KINDS
 from slipway_operator import main as operator
-from slipway_operator.core.cache import Key
+from slipway_operator.core.cache import ResourceKey
 from slipway_operator.core.conditions import Statement, conditions, standing
 from slipway_operator.core.inputs import child, labels
 from slipway_operator.core.objects import CONFIG_MAP
@@ -22,7 +22,7 @@ class BeaconController:
         self._cache = services.cache
         self._executor = services.executor
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once."""
         resource = self._cache.resource(key)
         if resource is None or resource.deleting_since:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from slipway_crds.fields import BY_TYPE, Name, SpecModel, StatusModel, same
-from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, Kind, Phase
+from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 
 
 class BeaconSpec(SpecModel):
@@ -30,7 +30,7 @@ class BeaconStatus(StatusModel):
     """Ready always."""
 
 
-class Beacon(Kind):
+class Beacon(CustomObject):
     """Shows in a ConfigMap whether an index is ready."""
 
     kind: Literal["Beacon"] = "Beacon"

@@ -58,7 +58,7 @@ PATIENCE = 120.0
 """Seconds for which a store that is unavailable is asked again, before the ingestion gives up."""
 FAILURES_REPORTED = 20
 
-Key = tuple[str, str]
+DocumentKey = tuple[str, str]
 """Source and name of a document."""
 T = TypeVar("T")
 
@@ -80,17 +80,19 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Plan:
+class IngestionPlan:
     """What an ingestion has to do to a build."""
 
     load: tuple[DocumentRef, ...]
     """Documents that may have changed, or lost vectors."""
-    removed: tuple[Key, ...]
+    removed: tuple[DocumentKey, ...]
     kept: bool
     """Whether a document with chunks stays as it is."""
 
 
-def make_plan(refs: Sequence[DocumentRef], *, states: Mapping[Key, DocumentState], lost: set[Key]) -> Plan:
+def make_plan(
+    refs: Sequence[DocumentRef], *, states: Mapping[DocumentKey, DocumentState], lost: set[DocumentKey]
+) -> IngestionPlan:
     """Compare what the sources list with what the build has.
 
     Args:
@@ -101,7 +103,7 @@ def make_plan(refs: Sequence[DocumentRef], *, states: Mapping[Key, DocumentState
         ref for ref in refs if ref.key in lost or (state := states.get(ref.key)) is None or state.version != ref.version
     )
     listed, loaded = {ref.key for ref in refs}, {ref.key for ref in load}
-    return Plan(
+    return IngestionPlan(
         load=load,
         removed=tuple(sorted(set(states) - listed)),
         kept=any(states[key].chunks for key in (listed - loaded) & set(states)),
@@ -183,7 +185,7 @@ class Ingestion:
         await self._patiently(lambda: self._forget({self._build.revision, before.revision if before else ""}))
         return report
 
-    async def _lost(self, states: Mapping[Key, DocumentState]) -> set[Key]:
+    async def _lost(self, states: Mapping[DocumentKey, DocumentState]) -> set[DocumentKey]:
         """Documents some of whose vectors are missing. The ids are compared only where the number says so."""
         if await self._vectors.count(self._collection) >= sum(state.chunks for state in states.values()):
             return set()
@@ -192,7 +194,12 @@ class Ingestion:
         return {key for key, each in ids.items() if not each <= present}
 
     async def _take_all(
-        self, plan: Plan, sources: Mapping[str, Source], *, states: Mapping[Key, DocumentState], lost: set[Key]
+        self,
+        plan: IngestionPlan,
+        sources: Mapping[str, Source],
+        *,
+        states: Mapping[DocumentKey, DocumentState],
+        lost: set[DocumentKey],
     ) -> _Taken:
         taken = _Taken()
         for number, ref in enumerate(plan.load):
