@@ -1,1 +1,1 @@
-"""What Slipway costs and how fast it is, measured beside what it could be: one command each, results as JSON."""
+"""What Slipway costs and how fast it is, measured against what it could be: one command each, results as JSON."""

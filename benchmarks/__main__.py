@@ -45,7 +45,7 @@ def run(name: str, reduced: bool, wait: float, results: Path | None) -> bool:
             report: Report = asyncio.run(measure(reduced=reduced, wait=0 if reduced else wait))
     except KNOWN as error:
         return unmeasured(name, error)
-    except ExceptionGroup as errors:  # from tasks that ran beside each other
+    except ExceptionGroup as errors:  # from tasks that ran at the same time
         known, others = errors.split(KNOWN)
         if known is None or others is not None:
             raise

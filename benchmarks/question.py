@@ -1,4 +1,4 @@
-"""A simple question through the gateway, beside the retrieval that it cannot do without, called in process.
+"""A simple question through the gateway, compared with the retrieval that it cannot do without, called in process.
 
 Both use the same store and the same index, in turns, round by round. The gateway's and the host's CPU is what they say
 of themselves in /metrics, less what the host says that the embedding model took. Each question opens a session in
@@ -167,7 +167,7 @@ async def simple_questions(ask: Ask) -> list[str]:
     answers = {question: await ask(question) for question in asked}
     answered = [question for question, body in answers.items() if isinstance(body, dict) and not body["abstained"]]
     if not answered:
-        raise BenchmarkFailed("the agent abstains on every question; `make eval` tells more")
+        raise BenchmarkFailed("the agent abstains on every question; `make eval` shows more")
     return answered
 
 

@@ -176,7 +176,7 @@ def mean(values: Iterator[float]) -> float:
 
 
 def print_table(console: Console, figures: dict[str, float], latency: dict[str, float]) -> None:
-    """The figures beside their bars."""
+    """The figures next to their bars."""
     table = Table("metric", "value", "bar", "", title="extractive answers on CLAPnq")
     for name, value in figures.items():
         met = "[green]met[/]" if value >= BARS[name] else "[red]missed[/]"

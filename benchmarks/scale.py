@@ -1,8 +1,8 @@
-"""How long the operator takes for many Agents, beside a bare client that writes the same, and whether idle means idle.
+"""How long the operator takes for many Agents, compared with a bare client, and whether it writes nothing when idle.
 
 A devcluster of its own with the chart installed. One index is ingested for real on the real node; then that node takes
 no more pods, and the Agents' pods run on kwok's nodes, where they are Ready at once. Operator and bare client take
-turns on the same cluster; the operator is away while the bare client writes.
+turns on the same cluster; the operator is stopped while the bare client writes.
 """
 
 import asyncio

@@ -34,7 +34,7 @@ class FieldProblem:
     """What is wrong with a field and what to write instead.
 
     `path` is like `spec.knowledge[0].minScore`, and empty for the document as a whole. `message` goes on where the
-    path ends. `waiting` marks what would heal by itself in a cluster, once something else is applied: a warning.
+    path ends. `waiting` marks what would resolve by itself in a cluster, once something else is applied: a warning.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Kubernetes' own rules for `metadata`, which hold for every kind beside those of the kind.
+"""Kubernetes' own rules for `metadata`, which hold for every kind in addition to its own.
 
 The twin of `ValidateObjectMetaAccessor` in k8s.io/apimachinery/pkg/api/validation/objectmeta.go, for creation.
 """

@@ -35,7 +35,7 @@ class OwnerKind:
     missing: Callable[[Any, Known], Iterable[ResolveProblem]] = _nothing
     """What an object refers to in vain."""
     facts: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
-    """What of an object's status those who refer to it decide by, beside whether it is Ready."""
+    """What of an object's status those who refer to it decide by, besides whether it is Ready."""
 
     finalized: bool = False
     """Whether the operator puts a finalizer on an object, because something outside the cluster has to go with it."""

@@ -41,7 +41,7 @@ def reference(kind: type[CustomObject]) -> str:
             "",
             "## Rules",
             "",
-            "Beside the limits above, these hold; the API server and `slipway validate` both refuse what breaks them.",
+            "These rules hold as well; the API server and `slipway validate` both refuse what breaks them.",
             "",
             *_rules(schema),
             "",

@@ -19,12 +19,12 @@ from slipway_crds.runtimeconfig import AgentConfig, IngestConfig, KnowledgeConfi
 
 
 class Severity(StrEnum):
-    """Whether a problem may heal by itself."""
+    """Whether a problem may resolve by itself."""
 
     WAITING = "waiting"
     """Something else has to appear: the operator waits, in any order of applying."""
     STALLED = "stalled"
-    """Only an edit mends it."""
+    """Only an edit fixes it."""
 
 
 @dataclass(frozen=True)

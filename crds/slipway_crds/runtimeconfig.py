@@ -86,7 +86,7 @@ class IngestConfig(ConfigModel):
 
 
 class IngestReport(ConfigModel):
-    """What an ingestion tells the operator: its termination message, at most 4 KiB of JSON."""
+    """What an ingestion reports to the operator: its termination message, at most 4 KiB of JSON."""
 
     revision: Annotated[str, Field(description="The build of the index that is active now.")]
     fingerprint: str

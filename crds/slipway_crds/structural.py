@@ -93,7 +93,7 @@ def _children(schema: Schema, definitions: Mapping[str, Schema], *, path: str, w
 def _inline(
     schema: Schema, definitions: Mapping[str, Schema], *, path: str, within: tuple[str, ...]
 ) -> tuple[Schema, tuple[str, ...]]:
-    """CRDs know no `$ref`. What stands beside the reference (a description, a default) is the more specific."""
+    """CRDs know no `$ref`. What stands next to the reference (a description, a default) is the more specific."""
     reference = schema.get("$ref")
     if reference is None:
         return schema, within
@@ -130,7 +130,7 @@ def _constant(schema: Schema) -> Schema:
 
 
 def _exclusive_bounds(schema: Schema) -> Schema:
-    """In a CRD `exclusiveMinimum` is a boolean beside `minimum`, as it was in JSON Schema draft 4."""
+    """In a CRD `exclusiveMinimum` is a boolean next to `minimum`, as it was in JSON Schema draft 4."""
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if exclusive in schema:
             schema[bound] = schema[exclusive]

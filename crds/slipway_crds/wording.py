@@ -1,4 +1,4 @@
-"""What `slipway validate` says: each schema error as a sentence that names the field and tells what to write."""
+"""What `slipway validate` says: each schema error as a sentence that names the field and says what to write."""
 
 import difflib
 import json

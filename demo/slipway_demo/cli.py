@@ -24,7 +24,7 @@ Context = Annotated[str | None, typer.Option(help="A context of your kubeconfig:
 Name = Annotated[str, typer.Option(help="Name of the devcluster, where one is used.")]
 
 Registry = Annotated[str, typer.Option(help="HOST/PATH of a registry.")]
-Tag = Annotated[str, typer.Option(help="Version of the release; a chart wants MAJOR.MINOR.PATCH.")]
+Tag = Annotated[str, typer.Option(help="Version of the release; a chart needs MAJOR.MINOR.PATCH.")]
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def apply_handbook(kube: Kube, folder: Path = HANDBOOK) -> None:
 def down(target: Target) -> None:
     """Remove what `up` made, and nothing else: the cluster if it is ours, else the release, namespaces and kinds.
 
-    Raises DemoError where agents of somebody else need the kinds, and DevclusterError when the cluster does not tell.
+    Raises DemoError where agents of somebody else need the kinds, and DevclusterError when the cluster does not answer.
     """
     if not target.owned:
         _clear(target.kube())

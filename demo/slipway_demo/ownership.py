@@ -37,7 +37,7 @@ class Found:
 
 
 def look(kube: Kube) -> Found:
-    """Ask the cluster. Raises DevclusterError when it does not tell: not knowing is not the same as nothing there."""
+    """Ask the cluster. Raises DevclusterError when it does not answer: not knowing is not the same as nothing there."""
     return found(kube.items("namespaces"), kube.items("customresourcedefinitions"))
 
 

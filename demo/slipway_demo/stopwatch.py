@@ -16,7 +16,7 @@ def started() -> float:
 
 
 def verdict(begun: float, *, warm: bool) -> str:
-    """The time since `begun` beside its bar, as met or missed."""
+    """The time since `begun` next to its bar, as met or missed."""
     took, bar = time.time() - begun, WARM_S if warm else COLD_S
     caches = "warm caches" if warm else "empty caches"
     return f"{clock(took)} with {caches}; the bar is {clock(bar)}: {'met' if took <= bar else 'MISSED'}"

@@ -66,7 +66,7 @@ def dns_answers(holder: int) -> bool:
 
 
 def pods_are_as_told(kubectl: Kubectl, holder: int) -> bool:
-    """Whether every container that the API server calls ready is running: after a crash, it tells old news at first."""
+    """Whether every container that the API server calls ready is running: after a crash its report is outdated."""
     path = "{range .items[*].status.containerStatuses[?(@.ready==true)]}{.containerID}{'\\n'}{end}"
     pods = ("get", "pods", "--all-namespaces", f"--field-selector=spec.nodeName={NODE_NAME}")
     told = kubectl(*pods, f"--output=jsonpath={path}").split()

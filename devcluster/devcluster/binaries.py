@@ -18,13 +18,13 @@ from devcluster.settings import cache_home
 
 
 def go_folder() -> Path:
-    """The folder with our Go modules: beside the package in a working copy, inside it once installed."""
+    """The folder with our Go modules: next to the package in a working copy, inside it once installed."""
     inside = Path(__file__).parent / "go"
     return inside if inside.is_dir() else Path(__file__).parents[1] / "go"
 
 
 def ldflags(recipe: Recipe) -> str:
-    """Linker flags: no symbol tables (a third of the size), and the version that the binary tells."""
+    """Linker flags: no symbol tables (a third of the size), and the version that the binary reports."""
     return " ".join(["-s", "-w", *(f"-X {variable}" for variable in recipe.variables)])
 
 

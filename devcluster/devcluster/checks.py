@@ -102,7 +102,7 @@ def parse_go_version(text: str) -> tuple[int, int] | None:
 
 
 def lacks(machine: Machine) -> list[Lack]:
-    """Everything that keeps a cluster from running here, in the order a person would mend it."""
+    """Everything that keeps a cluster from running here, in the order a person would fix it."""
     return [*_lacks_of_system(machine), *_lacks_of_go(machine.go), *_lacks_of_packages(machine)]
 
 

@@ -25,7 +25,7 @@ class Record(BaseModel):
 
     pid: int
     ticks: int
-    """Start time in clock ticks since boot, as the kernel tells it."""
+    """Start time in clock ticks since boot, as the kernel reports it."""
     boot: str
     command: list[str]
     since: float

@@ -26,9 +26,9 @@ class Recipe:
     links: tuple[str, ...] = ()
     """Further names to call the binary by."""
     module: str = ""
-    """The module that `package` is in, where files of it are wanted too."""
+    """The module that `package` is in, where files of it are needed too."""
     documents: tuple[str, ...] = ()
-    """YAML files of the module, put together as `NAME.yaml` beside the binary."""
+    """YAML files of the module, put together as `NAME.yaml` next to the binary."""
 
 
 def kubernetes(minor: str = DEFAULT_MINOR, *, api_only: bool = False) -> Recipe:
@@ -78,7 +78,7 @@ KWOK = Recipe(
         "kustomize/stage/pod/fast/pod-delete.yaml",
     ),
 )
-"""Fake nodes and pods, for tests of scale: `kwok --config kwok.yaml`, which lies beside it, says how those behave."""
+"""Fake nodes and pods, for tests of scale: `kwok --config kwok.yaml`, which lies next to it, says how those behave."""
 
 _BY_NAME = {recipe.name: recipe for recipe in (ETCD, COREDNS, PAUSE, DOOR, LOCAL_PATH, HELM, KWOK)}
 BUILDABLE = ("kubernetes", "kube-apiserver", "kubectl", *_BY_NAME)

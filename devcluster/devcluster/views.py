@@ -108,7 +108,7 @@ def details(status: Status) -> list[tuple[str, str]]:
         ("logs", str(cluster.logs)),
     ]
     if not status.healthy:
-        lines.append(("to mend it", f"devcluster up --name {cluster.name}"))
+        lines.append(("to fix it", f"devcluster up --name {cluster.name}"))
     return lines
 
 

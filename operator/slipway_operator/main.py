@@ -50,7 +50,7 @@ MEASURE_SECONDS = 1.0
 
 def main() -> None:
     """The console script. Exits with 1 when leadership or a part of the process is lost, and with 2 when a person must
-    mend what it was given."""
+    fix what it was given."""
     settings = OperatorSettings.from_environment()
     logs.configure(settings.log_level)
     try:

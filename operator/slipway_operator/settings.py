@@ -1,4 +1,4 @@
-"""What the chart tells the operator, read once from the environment."""
+"""Settings that the chart passes to the operator, read once from the environment."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self

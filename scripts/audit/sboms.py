@@ -1,4 +1,4 @@
-"""The images' SBOMs beside their archives, as `make images` writes them."""
+"""The images' SBOMs, next to their archives, as `make images` writes them."""
 
 import json
 from pathlib import Path

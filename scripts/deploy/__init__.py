@@ -4,7 +4,7 @@
     python -m scripts.deploy roll-back --context NAME
 
 What `make deploy` runs, in .github and by hand. helm owns the release and upgrades it once, at the end (`finish`).
-Before that, blue/green and canary start the new gateway beside the old one, ask it, and compare it with the old one by
+Before that, blue/green and canary start the new gateway alongside the old one, ask it, and compare the two by
 those answers and the gateways' own metrics. Only kubectl and helm are needed: metrics and questions go through
 `kubectl port-forward`, so neither a Prometheus nor a way into the cluster's network is.
 

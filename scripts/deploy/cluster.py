@@ -22,7 +22,7 @@ DEADLINE_S = 30
 HTTP, METRICS = 8080, 8081
 STABLE = f"{objects.PART_OF}={objects.LIVE},{objects.COMPONENT}=gateway,!{objects.TRACK}"
 NEW = ",".join(f"{key}={value}" for key, value in objects.CANDIDATES.items())
-"""Selectors of the release's own gateways, and of the new one beside them."""
+"""Selectors of the release's own gateways, and of the new one alongside them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Cluster:
         return self.kube.run(f"--namespace={self.namespace}", *arguments)
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
-        """Apply one object server-side. What helm wrote gives way: helm is told the same afterwards."""
+        """Apply one object server-side. What helm wrote gives way: helm gets the same values afterwards."""
         self._send(manifest, "apply", "--server-side", "--force-conflicts", "--field-manager=slipway-deploy")
 
     def replace(self, manifest: Mapping[str, Any]) -> None:

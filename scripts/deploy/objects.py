@@ -1,4 +1,4 @@
-"""What is started beside the release that helm owns. Pure.
+"""What is started alongside the release that helm owns. Pure.
 
 A pod meets callers if it has both labels that the gateway's Service selects by. Agents let it in by one of them, the
 component. So a canary has both, and the blue/green candidate has another value of the first until it is switched to.
@@ -15,7 +15,7 @@ Object = dict[str, Any]
 GATEWAY, CANDIDATE = "slipway-gateway", "slipway-gateway-candidate"
 PART_OF, COMPONENT, TRACK = "app.kubernetes.io/part-of", "slipway.dev/component", "slipway.dev/track"
 LIVE, BESIDE = "slipway", "slipway-candidate"
-"""Values of the label part-of: whom the Service leads to, and who waits beside."""
+"""Values of the label part-of: whom the Service leads to, and who waits alongside."""
 CANDIDATES = {COMPONENT: "gateway", TRACK: "candidate"}
 
 

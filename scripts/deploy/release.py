@@ -20,12 +20,12 @@ TIMEOUT = "15m"
 
 @dataclass(frozen=True)
 class Release:
-    """The release of one cluster, and what was started beside it."""
+    """The release of one cluster, and what was started alongside it."""
 
     cluster: Cluster
 
     def roll_back(self) -> None:
-        """Callers to the release's own gateways, these as helm has them, and what was started beside them away."""
+        """Callers to the release's own gateways, these as helm has them, and those alongside removed."""
         present = self.revision()
         if present is None:
             say("nothing is installed, so there is nothing to go back to")
@@ -42,7 +42,7 @@ class Release:
             self.run_helm("rollback", RELEASE, revision, "--wait", f"--timeout={TIMEOUT}")
 
     def replace(self, gateway: objects.Object) -> None:
-        """The release's own gateways, exactly so: what was changed beside helm is gone, too."""
+        """The release's own gateways, exactly so: what was changed outside helm is gone, too."""
         live = json.loads(self.cluster.run("get", f"deployment/{GATEWAY}", "--output=json"))
         self.cluster.replace(objects.replacement(live, gateway))
         self.cluster.run("rollout", "status", f"deployment/{GATEWAY}", f"--timeout={TIMEOUT}")
@@ -54,7 +54,7 @@ class Release:
         say(f"callers now reach the pods of {part_of}")
 
     def remove(self) -> None:
-        """Take away what was started beside the release, if anything was."""
+        """Take away what was started alongside the release, if anything was."""
         self.cluster.run("delete", f"deployment/{CANDIDATE}", "--ignore-not-found", "--wait")
 
     def revision(self) -> str | None:

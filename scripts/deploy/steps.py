@@ -44,7 +44,7 @@ class Deployment(Release):
     wait: Callable[[float], None] = time.sleep
 
     def start(self) -> None:
-        """The new gateway beside the old ones, each pod asked a question before the callers' next one."""
+        """The new gateway alongside the old ones, each pod asked a question before the callers' next one."""
         self.refuse_rolling()
         if self.revision() is None:
             raise DemoError("nothing is installed yet, so there is nothing to compare with: deploy rolling once")
@@ -57,7 +57,7 @@ class Deployment(Release):
         self.ask(NEW)
 
     def compare(self) -> None:
-        """Ask old and new for a while, beside the callers, and compare how they served. Raises DemoError if worse."""
+        """Ask old and new for a while, alongside the callers, and compare how they serve. Raises DemoError if worse."""
         self.refuse_rolling()
         pods, new = self.cluster.restarts(NEW), self.cluster.counted(NEW)
         # A canary and the others meet callers in the same minutes. The callers that blue/green has switched met the old
@@ -88,9 +88,9 @@ class Deployment(Release):
         return Questions(*asked[NEW]), Questions(*asked[STABLE])
 
     def refuse_rolling(self) -> None:
-        """Raises DemoError where nothing is to be started beside the release."""
+        """Raises DemoError where nothing is to be started alongside the release."""
         if self.strategy is Strategy.ROLLING:
-            raise DemoError(f"{self.strategy} starts nothing beside the release: go on with the step finish")
+            raise DemoError(f"{self.strategy} starts nothing alongside the release: go on with the step finish")
 
     def switch(self) -> None:
         """Blue/green: all callers to the new gateways, the old ones still running."""

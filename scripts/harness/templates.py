@@ -147,7 +147,7 @@ def written_problems(entity: Entity) -> Iterator[HarnessProblem]:
     """Inputs with something before or behind them, of which Harness would keep nothing or all."""
     for where, text in texts(entity.body, (entity.kind,)):
         if "<+input" in text and WHOLE.fullmatch(text) is None:
-            message = f"{text!r} is no input; write {INPUT}, or {INPUT}.allowedValues(a,b), and nothing beside it"
+            message = f"{text!r} is no input; write {INPUT}, or {INPUT}.allowedValues(a,b), and nothing else"
             yield HarnessProblem(entity.file, where, message)
 
 

@@ -1,4 +1,4 @@
-"""What is started beside the release: who reaches it, who lets it in, and that nothing else is changed."""
+"""What is started alongside the release: who reaches it, who lets it in, and that nothing else is changed."""
 
 from typing import Any
 

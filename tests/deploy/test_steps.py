@@ -182,7 +182,7 @@ def test_where_nothing_is_installed_there_is_nothing_to_compare_with(published: 
 @pytest.mark.parametrize("step", [Deployment.start, Deployment.compare])
 def test_rolling_starts_nothing_beside(published: Published, step: Callable[[Deployment], None]) -> None:
     world = World()
-    with pytest.raises(DemoError, match="rolling starts nothing beside the release"):
+    with pytest.raises(DemoError, match="rolling starts nothing alongside the release"):
         step(deployment(published, world, Strategy.ROLLING))
     assert world.done == []
 

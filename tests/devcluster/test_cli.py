@@ -116,7 +116,7 @@ def _status(*, pid: int | None = 1, api: bool = True, node: bool = True, api_onl
 )
 def test_a_cluster_is_healthy_only_as_a_whole(status: views.Status, healthy: bool) -> None:
     assert status.healthy is healthy
-    assert ("to mend it" in dict(views.details(status))) is not healthy
+    assert ("to fix it" in dict(views.details(status))) is not healthy
 
 
 def test_the_status_shows_processes_addresses_and_doors(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ def status(
     return {"observedGeneration": 3, "conditions": conditions(statements, observed=[], generation=3, now=0)}, phase
 
 
-TROUBLE = Trouble("Broken", "mend it")
+TROUBLE = Trouble("Broken", "fix it")
 PROGRESS = Statement("Reconciling", True, "Shifting", "moving on")
 
 
@@ -51,8 +51,8 @@ PROGRESS = Statement("Reconciling", True, "Shifting", "moving on")
         (status(True)[0], ("Healthy", "ready says")),
         (status(False)[0], ("Progressing", "ready says")),
         (status(True, progress=PROGRESS)[0], ("Progressing", "moving on")),
-        (status(False, trouble=TROUBLE)[0], ("Degraded", "mend it")),
-        (status(True, trouble=TROUBLE)[0], ("Degraded", "mend it")),
+        (status(False, trouble=TROUBLE)[0], ("Degraded", "fix it")),
+        (status(True, trouble=TROUBLE)[0], ("Degraded", "fix it")),
         (paused_status(status(True)[0], generation=3, now=0), ("Suspended", "Nothing is changed while")),
         ({"observedGeneration": 3}, ("Progressing", "The operator has not looked")),
         ({"observedGeneration": -1}, ("Progressing", "The operator has not looked")),

@@ -99,7 +99,7 @@ class OperatorProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        print(self.log[-20000:])  # noqa: T201 (pytest shows it beside a failure)
+        print(self.log[-20000:])  # noqa: T201 (pytest shows it with a failure)
 
 
 def installation_secrets(folder: Path) -> dict[str, str]:

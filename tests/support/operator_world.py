@@ -49,7 +49,7 @@ class Outcomes:
     available: Callable[[str], bool] = lambda deployment: True
     report: Callable[[str], Mapping[str, Any] | str] = lambda job: REPORT
     rolled: Callable[[str], bool] = lambda deployment: True
-    """Whether pods of a changed template become available; until then the old ones serve beside them."""
+    """Whether pods of a changed template become available; until then the old ones serve alongside them."""
     finished: set[str] = field(default_factory=set)
     images: dict[str, str] = field(default_factory=dict)
     """Of the pods that serve, by the uid of the Deployment."""

@@ -20,7 +20,7 @@ SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
 def certificate(folder: Path, name: str) -> Path:
-    """A self-signed certificate for `localhost`, which is thereby its own authority; its key is beside it.
+    """A self-signed certificate for `localhost`, which is thereby its own authority; its key is next to it.
 
     Returns:
         Where it is, as PEM.

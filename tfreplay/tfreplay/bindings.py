@@ -28,7 +28,7 @@ _CODE = ("typescript.py", "schema.py")
 
 
 def folder() -> Path:
-    """Where the npm lock file is: beside the package in a working copy, inside it once installed."""
+    """Where the npm lock file is: next to the package in a working copy, inside it once installed."""
     inside = Path(__file__).parent / "bindings"
     return inside if inside.is_dir() else Path(__file__).parents[1] / "bindings"
 

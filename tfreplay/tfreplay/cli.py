@@ -75,7 +75,7 @@ def docs(
 
 
 def main() -> None:
-    """The entry point: an error that the user can mend becomes one message and exit status 1."""
+    """The entry point: an error that the user can fix becomes one message and exit status 1."""
     try:
         app()
     except ReplayError as error:

@@ -1,6 +1,6 @@
 """Reads the TypeScript of one CDKTF binding: which attributes and blocks a Terraform resource has.
 
-HashiCorp generated the bindings from `terraform providers schema -json`. Beside every attribute the generator wrote
+HashiCorp generated the bindings from `terraform providers schema -json`. Next to every attribute the generator wrote
 what the schema said about it (`// name - computed: true, optional: false, required: false`), and it wrote the text
 `<name> block` over everything that is a block and not an attribute. The published JavaScript carries that TypeScript
 in its source map. Nothing is executed.

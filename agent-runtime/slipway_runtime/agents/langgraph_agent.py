@@ -54,7 +54,7 @@ class LangGraphAgent:
 
         Raises:
             Problem: IndexNotReady if an index cannot be searched now.
-            StoreUnavailable: if the store is away.
+            StoreUnavailable: if the store is unavailable.
         """
         start: State = {"question": request.question}
         try:

@@ -1,4 +1,4 @@
-"""What `slipway dev` tells the person in front of it."""
+"""What `slipway dev` prints for the person in front of it."""
 
 import sys
 import time
@@ -99,7 +99,7 @@ class Teller:
         agents = list(agents)
         self._console.print(f"[green]serving[/] at [bold]{url}[/] after {seconds:.1f} s, {escape(reach)}")
         if not agents:
-            self._console.print("[yellow]no agent is complete yet[/]: mend what is said above")
+            self._console.print("[yellow]no agent is complete yet[/]: fix what is reported above")
         for agent in agents:
             body = '{"question": "What is an agent?"}'
             self._console.print(

@@ -1,6 +1,6 @@
 """The local driver: makes manifests real in this process, and again when they change.
 
-What is there goes on serving until its successor is ready: documents are ingested first, beside what agents read, then
+What is there goes on serving until its successor is ready: documents are ingested first, next to what agents read, then
 agents and routes are exchanged. A run that is under way ends with the agent it began with. A new agent is there at
 once, and says itself that its index is not ready.
 """

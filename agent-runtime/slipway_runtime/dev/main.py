@@ -79,7 +79,7 @@ CANNOT_START = (
     VectorsUnavailable,
     StoreUnavailable,
 )
-"""What a person can mend; each of them says how."""
+"""What a person can fix; each of them says how."""
 
 
 def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float | None = None) -> int:
@@ -171,7 +171,7 @@ def application(gateway: Gateway, front: Front) -> Starlette:
 
 
 async def apply(driver: LocalDriver, manifests: Manifests, teller: Teller) -> bool:
-    """Make the manifests what is served, and tell about it. Returns whether every index was ingested."""
+    """Make the manifests what is served, and report on it. Returns whether every index was ingested."""
     teller.warn(manifests.warnings)
     with teller.progress() as progress:
         outcomes = await driver.apply(manifests, progress=progress)
@@ -212,7 +212,7 @@ async def follow(
             teller.note("reloaded")
         else:
             current = None
-            teller.note("mend what is said above, and save a file again to try once more")
+            teller.note("fix what is reported above, and save a file again to try once more")
 
 
 def is_manifest(path: Path, files: Sequence[Path]) -> bool:

@@ -1,4 +1,4 @@
-"""From scores to a verdict: averages beside their bars, as a table and as JSON."""
+"""From scores to a verdict: averages next to their bars, as a table and as JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ def shortfalls(report: Report) -> list[str]:
 
 
 def metric_table(verdict: Verdict) -> Table:
-    """The averages beside their bars."""
+    """The averages next to their bars."""
     table = Table("metric", "value", "bar", "cases", "", title="evaluation")
     for metric in verdict.metrics:
         met = "[green]met[/]" if metric.met else "[red]missed[/]"

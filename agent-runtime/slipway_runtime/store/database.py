@@ -21,7 +21,7 @@ class StoreUnavailable(Exception):
 
 
 class Database(Protocol):
-    """What the store's modules need of a database. Every method raises `StoreUnavailable` when it is away."""
+    """What the store's modules need of a database. Every method raises `StoreUnavailable` if the server is down."""
 
     async def execute(self, sql: str, *args: Value) -> int:
         """Run one statement and commit it. Returns how many rows it touched."""

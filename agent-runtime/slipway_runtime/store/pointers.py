@@ -26,7 +26,7 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
     """The pointer of an index, or None before its first ingestion.
 
     Raises:
-        StoreUnavailable: if the store is away.
+        StoreUnavailable: if the store is unavailable.
     """
     rows = await database.fetch(
         "SELECT revision, fingerprint, documents, chunks, failed FROM index_pointers WHERE index_name = $1", index
@@ -48,7 +48,7 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
     """Make a build the active one, as of now by the store's clock.
 
     Raises:
-        StoreUnavailable: if the store is away; then nothing has changed.
+        StoreUnavailable: if the store is unavailable; then nothing has changed.
     """
     await database.execute(
         "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, synced_at)"

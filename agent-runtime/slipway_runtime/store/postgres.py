@@ -58,7 +58,7 @@ AWAY = (
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """What asyncpg raises for a server that is away, as the store's one exception."""
+    """What asyncpg raises for a server that is unavailable, as the store's one exception."""
     try:
         yield
     except AWAY as error:
@@ -66,7 +66,7 @@ def store_errors() -> Iterator[None]:
 
 
 def _in_words(error: Exception) -> str:
-    """What is wrong, and what to do where a person can mend it."""
+    """What is wrong, and what to do where a person can fix it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"its certificate is refused ({error.verify_message.rstrip('.')}). Put the authority that signed it into "
@@ -180,7 +180,7 @@ async def open_postgres(dsn: str) -> Database:
     with store_errors():
         pool = await asyncpg.create_pool(
             dsn,
-            min_size=0,  # a minimum is kept up in the background, with a traceback a second while the server is away
+            min_size=0,  # a minimum is kept in the background, with a traceback a second while the server is down
             max_size=CONNECTIONS_PER_HOST,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,

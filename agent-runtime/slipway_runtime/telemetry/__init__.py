@@ -1,1 +1,1 @@
-"""What a process tells about itself: logs, traces, metrics. Questions and answers are in none of them."""
+"""What a process reports about itself: logs, traces, metrics. Questions and answers are in none of them."""

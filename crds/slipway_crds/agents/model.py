@@ -121,7 +121,7 @@ class Agent(CustomObject):
 
     kind: Literal["Agent"] = "Agent"
     spec: AgentSpec
-    """The agent that is wanted."""
+    """The desired agent."""
     status: AgentStatus = AgentStatus()
     """What the operator reports."""
 

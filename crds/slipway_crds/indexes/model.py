@@ -72,7 +72,7 @@ class ConfigMapSource(SpecModel):
 
 
 class Source(OneOf):
-    """One place that documents come from: exactly one member beside the name."""
+    """One place that documents come from: exactly one member besides the name."""
 
     name: Annotated[Name, same("Citations carry it.")]
     """Name of this source, unique within the list; citations carry it."""
@@ -143,7 +143,7 @@ class VectorIndex(CustomObject):
 
     kind: Literal["VectorIndex"] = "VectorIndex"
     spec: VectorIndexSpec
-    """The index that is wanted."""
+    """The desired index."""
     status: VectorIndexStatus = VectorIndexStatus()
     """What the operator reports."""
 

@@ -31,7 +31,7 @@ class AgentController:
         """Look once. Returns in how many seconds to look again, if that is known.
 
         Raises:
-            ApiError: if the API server refuses or is away; the caller tries again later.
+            ApiError: if the API server refuses or is unavailable; the caller tries again later.
             NamespaceReplacedError: if the namespace was made again; likewise.
         """
         resource = self._cache.resource(key)
@@ -48,7 +48,7 @@ class AgentController:
             store_problem, readiness = await self._store.problem(namespace), await self._readiness(key)
             view = self._view(resource, agent, namespace, store_problem=store_problem, readiness=readiness)
         wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)
-        # A store that is away is asked again soon, whatever else there is to wait for.
+        # A store that is unavailable is asked again soon, whatever else there is to wait for.
         return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
 
     def _plan(self, view: AgentView, now: float) -> Plan:
@@ -86,7 +86,7 @@ class AgentController:
 
 
 def _unsettled(view: AgentView) -> bool:
-    """Whether the store and the pods have to be asked: not while everything serves, so that idle means idle.
+    """Whether the store and the pods have to be asked: not while everything serves, so that no requests are sent then.
 
     An edit of an agent that serves asks nobody either: what its pods use is there.
     """

@@ -130,7 +130,7 @@ def _progress(agent: AgentStanding) -> Statement | None:
 
 
 def _trouble(agent: AgentStanding, now: float) -> tuple[Trouble | None, float | None]:
-    """What a person has to mend about the newest revision's pods, and in how many seconds to ask again."""
+    """What a person has to fix about the newest revision's pods, and in how many seconds to ask again."""
     state = agent.state(agent.current)
     if state is None or state.complete:
         return None, None

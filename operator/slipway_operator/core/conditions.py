@@ -29,7 +29,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that only a person can mend."""
+    """Something that only a person can fix."""
 
     reason: str
     message: str
@@ -48,7 +48,7 @@ def epoch(timestamp: str) -> float:
 def standing(
     ready: Statement, *, trouble: Trouble | None, progress: Statement | None, waiting: bool = False
 ) -> tuple[list[Statement], Phase]:
-    """Ready with Reconciling or Stalled beside it, and the phase that says the same.
+    """Ready, with Reconciling or Stalled in addition, and the phase that says the same.
 
     Args:
         ready: the Ready condition.

@@ -54,7 +54,7 @@ def digest(manifest: Mapping[str, Any]) -> str:
 def owned_fields(managed_fields: Sequence[Mapping[str, Any]]) -> bytes:
     """What we own of an object by its `metadata.managedFields`, as JSON; empty if nothing.
 
-    Beside the entry of our applies there may be one of a repair, which replaced whole lists. Its empty nodes are
+    Next to the entry of our applies there may be one of a repair, which replaced whole lists. Its empty nodes are
     marked, since they may be either a field or what is left of a map or list when others took what was in it.
     """
     ours: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def lost_items(drift: Sequence[str]) -> bool:
     """Whether an item of a list is gone, rather than a field of one.
 
     The item may still be there under another key (a container renamed, a port renumbered). Applying would add ours
-    beside it and leave the stranger: then the lists have to be replaced as a whole.
+    next to it and leave the stranger: then the lists have to be replaced as a whole.
     """
     return any(path.endswith("]") for path in drift)
 

@@ -1,4 +1,4 @@
-"""What the builders are given beside the resource itself."""
+"""What the builders are given besides the resource itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -153,7 +153,7 @@ class KubeClient:
             query["continue"] = following
 
     async def events_about(self, namespace: str, uid: str) -> list[RawObject]:
-        """Events about one object, oldest first as far as their names tell; a page of them at most.
+        """Events about one object, oldest first as far as their names show; a page of them at most.
 
         Raises:
             ApiError: also if they are larger than anybody would need, with status 0.

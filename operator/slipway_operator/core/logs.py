@@ -30,6 +30,6 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # kopf tells of every event at INFO and DEBUG; that is what our own cache is for.
+    # kopf logs every event at INFO and DEBUG; that is what our own cache is for.
     logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What Prometheus is told about the operator itself."""
+"""Metrics of the operator itself, for Prometheus."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

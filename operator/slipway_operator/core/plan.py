@@ -49,7 +49,7 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Delete:
-    """An object that is no longer wanted."""
+    """An object that is no longer needed."""
 
     child: Child
     foreground: bool = False
@@ -101,7 +101,7 @@ def changes(manifests: list[Manifest], children: Mapping[tuple[str, str], Child]
 
 
 def _stamp_is_ours(drift: tuple[str, ...]) -> bool:
-    """Whether nobody but us wrote the hash that tells what was applied, or removed what it is in."""
+    """Whether nobody but us wrote the hash that records what was applied, or removed what it is in."""
     where = f".metadata.annotations.{APPLIED_ANNOTATION}"
     return not any(path == where or where.startswith(f"{path}.") for path in drift)
 

@@ -13,7 +13,7 @@ _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunC
 def trouble_of(pods: Iterable[Child], *, past: str) -> Trouble | None:
     """Trouble of the first pod that has some. `past` is said after it, such as for how long it has been waited.
 
-    A pod that merely is not ready has none: it waits for something, and will heal by itself.
+    A pod that merely is not ready has none: it waits for something, and will resolve by itself.
     """
     for child in pods:
         if isinstance(child.detail, PodState) and not child.deleting and not child.detail.ready:

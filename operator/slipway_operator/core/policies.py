@@ -102,7 +102,7 @@ def to_platform(settings: BuildSettings) -> list[JsonObject]:
 
 
 def _anywhere_but(exceptions: Mapping[str, Sequence[str]]) -> list[JsonObject]:
-    """Every pod, and every address but these. A selector beside the ranges, since not every network takes a pod for
+    """Every pod, and every address but these. A selector as well as the ranges, since not every network takes a pod for
     an address."""
     blocks: list[JsonObject] = [
         {"ipBlock": {"cidr": cidr, "except": list(without)}} for cidr, without in exceptions.items()

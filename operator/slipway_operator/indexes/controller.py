@@ -46,7 +46,7 @@ class IndexController:
         """Look once. Returns in how many seconds to look again, if that is known.
 
         Raises:
-            ApiError: if the API server refuses or is away; the caller tries again later.
+            ApiError: if the API server refuses or is unavailable; the caller tries again later.
         """
         resource = self._cache.resource(key)
         if resource is None or resource.deleting_since:

@@ -176,7 +176,7 @@ def _server_pods(view: IndexView) -> list[Child]:
 def _stuck_pods(view: IndexView) -> list[Delete]:
     """Pods of an older template that cannot run.
 
-    A StatefulSet never replaces a pod that is not ready, not even when its template was mended since: see "forced
+    A StatefulSet never replaces a pod that is not ready, not even when its template was fixed since: see "forced
     rollback" in Kubernetes' documentation of StatefulSets.
     """
     wanted = view.server.detail.revision if view.server and isinstance(view.server.detail, StatefulSetState) else ""

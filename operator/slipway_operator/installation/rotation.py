@@ -1,7 +1,7 @@
 """Which public keys of gateways hosts accept, and the rotation of the gateway's key.
 
 Somebody deletes the Secret `slipway-identity`. The operator sees its volume empty, generates a key, and first gives its
-public half to hosts, beside the old one. Only when they had the time to read it does it create the Secret, from which
+public half to hosts, alongside the old one. Only when they had time to read it does it create the Secret, from which
 gateways read the new key. Some time later the old key is dropped. Nothing restarts, and no request is refused.
 
 What hosts accept is remembered in a ConfigMap of the release's namespace, so that another operator goes on from there.

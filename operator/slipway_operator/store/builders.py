@@ -40,7 +40,7 @@ class StoreAddress:
     def tls(self) -> str:
         """What a DSN says about TLS, as its query."""
         if self.sslmode in VERIFYING:
-            # asyncpg knows no system-wide authorities, and fails where it is not told of a file.
+            # asyncpg knows no system-wide authorities, and fails unless it is given a file.
             return f"?sslmode={self.sslmode}&sslrootcert={CA_FILE}"
         return f"?sslmode={self.sslmode}" if self.sslmode else ""
 

@@ -1,4 +1,4 @@
-"""Trouble: pods that cannot run, a store that is away. What a person must mend is told from what heals by itself."""
+"""Trouble: pods that cannot run, a store that is down. What a person must fix is told from what heals by itself."""
 
 import time
 from collections.abc import Callable

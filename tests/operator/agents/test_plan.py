@@ -129,7 +129,7 @@ def test_an_index_that_is_missing_lost_or_was_never_built_is_waited_for() -> Non
         ({"available": 0, "conditions": unavailable(OVERDUE)}, {}, "False", "WaitingForPods", "Progressing"),
         (
             {"available": 0, "conditions": unavailable()},
-            {"store_problem": "Postgres is away"},
+            {"store_problem": "Postgres is unavailable"},
             "False",
             "WaitingForStore",
             "Pending",
@@ -137,7 +137,7 @@ def test_an_index_that_is_missing_lost_or_was_never_built_is_waited_for() -> Non
         ({"replicas": 0}, {}, "False", "ScaledToZero", "Pending"),
         ({"replicas": 2, "available": 1}, {}, "True", "Serving", "Progressing"),
         ({"existing": 2, "updated": 1}, {}, "True", "Serving", "Progressing"),
-        ({}, {"store_problem": "Postgres is away"}, "True", "Serving", "Ready"),
+        ({}, {"store_problem": "Postgres is unavailable"}, "True", "Serving", "Ready"),
     ],
 )
 def test_what_the_status_says(
@@ -215,9 +215,9 @@ def test_pods_that_may_not_be_made_are_stalled_with_the_refusal() -> None:
 def test_a_pod_that_only_waits_is_nobodys_trouble() -> None:
     name = current()
     deployed = deployment(name, available=0, conditions=unavailable(OVERDUE, progressing=False))
-    planned = plan(view(deployed, pod(name, phase="Running"), readiness="the store is away"))
+    planned = plan(view(deployed, pod(name, phase="Running"), readiness="the store is unavailable"))
     assert condition(planned, "Stalled") == {}
-    assert "the store is away" in condition(planned, "Ready")["message"]
+    assert "the store is unavailable" in condition(planned, "Ready")["message"]
 
 
 @pytest.mark.parametrize(("started", "stalled"), [(-60, ""), (1, "PodCrashing")])
@@ -233,7 +233,7 @@ def test_a_pod_that_was_killed_once_and_has_served_since_only_waits(started: int
         last={"terminated": {"reason": "Error", "exitCode": 137}},
         conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": timestamp(unready)}],
     )
-    planned = plan(view(deployed, killed, readiness="the store is away"))
+    planned = plan(view(deployed, killed, readiness="the store is unavailable"))
     assert condition(planned, "Stalled").get("reason", "") == stalled
 
 

@@ -46,7 +46,7 @@ def test_the_standing(
 
 def test_the_time_moves_only_when_the_status_flips() -> None:
     first = conditions([NOT_READY], observed=[], generation=1, now=100)
-    reworded = Statement("Ready", False, "WaitingForStore", "Postgres is away.")
+    reworded = Statement("Ready", False, "WaitingForStore", "Postgres is unavailable.")
     second = conditions([reworded], observed=first, generation=2, now=200)
     assert second[0]["lastTransitionTime"] == timestamp(100)
     third = conditions([READY], observed=second, generation=2, now=300)

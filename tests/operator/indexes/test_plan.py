@@ -274,8 +274,8 @@ def test_a_loss_that_cannot_be_made_good_says_what_is_missing() -> None:
     built = job(name, spec=digest, report=True, **ended("Complete", ago=3600))
     lost = server(generation="1")
     assert "ConfigMap documents" in condition(plan(lost, built, version=None), "Ready")["message"]
-    away = condition(plan(lost, built, store_problem="Postgres is away."), "Ready")
-    assert (away["reason"], "Postgres is away." in away["message"]) == ("IndexLost", True)
+    away = condition(plan(lost, built, store_problem="Postgres is unavailable."), "Ready")
+    assert (away["reason"], "Postgres is unavailable." in away["message"]) == ("IndexLost", True)
 
 
 @pytest.mark.parametrize(("before", "ready"), [("True", "True"), ("False", "False")])
@@ -348,9 +348,9 @@ def test_an_ingestion_whose_pod_is_refused_is_stalled_while_the_last_build_serve
 
 
 def test_a_store_that_is_away_is_waited_for_only_before_the_first_build() -> None:
-    planned = plan(server(), store_problem="Postgres is away")
+    planned = plan(server(), store_problem="Postgres is unavailable")
     assert condition(planned, "Ready")["reason"] == "WaitingForStore"
     assert condition(planned, "Stalled") == {}
     name, digest = current()
     built = job(name, spec=digest, report=True, **ended("Complete"))
-    assert condition(plan(server(), built, store_problem="Postgres is away"), "Ready")["status"] == "True"
+    assert condition(plan(server(), built, store_problem="Postgres is unavailable"), "Ready")["status"] == "True"

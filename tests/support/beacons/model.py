@@ -35,7 +35,7 @@ class Beacon(CustomObject):
 
     kind: Literal["Beacon"] = "Beacon"
     spec: BeaconSpec
-    """What is wanted."""
+    """What is needed."""
     status: BeaconStatus = BeaconStatus()
     """What the operator reports."""
 

@@ -26,7 +26,7 @@ class ModelMissing(Exception):
 
 
 class Digest(BaseModel):
-    """What `build_model` writes beside the files."""
+    """What `build_model` writes next to the files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     weights: str

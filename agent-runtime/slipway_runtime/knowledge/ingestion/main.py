@@ -48,7 +48,7 @@ class ProgressBoard:
 
 
 class IngestionFailed(Exception):
-    """The ingestion could not be done. `reason` is a stable word, the message tells what to do."""
+    """The ingestion could not be done. `reason` is a stable word, the message says what to do."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
 """From a question to the chunks that may answer it.
 
-The vector store finds more chunks than are wanted, by their own vectors; then the sentences of each have a say. A chunk
+The vector store finds more chunks than are needed, by their own vectors; then the sentences of each have a say. A chunk
 is about several things, and the one sentence that answers weighs little in its vector. (On this project's own pages the
 right document is first for 76 % of the questions with this second look, for 65 % without.)
 """
@@ -27,7 +27,7 @@ from slipway_runtime.store.pointers import read_pointer
 from slipway_runtime.telemetry.tracing import span
 
 POOL = 4
-"""So many times the chunks that are wanted are looked at. It also covers for vectors that have no chunk (any more)."""
+"""So many times the chunks that are needed are looked at. It also covers for vectors that have no chunk (any more)."""
 
 
 class IndexNotReady(Exception):
@@ -75,7 +75,7 @@ class Retriever:
 
         Raises:
             IndexNotReady: if an index has not been built yet, or cannot be searched now.
-            StoreUnavailable: if the store is away.
+            StoreUnavailable: if the store is unavailable.
         """
         with span("retrieval"):
             vector = await self._embedder.embed_query(question)
