@@ -11,7 +11,19 @@ from rich.console import Console
 from rich.markup import escape
 from yarl import URL
 
-from slipway_runtime.events import Cancelled, Citation, Delta, Discarded, Done, Event, Failed, Restarted, Started, read
+from slipway_runtime.events import (
+    Cancelled,
+    Citation,
+    Delta,
+    Discarded,
+    Done,
+    Event,
+    Failed,
+    InputRequired,
+    Restarted,
+    Started,
+    read,
+)
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.terminal import Terminal
 
@@ -105,6 +117,13 @@ async def _only_agent(session: aiohttp.ClientSession) -> AgentKey:
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
+    if response.status == 202:
+        waiting: dict[str, Any] = await response.json()
+        asked = waiting["input_required"]
+        raise CannotAsk(
+            f"the run waits for an input ({asked['kind']}): {asked.get('prompt', '')}\n"
+            f"send it with POST to {waiting['answer_at']}, then read the answer at {waiting['run_at']}"
+        )
     if response.ok:
         return
     try:
@@ -130,6 +149,9 @@ async def _show_stream(events: AsyncIterator[Event], console: Console) -> None:
                 console.print(event.text, end="", markup=False)
             case Restarted() | Discarded():
                 console.print("\n[dim](what is above is void; the answer goes on:)[/]")
+            case InputRequired():
+                what = f"waiting for an input ({event.kind}, id {event.id}) from {', '.join(event.answerers)}"
+                console.print(f"\n[dim]{escape(what)}: {escape(event.prompt or '')}[/]")
             case Done():
                 console.print()
                 _show_sources(event.sources, console)

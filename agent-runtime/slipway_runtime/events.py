@@ -156,12 +156,15 @@ class Progress(StepEvent):
     total: int | None = None
 
 
+InputKind = Literal["approval", "form", "client_tools"]
+
+
 class InputRequired(StepEvent):
     """The run waits for somebody. It is never void."""
 
     type: Literal["input_required"] = "input_required"
     id: str
-    kind: Literal["approval", "form", "client_tools"]
+    kind: InputKind
     prompt: str | None = None
     """What is asked, for people."""
     answer_schema: Json | None = None

@@ -21,13 +21,17 @@ class Reason(StrEnum):
     INVALID_JSON = "InvalidJSON"
     MALFORMED_REQUEST = "MalformedRequest"
     UNAUTHENTICATED = "Unauthenticated"
+    NOT_AN_ANSWERER = "NotAnAnswerer"
     AGENT_NOT_FOUND = "AgentNotFound"
     SESSION_NOT_FOUND = "SessionNotFound"
     RUN_NOT_FOUND = "RunNotFound"
+    INPUT_NOT_FOUND = "InputNotFound"
     NOT_FOUND = "NotFound"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"
     SLOW_REQUEST = "SlowRequest"
     SESSION_FULL = "SessionFull"
+    SESSION_BUSY = "SessionBusy"
+    INPUT_NOT_OPEN = "InputNotOpen"
     QUESTION_TOO_LARGE = "QuestionTooLarge"
     URL_TOO_LONG = "URLTooLong"
     UNSUPPORTED_ENCODING = "UnsupportedEncoding"
@@ -57,13 +61,17 @@ KINDS: dict[Reason, Kind] = {
     Reason.INVALID_JSON: Kind(400, "The body is not JSON"),
     Reason.MALFORMED_REQUEST: Kind(400, "The request is not valid HTTP"),
     Reason.UNAUTHENTICATED: Kind(401, "The caller is not known"),
+    Reason.NOT_AN_ANSWERER: Kind(403, "Others are asked for this input"),
     Reason.AGENT_NOT_FOUND: Kind(404, "There is no such agent"),
     Reason.SESSION_NOT_FOUND: Kind(404, "There is no such session"),
     Reason.RUN_NOT_FOUND: Kind(404, "There is no such run"),
+    Reason.INPUT_NOT_FOUND: Kind(404, "There is no such input"),
     Reason.NOT_FOUND: Kind(404, "There is nothing at this path"),
     Reason.METHOD_NOT_ALLOWED: Kind(405, "The method does not fit the path"),
     Reason.SLOW_REQUEST: Kind(408, "The request did not arrive in time"),
     Reason.SESSION_FULL: Kind(409, "The session takes no more questions"),
+    Reason.SESSION_BUSY: Kind(409, "The session is busy with another question"),
+    Reason.INPUT_NOT_OPEN: Kind(409, "The input is not open any more"),
     Reason.CANCELLED: Kind(409, "The run was cancelled"),
     Reason.QUESTION_TOO_LARGE: Kind(413, "The body is too large"),
     Reason.URL_TOO_LONG: Kind(414, "The URL is too long"),

@@ -42,7 +42,8 @@ def words(count: int) -> list[str]:
 class Wordy:
     """Says `N words` in N pieces; three if the question names no number.
 
-    Asked to `die` it kills its process, to `fail` it raises what it was asked, to `echo` it repeats it.
+    Asked to `die` it kills its process, to `fail` it raises what it was asked, to `echo` it repeats it. Told to
+    `ask me` it asks for an approval first, and says nothing if that is denied.
     """
 
     async def run(self, request: AgentRequest) -> AsyncIterator[Event]:
@@ -50,6 +51,9 @@ class Wordy:
             os.kill(os.getpid(), signal.SIGKILL)
         if "fail" in request.question:
             raise ValueError(request.question)
+        if "ask me" in request.question and not request.ask("go", "approval", prompt="Go on?").approved:
+            yield Done(answer="", finish="stop", sources=())
+            return
         found = re.search("([0-9]+) words", request.question)
         pieces = words(int(found[1]) if found else 3)
         if "echo" in request.question:

@@ -1,5 +1,6 @@
 """Agents from their configuration. What they share within a process (model, store, connections) is made once."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from slipway_crds.runtimeconfig import AgentConfig
@@ -19,8 +20,10 @@ class AgentDependencies:
     vectors: OpenVectors
 
 
-def make_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
-    """The agent of the architecture that its configuration names."""
+Factory = Callable[[AgentConfig, AgentDependencies], Agent]
+
+
+def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     from slipway_runtime.agents.langgraph_agent import LangGraphAgent
 
     retriever = Retriever(
@@ -30,3 +33,12 @@ def make_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         vectors=dependencies.vectors,
     )
     return LangGraphAgent(config, retriever=retriever, database=dependencies.database)
+
+
+FACTORIES: Mapping[str, Factory] = {"langgraph": _langgraph}
+"""How an agent of each architecture is made. A factory imports its framework itself, when it is first used."""
+
+
+def make_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
+    """The agent of the architecture that its configuration names."""
+    return FACTORIES[config.architecture](config, dependencies)

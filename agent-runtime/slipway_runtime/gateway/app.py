@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from urllib.parse import quote
 
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
@@ -26,19 +25,22 @@ from slipway_runtime.gateway.callers import Authenticator, Unproven
 from slipway_runtime.gateway.cors import cors
 from slipway_runtime.gateway.permissions import Action, Everything, Policy, no_such_agent, require
 from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, CutOff, Output, Relay, Reply
+from slipway_runtime.gateway.requests import host_path, is_question, request_id
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call, Upstreams
 from slipway_runtime.identity import ANONYMOUS, Caller, Signer
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.asked import parse_input
 from slipway_runtime.protocols.chat import Chat, wants_stream
 from slipway_runtime.protocols.skin import Skin
 from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
 RUN_HEADER = "X-Slipway-Run"
-SESSION_SECONDS = 60.0
-"""How long a session may take to read or delete, which no model is asked for."""
+REQUEST_HEADER = "X-Slipway-Request"
+QUICK_SECONDS = 60.0
+"""How long it may take what no model is asked for: to read or delete a session, to cancel a run, to give an input."""
 log = logging.getLogger(__name__)
 
 
@@ -118,7 +120,9 @@ def create_app(gateway: Gateway) -> Starlette:
             Route(of_agent + "/chat", AgentPath(gateway, chat), methods=["POST"]),
             Route("/agent/chat", AgentPath(gateway, chat), methods=["POST"]),
             Route("/smart/chat", AgentPath(gateway, chat), methods=["POST"]),
-            Route(of_agent + "/runs/{run}", AgentPath(gateway, chat), methods=["GET"]),
+            Route(of_agent + "/runs", AgentPath(gateway, chat), methods=["GET"]),
+            Route(of_agent + "/runs/{run}", AgentPath(gateway, chat), methods=["GET", "DELETE"]),
+            Route(of_agent + "/runs/{run}/input/{input}", AgentPath(gateway, chat), methods=["POST"]),
             Route(of_agent + "/sessions/{session}", AgentPath(gateway, chat), methods=["GET", "DELETE"]),
             Route("/agents", agents),
             Route("/livez", lambda _: PlainTextResponse("alive")),
@@ -141,8 +145,11 @@ async def _unexpected(_: Request, __: Exception) -> Response:
     return Problem(Reason.INTERNAL_ERROR, "The gateway made a mistake; its log says where.").response()
 
 
-_ACTIONS = {"POST": Action.ASK, "DELETE": Action.DELETE}
-"""What each method does with an agent; others read."""
+def _action(request: Request) -> Action:
+    """What a request does with an agent."""
+    if "input" in request.path_params:
+        return Action.ANSWER
+    return {"POST": Action.ASK, "DELETE": Action.DELETE}.get(request.method, Action.READ)
 
 
 class AgentPath:
@@ -165,7 +172,7 @@ class AgentPath:
         caller = await self._gateway.authenticate(request)
         with access.logged(request, caller, reply):
             agent = self._agent(request)
-            require(self._gateway.policy, caller, _ACTIONS.get(request.method, Action.READ), agent)
+            require(self._gateway.policy, caller, _action(request), agent)
             await self._measured(request, receive, reply, agent=agent, caller=caller)
 
     async def _measured(
@@ -212,15 +219,21 @@ class AgentPath:
         self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
     ) -> None:
         body = await self._body(request, receive, caller)
-        ask = self._skin.parse(body, request.headers).to_json() if request.method == "POST" else None
+        sent = self._parsed(request, body) if request.method == "POST" else None
         try:
             with self._gateway.bound.slot(), metrics.IN_FLIGHT.track_inprogress():
-                await unless_gone(self._relay(request, ask, reply, agent=agent, caller=caller), receive)
+                await unless_gone(self._relay(request, sent, reply, agent=agent, caller=caller), receive)
         except Full:
             metrics.SHED.inc()
             raise Problem(
                 Reason.OVERLOADED, f"the gateway works on {self._gateway.bound.limit} requests already: come back later"
             ) from None
+
+    def _parsed(self, request: Request, body: bytes) -> bytes:
+        """What a host is sent for a POST. Raises Problem."""
+        if is_question(request):
+            return self._skin.parse(body, request.headers).to_json()
+        return parse_input(body, request.headers).model_dump_json(exclude_none=True).encode()
 
     async def _body(self, request: Request, receive: Receive, caller: Caller) -> bytes:
         address = request.client.host if request.client else ""
@@ -236,10 +249,11 @@ class AgentPath:
             ) from None
 
     async def _relay(
-        self, request: Request, ask: bytes | None, reply: Reply, *, agent: AgentKey, caller: Caller
+        self, request: Request, sent: bytes | None, reply: Reply, *, agent: AgentKey, caller: Caller
     ) -> None:
-        run = request.path_params.get("run") or uuid.uuid4().hex
-        of_a_run = "session" not in request.path_params
+        begins = request_id(request, owner=caller.owner, agent=agent) if request.method == "POST" else ""
+        run = request.path_params.get("run") or begins or uuid.uuid4().hex
+        of_a_run = is_question(request) or (request.method == "GET" and "run" in request.path_params)
         stream = of_a_run and wants_stream(request)
         signer = self._gateway.signer
         with span(
@@ -251,13 +265,13 @@ class AgentPath:
             call = Call(
                 agent=agent,
                 method=request.method,
-                path=_host_path(request.path_params, agent) + ("?watch=false" if of_a_run and not stream else ""),
-                headers=_headers(request, run=run, of_a_run=of_a_run, stream=stream),
+                path=host_path(request, agent, watch=stream or not of_a_run),
+                headers=_headers(request, begins=begins, of_a_run=of_a_run, stream=stream),
                 identity=lambda: signer.sign(caller, str(agent)),
                 former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
-                body=ask,
+                body=sent,
                 stream=of_a_run,
-                seconds=LONGEST_SECONDS if of_a_run else SESSION_SECONDS,
+                seconds=LONGEST_SECONDS if of_a_run else QUICK_SECONDS,
             )
             output = self._output(reply, run, stream=stream) if of_a_run else None
             await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply, output=output).go()
@@ -267,20 +281,13 @@ class AgentPath:
         return AsItComes(reply, self._skin.stream()) if stream else AtTheEnd(reply, self._skin.whole(run))
 
 
-def _headers(request: Request, *, run: str, of_a_run: bool, stream: bool) -> Mapping[str, str]:
+def _headers(request: Request, *, begins: str, of_a_run: bool, stream: bool) -> Mapping[str, str]:
     """What a host gets to see: nothing of the client's but where it wants to go on, and never its key."""
     headers = {"Accept": EVENT_STREAM if of_a_run else "application/json"}
-    if request.method == "POST":
-        headers |= {"Content-Type": "application/json", RUN_HEADER: run}
+    if begins:
+        name = RUN_HEADER if is_question(request) else REQUEST_HEADER
+        headers |= {"Content-Type": "application/json", name: begins}
     if stream and (last := request.headers.get("last-event-id")) is not None:
         headers["Last-Event-ID"] = last
     outgoing(headers)
     return headers
-
-
-def _host_path(parameters: Mapping[str, str], agent: AgentKey) -> str:
-    """The same path on the host, put together anew so that nothing of a client's spelling gets through."""
-    for collection, parameter in (("runs", "run"), ("sessions", "session")):
-        if parameter in parameters:
-            return f"/agents/{agent}/{collection}/{quote(parameters[parameter], safe='')}"
-    return f"/agents/{agent}/runs"

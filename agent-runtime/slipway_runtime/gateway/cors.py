@@ -8,7 +8,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 """An origin as browsers send it (RFC 6454, 6.1): in small letters, without a path."""
-ASKED_WITH = ("authorization", "x-api-key", "content-type", "accept", "last-event-id", "traceparent", "tracestate")
+ASKED_WITH = (
+    *("authorization", "x-api-key", "content-type", "accept", "last-event-id", "idempotency-key"),
+    *("traceparent", "tracestate"),
+)
 READ = ("retry-after", "www-authenticate", "traceparent")
 PREFLIGHT_SECONDS = 600
 

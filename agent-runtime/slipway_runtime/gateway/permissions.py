@@ -14,6 +14,8 @@ class Action(StrEnum):
     LIST = "list"
     """To see that the agent exists."""
     ASK = "ask"
+    ANSWER = "answer"
+    """To give an input that a run waits for, which only those may whom the run asks."""
     READ = "read"
     """Runs and sessions, which hosts show to their owner only."""
     DELETE = "delete"

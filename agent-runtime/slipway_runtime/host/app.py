@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
-from slipway_runtime.host import metrics
+from slipway_runtime.host import metrics, run_paths
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.refusals import agent_not_found, draining, run_not_found, session_not_found, store_away
+from slipway_runtime.host.refusals import agent_not_found, draining, session_not_found, store_away
 from slipway_runtime.host.runs import Ask
 from slipway_runtime.host.service import Host
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
@@ -24,7 +24,8 @@ from slipway_runtime.identity import Caller, InvalidIdentity
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse
-from slipway_runtime.protocols.ask import ASK_BYTES, SESSION_ID_PATTERN, read_ask, too_large
+from slipway_runtime.protocols.ask import SESSION_ID_PATTERN, read_ask
+from slipway_runtime.protocols.asked import parse_wait
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.sessions import Session, SessionNotFound, delete_session, read_session
 from slipway_runtime.telemetry.tracing import incoming, span
@@ -32,7 +33,6 @@ from slipway_runtime.telemetry.tracing import incoming, span
 log = logging.getLogger(__name__)
 RUN_HEADER = "X-Slipway-Run"
 """The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
-RUN_ID = re.compile("[0-9a-f]{32}")
 SESSION_ID = re.compile(SESSION_ID_PATTERN)
 
 Handler = Callable[[Host, HostedAgent, Caller, Request], Awaitable[Response]]
@@ -56,7 +56,12 @@ def create_host_app(host: Host) -> Starlette:
     return new_application(
         [
             Route(f"{agent}/runs", _guarded(host, "chat", _ask), methods=["POST"]),
+            Route(f"{agent}/runs", _guarded(host, "runs", run_paths.list_all), methods=["GET"]),
             Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", _attach), methods=["GET"]),
+            Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", run_paths.cancel), methods=["DELETE"]),
+            Route(
+                f"{agent}/runs/{{run_id}}/input/{{input_id}}", _guarded(host, "input", run_paths.give), methods=["POST"]
+            ),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
             Route("/livez", livez),
@@ -120,35 +125,24 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     if host.runs.draining:
         raise draining()
     run_id = request.headers.get(RUN_HEADER) or uuid.uuid4().hex
-    if not RUN_ID.fullmatch(run_id):
+    if not run_paths.RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
-    asked = read_ask(await _body(request))
+    asked = read_ask(await run_paths.read_body(request))
     asked.require_only("text", "session")
     after = sse.last_event_id(request, run_id)  # refused before the question is kept
-    await host.runs.begin(hosted, Ask(run_id, caller.owner, asked.text, asked.session))
+    wait = parse_wait(request.query_params.get("wait"))
+    await host.runs.begin(hosted, Ask(run_id, caller.owner, asked.text, asked.session, wait=wait))
     return _events(host, hosted, caller, request, run_id, after=after)
 
 
 async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
-    run_id = request.path_params["run_id"]
-    if not RUN_ID.fullmatch(run_id):
-        raise run_not_found()
+    run_id = run_paths.run_of(request)
     events = await host.runs.events(run_id, agent=hosted.key, caller=caller.owner)
     after = sse.last_event_id(request, run_id)
     sse.known(after, events)
     if sse.is_over(after, events):  # an EventSource connects again after every end, but not after a 204
         return Response(status_code=204, headers={RUN_HEADER: run_id, **sse.HEADERS})
     return _events(host, hosted, caller, request, run_id, after=after)
-
-
-async def _body(request: Request) -> bytes:
-    """The body, read only as far as it is allowed to go. Raises Problem."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > ASK_BYTES:
-            raise too_large()
-    return bytes(body)
 
 
 def _events(
@@ -207,7 +201,7 @@ def _session_json(session: Session) -> dict[str, object]:
                 "run_id": turn.run_id,
                 "question": turn.question,
                 "created": turn.created,
-                "outcome": turn.outcome or "running",
+                "outcome": turn.outcome or ("waiting" if turn.waits else "running"),
                 "answer": (turn.result or {}).get("answer"),
                 "abstained": turn.abstained,
                 "sources": (turn.result or {}).get("sources", []),

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Delta, Done, Event, Failed, Restarted, Started, StepEvent, ends
+from slipway_runtime.agents.protocol import AgentRequest, Waiting
+from slipway_runtime.events import Delta, Done, Event, Failed, InputRequired, Restarted, Started, StepEvent, ends
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS
 from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
@@ -21,8 +21,9 @@ from slipway_runtime.telemetry.tracing import span
 
 STEP = "answer"
 """The one step that an attempt is, until agents have steps of their own."""
-MAX_ATTEMPTS = 3
-"""A question that brought this many hosts down is given up."""
+MAX_DEATHS = 3
+"""A question that brought this many hosts down is given up. Attempts that ended otherwise do not count."""
+WAITING = "waiting"
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +40,7 @@ class Attempt:
     delta_delay: float
 
     async def run(self, database: Database) -> None:
-        """Work until the run's last event is stored, or the run is not ours any more."""
+        """Work until the attempt's last event is stored, or the run is not ours any more."""
         agent, lease = self.hosted.key, self.work.lease
         began = time.perf_counter()
         with span("run", attributes={"slipway.agent": agent, "slipway.run": lease.run_id}) as current:
@@ -50,7 +51,7 @@ class Attempt:
             RUNS.labels(agent, outcome).inc()
             RUN_SECONDS.labels(agent).observe(seconds)
             extra = {"agent": agent, "run": lease.run_id, "outcome": outcome, "seconds": round(seconds, 4)}
-            log.info("run ended", extra=extra)
+            log.info("run waits" if outcome == WAITING else "run ended", extra=extra)
 
     async def _record(self, database: Database) -> str:
         """Answer and store at the same time. Returns the outcome, for the metrics."""
@@ -65,16 +66,18 @@ class Attempt:
         finally:
             answering.cancel()
             await asyncio.wait({answering})
-        return _outcome(self.run_log.outcome)
+        return _outcome(self.run_log.last_event)
 
     async def _answer(self) -> None:
-        """Queue the attempt's events; the last one is always terminal."""
+        """Queue the attempt's events; the last one ends the run, or lets it wait."""
         if self.work.lease.attempt > 1:
             self.run_log.put(Restarted(attempt=self.work.lease.attempt, discard=(STEP,)))
         self.run_log.put(Started(agent=self.hosted.key, session_id=self.work.session_id))
         try:
             await self._relay()
             return
+        except Waiting as waiting:
+            return self.run_log.put(waiting.required)
         except Problem as known:
             problem = known
         except StoreUnavailable:
@@ -90,13 +93,15 @@ class Attempt:
         Raises:
             Problem: `RequestTimeout`, or `InternalError` for a question that has brought too many hosts down.
         """
-        if self.work.lease.attempt > MAX_ATTEMPTS:
-            raise Problem(Reason.INTERNAL_ERROR, f"The question was given up after {MAX_ATTEMPTS} attempts. Ask again.")
-        request = AgentRequest(self.work.question)
+        if self.work.deaths >= MAX_DEATHS:
+            raise Problem(Reason.INTERNAL_ERROR, f"The question was given up after {MAX_DEATHS} attempts. Ask again.")
+        request = AgentRequest(self.work.question, self.work.answers)
         deadline = asyncio.timeout(max(self.work.time_left, 0.0))
         try:
             async with deadline, _closing(self.hosted.agent.run(request)) as events:
                 async for event in events:
+                    if isinstance(event, InputRequired):
+                        raise RuntimeError("an agent asks by request.ask, not by an event")
                     if self.delta_delay and isinstance(event, Delta):
                         await asyncio.sleep(self.delta_delay)
                     self.run_log.put(event.model_copy(update={"step": STEP}) if isinstance(event, StepEvent) else event)
@@ -126,6 +131,8 @@ def _outcome(event: Event | None) -> str:
             return "abstained"
         case Failed(reason=reason):
             return reason
+        case InputRequired():
+            return WAITING
         case None:
             return "lost"
         case _:

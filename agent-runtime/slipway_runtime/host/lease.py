@@ -1,7 +1,7 @@
 """How a host shows that it is alive, and when it may believe that another one is not."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from slipway_runtime.host.metrics import STORE_FAILURES
 from slipway_runtime.store.database import Database
@@ -20,11 +20,18 @@ class Heartbeat:
 
     Args:
         leases: gives the leases of the runs that are worked on now.
+        lost: is called with the ids of runs that are another host's by now, or over.
     """
 
-    def __init__(self, database: Database, leases: Callable[[], Sequence[Lease]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        leases: Callable[[], Sequence[Lease]],
+        lost: Callable[[Collection[str]], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._leases = leases
+        self._lost = lost
         self._trouble = float("-inf")
 
     def disturbed(self) -> None:
@@ -42,4 +49,6 @@ class Heartbeat:
         Raises:
             StoreUnavailable: if the store is away.
         """
-        await renew(self._database, self._leases(), seconds=LEASE_SECONDS)
+        leases = self._leases()
+        kept = await renew(self._database, leases, seconds=LEASE_SECONDS)
+        self._lost({lease.run_id for lease in leases} - kept)

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 
 from slipway_runtime import retrying
-from slipway_runtime.events import Event, EventId, NumberedEvent, ends
+from slipway_runtime.events import Event, EventId, InputRequired, NumberedEvent, ends
 from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import Lease, append
@@ -21,17 +21,22 @@ UNWATCHED_BATCH_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 
+def stops(event: Event) -> bool:
+    """Whether an attempt ends with it: the run is over, or it waits for an input."""
+    return ends(event) or isinstance(event, InputRequired)
+
+
 class RunLog:
     """The events of one attempt in this process: written by an agent, committed by `record`, followed by clients.
 
     Args:
-        finished: called when the last event is committed, just before anybody sees it.
+        finished: called when the attempt's last event is committed, just before anybody sees it.
     """
 
     def __init__(self, lease: Lease, finished: Callable[[], None]) -> None:
         self.lease = lease
         self.ended = False
-        """No more events come from here. If the last one is not terminal, the run goes on elsewhere, or will."""
+        """No more events come from here. If the last one is not terminal, the run waits, or goes on elsewhere."""
         self._finished = finished
         self._queue: list[Event] = []
         self._committed: list[NumberedEvent] = []
@@ -44,7 +49,7 @@ class RunLog:
         """Queue an event."""
         self._queue.append(event)
         self._some.set()
-        if self._watchers or ends(event):
+        if self._watchers or stops(event):
             self._due.set()
 
     async def take(self) -> list[Event]:
@@ -66,7 +71,7 @@ class RunLog:
         run_id, attempt = self.lease.run_id, self.lease.attempt
         for seq, event in enumerate(events, start=len(self._committed) + 1):
             self._committed.append(NumberedEvent(EventId(run_id, attempt, seq), event))
-        if self.outcome:
+        if self.last_event:
             self._finished()
         self._wake()
 
@@ -85,9 +90,15 @@ class RunLog:
         return len(self._committed) + 1
 
     @property
+    def last_event(self) -> Event | None:
+        """The event that the attempt ended with, once it is committed."""
+        last = self._committed[-1].event if self._committed else None
+        return last if last is not None and stops(last) else None
+
+    @property
     def outcome(self) -> Event | None:
         """The event that ended the run, once it is committed."""
-        last = self._committed[-1].event if self._committed else None
+        last = self.last_event
         return last if last is not None and ends(last) else None
 
     async def follow(self, after: EventId | None, *, watch: bool) -> AsyncGenerator[NumberedEvent]:
@@ -115,7 +126,7 @@ class RunLog:
 
 
 async def record(database: Database, run_log: RunLog, *, patience: float) -> None:
-    """Commit what is queued, until the run's last event is in the store.
+    """Commit what is queued, until the attempt's last event is in the store.
 
     Args:
         patience: seconds to go on trying while the store is away.
@@ -124,7 +135,7 @@ async def record(database: Database, run_log: RunLog, *, patience: float) -> Non
         LeaseLost: if the run is not ours any more.
         StoreUnavailable: if the store stayed away for too long.
     """
-    while run_log.outcome is None:
+    while run_log.last_event is None:
         events = await run_log.take()
         began = time.perf_counter()
         with span("store events", attributes={"slipway.events": len(events)}):

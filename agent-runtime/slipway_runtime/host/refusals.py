@@ -1,7 +1,10 @@
 """Why a host does not answer, in words for whoever asked."""
 
+from collections.abc import Iterable
+
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.store.sessions import SessionBusy
 
 
 def store_away() -> Problem:
@@ -52,6 +55,51 @@ def session_full(hosted: HostedAgent) -> Problem:
         Reason.SESSION_FULL,
         f"The session has {hosted.config.session_max_turns} questions, as many as spec.sessions.maxTurns allows. "
         "Leave session_id out to begin a new one.",
+    )
+
+
+def session_busy(busy: SessionBusy, agent: str) -> Problem:
+    """One answer at a time."""
+    if busy.waits:
+        what = "waits for an input: give it, or cancel the run with DELETE"
+    else:
+        what = "is not over: ask again with ?wait=30s, or cancel the run with DELETE"
+    return Problem(Reason.SESSION_BUSY, f"The run /agents/{agent}/runs/{busy.run_id} of this session {what}.")
+
+
+def other_question() -> Problem:
+    """The run's id was used before."""
+    return Problem(
+        Reason.INVALID_REQUEST,
+        "This Idempotency-Key came with another question before. Use a new key for each question.",
+    )
+
+
+def input_not_found() -> Problem:
+    """No such input."""
+    return Problem(
+        Reason.INPUT_NOT_FOUND, "This run has not asked for such an input. The run's events name its inputs."
+    )
+
+
+def incomplete_input(kind: str) -> Problem:
+    """The answer lacks what this kind of input asks."""
+    if kind == "approval":
+        return Problem(Reason.INVALID_REQUEST, 'An approval is asked for: send {"approved": true} or false.')
+    return Problem(Reason.INVALID_REQUEST, 'Send {"answer": {...}}, or {"approved": false} to decline.')
+
+
+def not_an_answerer(answerers: Iterable[str]) -> Problem:
+    """The run's caller, who may look at what others are asked."""
+    asked = ", ".join(answerers)
+    return Problem(Reason.NOT_AN_ANSWERER, f"This input is asked of {asked}. One of them can give it.")
+
+
+def input_not_open() -> Problem:
+    """Too late."""
+    return Problem(
+        Reason.INPUT_NOT_OPEN,
+        "The input was given already, or its time is over, or the run is. GET the run to see what became of it.",
     )
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -17,20 +18,25 @@ from slipway_runtime.host.metrics import SHED, TAKEOVERS
 from slipway_runtime.host.recorder import RunLog
 from slipway_runtime.host.refusals import (
     draining,
+    other_question,
     overloaded,
     run_not_found,
+    session_busy,
     session_full,
     session_not_found,
     store_away,
 )
+from slipway_runtime.store import inputs
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.orphans import Served, orphans, say_ready
-from slipway_runtime.store.sessions import SessionFull, SessionNotFound
+from slipway_runtime.store.sessions import SessionBusy, SessionFull, SessionNotFound, busy
 from slipway_runtime.telemetry.tracing import span
 
 POLL_SECONDS = 0.1
 """How often a run that another host works on is looked at."""
+WAITING_POLL_SECONDS = 1.0
+"""How often a run that waits for an input is looked at."""
 AWAY_SECONDS = 60.0
 """How long a client that follows a run is kept while the store is away."""
 log = logging.getLogger(__name__)
@@ -38,12 +44,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ask:
-    """A question as it came in. Without a session one is made. The same `run_id` may be sent again."""
+    """A question as it came in. The same `run_id` may be sent again."""
 
     run_id: str
     caller: str
     question: str
     session_id: str | None = None
+    """Without one a session is made."""
+    keeps_session: bool = True
+    """False for a run that belongs to no session."""
+    wait: float = 0.0
+    """Seconds to wait for the session to be free."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +87,14 @@ class Runs:
     ) -> None:
         self.agents = agents
         self.draining = False
-        self.heartbeat = Heartbeat(database, lambda: [active.work.lease for active in self._active.values()])
+        self.heartbeat = Heartbeat(database, lambda: [active.work.lease for active in self._active.values()], self.stop)
         self._database = database
         self._owner = owner
         self._can_answer = can_answer
         self._delta_delay = delta_delay
         self._admission = Admission()
         self._active: dict[str, Active] = {}
-        self._claiming: set[str] = set()
+        self._claiming: dict[str, asyncio.Event] = {}
 
     @property
     def in_flight(self) -> int:
@@ -96,27 +107,50 @@ class Runs:
         A question whose run was begun before, here or elsewhere, is not begun again.
 
         Raises:
-            Problem: `Draining`, `Overloaded`, `SessionNotFound`, `SessionFull`, `StoreUnavailable`.
+            Problem: `Draining`, `Overloaded`, `SessionNotFound`, `SessionFull`, `SessionBusy`, `StoreUnavailable`,
+                `InvalidRequest` if the run was begun with another question.
         """
+        patient_until = time.monotonic() + ask.wait
+        while True:
+            try:
+                return await self._begin(hosted, ask)
+            except store.OtherQuestion:
+                raise other_question() from None
+            except store.RunExists:
+                return
+            except SessionBusy as now:
+                if time.monotonic() >= patient_until:
+                    raise session_busy(now, hosted.key) from None
+            except SessionNotFound:
+                raise session_not_found() from None
+            except SessionFull:
+                raise session_full(hosted) from None
+            except StoreUnavailable as error:
+                self.heartbeat.disturbed()
+                raise store_away() from error
+            await self._until_free(ask, patient_until)
+
+    async def _begin(self, hosted: HostedAgent, ask: Ask) -> None:
         if self.draining:
             raise draining()
-        if self._is_here(ask.run_id):
+        while claimed := self._claiming.get(ask.run_id):  # until it is stored, nobody could follow it
+            await claimed.wait()
+        if active := self._active.get(ask.run_id):
+            if active.work.question != ask.question:
+                raise store.OtherQuestion(ask.run_id)
             return
         slot = self._admission.enter(hosted.key, limit=hosted.config.in_flight)
         if slot is None:
             SHED.labels(hosted.key).inc()
             raise overloaded(hosted)
-        try:
-            await self._start(hosted, ask.run_id, slot, self._claim(hosted, ask))
-        except store.RunExists:
-            return
-        except SessionNotFound:
-            raise session_not_found() from None
-        except SessionFull:
-            raise session_full(hosted) from None
-        except StoreUnavailable as error:
-            self.heartbeat.disturbed()
-            raise store_away() from error
+        await self._start(hosted, ask.run_id, slot, self._claim(hosted, ask))
+
+    async def _until_free(self, ask: Ask, patient_until: float) -> None:
+        """Wait until the session may be free, at most until then."""
+        while time.monotonic() < patient_until and not self.draining:
+            await asyncio.sleep(POLL_SECONDS)
+            if await busy(self._database, ask.session_id or "") is None:
+                return
 
     def _is_here(self, run_id: str) -> bool:
         return run_id in self._active or run_id in self._claiming
@@ -128,7 +162,7 @@ class Runs:
             revision=hosted.revision,
             caller=ask.caller,
             text=ask.question,
-            session_id=ask.session_id or str(uuid.uuid4()),
+            session_id=(ask.session_id or str(uuid.uuid4())) if ask.keeps_session else None,
             new_session=ask.session_id is None,
             session_ttl=hosted.config.session_ttl_seconds,
             max_turns=hosted.config.session_max_turns,
@@ -140,11 +174,12 @@ class Runs:
     async def _start(self, hosted: HostedAgent, run_id: str, slot: Slot, claim: Awaitable[store.Work | None]) -> None:
         """Work on what `claim` gets a lease of, in the slot that was taken for it."""
         work: store.Work | None = None
-        self._claiming.add(run_id)
+        claimed = self._claiming[run_id] = asyncio.Event()
         try:
             work = await claim
         finally:
-            self._claiming.discard(run_id)
+            del self._claiming[run_id]
+            claimed.set()
             if work is None:
                 slot.leave()
         if work is not None:
@@ -190,7 +225,8 @@ class Runs:
         If the host that works on it is gone, this one takes the run over.
 
         Args:
-            watch: whether the events are wanted as they come (True), or the last one is what counts.
+            watch: whether the events are wanted as they come (True), or it counts what the run comes to: its last
+                event, or an input that it waits for, after which this ends too.
 
         Raises:
             Problem: `RunNotFound` if it is not this caller's run of this agent, or was deleted; `StoreUnavailable`;
@@ -215,11 +251,26 @@ class Runs:
                 after = event.id
             if seen.outcome is not None:  # it is stored together with the last event, which the client may have had
                 return
-            if self._is_here(run_id):
-                continue
-            if self._is_orphan(seen):
-                await self._adopt(run_id, agent, attempt=seen.attempt)
-            await asyncio.sleep(0 if self._is_here(run_id) else POLL_SECONDS)
+            if seen.waits_for is not None and not watch and not self._is_here(run_id):
+                return
+            await self._move_on(run_id, agent, seen)
+
+    async def _move_on(self, run_id: str, agent: str, seen: store.Look) -> None:
+        """Wait a moment, and do for a run what nobody else does: deny an input in time, take it over from the dead."""
+        if not self._is_here(run_id):
+            if seen.waits_for is not None:
+                if seen.waits_for > 0:
+                    return await asyncio.sleep(min(WAITING_POLL_SECONDS, seen.waits_for))
+                await self._deny(run_id, agent)
+            elif self._is_orphan(seen):
+                await self.adopt(run_id, agent, attempt=seen.attempt)
+        await asyncio.sleep(0 if self._is_here(run_id) else POLL_SECONDS)
+
+    async def _deny(self, run_id: str, agent: str) -> None:
+        try:
+            await inputs.deny_expired(self._database, [agent], limit=1, run_id=run_id)
+        except StoreUnavailable:
+            self.heartbeat.disturbed()
 
     async def _look(self, run_id: str, *, agent: str, caller: str, after: EventId | None) -> store.Look:
         """Look at a run in the store, with patience while the store is away."""
@@ -239,11 +290,11 @@ class Runs:
 
     def _is_orphan(self, seen: store.Look) -> bool:
         """Whether nobody works on a run that is not worked on here: its host is gone, or this one lost track of it."""
-        if seen.outcome is not None:
+        if seen.outcome is not None or seen.waits_for is not None:
             return False
         return seen.owner == self._owner or (seen.lease_left < 0 and self.heartbeat.may_take_over())
 
-    async def _adopt(self, run_id: str, agent: str, *, attempt: int) -> None:
+    async def adopt(self, run_id: str, agent: str, *, attempt: int) -> None:
         """Take a run over, if this host can answer, there is a slot for it and no other host comes first.
 
         Raises:
@@ -279,6 +330,8 @@ class Runs:
     async def adopt_orphans(self, *, expired_for: float, limit: int) -> None:
         """Take over runs whose hosts died and that no client asks for, so that their sessions have an answer.
 
+        Inputs whose time is over are denied, so that runs which waited for them go on.
+
         Runs of agents that this host cannot answer for are left to others, and so are runs of revisions that are ready
         elsewhere.
 
@@ -289,11 +342,18 @@ class Runs:
         if not ready:
             return
         await say_ready(self._database, ready)
+        await inputs.deny_expired(self._database, [served.agent for served in ready], limit=limit)
         if not self.heartbeat.may_take_over():
             return
         for orphan in await orphans(self._database, ready, expired_for=expired_for, limit=limit):
             if not self._is_here(orphan.run_id) and not self.draining:
-                await self._adopt(orphan.run_id, orphan.agent, attempt=orphan.attempt)
+                await self.adopt(orphan.run_id, orphan.agent, attempt=orphan.attempt)
+
+    def stop(self, run_ids: Collection[str]) -> None:
+        """Stop working on runs that are over, or another host's."""
+        for run_id in run_ids:
+            if active := self._active.get(run_id):
+                active.task.cancel()
 
     async def hand_over(self) -> None:
         """Stop working on all runs and give their leases up, so that other hosts take them over at once."""

@@ -15,7 +15,7 @@ from slipway_runtime.host.runs import Runs
 from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.orphans import forget_revisions
-from slipway_runtime.store.sessions import delete_expired
+from slipway_runtime.store.sessions import delete_expired, delete_expired_runs
 
 ORPHAN_EVERY_SECONDS = 15.0
 ORPHAN_AFTER_SECONDS = 10.0
@@ -91,6 +91,8 @@ class Host:
     async def _expire_sessions(self) -> None:
         while (deleted := await delete_expired(self.database, limit=EXPIRE_BATCH)) > 0:
             SESSIONS_EXPIRED.inc(deleted)
+        while await delete_expired_runs(self.database, limit=EXPIRE_BATCH) > 0:
+            pass
         await forget_revisions(self.database)
 
 

@@ -102,7 +102,71 @@ CREATE TABLE ready_revisions (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES, REVISIONS)
+WAITING = """
+DROP TABLE events;
+DROP TABLE runs;
+DROP TABLE sessions;
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    agent TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    turns BIGINT NOT NULL,
+    created DOUBLE PRECISION NOT NULL,
+    expires DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX sessions_by_expiry ON sessions (expires);
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    session_id TEXT REFERENCES sessions (id) ON DELETE CASCADE,
+    turn BIGINT,
+    agent TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    question TEXT NOT NULL,
+    created DOUBLE PRECISION NOT NULL,
+    ttl DOUBLE PRECISION NOT NULL,
+    expires DOUBLE PRECISION NOT NULL,
+    deadline DOUBLE PRECISION NOT NULL,
+    revision TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    deaths BIGINT NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until DOUBLE PRECISION NOT NULL,
+    wake_at DOUBLE PRECISION,
+    outcome TEXT,
+    result TEXT,
+    UNIQUE (session_id, turn)
+);
+CREATE INDEX runs_unfinished ON runs (owner) WHERE outcome IS NULL;
+CREATE UNIQUE INDEX runs_one_answer ON runs (session_id) WHERE outcome IS NULL;
+CREATE INDEX runs_of_caller ON runs (agent, caller, created, id);
+CREATE INDEX runs_by_expiry ON runs (expires) WHERE session_id IS NULL;
+CREATE TABLE events (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    attempt BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL,
+    batch TEXT NOT NULL,
+    PRIMARY KEY (run_id, attempt, first_seq)
+);
+CREATE TABLE inputs (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    answerers TEXT NOT NULL,
+    approved BIGINT,
+    answer TEXT,
+    given_by TEXT,
+    request TEXT,
+    PRIMARY KEY (run_id, id)
+)
+"""
+"""Conversations anew, before the first release: what was asked until then is not kept.
+
+A session has one unfinished run at most, which `runs_one_answer` sees to. A waiting run has a `wake_at`, and its
+`lease_until` is when the work on it stopped. `owner` is empty where nobody works on a run although no host died.
+"""
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES, REVISIONS, WAITING)
 
 
 async def migrate(database: Database) -> None:

@@ -63,8 +63,8 @@ async def orphans(database: Database, served: Sequence[Served], *, expired_for: 
     own = " OR ".join(f"(agent = ${number} AND revision = ${number + 1})" for number in numbers)
     agents = ", ".join(f"${number}" for number in numbers)
     rows = await database.fetch(
-        "SELECT id, agent, attempt FROM runs WHERE outcome IS NULL AND lease_until < now_epoch() - $1 "
-        f"AND agent IN ({agents}) AND ({own} OR NOT {OWN_IS_READY}) "
+        "SELECT id, agent, attempt FROM runs WHERE outcome IS NULL AND wake_at IS NULL "
+        f"AND lease_until < now_epoch() - $1 AND agent IN ({agents}) AND ({own} OR NOT {OWN_IS_READY}) "
         f"ORDER BY CASE WHEN {own} THEN 0 ELSE 1 END, created LIMIT $2",
         expired_for,
         limit,

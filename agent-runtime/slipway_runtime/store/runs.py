@@ -4,24 +4,34 @@ A run is one question being answered. The host that works on it holds a lease, w
 lease runs out and another host starts the next attempt. Every write names the attempt and the owner and touches nothing
 if the run has moved on (*fencing*), so a host that only seemed dead cannot write into its successor's attempt.
 
+A run that waits for an input has no lease and is nobody's. `requestTimeout` counts working time: a deadline moves on by
+the time for which nobody worked on its run.
+
 Events are stored in batches: everything that waited when a commit began is one row. They are handed to clients only
 after that commit, so what a client has seen is never lost.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
 
-from slipway_runtime.events import Event, EventId, NumberedEvent, ends
+from slipway_runtime.events import Cancelled, Event, EventId, InputRequired, NumberedEvent, ends
 from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.inputs import Answer, add_event, add_input, answers_of
 from slipway_runtime.store.orphans import OWN_IS_READY
-from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, take_turn
+from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, busy, keep, take_turn
+
+ADD_EVENTS = "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) VALUES ($1, $2, $3, $4, $5)"
 
 
 class RunExists(Exception):
     """A run of this id was begun before: attach to it."""
+
+
+class OtherQuestion(RunExists):
+    """The run of this id was begun with another question or session."""
 
 
 class LeaseLost(Exception):
@@ -37,7 +47,8 @@ class Question:
     revision: str
     caller: str
     text: str
-    session_id: str
+    session_id: str | None
+    """None for a run that belongs to no session."""
     new_session: bool
     session_ttl: float
     max_turns: int
@@ -60,10 +71,14 @@ class Work:
     lease: Lease
     agent: str
     caller: str
-    session_id: str
+    session_id: str | None
     question: str
     time_left: float
     """Seconds until the question's deadline; negative if it has passed."""
+    deaths: int = 0
+    """Attempts whose host died."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """Inputs that were given, by their id."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,8 @@ class Look:
     owner: str
     lease_left: float
     """Seconds until the lease runs out; negative if it has."""
+    waits_for: float | None
+    """Seconds until the input that the run waits for counts as denied; None for a run that does not wait."""
     outcome: str | None
     events: tuple[NumberedEvent, ...]
 
@@ -82,7 +99,8 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
     """Store the question, as a turn of its session, and take the lease of its first attempt. One commit.
 
     Raises:
-        RunExists: if there is a run of this id; nothing is changed then.
+        RunExists: if there is a run of this id (`OtherQuestion` where it is not this one); nothing is changed then.
+        SessionBusy: if the session has a run that is not over.
         SessionNotFound, SessionFull: see `take_turn`.
     """
     async with database.transaction() as transaction:
@@ -98,29 +116,33 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
     )
 
 
-async def _add_run(database: Database, question: Question, *, turn: int, owner: str, lease: float) -> None:
+async def _add_run(database: Database, question: Question, *, turn: int | None, owner: str, lease: float) -> None:
     added = await database.execute(
-        "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, deadline, attempt, owner, "
-        "lease_until, revision) "
-        "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), now_epoch() + $7, 1, $8, now_epoch() + $9, $10) "
-        "ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, ttl, expires, deadline, attempt, "
+        "deaths, owner, lease_until, revision) "
+        "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), $7, now_epoch() + $7, now_epoch() + $8, 1, 0, $9, "
+        "now_epoch() + $10, $11) ON CONFLICT DO NOTHING",
         question.run_id,
         question.session_id,
         turn,
         question.agent,
         question.caller,
         question.text,
+        question.session_ttl,
         question.timeout,
         owner,
         lease,
         question.revision,
     )
     if not added:
-        raise RunExists(question.run_id)
+        await _same_run(database, question)
+        raise await busy(database, question.session_id or "") or RunExists(question.run_id)
 
 
-async def _next_turn(database: Database, question: Question) -> int:
+async def _next_turn(database: Database, question: Question) -> int | None:
     agent, caller, ttl = question.agent, question.caller, question.session_ttl
+    if question.session_id is None:
+        return None
     if question.new_session:
         await add_session(database, question.session_id, agent=agent, caller=caller, ttl=ttl)
         return 1
@@ -135,45 +157,66 @@ async def _next_turn(database: Database, question: Question) -> int:
         )
     except (SessionFull, SessionNotFound):
         # A question that is sent again after a lost connection may itself have filled the session.
-        if await database.fetch("SELECT id FROM runs WHERE id = $1", question.run_id):
-            raise RunExists(question.run_id) from None
+        await _same_run(database, question)
         raise
+
+
+async def _same_run(database: Database, question: Question) -> None:
+    """Raise RunExists or OtherQuestion if there is a run of this id."""
+    rows = await database.fetch("SELECT question, session_id FROM runs WHERE id = $1", question.run_id)
+    if not rows:
+        return
+    same_session = question.new_session or rows[0]["session_id"] == question.session_id
+    if rows[0]["question"] == question.text and same_session:
+        raise RunExists(question.run_id) from None
+    raise OtherQuestion(question.run_id) from None
 
 
 async def append(database: Database, lease: Lease, first_seq: int, events: Sequence[Event]) -> None:
     """Commit events of an attempt, the first of which has the number `first_seq`. May be repeated if unsure.
 
-    A last event (`Done`, `Failed`, `Cancelled`) also ends the run.
+    A last event (`Done`, `Failed`, `Cancelled`) also ends the run; an `InputRequired` at the end lets it wait.
 
     Raises:
         LeaseLost: if the run is no longer the lease's; nothing is written then.
     """
     dumped = [event.to_json() for event in events]
     batch = orjson.dumps(dumped).decode()
-    last_seq = first_seq + len(events) - 1
-    if ends(events[-1]):
-        result = orjson.dumps(dumped[-1]).decode()
+    last, last_seq = events[-1], first_seq + len(events) - 1
+    row = (lease.run_id, lease.attempt, first_seq, last_seq, batch)
+    if ends(last):
         async with database.transaction() as transaction:
-            written = await _finish(transaction, lease, outcome=events[-1].type, result=result)
+            written = await _finish(transaction, lease, outcome=last.type, result=orjson.dumps(dumped[-1]).decode())
             if written:
-                await transaction.execute(
-                    "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) VALUES ($1, $2, $3, $4, $5)",
-                    lease.run_id,
-                    lease.attempt,
-                    first_seq,
-                    last_seq,
-                    batch,
-                )
+                await transaction.execute(ADD_EVENTS, *row)
+    elif isinstance(last, InputRequired):
+        async with database.transaction() as transaction:
+            written = await _wait(transaction, lease, until=last.expires)
+            if written:
+                await transaction.execute(ADD_EVENTS, *row)
+                await add_input(transaction, lease.run_id, last)
+                await keep(transaction, lease.run_id, until=last.expires)
     else:
         written = await _add_batch(database, lease, first_seq=first_seq, last_seq=last_seq, batch=batch)
     if not written and not await _was_written(database, lease, last_seq):
         raise LeaseLost(lease.run_id)
 
 
+async def _wait(database: Database, lease: Lease, *, until: float) -> int:
+    return await database.execute(
+        "UPDATE runs SET wake_at = $4, lease_until = now_epoch() "
+        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL",
+        lease.run_id,
+        lease.attempt,
+        lease.owner,
+        until,
+    )
+
+
 async def _finish(database: Database, lease: Lease, *, outcome: str, result: str) -> int:
     return await database.execute(
         "UPDATE runs SET outcome = $4, result = $5, lease_until = 0 "
-        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL",
+        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL",
         lease.run_id,
         lease.attempt,
         lease.owner,
@@ -187,7 +230,7 @@ async def _add_batch(database: Database, lease: Lease, *, first_seq: int, last_s
     return await database.execute(
         "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) "
         "SELECT id, attempt, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS TEXT) FROM runs "
-        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL FOR UPDATE "
+        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL FOR UPDATE "
         "ON CONFLICT (run_id, attempt, first_seq) DO NOTHING",
         lease.run_id,
         lease.attempt,
@@ -211,22 +254,32 @@ async def _was_written(database: Database, lease: Lease, last_seq: int) -> bool:
     return bool(rows)
 
 
-async def renew(database: Database, leases: Sequence[Lease], *, seconds: float) -> None:
-    """Renew the leases of one host, all in one statement."""
+async def renew(database: Database, leases: Sequence[Lease], *, seconds: float) -> set[str]:
+    """Renew the leases of one host, all in one statement. Returns the runs that are still its own."""
     if not leases:
-        return
+        return set()
     marks = ", ".join(f"${number}" for number in range(3, len(leases) + 3))
-    await database.execute(
-        f"UPDATE runs SET lease_until = now_epoch() + $2 WHERE owner = $1 AND outcome IS NULL AND id IN ({marks})",
+    rows = await database.fetch(
+        "UPDATE runs SET lease_until = now_epoch() + $2 "
+        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({marks}) RETURNING id",
         leases[0].owner,
         seconds,
         *(lease.run_id for lease in leases),
     )
+    return {cast(str, row["id"]) for row in rows}
 
 
 async def release(database: Database, leases: Sequence[Lease]) -> None:
     """Give leases up, so that another host may take the runs over at once."""
-    await renew(database, leases, seconds=-1.0)
+    if not leases:
+        return
+    marks = ", ".join(f"${number}" for number in range(2, len(leases) + 2))
+    await database.execute(
+        "UPDATE runs SET lease_until = now_epoch() - 1, owner = '' "
+        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({marks})",
+        leases[0].owner,
+        *(lease.run_id for lease in leases),
+    )
 
 
 async def take_over(
@@ -242,10 +295,12 @@ async def take_over(
         What to work on, or None if there is nothing to take over.
     """
     rows = await database.fetch(
-        "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4, revision = $5 "
-        "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND "
+        "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4, revision = $5, "
+        "deaths = deaths + CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END, "
+        "deadline = deadline + CASE WHEN lease_until < now_epoch() THEN now_epoch() - lease_until ELSE 0 END "
+        "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND wake_at IS NULL AND "
         f"(owner = $3 OR (lease_until < now_epoch() AND (revision = $5 OR NOT {OWN_IS_READY}))) "
-        "RETURNING attempt, agent, caller, session_id, question, deadline - now_epoch() AS time_left",
+        "RETURNING attempt, deaths, agent, caller, session_id, question, deadline - now_epoch() AS time_left",
         run_id,
         attempt,
         owner,
@@ -259,17 +314,37 @@ async def take_over(
         lease=Lease(run_id, cast(int, row["attempt"]), owner),
         agent=cast(str, row["agent"]),
         caller=cast(str, row["caller"]),
-        session_id=cast(str, row["session_id"]),
+        session_id=cast(str | None, row["session_id"]),
         question=cast(str, row["question"]),
         time_left=cast(float, row["time_left"]),
+        deaths=cast(int, row["deaths"]),
+        answers=await answers_of(database, run_id),
     )
+
+
+async def cancel(database: Database, run_id: str, event: Cancelled, *, agent: str, caller: str) -> bool:
+    """End a run with `event`, whoever works on it. False if it is over, or not the caller's."""
+    async with database.transaction() as transaction:
+        rows = await transaction.fetch(
+            "UPDATE runs SET outcome = 'cancelled', result = $4, lease_until = 0, owner = '', wake_at = NULL "
+            "WHERE id = $1 AND agent = $2 AND caller = $3 AND outcome IS NULL RETURNING attempt",
+            run_id,
+            agent,
+            caller,
+            orjson.dumps(event.to_json()).decode(),
+        )
+        if rows:
+            await add_event(transaction, run_id, cast(int, rows[0]["attempt"]), event)
+            await keep(transaction, run_id)
+    return bool(rows)
 
 
 async def look(database: Database, run_id: str, *, agent: str, caller: str, after: EventId | None) -> Look | None:
     """The state of a run and its events after `after`, in one statement; None if it is not the caller's."""
     rows = await database.fetch(
         "SELECT r.attempt, r.owner, r.outcome, r.lease_until - now_epoch() AS lease_left, "
-        "e.attempt AS event_attempt, e.first_seq, e.batch FROM runs r LEFT JOIN events e ON e.run_id = r.id "
+        "r.wake_at - now_epoch() AS waits_for, e.attempt AS event_attempt, e.first_seq, e.batch "
+        "FROM runs r LEFT JOIN events e ON e.run_id = r.id "
         "AND (e.attempt > $4 OR (e.attempt = $4 AND e.last_seq > $5)) "
         "WHERE r.id = $1 AND r.agent = $2 AND r.caller = $3 ORDER BY e.attempt, e.first_seq",
         run_id,
@@ -285,6 +360,7 @@ async def look(database: Database, run_id: str, *, agent: str, caller: str, afte
         attempt=cast(int, state["attempt"]),
         owner=cast(str, state["owner"]),
         lease_left=cast(float, state["lease_left"]),
+        waits_for=cast(float | None, state["waits_for"]),
         outcome=cast(str | None, state["outcome"]),
         events=tuple(event for row in rows for event in _unpack(run_id, row, after)),
     )

@@ -20,6 +20,15 @@ class SessionFull(Exception):
     """The session has as many turns as its agent allows."""
 
 
+class SessionBusy(Exception):
+    """The session has a run that is not over: `run_id`, which waits for an input where `waits`."""
+
+    def __init__(self, run_id: str, *, waits: bool) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+        self.waits = waits
+
+
 @dataclass(frozen=True)
 class Turn:
     """One question of a session and what became of it."""
@@ -30,6 +39,8 @@ class Turn:
     """When it was asked, in seconds since 1970."""
     outcome: str | None
     """`done`, `failed` or `cancelled`; None while it is being answered."""
+    waits: bool
+    """Whether it waits for an input."""
     result: dict[str, Any] | None
     """The last event, as JSON; None while it is being answered."""
 
@@ -96,7 +107,7 @@ async def read_session(database: Database, session_id: str, *, agent: str, calle
         SessionNotFound: if it is not there, not the caller's, or of another agent.
     """
     rows = await database.fetch(
-        "SELECT s.created AS session_created, s.expires, r.id, r.question, r.created, r.outcome, r.result "
+        "SELECT s.created AS session_created, s.expires, r.id, r.question, r.created, r.outcome, r.wake_at, r.result "
         "FROM sessions s LEFT JOIN runs r ON r.session_id = s.id "
         "WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.expires > now_epoch() ORDER BY r.turn",
         session_id,
@@ -111,6 +122,7 @@ async def read_session(database: Database, session_id: str, *, agent: str, calle
             question=cast(str, row["question"]),
             created=cast(float, row["created"]),
             outcome=cast(str | None, row["outcome"]),
+            waits=row["outcome"] is None and row["wake_at"] is not None,
             result=orjson.loads(cast(str, row["result"])) if row["result"] else None,
         )
         for row in rows
@@ -131,6 +143,35 @@ async def delete_session(database: Database, session_id: str, *, agent: str, cal
     )
     if not deleted:
         raise SessionNotFound(session_id)
+
+
+async def busy(database: Database, session_id: str) -> SessionBusy | None:
+    """What keeps the session from taking a question now."""
+    rows = await database.fetch("SELECT id, wake_at FROM runs WHERE session_id = $1 AND outcome IS NULL", session_id)
+    return SessionBusy(cast(str, rows[0]["id"]), waits=rows[0]["wake_at"] is not None) if rows else None
+
+
+async def keep(database: Database, run_id: str, *, until: float | None = None) -> None:
+    """Keep a run and its session for another `ttl`, which begins at `until`, or now."""
+    await database.execute(
+        "UPDATE runs SET expires = coalesce(CAST($2 AS DOUBLE PRECISION), now_epoch()) + ttl WHERE id = $1",
+        run_id,
+        until,
+    )
+    await database.execute(
+        "UPDATE sessions SET expires = (SELECT r.expires FROM runs r WHERE r.id = $1) "
+        "WHERE id = (SELECT r.session_id FROM runs r WHERE r.id = $1)",
+        run_id,
+    )
+
+
+async def delete_expired_runs(database: Database, *, limit: int) -> int:
+    """Delete up to `limit` runs without a session whose time is over and that nobody works on. Returns how many."""
+    return await database.execute(
+        "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE session_id IS NULL AND expires < now_epoch() "
+        "AND (outcome IS NOT NULL OR lease_until < now_epoch()) LIMIT $1)",
+        limit,
+    )
 
 
 async def delete_expired(database: Database, *, limit: int) -> int:

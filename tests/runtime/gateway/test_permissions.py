@@ -43,7 +43,7 @@ async def guarded(start_front: StartFront, start_host: StartHost) -> Front:
 def paths(front: Front) -> list[tuple[str, str, str]]:
     """Method, template and path of everything that the gateway answers."""
     return [
-        (method, route.path, route.path.format(**SECRET._asdict(), run="a" * 32, session="s"))
+        (method, route.path, route.path.format(**SECRET._asdict(), run="a" * 32, session="s", input="i"))
         for route in create_app(front.gateway).routes
         if isinstance(route, Route)
         for method in sorted((route.methods or set()) - {"HEAD"})
@@ -63,7 +63,8 @@ async def test_every_path_asks(guarded: Front) -> None:
             assert [agent["name"] for agent in body["agents"]] == ["support"]
             assert (ANONYMOUS, Action.LIST, SECRET) in policy.asked
         else:
-            assert policy.asked == [(ANONYMOUS, ACTIONS[method], SECRET)], template
+            action = Action.ANSWER if template.endswith("/input/{input}") else ACTIONS[method]
+            assert policy.asked == [(ANONYMOUS, action, SECRET)], template
             assert (response.status, body["reason"]) == (404, "AgentNotFound"), template
 
 

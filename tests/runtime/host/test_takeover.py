@@ -118,7 +118,7 @@ async def test_a_question_that_brings_hosts_down_is_given_up(
 ) -> None:
     monkeypatch.setattr(runs, "LEASE_SECONDS", 0.1)
     asked = ask()
-    for number in range(attempt.MAX_ATTEMPTS):
+    for number in range(attempt.MAX_DEATHS):
         script = Gated()
         host = await start_host(hosted(script), alive=False)
         if number == 0:

@@ -1,17 +1,28 @@
 """Sessions: whose they are, and when they go."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
-from slipway_runtime.events import Done
+from slipway_runtime.events import Done, InputRequired
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import LeaseLost, append, begin
-from slipway_runtime.store.sessions import SessionNotFound, delete_expired, delete_session, read_session
+from slipway_runtime.store.sessions import (
+    SessionNotFound,
+    delete_expired,
+    delete_expired_runs,
+    delete_session,
+    read_session,
+)
 from tests.support.questions import ASK
 
+ASK_IN_SESSION = replace(ASK, run_id="d" * 32, session_ttl=-1.0)
 OWN = {"agent": "demo/support", "caller": "alice"}
 DONE = Done(answer="So.", finish="stop", sources=())
+
+
+ASKED = InputRequired(step="input/a", id="a", kind="approval", answerers=("caller",), expires=time.time() + 3600)
 
 
 async def count(database: Database, table: str) -> object:
@@ -25,7 +36,7 @@ async def test_a_session_has_its_turns_oldest_first(database: Database) -> None:
     await begin(database, replace(ASK, run_id="b" * 32, text="And?", new_session=False), owner="h", lease=5.0)
     session = await read_session(database, "s1", **OWN)
     assert [(turn.question, turn.outcome) for turn in session.turns] == [("How?", "done"), ("And?", None)]
-    assert session.turns[0].result == DONE.model_dump(mode="json") | {"sources": []}
+    assert session.turns[0].result == DONE.to_json()
     assert session.turns[1].result is None
     assert session.created <= session.turns[0].created <= session.expires
 
@@ -70,3 +81,27 @@ async def test_an_expired_session_takes_no_more_turns(database: Database) -> Non
         await read_session(database, "s1", **OWN)
     with pytest.raises(SessionNotFound):
         await begin(database, replace(ASK, run_id="b" * 32, new_session=False), owner="h", lease=5.0)
+
+
+async def test_a_run_without_a_session_expires_by_itself(database: Database) -> None:
+    alone = replace(ASK, session_id=None, new_session=False)
+    finished = await begin(database, replace(alone, session_ttl=-1.0), owner="h", lease=5.0)
+    await append(database, finished.lease, 1, [DONE])
+    await begin(database, replace(alone, run_id="b" * 32, session_ttl=-1.0), owner="h", lease=5.0)
+    kept = await begin(database, replace(alone, run_id="c" * 32), owner="h", lease=5.0)
+    await append(database, kept.lease, 1, [DONE])
+    await begin(database, ASK_IN_SESSION, owner="h", lease=5.0)
+    assert [await delete_expired_runs(database, limit=5) for _ in range(2)] == [1, 0]
+    rows = await database.fetch("SELECT id FROM runs ORDER BY id")
+    assert [row["id"] for row in rows] == ["b" * 32, "c" * 32, "d" * 32]
+    assert await count(database, "sessions") == 1
+
+
+async def test_a_session_outlives_what_its_run_waits_for(database: Database) -> None:
+    for number, session_id in enumerate((None, "s1")):
+        ask = replace(ASK, run_id=f"{number:032x}", session_id=session_id, new_session=True, session_ttl=-1.0)
+        work = await begin(database, ask, owner="h", lease=-1.0)
+        await append(database, work.lease, 1, [ASKED])
+    assert (await delete_expired(database, limit=5), await delete_expired_runs(database, limit=5)) == (0, 0)
+    session = await read_session(database, "s1", **OWN)
+    assert [(turn.outcome, turn.waits) for turn in session.turns] == [(None, True)]

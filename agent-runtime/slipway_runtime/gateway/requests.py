@@ -1,0 +1,57 @@
+"""What the gateway makes of a client's request for a host: the run that it is, and the path and query of it."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+import orjson
+from starlette.requests import Request
+
+from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.problems import Problem, Reason
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_KEY = re.compile("[\x21-\x7e]{1,255}")
+_QUERY = ("wait", "session", "state", "page")
+"""What a host reads of a query."""
+
+
+def request_id(request: Request, *, owner: str, agent: AgentKey) -> str:
+    """The id of what a POST begins: random, or named by its owner, the agent and its `Idempotency-Key`.
+
+    Raises:
+        Problem: `InvalidRequest` for a key that is none.
+    """
+    keys = request.headers.getlist(IDEMPOTENCY_HEADER)
+    if not keys:
+        return uuid.uuid4().hex
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise Problem(
+            Reason.INVALID_REQUEST,
+            f"{IDEMPOTENCY_HEADER} must be one word of 1 to 255 visible ASCII characters, new for each question",
+        )
+    return hashlib.sha256(orjson.dumps([owner, str(agent), request.url.path.count("/input/"), keys[0]])).hexdigest()[
+        :32
+    ]
+
+
+def is_question(request: Request) -> bool:
+    """Whether it starts a run."""
+    return request.method == "POST" and "input" not in request.path_params
+
+
+def host_path(request: Request, agent: AgentKey, *, watch: bool) -> str:
+    """The same path on the host, put together anew so that nothing of a client's spelling gets through.
+
+    Args:
+        watch: False where it counts how a run's events end.
+    """
+    given: Mapping[str, str] = request.path_params
+    parts = ["agents", agent.namespace, agent.name, "sessions" if "session" in given else "runs"]
+    parts += [given[name] for name in ("session", "run") if name in given]
+    parts += ["input", given["input"]] if "input" in given else []
+    query = {name: request.query_params[name] for name in _QUERY if name in request.query_params}
+    query |= {} if watch else {"watch": "false"}
+    return "/" + "/".join(quote(part, safe="") for part in parts) + (f"?{urlencode(query)}" if query else "")

@@ -1,0 +1,89 @@
+"""The runs of a caller, newest first, in pages."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+from slipway_runtime.store.database import Database
+
+PAGE_SIZE = 50
+STATES = {
+    "running": "outcome IS NULL AND wake_at IS NULL",
+    "waiting": "outcome IS NULL AND wake_at IS NOT NULL",
+    "done": "outcome = 'done'",
+    "failed": "outcome = 'failed'",
+    "cancelled": "outcome = 'cancelled'",
+}
+"""What a run can be, and how the store has it."""
+
+
+class Place(NamedTuple):
+    """After which run a page begins."""
+
+    created: float
+    run_id: str
+
+    def __str__(self) -> str:
+        return f"{self.created!r}-{self.run_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """Read what `str` wrote.
+
+        Raises:
+            ValueError: if it is something else.
+        """
+        created, run_id = text.rsplit("-", 1)
+        return cls(float(created), run_id)
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """A run as its caller's list has it."""
+
+    run_id: str
+    session_id: str | None
+    question: str
+    created: float
+    state: str
+    waits_until: float | None
+    """When the input that it waits for counts as denied, in seconds since 1970."""
+
+    @property
+    def place(self) -> Place:
+        """Where the list goes on after it."""
+        return Place(self.created, self.run_id)
+
+
+async def list_runs(
+    database: Database,
+    *,
+    agent: str,
+    caller: str,
+    session_id: str | None = None,
+    state: str | None = None,
+    after: Place | None = None,
+) -> list[ListedRun]:
+    """Up to `PAGE_SIZE` runs and one more, by which a caller knows that there is a next page."""
+    place = after or Place(float("inf"), "")
+    rows = await database.fetch(
+        "SELECT id, session_id, question, created, outcome, wake_at FROM runs WHERE agent = $1 AND caller = $2 "
+        f"AND (created < $3 OR (created = $3 AND id < $4)) {f'AND {STATES[state]}' if state else ''} "
+        f"{'AND session_id = $6' if session_id else ''} ORDER BY created DESC, id DESC LIMIT $5",
+        agent,
+        caller,
+        place.created,
+        place.run_id,
+        PAGE_SIZE + 1,
+        *([session_id] if session_id else []),
+    )
+    return [
+        ListedRun(
+            run_id=cast(str, row["id"]),
+            session_id=cast(str | None, row["session_id"]),
+            question=cast(str, row["question"]),
+            created=cast(float, row["created"]),
+            state=cast(str | None, row["outcome"]) or ("running" if row["wake_at"] is None else "waiting"),
+            waits_until=cast(float | None, row["wake_at"]),
+        )
+        for row in rows
+    ]
