@@ -39,6 +39,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
+END_SECONDS = 0.1
+"""How long the end of a stream is waited for after its last event. The client has its answer by then."""
+
+
 class CutOff(Exception):
     """An answer broke off after its beginning had been sent, and cannot be picked up: the connection must close."""
 
@@ -228,7 +232,10 @@ class Relay:
                 await output.take(whole)
             except ValueError:
                 raise InvalidAnswer("an event that no host writes") from None
-        return await output.end(finished=self.events.finished)
+        whole_answer = await output.end(finished=self.events.finished)
+        if self.events.finished:
+            await _read_end(response)
+        return whole_answer
 
     async def _next_events(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole events that come next, or comments; nothing at the end."""
@@ -285,6 +292,16 @@ class Relay:
             raise CutOff from problem
         where = f"the run may still end: GET /agents/{self.call.agent}/runs/{self.run}"
         await self.output.fail(Problem(problem.reason, f"{problem.detail} ({where})"))
+
+
+async def _read_end(response: aiohttp.ClientResponse) -> None:
+    """Read the end of a stream after its last event, if it comes at once: then the connection can be used again."""
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            while await response.content.readany():
+                pass
+    except (TimeoutError, *Broken):
+        return
 
 
 def resumption(call: Call, *, run: str, last_id: str) -> Call:

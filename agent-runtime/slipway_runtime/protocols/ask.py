@@ -92,7 +92,7 @@ class Ask(AskModel):
         Raises:
             Problem: `QuestionTooLarge`.
         """
-        data = orjson.dumps(self.model_dump(exclude_none=True))
+        data = self.model_dump_json(exclude_none=True).encode()
         if len(data) > ASK_BYTES:
             raise too_large()
         return data

@@ -64,6 +64,19 @@ async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SE
                 await asyncio.wait({coming})
 
 
+async def in_one(frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """All frames as one piece at their end, and pings as they come: for a reader who only needs the end."""
+    held: list[bytes] = []
+    async with aclosing(frames):
+        async for piece in frames:
+            if piece == PING:
+                yield piece
+            else:
+                held.append(piece)
+    if held:
+        yield b"".join(held)
+
+
 def last_event_id(request: Request, run_id: str) -> EventId | None:
     """Where the client wants to go on; None for the beginning.
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -69,6 +70,29 @@ async def test_a_failed_run_is_a_problem_or_an_event(front: Front) -> None:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
     async with front.client.post(CHAT, json={"question": "fail"}, headers=STREAM) as response:
         assert (response.status, (await transcribe(response)).last.type) == (200, "failed")
+
+
+async def test_connections_to_pods_are_used_again(
+    stack: AsyncExitStack, start_front: StartFront, start_host: StartHost
+) -> None:
+    _, url = await start_host()
+    opened: list[str] = []
+    front = await start_front()
+    front.routes.set(SUPPORT, [url])
+    connector = front.gateway.upstreams._session.connector
+    assert connector
+    create = connector._create_connection
+
+    async def counted(*arguments: Any, **more: Any) -> Any:
+        opened.append(url)
+        return await create(*arguments, **more)
+
+    connector._create_connection = counted  # type: ignore[method-assign]
+    for headers in ({}, STREAM, {}, STREAM):
+        async with front.client.post(CHAT, json=QUESTION, headers=headers) as response:
+            await response.read()
+        await until(lambda: front.gateway.bound.taken == 0, "the request has ended")
+    assert len(opened) == 1
 
 
 async def test_a_stream_is_passed_on_as_it_comes(start_front: StartFront, start_host: StartHost) -> None:
