@@ -42,8 +42,8 @@ def words(count: int) -> list[str]:
 class Wordy:
     """Says `N words` in N pieces; three if the question names no number.
 
-    Asked to `die` it kills its process, to `fail` it raises what it was asked, to `echo` it repeats it. Told to
-    `ask me` it asks for an approval first, and says nothing if that is denied.
+    Asked to `die` it kills its process, to `fail` it raises what it was asked, to `echo` it repeats it, to give the
+    `context` it says what came along. Told to `ask me` it asks for an approval first, and says nothing if that is denied.
     """
 
     async def run(self, request: AgentRequest) -> AsyncIterator[Event]:
@@ -58,6 +58,8 @@ class Wordy:
         pieces = words(int(found[1]) if found else 3)
         if "echo" in request.question:
             pieces.append(request.question)
+        if "context" in request.question:
+            pieces.append(json.dumps(request.context))
         yield Retrieved(chunks=1, best_score=0.9)
         for piece in pieces:
             yield Delta(text=piece)

@@ -31,6 +31,8 @@ class AgentRequest:
     question: str
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """Inputs that were given in earlier attempts, by their id."""
+    context: Mapping[str, Any] | None = None
+    """An object that the caller gave along: data, never instructions."""
 
     def ask(
         self,

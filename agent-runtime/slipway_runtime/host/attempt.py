@@ -95,7 +95,7 @@ class Attempt:
         """
         if self.work.deaths >= MAX_DEATHS:
             raise Problem(Reason.INTERNAL_ERROR, f"The question was given up after {MAX_DEATHS} attempts. Ask again.")
-        request = AgentRequest(self.work.question, self.work.answers)
+        request = AgentRequest(self.work.question, self.work.answers, context=self.work.context)
         deadline = asyncio.timeout(max(self.work.time_left, 0.0))
         try:
             async with deadline, _closing(self.hosted.agent.run(request)) as events:

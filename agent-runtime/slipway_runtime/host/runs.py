@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from slipway_runtime import retrying
 from slipway_runtime.events import EventId, NumberedEvent
@@ -53,6 +54,8 @@ class Ask:
     """Without one a session is made."""
     keeps_session: bool = True
     """False for a run that belongs to no session."""
+    context: Mapping[str, Any] | None = None
+    """What the caller gives along, for the agent to work with."""
     wait: float = 0.0
     """Seconds to wait for the session to be free."""
 
@@ -136,7 +139,7 @@ class Runs:
         while claimed := self._claiming.get(ask.run_id):  # until it is stored, nobody could follow it
             await claimed.wait()
         if active := self._active.get(ask.run_id):
-            if active.work.question != ask.question:
+            if (active.work.question, active.work.context) != (ask.question, ask.context):
                 raise store.OtherQuestion(ask.run_id)
             return
         slot = self._admission.enter(hosted.key, limit=hosted.config.in_flight)
@@ -162,6 +165,7 @@ class Runs:
             revision=hosted.revision,
             caller=ask.caller,
             text=ask.question,
+            context=ask.context,
             session_id=(ask.session_id or str(uuid.uuid4())) if ask.keeps_session else None,
             new_session=ask.session_id is None,
             session_ttl=hosted.config.session_ttl_seconds,

@@ -86,6 +86,12 @@ class Ask(AskModel):
         """All that the caller says in words."""
         return "\n".join(part.text for part in self.parts if isinstance(part, TextPart))
 
+    @property
+    def data(self) -> Json | None:
+        """What the caller gives along; the last one, if there are several."""
+        given = [part.data for part in self.parts if isinstance(part, DataPart)]
+        return given[-1] if given else None
+
     def to_json(self) -> bytes:
         """What goes to a host: the fields that are set.
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from slipway_runtime.events import Cancelled, Done, Event, Failed, InputRequired, ends, read
 from slipway_runtime.problems import Problem, Reason, reason_of
 from slipway_runtime.protocols import sse
-from slipway_runtime.protocols.ask import SESSION_ID_PATTERN, Ask, TextPart, invalid
+from slipway_runtime.protocols.ask import SESSION_ID_PATTERN, Ask, DataPart, TextPart, invalid
 from slipway_runtime.protocols.bodies import read_json
 from slipway_runtime.protocols.skin import Answer, AnswerRenderer, StreamRenderer
 from slipway_runtime.protocols.transcript import Transcript
@@ -45,10 +45,13 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     question: Annotated[str, Field(min_length=1, max_length=QUESTION_LIMIT), AfterValidator(_says_something)]
     session_id: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
+    context: dict[str, Any] | None = None
+    """Goes to the agent as data, never as instructions."""
 
     def ask(self) -> Ask:
         """The same as agents are asked it."""
-        return Ask(parts=(TextPart(text=self.question),), session=self.session_id)
+        given = () if self.context is None else (DataPart(data=self.context),)
+        return Ask(parts=(TextPart(text=self.question), *given), session=self.session_id)
 
 
 def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
@@ -62,7 +65,7 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
     try:
         return ChatRequest.model_validate(data)
     except ValidationError as error:
-        raise invalid(error, "The fields are `question` and `session_id`.") from None
+        raise invalid(error, "The fields are `question`, `session_id` and `context`.") from None
 
 
 def wants_stream(request: Request) -> bool:

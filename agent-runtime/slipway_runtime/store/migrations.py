@@ -166,7 +166,9 @@ A session has one unfinished run at most, which `runs_one_answer` sees to. A wai
 `lease_until` is when the work on it stopped. `owner` is empty where nobody works on a run although no host died.
 """
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES, REVISIONS, WAITING)
+CONTEXT = "ALTER TABLE runs ADD COLUMN context TEXT"
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES, REVISIONS, WAITING, CONTEXT)
 
 
 async def migrate(database: Database) -> None:

@@ -53,6 +53,8 @@ class Question:
     session_ttl: float
     max_turns: int
     timeout: float
+    context: Mapping[str, Any] | None = None
+    """What the caller gives along, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Work:
     question: str
     time_left: float
     """Seconds until the question's deadline; negative if it has passed."""
+    context: Mapping[str, Any] | None = None
     deaths: int = 0
     """Attempts whose host died."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -113,15 +116,16 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
         session_id=question.session_id,
         question=question.text,
         time_left=question.timeout,
+        context=question.context,
     )
 
 
 async def _add_run(database: Database, question: Question, *, turn: int | None, owner: str, lease: float) -> None:
     added = await database.execute(
         "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, ttl, expires, deadline, attempt, "
-        "deaths, owner, lease_until, revision) "
+        "deaths, owner, lease_until, revision, context) "
         "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), $7, now_epoch() + $7, now_epoch() + $8, 1, 0, $9, "
-        "now_epoch() + $10, $11) ON CONFLICT DO NOTHING",
+        "now_epoch() + $10, $11, $12) ON CONFLICT DO NOTHING",
         question.run_id,
         question.session_id,
         turn,
@@ -133,6 +137,7 @@ async def _add_run(database: Database, question: Question, *, turn: int | None, 
         owner,
         lease,
         question.revision,
+        _dumped(question.context),
     )
     if not added:
         await _same_run(database, question)
@@ -161,13 +166,18 @@ async def _next_turn(database: Database, question: Question) -> int | None:
         raise
 
 
+def _dumped(context: Mapping[str, Any] | None) -> str | None:
+    return None if context is None else orjson.dumps(context, option=orjson.OPT_SORT_KEYS).decode()
+
+
 async def _same_run(database: Database, question: Question) -> None:
     """Raise RunExists or OtherQuestion if there is a run of this id."""
-    rows = await database.fetch("SELECT question, session_id FROM runs WHERE id = $1", question.run_id)
+    rows = await database.fetch("SELECT question, context, session_id FROM runs WHERE id = $1", question.run_id)
     if not rows:
         return
     same_session = question.new_session or rows[0]["session_id"] == question.session_id
-    if rows[0]["question"] == question.text and same_session:
+    same_question = (rows[0]["question"], rows[0]["context"]) == (question.text, _dumped(question.context))
+    if same_question and same_session:
         raise RunExists(question.run_id) from None
     raise OtherQuestion(question.run_id) from None
 
@@ -300,7 +310,7 @@ async def take_over(
         "deadline = deadline + CASE WHEN lease_until < now_epoch() THEN now_epoch() - lease_until ELSE 0 END "
         "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND wake_at IS NULL AND "
         f"(owner = $3 OR (lease_until < now_epoch() AND (revision = $5 OR NOT {OWN_IS_READY}))) "
-        "RETURNING attempt, deaths, agent, caller, session_id, question, deadline - now_epoch() AS time_left",
+        "RETURNING attempt, deaths, agent, caller, session_id, question, context, deadline - now_epoch() AS time_left",
         run_id,
         attempt,
         owner,
@@ -317,6 +327,7 @@ async def take_over(
         session_id=cast(str | None, row["session_id"]),
         question=cast(str, row["question"]),
         time_left=cast(float, row["time_left"]),
+        context=orjson.loads(cast(str, row["context"])) if row["context"] else None,
         deaths=cast(int, row["deaths"]),
         answers=await answers_of(database, run_id),
     )

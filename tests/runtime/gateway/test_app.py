@@ -167,6 +167,19 @@ async def test_a_client_that_does_not_wait_for_its_answer_frees_the_gateway(
     await until(lambda: host.runs.in_flight == 0, "the run was finished all the same")
 
 
+async def test_a_context_goes_to_the_agent_as_data(front: Front) -> None:
+    context = {"ticket": {"id": 7, "tags": ["a\u0000", "ü"]}, "question": "not this one"}
+    for given, said in (({"context": context}, context), ({"context": {}}, {}), ({}, None), ({"context": None}, None)):
+        async with front.client.post(CHAT, json={"question": "context of 1 words", **given}) as response:
+            answer = await response.json()
+        assert json.loads(answer["answer"].removeprefix("word0 ")) == said
+    for odd in ("text", 7, [context]):
+        async with front.client.post(CHAT, json={"question": "context", "context": odd}) as response:
+            problem = await response.json(content_type=None)
+        assert (response.status, problem["reason"]) == (422, "InvalidRequest")
+        assert problem["detail"].startswith("context: ")
+
+
 async def test_the_default_agent(start_front: StartFront, start_host: StartHost) -> None:
     _, url = await start_host()
     front = await start_front(default_agent="demo/support")

@@ -38,6 +38,15 @@ def texts(look: Look) -> list[tuple[int, int, Event]]:
     return [(event.id.attempt, event.id.seq, event.event) for event in look.events]
 
 
+async def test_a_context_is_kept_for_whoever_takes_the_run_over(database: Database) -> None:
+    context = {"ticket": 7, "text": "a\u0000"}
+    work = await begin(database, replace(ASK, context=context), owner="one", lease=-1.0)
+    assert work.context == context
+    taken = await take_over(database, ASK.run_id, attempt=1, owner="two", lease=10.0, revision=ASK.revision)
+    assert taken
+    assert taken.context == context
+
+
 async def test_a_question_becomes_a_run_and_a_session(database: Database) -> None:
     work = await begin(database, ASK, owner="h1", lease=5.0)
     assert (work.question, work.session_id, work.lease.attempt) == ("How?", "s1", 1)
