@@ -43,7 +43,8 @@ class Wordy:
     """Says `N words` in N pieces; three if the question names no number.
 
     Asked to `die` it kills its process, to `fail` it raises what it was asked, to `echo` it repeats it, to give the
-    `context` it says what came along. Told to `ask me` it asks for an approval first, and says nothing if that is denied.
+    `context` it says what came along. Told to `ask me` it asks for an approval first, and says nothing if that is
+    denied.
     """
 
     async def run(self, request: AgentRequest) -> AsyncIterator[Event]:
