@@ -15,6 +15,8 @@ MOST_VALUES = 500_000
 """Values in one file (keys, texts, numbers, lists and mappings), with aliases written out."""
 MOST_CHARACTERS = 32 * 1024 * 1024
 """Characters in one file, with aliases written out. An API server takes objects of at most 3 MiB."""
+MOST_DOCUMENTS = 10_000
+"""Documents in one file, empty ones included. Each costs time, and `---` alone makes one."""
 LONGEST_KEY = 1024
 """Characters of a key. The longest one that Kubernetes allows anywhere has 317."""
 
@@ -107,6 +109,7 @@ class _Composer:
         self.roots: list[Node] = []
         self._open: list[_Open] = []
         self._anchored: dict[str, _Anchored] = {}
+        self._documents = 0
         self._values = 0
         self._characters = 0
 
@@ -114,7 +117,7 @@ class _Composer:
         line = event.start_mark.line + 1 if event.start_mark else 0
         match event:
             case yaml.DocumentStartEvent():
-                self._anchored = {}
+                self._document(line)
             case yaml.AliasEvent():
                 self._alias(str(event.anchor), line)
             case yaml.ScalarEvent():
@@ -125,6 +128,12 @@ class _Composer:
                 self._begin(Mapping(line), event.anchor)
             case yaml.CollectionEndEvent():
                 self._end()
+
+    def _document(self, line: int) -> None:
+        self._anchored = {}
+        self._documents += 1
+        if self._documents > MOST_DOCUMENTS:
+            raise Refused(f"this file has more than {MOST_DOCUMENTS} documents: split it", line=line)
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         tag = event.tag if event.tag not in (None, "!") else PLAIN if event.implicit[0] else TAG + "str"

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from slipway_crds import composing
-from slipway_crds.composing import PLAIN, TAG, Node, Refused, Scalar, Sequence, compose
-from slipway_crds.scalars import NumberTooLong, resolve_scalar
+from slipway_crds.composing import MOST_DOCUMENTS, PLAIN, TAG, Node, Refused, Scalar, Sequence, compose
+from slipway_crds.scalars import TYPED, NumberTooLong, fits_tag, resolve_scalar
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MOST_BYTES = 32 * 1024 * 1024
@@ -129,7 +129,10 @@ def load_text(text: str, source: str = "") -> list[Document]:
         raise ManifestError(f"{where}: {error}") from error
     reader = _Reader(source)
     documents = [reader.document(node) for node in nodes]
-    return [item for document in documents if document.value is not None for item in _items(document)]
+    objects = [item for document in documents if document.value is not None for item in _items(document)]
+    if len(objects) > MOST_DOCUMENTS:
+        raise ManifestError(f"{source}: this file has more than {MOST_DOCUMENTS} objects: split it")
+    return objects
 
 
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -259,7 +262,9 @@ class _Reader:
             except (binascii.Error, UnicodeDecodeError) as error:
                 raise self._error(node, f"this is not base64 of a text: {error}") from error
         try:
-            value = resolve_scalar(text) if tag in ("plain", "int", "float", "bool", "null") else text
+            if tag in TYPED and not fits_tag(tag, text):
+                raise self._error(node, f"`{text[:60]}` is no !!{tag}: write one, or remove the tag")
+            value = resolve_scalar(text) if tag == "plain" or tag in TYPED else text
         except NumberTooLong as error:
             raise self._error(node, f"{error}: put it in quotes if it is a text") from error
         if isinstance(value, float) and not math.isfinite(value):

@@ -6,6 +6,7 @@ Kubernetes reads with go-yaml, so scalars follow its table (go.yaml.in/yaml/v2, 
 
 import math
 import re
+from datetime import datetime
 from typing import Any
 
 LONGEST_NUMBER = 400
@@ -22,7 +23,15 @@ _NOT_NUMBERS = {
     for word in (name, name.capitalize(), name.upper(), "NaN" if name == "nan" else name)
 }
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0[bB][01]+)")
+_TIMESTAMP = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"(?:(?:([Tt])| )([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?(?(4)(?:Z|[-+][0-9]{2}:[0-9]{2})))?"
+)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+TYPED = ("bool", "float", "int", "null", "timestamp")
+"""The tags that not every text fits."""
 
 
 class NumberTooLong(ValueError):
@@ -46,13 +55,13 @@ def resolve_scalar(text: str) -> Any:
         return text
     plain = text.replace("_", "")
     whole = _INTEGER.fullmatch(plain)
-    if not whole and not _FLOAT.fullmatch(plain):
-        return text
-    if len(plain) > LONGEST_NUMBER:
+    decimal = _FLOAT.fullmatch(plain)
+    if decimal and len(plain) > LONGEST_NUMBER:
         raise NumberTooLong(f"this number has {len(plain)} characters, {LONGEST_NUMBER} at most")
-    if whole:
-        return _integer(plain)
-    number = float(plain)
+    if whole and _in_64_bits(integer := _integer(plain)):
+        return integer
+    if not decimal or math.isinf(number := float(plain)):
+        return text
     return int(number) if number.is_integer() and abs(number) < 1e21 else number
 
 
@@ -61,3 +70,39 @@ def _integer(text: str) -> int:
     octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
     number = int(digits, 8) if octal else int(digits, 0)
     return -number if text.startswith("-") else number
+
+
+def _in_64_bits(number: int) -> bool:
+    """Whether go-yaml takes it for an integer. What is larger is a float if written in decimal digits, else a text."""
+    return -(2**63) <= number < 2**64
+
+
+def fits_tag(tag: str, text: str) -> bool:
+    """Whether go-yaml decodes a text with one of the `TYPED` tags. An integer is a float as well, `5.0` no integer.
+
+    Raises:
+        NumberTooLong: as `resolve_scalar`.
+    """
+    value = resolve_scalar(text)
+    if tag == "null":
+        return value is None
+    if tag == "bool":
+        return isinstance(value, bool)
+    if tag == "timestamp":
+        return _is_timestamp(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    plain = text.replace("_", "")
+    whole = bool(_INTEGER.fullmatch(plain)) and _in_64_bits(_integer(plain))
+    return whole if tag == "int" else not whole or value < 2**63
+
+
+def _is_timestamp(text: str) -> bool:
+    if not (found := _TIMESTAMP.fullmatch(text)):
+        return False
+    try:
+        year, month, day, hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3, 5, 6, 7))
+        datetime(year, month, day, hour, minute, second)
+    except ValueError:
+        return False
+    return True

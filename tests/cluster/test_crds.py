@@ -177,7 +177,14 @@ ODD_CONFIG_MAPS = (
     *("immutable: true", "immutable: 'true'", "immutable: 1", "immutable: yes", "Data: {a: b}", "stringData: {a: b}"),
     *(f"data: {{a: {'x' * size}}}" for size in (2**20, 2**20 + 1)),
     *(f"data: {{a: {'x' * 2**19}}}\nbinaryData: {{b: {'YWFh' * size}}}" for size in (174_762, 174_763)),
-    "data: {a: " + "9" * 300 + "}",
+    *(
+        "data: {a: " + "9" * 300 + "}",
+        "data: {a: 0x" + "f" * 300 + "}",
+        "data: {a: 1e999}",
+        "data: {a: " + "9" * 310 + "}",
+    ),
+    *("data: {a: !!int abc}", "data: {a: !!bool x}", "data: {a: !!null x}", "data: {a: !!null ''}"),
+    *("data: {a: !!timestamp x}", "data: {a: !!timestamp 2026-01-02}", "data: {a: !!float abc}"),
 )
 CONFIG_MAP_METADATA = (
     *("{name: a.b.c-1}", "{name: A}", "{name: -a}", "{name: a..b}", "{name: a_b}", "{name: 1}", "{name: '1'}", "{}"),

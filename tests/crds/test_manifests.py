@@ -17,6 +17,8 @@ from slipway_crds.scalars import resolve_scalar
         *[(word, None) for word in ("", "~", "null", "NULL")],
         *[(text, 5) for text in ("5", "5.0", "+5", "05", "0x5", "0o5", "0b101", ".5e1", "5e0", "5.")],
         *[("08", 8), ("017", 15), ("5_0", 50), ("1_0.0", 10), ("-0x10", -16), ("1e21", 1e21), ("0.45", 0.45)],
+        *[(text, text) for text in ("0x" + "f" * 5000, "-0x1" + "0" * 16, "0o" + "7" * 25, "1e999", "9" * 310)],
+        *[("0x" + "f" * 16, 2**64 - 1), (str(2**64), 2**64), ("0" + "7" * 28, 7.777777777777778e27)],
         *[(text, text) for text in ("1:30", "2026-11-22", "0x1p2", "yEs", "1.2.3", "+", "-", "1Gi", "60s", "nil")],
     ],
 )
@@ -31,6 +33,14 @@ def test_plain_scalars_follow_go_yaml(text: str, value: Any) -> None:
         ("'5'", "5"),
         ("!!str 5", "5"),
         ("!!int '5'", 5),
+        ("!!float 5", 5),
+        ("!!float 0xff", 255),
+        ("!!int -0b11", -3),
+        ("!!bool 'on'", True),
+        ("{a: !!null ''}", {"a": None}),
+        ("!!timestamp '2026-1-02'", "2026-1-02"),
+        ("!!timestamp 2026-01-02T03:04:05.6Z", "2026-01-02T03:04:05.6Z"),
+        ("!!timestamp 2026-01-02 03:04:05", "2026-01-02 03:04:05"),
         ("!foo bar", "bar"),
         ("!!binary aGVsbG8=", "hello"),
         ("|\n  on\n", "on\n"),
@@ -69,6 +79,23 @@ def test_what_is_no_manifest_is_refused_with_its_line(text: str, says: str) -> N
     with pytest.raises(ManifestError) as refused:
         load_text(text, "file")
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "scalar",
+    [
+        *("!!int abc", "!!int 5.0", "!!int 1e3", "!!int", "!!int " + "9" * 23, "!!bool x", "!!bool 5", "!!bool"),
+        *("!!null x", "!!null 0", "!!float abc", "!!float 2026-01-01", f"!!float {2**63}", "!!float"),
+        *("!!timestamp x", "!!timestamp 2026-02-30", "!!timestamp 5", "!!timestamp", "!!timestamp 2026-01-02T03:04:05"),
+    ],
+)
+def test_a_text_that_does_not_fit_its_tag_is_refused_with_its_line(scalar: str) -> None:
+    with pytest.raises(ManifestError, match=r"file:2: `.*` is no !!\w+: write one, or remove the tag"):
+        load_text(f"kind: A\na: {scalar}", "file")
+
+
+def test_as_many_documents_as_the_bound_are_read() -> None:
+    assert len(load_text("---\na: b\n" * 10_000)) == 10_000
 
 
 def test_keys_given_twice_are_found_with_their_lines() -> None:
@@ -112,7 +139,8 @@ LONG_KEYS = "".join(f"{{{'k' * 1000}: " for _ in range(90)) + str([0] * 1000) + 
         ("a: *b", "file:1: this is not YAML: nothing before it is called &b"),
         ("a: &b 1\n---\nc: *b", "file:3: this is not YAML: nothing before it is called &b"),
         ("a:\n  topK: " + "9" * 5000, "file:2: this number has 5000 characters, 400 at most: put it in quotes"),
-        ("a: -0x" + "f" * 5000, "file:1: this number has 5003 characters"),
+        ("---\n" * 300_000, "file:10001: this file has more than 10000 documents: split it"),
+        ("kind: List\nitems: [" + "{}, " * 10_001 + "]", "file: this file has more than 10000 objects: split it"),
         ("a: 1." + "0" * 5000, "file:1: this number has 5002 characters"),
         ("9" * 500 + ": a", "file:1: this number has 500 characters"),
         ("a: !!int '" + "9" * 500 + "'", "file:1: this number has 500 characters"),

@@ -13,6 +13,7 @@ HOSTILE = {
     "an alias bomb": (BOMB, "values with its aliases (*name) written out"),
     "a number of 5,000 digits": (f"{HEAD}  knowledge: [{{topK: {'9' * 5000}}}]", ":5: this number has 5000 characters"),
     "deep nesting": (f"{HEAD}  knowledge: {'[' * 50_000}", ":5: this is nested deeper than 100 levels"),
+    "documents without end": ("---\n" * 300_000, ":10001: this file has more than 10000 documents: split it"),
     "an anchor in itself": (f"{HEAD}  knowledge: &k [*k]", ":5: this alias contains itself"),
 }
 STATUS = {"validate": 1, "dev": 1, "eval": 2}

@@ -90,20 +90,24 @@ class Teller:
             for failure in report.failures:
                 self.error(failure)
 
-    def serving(self, url: str, agents: Iterable[str], *, seconds: float, reach: str) -> None:
+    def serving(self, url: str, agents: Iterable[str], *, seconds: float, reach: str, keys: bool) -> None:
         """Where to ask, and how.
 
         Args:
             reach: who can, as in "open to this machine alone".
+            keys: whether the gateway asks for an API key.
         """
         agents = list(agents)
         self._console.print(f"[green]serving[/] at [bold]{url}[/] after {seconds:.1f} s, {escape(reach)}")
         if not agents:
             self._console.print("[yellow]no agent is complete yet[/]: fix what is reported above")
+        header = ' -H "Authorization: Bearer $SLIPWAY_API_KEY"' if keys else ""
+        if keys and agents:
+            self._console.print("[yellow]set SLIPWAY_API_KEY[/] to an API key first: export SLIPWAY_API_KEY=...")
         for agent in agents:
             body = '{"question": "What is an agent?"}'
             self._console.print(
-                f"ask [bold]{escape(agent)}[/]:\n  curl -s {url}/agents/{agent}/chat -d '{escape(body)}'\n"
+                f"ask [bold]{escape(agent)}[/]:\n  curl -s {url}/agents/{agent}/chat{header} -d '{escape(body)}'\n"
                 f"  {sys.argv[0]} ask --url {url} --agent {agent} --stream 'What is an agent?'"
             )
         self._console.print("[dim]manifests are reloaded when they change; Ctrl-C stops[/]")

@@ -127,7 +127,13 @@ async def _serve(
                 whole = await apply(driver, manifests, teller)
                 tame_garbage_collection()
                 agents = [str(agent) for agent in parts.gateway.routes.agents()]
-                teller.serving(url_of(door), agents, seconds=time.monotonic() - began, reach=reach(front))
+                teller.serving(
+                    url_of(door),
+                    agents,
+                    seconds=time.monotonic() - began,
+                    reach=reach(front),
+                    keys=front.keys is not None,
+                )
                 await follow(files, manifests if whole else None, driver, teller, stop)
 
 

@@ -2,11 +2,21 @@
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from slipway_runtime.dev.console import LINE_SECONDS, Teller
 from slipway_runtime.dev.manifests import NamespacedName
 from slipway_runtime.knowledge.ingestion.ingestion import Progress
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_the_commands_that_ask_carry_a_key_where_the_gateway_asks_for_one(keys: bool) -> None:
+    out = StringIO()
+    teller = Teller(Console(file=out, highlight=False, soft_wrap=True))
+    teller.serving("http://127.0.0.1:8080", ["demo/handbook"], seconds=1, reach="open", keys=keys)
+    assert ('chat -H "Authorization: Bearer $SLIPWAY_API_KEY" -d' in out.getvalue()) == keys
+    assert ("set SLIPWAY_API_KEY to an API key first" in out.getvalue()) == keys
 
 
 def test_an_ingestion_is_told_line_by_line_now_and_then() -> None:
