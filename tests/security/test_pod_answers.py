@@ -11,6 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from slipway_runtime.gateway.answers import ANSWER_BYTES, PIECES_FREE, InvalidAnswer, PodResponse, pieces
+from slipway_runtime.gateway.upstream import READ_BYTES, new_session
 from slipway_runtime.identity import IdentitySigner
 from tests.support.chat import STREAM
 from tests.support.evil_pods import attacks, evil_pods
@@ -166,3 +168,43 @@ async def test_other_callers_are_served_while_pods_misbehave(
             assert outcome.headers["content-type"] in TYPES, name
             assert outcome.headers["x-content-type-options"] == "nosniff"
             assert outcome.headers["cache-control"] == "no-store"
+
+
+@pytest.fixture
+def pods(stack: AsyncExitStack) -> dict[str, str]:
+    return stack.enter_context(evil_pods(""))
+
+
+@pytest.mark.parametrize("name", ["tiny-chunks", "tiny-events", "tiny-problem"])
+async def test_an_answer_in_tiny_pieces_is_cut_early(pods: dict[str, str], name: str) -> None:
+    async with new_session(1) as session, session.get(pods[name]) as response:
+        assert isinstance(response, PodResponse)
+        with pytest.raises(InvalidAnswer, match="tiny pieces"):
+            async for _ in pieces(response, limit=ANSWER_BYTES):
+                pass
+        buffered = READ_BYTES // 16 + 1  # chunks that aiohttp takes in before it pauses
+        assert response.content.total_bytes <= PIECES_FREE + 3 * buffered
+
+
+async def test_a_long_stream_of_events_as_a_host_sends_them_is_read_whole(stack: AsyncExitStack) -> None:
+    event = f'id: {"a" * 32}.1.1\nevent: delta\ndata: {{"text":"x"}}\n\n'.encode()
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for _ in range(PIECES_FREE * 5):
+            await response.write(event)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", events)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with new_session(1) as session, session.get(f"http://127.0.0.1:{port}/") as response:
+        assert isinstance(response, PodResponse)
+        got = [piece async for piece in pieces(response, limit=ANSWER_BYTES)]
+        assert b"".join(got) == event * PIECES_FREE * 5

@@ -24,6 +24,10 @@ ANSWER_SECONDS = 10.0
 """How long the body may take once the headers are there: a host writes it in one piece."""
 RETRY_AFTER_MAX = 3600
 MESSAGES_MAX = 10
+PIECES_FREE = 1000
+"""How many pieces of any size a body may come in."""
+PIECE_BYTES = 32
+"""How long all pieces beyond must be on average: an event has more, and each piece costs time, however short it is."""
 
 
 class InvalidAnswer(Exception):
@@ -31,7 +35,14 @@ class InvalidAnswer(Exception):
 
 
 class PodResponse(aiohttp.ClientResponse):
-    """A response before which a pod may send few interim ones (100 Continue, 103 Early Hints): hosts send none."""
+    """A response with bounds on what costs the gateway time without being long.
+
+    Few interim answers may come before it (100 Continue, 103 Early Hints), of which hosts send none. Its body may not
+    come in many tiny pieces: a pod that sends chunks of one byte gives the gateway far more work than a host.
+    """
+
+    _pieces = 0
+    _taken = 0
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         """Read the headers. Raises InvalidAnswer."""
@@ -51,6 +62,22 @@ class PodResponse(aiohttp.ClientResponse):
             return await super().start(connection)
         finally:
             del protocol.read
+
+    async def some(self) -> bytes:
+        """What has come of the body, as soon as there is anything; nothing at its end. The only way to read it.
+
+        Raises:
+            InvalidAnswer: for a body in tiny pieces.
+        """
+        content, got = self.content, bytearray()
+        while not content.at_eof() and (not got or self._taken < content.total_bytes):  # waits for the first one only
+            piece, _ = await content.readchunk()
+            got += piece
+            self._taken += len(piece)
+            self._pieces += 1
+            if (self._pieces - PIECES_FREE) * PIECE_BYTES > self._taken:
+                raise InvalidAnswer("a body in tiny pieces")
+        return bytes(got)
 
 
 def media_type(response: aiohttp.ClientResponse, *, stream: bool) -> str:
@@ -85,7 +112,7 @@ def passed_on(response: aiohttp.ClientResponse, *, stream: bool) -> Mapping[str,
     return headers
 
 
-async def pieces(response: aiohttp.ClientResponse, *, limit: int) -> AsyncIterator[bytes]:
+async def pieces(response: PodResponse, *, limit: int) -> AsyncIterator[bytes]:
     """The body as it comes. Only the time in which the pod is waited for counts.
 
     Raises:
@@ -97,7 +124,7 @@ async def pieces(response: aiohttp.ClientResponse, *, limit: int) -> AsyncIterat
         began = loop.time()
         try:
             async with asyncio.timeout(left):
-                piece = await response.content.readany()
+                piece = await response.some()
         except TimeoutError:
             raise InvalidAnswer(f"a body that was not complete after {ANSWER_SECONDS:g} s") from None
         left -= loop.time() - began
@@ -109,6 +136,6 @@ async def pieces(response: aiohttp.ClientResponse, *, limit: int) -> AsyncIterat
         yield piece
 
 
-async def whole(response: aiohttp.ClientResponse, *, limit: int = PROBLEM_BYTES) -> bytes:
+async def whole(response: PodResponse, *, limit: int = PROBLEM_BYTES) -> bytes:
     """The body at once. Raises InvalidAnswer, see `pieces`."""
     return b"".join([piece async for piece in pieces(response, limit=limit)])

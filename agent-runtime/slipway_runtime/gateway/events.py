@@ -13,7 +13,9 @@ OWN_BYTES = 64 * 1024
 """What each stream may keep of an event that is not complete. What it keeps beyond comes out of what all share."""
 SHARED_BYTES = 64 * 1024 * 1024
 _TERMINAL = (b"event: done\n", b"event: failed\n", b"event: cancelled\n")
-_ID = re.compile(r"([0-9a-f]{32})\.[0-9]{1,10}\.[0-9]{1,10}")
+_IDS = re.compile(rb"\n(?:\xef\xbb\xbf)?id([:\n][^\n]*)")
+"""Every line that a client takes for an id, also one without a value or after a byte order mark."""
+_ID = re.compile(rb": (([0-9a-f]{32})\.[0-9]{1,10}\.[0-9]{1,10})")
 
 
 @dataclass(slots=True)
@@ -43,11 +45,13 @@ class Events:
         """The whole events that are there now; a half one is kept for the next call.
 
         Raises:
-            InvalidAnswer: if an event is too long or has the id of another run.
+            InvalidAnswer: if an event is too long, has the id of another run or has a carriage return.
         """
         self._size += len(chunk)
         if self._size > STREAM_BYTES:
             raise InvalidAnswer(f"a stream of more than {STREAM_BYTES} bytes")
+        if b"\r" in chunk:  # ends a line for the client, and not here
+            raise InvalidAnswer("a carriage return in a stream")
         searched = max(0, len(self._rest) - 1)
         self._rest += chunk
         cut = self._rest.rfind(b"\n\n", searched) + 2
@@ -75,12 +79,10 @@ class Events:
 
     def _note(self, whole: bytes) -> None:
         # Data is JSON on one line, so these words stand at the start of a line only where they are fields.
-        last = whole.rfind(b"\nid: ") + 1
-        if whole.startswith(b"id: ", last):
-            event_id = whole[last + 4 : whole.index(b"\n", last)].decode("latin-1")
-            found = _ID.fullmatch(event_id)
-            if found is None or found[1] != self.run:  # it goes into a header of the request to the next pod
+        for line in _IDS.finditer(b"\n" + whole):
+            found = _ID.fullmatch(line[1])
+            if found is None or found[2].decode() != self.run:  # it goes into a header of the request to the next pod
                 raise InvalidAnswer("an event of another run")
-            self.last_id = event_id
+            self.last_id = found[1].decode()
         if any(mark in whole for mark in _TERMINAL):
             self.finished = True

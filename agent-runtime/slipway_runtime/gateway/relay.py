@@ -12,11 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import aiohttp
-
 from slipway_runtime import retrying
 from slipway_runtime.gateway import answers
-from slipway_runtime.gateway.answers import InvalidAnswer, passed_on
+from slipway_runtime.gateway.answers import InvalidAnswer, PodResponse, passed_on
 from slipway_runtime.gateway.events import Events
 from slipway_runtime.gateway.metrics import REATTACHED
 from slipway_runtime.gateway.routes import Endpoint
@@ -211,7 +209,7 @@ class Relay:
             return self.call
         return resumption(self.call, run=self.run, last_id=self.events.last_id)
 
-    async def _pass_on(self, response: aiohttp.ClientResponse) -> bool:
+    async def _pass_on(self, response: PodResponse) -> bool:
         """Whether the client has all there is to have now."""
         if response.status == 200 and self.output is not None:
             return await self._stream(response, self.output)
@@ -220,7 +218,7 @@ class Relay:
             return True
         return await self._refused(Refusal(response.status, {}, b""))
 
-    async def _stream(self, response: aiohttp.ClientResponse, output: Output) -> bool:
+    async def _stream(self, response: PodResponse, output: Output) -> bool:
         await output.begin()
         self.events.forget_rest()
         while not self.events.finished:  # how the connection ends after the last event does not matter
@@ -237,18 +235,18 @@ class Relay:
             await _read_end(response)
         return whole_answer
 
-    async def _next_events(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _next_events(self, response: PodResponse) -> bytes:
         """The whole events that come next, or comments; nothing at the end."""
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                while chunk := await response.content.readany():
+                while chunk := await response.some():
                     if whole := self.events.feed(chunk):
                         return whole
         except TimeoutError:
             raise InvalidAnswer(f"no whole event for {SILENCE_SECONDS:g} s") from None
         return b""
 
-    async def _whole(self, response: aiohttp.ClientResponse) -> None:
+    async def _whole(self, response: PodResponse) -> None:
         if response.status != 200:
             data = await answers.whole(response)
             if response.status == 401:
@@ -263,7 +261,7 @@ class Relay:
                 return
         await self.reply.whole(200, passed_on(response, stream=self.call.stream), bytes(held))
 
-    async def _as_it_comes(self, response: aiohttp.ClientResponse, held: bytes, rest: AsyncIterator[bytes]) -> None:
+    async def _as_it_comes(self, response: PodResponse, held: bytes, rest: AsyncIterator[bytes]) -> None:
         await self.reply.start(200, passed_on(response, stream=self.call.stream))
         await self.reply.body(held, more=True)
         try:
@@ -294,12 +292,11 @@ class Relay:
         await self.output.fail(Problem(problem.reason, f"{problem.detail} ({where})"))
 
 
-async def _read_end(response: aiohttp.ClientResponse) -> None:
+async def _read_end(response: PodResponse) -> None:
     """Read the end of a stream after its last event, if it comes at once: then the connection can be used again."""
     try:
         async with asyncio.timeout(END_SECONDS):
-            while await response.content.readany():
-                pass
+            await response.some()  # nothing, unless the pod goes on: then the connection is closed
     except (TimeoutError, *Broken):
         return
 

@@ -146,9 +146,7 @@ class Upstreams:
         self.shared = Shared()
 
     @asynccontextmanager
-    async def open(
-        self, call: Call, *, avoid: Endpoint | None = None
-    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Endpoint]]:
+    async def open(self, call: Call, *, avoid: Endpoint | None = None) -> AsyncIterator[tuple[PodResponse, Endpoint]]:
         """A response of the first pod that takes the call, with its headers read and its body not.
 
         `avoid` is a pod that just failed: it is asked again only if no other is there.
@@ -198,7 +196,7 @@ class Upstreams:
             if (endpoint := self._routes.pick(agent)) is not None:
                 return endpoint
 
-    async def _attempt(self, call: Call, endpoint: Endpoint, search: Search) -> aiohttp.ClientResponse | None:
+    async def _attempt(self, call: Call, endpoint: Endpoint, search: Search) -> PodResponse | None:
         """The pod's response if it is one to pass on; None to try another pod."""
         try:
             response = await self._request(call, endpoint, call.identity())
@@ -220,17 +218,17 @@ class Upstreams:
         self._refused(call, endpoint, search, refusal)
         return None
 
-    async def _request(self, call: Call, endpoint: Endpoint, identity: str) -> aiohttp.ClientResponse:
+    async def _request(self, call: Call, endpoint: Endpoint, identity: str) -> PodResponse:
         url = URL(endpoint.url + call.path, encoded=True)
         headers = {**call.headers, IDENTITY_HEADER: identity}
         request = self._session.request(call.method, url, data=call.body, headers=headers, allow_redirects=False)
-        if not call.stream:
-            return await request
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):  # the headers, however slowly they drip
-                return await request
+        try:  # a stream's headers, however slowly they drip
+            async with asyncio.timeout(SILENCE_SECONDS if call.stream else None):
+                response = await request
         except TimeoutError:
             raise InvalidAnswer(f"nothing for {SILENCE_SECONDS:g} s") from None
+        assert isinstance(response, PodResponse)  # see `new_session`
+        return response
 
     def _refused(self, call: Call, endpoint: Endpoint, search: Search, refusal: Refusal) -> None:
         """Remember that a pod is full or drains. Raises Refused where another pod would say the same."""

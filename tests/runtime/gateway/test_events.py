@@ -47,12 +47,24 @@ def test_three_events_end_a_stream(last: str) -> None:
     assert events.finished
 
 
-@pytest.mark.parametrize(
-    "other", ["b" * 32 + ".1.1", f"{RUN}.1.1\r", f"{RUN}.1", f"{RUN}.x.1", f"{RUN}.1." + "9" * 11, ""]
-)
+@pytest.mark.parametrize("other", ["b" * 32 + ".1.1", f"{RUN}.1", f"{RUN}.x.1", f"{RUN}.1." + "9" * 11, ""])
 def test_an_id_that_is_none_of_the_run_is_refused(other: str) -> None:
     with pytest.raises(InvalidAnswer, match="another run"):
         Events(RUN).feed(f"id: {other}\nevent: delta\ndata: {{}}\n\n".encode())
+
+
+@pytest.mark.parametrize("line", ["id: " + "f" * 32 + ".9.9", "id:evil", "id", "id:", "\ufeffid: evil"])
+@pytest.mark.parametrize("before", ["", "event: delta\n"])
+def test_every_id_of_a_batch_is_checked(line: str, before: str) -> None:
+    batch = f"{before}{line}\nevent: delta\ndata: {{}}\n\nid: {RUN}.1.2\nevent: delta\ndata: {{}}\n\n"
+    with pytest.raises(InvalidAnswer, match="another run"):
+        Events(RUN).feed(batch.encode())
+
+
+@pytest.mark.parametrize("bad", ["retry: 1\r\rid: evil\rdata: x\r\r\n\n", f"id: {RUN}.1.1\r\n\n", ": ping\r\n\n"])
+def test_a_carriage_return_is_refused(bad: str) -> None:
+    with pytest.raises(InvalidAnswer, match="carriage return"):
+        Events(RUN).feed(bad.encode() + f"id: {RUN}.1.2\nevent: delta\ndata: {{}}\n\n".encode())
 
 
 def test_an_event_without_an_end_is_refused() -> None:
