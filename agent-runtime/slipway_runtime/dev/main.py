@@ -21,7 +21,6 @@ import uvicorn
 import uvloop
 from rich.logging import RichHandler
 from starlette.applications import Starlette
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from watchfiles import awatch
 
 from slipway_crds.manifests import SUFFIXES, ManifestError
@@ -30,6 +29,7 @@ from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
 from slipway_runtime.gateway.app import Gateway, create_app
+from slipway_runtime.gateway.asgi import OwnNames
 from slipway_runtime.gateway.auth import ApiKeys
 from slipway_runtime.gateway.cors import invalid_origins
 from slipway_runtime.host.app import create_host_app
@@ -172,7 +172,7 @@ def application(gateway: Gateway, front: Front) -> Starlette:
     otherwise reach it with one that resolves to 127.0.0.1, and read the answers."""
     app = create_app(gateway)
     if front.keys is None:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"])
+        app.add_middleware(OwnNames)
     return app
 
 

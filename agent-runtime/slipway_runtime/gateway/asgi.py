@@ -1,10 +1,11 @@
 """What Starlette lacks for the gateway: bounded bodies, safe headers, and knowing when a client has gone."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 
 from slipway_runtime.problems import SAFE_HEADERS, Problem, Reason
 
@@ -15,6 +16,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024
 """Bytes in a request's body; the limit that hosts have too."""
+
+OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 class SafeHeaders:
@@ -32,6 +35,23 @@ class SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+class OwnNames:
+    """Refuses requests by another name than this machine's own, and those without one."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not OWN_HOST.fullmatch(Headers(scope=scope).get("host", "")):
+            refused = Problem(
+                Reason.MALFORMED_REQUEST,
+                "the header Host names another machine: ask for localhost or 127.0.0.1, or start with --keys FILE",
+            )
+            await refused.response()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 class ClientGone(Exception):

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 """An origin as browsers send it (RFC 6454, 6.1): in small letters, without a path."""
@@ -21,13 +23,22 @@ def invalid_origins(origins: Iterable[str]) -> list[str]:
     return [origin for origin in origins if not ORIGIN.fullmatch(origin)]
 
 
+class _Cors(CORSMiddleware):
+    """Answers preflights without a body: browsers read nothing but the status and the headers."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        answer = super().preflight_response(request_headers)
+        kept = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return Response(status_code=answer.status_code, headers=kept)
+
+
 def cors(origins: Iterable[str]) -> Middleware:
     """Answers preflights, which carry no key, and lets pages of these origins read answers.
 
     Credentials stay off: callers prove who they are with a header, never with a cookie.
     """
     return Middleware(
-        CORSMiddleware,
+        _Cors,
         allow_origins=tuple(origins),
         allow_methods=("GET", "POST", "DELETE"),
         allow_headers=ASKED_WITH,

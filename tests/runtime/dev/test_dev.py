@@ -197,9 +197,13 @@ async def test_documents_that_cannot_be_ingested_leave_the_last_good_ones(
 
 
 async def test_it_is_open_to_this_machine_by_its_own_name_only(client: aiohttp.ClientSession) -> None:
-    for host, status in (("127.0.0.1", 200), ("localhost:1234", 200), ("docs.example.com", 400)):
+    for host, status in (("127.0.0.1", 200), ("localhost:1234", 200), ("docs.example.com", 400), ("", 400)):
         async with client.get("/agents", headers={"Host": host}) as response:
             assert response.status == status
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Cache-Control"] == "no-store"
+            if status == 400:
+                assert (await response.json(content_type="application/problem+json"))["reason"] == "MalformedRequest"
 
 
 async def test_a_second_one_on_the_same_folder_is_refused(

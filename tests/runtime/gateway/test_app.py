@@ -330,7 +330,7 @@ async def test_pages_of_allowed_origins_may_ask_and_read(
     front.routes.set(SUPPORT, [url])
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key,last-event-id"}
     async with front.client.options(CHAT, headers={"Origin": PAGE, **asks}) as preflight:
-        assert preflight.status == 200
+        assert (preflight.status, await preflight.read(), "Content-Type" in preflight.headers) == (200, b"", False)
         assert preflight.headers["Access-Control-Allow-Origin"] == PAGE
         assert "Access-Control-Allow-Credentials" not in preflight.headers
     for headers, status in (({"X-API-Key": key}, 200), ({}, 401)):
@@ -342,6 +342,8 @@ async def test_pages_of_allowed_origins_may_ask_and_read(
     stranger = {"Origin": "https://evil.example"}
     async with front.client.options(CHAT, headers={**stranger, **asks}) as preflight:
         assert (preflight.status, "Access-Control-Allow-Origin" in preflight.headers) == (400, False)
+        assert (await preflight.read(), "Content-Type" in preflight.headers) == (b"", False)
+        assert preflight.headers["X-Content-Type-Options"] == "nosniff"
     async with front.client.get("/livez", headers=stranger) as response:
         assert "Access-Control-Allow-Origin" not in response.headers
 
