@@ -25,11 +25,12 @@ ALLOWED = tuple(
     for pattern in (
         # Roles
         rf"(CREATE|ALTER) ROLE {ROLE} WITH (NOLOGIN|LOGIN NOINHERIT CONNECTION LIMIT [0-9]+ PASSWORD '[\w-]+')",
+        rf"ALTER ROLE {ROLE} WITH NOLOGIN CONNECTION LIMIT 0",
         rf"ALTER ROLE {ROLE} (IN DATABASE \S+ )?RESET ALL",
         rf"ALTER ROLE {ROLE} SET (role = '{ROLE}'|search_path = {ROLE})",
         rf"COMMENT ON ROLE {ROLE} IS '[\w :,-]+'",
         rf"GRANT {ROLE} TO ({ROLE}|CURRENT_USER)",
-        rf"(DROP OWNED BY|DROP ROLE) {ROLE}",
+        rf"DROP (OWNED BY {ROLE} CASCADE|ROLE {ROLE})",
         # Schemas
         rf"CREATE SCHEMA (slipway|{ROLE} AUTHORIZATION {ROLE})",
         # The administrator's own table

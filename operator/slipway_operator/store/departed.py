@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 600.0
 DROP_SECONDS = 60.0
 """For dropping one namespace's tables."""
+ROLES_STAY = (
+    "the data of namespace %s is deleted from the store, but these roles stay, without login: %s. Something in another "
+    "database of the server depends on them: run DROP OWNED BY there. The operator then drops them."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +124,11 @@ class DepartedNamespaces:
             logger.info("namespace %s is gone: its roles are shut out", row.namespace, extra={"uid": row.uid})
         elif self._deletion.policy == "Delete" and row.gone_for >= self._deletion.grace_period:
             await shut_out(connection, roles)
-            await drop_roles(connection, roles)
+            stay = await drop_roles(connection, roles)
+            if stay:
+                # The row stays as well, so that the next sweep tries again.
+                logger.warning(ROLES_STAY, row.namespace, ", ".join(stay), extra={"uid": row.uid})
+                return
             await forget(connection, row.uid)
             logger.info("namespace %s is deleted from the store", row.namespace, extra={"uid": row.uid})
 

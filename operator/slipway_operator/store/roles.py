@@ -18,6 +18,8 @@ import asyncpg
 from slipway_operator.store.builders import StoreAccess, owner_role, purge_role
 
 PURGE_CONNECTIONS = 2
+SHUT_OUT_ATTEMPTS = 10
+"""To change a role that a tenant keeps changing itself. Each waits for `lock_timeout` at most."""
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 MAKE_TABLE = """
 CREATE TABLE slipway.namespaces (
@@ -102,6 +104,9 @@ async def reset_purger(connection: asyncpg.Connection, tenant: Tenant, password:
         TakenError: if a role of the name was made for somebody else.
     """
     role = purge_role(tenant.uid)
+    if await _made(connection, tenant, role):
+        # A trigger may have kept a session, and a password, and may hold the role locked.
+        await shut_out(connection, [role])
     async with connection.transaction():
         limit = f"LOGIN NOINHERIT CONNECTION LIMIT {PURGE_CONNECTIONS} PASSWORD '{_plain(password)}'"
         await _make_role(connection, tenant, role, limit)
@@ -135,19 +140,52 @@ async def retire_logins(connection: asyncpg.Connection, uid: str, current: str) 
 
 
 async def shut_out(connection: asyncpg.Connection, roles: list[str]) -> None:
-    """Nobody signs in as these roles any more, and whoever has is cut off."""
-    for role in roles:
-        await connection.execute(f"ALTER ROLE {_plain(role)} WITH NOLOGIN")
+    """Nobody signs in as these roles any more, and whoever has is cut off. Not for use in a transaction.
+
+    A session may hold its role locked by an `ALTER ROLE CURRENT_USER` that it does not commit, so sessions end first. A
+    tenant may sign in again before its role is altered, hence several attempts.
+
+    Raises:
+        asyncpg.PostgresError: if a role could not be altered at any attempt; the others are.
+    """
+    for attempt in range(1, SHUT_OUT_ATTEMPTS + 1):
+        await _end_sessions(connection, roles)
+        refused = [error for role in roles if (error := await _bar(connection, role)) is not None]
+        if not refused:
+            break
+        if attempt == SHUT_OUT_ATTEMPTS:
+            raise refused[0]
     await _end_sessions(connection, roles)
 
 
-async def drop_roles(connection: asyncpg.Connection, roles: list[str]) -> None:
-    """The roles and everything they own in this database: the schema with its tables."""
-    async with connection.transaction():
-        for role in roles:
-            await connection.execute(f"GRANT {_plain(role)} TO CURRENT_USER")
-            await connection.execute(f"DROP OWNED BY {_plain(role)}")
+async def _bar(connection: asyncpg.Connection, role: str) -> asyncpg.PostgresError | None:
+    """The role cannot sign in; or why that is not so, if another attempt may help."""
+    try:
+        await connection.execute(f"ALTER ROLE {_plain(role)} WITH NOLOGIN CONNECTION LIMIT 0")
+    except (asyncpg.LockNotAvailableError, asyncpg.InternalServerError) as error:
+        # Locked, or "tuple concurrently updated".
+        return error
+    return None
+
+
+async def drop_roles(connection: asyncpg.Connection, roles: list[str]) -> list[str]:
+    """The roles and everything they own in this database: the schema with its tables, and what others built on them.
+
+    Not for use in a transaction: the data goes even if a role cannot.
+
+    Returns:
+        The roles that stay, since something in another database of the server belongs to them or names them.
+    """
+    for role in roles:
+        await connection.execute(f"GRANT {_plain(role)} TO CURRENT_USER")
+        await connection.execute(f"DROP OWNED BY {_plain(role)} CASCADE")
+    stay = []
+    for role in roles:
+        try:
             await connection.execute(f"DROP ROLE {_plain(role)}")
+        except asyncpg.DependentObjectsStillExistError:
+            stay.append(role)
+    return stay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,14 +237,24 @@ async def _remember(connection: asyncpg.Connection, tenant: Tenant) -> None:
         await connection.execute("UPDATE slipway.namespaces SET gone_since = NULL WHERE uid = $1", tenant.uid)
 
 
-async def _make_role(connection: asyncpg.Connection, tenant: Tenant, role: str, options: str) -> None:
+async def _made(connection: asyncpg.Connection, tenant: Tenant, role: str) -> bool:
+    """Whether the role is there.
+
+    Raises:
+        TakenError: if it was made for somebody else.
+    """
     found = await connection.fetchrow(
         "SELECT shobj_description(oid, 'pg_authid') AS comment FROM pg_roles WHERE rolname = $1", role
     )
     if found is not None and not (found["comment"] or "").endswith(tenant.mark):
         raise TakenError(f"role {role} was not made for namespace {tenant.namespace}: rename or drop it")
-    await connection.execute(f"{'CREATE' if found is None else 'ALTER'} ROLE {role} WITH {options}")
-    if found is None:
+    return found is not None
+
+
+async def _make_role(connection: asyncpg.Connection, tenant: Tenant, role: str, options: str) -> None:
+    made = await _made(connection, tenant, role)
+    await connection.execute(f"{'ALTER' if made else 'CREATE'} ROLE {role} WITH {options}")
+    if not made:
         comment = f"Slipway: namespace {_plain(tenant.namespace)}, {tenant.mark}"
         await connection.execute(f"COMMENT ON ROLE {role} IS '{comment}'")
         # An administrator that is no superuser may act on what it is a member of.

@@ -35,25 +35,20 @@ class EarlierLogins:
         """Look every few seconds."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-            except (ApiError, StoreError) as error:
-                logger.warning("cannot remove an earlier login to the store: %s", error)
+            await self.look()
 
     async def look(self) -> None:
-        """Remove what is not used any more.
-
-        Raises:
-            ApiError: if a ConfigMap cannot be deleted.
-            StoreError: if Postgres is unavailable or refuses.
-        """
+        """Remove what is not used any more. What cannot be removed of one namespace is logged, and others go on."""
         for config_map in self._cache.store_config_maps():
             namespace = self._cache.namespace(config_map.namespace)
             if namespace is None or namespace.deleting or namespace.login is None or config_map.deleting:
                 continue
             current = self._store.access(namespace)
             if config_map.name != current.secret_name and self._store.ready(namespace):
-                await self._remove(namespace, config_map, current.login)
+                try:
+                    await self._remove(namespace, config_map, current.login)
+                except (ApiError, StoreError) as error:
+                    logger.warning("namespace %s: cannot remove an earlier login: %s", namespace.name, error)
 
     async def _remove(self, namespace: Namespace, config_map: Child, login: str) -> None:
         children = self._cache.children_in(namespace.name)
