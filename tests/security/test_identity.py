@@ -20,7 +20,10 @@ from tests.support.waiting import until_async
 
 RUNS = f"/agents/{AGENT}/runs"
 GATEWAY = Ed25519PrivateKey.from_private_bytes(SEED)
-NOW = int(time.time())
+
+
+def now() -> int:
+    return int(time.time())
 
 
 ALICE = Caller.by_key("alice")
@@ -33,8 +36,8 @@ def signed(*, typ: str = TOKEN_TYPE, **changes: Any) -> str:
         "iss": ISSUER,
         "aud": AGENT,
         **ALICE_CLAIMS,
-        "iat": NOW,
-        "exp": NOW + 86_400,
+        "iat": now(),
+        "exp": now() + 86_400,
         **changes,
     }
     return jwt.encode(claims, GATEWAY, algorithm="EdDSA", headers={"typ": typ})
@@ -56,9 +59,9 @@ async def status(url: str, token: str) -> int:
 async def test_a_correctly_signed_token_is_refused_when_it_is_old_or_of_the_future(tmp_path: Path, dsn: str) -> None:
     with host_process(tmp_path, dsn) as host:
         assert await status(host.url, signed()) == 200
-        assert await status(host.url, signed(iat=NOW - MAX_AGE_SECONDS - 1)) == 401
+        assert await status(host.url, signed(iat=now() - MAX_AGE_SECONDS - 1)) == 401
         assert await status(host.url, signed(iat=0)) == 401
-        assert await status(host.url, signed(iat=NOW + 3600)) == 401
+        assert await status(host.url, signed(iat=now() + 3600)) == 401
         assert await status(host.url, signed(iat=float("inf"))) == 401
         assert await status(host.url, signed(typ="JWT")) == 401
 
@@ -71,7 +74,7 @@ async def test_whoever_writes_config_maps_cannot_vouch_for_callers(tmp_path: Pat
         anchor = own if whose == "the intruder's" else Ed25519PrivateKey.generate()
         write_keys(tmp_path, SIGNER.public_key, public_half(own), anchor=anchor)
         token = jwt.encode(
-            {"iss": ISSUER, "aud": AGENT, **ALICE_CLAIMS, "iat": NOW, "exp": NOW + 60},
+            {"iss": ISSUER, "aud": AGENT, **ALICE_CLAIMS, "iat": now(), "exp": now() + 60},
             own,
             algorithm="EdDSA",
             headers={"typ": TOKEN_TYPE},
