@@ -60,7 +60,7 @@ class Local(StrEnum):
 
 @dataclass(frozen=True)
 class LocalStatement:
-    """Stands in a field's annotation, or on a model for all its fields: what the local driver does, in one sentence."""
+    """In a field's annotation, or on a model for all its fields: what the local driver does, in one sentence."""
 
     behaviour: Local
     statement: str
@@ -95,7 +95,7 @@ def refused(statement: str) -> LocalStatement:
 
 @dataclass(frozen=True)
 class ListType:
-    """Stands in a list's annotation: how a server-side apply merges it (`x-kubernetes-list-type`)."""
+    """In a list's annotation: how a server-side apply merges it (`x-kubernetes-list-type`)."""
 
     keys: tuple[str, ...] = ()
     """Fields that tell its entries apart; without any it is replaced as a whole."""

@@ -316,7 +316,7 @@ def resumption(call: Call, *, run: str, last_id: str) -> Call:
 
 
 def _identity_refused() -> Problem:
-    # The caller was let in here, so this is about the gateway's own key, which no caller can mend.
+    # The caller was let in here, so this is about the gateway's own key, which no caller can fix.
     return Problem(
         Reason.INTERNAL_ERROR,
         "the agent's pod does not accept this gateway's identity: see whether the operator runs, which gives hosts "

@@ -1,4 +1,4 @@
-"""Trouble: pods that cannot run, a store that is down. What a person must fix is told from what heals by itself."""
+"""Trouble: pods that cannot run, a store that is down. It reports what a person must fix, and waits for the rest."""
 
 import time
 from collections.abc import Callable
