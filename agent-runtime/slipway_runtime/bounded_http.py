@@ -28,7 +28,7 @@ SINGLE = frozenset({b"host", b"authorization", b"x-api-key", b"content-type", b"
 
 
 @dataclass(frozen=True)
-class Limits:
+class HttpLimits:
     """The bounds of one server. Bytes, seconds and numbers."""
 
     url_bytes: int = 8 * 1024
@@ -66,13 +66,13 @@ class _Refused(Exception):
         self.problem = problem
 
 
-def within_files(limits: Limits) -> int:
+def within_files(limits: HttpLimits) -> int:
     """How many connections there may be: a request takes two file descriptors, one of them towards a pod."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return limits.connections if soft == resource.RLIM_INFINITY else min(limits.connections, max(1, soft // 2 - 32))
 
 
-def bounded(limits: Limits) -> type[asyncio.Protocol]:
+def bounded(limits: HttpLimits) -> type[asyncio.Protocol]:
     """The protocol class for one server with these limits."""
 
     class Bounded(_BoundedProtocol):
@@ -85,7 +85,7 @@ def bounded(limits: Limits) -> type[asyncio.Protocol]:
 class _BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    limits: ClassVar[Limits]
+    limits: ClassVar[HttpLimits]
     most: ClassVar[int]
     waiting: ClassVar[dict["_BoundedProtocol", None]]
     """The server's connections on which no request is being answered, the longest waiting first."""

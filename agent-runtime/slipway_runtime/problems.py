@@ -49,43 +49,43 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What all problems of one reason have in common. `retry_after` is in seconds, None where trying again is idle."""
+class ProblemKind:
+    """What all problems of one reason have in common. `retry_after` is in seconds, None if a retry is pointless."""
 
     status: int
     title: str
     retry_after: int | None = None
 
 
-KINDS: dict[Reason, Kind] = {
-    Reason.INVALID_JSON: Kind(400, "The body is not JSON"),
-    Reason.MALFORMED_REQUEST: Kind(400, "The request is not valid HTTP"),
-    Reason.UNAUTHENTICATED: Kind(401, "The caller is not known"),
-    Reason.NOT_AN_ANSWERER: Kind(403, "Others are asked for this input"),
-    Reason.AGENT_NOT_FOUND: Kind(404, "There is no such agent"),
-    Reason.SESSION_NOT_FOUND: Kind(404, "There is no such session"),
-    Reason.RUN_NOT_FOUND: Kind(404, "There is no such run"),
-    Reason.INPUT_NOT_FOUND: Kind(404, "There is no such input"),
-    Reason.NOT_FOUND: Kind(404, "There is nothing at this path"),
-    Reason.METHOD_NOT_ALLOWED: Kind(405, "The method does not fit the path"),
-    Reason.SLOW_REQUEST: Kind(408, "The request did not arrive in time"),
-    Reason.SESSION_FULL: Kind(409, "The session takes no more questions"),
-    Reason.SESSION_BUSY: Kind(409, "The session is busy with another question"),
-    Reason.INPUT_NOT_OPEN: Kind(409, "The input is not open any more"),
-    Reason.CANCELLED: Kind(409, "The run was cancelled"),
-    Reason.QUESTION_TOO_LARGE: Kind(413, "The body is too large"),
-    Reason.URL_TOO_LONG: Kind(414, "The URL is too long"),
-    Reason.UNSUPPORTED_ENCODING: Kind(415, "The encoding of the body is not supported"),
-    Reason.INVALID_REQUEST: Kind(422, "The request is not valid"),
-    Reason.OVERLOADED: Kind(429, "Too many questions at once", retry_after=1),
-    Reason.HEADERS_TOO_LARGE: Kind(431, "The headers are too large"),
-    Reason.INTERNAL_ERROR: Kind(500, "Something went wrong here"),
-    Reason.INVALID_ANSWER: Kind(502, "A pod gave no valid answer"),
-    Reason.DRAINING: Kind(503, "This pod is going away", retry_after=1),
-    Reason.NO_POD_READY: Kind(503, "No pod is ready for this agent", retry_after=5),
-    Reason.STORE_UNAVAILABLE: Kind(503, "The store is away", retry_after=5),
-    Reason.INDEX_NOT_READY: Kind(503, "An index of the agent is not ready", retry_after=10),
-    Reason.REQUEST_TIMEOUT: Kind(504, "The answer took too long"),
+KINDS: dict[Reason, ProblemKind] = {
+    Reason.INVALID_JSON: ProblemKind(400, "The body is not JSON"),
+    Reason.MALFORMED_REQUEST: ProblemKind(400, "The request is not valid HTTP"),
+    Reason.UNAUTHENTICATED: ProblemKind(401, "The caller is not known"),
+    Reason.NOT_AN_ANSWERER: ProblemKind(403, "Others are asked for this input"),
+    Reason.AGENT_NOT_FOUND: ProblemKind(404, "There is no such agent"),
+    Reason.SESSION_NOT_FOUND: ProblemKind(404, "There is no such session"),
+    Reason.RUN_NOT_FOUND: ProblemKind(404, "There is no such run"),
+    Reason.INPUT_NOT_FOUND: ProblemKind(404, "There is no such input"),
+    Reason.NOT_FOUND: ProblemKind(404, "There is nothing at this path"),
+    Reason.METHOD_NOT_ALLOWED: ProblemKind(405, "The method does not fit the path"),
+    Reason.SLOW_REQUEST: ProblemKind(408, "The request did not arrive in time"),
+    Reason.SESSION_FULL: ProblemKind(409, "The session takes no more questions"),
+    Reason.SESSION_BUSY: ProblemKind(409, "The session is busy with another question"),
+    Reason.INPUT_NOT_OPEN: ProblemKind(409, "The input is not open any more"),
+    Reason.CANCELLED: ProblemKind(409, "The run was cancelled"),
+    Reason.QUESTION_TOO_LARGE: ProblemKind(413, "The body is too large"),
+    Reason.URL_TOO_LONG: ProblemKind(414, "The URL is too long"),
+    Reason.UNSUPPORTED_ENCODING: ProblemKind(415, "The encoding of the body is not supported"),
+    Reason.INVALID_REQUEST: ProblemKind(422, "The request is not valid"),
+    Reason.OVERLOADED: ProblemKind(429, "Too many questions at once", retry_after=1),
+    Reason.HEADERS_TOO_LARGE: ProblemKind(431, "The headers are too large"),
+    Reason.INTERNAL_ERROR: ProblemKind(500, "Something went wrong here"),
+    Reason.INVALID_ANSWER: ProblemKind(502, "A pod gave no valid answer"),
+    Reason.DRAINING: ProblemKind(503, "This pod is going away", retry_after=1),
+    Reason.NO_POD_READY: ProblemKind(503, "No pod is ready for this agent", retry_after=5),
+    Reason.STORE_UNAVAILABLE: ProblemKind(503, "The store is unavailable", retry_after=5),
+    Reason.INDEX_NOT_READY: ProblemKind(503, "An index of the agent is not ready", retry_after=10),
+    Reason.REQUEST_TIMEOUT: ProblemKind(504, "The answer took too long"),
 }
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
-from slipway_runtime.bounded_http import Limits, bounded
+from slipway_runtime.bounded_http import HttpLimits, bounded
 
 LINGER_SECONDS = 3.0
 """How long it still accepts, to refuse, after it began to drain."""
@@ -73,7 +73,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def server_config(
-    app: Starlette, *, port: int, lifespan: bool, limits: Limits | None = None, stop_seconds: int = 5
+    app: Starlette, *, port: int, lifespan: bool, limits: HttpLimits | None = None, stop_seconds: int = 5
 ) -> uvicorn.Config:
     """How a process of the runtime is served.
 
@@ -86,7 +86,7 @@ def server_config(
         app,
         host="",  # every address, of both families
         port=port,
-        http=bounded(limits or Limits()),
+        http=bounded(limits or HttpLimits()),
         ws="none",
         lifespan="on" if lifespan else "off",
         access_log=False,

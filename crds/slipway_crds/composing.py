@@ -25,7 +25,7 @@ PLAIN = TAG + "plain"
 """Our tag of what is neither quoted nor tagged, so that its meaning is `resolve_scalar`'s business alone."""
 
 
-class Refused(ValueError):
+class UnreadableYaml(ValueError):
     """A text that is no YAML or exceeds a bound. `line` counts from 1; 0 where it is not known."""
 
     def __init__(self, message: str, *, line: int = 0) -> None:
@@ -65,19 +65,19 @@ def compose(text: str) -> list[Node]:
     """The root node of each document. A node that an alias names is the same object wherever it stands.
 
     Raises:
-        Refused: if the text is not YAML or exceeds a bound.
+        UnreadableYaml: if the text is not YAML or exceeds a bound.
     """
     if len(text) > MOST_CHARACTERS:
-        raise Refused(f"this file has more than {MOST_CHARACTERS} characters: split it")
+        raise UnreadableYaml(f"this file has more than {MOST_CHARACTERS} characters: split it")
     composer = _Composer()
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             composer.take(event)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise Refused(f"this is not YAML: {error.problem}", line=line) from error
+        raise UnreadableYaml(f"this is not YAML: {error.problem}", line=line) from error
     except yaml.YAMLError as error:
-        raise Refused(f"this is not YAML: {error}") from error
+        raise UnreadableYaml(f"this is not YAML: {error}") from error
     return composer.roots
 
 
@@ -133,7 +133,7 @@ class _Composer:
         self._anchored = {}
         self._documents += 1
         if self._documents > MOST_DOCUMENTS:
-            raise Refused(f"this file has more than {MOST_DOCUMENTS} documents: split it", line=line)
+            raise UnreadableYaml(f"this file has more than {MOST_DOCUMENTS} documents: split it", line=line)
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         tag = event.tag if event.tag not in (None, "!") else PLAIN if event.implicit[0] else TAG + "str"
@@ -145,7 +145,7 @@ class _Composer:
 
     def _begin(self, node: Sequence | Mapping, anchor: str | None) -> None:
         if len(self._open) == DEEPEST:
-            raise Refused(f"this is nested deeper than {DEEPEST} levels: write it flatter", line=node.line)
+            raise UnreadableYaml(f"this is nested deeper than {DEEPEST} levels: write it flatter", line=node.line)
         self._open.append(_Open(node, anchor, self._values, self._characters))
         self._count(node.line, 1, 0)
         if anchor:
@@ -161,7 +161,7 @@ class _Composer:
     def _alias(self, name: str, line: int) -> None:
         anchored = self._anchored.get(name)
         if anchored is None:
-            raise Refused(f"this is not YAML: nothing before it is called &{name[:60]}", line=line)
+            raise UnreadableYaml(f"this is not YAML: nothing before it is called &{name[:60]}", line=line)
         self._count(line, anchored.values, anchored.characters)
         self._place(anchored.node)
 
@@ -173,7 +173,7 @@ class _Composer:
             (self._characters, MOST_CHARACTERS, "characters"),
         ):
             if counted > most:
-                raise Refused(
+                raise UnreadableYaml(
                     f"up to here this file has more than {most} {word} with its aliases (*name) written out:"
                     " use fewer aliases, or split it",
                     line=line,
@@ -188,7 +188,7 @@ class _Composer:
             within.node.children.append(node)
         elif within.key is None:
             if isinstance(node, Scalar) and len(node.text) > LONGEST_KEY:
-                raise Refused(f"this key is longer than {LONGEST_KEY} characters", line=node.line)
+                raise UnreadableYaml(f"this key is longer than {LONGEST_KEY} characters", line=node.line)
             within.key = node
         else:
             within.node.pairs.append((within.key, node))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_crds import composing
-from slipway_crds.composing import MOST_DOCUMENTS, PLAIN, TAG, Node, Refused, Scalar, Sequence, compose
+from slipway_crds.composing import MOST_DOCUMENTS, PLAIN, TAG, Node, Scalar, Sequence, UnreadableYaml, compose
 from slipway_crds.scalars import TYPED, NumberTooLong, fits_tag, resolve_scalar
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -124,7 +124,7 @@ def load_text(text: str, source: str = "") -> list[Document]:
     """
     try:
         nodes = compose(_without_surrogates(text) if text.lstrip()[:1] == "{" else text)
-    except Refused as error:
+    except UnreadableYaml as error:
         where = f"{source}:{error.line}" if error.line else source
         raise ManifestError(f"{where}: {error}") from error
     reader = _Reader(source)

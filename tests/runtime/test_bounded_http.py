@@ -12,12 +12,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from slipway_runtime.bounded_http import Limits
+from slipway_runtime.bounded_http import HttpLimits
 from tests.support.raw_http import Answer, connected, exchange
 from tests.support.serving import served
 from tests.support.waiting import until, until_async
 
-SMALL = Limits(url_bytes=200, head_bytes=8192, headers=10, body_bytes=1000, framing_bytes=8192, connections=4)
+SMALL = HttpLimits(url_bytes=200, head_bytes=8192, headers=10, body_bytes=1000, framing_bytes=8192, connections=4)
 """Sizes that a test exceeds quickly; times that are out of its way."""
 SOON = replace(SMALL, head_seconds=0.2, body_seconds=0.2, linger_seconds=0.2)
 GET = b"GET /hello HTTP/1.1\r\nHost: x\r\n"
@@ -25,7 +25,7 @@ POST = b"POST /read HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 CLOSE = b"Connection: close\r\n\r\n"
 
-Start = Callable[[Limits], Awaitable[str]]
+Start = Callable[[HttpLimits], Awaitable[str]]
 
 
 class Application:

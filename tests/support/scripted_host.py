@@ -24,7 +24,7 @@ from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Delta, Done, Event, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentityVerifier
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database

@@ -8,8 +8,8 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Delta, Done, Event, EventId, NumberedEvent, RetrievalUsage, Retrieved, Usage, ends
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.runs import Ask
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
+from slipway_runtime.host.runs import NewRun
 from slipway_runtime.identity import IdentitySigner
 
 AGENT = "demo/support"
@@ -78,9 +78,9 @@ def hosted(script: Script | None, **limits: int) -> HostedAgent:
 _run_ids = itertools.count(1)
 
 
-def ask(question: str = "Why?", *, caller: str = "alice", session_id: str | None = None) -> Ask:
+def ask(question: str = "Why?", *, caller: str = "alice", session_id: str | None = None) -> NewRun:
     """A question with a run id of its own."""
-    return Ask(f"{next(_run_ids):032x}", caller, question, session_id)
+    return NewRun(f"{next(_run_ids):032x}", caller, question, session_id)
 
 
 async def gather(events: AsyncGenerator[NumberedEvent]) -> list[NumberedEvent]:
@@ -95,12 +95,12 @@ def types(events: list[NumberedEvent]) -> list[str]:
     return [numbered.event.type for numbered in events]
 
 
-async def begin(host: Host, asked: Ask) -> None:
+async def begin(host: Host, asked: NewRun) -> None:
     """Ask a host."""
     await host.runs.begin(host.runs.agents[AGENT], asked)
 
 
-async def answer(host: Host, asked: Ask, *, after: EventId | None = None, watch: bool = True) -> list[NumberedEvent]:
+async def answer(host: Host, asked: NewRun, *, after: EventId | None = None, watch: bool = True) -> list[NumberedEvent]:
     """All events of a run after a place."""
     return await gather(host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller, after=after, watch=watch))
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import uvicorn
 
-from slipway_runtime.bounded_http import Limits
+from slipway_runtime.bounded_http import HttpLimits
 from slipway_runtime.serving import server_config
 from tests.support.servers import free_port
 
 
 @asynccontextmanager
-async def served(app: Any, *, port: int | None = None, limits: Limits | None = None) -> AsyncIterator[str]:
+async def served(app: Any, *, port: int | None = None, limits: HttpLimits | None = None) -> AsyncIterator[str]:
     """The application's URL for as long as the block lasts. Open requests are given a second to end, then broken."""
     port = port or free_port()
     config = server_config(app, port=port, lifespan=True, limits=limits, stop_seconds=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from slipway_runtime.events import Event, InputKind, InputRequired
-from slipway_runtime.store.inputs import Answer, step_of
+from slipway_runtime.store.inputs import InputAnswer, step_of
 
 INPUT_ID = re.compile("[0-9A-Za-z._-]{1,64}")
 DAY = 86_400.0
@@ -29,7 +29,7 @@ class AgentRequest:
     """One question."""
 
     question: str
-    answers: Mapping[str, Answer] = field(default_factory=dict)
+    answers: Mapping[str, InputAnswer] = field(default_factory=dict)
     """Inputs that were given in earlier attempts, by their id."""
     context: Mapping[str, Any] | None = None
     """An object that the caller gave along: data, never instructions."""
@@ -44,7 +44,7 @@ class AgentRequest:
         calls: Sequence[Mapping[str, Any]] | None = None,
         answerers: Sequence[str] = ("caller",),
         seconds: float = DAY,
-    ) -> Answer:
+    ) -> InputAnswer:
         """What somebody says to this, if it was said already.
 
         Args:

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 
 from slipway_runtime.dev.driver import Ingested, Report
 from slipway_runtime.dev.manifests import NamespacedName
-from slipway_runtime.knowledge.ingestion.ingestion import Progress
+from slipway_runtime.knowledge.ingestion.ingestion import IngestionProgress
 from slipway_runtime.terminal import Terminal
 
 LINE_SECONDS = 3.0
@@ -54,7 +54,7 @@ class Teller:
         with Bars(*columns, console=self._console, transient=True) as bars:
             tasks = {}
 
-            def report(key: NamespacedName, progress: Progress) -> None:
+            def report(key: NamespacedName, progress: IngestionProgress) -> None:
                 if progress.total and key not in tasks:
                     tasks[key] = bars.add_task(f"ingesting {key}", total=progress.total, told="")
                 if progress.total:
@@ -67,7 +67,7 @@ class Teller:
         began: dict[NamespacedName, float] = {}
         told: dict[NamespacedName, float] = {}
 
-        def report(key: NamespacedName, progress: Progress) -> None:
+        def report(key: NamespacedName, progress: IngestionProgress) -> None:
             now = self._clock()
             if progress.total and now - told.get(key, float("-inf")) >= LINE_SECONDS:
                 told[key] = now

@@ -15,7 +15,7 @@ from slipway_runtime.dev.parts import Parts
 from slipway_runtime.gateway.routes import AgentKey, Description
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
-from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NothingToIngest, Progress
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, IngestionProgress, NothingToIngest
 from slipway_runtime.knowledge.ingestion.sources import ItemsSource
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
@@ -33,7 +33,7 @@ class Ingested:
     error: str = ""
 
 
-Report = Callable[[NamespacedName, Progress], None]
+Report = Callable[[NamespacedName, IngestionProgress], None]
 """Gets an index, and how far its ingestion is."""
 
 

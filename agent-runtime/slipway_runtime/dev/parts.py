@@ -12,7 +12,7 @@ from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.gateway.app import Gateway
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import RouteTable
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner, IdentityVerifier
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma

@@ -24,7 +24,7 @@ ApiErrors = (aiohttp.ClientError, TimeoutError, ConnectionError)
 """What the way to the API server can fail with."""
 
 
-class Refused(Exception):
+class ApiRefused(Exception):
     """The API server answered, but not with what was asked for."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -62,7 +62,7 @@ class KubernetesApi:
         """All objects of a collection, in pages, and the version to watch from.
 
         Raises:
-            Refused, Expired, or one of ApiErrors.
+            ApiRefused, Expired, or one of ApiErrors.
         """
         items: list[Object] = []
         following = ""
@@ -80,7 +80,7 @@ class KubernetesApi:
         """Changes after a version, as watch events, until the server ends the watch.
 
         Raises:
-            Refused, Expired, or one of ApiErrors (a TimeoutError among them when nothing is heard for too long).
+            ApiRefused, Expired, or one of ApiErrors (a TimeoutError among them when nothing is heard for too long).
         """
         watch_query = {
             **query,
@@ -132,4 +132,4 @@ def _check(status: int, message: str) -> None:
     if status == 410:
         raise Expired
     if status != 200:
-        raise Refused(status, message)
+        raise ApiRefused(status, message)

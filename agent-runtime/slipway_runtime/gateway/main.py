@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from slipway_runtime.bounded_http import Limits
+from slipway_runtime.bounded_http import HttpLimits
 from slipway_runtime.gateway.admission import Bound, Shares
 from slipway_runtime.gateway.app import Gateway, create_app
 from slipway_runtime.gateway.auth import ApiKeys
@@ -98,7 +98,7 @@ async def serve(settings: GatewaySettings) -> None:
     try:
         async with assembled(settings, routes=routes, signer=signer) as gateway, source.following():
             gateway.routes_missing = source.missing
-            limits = Limits(connections=CONNECTIONS * settings.max_in_flight)
+            limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)
             gc.freeze()  # what start-up made is there to stay: it need not be looked through again and again
             await DrainingServer(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from slipway_runtime import retrying
-from slipway_runtime.gateway.kubernetes_api import ApiErrors, Expired, KubernetesApi, Object, Refused
+from slipway_runtime.gateway.kubernetes_api import ApiErrors, ApiRefused, Expired, KubernetesApi, Object
 from slipway_runtime.gateway.metrics import WATCH_RESTARTS
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Reflector:
             except Expired:
                 self._version = ""
                 cause = "expired"
-            except (*ApiErrors, Refused) as error:
+            except (*ApiErrors, ApiRefused) as error:
                 cause = "silent" if isinstance(error, TimeoutError) else "error"
                 self._complain(error, failures)
             WATCH_RESTARTS.labels(self._resource, cause).inc()

@@ -16,9 +16,9 @@ from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host import metrics, run_paths
 from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.refusals import agent_not_found, draining, session_not_found, store_away
-from slipway_runtime.host.runs import Ask
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.runs import NewRun
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, InvalidIdentity
 from slipway_runtime.probes import readiness
@@ -131,7 +131,9 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     asked.require_only("text", "data", "session")
     after = sse.last_event_id(request, run_id)  # refused before the question is kept
     wait = parse_wait(request.query_params.get("wait"))
-    await host.runs.begin(hosted, Ask(run_id, caller.owner, asked.text, asked.session, wait=wait, context=asked.data))
+    await host.runs.begin(
+        hosted, NewRun(run_id, caller.owner, asked.text, asked.session, wait=wait, context=asked.data)
+    )
     return _events(host, hosted, caller, request, run_id, after=after)
 
 

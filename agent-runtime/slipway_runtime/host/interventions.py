@@ -51,7 +51,7 @@ async def give(runs: Runs, database: Database, hosted: HostedAgent, giving: Givi
         return
     if (giving.approved is None) if asked.kind == "approval" else (giving.approved and giving.answer is None):
         raise incomplete_input(asked.kind)
-    answer = inputs.Answer(giving.approved is not False, giving.answer, giving.caller)
+    answer = inputs.InputAnswer(giving.approved is not False, giving.answer, giving.caller)
     try:
         attempt = await inputs.give(database, giving.run_id, giving.input_id, answer, request=giving.request)
     except inputs.InputNotOpen:

@@ -15,7 +15,7 @@ import uvloop
 from slipway_crds.runtimeconfig import RuntimeConfig
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity_files import VerifierFile
 from slipway_runtime.serving import DrainingServer, server_config
 from slipway_runtime.settings import HostSettings

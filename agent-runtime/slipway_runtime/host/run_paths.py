@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from slipway_runtime.host import interventions
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.interventions import Giving
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.refusals import run_not_found
-from slipway_runtime.host.service import Host
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ASK_BYTES, too_large

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ask:
+class NewRun:
     """A question as it came in. The same `run_id` may be sent again."""
 
     run_id: str
@@ -104,7 +104,7 @@ class Runs:
         """Runs that are worked on here now."""
         return len(self._active)
 
-    async def begin(self, hosted: HostedAgent, ask: Ask) -> None:
+    async def begin(self, hosted: HostedAgent, ask: NewRun) -> None:
         """Begin to answer a question. Returns once it is stored; `follow` gives the events.
 
         A question whose run was begun before, here or elsewhere, is not begun again.
@@ -133,7 +133,7 @@ class Runs:
                 raise store_away() from error
             await self._until_free(ask, patient_until)
 
-    async def _begin(self, hosted: HostedAgent, ask: Ask) -> None:
+    async def _begin(self, hosted: HostedAgent, ask: NewRun) -> None:
         if self.draining:
             raise draining()
         while claimed := self._claiming.get(ask.run_id):  # until it is stored, nobody could follow it
@@ -148,7 +148,7 @@ class Runs:
             raise overloaded(hosted)
         await self._start(hosted, ask.run_id, slot, self._claim(hosted, ask))
 
-    async def _until_free(self, ask: Ask, patient_until: float) -> None:
+    async def _until_free(self, ask: NewRun, patient_until: float) -> None:
         """Wait until the session may be free, at most until then."""
         while time.monotonic() < patient_until and not self.draining:
             await asyncio.sleep(POLL_SECONDS)
@@ -158,7 +158,7 @@ class Runs:
     def _is_here(self, run_id: str) -> bool:
         return run_id in self._active or run_id in self._claiming
 
-    async def _claim(self, hosted: HostedAgent, ask: Ask) -> store.Work | None:
+    async def _claim(self, hosted: HostedAgent, ask: NewRun) -> store.Work | None:
         question = store.Question(
             run_id=ask.run_id,
             agent=hosted.key,

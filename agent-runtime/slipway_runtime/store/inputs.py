@@ -24,7 +24,7 @@ class InputNotOpen(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class InputAnswer:
     """An input that was given. An `answer` is there where one was asked for and approved."""
 
     approved: bool
@@ -75,7 +75,7 @@ async def read_input(database: Database, run_id: str, input_id: str, *, agent: s
     )
 
 
-async def give(database: Database, run_id: str, input_id: str, answer: Answer, *, request: str) -> int:
+async def give(database: Database, run_id: str, input_id: str, answer: InputAnswer, *, request: str) -> int:
     """Store an answer and wake the run. Returns the attempt that was the last before.
 
     Args:
@@ -122,19 +122,19 @@ async def deny_expired(database: Database, agents: Sequence[str], *, limit: int,
         run_id,
         *agents,
     )
-    denied = Answer(approved=False, answer=None, by=EXPIRY)
+    denied = InputAnswer(approved=False, answer=None, by=EXPIRY)
     for row in rows:
         with suppress(InputNotOpen):  # another host was quicker
             await give(database, cast(str, row["run_id"]), cast(str, row["id"]), denied, request=EXPIRY)
 
 
-async def answers_of(database: Database, run_id: str) -> Mapping[str, Answer]:
+async def answers_of(database: Database, run_id: str) -> Mapping[str, InputAnswer]:
     """The inputs of a run that were given, by their id."""
     rows = await database.fetch(
         "SELECT id, approved, answer, given_by FROM inputs WHERE run_id = $1 AND given_by IS NOT NULL", run_id
     )
     return {
-        cast(str, row["id"]): Answer(
+        cast(str, row["id"]): InputAnswer(
             approved=bool(row["approved"]),
             answer=orjson.loads(cast(str, row["answer"])),
             by=cast(str, row["given_by"]),

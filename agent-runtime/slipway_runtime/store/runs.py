@@ -19,7 +19,7 @@ import orjson
 
 from slipway_runtime.events import Cancelled, Event, EventId, InputRequired, NumberedEvent, ends
 from slipway_runtime.store.database import Database, Row
-from slipway_runtime.store.inputs import Answer, add_event, add_input, answers_of
+from slipway_runtime.store.inputs import InputAnswer, add_event, add_input, answers_of
 from slipway_runtime.store.orphans import OWN_IS_READY
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, busy, keep, take_turn
 
@@ -80,7 +80,7 @@ class Work:
     context: Mapping[str, Any] | None = None
     deaths: int = 0
     """Attempts whose host died."""
-    answers: Mapping[str, Answer] = field(default_factory=dict)
+    answers: Mapping[str, InputAnswer] = field(default_factory=dict)
     """Inputs that were given, by their id."""
 
 

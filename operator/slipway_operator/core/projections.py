@@ -22,7 +22,7 @@ EVENT_MESSAGE_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ObservedCondition:
     """A condition of somebody else's object; `since` in epoch seconds."""
 
     holds: bool
@@ -41,7 +41,7 @@ class DeploymentState:
     existing: int
     updated: int
     available: int
-    conditions: Mapping[str, Progress]
+    conditions: Mapping[str, ObservedCondition]
     scaled_by: str
     """Field manager that owns `spec.replicas`."""
 
@@ -243,9 +243,9 @@ def _owner_of_replicas(managed_fields: Any) -> str:
     return ""
 
 
-def _conditions(status: Mapping[str, Any]) -> dict[str, Progress]:
+def _conditions(status: Mapping[str, Any]) -> dict[str, ObservedCondition]:
     return {
-        condition["type"]: Progress(
+        condition["type"]: ObservedCondition(
             holds=condition.get("status") == "True",
             reason=condition.get("reason", ""),
             message=condition.get("message", ""),

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from slipway_runtime.dev.console import LINE_SECONDS, Teller
 from slipway_runtime.dev.manifests import NamespacedName
-from slipway_runtime.knowledge.ingestion.ingestion import Progress
+from slipway_runtime.knowledge.ingestion.ingestion import IngestionProgress
 
 
 @pytest.mark.parametrize("keys", [True, False])
@@ -24,13 +24,13 @@ def test_an_ingestion_is_told_line_by_line_now_and_then() -> None:
     teller = Teller(Console(file=out, highlight=False), clock=lambda: now)
     one, two = NamespacedName("demo", "one"), NamespacedName("demo", "two")
     with teller.progress() as report:
-        report(one, Progress(0, 8))
-        report(two, Progress())
+        report(one, IngestionProgress(0, 8))
+        report(two, IngestionProgress())
         now += LINE_SECONDS - 0.5
-        report(one, Progress(3, 8, 30))
+        report(one, IngestionProgress(3, 8, 30))
         now += 0.5
-        report(one, Progress(4, 8, 40))
-        report(two, Progress())
+        report(one, IngestionProgress(4, 8, 40))
+        report(two, IngestionProgress())
     assert out.getvalue().splitlines() == [
         "ingesting demo/one: 0/8 documents, 0 chunks, 0 s",
         "ingesting demo/one: 4/8 documents, 40 chunks, 3 s",

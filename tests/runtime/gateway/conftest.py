@@ -10,7 +10,7 @@ import pytest
 from slipway_runtime.gateway.app import Gateway, create_app
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
 from slipway_runtime.settings import GatewaySettings
 from tests.support.scripted_host import SEED, Options, host_app

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentityVerifier
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Event
 from slipway_runtime.host.app import RUN_HEADER, create_host_app
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import HEADER, Caller, IdentitySigner
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse

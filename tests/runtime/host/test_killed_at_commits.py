@@ -9,8 +9,8 @@ from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Delta, Done, Event, NumberedEvent, ends
 from slipway_runtime.host import runs
 from slipway_runtime.host.interventions import Giving, give
-from slipway_runtime.host.runs import Ask
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
+from slipway_runtime.host.runs import NewRun
 from slipway_runtime.protocols.transcript import Transcript
 from slipway_runtime.store.opening import open_database
 from tests.support.dying_database import DyingDatabase
@@ -30,7 +30,7 @@ async def asking(request: AgentRequest) -> AsyncIterator[Event]:
     yield Done(answer=f"ab{said}", finish="stop", sources=())
 
 
-async def driven(host: Host, asked: Ask) -> list[NumberedEvent]:
+async def driven(host: Host, asked: NewRun) -> list[NumberedEvent]:
     """Ask, give what is asked for, and follow to the end, as one client with one request each."""
     await begin(host, asked)
     seen: list[NumberedEvent] = []

@@ -10,7 +10,7 @@ import pytest
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.host import readiness, runs
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import HEADER, Caller
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database

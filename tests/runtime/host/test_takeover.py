@@ -8,8 +8,8 @@ import pytest
 
 from slipway_runtime.events import Failed, NumberedEvent
 from slipway_runtime.host import attempt, runs
-from slipway_runtime.host.runs import Ask
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
+from slipway_runtime.host.runs import NewRun
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store import runs as stored
 from slipway_runtime.store.database import Database
@@ -32,7 +32,7 @@ from tests.support.scripts import (
 from tests.support.waiting import until, until_async
 
 
-async def left_behind(start_host: StartHost, monkeypatch: pytest.MonkeyPatch, *, lease: float) -> tuple[Host, Ask]:
+async def left_behind(start_host: StartHost, monkeypatch: pytest.MonkeyPatch, *, lease: float) -> tuple[Host, NewRun]:
     """A run whose host renews no lease; whoever takes it over gets a long one."""
     monkeypatch.setattr(runs, "LEASE_SECONDS", lease)
     host = await start_host(hosted(Gated()), alive=False)
@@ -134,7 +134,7 @@ async def test_a_question_that_brings_hosts_down_is_given_up(
 
 
 async def test_a_heartbeat_keeps_a_slow_run(start_host: StartHost, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slipway_runtime.host.service.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("slipway_runtime.host.lifecycle.BEAT_SECONDS", 0.05)
     monkeypatch.setattr("slipway_runtime.host.lease.LEASE_SECONDS", 100.0)
     monkeypatch.setattr(runs, "LEASE_SECONDS", 2.0)
     script = Gated()
@@ -171,7 +171,7 @@ async def test_what_the_first_attempt_stored_last_is_seen_too(
     assert types(await answer(second, asked)) == ["started", "retrieved", "delta", "restarted", *SHORT]
 
 
-async def answer_so_far(host: Host, asked: Ask, *, count: int) -> list[NumberedEvent]:
+async def answer_so_far(host: Host, asked: NewRun, *, count: int) -> list[NumberedEvent]:
     """The first events of a run that has not ended."""
     seen: list[NumberedEvent] = []
     async with aclosing(host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller)) as events:

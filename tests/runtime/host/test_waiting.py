@@ -9,8 +9,8 @@ from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Delta, Done, Event, Failed, InputGiven, NumberedEvent
 from slipway_runtime.host import attempt
 from slipway_runtime.host.interventions import Giving, cancel, give
-from slipway_runtime.host.runs import Ask
-from slipway_runtime.host.service import Host
+from slipway_runtime.host.lifecycle import Host
+from slipway_runtime.host.runs import NewRun
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import look
@@ -47,7 +47,7 @@ class Asking:
         yield Done(answer=f"a{said}", finish="stop", sources=())
 
 
-def giving(asked: Ask, **changed: object) -> Giving:
+def giving(asked: NewRun, **changed: object) -> Giving:
     """An approval of the run's caller."""
     given: dict[str, object] = {
         **{"run_id": asked.run_id, "input_id": "go", "caller": asked.caller, "groups": ()},
@@ -60,7 +60,7 @@ async def given(host: Host, changed: Giving) -> None:
     await give(host.runs, host.database, host.runs.agents[AGENT], changed)
 
 
-async def waiting(host: Host, asked: Ask) -> list[NumberedEvent]:
+async def waiting(host: Host, asked: NewRun) -> list[NumberedEvent]:
     """Ask, and follow until the run waits."""
     await begin(host, asked)
     follow = host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller, watch=False)
@@ -213,7 +213,7 @@ async def test_handing_over_often_brings_no_run_down(start_host: StartHost) -> N
 async def test_a_cancelled_run_ends_wherever_it_is(
     start_host: StartHost, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr("slipway_runtime.host.service.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("slipway_runtime.host.lifecycle.BEAT_SECONDS", 0.05)
     script = Gated()
     first, second = await start_host(hosted(script)), await start_host(hosted(script))
     asked = ask()
@@ -256,9 +256,9 @@ async def test_a_session_answers_one_at_a_time(start_host: StartHost) -> None:
         assert refused.value.reason is Reason.SESSION_BUSY
         assert first.run_id in refused.value.detail
     second = ask(session_id=session)
-    patient = asyncio.create_task(begin(other, Ask(second.run_id, "alice", "And?", session, wait=30.0)))
+    patient = asyncio.create_task(begin(other, NewRun(second.run_id, "alice", "And?", session, wait=30.0)))
     with pytest.raises(Problem):
-        await begin(host, Ask(ask().run_id, "alice", "And?", session, wait=0.2))
+        await begin(host, NewRun(ask().run_id, "alice", "And?", session, wait=0.2))
     assert not patient.done()
     script.gate.set()
     await patient
@@ -267,7 +267,7 @@ async def test_a_session_answers_one_at_a_time(start_host: StartHost) -> None:
 
 async def test_a_run_without_a_session(start_host: StartHost, database: Database) -> None:
     host = await start_host(hosted(at_once))
-    asked = Ask(ask().run_id, "alice", "Why?", keeps_session=False)
+    asked = NewRun(ask().run_id, "alice", "Why?", keeps_session=False)
     await begin(host, asked)
     events = await answer(host, asked)
     assert events[-1].event.type == "done"

@@ -68,7 +68,7 @@ class NothingToIngest(Exception):
 
 
 @dataclass(frozen=True)
-class Progress:
+class IngestionProgress:
     """How far an ingestion is: documents that are done, of those that have to be taken, and chunks made so far."""
 
     done: int = 0
@@ -146,7 +146,7 @@ class Ingestion:
         database: Database,
         vectors: VectorStore,
         embedder: Embedder,
-        progress: Callable[[Progress], None] = lambda progress: None,
+        progress: Callable[[IngestionProgress], None] = lambda progress: None,
         patience: float = PATIENCE,
     ) -> None:
         self._fingerprint = fingerprint(config, embedder)
@@ -203,11 +203,11 @@ class Ingestion:
     ) -> _Taken:
         taken = _Taken()
         for number, ref in enumerate(plan.load):
-            done = Progress(number, len(plan.load), taken.made)
+            done = IngestionProgress(number, len(plan.load), taken.made)
             self._progress(done)
             state = None if ref.key in lost else states.get(ref.key)
             await self._look(ref, sources[ref.source], state, taken, known=ref.key in states, done=done)
-        self._progress(Progress(len(plan.load), len(plan.load), taken.made))
+        self._progress(IngestionProgress(len(plan.load), len(plan.load), taken.made))
         return taken
 
     async def _look(
@@ -218,7 +218,7 @@ class Ingestion:
         taken: _Taken,
         *,
         known: bool,
-        done: Progress,
+        done: IngestionProgress,
     ) -> None:
         """Load a document that may have changed, and take it if it has.
 
@@ -244,7 +244,7 @@ class Ingestion:
         taken.made += len(chunks)
 
     async def _take(
-        self, ref: DocumentRef, document: Document, chunks: list[Chunk], *, replaces: bool, done: Progress
+        self, ref: DocumentRef, document: Document, chunks: list[Chunk], *, replaces: bool, done: IngestionProgress
     ) -> None:
         """Embed a document and put it in the place of its earlier version."""
         vectors = await self._embed(document, chunks, done)
@@ -270,7 +270,7 @@ class Ingestion:
         if replaces:
             await self._patiently(self._sweep)
 
-    async def _embed(self, document: Document, chunks: list[Chunk], done: Progress) -> Matrix:
+    async def _embed(self, document: Document, chunks: list[Chunk], done: IngestionProgress) -> Matrix:
         """Vectors of the chunks, then of all their pieces, in order."""
         texts = [chunk_text(document.text, chunk) for chunk in chunks]
         texts += [
@@ -279,7 +279,7 @@ class Ingestion:
         share = len(chunks) / len(texts)
 
         def report(embedded: int) -> None:
-            self._progress(Progress(done.done, done.total, done.chunks + int(embedded * share)))
+            self._progress(IngestionProgress(done.done, done.total, done.chunks + int(embedded * share)))
 
         return await self._embedder.embed_texts(texts, progress=report)
 

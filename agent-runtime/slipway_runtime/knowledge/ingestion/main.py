@@ -16,7 +16,13 @@ from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
-from slipway_runtime.knowledge.ingestion.ingestion import PATIENCE, Ingestion, NothingToIngest, Progress, unavailable
+from slipway_runtime.knowledge.ingestion.ingestion import (
+    PATIENCE,
+    Ingestion,
+    IngestionProgress,
+    NothingToIngest,
+    unavailable,
+)
 from slipway_runtime.knowledge.ingestion.sources import FolderSource
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsUnavailable
 from slipway_runtime.knowledge.vectors.servers import VectorServers
@@ -36,9 +42,9 @@ TERMINATION_BYTES = 4096
 class ProgressBoard:
     """How far the ingestion is."""
 
-    progress: Progress = field(default_factory=Progress)
+    progress: IngestionProgress = field(default_factory=IngestionProgress)
 
-    def set(self, progress: Progress) -> None:
+    def set(self, progress: IngestionProgress) -> None:
         """Called by the ingestion."""
         self.progress = progress
 

@@ -10,7 +10,7 @@ from slipway_crds.contract import collection_name
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
-from slipway_runtime.knowledge.ingestion.ingestion import NothingToIngest, Progress, make_plan
+from slipway_runtime.knowledge.ingestion.ingestion import IngestionProgress, NothingToIngest, make_plan
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, ItemsSource
 from slipway_runtime.knowledge.pieces import decode_pieces, decode_vectors
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
@@ -259,12 +259,12 @@ async def test_sources_keep_documents_of_the_same_name_apart(local: Knowledge) -
 
 
 async def test_progress_reaches_its_end(local: Knowledge) -> None:
-    seen: list[Progress] = []
+    seen: list[IngestionProgress] = []
     ingestion = local.ingestion()
     ingestion._progress = seen.append
     await ingestion.run(contents(cats_md=CATS, boats_md=BOATS, tea_md=TEA))
-    assert seen[0] == Progress(0, 3, 0)
-    assert seen[-1] == Progress(3, 3, 3)
+    assert seen[0] == IngestionProgress(0, 3, 0)
+    assert seen[-1] == IngestionProgress(3, 3, 3)
     assert [each.chunks for each in seen] == sorted(each.chunks for each in seen)
 
 

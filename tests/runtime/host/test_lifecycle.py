@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipway_runtime.host import runs, service
+from slipway_runtime.host import lifecycle, runs
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import look
 from tests.support.scripts import AGENT, Gated, StartHost, ask, at_once, gather, hosted
@@ -13,7 +13,7 @@ from tests.support.waiting import until_async
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chores are due all the time."""
     for interval in ("ORPHAN_EVERY_SECONDS", "ORPHAN_AFTER_SECONDS", "EXPIRE_EVERY_SECONDS"):
-        monkeypatch.setattr(service, interval, 0.05)
+        monkeypatch.setattr(lifecycle, interval, 0.05)
 
 
 async def test_expired_sessions_are_deleted(start_host: StartHost, database: Database) -> None:
