@@ -33,22 +33,27 @@ def serving(bench: Bench) -> Iterator[Bench]:
     account: dict[str, Any] = {"apiVersion": "v1", "kind": "ServiceAccount"}
     account["metadata"] = {"name": POD["serviceAccountName"], "namespace": bench.namespace}
     priority["metadata"] = {"name": POD["priorityClassName"]}
-    bench.apply(priority, account, documents(bench.namespace))
-    bench.apply(index(bench.namespace, pod=POD, ingestion={"pod": POD}), bench.agent(pod=POD))
-    bench.until_condition("vectorindexes", "handbook")
-    bench.until_condition("agents", "support")
-    yield bench
-    bench.installation.kube.run("delete", "priorityclass", POD["priorityClassName"])
+    try:
+        bench.apply(priority, account, documents(bench.namespace))
+        bench.apply(index(bench.namespace, pod=POD, ingestion={"pod": POD}), bench.agent(pod=POD))
+        bench.until_condition("vectorindexes", "handbook")
+        bench.until_condition("agents", "support")
+        yield bench
+    finally:
+        bench.installation.kube.run("delete", "priorityclass", POD["priorityClassName"], "--ignore-not-found")
 
 
 @pytest.fixture
 def crowd(serving: Bench, installation: Installation, kubeconfig: Path) -> Iterator[Bench]:
     """A hundred agents on a fake node, which share one real index."""
     with fake_node(installation.kube, kubeconfig):
-        serving.apply(*(serving.agent(f"agent-{number:03}", pod=POD) for number in range(AGENTS)))
-        wait(lambda: ready(serving) >= AGENTS, lambda: f"{ready(serving)} of {AGENTS} agents are Ready")
-        yield serving
-        serving.installation.kube.run("delete", "agents", "--all", f"--namespace={serving.namespace}", "--timeout=120s")
+        try:
+            serving.apply(*(serving.agent(f"agent-{number:03}", pod=POD) for number in range(AGENTS)))
+            wait(lambda: ready(serving) >= AGENTS, lambda: f"{ready(serving)} of {AGENTS} agents are Ready")
+            yield serving
+        finally:
+            everything = ("agents", "--all", f"--namespace={serving.namespace}", "--timeout=120s")
+            serving.installation.kube.run("delete", *everything)
 
 
 def ready(bench: Bench) -> int:

@@ -274,16 +274,18 @@ def minimal(kind: str, **changes: Any) -> dict[str, Any]:
 async def stored(api: ApiServer) -> AsyncIterator[dict[str, tuple[str, dict[str, Any]]]]:
     """One stored object of each kind, which an operator leaves alone: its path, and what came back from creating it."""
     objects: dict[str, tuple[str, dict[str, Any]]] = {}
-    for name, kind in KINDS.items():
-        manifest = minimal(name)
-        manifest["metadata"]["annotations"] = {PAUSED_ANNOTATION: "true"}
-        path = f"/apis/{API_VERSION}/namespaces/default/{kind.PLURAL}/{manifest['metadata']['name']}"
-        answer = await api.apply(path, manifest)
-        assert answer.accepted, answer.message
-        objects[name] = (path, answer.body)
-    yield objects
-    for path, _ in objects.values():
-        await api.request("DELETE", path)
+    try:
+        for name, kind in KINDS.items():
+            manifest = minimal(name)
+            manifest["metadata"]["annotations"] = {PAUSED_ANNOTATION: "true"}
+            path = f"/apis/{API_VERSION}/namespaces/default/{kind.PLURAL}/{manifest['metadata']['name']}"
+            answer = await api.apply(path, manifest)
+            assert answer.accepted, answer.message
+            objects[name] = (path, answer.body)
+        yield objects
+    finally:
+        for path, _ in objects.values():
+            await api.request("DELETE", path)
 
 
 def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str, tuple[str, dict[str, Any]]]) -> None:

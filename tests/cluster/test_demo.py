@@ -103,11 +103,13 @@ def broken(installation: Installation) -> Iterator[str]:
         "metadata": {"name": "failing", "namespace": name},
         "spec": {"restartPolicy": "Never", "containers": [container]},
     }
-    installation.kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, agent, pod])
-    failed = "--for=jsonpath={.status.phase}=Failed"
-    installation.kube.run("wait", f"--namespace={name}", failed, "pod/failing", "--timeout=60s")
-    yield name
-    installation.kube.run("delete", "namespace", name, "--wait=false")
+    try:
+        installation.kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, agent, pod])
+        failed = "--for=jsonpath={.status.phase}=Failed"
+        installation.kube.run("wait", f"--namespace={name}", failed, "pod/failing", "--timeout=60s")
+        yield name
+    finally:
+        installation.kube.run("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
 
 def test_what_does_not_come_up_is_said_with_what_to_look_at(installation: Installation, broken: str) -> None:

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devcluster import checks, lifecycle
-from devcluster.settings import DEFAULT_MINOR, Cluster, cluster
+from devcluster.settings import Cluster, cluster
 from scripts.deploy.__main__ import deployment, parser
 from scripts.deploy.metrics import Bars
 from scripts.deploy.objects import BESIDE, CANDIDATE, GATEWAY, LIVE, PART_OF
@@ -25,6 +24,7 @@ from slipway_demo.clusters import Given
 from slipway_demo.images import IMAGES
 from slipway_demo.keys import demo_key
 from slipway_demo.kube import Kube
+from tests.support.cluster import new_cluster
 from tests.support.operator_bench import wait
 from tests.support.registry import registry
 
@@ -40,12 +40,9 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 def theirs() -> Iterator[Cluster]:
     """A cluster that Slipway did not start, with a context of its own in a kubeconfig."""
     wanted = cluster(NAME)
-    checks.ensure(install=True)
-    lifecycle.up(wanted, minor=DEFAULT_MINOR, api_only=False)
-    with pytest.MonkeyPatch.context() as patched:
+    with new_cluster(wanted), pytest.MonkeyPatch.context() as patched:
         patched.setenv("KUBECONFIG", str(wanted.kubeconfig))
         yield wanted
-    lifecycle.down(wanted)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from devcluster.errors import DevclusterError
 from slipway_runtime.identity import Caller, IdentitySigner
-from tests.support.cluster import Installation
+from tests.support.cluster import Installation, is_controlled
 from tests.support.manifests import restricted_problems
 
 pytestmark = pytest.mark.cluster
@@ -35,10 +35,15 @@ def intruder(installation: Installation, handbook: str) -> Iterator[str]:
     """A pod like any user of the namespace may start, with Python inside."""
     image = f"slipway.local/runtime:{installation.tags['runtime']}"
     pod = _pod(INTRUDER, image)
-    installation.kube.apply([pod])
-    installation.kube.run("wait", f"--namespace={DEMO}", "--for=condition=Ready", f"pod/{INTRUDER}", "--timeout=60s")
-    yield INTRUDER
-    installation.kube.run("delete", "pod", INTRUDER, f"--namespace={DEMO}", "--grace-period=0", "--force")
+    try:
+        installation.kube.apply([pod])
+        installation.kube.run(
+            "wait", f"--namespace={DEMO}", "--for=condition=Ready", f"pod/{INTRUDER}", "--timeout=60s"
+        )
+        yield INTRUDER
+    finally:
+        gone = ("--ignore-not-found", "--grace-period=0", "--force")
+        installation.kube.run("delete", "pod", INTRUDER, f"--namespace={DEMO}", *gone)
 
 
 def _pod(name: str, image: str, **security: Any) -> dict[str, Any]:
@@ -140,4 +145,4 @@ def test_every_pod_of_an_agent_is_under_a_network_policy(installation: Installat
 
 
 def _is_ours(pod: dict[str, Any]) -> bool:
-    return "slipway.dev/component" in pod["metadata"].get("labels", {})
+    return is_controlled(pod) and "slipway.dev/component" in pod["metadata"].get("labels", {})

@@ -61,14 +61,18 @@ def impostors(installation: Installation, handbook: str) -> Iterator[None]:
     # While a revision takes over, the labels of the pods are not yet, or no longer, those that the gateway asks.
     wait(lambda: _revisions(installation) == ["Serving"], lambda: f"one revision: {_revisions(installation)}")
     ports = {READY: 8080, UNREADY: 9}
-    kube.apply([_pod(installation, name, readinessProbe={"tcpSocket": {"port": port}}) for name, port in ports.items()])
-    for name, state in {
-        READY: "condition=Ready",
-        UNREADY: "jsonpath={.status.containerStatuses[0].started}=true",
-    }.items():
-        kube.run("wait", f"--namespace={DEMO}", f"--for={state}", f"pod/{name}", "--timeout=90s")
-    yield
-    kube.run("delete", "pod", READY, UNREADY, f"--namespace={DEMO}", "--grace-period=0", "--force")
+    pods = [_pod(installation, name, readinessProbe={"tcpSocket": {"port": port}}) for name, port in ports.items()]
+    try:
+        kube.apply(pods)
+        for name, state in {
+            READY: "condition=Ready",
+            UNREADY: "jsonpath={.status.containerStatuses[0].started}=true",
+        }.items():
+            kube.run("wait", f"--namespace={DEMO}", f"--for={state}", f"pod/{name}", "--timeout=90s")
+        yield
+    finally:
+        gone = ("--ignore-not-found", "--grace-period=0", "--force")
+        kube.run("delete", "pod", READY, UNREADY, f"--namespace={DEMO}", *gone)
 
 
 def _revisions(installation: Installation) -> list[str]:
@@ -134,7 +138,7 @@ async def test_the_operator_takes_nothing_of_an_impostor_into_a_status(
 ) -> None:
     before = installation.restarts(SYSTEM, component="operator")
     kube = installation.kube
-    (own, *_) = [name for name in installation.ready_pods(DEMO, agent="handbook") if not name.startswith(READY)]
+    (own, *_) = installation.ready_pods(DEMO, agent="handbook")
     await asyncio.to_thread(kube.run, "delete", "pod", own, f"--namespace={DEMO}", "--wait=false")
     await until_seen(
         lambda: "asked /readyz" in _log(installation, UNREADY), "the operator asks the impostor", deadline=90

@@ -2,7 +2,8 @@
 
 It takes minutes on a cold machine, so what happens is shown even while pytest captures output. A cluster that runs
 already is used as it is and left running; one that was started here is removed at the end. `SLIPWAY_TEST_CLUSTER` names
-it; with `SLIPWAY_TEST_KEEP=1` it stays, which makes the next run quick.
+it; with `SLIPWAY_TEST_KEEP=1` it stays, which makes the next run quick. Without that, a worker does not use a cluster
+that an interrupted run left: what that run's tests had put there would be in the way of this one's.
 
 Most of the time such tests wait, so `make test-cluster` runs several at a time, each worker with clusters of its own.
 Tests that share one run one after the other in one worker (`tests/support/workers.py`).
@@ -52,6 +53,11 @@ PACED = "SLIPWAY_TEST_DELTA_DELAY"
 def environment_of(pod: dict[str, Any]) -> set[str]:
     """Names of the variables of a pod's first container."""
     return {variable["name"] for variable in pod["spec"]["containers"][0].get("env", [])}
+
+
+def is_controlled(pod: dict[str, Any]) -> bool:
+    """Whether a controller made a pod. Anybody may put our labels on a pod of their own."""
+    return any(owner.get("controller") for owner in pod["metadata"].get("ownerReferences", []))
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
@@ -136,10 +142,10 @@ class Installation:
         return self.ready_pods(namespace, **labels)
 
     def pods(self, namespace: str, **labels: str) -> list[dict[str, Any]]:
-        """Pods that are not on their way out, by labels (component="agent" is slipway.dev/component=agent)."""
+        """Pods of controllers that are not on their way out, by labels (component="agent" is slipway.dev/component)."""
         selector = ",".join(f"slipway.dev/{key}={value}" for key, value in labels.items())
         found = self.kube.items("pods", f"--namespace={namespace}", f"--selector={selector}")
-        return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+        return [pod for pod in found if is_controlled(pod) and not pod["metadata"].get("deletionTimestamp")]
 
     def there(self, namespace: str) -> set[str]:
         """Names of all pods that are still there, those on their way out too."""
@@ -163,14 +169,18 @@ def test_cluster(request: pytest.FixtureRequest) -> Iterator[Devcluster]:
     """The running cluster, with nothing said about what is in it."""
     name = os.environ.get("SLIPWAY_TEST_CLUSTER", "test")
     target = Devcluster(_own(name))
-    # A worker's cluster that is there already was left by a run that was interrupted.
-    existed = target.name == name and records.load(settings.cluster(target.name)) is not None
-    with _shown(request):
-        target.start()
-    yield target
-    if not existed and not os.environ.get("SLIPWAY_TEST_KEEP"):
+    of_a_worker, keep = target.name != name, bool(os.environ.get("SLIPWAY_TEST_KEEP"))
+    existed = not of_a_worker and records.load(settings.cluster(target.name)) is not None
+    try:
         with _shown(request):
-            target.stop()
+            if of_a_worker and not keep:
+                lifecycle.down(settings.cluster(target.name))
+            target.start()
+        yield target
+    finally:
+        if not existed and not keep:
+            with _shown(request):
+                target.stop()
 
 
 def _own(name: str) -> str:
@@ -183,11 +193,22 @@ def _own(name: str) -> str:
 def api_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """An API server with its etcd and nothing else: there in seconds."""
     wanted = settings.cluster(_own("api-tests"))
-    with _shown(request):
-        checks.ensure(install=True)
-        lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=True)
-    yield wanted
+    with contextlib.ExitStack() as started:
+        with _shown(request):
+            started.enter_context(new_cluster(wanted, api_only=True))
+        yield wanted
+
+
+@contextlib.contextmanager
+def new_cluster(wanted: Cluster, *, api_only: bool = False) -> Iterator[None]:
+    """A cluster for the block, with nothing in it that an interrupted run left there."""
+    checks.ensure(install=True)
     lifecycle.down(wanted)
+    try:
+        lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=api_only)
+        yield
+    finally:
+        lifecycle.down(wanted)
 
 
 @pytest.fixture(scope="session")
