@@ -22,7 +22,7 @@ from tenacity.wait import wait_base
 
 T = TypeVar("T")
 
-INGESTION: wait_base = wait_exponential_jitter(multiplier=0.5, max=10)
+INGESTION: wait_base = wait_exponential_jitter(0.5, 10)
 """The store or the vector server of an ingestion: 0.5 s, doubled up to 10 s, up to 1 s of jitter. No client
 waits for it."""
 COMMIT: wait_base = wait_random(0.15, 0.25)
