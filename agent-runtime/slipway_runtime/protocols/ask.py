@@ -15,6 +15,9 @@ from slipway_runtime.problems import Problem, Reason
 ASK_BYTES = 64 * 1024
 """Bytes in an ask as JSON."""
 SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
+TOOL_NAME_PATTERN = "^[a-zA-Z0-9_-]{1,64}$"
+TASK = "task"
+"""Key of `Ask.metadata`. See `Ask.task`."""
 Json = Mapping[str, Any]
 
 
@@ -58,19 +61,55 @@ class DataPart(AskModel):
 Part = Annotated[TextPart | ImagePart | FilePart | DataPart, Field(discriminator="kind")]
 
 
+class ToolUse(AskModel):
+    """A tool that was called in an earlier message."""
+
+    id: str
+    name: str
+    args: Json
+
+
+class Message(AskModel):
+    """A message of a conversation that the client keeps."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    """`system` messages are the client's. They rank below the agent's own instructions."""
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolUse, ...] | None = None
+    """What an assistant's message calls."""
+    tool_call_id: str | None = None
+    """The call that a tool's message is the result of."""
+
+    @property
+    def text(self) -> str:
+        """All that it says in words."""
+        return "\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+class ClientTool(AskModel):
+    """A tool that the client runs."""
+
+    name: Annotated[str, Field(pattern=TOOL_NAME_PATTERN)]
+    description: str | None = None
+    parameters: Json
+    """JSON Schema of its arguments."""
+
+
 class Ask(AskModel):
     """A question and everything that comes with it."""
 
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
-    history: tuple[Json, ...] | None = None
-    """Messages before this one, with tool calls and results, where the client keeps the conversation."""
-    client_tools: tuple[Json, ...] | None = None
-    """Tools that the client runs."""
+    history: tuple[Message, ...] | None = None
+    """Messages before this one, where the client keeps the conversation. Such a run belongs to no session."""
+    continuation: tuple[Message, ...] | None = None
+    """Messages after this one (tool calls and their results), where a run goes on from messages alone."""
+    client_tools: tuple[ClientTool, ...] | None = None
     tool_choice: str | None = None
+    """`auto`, `required`, or the name of the client's tool to call. None: as the agent does."""
     output_schema: Json | None = None
     """JSON Schema of the answer."""
     settings: Json | None = None
-    """Of the model."""
+    """Of the model, by the names of pydantic-ai's `ModelSettings`."""
     session: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
     """The conversation to go on with."""
     resume: Json | None = None
@@ -85,6 +124,12 @@ class Ask(AskModel):
     def text(self) -> str:
         """All that the caller says in words."""
         return "\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def task(self) -> str | None:
+        """What a front end asks for on its own behalf, such as `title`; answered without retrieval. None otherwise."""
+        task = (self.metadata or {}).get(TASK)
+        return task if isinstance(task, str) else None
 
     @property
     def data(self) -> Json | None:
@@ -107,15 +152,15 @@ class Ask(AskModel):
         """See that nothing is asked but what can be done.
 
         Args:
-            honoured: kinds of parts, and fields besides `parts`.
+            honoured: kinds of parts, those of earlier messages too, and fields besides `parts`.
 
         Raises:
             Problem: `InvalidRequest`, naming what cannot be done.
         """
-        asked = [part.kind for part in self.parts] + [
-            name for name in self.model_dump(exclude_none=True, exclude={"parts"})
-        ]
-        if odd := sorted(set(asked) - set(honoured)):
+        messages = (*(self.history or ()), *(self.continuation or ()))
+        kinds = {part.kind for part in self.parts}.union(*({part.kind for part in each.parts} for each in messages))
+        fields = {name for name in type(self).model_fields if name != "parts" and getattr(self, name) is not None}
+        if odd := sorted((kinds | fields) - set(honoured)):
             raise Problem(Reason.INVALID_REQUEST, f"This agent does not take: {', '.join(odd)}. Leave it out.")
 
 
