@@ -24,6 +24,7 @@ from slipway_runtime.knowledge.ingestion.sources import ItemsSource
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import cache_dir, default_model_dir
+from slipway_runtime.store.migrations import schema
 from slipway_runtime.store.opening import open_database
 
 
@@ -114,7 +115,7 @@ async def gateway_target(url: str, agent: str, key: str | None) -> AsyncIterator
 
 @asynccontextmanager
 async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
-    """The agent in the manifests, with its indexes ingested into the user's cache folder.
+    """The agent in the manifests, with its indexes ingested into the user's cache folder, one for each set of tables.
 
     Raises:
         AgentUnusable: if there is not exactly one agent in them.
@@ -122,7 +123,8 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
     """
     manifests = await asyncio.to_thread(load, paths)
     config = only_agent(manifests)
-    digest = hashlib.sha256("\0".join(sorted(str(path.resolve()) for path in paths)).encode()).hexdigest()
+    made_of = [*sorted(str(path.resolve()) for path in paths), schema()]
+    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(locked(cache_dir() / "evals" / digest[:16]))
         embedder = MiniLM(Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir()))

@@ -2,10 +2,15 @@
 
 Hosts bring the tables up to date when they start; there is no separate step that could be forgotten. A released entry
 is never edited: a change is a new entry at the end, and it must leave the tables usable by the version before, since
-both run during an upgrade.
+both run during an upgrade. What was applied is recorded with a digest: tables that other entries made are
+refused.
 """
 
-from slipway_runtime.store.database import Database
+import hashlib
+
+from slipway_runtime.store.database import Database, Row, StoreUnavailable
+
+MAKE_MIGRATIONS = "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, digest TEXT NOT NULL)"
 
 KNOWLEDGE = """
 CREATE TABLE documents (
@@ -16,6 +21,8 @@ CREATE TABLE documents (
     title TEXT NOT NULL,
     text TEXT NOT NULL,
     hash TEXT NOT NULL,
+    version TEXT NOT NULL,
+    metadata TEXT NOT NULL,
     PRIMARY KEY (index_name, revision, source, name)
 );
 CREATE TABLE chunks (
@@ -42,11 +49,6 @@ CREATE TABLE index_pointers (
     failed BIGINT NOT NULL,
     synced_at DOUBLE PRECISION NOT NULL
 );
-"""
-
-SOURCES = """
-ALTER TABLE documents ADD COLUMN version TEXT NOT NULL DEFAULT '';
-ALTER TABLE documents ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';
 CREATE TABLE pending_chunks (
     id TEXT PRIMARY KEY,
     index_name TEXT NOT NULL,
@@ -55,57 +57,6 @@ CREATE TABLE pending_chunks (
 """
 
 CONVERSATIONS = """
-CREATE TABLE sessions (
-    id TEXT PRIMARY KEY,
-    agent TEXT NOT NULL,
-    caller TEXT NOT NULL,
-    turns BIGINT NOT NULL,
-    created DOUBLE PRECISION NOT NULL,
-    expires DOUBLE PRECISION NOT NULL
-);
-CREATE INDEX sessions_by_expiry ON sessions (expires);
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY,
-    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    turn BIGINT NOT NULL,
-    agent TEXT NOT NULL,
-    caller TEXT NOT NULL,
-    question TEXT NOT NULL,
-    created DOUBLE PRECISION NOT NULL,
-    deadline DOUBLE PRECISION NOT NULL,
-    attempt BIGINT NOT NULL,
-    owner TEXT NOT NULL,
-    lease_until DOUBLE PRECISION NOT NULL,
-    outcome TEXT,
-    result TEXT,
-    UNIQUE (session_id, turn)
-);
-CREATE INDEX runs_unfinished ON runs (owner) WHERE outcome IS NULL;
-CREATE TABLE events (
-    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    attempt BIGINT NOT NULL,
-    first_seq BIGINT NOT NULL,
-    last_seq BIGINT NOT NULL,
-    batch TEXT NOT NULL,
-    PRIMARY KEY (run_id, attempt, first_seq)
-);
-"""
-
-MAKE_MIGRATIONS = "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY)"
-REVISIONS = """
-ALTER TABLE runs ADD COLUMN revision TEXT NOT NULL DEFAULT '';
-CREATE TABLE ready_revisions (
-    agent TEXT NOT NULL,
-    revision TEXT NOT NULL,
-    seen DOUBLE PRECISION NOT NULL,
-    PRIMARY KEY (agent, revision)
-);
-"""
-
-WAITING = """
-DROP TABLE events;
-DROP TABLE runs;
-DROP TABLE sessions;
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
     agent TEXT NOT NULL,
@@ -134,6 +85,7 @@ CREATE TABLE runs (
     wake_at DOUBLE PRECISION,
     outcome TEXT,
     result TEXT,
+    context TEXT,
     UNIQUE (session_id, turn)
 );
 CREATE INDEX runs_unfinished ON runs (owner) WHERE outcome IS NULL;
@@ -158,27 +110,50 @@ CREATE TABLE inputs (
     given_by TEXT,
     request TEXT,
     PRIMARY KEY (run_id, id)
-)
+);
+CREATE TABLE ready_revisions (
+    agent TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    seen DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (agent, revision)
+);
 """
-"""Conversations anew, before the first release: what was asked until then is not kept.
-
-A session has one unfinished run at most, which `runs_one_answer` sees to. A waiting run has a `wake_at`, and its
+"""A session has one unfinished run at most, which `runs_one_answer` sees to. A waiting run has a `wake_at`, and its
 `lease_until` is when the work on it stopped. `owner` is empty where nobody works on a run although no host died.
 """
 
-CONTEXT = "ALTER TABLE runs ADD COLUMN context TEXT"
-
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, SOURCES, REVISIONS, WAITING, CONTEXT)
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS)
 
 
-async def migrate(database: Database) -> None:
-    """Apply what is missing. The caller holds whatever lock keeps others from doing the same, and one transaction."""
+def schema() -> str:
+    """A digest of all entries, for the name of a folder that may be made anew."""
+    return _digest("".join(MIGRATIONS))
+
+
+async def migrate(database: Database, *, remedy: str) -> None:
+    """Apply what is missing. The caller holds whatever lock keeps others from doing the same, and one transaction.
+
+    Args:
+        remedy: what a person can do about tables that are not ours.
+
+    Raises:
+        StoreUnavailable: if the tables were made by other entries than these.
+    """
     await database.execute(MAKE_MIGRATIONS)
-    rows = await database.fetch("SELECT coalesce(max(version), 0) AS version FROM migrations")
-    done = rows[0]["version"]
-    assert isinstance(done, int)
-    for version, script in enumerate(MIGRATIONS[done:], start=done + 1):
+    applied = await database.fetch("SELECT * FROM migrations ORDER BY version")
+    if not _are_ours(applied):
+        raise StoreUnavailable(f"the store's tables were made by a version that this one cannot follow: {remedy}")
+    for version, script in enumerate(MIGRATIONS[len(applied) :], start=len(applied) + 1):
         for statement in script.split(";"):
             if statement.strip():
                 await database.execute(statement)
-        await database.execute("INSERT INTO migrations (version) VALUES ($1)", version)
+        await database.execute("INSERT INTO migrations (version, digest) VALUES ($1, $2)", version, _digest(script))
+
+
+def _are_ours(applied: list[Row]) -> bool:
+    """Whether what was applied begins as our list does, or the other way round: a newer version may have added some."""
+    return all(row.get("digest") == _digest(script) for row, script in zip(applied, MIGRATIONS, strict=False))
+
+
+def _digest(script: str) -> str:
+    return hashlib.sha256(script.encode()).hexdigest()

@@ -170,8 +170,8 @@ async def open_postgres(dsn: str) -> Database:
     """Connect to the schema that the DSN's search path names, and bring its tables up to date.
 
     Raises:
-        StoreUnavailable: if the DSN is none, the server cannot be reached, or the role, password or schema is not (yet)
-            accepted.
+        StoreUnavailable: if the DSN is none, the server cannot be reached, the role, password or schema is not (yet)
+            accepted, or another version made the tables.
     """
     try:
         urlsplit(dsn).port  # noqa: B018 (asyncpg would quote what it cannot read, which may be the password)
@@ -196,7 +196,7 @@ async def open_postgres(dsn: str) -> Database:
             # of the schema's own: advisory locks belong to the whole database, and any role may hold any of them.
             await transaction.execute("LOCK TABLE migrations IN SHARE ROW EXCLUSIVE MODE")
             await transaction.execute(NOW_EPOCH)
-            await migrate(transaction)
+            await migrate(transaction, remedy="drop the tables in its schema, sessions included, and restart the pods")
     except asyncpg.PostgresError as error:
         pool.terminate()
         raise StoreUnavailable(f"the tables cannot be made: {error}") from error

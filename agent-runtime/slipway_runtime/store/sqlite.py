@@ -123,7 +123,7 @@ async def open_sqlite(path: str) -> Database:
     """Open or make the file at `path` (its folder too) and bring its tables up to date.
 
     Raises:
-        StoreUnavailable: if the file cannot be opened or written.
+        StoreUnavailable: if the file cannot be opened or written, or another version made its tables.
     """
     with store_errors():
         try:
@@ -134,6 +134,10 @@ async def open_sqlite(path: str) -> Database:
         sqlite3.connect(path, timeout=BUSY_TIMEOUT).close()
         writer = await _connect(path)
         database = SqliteDatabase(writer=writer, reader=await _connect(path))
-        async with database.transaction() as transaction:
-            await migrate(transaction)
+        try:
+            async with database.transaction() as transaction:
+                await migrate(transaction, remedy=f"remove the folder {Path(path).parent}, sessions included")
+        except BaseException:
+            await database.close()
+            raise
         return database

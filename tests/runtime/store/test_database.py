@@ -10,7 +10,8 @@ from slipway_runtime.store.migrations import MIGRATIONS
 from slipway_runtime.store.opening import open_database
 
 ADD = (
-    "INSERT INTO documents (index_name, source, name, revision, title, text, hash) VALUES ($1, $2, $3, $4, '', '', '')"
+    "INSERT INTO documents (index_name, source, name, revision, title, text, hash, version, metadata) "
+    "VALUES ($1, $2, $3, $4, '', '', '', '', '{}')"
 )
 
 
@@ -103,6 +104,26 @@ async def test_hosts_that_start_together_make_the_tables_once(dsn: str) -> None:
     (row,) = await databases[0].fetch("SELECT count(*) AS n, max(version) AS last FROM migrations")
     assert (row["n"], row["last"]) == (len(MIGRATIONS), len(MIGRATIONS))
     await asyncio.gather(*(database.close() for database in databases))
+
+
+async def test_tables_of_a_newer_version_are_used(database: Database, dsn: str) -> None:
+    """Pods of both versions run during an upgrade."""
+    await database.execute("INSERT INTO migrations VALUES ($1, 'of a newer version')", len(MIGRATIONS) + 1)
+    await (await open_database(dsn)).close()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "UPDATE migrations SET digest = 'of another text' WHERE version = 2",
+        "ALTER TABLE migrations DROP COLUMN digest",  # before the first release there was none
+    ],
+)
+async def test_tables_that_others_made_are_refused(database: Database, dsn: str, changed: str) -> None:
+    await database.execute(changed)
+    with pytest.raises(StoreUnavailable, match=r"version that this one cannot follow: (remove|drop)"):
+        await open_database(dsn)
+    assert await names(database) == []  # and are left as they are
 
 
 async def test_a_closed_store_is_unavailable(dsn: str) -> None:

@@ -25,7 +25,7 @@ async def test_the_search_path_of_the_dsn_is_where_the_tables_are(postgres_dsn: 
     admin = await asyncpg.connect(postgres_dsn)
     await admin.execute("CREATE SCHEMA ns_a; CREATE SCHEMA ns_b")
     databases = [await open_database(f"{postgres_dsn}&options=-csearch_path%3D{name}") for name in ("ns_a", "ns_b")]
-    await databases[0].execute("INSERT INTO documents VALUES ('i', 's', 'n', 'r', 't', 'x', 'h')")
+    await databases[0].execute("INSERT INTO documents VALUES ('i', 's', 'n', 'r', 't', 'x', 'h', '', '{}')")
     assert await databases[1].fetch("SELECT * FROM documents") == []
     assert await admin.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
     assert await admin.fetchval("SELECT count(*) FROM ns_a.documents") == 1
