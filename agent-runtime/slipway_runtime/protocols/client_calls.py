@@ -1,8 +1,8 @@
 """Calls of tools that the client runs: their ids, and the form of their results.
 
 A run that calls such tools waits for one input of the kind `client_tools`. Its `calls` have `id`, `name` and `args`
-(an object). The input's answer is `{"results": {CALL ID: TEXT, ...}}`. Each id names its run, so that a client that only
-sends results back, as OpenAI's protocol has it, says which run goes on.
+(an object). The input's answer is `{"results": {CALL ID: TEXT, ...}}`. Each id names its run, so that a client of
+OpenAI's protocol, which only sends results back, says which run goes on.
 """
 
 import re

@@ -173,7 +173,13 @@ BAD_BODIES: list[tuple[str, object, int, str, str]] = [
     ("a part of an unknown kind", {"parts": [{"kind": "smell", "MARKER": 1}]}, 422, "InvalidRequest", "parts.0: "),
     ("an unknown field", {**MARKED, "model": "MARKER"}, 422, "InvalidRequest", "model: "),
     ("an odd session id", {**MARKED, "session": "../x"}, 422, "InvalidRequest", "session: "),
-    ("tools", {**MARKED, "client_tools": [{"name": "MARKER"}]}, 422, "InvalidRequest", "take: client_tools."),
+    (
+        "tools",
+        {**MARKED, "client_tools": [{"name": "MARKER", "parameters": {}}]},
+        422,
+        "InvalidRequest",
+        "client_tools.",
+    ),
     ("history", {**MARKED, "history": [{"role": "user"}]}, 422, "InvalidRequest", "take: history."),
     (
         "a picture, and a way to choose tools",

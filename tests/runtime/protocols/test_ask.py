@@ -1,6 +1,7 @@
 """An `Ask` between gateway and host, and the ids of the calls of client tools."""
 
 import pytest
+from pydantic import ValidationError
 
 from slipway_runtime.events import InputRequired
 from slipway_runtime.problems import Problem
@@ -35,7 +36,7 @@ def test_what_is_not_honoured_is_named_also_in_earlier_messages() -> None:
 
 @pytest.mark.parametrize("fields", [{"role": "boss"}, {"role": "user", "colour": "red"}])
 def test_a_message_that_no_gateway_sends_is_refused(fields: dict[str, str]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValidationError):
         Message.model_validate(fields)
 
 
