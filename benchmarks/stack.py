@@ -22,7 +22,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from benchmarks.figures import BenchmarkFailed
 from benchmarks.processes import Running, environment, running
 from benchmarks.reports import ROOT
+from slipway_crds.resolve import runtime_config
 from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.dev.agents import agents_in
+from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.gateway.kubernetes_routes import AGENTS_PATH, SLICES_PATH
 from slipway_runtime.identity import IdentitySigner
@@ -91,17 +94,16 @@ async def parts() -> AsyncIterator[Parts]:
         stack.push_async_callback(kubernetes.stop)
         traces = stack.enter_context(otlp_receiver())
         key = Ed25519PrivateKey.generate()
-        made = Parts(
-            folder, postgres.dsn, chroma.url, kubernetes, traces, manifests.config.agents[0], IdentitySigner(key)
-        )
-        _write_files(made, manifests, key)
+        (config,) = agents_in(manifests)
+        made = Parts(folder, postgres.dsn, chroma.url, kubernetes, traces, config, IdentitySigner(key))
+        _write_files(made, key)
         await asyncio.to_thread(_ingest, made, manifests)
         yield made
 
 
-def _write_files(made: Parts, manifests: Manifests, key: Ed25519PrivateKey) -> None:
+def _write_files(made: Parts, key: Ed25519PrivateKey) -> None:
     folder = made.folder
-    (folder / "config.json").write_text(manifests.config.model_dump_json())
+    (folder / "config.json").write_text(runtime_config(made.agent).model_dump_json())
     (folder / "dsn").write_text(made.dsn)
     (folder / "private.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     hashed = {"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}
@@ -119,7 +121,7 @@ def _write_files(made: Parts, manifests: Manifests, key: Ed25519PrivateKey) -> N
 
 
 def _ingest(made: Parts, manifests: Manifests) -> None:
-    index = manifests.indexes[0]
+    index = indexes_in(manifests)[0]
     (made.folder / "ingest.json").write_text(index.config.model_dump_json())
     for source, items in index.sources.items():
         folder = made.folder / "sources" / source

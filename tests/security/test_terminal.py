@@ -9,8 +9,8 @@ from pathlib import Path
 
 from slipway_crds.runtimeconfig import IngestReport
 from slipway_runtime.dev.console import Teller
-from slipway_runtime.dev.driver import Ingested
-from slipway_runtime.dev.manifests import NamespacedName
+from slipway_runtime.dev.indexes import outcome_of
+from slipway_runtime.dev.kinds import Outcome
 from slipway_runtime.terminal import Terminal, printable
 
 SLIPWAY = Path(sys.executable).with_name("slipway")
@@ -52,9 +52,7 @@ def test_dev_prints_no_control_characters_of_documents_and_errors() -> None:
     teller.warn([f"warn {HOSTILE}"])
     teller.error(f"error {HOSTILE}")
     teller.note(f"note {HOSTILE}")
-    teller.ingested(
-        [Ingested(NamespacedName("demo", "zoo"), report), Ingested(NamespacedName("demo", "ape"), error=HOSTILE)]
-    )
+    teller.made([outcome_of("index demo/zoo", report), Outcome("index demo/ape", error=HOSTILE)])
     printed = out.getvalue()
     assert printed.count(LEFT) == 5
     assert "\x1b[33mwarning\x1b[0m" in printed, "our own colours stay"

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from slipway_runtime.dev.driver import Ingested, Report
+from slipway_runtime.dev.kinds import Outcome, Report
 from slipway_runtime.dev.manifests import NamespacedName
 from slipway_runtime.knowledge.ingestion.ingestion import IngestionProgress
 from slipway_runtime.terminal import Terminal
@@ -76,18 +76,15 @@ class Teller:
 
         return report
 
-    def ingested(self, outcomes: Iterable[Ingested]) -> None:
-        """What became of the indexes."""
+    def made(self, outcomes: Iterable[Outcome]) -> None:
+        """What became of the objects that take a while."""
         for outcome in outcomes:
-            if outcome.report is None:
-                self.error(f"index {outcome.key} was not ingested: {outcome.error}")
+            if outcome.error:
+                self.error(outcome.error)
                 continue
-            report = outcome.report
-            self._console.print(
-                f"index [bold]{escape(str(outcome.key))}[/]: {report.documents} documents, {report.chunks} chunks"
-                + (f", [red]{report.failed} failed[/]" if report.failed else "")
-            )
-            for failure in report.failures:
+            failed = f", [red]{outcome.failed} failed[/]" if outcome.failed else ""
+            self._console.print(f"[bold]{escape(outcome.subject)}[/]: {escape(outcome.made)}{failed}")
+            for failure in outcome.failures:
                 self.error(failure)
 
     def serving(self, url: str, agents: Iterable[str], *, seconds: float, reach: str, keys: bool) -> None:

@@ -177,12 +177,12 @@ def application(gateway: Gateway, front: Front) -> Starlette:
 
 
 async def apply(driver: LocalDriver, manifests: Manifests, teller: Teller) -> bool:
-    """Make the manifests what is served, and report on it. Returns whether every index was ingested."""
+    """Make the manifests what is served, and report on it. Returns whether everything was made."""
     teller.warn(manifests.warnings)
     with teller.progress() as progress:
         outcomes = await driver.apply(manifests, progress=progress)
-    teller.ingested(outcomes)
-    return all(outcome.report is not None for outcome in outcomes)
+    teller.made(outcomes)
+    return not any(outcome.error for outcome in outcomes)
 
 
 async def follow(

@@ -1,4 +1,4 @@
-"""The manifests that `slipway dev` is given, as the kinds and the documents in them. Pure but for reading files."""
+"""The manifests that `slipway dev` is given: objects of our kinds, and documents. Only `load` does I/O."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 
 from slipway_crds.configmaps import decoded, is_config_map
 from slipway_crds.fields import Local
-from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.manifests import Document, load_paths
 from slipway_crds.meta import CustomObject
+from slipway_crds.references import ref_to
 from slipway_crds.registry import KINDS
-from slipway_crds.resolve import ingest_config, resolve
-from slipway_crds.runtimeconfig import IngestConfig, RuntimeConfig
 from slipway_crds.validate import Finding, parse, validate_set
 from slipway_crds.without_cluster import fields_treated
 
@@ -34,20 +32,12 @@ Items = Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
-class Index:
-    """One index with what its sources hold. A source whose ConfigMap is not among the manifests is left out."""
-
-    key: NamespacedName
-    config: IngestConfig
-    sources: Mapping[str, Items]
-
-
-@dataclass(frozen=True)
 class Manifests:
     """What is to be served. `warnings` are for a person: what has no effect here, and what is missing."""
 
-    config: RuntimeConfig
-    indexes: tuple[Index, ...]
+    objects: tuple[CustomObject, ...]
+    """Of the registry's kinds."""
+    config_maps: Mapping[NamespacedName, Items]
     warnings: tuple[str, ...]
 
 
@@ -80,35 +70,25 @@ def assemble(documents: Sequence[Document]) -> Manifests:
         raise InvalidManifests(errors)
     values: list[dict[str, Any]] = [document.value for document in documents if isinstance(document.value, dict)]
     ours = [value for value in values if value["kind"] in KINDS]
-    kinds = [parse(value) for value in ours]
-    config_maps = {_key(value): read_items(value) for value in values if is_config_map(value)}
-    indexes = [kind for kind in kinds if isinstance(kind, VectorIndex)]
-    config, _ = resolve(kinds)  # what it complains about is among the findings
-    ignored = (warning for value, kind in zip(ours, kinds, strict=True) for warning in _ignored(value, kind))
+    objects = sorted(map(parse, ours), key=ref_to)
+    ignored = (warning for value in ours for warning in _ignored(value))
     return Manifests(
-        config=config,
-        indexes=tuple(_index(index, config_maps) for index in indexes),
+        objects=tuple(objects),
+        config_maps={_key(value): read_items(value) for value in values if is_config_map(value)},
         warnings=(*map(str, findings), *ignored),
     )
 
 
-def _ignored(value: Mapping[str, Any], kind: CustomObject) -> Iterator[str]:
+def key_of(each: CustomObject) -> NamespacedName:
+    """Where an object is."""
+    return NamespacedName(each.metadata.namespace, each.metadata.name)
+
+
+def _ignored(value: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for every field that is set and has no effect here, in the words of the reference."""
-    key = NamespacedName(kind.metadata.namespace, kind.metadata.name)
+    key = _key(value)
     for field in fields_treated(value, Local.IGNORED):
         yield f"{value['kind']} {key}: {field.path} has no effect here. {field.message}"
-
-
-def _index(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> Index:
-    namespace = index.metadata.namespace
-    found = {
-        source: config_maps.get(NamespacedName(namespace, name)) for source, name in index.spec.config_maps.items()
-    }
-    return Index(
-        key=NamespacedName(namespace, index.metadata.name),
-        config=ingest_config(index),
-        sources={source: items for source, items in found.items() if items is not None},
-    )
 
 
 def read_items(config_map: Mapping[str, Any]) -> dict[str, bytes]:

@@ -15,6 +15,8 @@ import aiohttp
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import Agent, AgentRequest
+from slipway_runtime.dev.agents import agents_in
+from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.dev.parts import locked
 from slipway_runtime.events import Done
@@ -133,7 +135,7 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
         stack.push_async_callback(database.close)
         vectors = await open_embedded_chroma(folder / "chroma")
         stack.push_async_callback(vectors.close)
-        for index in manifests.indexes:
+        for index in indexes_in(manifests):
             await Ingestion(index.config, database=database, vectors=vectors, embedder=embedder, patience=10).run(
                 [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
             )
@@ -148,7 +150,7 @@ def only_agent(manifests: Manifests) -> AgentConfig:
     Raises:
         AgentUnusable: if there is none, or more than one.
     """
-    agents = manifests.config.agents
+    agents = agents_in(manifests)
     if len(agents) != 1:
         names = ", ".join(f"{agent.namespace}/{agent.name}" for agent in agents) or "none"
         raise AgentUnusable(f"an evaluation needs manifests with one agent; these have: {names}")

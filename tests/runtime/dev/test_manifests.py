@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from slipway_crds.manifests import ManifestError
+from slipway_runtime.dev.agents import agents_in
+from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import InvalidManifests, NamespacedName, load
 
 Write = Callable[[str], Path]
@@ -49,8 +51,8 @@ def write(tmp_path: Path) -> Write:
 
 def test_agents_indexes_and_documents_are_put_together(write: Write) -> None:
     manifests = load([write(AGENT + INDEX + DOCUMENTS)])
-    (agent,) = manifests.config.agents
-    (index,) = manifests.indexes
+    (agent,) = agents_in(manifests)
+    (index,) = indexes_in(manifests)
     assert (agent.namespace, agent.name, agent.knowledge[0].index) == ("demo", "support", "handbook")
     assert index.key == NamespacedName("demo", "handbook")
     assert index.sources["docs"]["a.md"] == b"# A"
@@ -65,7 +67,7 @@ def test_what_is_ignored_is_named_with_the_reason(write: Write) -> None:
 
 
 def test_binary_data_is_what_a_pod_would_find(write: Write) -> None:
-    (index,) = load([write(INDEX + DOCUMENTS)]).indexes
+    (index,) = indexes_in(load([write(INDEX + DOCUMENTS)]))
     assert index.sources["docs"]["b.bin"] == base64.b64decode("/w==")
     assert index.sources["docs"]["c.md"] == b"# C"
 
@@ -76,7 +78,7 @@ def test_a_config_map_that_a_cluster_refuses_is_refused(write: Write) -> None:
 
 
 def test_a_null_in_a_config_map_is_an_empty_document(write: Write) -> None:
-    (index,) = load([write(INDEX + DOCUMENTS.replace('"# A"', "~"))]).indexes
+    (index,) = indexes_in(load([write(INDEX + DOCUMENTS.replace('"# A"', "~"))]))
     assert index.sources["docs"]["a.md"] == b""
 
 
@@ -88,8 +90,8 @@ def test_what_is_missing_is_a_warning_and_the_rest_is_served(write: Write) -> No
     manifests = load(
         [write(AGENT + INDEX + AGENT.replace("support", "billing").replace("{name: handbook}}]", "{name: x}}]"))]
     )
-    assert [agent.name for agent in manifests.config.agents] == ["support"]
-    assert manifests.indexes[0].sources == {}
+    assert [agent.name for agent in agents_in(manifests)] == ["support"]
+    assert indexes_in(manifests)[0].sources == {}
     assert any("there is no VectorIndex x" in warning for warning in manifests.warnings)
     assert any("there is no ConfigMap docs" in warning for warning in manifests.warnings)
 
@@ -97,11 +99,11 @@ def test_what_is_missing_is_a_warning_and_the_rest_is_served(write: Write) -> No
 def test_agents_of_the_same_name_in_two_namespaces_are_two(write: Write) -> None:
     other = (AGENT + INDEX + DOCUMENTS).replace("namespace: demo", "namespace: other")
     manifests = load([write(AGENT + INDEX + DOCUMENTS + other)])
-    assert [(agent.namespace, agent.name) for agent in manifests.config.agents] == [
+    assert [(agent.namespace, agent.name) for agent in agents_in(manifests)] == [
         ("demo", "support"),
         ("other", "support"),
     ]
-    assert {index.key.namespace for index in manifests.indexes} == {"demo", "other"}
+    assert {index.key.namespace for index in indexes_in(manifests)} == {"demo", "other"}
 
 
 @pytest.mark.parametrize(

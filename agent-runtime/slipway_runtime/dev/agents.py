@@ -1,0 +1,64 @@
+"""Agents in the local driver: the host serves them, and the gateway has a route to each."""
+
+from slipway_crds.agents.kind import AGENT
+from slipway_crds.resolve import resolve
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.factory import make_agent
+from slipway_runtime.dev.kinds import Outcome, Report, Row
+from slipway_runtime.dev.manifests import Manifests
+from slipway_runtime.dev.parts import Parts
+from slipway_runtime.gateway.routes import AgentKey, Description
+from slipway_runtime.host.hosted import HostedAgent
+
+
+class LocalAgents:
+    """A new agent is there at once, and reports itself that its index is not ready. An agent that changes is exchanged
+    when the indexes are ready; a run that is under way ends with the agent it began with."""
+
+    def __init__(self, parts: Parts, host_url: str) -> None:
+        self._parts = parts
+        self._host_url = host_url
+        self._phase = "Pending"
+
+    def announce(self, manifests: Manifests) -> None:
+        served, gateway = self._parts.host.runs.agents, self._parts.gateway
+        self._serve([*served.values(), *(agent for agent in self._hosted(manifests) if agent.key not in served)])
+        gateway.default_agent = gateway.default_agent or _only(manifests)
+
+    async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
+        return []
+
+    def exchange(self, manifests: Manifests) -> None:
+        self._phase = "Ready"
+        self._serve(self._hosted(manifests))
+        self._parts.gateway.default_agent = _only(manifests)
+
+    def _hosted(self, manifests: Manifests) -> list[HostedAgent]:
+        dependencies = self._parts.dependencies
+        return [HostedAgent(config, make_agent(config, dependencies)) for config in agents_in(manifests)]
+
+    def _serve(self, agents: list[HostedAgent]) -> None:
+        self._parts.host.serve(agents)
+        table = self._parts.gateway.routes
+        table.replace({_key(agent.config): [self._host_url] for agent in agents})
+        for agent in agents:
+            table.describe(_key(agent.config), Description(agent.config.architecture, agent.revision, self._phase))
+
+
+def agents_in(manifests: Manifests) -> tuple[AgentConfig, ...]:
+    """The configurations of all agents that can be resolved; warnings name the others."""
+    config, _ = resolve(manifests.objects)
+    return config.agents
+
+
+def _only(manifests: Manifests) -> AgentKey | None:
+    """The agent that is meant when none is named: the only one there is."""
+    agents = agents_in(manifests)
+    return _key(agents[0]) if len(agents) == 1 else None
+
+
+def _key(config: AgentConfig) -> AgentKey:
+    return AgentKey(config.namespace, config.name)
+
+
+ROW = Row(AGENT, LocalAgents)

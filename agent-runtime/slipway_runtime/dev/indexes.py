@@ -1,0 +1,96 @@
+"""Indexes in the local driver: documents are ingested in this process, and only when they changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slipway_crds.indexes.kind import VECTOR_INDEX
+from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.resolve import ingest_config
+from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_runtime.dev.kinds import Outcome, Report, Row
+from slipway_runtime.dev.manifests import Items, Manifests, NamespacedName, key_of
+from slipway_runtime.dev.parts import Parts
+from slipway_runtime.knowledge.embedding.embedder import TextTooLong
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NothingToIngest
+from slipway_runtime.knowledge.ingestion.sources import ItemsSource
+from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
+from slipway_runtime.store.database import StoreUnavailable
+
+PATIENCE_SECONDS = 10.0
+"""The stores are files here: what does not work soon will not work later either."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index with what its sources hold. A source whose ConfigMap is not among the manifests is left out."""
+
+    key: NamespacedName
+    config: IngestConfig
+    sources: Mapping[str, Items]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all its sources are there; if not, a warning has named them, and the index stays as it is."""
+        return len(self.sources) == len(self.config.sources)
+
+
+class LocalIndexes:
+    """Ingests what changed since it was ingested last."""
+
+    def __init__(self, parts: Parts, _: str) -> None:
+        self._parts = parts
+        self._ingested: dict[NamespacedName, Index] = {}
+
+    def announce(self, manifests: Manifests) -> None:
+        """Nothing: agents read what was ingested before."""
+
+    async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
+        return [
+            await self._ingest(index, report)
+            for index in indexes_in(manifests)
+            if self._ingested.get(index.key) != index and index.is_complete
+        ]
+
+    def exchange(self, manifests: Manifests) -> None:
+        """Nothing: an ingestion ends with agents reading its result."""
+
+    async def _ingest(self, index: Index, report: Report) -> Outcome:
+        subject = f"index {index.key}"
+        sources = [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
+        ingestion = Ingestion(
+            index.config,
+            database=self._parts.dependencies.database,
+            vectors=self._parts.dependencies.vectors(str(index.key), index.config.backend),
+            embedder=self._parts.embedder,
+            progress=lambda each: report(index.key, each),
+            patience=PATIENCE_SECONDS,
+        )
+        try:
+            done = await ingestion.run(sources)
+        except (NothingToIngest, TextTooLong, VectorsUnavailable, StoreUnavailable) as error:
+            return Outcome(subject, error=f"{subject} was not ingested: {error}")
+        self._ingested[index.key] = index
+        return outcome_of(subject, done)
+
+
+def outcome_of(subject: str, report: IngestReport) -> Outcome:
+    """What an ingestion that ended reports."""
+    made = f"{report.documents} documents, {report.chunks} chunks"
+    return Outcome(subject, made, failures=report.failures, failed=report.failed)
+
+
+def indexes_in(manifests: Manifests) -> list[Index]:
+    """The indexes among the manifests, each with its documents."""
+    return [_index(each, manifests.config_maps) for each in manifests.objects if isinstance(each, VectorIndex)]
+
+
+def _index(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> Index:
+    key = key_of(index)
+    found = {
+        source: config_maps.get(NamespacedName(key.namespace, name)) for source, name in index.spec.config_maps.items()
+    }
+    sources = {source: items for source, items in found.items() if items is not None}
+    return Index(key=key, config=ingest_config(index), sources=sources)
+
+
+ROW = Row(VECTOR_INDEX, LocalIndexes)
