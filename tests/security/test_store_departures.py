@@ -14,13 +14,12 @@ from slipway_operator.core.namespaces import Namespace
 from slipway_operator.store.roles import reset_purger, retire_logins
 from slipway_operator.store.rotation import EarlierLogins
 from slipway_runtime.store.opening import open_database
-from tests.support.store_keeping import Store, store_of
+from tests.support.store_keeping import CUT, Store, store_of
 
 ROLES = "SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, $1) ORDER BY 1"
 LOGINS = "SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, $1) AND rolcanlogin ORDER BY 1"
 SCHEMAS = "SELECT nspname::text FROM pg_namespace WHERE nspname = $1"
 GONE = "SELECT gone_since IS NOT NULL FROM slipway.namespaces WHERE uid = $1"
-CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 @pytest.fixture

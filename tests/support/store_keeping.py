@@ -20,6 +20,8 @@ from slipway_operator.store.keeper import StoreKeeper
 from tests.support.operator_api import FakeApi, fake_api
 
 ROOT = b"root of this test, 32 bytes long"
+CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What a client gets whose session was ended from elsewhere, depending on what it was doing."""
 ADDRESS = StoreAddress(host="db", port=5432, database="slipway")
 
 

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from tests.cluster.operator.conftest import MakeOperator
-from tests.support import servers
+from tests.support.index_server import chroma_at, fill, ready_status, server_pod
 from tests.support.operator_steps import ready
 from tests.support.operator_world import World, now_for_audit
 from tests.support.waiting import until_async
@@ -18,20 +17,14 @@ from tests.support.waiting import until_async
 pytestmark = pytest.mark.cluster
 
 ADDRESS = "127.0.0.13"
-"""Of the pod. The operator asks port 8000, which is Chroma's on every pod."""
+"""Of the pod."""
 
 
 @pytest.fixture
 async def chroma(tmp_path: Path) -> AsyncIterator[ChromaServer]:
     """A client of what listens where the index's pod seems to be."""
-    server = servers.ChromaServer(tmp_path, host=ADDRESS, port=8000)
-    try:
-        server.start()
-        client = ChromaServer(server.url)
+    async with chroma_at(ADDRESS, tmp_path) as client:
         yield client
-        await client.close()
-    finally:
-        server.stop()
 
 
 async def _server_pod(world: World, namespace: str) -> None:
@@ -46,36 +39,9 @@ async def _server_pod(world: World, namespace: str) -> None:
         return stateful_set and await world.get("ServiceAccount", namespace, "handbook-index")
 
     await until_async(made, "there are a StatefulSet and its account")
-    template, uid = stateful_set["spec"]["template"], stateful_set["metadata"]["uid"]
-    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "handbook-index", "uid": uid, "controller": True}
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": "handbook-index-0",
-            "namespace": namespace,
-            "labels": template["metadata"]["labels"],
-            "ownerReferences": [owner],
-        },
-        "spec": {
-            **{key: value for key, value in template["spec"].items() if key != "serviceAccount"},
-            "volumes": [*template["spec"]["volumes"], {"name": "data", "emptyDir": {}}],
-        },
-    }
-    await world.apply(pod)
-    readiness = {
-        "type": "Ready",
-        "status": "True",
-        "lastTransitionTime": now_for_audit().strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    status = {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}], "conditions": [readiness]}
+    await world.apply(server_pod(stateful_set))
+    status = ready_status(ADDRESS, since=now_for_audit().strftime("%Y-%m-%dT%H:%M:%SZ"))
     await world.merge("Pod", namespace, "handbook-index-0", {"status": status}, "status")
-
-
-async def _fill(chroma: ChromaServer, namespace: str, count: int) -> None:
-    await chroma.upsert(
-        f"{namespace}.handbook.r1", [str(each) for each in range(count)], np.eye(count, dtype=np.float32)
-    )
 
 
 async def _jobs(world: World, namespace: str) -> set[str]:
@@ -97,7 +63,7 @@ async def _condition(world: World, namespace: str, kind: str) -> str:
 async def test_lost_vectors_are_reported_and_made_again_whatever_happens_to_the_operator(
     world: World, namespace: str, make_operator: MakeOperator, chroma: ChromaServer
 ) -> None:
-    await _fill(chroma, namespace, 6)
+    await fill(chroma, namespace, 6)
     async with world.controllers(namespace):
         with make_operator():
             pod = asyncio.create_task(_server_pod(world, namespace))
@@ -114,7 +80,7 @@ async def test_lost_vectors_are_reported_and_made_again_whatever_happens_to_the_
 
         await until_async(started, "a new Job is started")
     jobs = await _jobs(world, namespace)
-    await _fill(chroma, namespace, 6)
+    await fill(chroma, namespace, 6)
     with make_operator() as operator:
         await until_async(lambda: asyncio.to_thread(lambda: "leading" in operator.log), "it leads")
         await world.until_quiet(namespace)
@@ -129,7 +95,7 @@ async def test_lost_vectors_are_reported_and_made_again_whatever_happens_to_the_
 async def test_a_server_that_starts_with_an_empty_volume_is_filled_again(
     world: World, namespace: str, make_operator: MakeOperator, chroma: ChromaServer
 ) -> None:
-    await _fill(chroma, namespace, 6)
+    await fill(chroma, namespace, 6)
     with make_operator():
         async with world.controllers(namespace):
             pod = asyncio.create_task(_server_pod(world, namespace))
@@ -139,7 +105,7 @@ async def test_a_server_that_starts_with_an_empty_volume_is_filled_again(
         await chroma.delete(f"{namespace}.handbook.r1", ["5"])
         await _server_pod(world, namespace)
         await world.until_condition("VectorIndex", namespace, "handbook", status="False", reason="IndexLost")
-        await _fill(chroma, namespace, 6)
+        await fill(chroma, namespace, 6)
         async with world.controllers(namespace):
             await world.until_condition("VectorIndex", namespace, "handbook")
         await _until_gone(world, namespace, first)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import numpy as np
 import pytest
 
 from slipway_operator.core.cache import Cache, ResourceKey, resource_of
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import KubeClient
-from slipway_operator.core.objects import POD, object_kind
+from slipway_operator.core.objects import object_kind
 from slipway_operator.core.projections import project
 from slipway_operator.core.watches import Watches
 from slipway_operator.indexes.controller import IndexController
@@ -23,7 +22,7 @@ from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
 from slipway_operator.indexes.ingestion import REPORT_ANNOTATION
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from tests.support import operator_manifests as manifests
-from tests.support import servers
+from tests.support.index_server import chroma_at, fill, ready_status, server_pod
 from tests.support.operator_api import FakeApi, Fault, fake_api
 from tests.support.operator_services import make_services
 from tests.support.store_keeping import Store
@@ -31,7 +30,7 @@ from tests.support.waiting import until
 
 KEY = ResourceKey("VectorIndex", "demo", "handbook")
 ADDRESS = "127.0.0.14"
-"""Of the server's pod. The operator asks port 8000, which is Chroma's on every pod."""
+"""Of the server's pod."""
 REPORT = {"revision": "r1", "fingerprint": "f", "documents": 2, "chunks": 6, "failed": 0, "failures": []}
 
 
@@ -95,12 +94,9 @@ class Bench:
         """The StatefulSet's pod is ready."""
         (stateful_set,) = self.found("StatefulSet")
         self.put({**stateful_set, "status": {"readyReplicas": 1}})
-        owner = [{"uid": stateful_set["metadata"]["uid"], "controller": True}]
-        labels = stateful_set["spec"]["template"]["metadata"]["labels"]
-        metadata = {"name": "handbook-index-0", "uid": uid, "labels": labels, "ownerReferences": owner}
-        readiness = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-15T10:00:00Z"}
-        status = {"phase": "Running", "podIP": ADDRESS, "conditions": [readiness]}
-        self.put({"kind": POD.name, "metadata": metadata, "status": status})
+        pod = server_pod(stateful_set)
+        pod["metadata"]["uid"] = uid
+        self.put({**pod, "status": ready_status(ADDRESS, since="2026-01-15T10:00:00Z")})
 
 
 @pytest.fixture
@@ -119,20 +115,12 @@ async def bench(postgres_dsn: str) -> AsyncIterator[Bench]:
 @pytest.fixture
 async def chroma(tmp_path: Path) -> AsyncIterator[ChromaServer]:
     """A client of what listens where the server's pod seems to be."""
-    server = servers.ChromaServer(tmp_path, host=ADDRESS, port=8000)
-    try:
-        server.start()
-        client = ChromaServer(server.url)
+    async with chroma_at(ADDRESS, tmp_path) as client:
         yield client
-        await client.close()
-    finally:
-        server.stop()
 
 
 async def test_lost_vectors_start_one_new_job(bench: Bench, chroma: ChromaServer) -> None:
-    vectors = np.eye(6, dtype=np.float32)
-    ids = [str(number) for number in range(6)]
-    await chroma.upsert("demo.handbook.r1", ids, vectors)
+    await fill(chroma, "demo", 6)
     await bench.look()
     bench.start_server("first")
     await bench.look()
@@ -151,7 +139,7 @@ async def test_lost_vectors_start_one_new_job(bench: Bench, chroma: ChromaServer
     for _ in range(3):
         assert await bench.look() == ("False", "IndexLost"), "until the new Job is done"
     (again,) = [found for found in bench.found("Job") if found["metadata"]["name"] != job["metadata"]["name"]]
-    await chroma.upsert("demo.handbook.r1", ids, vectors)
+    await fill(chroma, "demo", 6)
     bench.finish(again)
     assert await bench.look(counted=True) == ("True", "Serving")
     assert [found["metadata"]["name"] for found in bench.found("Job")] == [again["metadata"]["name"]]

@@ -12,15 +12,12 @@ from slipway_operator.core.namespaces import Namespace
 from slipway_operator.store.roles import TakenError, Tenant
 from slipway_operator.store.rotation import EarlierLogins
 from slipway_runtime.store.opening import open_database
-from tests.support.store_keeping import Store, store_of
+from tests.support.store_keeping import CUT, Store, store_of
 
 WEEK = 7 * 24 * 3600.0
 ROLES = "SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, $1) ORDER BY 1"
 SCHEMAS = "SELECT nspname::text FROM pg_namespace WHERE nspname = $1"
 ROWS = "SELECT uid, gone_since IS NOT NULL FROM slipway.namespaces ORDER BY uid"
-
-CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
-"""What a client gets whose session was ended from elsewhere, depending on what it was doing."""
 
 
 @pytest.fixture
