@@ -70,6 +70,7 @@ layers: venv ## Which package may import which
 
 generated: venv ## Fail when a generated file is stale
 	$(PY) -m slipway_crds.generate --check
+	$(PY) scripts/openapi.py --check
 	$(PY) scripts/handbook.py --check
 	$(BIN)/tfreplay docs --check terraform
 
@@ -147,8 +148,12 @@ bench: venv model ## Latency, CPU, memory and scale compared with their bars, in
 generate: venv ## Write every generated file
 	$(PY) -m slipway_crds.generate
 	$(PY) -m benchmarks docs
+	$(PY) scripts/openapi.py
 	$(PY) scripts/handbook.py
 	$(BIN)/tfreplay docs terraform
+
+vendor: ## Renew the files of Swagger UI at the version that the script names
+	$(PYTHON) scripts/vendor_swagger_ui.py
 
 format: venv ## Put imports and layout in order
 	$(BIN)/ruff check --fix .
@@ -180,4 +185,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench generate format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench generate vendor format lock venv model help

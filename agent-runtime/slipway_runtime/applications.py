@@ -34,7 +34,7 @@ def new_application(
     """
     app = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _no_such_route, **handlers},
+        exception_handlers={**NO_SUCH_ROUTE, **handlers},
         middleware=middleware,
         lifespan=lifespan,
     )
@@ -49,6 +49,10 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     right = meant(request.app.router, request.scope)
     hint = f"Send the request to {right} instead." if right else "docs/http-api.md lists all paths."
     return Problem(Reason.NOT_FOUND, f"There is nothing at this path. {hint}").response()
+
+
+NO_SUCH_ROUTE: Handlers = {HTTPException: _no_such_route}
+"""How a path that does not exist, and a method that does not fit, are answered."""
 
 
 def meant(router: Router, scope: Mapping[str, Any]) -> str | None:

@@ -28,10 +28,11 @@ from slipway_runtime.dev.console import Teller
 from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
-from slipway_runtime.gateway.app import Gateway, create_app
+from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.asgi import OwnNames
 from slipway_runtime.gateway.auth import ApiKeys
 from slipway_runtime.gateway.cors import invalid_origins
+from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slipway_runtime.agents.factory import AgentDependencies
-from slipway_runtime.gateway.app import Gateway
+from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.host.lifecycle import Host

@@ -15,9 +15,10 @@ import uvloop
 
 from slipway_runtime.bounded_http import HttpLimits
 from slipway_runtime.gateway.admission import Bound, Shares
-from slipway_runtime.gateway.app import Gateway, create_app
+from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.auth import ApiKeys
 from slipway_runtime.gateway.callers import Authenticator, Chain, Open
+from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
 from slipway_runtime.gateway.routes import AgentKey, RouteTable

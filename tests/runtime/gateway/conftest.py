@@ -7,7 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from slipway_runtime.gateway.app import Gateway, create_app
+from slipway_runtime.gateway.app import create_app
+from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.host.lifecycle import Host

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from slipway_runtime.gateway import answers, app, relay, upstream
+from slipway_runtime.gateway import agent_path, answers, relay, upstream
 from slipway_runtime.gateway.events import SHARED_BYTES
 from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost
 from tests.support.chat import STREAM, transcribe
@@ -85,7 +85,7 @@ async def test_an_event_that_drips_is_given_up(behind: StartPod) -> None:
 
 
 async def test_a_stream_of_nothing_but_comments_ends(behind: StartPod, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "LONGEST_SECONDS", 2 * SHORT)
+    monkeypatch.setattr(agent_path, "LONGEST_SECONDS", 2 * SHORT)
     front = await behind(EVENTS, drip=b": ping\n\n")
     async with front.client.post(CHAT, json=QUESTION, headers=STREAM) as response:
         body = await response.text()
@@ -94,7 +94,7 @@ async def test_a_stream_of_nothing_but_comments_ends(behind: StartPod, monkeypat
 
 
 async def test_a_pod_that_thinks_for_too_long_is_given_up(behind: StartPod, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "LONGEST_SECONDS", SHORT / 3)
+    monkeypatch.setattr(agent_path, "LONGEST_SECONDS", SHORT / 3)
     front = await behind(b"HTTP/1.1 200 OK\r\nX: ", drip=b"x")
     async with front.client.post(CHAT, json=QUESTION) as response:
         assert (response.status, await reason(response)) == (504, "RequestTimeout")

@@ -78,7 +78,7 @@ def test_what_a_gateway_pod_imports() -> None:
     script = "import sys, slipway_runtime.gateway.main; print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in result.stdout.split()}
-    assert not loaded & {"langgraph", "langchain_core", "chromadb", "onnxruntime", "numpy", "asyncpg", "fastapi"}
+    assert not loaded & {"langgraph", "langchain_core", "chromadb", "onnxruntime", "numpy", "asyncpg"}
     assert "kubernetes" not in loaded
 
 

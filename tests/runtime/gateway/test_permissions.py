@@ -12,7 +12,7 @@ from slipway_runtime.identity import ANONYMOUS, Caller
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
 
 SECRET = AgentKey("demo", "secret")
-OF_NO_AGENT = {"/livez", "/readyz"}
+OF_NO_AGENT = {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/{asset}"}
 """Paths that say nothing about any agent."""
 ACTIONS = {"GET": Action.READ, "POST": Action.ASK, "DELETE": Action.DELETE}
 
@@ -43,7 +43,11 @@ async def guarded(start_front: StartFront, start_host: StartHost) -> Front:
 def paths(front: Front) -> list[tuple[str, str, str]]:
     """Method, template and path of everything that the gateway answers."""
     return [
-        (method, route.path, route.path.format(**SECRET._asdict(), run="a" * 32, session="s", input="i"))
+        (
+            method,
+            route.path,
+            route.path.format(**SECRET._asdict(), run="a" * 32, session="s", input="i", asset="page.js"),
+        )
         for route in create_app(front.gateway).routes
         if isinstance(route, Route)
         for method in sorted((route.methods or set()) - {"HEAD"})

@@ -46,6 +46,7 @@ async def test_one_trace_and_no_texts(
             logs = [gateway.log.read_text(), host.log.read_text()]
 
     assert parents(of_trace(receiver.spans)) == PARENTS
+    assert {span.name for span in receiver.spans if span.service == "slipway-gateway"} == {"gateway chat"}
     assert 'slipway_gateway_requests_total{agent="support",code="200",' in metrics[0]
     assert f'slipway_runs_total{{agent="{served.namespace}/support",outcome="abstained"}} 1.0' in metrics[1]
     assert TRACE in [line["trace_id"] for line in map(json.loads, logs[1].splitlines()) if "trace_id" in line]

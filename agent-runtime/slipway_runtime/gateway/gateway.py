@@ -1,0 +1,73 @@
+"""The gateway's parts: what every path works with, and what none of them owns."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+from starlette.requests import Request
+
+from slipway_runtime.gateway import access
+from slipway_runtime.gateway.admission import Bound, Shares
+from slipway_runtime.gateway.callers import Authenticator, Unproven
+from slipway_runtime.gateway.permissions import Action, Everything, Policy
+from slipway_runtime.gateway.routes import AgentKey, RouteTable
+from slipway_runtime.gateway.upstream import Upstreams
+from slipway_runtime.identity import Caller, Signer
+from slipway_runtime.problems import Problem, Reason
+
+
+@dataclass
+class Gateway:
+    """Everything that the paths work with. `draining` turns readiness off and nothing else."""
+
+    routes: RouteTable
+    upstreams: Upstreams
+    authenticator: Authenticator
+    signer: Signer
+    bound: Bound
+    bodies: Shares
+    """Bodies that are arriving, by caller: a slow one takes a connection, but none of the places in `bound`."""
+    policy: Policy = field(default_factory=Everything)
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins whose pages may read answers; without any, there is no CORS."""
+    default_agent: AgentKey | None = None
+    smart_agent: AgentKey | None = None
+    routes_missing: Callable[[], str | None] = lambda: None
+    """What keeps the table of routes from being trusted; None once it was filled."""
+    draining: bool = field(default=False)
+    refusals: access.Refusals = field(default_factory=access.Refusals)
+
+    def missing(self) -> list[str]:
+        """What is not there yet, each as a sentence for a person; empty when ready."""
+        reasons = [self.routes_missing(), self.authenticator.missing()]
+        if self.draining:
+            reasons.append("this gateway is shutting down")
+        return [reason for reason in reasons if reason]
+
+    def drain(self) -> None:
+        """Say that this gateway is going away, and go on serving what still comes."""
+        self.draining = True
+
+    async def authenticate(self, request: Request) -> Caller:
+        """Who asks. A request of nobody is counted and logged.
+
+        Raises:
+            Problem: Unauthenticated.
+        """
+        found = await self.authenticator.caller(request.headers.raw)
+        if isinstance(found, Unproven):
+            self.refusals.add(request, cause=found.cause)
+            raise Problem(Reason.UNAUTHENTICATED, f"{found.finding}: {found.remedy}")
+        return found
+
+    def listed(self, caller: Caller) -> list[dict[str, object]]:
+        """The agents that the caller may see."""
+        return [
+            {
+                "namespace": agent.namespace,
+                "name": agent.name,
+                "ready": pods > 0,
+                **asdict(self.routes.description(agent)),
+            }
+            for agent, pods in self.routes.agents().items()
+            if self.policy.allows(caller, Action.LIST, agent)
+        ]
