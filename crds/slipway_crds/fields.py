@@ -26,6 +26,22 @@ DURATION_PATTERN = "^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
 CPU_PATTERN = "^[1-9][0-9]{0,8}m?$"
 BYTES_PATTERN = "^[1-9][0-9]{0,14}(k|M|G|T|Ki|Mi|Gi|Ti)?$"
 SCORE_PATTERN = r"^(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$"
+TEMPERATURE_PATTERN = r"^([01](\.[0-9]{1,4})?|2(\.0{1,4})?)$"
+PRICE_PATTERN = r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?$"
+LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+"""RFC 1123 label: what Kubernetes wants of a namespace's name."""
+KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
+"""A key of a Secret or a ConfigMap."""
+MODEL_PATTERN = "^[!-~]+$"
+CAPABILITY_PATTERN = "^[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+CIDR_PATTERN = "^[0-9a-fA-F.:]+/[0-9]{1,3}$"
+URL_PATTERN = (
+    r"^https?://"
+    r"(([0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?\.)*[A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?|"
+    r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3})"
+    r"(:[1-9][0-9]{0,4})?(/[-._~0-9A-Za-z/:]*)?$"
+)
+"""An address whose host is a name or four plain decimals, so that no other spelling of an IP address gets by a rule."""
 
 HINTS: Mapping[str, str] = {
     NAME_PATTERN: "lower-case letters, digits and dashes, beginning with a letter and ending with a letter or digit,"
@@ -36,6 +52,16 @@ HINTS: Mapping[str, str] = {
     CPU_PATTERN: 'cores or thousandths of a core as a string, like "2" or 500m',
     BYTES_PATTERN: "a whole number of bytes with a unit, like 512Mi or 10Gi",
     SCORE_PATTERN: 'a decimal from "0" to "1" with at most four places, as a string, like "0.45"',
+    TEMPERATURE_PATTERN: 'a decimal from "0" to "2" with at most four places, as a string, like "0.7"',
+    PRICE_PATTERN: 'a decimal with at most six places, as a string, like "0.25"',
+    LABEL_PATTERN: "lower-case letters, digits and dashes, beginning and ending with a letter or digit, like models-2",
+    KEY_PATTERN: "letters, digits, dashes, underscores and dots, like OPENAI_API_KEY",
+    MODEL_PATTERN: "the provider's name of a model, without spaces, like gpt-5-mini",
+    CAPABILITY_PATTERN: "lower-case letters, digits, dashes and underscores, beginning and ending with a letter or"
+    " digit, like order_lookup",
+    CIDR_PATTERN: "a range of addresses, like 10.20.0.0/16",
+    URL_PATTERN: "an http or https address with a host name or an IPv4 address, without user, query and fragment, like"
+    " http://llm.models.svc:8000/v1",
 }
 """What to write, by the pattern that a value has to match: for the messages of `slipway validate`."""
 
@@ -173,6 +199,12 @@ Duration = Annotated[str, Field(min_length=2, max_length=18, pattern=DURATION_PA
 Cpu = Annotated[str, Field(min_length=1, max_length=10, pattern=CPU_PATTERN)]
 Bytes = Annotated[str, Field(min_length=1, max_length=18, pattern=BYTES_PATTERN)]
 Score = Annotated[str, Field(min_length=1, max_length=6, pattern=SCORE_PATTERN)]
+Temperature = Annotated[str, Field(min_length=1, max_length=6, pattern=TEMPERATURE_PATTERN)]
+Price = Annotated[str, Field(min_length=1, max_length=13, pattern=PRICE_PATTERN)]
+Namespace = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
+Key = Annotated[str, Field(min_length=1, max_length=253, pattern=KEY_PATTERN)]
+Url = Annotated[str, Field(min_length=8, max_length=512, pattern=URL_PATTERN)]
+Cidr = Annotated[str, Field(min_length=4, max_length=43, pattern=CIDR_PATTERN)]
 
 _UNITS = {
     "": Decimal(1),

@@ -6,16 +6,27 @@ numbers): writing the same thing differently makes no new revision.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from slipway_crds.agents.model import Agent, Knowledge
+from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
+from slipway_crds.egress import cidr_problem
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import CustomObject
+from slipway_crds.outputschema import canonical_schema, schema_problem
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
-from slipway_crds.runtimeconfig import AgentConfig, IngestConfig, KnowledgeConfig, RuntimeConfig, SourceConfig
+from slipway_crds.runtimeconfig import (
+    AgentConfig,
+    IngestConfig,
+    KnowledgeConfig,
+    ModelConfig,
+    ModelSettings,
+    RuntimeConfig,
+    SourceConfig,
+)
 
 
 class Severity(StrEnum):
@@ -51,10 +62,13 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
     """
     spec, namespace = agent.spec, agent.metadata.namespace
     indexes = {entry.name: look_up(objects, VectorIndex, namespace, entry.index_ref.name) for entry in spec.knowledge}
-    problems = tuple(
-        _missing_index(agent, position, entry.index_ref.name)
-        for position, entry in enumerate(spec.knowledge)
-        if indexes[entry.name] is None
+    problems = (
+        *(
+            _missing_index(agent, position, entry.index_ref.name)
+            for position, entry in enumerate(spec.knowledge)
+            if indexes[entry.name] is None
+        ),
+        *_stalled(agent),
     )
     if problems:
         return problems
@@ -71,6 +85,50 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         session_max_turns=spec.sessions.max_turns,
         in_flight=spec.limits.in_flight,
         request_timeout_seconds=_seconds(spec.limits.request_timeout),
+        models=tuple(_model(each) for each in spec.models),
+        instructions=spec.instructions or "",
+        output_schema=canonical_schema(spec.output.json_schema) if spec.output else None,
+        max_steps=spec.limits.max_steps,
+        max_tokens=spec.limits.max_tokens,
+    )
+
+
+def _model(entry: ModelSpec) -> ModelConfig:
+    settings = entry.settings or ModelSettingsSpec()
+    return ModelConfig(
+        name=entry.name,
+        provider=entry.provider,
+        model=entry.model,
+        base_url=entry.base_url,
+        timeout_seconds=_seconds(entry.timeout),
+        context_tokens=entry.context_tokens,
+        images=entry.images,
+        settings=ModelSettings(
+            temperature=_number(settings.temperature),
+            max_tokens=settings.max_tokens,
+            top_p=_number(settings.top_p),
+        ),
+        roles=tuple(sorted(set(entry.roles or ()))),
+    )
+
+
+def _number(decimal: str | None) -> float | None:
+    return None if decimal is None else float(decimal)
+
+
+def _stalled(agent: Agent) -> Iterator[ResolveProblem]:
+    """What a schema and CEL cannot say of an agent."""
+    spec = agent.spec
+    if spec.output and (wrong := schema_problem(spec.output.json_schema)):
+        yield _stall(agent, "spec.output.schema", "InvalidSchema", wrong)
+    for position, entry in enumerate(spec.egress):
+        if entry.cidr and (wrong := cidr_problem(entry.cidr)):
+            yield _stall(agent, f"spec.egress[{position}].cidr", "InvalidEgress", wrong)
+
+
+def _stall(agent: Agent, path: str, reason: str, message: str) -> ResolveProblem:
+    return ResolveProblem(
+        severity=Severity.STALLED, subject=str(ref_to(agent)), path=path, reason=reason, message=message
     )
 
 

@@ -6,7 +6,7 @@ A path is dotted and relative to the object that has the rule; what is missing a
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from slipway_crds.fields import Rule, SpecModel, parse_duration, parse_quantity
+from slipway_crds.fields import Rule, SpecModel, matches, parse_duration, parse_quantity
 
 
 def value_at(value: Any, path: str) -> Any:
@@ -83,6 +83,72 @@ def unique(entries: str, by: str, message: str) -> Rule:
         holds=holds,
         field=entries,
     )
+
+
+def filled_where(entries: str, field: str, values: Sequence[str], message: str, *, unless: str = "") -> Rule:
+    """A list with a default has an entry where a word with a default is one of these, unless another list has one."""
+    lists = [entries, *filter(None, [unless])]
+    return Rule(
+        cel=" || ".join([f"!(self.{field} in {_words(values)})", *(f"self.{each}.size() > 0" for each in lists)]),
+        message=message,
+        holds=lambda value: value[field] not in values or any(value[each] for each in lists),
+        field=entries,
+    )
+
+
+def empty_where(entries: str, field: str, values: Sequence[str], message: str) -> Rule:
+    """A list with a default has no entry where a word with a default is one of these."""
+    return Rule(
+        cel=f"!(self.{field} in {_words(values)}) || self.{entries}.size() == 0",
+        message=message,
+        holds=lambda value: value[field] not in values or not value[entries],
+        field=entries,
+    )
+
+
+def given_where(optional: str, field: str, values: Sequence[str], message: str) -> Rule:
+    """An optional value is given where a required word is one of these."""
+    return Rule(
+        cel=f"!(self.{field} in {_words(values)}) || has(self.{optional})",
+        message=message,
+        holds=lambda value: value[field] not in values or value.get(optional) is not None,
+        field=optional,
+    )
+
+
+def only_where(optional: str, field: str, values: Sequence[str], message: str) -> Rule:
+    """An optional value is given only where a word that has a default is one of these."""
+    return Rule(
+        cel=f"!has(self.{optional}) || self.{field} in {_words(values)}",
+        message=message,
+        holds=lambda value: value.get(optional) is None or value[field] in values,
+        field=optional,
+    )
+
+
+def only_with(path: str, other: str, message: str, *, entries: bool = False) -> Rule:
+    """An optional value is given only along with another optional one, or with `entries` in a list with a default."""
+    present = f"self.{other}.size() > 0" if entries else f"has(self.{other})"
+    return Rule(
+        cel=f"{_missing(path)} || {present}",
+        message=message,
+        holds=lambda value: value_at(value, path) is None or bool(value[other] if entries else value.get(other)),
+        field=path,
+    )
+
+
+def unlike(optional: str, pattern: str, message: str) -> Rule:
+    """An optional text does not match a pattern, of RE2 and Python alike."""
+    return Rule(
+        cel=f"!has(self.{optional}) || !self.{optional}.matches(r'{pattern}')",
+        message=message,
+        holds=lambda value: value.get(optional) is None or not matches(pattern, value[optional]),
+        field=optional,
+    )
+
+
+def _words(values: Sequence[str]) -> str:
+    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
 
 
 def immutable(field: str, because: str) -> Rule:

@@ -1,10 +1,12 @@
 """RuntimeConfig: the one document that a host or an ingestion is started with.
 
 It is the contract between operator and runtime. Both sides import these models; neither imports the other. It holds
-only semantic inputs of the answer, never an address, a key or an image, so that its hash names a revision.
+only what answers depend on, never a key, a price or an image, so that its hash names a revision. What a host needs
+besides is in `Bindings`.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import orjson
@@ -32,6 +34,9 @@ class ConfigModel(BaseModel):
         return hashlib.sha256(self.canonical()).hexdigest()[:10]
 
 
+Architecture = Literal["langgraph", "pydantic-ai", "hybrid", "orchestrator"]
+Provider = Literal["openai", "anthropic", "google", "bedrock", "openai-compatible"]
+Role = Literal["fast_routing", "structured_output", "complex_reasoning"]
 BackendKind = Literal["chroma"]
 """The kind of vector store that an index has."""
 
@@ -47,17 +52,59 @@ class KnowledgeConfig(ConfigModel):
     backend: BackendKind = "chroma"
 
 
+class ModelSettings(ConfigModel):
+    """How a model writes; None leaves it to the provider."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    """Tokens of one response."""
+    top_p: float | None = None
+
+
+class ModelConfig(ConfigModel):
+    """One model that an agent calls. Keys, certificates and prices are in `ModelBinding`."""
+
+    name: str
+    """Of the entry in `spec.models`. The order of entries is the order of fallback."""
+    provider: Provider
+    model: str
+    """The provider's name of it."""
+    base_url: str | None = None
+    """None: the provider's own address."""
+    timeout_seconds: int = 30
+    """Without a byte from the provider."""
+    context_tokens: int | None = None
+    """Tokens that a request and its response may have together; None: as a table says, or unbounded."""
+    images: bool = False
+    """Whether the model takes images."""
+    settings: ModelSettings = ModelSettings()
+    roles: tuple[Role, ...] = ()
+    """What it is chosen for; empty: for everything."""
+
+
 class AgentConfig(ConfigModel):
     """One agent, resolved."""
 
     namespace: str
     name: str
-    architecture: Literal["langgraph"]
+    architecture: Architecture
     knowledge: tuple[KnowledgeConfig, ...]
+    """Empty where the architecture answers without."""
     session_ttl_seconds: int
     session_max_turns: int
     in_flight: int
     request_timeout_seconds: int
+    models: tuple[ModelConfig, ...] = ()
+    """In fallback order; empty: answers are made of the documents' own sentences."""
+    instructions: str = ""
+    output_schema: str | None = None
+    """JSON Schema that answers fit, as canonical JSON text; None: answers are text."""
+    max_steps: int = 20
+    """Model requests of one answer."""
+    max_tokens: int | None = None
+    """Tokens of one answer, requests and responses together; None: unbounded."""
+    members: tuple[str, ...] = ()
+    """Names of the agents that an orchestrator chooses among, in its namespace."""
 
 
 class RuntimeConfig(ConfigModel):
@@ -65,6 +112,45 @@ class RuntimeConfig(ConfigModel):
 
     version: Literal[1] = 1
     agents: tuple[AgentConfig, ...]
+
+
+class Price(ConfigModel):
+    """US dollars per million tokens, as decimals."""
+
+    input: str
+    output: str
+    cached_input: str | None = None
+    """Of input that the provider had cached; None: as `input`."""
+
+
+class ModelBinding(ConfigModel):
+    """What a model needs that changes no answer."""
+
+    api_key_file: str | None = None
+    """Path of a file that holds the key alone, read again when it changes. It may be missing."""
+    ca_file: str | None = None
+    """Path of the PEM certificates that the model's server is checked with; None: the ordinary ones."""
+    price: Price | None = None
+    """None: as a table says."""
+
+
+class AgentBindings(ConfigModel):
+    """What an agent is started with besides its configuration."""
+
+    models: Mapping[str, ModelBinding] = {}
+    """By the name of the entry in `spec.models`."""
+    description: str = ""
+    capabilities: tuple[str, ...] = ()
+    telemetry_content: bool = False
+    """Whether questions, answers and documents may stand in spans."""
+
+
+class Bindings(ConfigModel):
+    """The second document of a host. It is no part of a revision, and hosts read it again when it changes."""
+
+    version: Literal[1] = 1
+    agents: Mapping[str, AgentBindings]
+    """By `namespace/name`."""
 
 
 class SourceConfig(ConfigModel):

@@ -292,10 +292,13 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
     agent, index = stored["Agent"][1], stored["VectorIndex"][1]
     assert agent["spec"] == {
         "architecture": "langgraph",
+        "models": [],
         "knowledge": [{"name": "handbook", "indexRef": {"name": "handbook"}, "topK": 5, "minScore": "0.45"}],
         "sessions": {"ttl": "24h", "maxTurns": 50},
-        "limits": {"inFlight": 20, "requestTimeout": "60s"},
+        "limits": {"inFlight": 20, "requestTimeout": "60s", "maxSteps": 20},
         "scaling": {"min": 1},
+        "egress": [],
+        "telemetry": {"content": False},
     }
     assert index["spec"]["chunking"] == {"maxTokens": 200, "overlap": 20}
     assert index["spec"]["deletionPolicy"] == "Retain"

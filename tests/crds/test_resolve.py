@@ -64,6 +64,12 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "session_max_turns": 7,
         "in_flight": 3,
         "request_timeout_seconds": 90,
+        "models": (),
+        "instructions": "",
+        "output_schema": None,
+        "max_steps": 20,
+        "max_tokens": None,
+        "members": (),
     }
 
 
@@ -145,6 +151,117 @@ def test_the_local_driver_serves_what_resolves_and_names_what_does_not() -> None
         ("Agent one/twin", Severity.STALLED, "DuplicateName"),
         ("Agent three/support", Severity.WAITING, "WaitingForIndex"),
     ]
+
+
+KEY = {"apiKeyRef": {"name": "keys", "key": "OPENAI_API_KEY"}}
+GPT = {"name": "gpt", "provider": "openai", "model": "gpt-5-mini", **KEY}
+OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm.models.svc:8000/v1"}
+
+
+@pytest.mark.proves("Agent.models[].*", "Agent.instructions", "Agent.limits.max*", "Agent.output.schema")
+def test_models_resolve_in_their_order_with_all_that_changes_answers() -> None:
+    settings = {"temperature": "0.2", "topP": "1.0", "maxTokens": 500}
+    own = {**OWN, "timeout": "1m", "contextTokens": 8192, "images": True, "settings": settings}
+    config = resolved(
+        agent(
+            architecture="pydantic-ai",
+            knowledge=[],
+            models=[{**own, "roles": ["structured_output", "fast_routing"]}, GPT],
+            instructions="Answer briefly.",
+            limits={"maxSteps": 3, "maxTokens": 9000},
+            output={"schema": {"type": "object", "properties": {"b": {}, "a": {}}}},
+        )
+    )
+    assert config.model_dump(exclude_defaults=True, exclude={"namespace", "name", "knowledge"}) == {
+        "architecture": "pydantic-ai",
+        "session_ttl_seconds": 86400,
+        "session_max_turns": 50,
+        "in_flight": 20,
+        "request_timeout_seconds": 60,
+        "models": (
+            {
+                "name": "own",
+                "provider": "openai-compatible",
+                "model": "qwen",
+                "base_url": "http://llm.models.svc:8000/v1",
+                "timeout_seconds": 60,
+                "context_tokens": 8192,
+                "images": True,
+                "settings": {"temperature": 0.2, "max_tokens": 500, "top_p": 1.0},
+                "roles": ("fast_routing", "structured_output"),
+            },
+            {"name": "gpt", "provider": "openai", "model": "gpt-5-mini"},
+        ),
+        "instructions": "Answer briefly.",
+        "output_schema": '{"type":"object","properties":{"b":{},"a":{}}}',
+        "max_steps": 3,
+        "max_tokens": 9000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "digest_of_yesterday"),
+    [
+        ([{"name": "handbook", "indexRef": {"name": "handbook"}}], "e7462b36d0"),
+        ([{"name": "law", "indexRef": {"name": "laws"}, "topK": 3, "minScore": "0.3"}], "0b5919f9ca"),
+    ],
+)
+def test_an_agent_without_models_keeps_its_revision(knowledge: list[Any], digest_of_yesterday: str) -> None:
+    assert digest(agent(knowledge=knowledge)) == digest_of_yesterday
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"models": [OWN, GPT]},
+        {"models": [{**GPT, "model": "gpt-5"}]},
+        {"models": [{**GPT, "timeout": "31s"}]},
+        {"models": [{**GPT, "settings": {"topP": "0.5"}}]},
+        {"models": [{**GPT, "roles": ["fast_routing"]}]},
+        {"models": [{**GPT, "baseURL": "https://proxy.example.com/v1"}]},
+        {"instructions": "Answer in French."},
+        {"limits": {"maxSteps": 2}},
+    ],
+)
+def test_the_digest_moves_with_the_models(changed: dict[str, Any]) -> None:
+    assert digest(agent(**{"models": [GPT]} | changed)) != digest(agent(models=[GPT]))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"models": [{**GPT, "apiKeyRef": {"name": "other", "key": "k"}}]},
+        {"models": [{**GPT, "price": {"input": "1", "output": "2"}}]},
+        {"models": [{**GPT, "tls": {"caBundleRef": {"name": "ca", "key": "ca.crt"}}}]},
+        {"description": "Answers.", "capabilities": ["quotes"]},
+        {"telemetry": {"content": True}},
+        {"egress": [{"cidr": "10.0.0.0/8", "ports": [443]}]},
+    ],
+)
+def test_the_digest_stays_when_keys_prices_and_the_network_change(changed: dict[str, Any]) -> None:
+    assert digest(agent(**{"models": [GPT]} | changed)) == digest(agent(models=[GPT]))
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "reason"),
+    [
+        (
+            {"architecture": "pydantic-ai", "models": [GPT], "output": {"schema": {"type": "objekt"}}},
+            "spec.output.schema",
+            "InvalidSchema",
+        ),
+        (
+            {"egress": [{"cidr": "10.0.0.0/8", "ports": [1]}, {"cidr": "10.0.0.0/33", "ports": [1]}]},
+            "spec.egress[1].cidr",
+            "InvalidEgress",
+        ),
+    ],
+)
+@pytest.mark.proves("Agent.egress[].*")
+def test_what_a_crd_cannot_check_stalls_the_agent(spec: dict[str, Any], path: str, reason: str) -> None:
+    problems = resolve_agent(agent(**spec), INDEXES)
+    assert isinstance(problems, tuple)
+    assert [(each.severity, each.path, each.reason) for each in problems] == [(Severity.STALLED, path, reason)]
 
 
 def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from slipway_crds.checking import object_schema
-from slipway_crds.fields import matches
+from slipway_crds.checking import object_schema, twins
+from slipway_crds.defaulting import fill
+from slipway_crds.fields import Rule, matches
 from slipway_crds.meta import API_VERSION
 from slipway_crds.registry import KINDS
 
@@ -37,6 +38,9 @@ _WORDS = (
         "999999999999999Ti",
     ),
     *("0", "0.5", "0.4567", "1", "1.0", "1.0000"),
+    *("gpt-5-mini", "complex_workflow", "OPENAI_API_KEY", "10.0.0.0/8", "fd00::/8", "0.25", "2.0", "600s", "11m"),
+    *("https://api.example.com/v1", "http://llm.models.svc:8000/v1", "http://10.0.0.5:80", "HTTP://x", "http://x?y"),
+    *("http://169.254.169.254/latest", "http://METADATA.google.internal:80/x", "https://metadata.example.com"),
     *("0s", "1s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
 )
 """Tried wherever a pattern takes them: few enough that entries meet (one index twice), and near limits (59s)."""
@@ -110,6 +114,8 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
         case "integer":
             near = (schema["minimum"], schema["maximum"], random.randint(schema["minimum"], schema["maximum"]))
             return random.choice(near)
+        case "boolean":
+            return random.random() < 0.5
         case "string":
             return random.choice([word for word in _WORDS if _takes(schema, word)])
         case "array":
@@ -120,11 +126,31 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
         return copy.deepcopy(random.choice(_ANYTHING))
     required, members = schema.get("required", ()), _members(schema)
     chosen = {random.choice(members)} if members and random.random() < 0.95 else set()
-    return {
+    value = {
         name: _value(child, random)
         for name, child in schema["properties"].items()
         if name in required or name in chosen or (name not in members and random.random() < 0.6)
     }
+    if random.random() < 0.85:
+        _repair(value, schema, random)
+    return value
+
+
+def _repair(value: dict[str, Any], schema: Mapping[str, Any], random: Random) -> None:
+    """Draw fields that a broken rule reads again, until no rule is broken: each further rule would otherwise leave
+    fewer manifests right."""
+    for _ in range(20):
+        broken = [rule for rule in _rules(schema) if rule.holds and not rule.holds(fill(value, schema))]
+        if not broken:
+            return
+        name = random.choice([name for name in re.findall(r"self\.(\w+)", broken[0].cel) if name != "metadata"])
+        value.pop(name, None)
+        if name in schema.get("required", ()) or random.random() < 0.6:
+            value[name] = _value(schema["properties"][name], random)
+
+
+def _rules(schema: Mapping[str, Any]) -> list[Rule]:
+    return [twins()[each["rule"]] for each in schema.get("x-kubernetes-validations", ())]
 
 
 def _members(schema: Mapping[str, Any]) -> list[str]:
@@ -144,7 +170,8 @@ def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:
 
 
 def _takes(schema: Mapping[str, Any], word: str) -> bool:
-    return bool(schema["minLength"] <= len(word) <= schema["maxLength"] and matches(schema["pattern"], word))
+    short, long = schema.get("minLength", 0), schema["maxLength"]
+    return bool(short <= len(word) <= long and matches(schema.get("pattern", ""), word))
 
 
 def _name(random: Random) -> str:

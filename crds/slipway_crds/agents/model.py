@@ -4,10 +4,24 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from slipway_crds.fields import ATOMIC, BY_NAME, BY_TYPE, Duration, Name, Score, SpecModel, StatusModel, ignored, same
+from slipway_crds.agents.providers import Egress, ModelSpec
+from slipway_crds.fields import (
+    ATOMIC,
+    BY_NAME,
+    BY_TYPE,
+    CAPABILITY_PATTERN,
+    Duration,
+    Name,
+    Score,
+    SpecModel,
+    StatusModel,
+    ignored,
+    same,
+)
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
-from slipway_crds.rules import duration_within, not_below, unique
+from slipway_crds.rules import duration_within, empty_where, filled_where, not_below, only_where, only_with, unique
+from slipway_crds.runtimeconfig import Architecture
 
 
 class ObjectRef(SpecModel):
@@ -52,6 +66,10 @@ class Limits(SpecModel):
     """Questions one pod answers at a time; more get 429 with Retry-After."""
     request_timeout: Annotated[Duration, same("The same deadline applies.")] = "60s"
     """A question not answered within this time fails."""
+    max_steps: Annotated[int, Field(ge=1, le=100), same("The same count applies.")] = 20
+    """Model requests of one answer at most."""
+    max_tokens: Annotated[int | None, Field(ge=100, le=100_000_000), same("The same count applies.")] = None
+    """Tokens of one answer at most, sent and received; unbounded if not given."""
 
 
 class Scaling(SpecModel):
@@ -66,19 +84,87 @@ class Scaling(SpecModel):
     """With this set above `min`, a HorizontalPodAutoscaler on CPU scales between the two."""
 
 
+class Output(SpecModel):
+    """What answers look like."""
+
+    json_schema: Annotated[dict[str, Any], Field(alias="schema"), same("The same schema is kept to.")]
+    """A JSON Schema (2020-12) of type object that every answer fits. References only lead within it."""
+
+
+class Telemetry(SpecModel):
+    """What spans hold."""
+
+    content: Annotated[bool, same("The same applies to spans of the local process.")] = False
+    """Whether questions, answers, prompts and documents stand in spans."""
+
+
+NEEDS_MODELS = "needs models: without any, the answer is made of the documents' own sentences"
+
+
 class AgentSpec(SpecModel):
     """What a platform engineer writes."""
 
-    rules = (unique("knowledge", by="indexRef.name", message="must not name an index twice"),)
+    rules = (
+        unique("knowledge", by="indexRef.name", message="must not name an index twice"),
+        filled_where(
+            "knowledge",
+            "architecture",
+            ["langgraph"],
+            "must have an entry where there are no models: without either there is nothing to answer from",
+            unless="models",
+        ),
+        filled_where(
+            "models",
+            "architecture",
+            ["pydantic-ai", "hybrid"],
+            "must have an entry for architectures pydantic-ai and hybrid",
+        ),
+        empty_where(
+            "knowledge",
+            "architecture",
+            ["orchestrator"],
+            "must be empty for architecture orchestrator: its members answer, so give the indexes to them",
+        ),
+        only_where(
+            "output",
+            "architecture",
+            ["pydantic-ai", "hybrid"],
+            "is for architectures pydantic-ai and hybrid: remove it, or choose one of them",
+        ),
+        only_with("instructions", "models", NEEDS_MODELS, entries=True),
+        only_with("limits.maxTokens", "models", NEEDS_MODELS, entries=True),
+    )
 
-    architecture: Annotated[Literal["langgraph"], same("The same graph runs in process.")] = "langgraph"
-    """How the agent is built. `langgraph` is a graph that retrieves, chooses sentences and cites them."""
+    architecture: Annotated[Architecture, same("The same agent runs in process.")] = "langgraph"
+    """How the agent is built. `langgraph` is a graph that retrieves, answers from what it found and cites it;
+    `pydantic-ai` is one model with instructions and typed output; `hybrid` is a graph of such; `orchestrator` chooses
+    another agent for each question."""
+    description: Annotated[str | None, Field(min_length=1, max_length=1024), same("Shown by the local gateway.")] = None
+    """What the agent is for, in a sentence or two. Orchestrators choose by it."""
+    capabilities: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=64, pattern=CAPABILITY_PATTERN)]] | None,
+        Field(max_length=16),
+        ATOMIC,
+        same("Shown by the local gateway."),
+    ] = None
+    """What the agent is good at, in words. If not given, those of the architecture: for `langgraph` complex_workflow
+    and state_management, for `pydantic-ai` structured_output and type_validation, for `hybrid`
+    workflow_with_validation and migration_support, for `orchestrator` task_analysis and agent_selection."""
+    instructions: Annotated[
+        str | None, Field(min_length=1, max_length=32_768), same("The model gets the same text.")
+    ] = None
+    """What the models are told before each question."""
+    models: Annotated[tuple[ModelSpec, ...], Field(max_length=8), BY_NAME, same("The same models are called.")] = ()
+    """The models that write answers, the preferred one first. Without any, answers are made of the documents' own
+    sentences."""
+    output: Annotated[Output | None, same("The same schema is kept to.")] = None
+    """What answers look like; text if not given."""
     knowledge: Annotated[
-        list[Knowledge],
-        Field(min_length=1, max_length=8),
+        tuple[Knowledge, ...],
+        Field(max_length=8),
         BY_NAME,
         same("The same indexes, embedded in the process."),
-    ]
+    ] = ()
     """The indexes that the agent answers from."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()
     """How long a conversation is kept."""
@@ -86,6 +172,11 @@ class AgentSpec(SpecModel):
     """What one pod takes on before it sheds load."""
     scaling: Annotated[Scaling, ignored("One process serves everything.")] = Scaling()
     """How many pods serve the agent."""
+    egress: Annotated[tuple[Egress, ...], Field(max_length=16), ATOMIC, ignored("Nothing is closed locally.")] = ()
+    """Where the agent's pods may connect to besides Slipway's own and, with models, public addresses at the ports of
+    the models."""
+    telemetry: Annotated[Telemetry, same("The same applies to spans of the local process.")] = Telemetry()
+    """What spans hold."""
     pod: Annotated[PodSettings | None, NO_PODS] = None
     """How the agent's pods are made and where they may run."""
 

@@ -1,0 +1,163 @@
+"""The models that an Agent calls, and where its pods may reach."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from slipway_crds.fields import (
+    ATOMIC,
+    MODEL_PATTERN,
+    Cidr,
+    Duration,
+    Key,
+    Name,
+    Namespace,
+    Price,
+    Score,
+    SpecModel,
+    SubdomainName,
+    Temperature,
+    Url,
+    emulated,
+    ignored,
+    same,
+)
+from slipway_crds.podsettings import Strings
+from slipway_crds.rules import duration_within, exactly_one, given_where, only_with, unlike
+from slipway_crds.runtimeconfig import Provider, Role
+
+METADATA_HOSTS = (
+    r"(?i)^https?://(169\.254\.[0-9.]+|100\.100\.100\.200|0\.[0-9.]+|metadata|metadata\.google\.internal|instance-data"
+    r"|instance-data\.[-.a-z0-9]+\.internal)(:[0-9]+)?(/.*)?$"
+)
+"""Where clouds answer pods about their node, link-local addresses, and those of no machine."""
+
+
+class SecretKey(SpecModel):
+    """A value in a Secret of the Agent's namespace."""
+
+    local = emulated("Read from a Secret among the manifests, or from the environment variable that `key` names.")
+
+    name: SubdomainName
+    """Name of the Secret, in the Agent's namespace."""
+    key: Key
+    """Key within it."""
+
+
+class ConfigMapKey(SpecModel):
+    """A value in a ConfigMap of the Agent's namespace."""
+
+    local = same("Read from a ConfigMap among the manifests.")
+
+    name: SubdomainName
+    """Name of the ConfigMap, in the Agent's namespace."""
+    key: Key
+    """Key within it."""
+
+
+class ModelTls(SpecModel):
+    """How a model's server is checked."""
+
+    ca_bundle_ref: Annotated[ConfigMapKey, same("The same certificates are used.")]
+    """PEM certificates of the authorities that sign the server's, instead of the ordinary ones."""
+
+
+class ModelSettingsSpec(SpecModel):
+    """How a model writes. What is not given is up to the provider."""
+
+    local = same("Sent to the model alike.")
+
+    temperature: Temperature | None = None
+    """How freely it writes. A decimal from "0" to "2", as a string."""
+    top_p: Annotated[Score | None, Field(alias="topP")] = None
+    """Share of the likeliest tokens that it chooses from. A decimal from "0" to "1", as a string."""
+    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """Tokens of one response at most."""
+
+
+class ModelPrice(SpecModel):
+    """US dollars per million tokens."""
+
+    local = same("Cost is counted alike.")
+
+    input: Price
+    """Of what is sent. A decimal, as a string."""
+    output: Price
+    """Of what comes back. A decimal, as a string."""
+    cached_input: Price | None = None
+    """Of what is sent and was cached by the provider; as `input` if not given. A decimal, as a string."""
+
+
+class ModelSpec(SpecModel):
+    """One model. If it fails, the next one in the list is asked."""
+
+    local = same("The same model is called.")
+    rules = (
+        given_where(
+            "baseURL",
+            "provider",
+            ["openai-compatible"],
+            "must be given for provider openai-compatible: the address of the server, like"
+            " http://llm.models.svc:8000/v1",
+        ),
+        given_where(
+            "apiKeyRef",
+            "provider",
+            ["openai", "anthropic", "google"],
+            "must be given for providers openai, anthropic and google: name the Secret and the key in it",
+        ),
+        unlike(
+            "baseURL",
+            METADATA_HOSTS,
+            "must not be a link-local address or one where a cloud answers about its machines: write the model's own",
+        ),
+        duration_within("timeout", "1s", "10m"),
+    )
+
+    name: Name
+    """Name of this entry, unique within the list."""
+    provider: Provider
+    """Whose interface it has. `openai-compatible` is LightLLM, vLLM, Ollama and others, at `baseURL`."""
+    model: Annotated[str, Field(min_length=1, max_length=256, pattern=MODEL_PATTERN)]
+    """The provider's name of the model."""
+    base_url: Annotated[Url | None, Field(alias="baseURL")] = None
+    """Where it is served, if not at the provider's own address. A server in the cluster, or at a private address, also
+    has to be in `egress`."""
+    api_key_ref: Annotated[
+        SecretKey | None,
+        emulated("Read from a Secret among the manifests, or from the environment variable that `key` names."),
+    ] = None
+    """The key to call it with. The operator never reads it; pods read it again when it changes."""
+    timeout: Duration = "30s"
+    """A model that sends nothing for this long has failed."""
+    context_tokens: Annotated[int | None, Field(ge=1024, le=100_000_000)] = None
+    """Tokens that a request and its response may have together, if Slipway does not know the model."""
+    images: bool = False
+    """Whether the model takes images."""
+    settings: Annotated[ModelSettingsSpec | None, same("Sent to the model alike.")] = None
+    """How the model writes."""
+    roles: Annotated[list[Role] | None, Field(max_length=3), ATOMIC] = None
+    """What the model is chosen for; for everything if not given."""
+    price: Annotated[ModelPrice | None, same("Cost is counted alike.")] = None
+    """What tokens cost; from a table of Slipway's if not given."""
+    tls: Annotated[ModelTls | None, same("The same certificates are used.")] = None
+    """How the model's server is checked."""
+
+
+class Egress(SpecModel):
+    """Somewhere that the agent's pods may connect to: a range of addresses, or pods of a namespace."""
+
+    local = ignored("Nothing is closed locally.")
+    rules = (
+        exactly_one(["cidr", "namespace"]),
+        only_with("podLabels", "namespace", "needs namespace: labels choose among the pods of one"),
+    )
+
+    cidr: Cidr | None = None
+    """A range of addresses. Those at which clouds answer pods about their node stay closed."""
+    namespace: Namespace | None = None
+    """A namespace whose pods may be reached."""
+    pod_labels: Strings = None
+    """Labels that those pods have; all pods of the namespace if not given."""
+    ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1, max_length=16), ATOMIC]
+    """TCP ports. For pods these are their own ports, not those of a Service in front of them."""

@@ -1,0 +1,52 @@
+"""Bindings: where a host finds keys and certificates, and what else changes no answer."""
+
+from typing import Any
+
+import pytest
+
+from slipway_crds.agents.model import Agent
+from slipway_crds.bindings import CAPABILITIES, bindings_of, host_bindings
+from slipway_crds.runtimeconfig import Bindings
+
+OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm/v1"}
+
+
+def agent(**spec: Any) -> Agent:
+    return Agent.model_validate({"metadata": {"name": "support", "namespace": "demo"}, "spec": spec})
+
+
+@pytest.mark.proves("Agent.models[].apiKeyRef.*", "Agent.models[].tls.*", "Agent.models[].price.*")
+def test_a_model_has_its_key_its_authorities_and_its_price() -> None:
+    model = OWN | {
+        "apiKeyRef": {"name": "keys", "key": "token"},
+        "tls": {"caBundleRef": {"name": "authorities", "key": "bundle.pem"}},
+        "price": {"input": "0.25", "output": "2", "cachedInput": "0.025"},
+    }
+    assert bindings_of(agent(models=[model, OWN | {"name": "free"}]), folder="/keys").model_dump()["models"] == {
+        "own": {
+            "api_key_file": "/keys/own/key",
+            "ca_file": "/keys/own/ca.crt",
+            "price": {"input": "0.25", "output": "2", "cached_input": "0.025"},
+        },
+        "free": {"api_key_file": None, "ca_file": None, "price": None},
+    }
+
+
+@pytest.mark.proves("Agent.description", "Agent.capabilities", "Agent.telemetry.content")
+def test_an_agent_says_what_it_is_for() -> None:
+    bindings = bindings_of(agent(description="Returns.", capabilities=["returns"], telemetry={"content": True}))
+    assert (bindings.description, bindings.capabilities) == ("Returns.", ("returns",))
+    assert bindings.telemetry_content
+    assert not bindings_of(agent()).telemetry_content
+
+
+def test_an_architecture_brings_capabilities() -> None:
+    assert bindings_of(agent()).capabilities == ("complex_workflow", "state_management")
+    assert bindings_of(agent(capabilities=[])).capabilities == ()
+    assert set(CAPABILITIES) == {"langgraph", "pydantic-ai", "hybrid", "orchestrator"}
+
+
+def test_the_document_survives_json() -> None:
+    document = host_bindings(agent(models=[OWN]))
+    assert list(document.agents) == ["demo/support"]
+    assert Bindings.model_validate_json(document.canonical()) == document
