@@ -8,7 +8,7 @@ of sentences as an agent's, with the default `topK` and no threshold.
 
 - hit@1, hit@5: the question's own passage is the first, or among the documents of the five chunks found;
 - answer-token recall, ROUGE-L: the answer against the expected one that it fits best;
-- abstention AUC: how well the score tells answerable questions from unanswerable ones, whose passage is in the index.
+- abstention AUC: how well the score separates answerable from unanswerable questions, whose passage is in the index.
 """
 
 import argparse

@@ -16,7 +16,7 @@ _REPORT = TypeAdapter(Report)
 
 
 def number(value: float) -> str:
-    """As many digits as tell something."""
+    """As many digits as are significant."""
     if value == int(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

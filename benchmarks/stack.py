@@ -168,7 +168,7 @@ async def gateway(made: Parts) -> AsyncIterator[Running]:
 
 
 def route(made: Parts, host: Running) -> None:
-    """Tell the gateway, by way of the API server, that this host serves the agent."""
+    """Report to the gateway, by way of the API server, that this host serves the agent."""
     agent, (address, port) = made.agent, host.url.removeprefix("http://").split(":")
     metadata = {"namespace": agent.namespace, "name": agent.name}
     status = {"revisions": [{"name": REVISION, "weight": 100}]}

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-WANTED = frozenset(
+NEEDED = frozenset(
     [
         *("base-files", "ca-certificates", "coreutils", "dash", "grep", "netbase", "python3", "sed", "tzdata"),
         "libc-bin",  # has `locale`, which initdb asks
@@ -54,9 +54,9 @@ def packages(status: str) -> dict[str, tuple[str, set[str]]]:
 
 
 def kept(known: dict[str, tuple[str, set[str]]]) -> set[str]:
-    """Those that are wanted, with what they depend on."""
+    """Those that are needed, with what they depend on."""
     keep: set[str] = set()
-    ahead = set(WANTED)
+    ahead = set(NEEDED)
     while ahead:
         name = ahead.pop()
         if name in known and name not in keep and name not in REFUSED:

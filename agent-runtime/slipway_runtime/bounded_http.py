@@ -59,7 +59,7 @@ class _Phase(Enum):
 
 
 class _Refused(Exception):
-    """Stops the parser: the request is not wanted."""
+    """Stops the parser: the request is refused."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

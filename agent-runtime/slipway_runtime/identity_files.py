@@ -25,7 +25,7 @@ CHECK_SECONDS = 1.0
 
 
 class ChangingFile:
-    """Tells when a file has another content. A volume that is missing for a while is no change."""
+    """Notices when a file has another content. A volume that is missing for a while is no change."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path

@@ -1,6 +1,6 @@
 """Every way in which a request is refused or fails, as RFC 9457 problem details.
 
-A problem has one stable PascalCase reason, which programs may compare, and a detail, which tells a person what to do.
+A problem has one stable PascalCase reason, which programs may compare, and a detail, which explains what to do.
 The table in `docs/http-api.md` is this one.
 """
 
@@ -81,7 +81,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.HEADERS_TOO_LARGE: ProblemKind(431, "The headers are too large"),
     Reason.INTERNAL_ERROR: ProblemKind(500, "Something went wrong here"),
     Reason.INVALID_ANSWER: ProblemKind(502, "A pod gave no valid answer"),
-    Reason.DRAINING: ProblemKind(503, "This pod is going away", retry_after=1),
+    Reason.DRAINING: ProblemKind(503, "This pod is shutting down", retry_after=1),
     Reason.NO_POD_READY: ProblemKind(503, "No pod is ready for this agent", retry_after=5),
     Reason.STORE_UNAVAILABLE: ProblemKind(503, "The store is unavailable", retry_after=5),
     Reason.INDEX_NOT_READY: ProblemKind(503, "An index of the agent is not ready", retry_after=10),

@@ -1,4 +1,4 @@
-"""A web server that goes away politely.
+"""A web server that shuts down without failing a request.
 
 On SIGTERM it says that it drains and goes on accepting for a moment, since others in the cluster learn of it with a
 delay; what comes then is refused by the application, so that the gateway tries the next pod. It stops when nothing is

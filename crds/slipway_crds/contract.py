@@ -1,4 +1,4 @@
-"""What the operator and the runtime must agree on besides RuntimeConfig: names, paths, ports."""
+"""What the operator and the runtime must agree on in addition to RuntimeConfig: names, paths, ports."""
 
 HTTP_PORT = 8080
 """Of hosts and of ingestions."""

@@ -82,7 +82,7 @@ AGE_COLUMN: dict[str, Any] = {"name": "Age", "type": "date", "jsonPath": ".metad
 
 
 class CustomObject(BaseModel):
-    """An object as it stands in a manifest or on the API server. A kind adds `kind`, `spec` and `status`."""
+    """An object as it is in a manifest or on the API server. A kind adds `kind`, `spec` and `status`."""
 
     model_config = ConfigDict(
         extra="ignore",

@@ -102,7 +102,7 @@ def _value(field: Mapping[str, Any]) -> str:
 
 
 def _long(field: Mapping[str, Any]) -> bool:
-    """Names have a length worth telling; the other patterns bound themselves."""
+    """Names have a length worth showing; the other patterns bound themselves."""
     return int(field.get("maxLength", 0)) >= 40
 
 

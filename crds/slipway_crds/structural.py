@@ -100,8 +100,8 @@ def _inline(
     name = reference.removeprefix("#/$defs/")
     if name in within:
         raise NotStructural(f"{path}: {name} contains itself, and a CRD cannot recur")
-    beside = {key: value for key, value in schema.items() if key != "$ref"}
-    return {**definitions[name], **beside}, (*within, name)
+    siblings = {key: value for key, value in schema.items() if key != "$ref"}
+    return {**definitions[name], **siblings}, (*within, name)
 
 
 def _optional(schema: Schema) -> Schema:

@@ -39,7 +39,7 @@ def unknown_field(place: Place, known: Iterable[str]) -> FieldProblem:
 
 
 def _missing(error: ValidationError) -> str:
-    """The validator tells the name only in its message, quoted."""
+    """The validator has the name only in its message, quoted."""
     names: list[str] = _keyword(error)
     return next(name for name in names if error.message.startswith(repr(name)))
 

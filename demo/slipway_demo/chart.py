@@ -14,7 +14,7 @@ RELEASE = "slipway"
 NAMESPACE = "slipway-system"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 MADE_BY_DEMO = {"slipway.dev/made-by": "demo"}
-"""Tells a namespace of ours, which may be deleted again, from one that was there before."""
+"""Distinguishes a namespace of ours, which may be deleted again, from one that was there before."""
 
 
 def image_values(registry: str, tags: Mapping[str, str]) -> dict[str, Any]:

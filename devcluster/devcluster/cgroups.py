@@ -88,7 +88,7 @@ def members(path: str) -> set[int]:
         try:
             pids.update(int(pid) for pid in Path(folder, "cgroup.procs").read_text().split())
         except FileNotFoundError:
-            continue  # the group went away while we looked, and its processes with it
+            continue  # the group ended while we looked, and its processes with it
     return pids
 
 

@@ -158,7 +158,7 @@ def ensure(*, install: bool) -> None:
     missing = lacks(machine)
     if missing and install and machine.root and machine.apt and all(lack.package or lack.module for lack in missing):
         with locked(cache_home() / ".install.lock", "installing packages"):
-            mend(lacks(look_around()))  # the command that was waited for may have brought everything
+            fix(lacks(look_around()))  # the command that was waited for may have brought everything
         missing = lacks(look_around())
     if missing:
         raise DevclusterError(describe(missing))
@@ -179,7 +179,7 @@ def require_root() -> None:
         raise DevclusterError("run it as root: clusters belong to root")
 
 
-def mend(missing: list[Lack]) -> None:
+def fix(missing: list[Lack]) -> None:
     """Load the kernel modules and install the packages that are missing."""
     for module in (lack.module for lack in missing if lack.module):
         succeeds(["modprobe", module])  # whether it helped is seen by looking again

@@ -15,7 +15,7 @@ from devcluster.settings import Cluster, cache_home
 
 BUSYBOX = Path("/bin/busybox")
 _RECORD = "images.json"
-"""Image name -> the digest in buildah's store that was loaded last, to tell quickly that nothing changed."""
+"""Image name -> the digest in buildah's store that was loaded last, to see quickly that nothing changed."""
 
 
 def ctr(holder: int, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Telling the user what is going on: a spinner with elapsed time on a terminal, plain lines anywhere else.
+"""Reports what is going on to the user: a spinner with elapsed time on a terminal, plain lines anywhere else.
 
 Everything goes to standard error, so that what a command prints as its result can be piped.
 """

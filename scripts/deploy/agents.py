@@ -11,7 +11,7 @@ Object = Mapping[str, Any]
 def views(agents: Iterable[Object], deployments: Iterable[Object], digest: str) -> list[View]:
     """Each agent, ready once it serves from the image with that digest and the operator has nothing left to do or say.
 
-    Ready alone does not tell: it holds while the old revision serves, also after the new one was refused, while pods
+    Ready alone is not enough: it holds while the old revision serves, also after the new one was refused, while pods
     are replaced, and until the new operator has looked.
     """
     owned = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in deployments}

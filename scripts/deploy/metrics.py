@@ -105,9 +105,9 @@ def _since(before: Sample, now: Sample) -> Sample:
 
 
 def restarted(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
-    """Which pods ended, by their restarts: what they had counted went with them, so the counters do not tell."""
+    """Which pods ended, by their restarts: what they had counted went with them, so the counters cannot show it."""
     return [
-        f"its pod {pod} " + ("went away" if pod not in after else f"restarted {after[pod] - restarts} times")
+        f"its pod {pod} " + ("ended" if pod not in after else f"restarted {after[pod] - restarts} times")
         for pod, restarts in before.items()
         if after.get(pod) != restarts
     ]

@@ -1,4 +1,4 @@
-"""Reading .harness: one entity a file, its kind told by the key at the root."""
+"""Reading .harness: one entity a file, its kind named by the key at the root."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

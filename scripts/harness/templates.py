@@ -128,7 +128,7 @@ class _Expansion:
             return own
         filled = fill(template.body.get("spec"), link.get("templateInputs"), (*path, "template", "templateInputs"))
         self.found.extend(HarnessProblem(file, where, message) for where, message in filled.unknown)
-        wanted = f"the template {template.identifier!r} wants a value here; add it (or {INPUT}, for input sets to give)"
+        wanted = f"the template {template.identifier!r} needs a value here; add it (or {INPUT}, for input sets to give)"
         self.found.extend(HarnessProblem(file, where, wanted) for where in filled.missing)
         self.origins[path] = template.file
         return {**own, **self.put_in(filled.tree, path, template.file)}

@@ -27,7 +27,7 @@ POD: dict[str, Any] = {
     "serviceAccountName": "given",
 }
 
-# What each value is changed to, to see that the rendering changes; other values in the way are set beside it.
+# What each value is changed to, to see that the rendering changes; other values in the way are set with it.
 CHANGES: dict[str, Any] = {
     "image.registry": "registry.example/slipway",
     "image.tag": "7",

@@ -1,4 +1,4 @@
-"""Idle means idle: a hundred agents that are Ready cost no write, nor does restarting the operator.
+"""A hundred agents that are Ready cause no write, nor does restarting the operator.
 
 Agents, index and ingestion have everything on their pods that users may put there, so that what the API server fills
 in or leaves out is not taken for somebody's change.

@@ -1,4 +1,4 @@
-"""Bad input on a real cluster, where only a real cluster can tell (docs/errors.md lists all that is tried)."""
+"""Bad input on a real cluster, where only a real cluster can show it (docs/errors.md lists all that is tried)."""
 
 import base64
 import itertools

@@ -108,7 +108,7 @@ def _git(*arguments: str) -> str:
     try:
         return run(["git", "-C", str(ROOT), *arguments])
     except DevclusterError as error:  # an archive of the sources has no history
-        pytest.skip(f"git cannot tell the chart's history: {error}")
+        pytest.skip(f"git cannot show the chart's history: {error}")
 
 
 def _password(installation: Installation) -> str:

@@ -1,4 +1,4 @@
-"""The CRDs on a real API server, and `slipway validate` beside it: the same verdict, manifest for manifest.
+"""The CRDs on a real API server, and `slipway validate` next to it: the same verdict, manifest for manifest.
 
 An API server and its etcd are all that this needs, so `make test-crds K8S=1.36` tries other versions in seconds.
 """
@@ -69,7 +69,7 @@ def _schemas(crd: dict[str, Any]) -> list[Any]:
 
 async def _served(server: ApiServer, path: str) -> None:
     async with asyncio.timeout(30):
-        while not (await server.request("GET", path)).accepted:  # noqa: ASYNC110 (nothing tells when)
+        while not (await server.request("GET", path)).accepted:  # noqa: ASYNC110 (nothing notifies)
             await asyncio.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""`devcluster` from start to end: two real clusters on this machine, broken, mended and taken away again.
+"""`devcluster` from start to end: two real clusters on this machine, broken, fixed and removed again.
 
 The tests run in the order they are written in and share the first cluster, which starts in seconds once it is built.
 """

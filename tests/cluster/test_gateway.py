@@ -1,4 +1,4 @@
-"""The way from the front door to an agent, on a real cluster, while parts of it go away."""
+"""The way from the front door to an agent, on a real cluster, while parts of it fail."""
 
 import asyncio
 

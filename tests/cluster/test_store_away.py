@@ -1,4 +1,4 @@
-"""The store away for a minute, on a real cluster: questions are refused for so long, and nothing has to be mended."""
+"""The store unavailable for a minute, on a real cluster: questions are refused, and nobody has to fix anything."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ async def test_without_a_store_for_a_minute_questions_are_refused_and_then_answe
         assert all(isinstance(each, Refusal) and each.status == 503 and each.retry_after for each in refusals)
         assert {each.reason for each in refusals if isinstance(each, Refusal)} <= {"StoreUnavailable", "NoPodReady"}
         assert _condition(installation, "Ready") == "False", "an agent that cannot answer is not ready"
-        assert "True" not in stalled, "there is nothing that a person would have to mend at the agent"
+        assert "True" not in stalled, "there is nothing that a person would have to fix at the agent"
     finally:
         await asyncio.to_thread(installation.kube.run, "scale", store, where, "--replicas=1")
 

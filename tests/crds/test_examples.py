@@ -1,4 +1,4 @@
-"""What we tell people to apply is right, whole, and refers to nothing that is not there."""
+"""What the documentation has people apply is right, whole, and refers to nothing that is not there."""
 
 from pathlib import Path
 

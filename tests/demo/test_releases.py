@@ -1,4 +1,4 @@
-"""What leaves this machine has its digest and SBOM beside it, and nobody signs in by halves."""
+"""What leaves this machine has its digest and SBOM next to it, and nobody signs in by halves."""
 
 import json
 import tarfile

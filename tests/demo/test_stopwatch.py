@@ -1,4 +1,4 @@
-"""The demo's promise beside what it took."""
+"""The demo's promise next to what it took."""
 
 import time
 

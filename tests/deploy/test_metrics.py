@@ -88,7 +88,7 @@ def test_a_pod_that_started_anew_is_seen_by_each_of_its_counters() -> None:
     [
         ({"new-1": 0}, []),
         ({"new-1": 2}, ["its pod new-1 restarted 2 times"]),
-        ({"new-2": 0}, ["its pod new-1 went away"]),
+        ({"new-2": 0}, ["its pod new-1 ended"]),
     ],
 )
 def test_a_pod_that_ended_is_named(after: dict[str, int], says: list[str]) -> None:

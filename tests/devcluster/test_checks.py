@@ -1,4 +1,4 @@
-"""What a machine lacks, and what the user is told about it."""
+"""What a machine lacks, and what the user reads about it."""
 
 from dataclasses import replace
 from pathlib import Path

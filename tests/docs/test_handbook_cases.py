@@ -30,7 +30,7 @@ def cases() -> tuple[CaseSpec, ...]:
 
 
 def expected() -> list[object]:
-    """Every phrase that a case accepts, beside the case."""
+    """Every phrase that a case accepts, next to the case."""
     return [
         pytest.param(case, plain(choice), id=f"{case.name}: {choice}")
         for case in cases()

@@ -31,7 +31,7 @@ ALLOWED = {
     ("release", "notes"): {"contents": "write"},
     ("terraform", "run"): {"id-token": "write"},
 }
-"""Every right to write, by workflow and job. A new one is written down here, beside its reason in the workflow."""
+"""Every right to write, by workflow and job. A new one is written down here, next to its reason in the workflow."""
 
 
 def name_of(path: Path) -> str:

@@ -73,7 +73,7 @@ def test_the_two_services_deploy_the_chart_once(helm: str, tmp_path: Path, envir
     control_plane, gateway = (render(helm, service(name), environment, tmp_path) for name in CHART_SERVICES)
     assert not names(control_plane) & names(gateway)
     assert {("Deployment", "slipway-operator"), ("NetworkPolicy", "slipway-gateway")} <= names(control_plane)
-    # Canary and blue/green want one Deployment, and one Service to put their own beside.
+    # Canary and blue/green want one Deployment, and one Service to put their own next to.
     assert [kind for kind, _ in names(gateway)].count("Deployment") == 1
     assert [kind for kind, _ in names(gateway)].count("Service") == 1
     kinds = {kind for kind, _ in names(control_plane) | names(gateway)}

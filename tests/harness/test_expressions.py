@@ -37,7 +37,7 @@ def test_unclosed(text: str, rest: str | None) -> None:
 
 
 def scope(stage: str = "", step: str = "", branch: str = "steps", *, gitops: bool = False) -> Scope:
-    """The place of a step, of what a stage says beside its steps, or outside of all stages."""
+    """The place of a step, of what a stage has in addition to its steps, or outside of all stages."""
     tree = GITOPS if gitops else PIPELINE
     outer = stages(tree)[stage].node if stage else None
     return Scope(FOLDER, tree, outer, steps(outer, branch)[step].node if outer is not None and step else None)

@@ -271,7 +271,7 @@ def asking_as(gateway: Gateway, key: str) -> aiohttp.ClientSession:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Keep what a failure says, which nobody would see if the second try passed, and what the cluster tells of it."""
+    """Keep what a failure says, which nobody would see if the second try passed, and what the cluster reports of it."""
     report = yield
     if not report.failed or not item.get_closest_marker("cluster"):  # type: ignore[attr-defined]
         return report

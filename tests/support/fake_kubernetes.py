@@ -21,7 +21,7 @@ class FakeKubernetes:
         self.port = port
         self.version = 100
         self.oldest = 0
-        """Versions below this one have been compacted away."""
+        """Versions below this one have been compacted."""
         self.requests: list[str] = []
         self.refuse_with: int | None = None
         self.silent = False
@@ -70,7 +70,7 @@ class FakeKubernetes:
         self._record(path, "DELETED", self._objects[path].pop((namespace, name)))
 
     def lose_event(self, path: str, found: Object) -> None:
-        """Change an object without telling any watcher, as a bug or a compaction would."""
+        """Change an object without notifying any watcher, as a bug or a compaction would."""
         self.version += 1
         found = {**found, "metadata": {**found["metadata"], "resourceVersion": str(self.version)}}
         self._objects[path][found["metadata"]["namespace"], found["metadata"]["name"]] = found

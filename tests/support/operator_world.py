@@ -1,7 +1,7 @@
 """A real API server with our CRDs, and the rest of a cluster in a few lines.
 
 There are no controllers and no node: what becomes of Deployments, StatefulSets and Jobs is written into their status
-here, which makes outcomes exact and quick. The audit log tells who wrote what.
+here, which makes outcomes exact and quick. The audit log shows who wrote what.
 """
 
 import asyncio

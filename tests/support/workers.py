@@ -1,6 +1,6 @@
 """Which tests with a cluster run one after the other in one worker: those that share it.
 
-Groups go by path, so that the process that hands tests out can tell them. (xdist's own `loadgroup` writes the group
+Groups go by path, so that the process that hands tests out recognises them. (xdist's own `loadgroup` writes the group
 into an item's node id, which pytest 9.2 no longer reads from there.)
 """
 

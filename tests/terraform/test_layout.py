@@ -88,7 +88,7 @@ def test_a_module_is_complete(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_every_bad_input_has_a_test(module: Path) -> None:
-    """Each variable with a `validation` stands in an `expect_failures` of the module's tests."""
+    """Each variable with a `validation` is in an `expect_failures` of the module's tests."""
     folder = TERRAFORM / module
     validated = {name for name, body in blocks(folder, "variable") if "validation" in body}
     tests = "\n".join(path.read_text() for path in folder.glob("tests/*.tftest.hcl"))

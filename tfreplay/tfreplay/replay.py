@@ -1,4 +1,4 @@
-"""Runs every provider's replay in this process and tells Terraform where they are."""
+"""Runs every provider's replay in this process and reports to Terraform where they are."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
 """A provider that knows its schema and nothing else, over Terraform's plugin protocol 6 on a Unix socket.
 
 Terraform asks it what exists, and it answers from the schema; asked for a plan, it leaves unknown what only the cloud
-could tell. It never reaches a cloud, and of a provider's own validators it has one: nobody may set what
+could see. It never reaches a cloud, and of a provider's own validators it has one: nobody may set what
 the provider computes.
 """
 

@@ -35,7 +35,7 @@ def executable() -> str:
 
 
 def version(path: str) -> tuple[int, ...]:
-    """Major and minor version of that executable, (0, 0) if it does not tell."""
+    """Major and minor version of that executable, (0, 0) if it does not report one."""
     told = subprocess.run([path, "version", "-json"], capture_output=True, text=True, check=False)
     try:
         number = json.loads(told.stdout)["terraform_version"]

@@ -20,7 +20,7 @@ NOTHING_REAL = "00000000-0000-0000-0000-000000000000"
 
 
 class _Unknown:
-    """The value that only an apply will tell."""
+    """The value that is known only after an apply."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"

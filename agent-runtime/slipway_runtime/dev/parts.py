@@ -46,7 +46,7 @@ def data_folder(files: Iterable[Path]) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be and kept to this process: Chroma's files do not bear two.
+    """The folder, made if need be and kept to this process: two would corrupt Chroma's files.
 
     It holds questions, answers and documents, so whatever this process makes meanwhile, here and by SQLite and Chroma,
     is for its user alone: files 0600, folders 0700.

@@ -37,7 +37,7 @@ class Authenticator(Protocol):
         """The verified caller, or why there is none.
 
         Raises:
-            Problem: if it cannot tell now. The caller may ask again.
+            Problem: if it cannot know now. The caller may ask again.
         """
         ...
 

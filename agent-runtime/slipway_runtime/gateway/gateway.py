@@ -44,7 +44,7 @@ class Gateway:
         return [reason for reason in reasons if reason]
 
     def drain(self) -> None:
-        """Say that this gateway is going away, and go on serving what still comes."""
+        """Report that this gateway is shutting down, and go on serving what still comes."""
         self.draining = True
 
     async def authenticate(self, request: Request) -> Caller:

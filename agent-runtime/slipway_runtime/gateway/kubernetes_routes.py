@@ -67,7 +67,7 @@ def _bracketed(address: str) -> str:
 
 
 class Join:
-    """Agents joined with EndpointSlices, and the route table told about every agent that is affected by a change."""
+    """Agents joined with EndpointSlices, and every agent reported to the route table that is affected by a change."""
 
     def __init__(self, routes: RouteTable) -> None:
         self._routes = routes

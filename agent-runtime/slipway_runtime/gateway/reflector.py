@@ -1,7 +1,8 @@
 """A collection of the API server mirrored in memory: listed once, then kept current by a watch.
 
-The mirror outlives every failure. While the API server is away the last known objects stay, since pods go on serving
-without it. When it is back the watch goes on where it stopped, or the collection is listed anew if that is too old.
+The mirror outlives every failure. While the API server is unavailable, the last known objects stay, since pods go on
+serving without it. When it is back the watch goes on where it stopped, or the collection is listed anew if that
+is too old.
 """
 
 import asyncio

@@ -48,7 +48,7 @@ class CutOff(Exception):
 class Reply:
     """The client's side of one request: knows whether anything was sent, and what status.
 
-    `last` asks the client to close the connection, because this gateway is going away.
+    `last` asks the client to close the connection, because this gateway is shutting down.
     """
 
     def __init__(self, send: Send, *, last: bool = False) -> None:
@@ -160,7 +160,7 @@ class Relay:
         self.events = Events(self.run, self.upstreams.shared)
 
     async def go(self) -> None:
-        """Return when the client has the whole answer, or has been told why there is none.
+        """Return when the client has the whole answer, or the reason why there is none.
 
         Raises:
             Problem: when there is none and nothing was sent to the client yet.

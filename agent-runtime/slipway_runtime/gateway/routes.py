@@ -1,6 +1,6 @@
 """Which pods serve which agent right now, and who waits for one.
 
-The table is only ever told what is true (`replace`, `set`, `remove`), by whatever learns it: a watch on Kubernetes, or
+The table only ever gets what is true (`replace`, `set`, `remove`), by whatever learns it: a watch on Kubernetes, or
 the local driver. Picking is by least in-flight: of the pods that are ready, the one with the fewest of this gateway's
 questions open. Nothing here does I/O.
 """

@@ -250,7 +250,7 @@ class Upstreams:
     def _retry(self, call: Call, endpoint: Endpoint, search: Search, *, cause: str) -> None:
         search.avoid.add(endpoint)
         RETRIES.labels(cause).inc()
-        # A full pod is nothing to tell about: under overload it would be told a thousand times a second.
+        # A full pod is not logged: under overload there would be a thousand lines a second.
         level = logging.DEBUG if cause == Reason.OVERLOADED else logging.INFO
         log.log(level, "trying the next pod", extra={"agent": str(call.agent), "pod": endpoint.url, "cause": cause})
 

@@ -15,8 +15,8 @@ CALM_SECONDS = 2 * BEAT_SECONDS
 class Heartbeat:
     """Renews the leases of all runs that this host works on, in one statement for the whole host.
 
-    While the store is away nobody can renew, so when it comes back every lease has run out although nobody died. That
-    is why a host that saw trouble takes nothing over until the others had time to renew.
+    While the store is unavailable nobody can renew, so when it comes back every lease has run out although nobody died.
+    That is why a host that saw trouble takes nothing over until the others had time to renew.
 
     Args:
         leases: gives the leases of the runs that are worked on now.
@@ -47,7 +47,7 @@ class Heartbeat:
         """Renew once.
 
         Raises:
-            StoreUnavailable: if the store is away.
+            StoreUnavailable: if the store is unavailable.
         """
         leases = self._leases()
         kept = await renew(self._database, leases, seconds=LEASE_SECONDS)

@@ -35,7 +35,7 @@ class Readiness:
     async def missing(self) -> list[str]:
         """What is not there yet; empty when the host can answer."""
         if self._draining():
-            return ["the pod is going away and finishes what it has"]
+            return ["the pod is shutting down and finishes what it has"]
         await self._refresh()
         return self._result
 

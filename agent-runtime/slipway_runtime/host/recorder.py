@@ -129,11 +129,11 @@ async def record(database: Database, run_log: RunLog, *, patience: float) -> Non
     """Commit what is queued, until the attempt's last event is in the store.
 
     Args:
-        patience: seconds to go on trying while the store is away.
+        patience: seconds to go on trying while the store is unavailable.
 
     Raises:
         LeaseLost: if the run is not ours any more.
-        StoreUnavailable: if the store stayed away for too long.
+        StoreUnavailable: if the store was unavailable for too long.
     """
     while run_log.last_event is None:
         events = await run_log.take()

@@ -28,7 +28,7 @@ def too_late(seconds: int) -> Problem:
 
 
 def draining() -> Problem:
-    """This host is going away."""
+    """This host is shutting down."""
     return Problem(Reason.DRAINING, "This pod takes no more questions. Ask again: another pod answers.")
 
 

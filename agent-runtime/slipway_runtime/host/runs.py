@@ -38,8 +38,8 @@ POLL_SECONDS = 0.1
 """How often a run that another host works on is looked at."""
 WAITING_POLL_SECONDS = 1.0
 """How often a run that waits for an input is looked at."""
-AWAY_SECONDS = 60.0
-"""How long a client that follows a run is kept while the store is away."""
+UNAVAILABLE_SECONDS = 60.0
+"""How long a client that follows a run is kept while the store is unavailable."""
 log = logging.getLogger(__name__)
 
 
@@ -229,7 +229,7 @@ class Runs:
         If the host that works on it is gone, this one takes the run over.
 
         Args:
-            watch: whether the events are wanted as they come (True), or it counts what the run comes to: its last
+            watch: whether the events are needed as they come (True), or it counts what the run comes to: its last
                 event, or an input that it waits for, after which this ends too.
 
         Raises:
@@ -277,13 +277,13 @@ class Runs:
             self.heartbeat.disturbed()
 
     async def _look(self, run_id: str, *, agent: str, caller: str, after: EventId | None) -> store.Look:
-        """Look at a run in the store, with patience while the store is away."""
+        """Look at a run in the store, with patience while the store is unavailable."""
         try:
             seen = await retrying.retry(
                 lambda: store.look(self._database, run_id, agent=agent, caller=caller, after=after),
                 policy=retrying.LOOK,
                 on=lambda error: isinstance(error, StoreUnavailable),
-                seconds=AWAY_SECONDS,
+                seconds=UNAVAILABLE_SECONDS,
                 failed=lambda _: self.heartbeat.disturbed(),
             )
         except StoreUnavailable as error:
@@ -340,7 +340,7 @@ class Runs:
         elsewhere.
 
         Raises:
-            StoreUnavailable: if the store is away.
+            StoreUnavailable: if the store is unavailable.
         """
         ready = [Served(key, hosted.revision) for key, hosted in self.agents.items() if await self._can_answer(key)]
         if not ready:

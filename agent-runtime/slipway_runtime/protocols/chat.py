@@ -3,7 +3,7 @@
 `docs/http-api.md` has the table of how each event shows.
 
 Nothing is lost in the stream; the JSON answer loses only the order of things. To resume, a client asks for the run with
-`Last-Event-ID`. A client that goes away does not end the run: it is finished and kept.
+`Last-Event-ID`. A client that disconnects does not end the run: it is finished and kept.
 """
 
 import re

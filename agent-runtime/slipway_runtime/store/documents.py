@@ -21,7 +21,7 @@ class Build:
 
 @dataclass(frozen=True)
 class StoredDocument:
-    """A document as it stands in a build."""
+    """A document as it is stored in a build."""
 
     source: str
     name: str
@@ -45,7 +45,7 @@ class DocumentState:
 
 @dataclass(frozen=True)
 class StoredChunk:
-    """A chunk as it stands in a build. Offsets are characters of the document's text."""
+    """A chunk as it is stored in a build. Offsets are characters of the document's text."""
 
     id: str
     source: str
@@ -63,7 +63,7 @@ class StoredChunk:
 
 @dataclass(frozen=True)
 class Passage:
-    """A place in a document, and what is claimed to stand there."""
+    """A place in a document, and the text that is claimed to be there."""
 
     source: str
     document: str

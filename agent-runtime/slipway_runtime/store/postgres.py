@@ -1,7 +1,7 @@
 """Postgres behind the store's door: the store of a cluster, one schema for each namespace.
 
 The schema is the first of the role's search path, or of the DSN's (`options=-csearch_path%3D...`). When the server was
-away, connections are made anew by the next statement; statements in between raise `StoreUnavailable`.
+unavailable, connections are made anew by the next statement; statements in between raise `StoreUnavailable`.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ AS 'SELECT extract(epoch FROM clock_timestamp())::double precision'
 JUST_MADE = (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError)
 """What `CREATE TABLE IF NOT EXISTS` fails with where another session makes the table at the same time."""
 
-AWAY = (
+UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -61,7 +61,7 @@ def store_errors() -> Iterator[None]:
     """What asyncpg raises for a server that is unavailable, as the store's one exception."""
     try:
         yield
-    except AWAY as error:
+    except UNAVAILABLE as error:
         raise StoreUnavailable(f"Postgres cannot be used: {_in_words(error)}") from error
 
 
@@ -143,7 +143,7 @@ class PostgresDatabase:
             try:
                 yield PostgresStatements(connection)
             except BaseException:
-                with suppress(*AWAY):  # a connection that is gone has rolled back already
+                with suppress(*UNAVAILABLE):  # a connection that is gone has rolled back already
                     await transaction.rollback()
                 raise
             with store_errors():
@@ -152,7 +152,7 @@ class PostgresDatabase:
     async def close(self) -> None:
         try:
             await asyncio.wait_for(self._pool.close(), timeout=CONNECT_TIMEOUT)
-        except (TimeoutError, *AWAY):
+        except (TimeoutError, *UNAVAILABLE):
             self._pool.terminate()
 
 

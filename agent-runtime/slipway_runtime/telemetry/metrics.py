@@ -1,6 +1,6 @@
 """Prometheus metrics of a process under `/metrics`, on a port of their own.
 
-Labels are names of agents and reasons, never texts or callers. All the same they tell which agents there are and how
+Labels are names of agents and reasons, never texts or callers. All the same they show which agents there are and how
 much they are used, so they are not where the public asks: whoever may read them is a matter of the network.
 """
 
@@ -69,7 +69,7 @@ class _Handler(WSGIRequestHandler):
 def metrics_served(port: int) -> Iterator[None]:
     """Serve all metrics of the process on this port, on every address, for as long as the block lasts.
 
-    A thread does it, so that a scrape takes nothing from the event loop and tells of a loop that is stuck.
+    A thread does it, so that a scrape takes nothing from the event loop and shows a loop that is stuck.
 
     Raises:
         SystemExit: if the port is taken.

@@ -1,6 +1,6 @@
 """Traces over OTLP/HTTP, and one trace id for each request whether or not they are exported.
 
-Spans are made by hand where they tell something (request, run, retrieval, store), since automatic instrumentation
+Spans are made by hand where they show something (request, run, retrieval, store), since automatic instrumentation
 costs more than the rest of a request. Without `OTEL_EXPORTER_OTLP_ENDPOINT` the SDK is not even imported: spans are
 empty shells that carry the trace id from `traceparent` into logs and on to the next process.
 

@@ -5,7 +5,7 @@ import (
 	"net"
 )
 
-// join copies bytes both ways until both sides have finished. When one side has finished sending, the other is told so and
+// join copies bytes both ways until both sides have finished. When one side has finished sending, the other is notified and
 // may go on sending (a request body that ends before a streamed answer does). When one side breaks, both are broken off,
 // so that nobody takes half an answer for a whole one.
 func join(client, server *net.TCPConn) {

@@ -2,7 +2,7 @@
 //
 // One binary links in a third of the time and disk that six would need, because the components share nearly all of
 // their packages. Each component still runs as a process of its own. The build tag "apiserver_only" leaves out
-// everything but the API server (see others.go), for trying a newer Kubernetes where nothing else is wanted.
+// everything but the API server (see others.go), for trying a newer Kubernetes where nothing else is needed.
 package main
 
 import (

@@ -28,7 +28,7 @@ from slipway_operator.core.policies import reads_labels
 STATE_ANNOTATION = f"{GROUP}/state"
 RETIRED_AT_ANNOTATION = f"{GROUP}/retired-at"
 TEMPLATE_ANNOTATION = f"{GROUP}/template"
-"""On a Deployment: hash of its pod template, to tell an upgrade from a change of the rollout's state."""
+"""On a Deployment: hash of its pod template, to distinguish an upgrade from a change of the rollout's state."""
 COMPONENT = "agent"
 DRAIN_SLACK_SECONDS = 30
 """Beyond the longest answer, for the pod to hand over and close."""
@@ -39,7 +39,7 @@ State = Literal["Candidate", "Serving", "Retiring"]
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """One rendering of an agent, and where it stands in the rollout."""
+    """One rendering of an agent, and how far its rollout is."""
 
     config: RuntimeConfig
     state: State

@@ -1,7 +1,7 @@
 """Whether an object on the API server is still what we applied, without keeping the object itself.
 
 Two questions answer that. Has what we want changed since we last applied it? Every applied object carries a hash of
-its own manifest. Has somebody else changed what we applied? The API server's `managedFields` tell: whoever changes a
+its own manifest. Has somebody else changed what we applied? The API server's `managedFields` show it: whoever changes a
 field takes it over, and a field that is removed leaves every owner's entry, so our entry no longer covers a path that
 we want. Values that the server normalises (`1000m` to `1`) make no difference to either.
 """

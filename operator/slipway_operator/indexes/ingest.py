@@ -26,7 +26,7 @@ from slipway_operator.indexes.server import child_name as index_child_name
 
 COMPONENT = "ingest"
 SPEC_ANNOTATION = f"{GROUP}/ingest-config"
-"""On a Job: digest of its IngestConfig, to tell a changed spec from a changed source."""
+"""On a Job: digest of its IngestConfig, to distinguish a changed spec from a changed source."""
 SOURCES_ANNOTATION = f"{GROUP}/sources"
 """On a Job: hash of the versions of its sources."""
 GENERATION_ANNOTATION = f"{GROUP}/content-generation"
@@ -103,7 +103,7 @@ def _job(
     }
     job["spec"] = {
         "backoffLimit": ATTEMPTS_BEFORE_BACK_OFF,
-        # One pod at a time, even while the last one is still going away.
+        # One pod at a time, even while the last one is still ending.
         "podReplacementPolicy": "Failed",
         "template": pod_template(
             {**_labels(owner), **reads_labels(owner.name)},

@@ -104,4 +104,4 @@ async def test_it_is_watched_reconciled_and_cleaned_up(
         async def gone() -> bool:
             return await shown(world, namespace, "north-green") == {}
 
-        await until_async(gone, "what is no longer wanted is deleted")
+        await until_async(gone, "what is no longer needed is deleted")

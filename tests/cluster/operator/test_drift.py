@@ -65,7 +65,7 @@ async def spoil(world: World, kind: str, child: Mapping[str, Any], leaf: Leaf) -
             continue
         accepted += 1
         await until_put_right(world, kind, namespace, name, leaf, operation)
-        # The log tells a write a moment after the API server carried it out.
+        # The log shows a write a moment after the API server carried it out.
         await until(lambda since=since: well_written(world, child, since), "the audit log has it")  # type: ignore[misc]
         assert len(well_written(world, child, since)) == 1, f"{kind} {leaf.pointer} {operation}"
     return accepted

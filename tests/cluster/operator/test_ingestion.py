@@ -43,7 +43,7 @@ async def test_a_changed_source_is_ingested_again(world: World, namespace: str, 
         async def cleaned() -> bool:
             return first not in await jobs(world, namespace)
 
-        await until_async(cleaned, "the old Job is cleaned away")
+        await until_async(cleaned, "the old Job is cleaned up")
         (config_map,) = await world.children("ConfigMap", namespace)
         assert [config_map["metadata"]["name"]] == await jobs(world, namespace), "and its ConfigMap with it"
 

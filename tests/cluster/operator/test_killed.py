@@ -87,7 +87,7 @@ async def _killed_in_turn(
 ) -> AsyncIterator[int]:
     """Make a change, kill the operator after its first write, let the next one finish and yield; then after its second
     write, and so on, up to `points`, or until a change needs no more writes. `change` makes the change of that number,
-    and says what tells that it is done; it must have taken at least so many writes as `deaths`."""
+    and says what shows that it is done; it must have taken at least so many writes as `deaths`."""
     done: Callable[[], Awaitable[bool]] = _at_once
     for writes in range(1, 50):
         # Each has a Lease of its own, since that of one that was killed is free only after 15 s.

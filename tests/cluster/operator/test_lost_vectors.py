@@ -52,7 +52,7 @@ async def _until_gone(world: World, namespace: str, job: str) -> None:
     async def gone() -> bool:
         return job not in await _jobs(world, namespace)
 
-    await until_async(gone, "the old Job is cleaned away")
+    await until_async(gone, "the old Job is cleaned up")
 
 
 async def _condition(world: World, namespace: str, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""Idle means idle, and one replica takes over from another."""
+"""An idle operator writes nothing, and one replica takes over from another."""
 
 from collections.abc import Callable
 

@@ -113,7 +113,7 @@ def test_a_retiring_revision_is_looked_at_when_it_is_due() -> None:
 
 
 def test_every_mixture_ends_with_the_spec_serving_alone() -> None:
-    """Whatever an operator left behind: once all pods are available, the steps lead to the one wanted revision."""
+    """Whatever an operator left behind: once all pods are available, the steps lead to the one revision of the spec."""
     states: tuple[State | None, ...] = ("Candidate", "Serving", "Retiring", None)
     for mixture in itertools.product(states, repeat=3):
         found = {name: live(name, state, reported_serving=True) for name, state in zip("abc", mixture, strict=True)}

@@ -1,4 +1,4 @@
-"""Whether an object is still what we applied, told from `managedFields` alone."""
+"""Whether an object is still what we applied, by `managedFields` alone."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What `slipway dev` tells where it cannot draw a bar."""
+"""What `slipway dev` reports where it cannot draw a bar."""
 
 from io import StringIO
 

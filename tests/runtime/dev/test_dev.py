@@ -1,4 +1,4 @@
-"""`slipway dev` as a process: it answers, follows its manifests, and bears with bad ones."""
+"""`slipway dev` as a process: it answers, follows its manifests, and survives bad ones."""
 
 import asyncio
 import os
@@ -190,7 +190,7 @@ async def test_documents_that_cannot_be_ingested_leave_the_last_good_ones(
     start, _ = MANIFESTS.format(elephant="Tuffi", min_score="0.2").split("\ndata:")
     told = "index demo/zoo was not ingested"
     dev.replace(start + '\ndata: {empty.md: ""}')
-    await until(lambda: dev.says(told), "the failure is told")
+    await until(lambda: dev.says(told), "the failure is reported")
     assert "Rosa" in await answer(client)
     dev.replace(start + '\ndata: {empty.md: ""}')
     await until(lambda: dev.says(f"(?s){told}.*save a file again to try once more.*{told}"), "it is tried again")

@@ -1,4 +1,4 @@
-"""Postgres goes away for a while: questions are refused with a reason, what runs goes on, all heals by itself."""
+"""Postgres is unavailable for a while: questions are refused with a reason, runs go on, and all recovers."""
 
 import asyncio
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ DONE = NumberedEvent(EventId(RUN, 2, 8), Done(answer="x", finish="stop", sources
 
 
 class Events:
-    """A stream of events that tells whether it was closed."""
+    """A stream of events that knows whether it was closed."""
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[NumberedEvent] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""What only Postgres does: schemas of their own, and going away."""
+"""What only Postgres does: schemas of their own, and outages."""
 
 import asyncio
 from collections.abc import Iterator

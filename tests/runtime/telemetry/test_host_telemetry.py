@@ -1,4 +1,4 @@
-"""What a host process tells about itself: one trace id in traces and logs, no questions or answers in anything."""
+"""What a host process reports about itself: one trace id in traces and logs, no questions or answers in anything."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Questions through a real gateway, a real host and the real agent: one trace, and their texts in nothing told."""
+"""Questions through a real gateway, a real host and the real agent: one trace, and their texts in no report."""
 
 import json
 from pathlib import Path

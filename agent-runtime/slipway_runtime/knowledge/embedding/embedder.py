@@ -31,7 +31,7 @@ class Embedder(Tokens, Protocol):
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """What tells this model's vectors from those of any other: part of the fingerprint of every build."""
+        """What distinguishes this model's vectors from those of any other: part of the fingerprint of every build."""
         ...
 
     @property

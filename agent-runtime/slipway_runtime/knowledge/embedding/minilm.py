@@ -1,7 +1,7 @@
 """Texts to vectors, with the MiniLM model on ONNX Runtime.
 
 The model runs in threads of its own, so that the event loop goes on serving. Questions come one at a time and are
-wanted quickly; ingestion brings thousands of texts, which are sorted by length and run eight at a time, because padding
+needed quickly; ingestion brings thousands of texts, which are sorted by length and run eight at a time, because padding
 is work too (bigger batches are slower on CPUs and take more memory), on as many threads as there are.
 """
 
@@ -42,7 +42,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids of several texts as one matrix, and the mask that tells tokens from padding."""
+    """Token ids of several texts as one matrix, and the mask that separates tokens from padding."""
     width = max(len(row) for row in rows)
     ids = np.zeros((len(rows), width), dtype=np.int64)
     mask = np.zeros((len(rows), width), dtype=np.int64)

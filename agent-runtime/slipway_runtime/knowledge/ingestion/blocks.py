@@ -1,7 +1,7 @@
 """The structure of a document: paragraphs, code and table rows, each with its offsets and the headings above it.
 
 Markdown is read by markdown-it, which knows the line range of every block; offsets come from the lines, so what a block
-covers is exactly what stands in the text, markup included.
+covers is exactly what is in the text, markup included.
 """
 
 import re

@@ -36,7 +36,7 @@ class Document:
     title: str
     text: str
     hash: str
-    """SHA-256 of the text: what tells a changed document from one that may be skipped."""
+    """SHA-256 of the text: what distinguishes a changed document from one that may be skipped."""
     metadata: Mapping[str, object] = field(default_factory=dict)
     """What the document says about itself: its front matter."""
 

@@ -23,7 +23,7 @@ class DocumentRef:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from the other documents of an index."""
+        """What distinguishes it from the other documents of an index."""
         return (self.source, self.name)
 
 

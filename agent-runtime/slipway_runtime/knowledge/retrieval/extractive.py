@@ -34,7 +34,7 @@ class Quote:
     kind: PieceKind
     heading: str
     text: str
-    """What the chunk says stands there; compared with the document before it is cited."""
+    """What the chunk has for that place; compared with the document before it is cited."""
     score: float
 
     @property

@@ -193,7 +193,7 @@ async def test_a_document_of_headings_alone_does_not_hide_the_others(local: Know
 
 
 class FailingVectors:
-    """A vector store that is away from its n-th write on."""
+    """A vector store that is unavailable from its n-th write on."""
 
     def __init__(self, knowledge: Knowledge, *, writes: int) -> None:
         self._vectors = knowledge.vectors

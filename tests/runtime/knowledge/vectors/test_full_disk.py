@@ -1,4 +1,4 @@
-"""A real Chroma on a disk that is too small: the ingestion fails in words, agents go on, and space mends it."""
+"""A real Chroma on a disk that is too small: an ingestion fails in words, agents go on, and space lets it recover."""
 
 import asyncio
 import os
