@@ -9,15 +9,19 @@ _FILE = re.compile(r"(?:(?<=sqlite:)/+|(?<![\w:/.]))(?!/(?:apis?|agents?)\b)(?:/
 """An absolute path that is no part of a URL and no path of an HTTP interface."""
 
 
-def readiness(missing: Sequence[str]) -> Response:
+def readiness(missing: Sequence[str], *, warnings: Sequence[str] = ()) -> Response:
     """The answer to a readiness probe.
 
     Args:
         missing: a sentence for each thing that is not there yet; none when ready. Texts of the system are quoted in
             them, with the files that they are about: those are for the log.
+        warnings: a sentence for each thing that is wrong and may not keep it from being ready.
     """
     said = [without_files(sentence) for sentence in missing]
-    return JSONResponse({"ready": not said, "missing": said}, status_code=503 if said else 200)
+    body = {"ready": not said, "missing": said}
+    if warnings:
+        body["warnings"] = [without_files(sentence) for sentence in warnings]
+    return JSONResponse(body, status_code=503 if said else 200)
 
 
 def without_files(sentence: str) -> str:

@@ -67,6 +67,8 @@ class HostSettings(KnowledgeSettings, ServerSettings):
 
     config: Path = Path(contract.CONFIG_DIR, contract.CONFIG_KEY)
     """A RuntimeConfig."""
+    bindings: Path = Path(contract.BINDINGS_DIR, contract.BINDINGS_KEY)
+    """A Bindings, read again when it changes."""
     identity_anchor: str
     """Base64 of the 32-byte Ed25519 public key that the operator signs the gateway's keys with."""
     identity_keys_file: Path = Path("/etc/slipway/identity/keys.json")

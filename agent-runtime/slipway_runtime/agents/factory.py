@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
@@ -18,6 +18,12 @@ class AgentDependencies:
     database: Database
     embedder: Embedder
     vectors: OpenVectors
+    bindings: Callable[[str], AgentBindings] = lambda _: AgentBindings()
+    """What an agent (`namespace/name`) has besides its configuration. Asked for again at each use: it changes."""
+
+    def bindings_of(self, config: AgentConfig) -> Callable[[], AgentBindings]:
+        """The bindings of one agent."""
+        return lambda: self.bindings(f"{config.namespace}/{config.name}")
 
 
 Factory = Callable[[AgentConfig, AgentDependencies], Agent]

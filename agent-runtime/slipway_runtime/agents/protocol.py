@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from slipway_runtime.events import Event, InputKind, InputRequired
 from slipway_runtime.store.inputs import InputAnswer, step_of
@@ -85,4 +85,17 @@ class Agent(Protocol):
 
     async def missing(self) -> list[str]:
         """What is not there yet for this agent to answer, each as a sentence for `/readyz`; empty when ready."""
+        ...
+
+
+@runtime_checkable
+class UsesModels(Protocol):
+    """An agent that calls models."""
+
+    async def model_problems(self) -> list[str]:
+        """A sentence with what to do for each entry of its `models` that cannot be used now.
+
+        That is a key that is missing or refused, or a model that does not exist; a provider that fails now and then is
+        none.
+        """
         ...

@@ -50,7 +50,7 @@ def create_host_app(host: Host) -> Starlette:
         return JSONResponse({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        return readiness(await host.readiness.missing())
+        return readiness(await host.readiness.missing(), warnings=host.readiness.warnings())
 
     agent = "/agents/{namespace}/{name}"
     return new_application(

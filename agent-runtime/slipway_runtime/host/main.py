@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import uvloop
 
 from slipway_crds.runtimeconfig import RuntimeConfig
+from slipway_runtime.bindings_file import BindingsFile
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
@@ -47,7 +48,8 @@ async def agents_of(
         await embedder.embed_query("The first question should not wait for the model.")
         vectors = VectorServers(settings.chroma_url)
         stack.push_async_callback(vectors.close)
-        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=vectors)
+        bindings = BindingsFile(settings.bindings)
+        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=vectors, bindings=bindings.of)
         yield [HostedAgent(agent, make_agent(agent, dependencies)) for agent in config.agents]
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.model_watch import ModelWatch
 from slipway_runtime.store.database import Database, StoreUnavailable
 
 CHECK_SECONDS = 2.0
@@ -14,7 +15,7 @@ KEEP_SECONDS = 0.5
 
 
 class Readiness:
-    """Finds out what is missing: the store, then whatever the agents say.
+    """Finds out what is missing: the store, then whatever the agents say, and models that can be used.
 
     Args:
         agents: gives the agents that are served now, by `namespace/name`.
@@ -29,6 +30,7 @@ class Readiness:
         self._draining = draining
         self._result: list[str] = []
         self._lacks: dict[str, list[str]] = {}
+        self._models = ModelWatch()
         self._checked = float("-inf")
         self._checking = asyncio.Lock()
 
@@ -38,6 +40,11 @@ class Readiness:
             return ["the pod is shutting down and finishes what it has"]
         await self._refresh()
         return self._result
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the agents' models, whether or not the host can answer without them."""
+        found = (self._models.problems(hosted) or [] for hosted in self._agents().values())
+        return [sentence for sentences in found for sentence in sentences]
 
     async def can_answer(self, agent: str) -> bool:
         """Whether nothing is missing for this agent, whatever the others lack."""
@@ -59,9 +66,18 @@ class Readiness:
                 await self._database.fetch("SELECT 1 AS one")
                 agents = self._agents()
                 lacks = await asyncio.gather(*(hosted.agent.missing() for hosted in agents.values()))
-                self._lacks = dict(zip(agents, lacks, strict=True))
-                return [sentence for sentences in lacks for sentence in sentences]
+                self._lacks = {
+                    name: [*lacking, *self._unusable(agents[name])] for name, lacking in zip(agents, lacks, strict=True)
+                }
+                return [sentence for sentences in self._lacks.values() for sentence in sentences]
         except StoreUnavailable as error:
             return [f"the store: {error}"]
         except TimeoutError:
             return [f"an answer from the store or the indexes within {CHECK_SECONDS:g} seconds"]
+
+    def _unusable(self, hosted: HostedAgent) -> list[str]:
+        """Why an agent has no model to ask; nothing if one can be used."""
+        problems = self._models.problems(hosted)
+        if problems is None:
+            return ["a first look at the models, which takes some seconds"]
+        return problems if len(problems) >= len(hosted.config.models) else []
