@@ -48,9 +48,7 @@ def _read(file: str, problems: Iterable[HarnessProblem]) -> Iterator[HarnessProb
     try:
         yield from problems
     except (AttributeError, IndexError, KeyError, TypeError) as error:
-        yield HarnessProblem(
-            file, (), f"holds a value of another form than Harness's ({error}); compare it with its siblings"
-        )
+        yield HarnessProblem(file, (), f"holds a value of another form than Harness's ({error}); compare its siblings")
 
 
 def _written(entity: Entity, published: Schema | None) -> Iterator[HarnessProblem]:
@@ -97,14 +95,12 @@ def _entity(folder: Folder, entity: Entity, trees: Mapping[str, Json]) -> Iterat
         scopes = [Scope(folder, tree) for name, tree in trees.items() if owner in (name, None)]
         yield from expressions.problems(entity.file, entity.body, (entity.kind,), scopes)
         return
-    wanted = {
-        key: str(entity.body[field]) for key, field in USED_BY_STAGES[entity.kind].items() if field in entity.body
-    }
+    named = {key: str(entity.body[by]) for key, by in USED_BY_STAGES[entity.kind].items() if by in entity.body}
     scopes = [
         Scope(folder, tree, stage.node)
         for tree in trees.values()
         for stage in turns.stages(tree).values()
-        if all(turns.value(stage.node, path) == name for path, name in wanted.items())
+        if all(turns.value(stage.node, path) == name for path, name in named.items())
     ]
     if not scopes:
         yield HarnessProblem(entity.file, (entity.kind,), "no stage of a pipeline uses it; use it or delete the file")

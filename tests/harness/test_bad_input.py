@@ -59,7 +59,7 @@ def test_ours_has_no_problems_against_harness_schema(published: Schema) -> None:
             "pipelines/slipway.yaml",
             "              workspace: slipway_dev\n",
             "              {}\n",
-            "spec.workspace: the template 'terraform' wants a value here",
+            "spec.workspace: the template 'terraform' needs a value here",
             id="template input without a value",
         ),
         pytest.param(
