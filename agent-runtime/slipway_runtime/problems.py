@@ -46,6 +46,7 @@ class Reason(StrEnum):
     INDEX_NOT_READY = "IndexNotReady"
     REQUEST_TIMEOUT = "RequestTimeout"
     INVALID_ANSWER = "InvalidAnswer"
+    MODELS_UNAVAILABLE = "ModelsUnavailable"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.NO_POD_READY: ProblemKind(503, "No pod is ready for this agent", retry_after=5),
     Reason.STORE_UNAVAILABLE: ProblemKind(503, "The store is unavailable", retry_after=5),
     Reason.INDEX_NOT_READY: ProblemKind(503, "An index of the agent is not ready", retry_after=10),
+    Reason.MODELS_UNAVAILABLE: ProblemKind(503, "No model of the agent answered", retry_after=5),
     Reason.REQUEST_TIMEOUT: ProblemKind(504, "The answer took too long"),
 }
 

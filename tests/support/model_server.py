@@ -171,19 +171,21 @@ class Handler(BaseHTTPRequestHandler):
         if reply.fault == "refusal":
             reply = replace(reply, finish="content_filter")
         body = json.dumps(wire.whole(reply, parsed)).encode()
-        if reply.fault not in ("stall", "cut", "cut_clean", "error_frame", "endless"):
+        if reply.fault not in ("stall", "cut", "cut_clean", "error_frame", "endless", "comments"):
             self.send_bytes(200, body, content_type="application/json")
             return
         self.head(200, {"content-type": "application/json", "content-length": str(len(body))})
         self.wfile.write(body[: len(body) // 2])
         self.wfile.flush()
-        if reply.fault in ("stall", "endless"):
+        if reply.fault in ("stall", "endless", "comments"):
             self.wait_for_departure()
         else:
             self.reset()
 
     def stream(self, wire: Wire, reply: Reply, parsed: Parsed) -> None:
         pieces, calls = resolved(reply, parsed)
+        if reply.fault == "comments":
+            pieces = []
         self.head(200, {"content-type": wire.content_type, "transfer-encoding": "chunked"})
         for frame in wire.opening(reply, parsed):
             self.chunk(frame)
@@ -200,6 +202,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.chunk(wire.piece(reply.text or "again ", parsed))
         elif reply.fault == "stall":
             self.wait_for_departure()
+        elif reply.fault == "comments":
+            while not self.state.closing.wait(reply.seconds):
+                self.chunk(b": keep-alive\n\n")
         elif reply.fault == "cut":
             self.reset()
         else:

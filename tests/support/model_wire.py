@@ -14,6 +14,7 @@ Fault = Literal[
     "slow",  # the first byte comes after `seconds`
     "hang",  # no byte comes at all
     "stall",  # half of the answer, then nothing
+    "comments",  # nothing but comments, which keep the connection alive
     "cut",  # half of the answer, then the connection is reset
     "cut_clean",  # half of the answer, then an orderly end without a finish reason
     "error_frame",  # half of the answer, then an error inside the stream

@@ -1,0 +1,106 @@
+"""Addresses that no model is asked at: where clouds hand out credentials of nodes (metadata services).
+
+A `baseURL` may be a name, and a name may lead anywhere at any time, so the address is looked at where the connection is
+made, and the connection goes to the address that was looked at.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+METADATA = frozenset(
+    ipaddress.ip_address(each)
+    for each in (
+        "100.100.100.200",  # Alibaba Cloud
+        "fd00:ec2::254",  # AWS
+        "fd20:ce::254",  # Google Cloud
+        "fd00:c1::a9fe:a9fe",  # Oracle Cloud
+    )
+)
+"""Metadata services that are not at a link-local address."""
+
+
+class ForbiddenAddress(Exception):
+    """A host leads to a metadata service or another link-local address."""
+
+    def __init__(self, host: str, address: Address) -> None:
+        super().__init__(
+            f"{host} leads to {address}, which belongs to the machine's own network (clouds hand out credentials "
+            "there): set baseURL to the address of a model provider"
+        )
+
+
+def is_forbidden(address: Address) -> bool:
+    """Whether no model may be asked there. An IPv4 address inside an IPv6 one is looked at as what it is."""
+    mapped = getattr(address, "ipv4_mapped", None)
+    if mapped is not None:
+        address = mapped
+    return address.is_link_local or address.is_multicast or address.is_unspecified or address in METADATA
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host.
+
+    Raises:
+        ForbiddenAddress: if one of them is forbidden.
+        OSError: if the name is not known.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(each[4][0]) for each in found]
+    check(host, addresses)
+    return addresses
+
+
+def check(host: str, addresses: Sequence[str]) -> None:
+    """Raise ForbiddenAddress if one of a host's addresses is forbidden."""
+    for each in addresses:
+        address = ipaddress.ip_address(each.partition("%")[0])
+        if is_forbidden(address):
+            raise ForbiddenAddress(host, address)
+
+
+async def check_url(url: str) -> None:
+    """See `resolve`, for the host of a URL."""
+    parts = urlsplit(url)
+    await resolve(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+
+
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Connects to allowed addresses only."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Raises httpcore2.ConnectError if the host is not known, is forbidden, or none of its addresses answers."""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await resolve(host, port)
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout(f"the name {host} was not resolved in time") from error
+        except (OSError, ForbiddenAddress) as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        failure: Exception | None = None
+        for address in dict.fromkeys(addresses):
+            try:
+                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+            except httpcore2.ConnectError as error:
+                failure = error
+        raise failure or httpcore2.ConnectError(f"{host} has no address")
+
+    async def sleep(self, seconds: float) -> None:
+        await self._backend.sleep(seconds)

@@ -1,0 +1,259 @@
+"""One request to one model: how long it may take, whether its answer is whole, and what it is counted as."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from pydantic import ValidationError
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelRequestRejectedError,
+    ModelTimeoutError,
+    UnexpectedModelBehavior,
+    UserError,
+)
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequestAttempt,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPartDelta,
+    ToolCallPartDelta,
+)
+from pydantic_ai.models import Model, StreamedResponse
+from pydantic_ai.usage import RequestUsage
+
+from slipway_crds.runtimeconfig import ModelConfig, Price
+from slipway_runtime.events import ModelUsage
+from slipway_runtime.models import metrics
+from slipway_runtime.models.breaker import CircuitBreaker
+from slipway_runtime.models.connection import KeyProblem
+from slipway_runtime.models.failures import CircuitOpen, CutShort, Endless, ImagesNotTaken, Refused, outcome_of
+from slipway_runtime.models.history import has_images, message_tokens, text_tokens
+from slipway_runtime.models.prices import as_text, cost
+from slipway_runtime.models.watching import watcher
+
+log = logging.getLogger(__name__)
+
+TIMEOUTS_PER_REQUEST = 10
+"""A streamed answer may take so many times the model's time-out, however steadily it comes."""
+MOST_CHARACTERS = 1_000_000
+"""Of one answer whose settings name no `maxTokens`."""
+CHARACTERS_PER_TOKEN = 16
+"""Of an answer with `maxTokens`: several times what a token has, so that only a broken server exceeds it."""
+ENTRY = "slipway_model"
+"""In the metadata of a response: the name of the entry in `spec.models` that answered."""
+
+
+@dataclass
+class Last:
+    """How the last request to a model ended."""
+
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One model of a chain, with what is around it."""
+
+    config: ModelConfig
+    model: Model
+    breaker: CircuitBreaker
+    key: Callable[[], str | None]
+    price: Callable[[], Price | None]
+    last: Last = field(default_factory=Last)
+
+    @property
+    def label(self) -> str:
+        """What the model is called in events and metrics."""
+        return f"{self.config.provider}:{self.config.model}"
+
+    def check(self, messages: Sequence[ModelMessage]) -> None:
+        """Raise a ModelAPIError if the model need not be asked: no key, an image it cannot see, a failing provider."""
+        name = self.config.model
+        if not self.config.images and has_images(messages):
+            raise ImagesNotTaken(name, "images: false")
+        try:
+            self.key()
+        except KeyProblem as error:
+            raise ModelAuthenticationError(name, str(error)) from None
+        if not self.breaker.allow():
+            raise CircuitOpen(name, "the provider failed repeatedly")
+
+    def most_characters(self) -> int:
+        """The longest answer that is read."""
+        tokens = self.config.settings.max_tokens
+        return MOST_CHARACTERS if tokens is None else tokens * CHARACTERS_PER_TOKEN
+
+
+@dataclass
+class Attempt:
+    """A request to one model, as a context: errors leave it as they came, and are counted."""
+
+    agent: str
+    role: str
+    link: Link
+    messages: Sequence[ModelMessage]
+    response: ModelResponse | None = None
+    stream: StreamedResponse | None = None
+    outcome: str = "answered"
+    usage: RequestUsage = field(default_factory=RequestUsage)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _clock: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.seconds = time.perf_counter() - self._clock
+        self._judge(error)
+        self.usage = self._used()
+        labels = self.agent, self.link.label
+        metrics.REQUESTS.labels(self.agent, self.link.label, self.role, self.outcome).inc()
+        metrics.REQUEST_SECONDS.labels(*labels).observe(self.seconds)
+        for name, tokens in (
+            ("input", self.usage.input_tokens),
+            ("cached", self.usage.cache_read_tokens),
+            ("output", self.usage.output_tokens),
+        ):
+            metrics.TOKENS.labels(*labels, name).inc(tokens)
+        used = usage_event(self.link, self.usage)
+        if used.cost is None:
+            metrics.UNPRICED.labels(*labels).inc()
+        else:
+            metrics.COST.labels(*labels).inc(float(used.cost))
+        watcher().used(used)
+
+    def _judge(self, error: BaseException | None) -> None:
+        """What the request is counted as, and what the breaker learns from it."""
+        breaker = self.link.breaker
+        if error is None or isinstance(error, Refused | ModelRequestRejectedError):
+            breaker.succeeded()
+        elif isinstance(error, ModelAPIError):
+            breaker.failed()
+        else:
+            breaker.abandoned()
+        if isinstance(error, ModelAPIError):
+            self.outcome = outcome_of(error)
+            log.warning(
+                "model %s failed: %s", self.link.label, self.outcome, extra={"agent": self.agent, "role": self.role}
+            )
+        elif error is not None:
+            self.outcome = "cancelled"
+        self.link.last.outcome = self.outcome
+
+    def _used(self) -> RequestUsage:
+        """As the provider reported it; estimated for an answer that ended before its usage came."""
+        response = self.response or (self.stream.get() if self.stream else None)
+        if response is None:
+            return RequestUsage()
+        usage = response.usage
+        if usage.input_tokens or usage.output_tokens or not response.parts:
+            return usage
+        written = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+        return RequestUsage(
+            input_tokens=sum(map(message_tokens, self.messages)), output_tokens=text_tokens(written) or 1
+        )
+
+    def record(self) -> ModelRequestAttempt:
+        """For `failed_attempts` of the response that another model gave. Without the provider's text."""
+        return ModelRequestAttempt(
+            model_name=self.link.config.model,
+            provider_name=self.link.config.provider,
+            outcome="rejected" if self.outcome == "refused" else "error",
+            error=self.outcome,
+            timestamp=self.started,
+            duration=timedelta(seconds=self.seconds),
+            usage=self.usage,
+        )
+
+
+def usage_event(link: Link, usage: RequestUsage) -> ModelUsage:
+    """What one request used, with its cost."""
+    return ModelUsage(
+        model=link.label,
+        requests=1,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost=as_text(cost(usage, link.config, link.price())),
+    )
+
+
+@asynccontextmanager
+async def readable(link: Link) -> AsyncIterator[None]:
+    """Turn what is no ModelAPIError, but says that an answer or a request does not fit the model, into one."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise ModelTimeoutError(link.config.model, f"no answer within {link.config.timeout_seconds} s") from error
+    except (UnexpectedModelBehavior, ValidationError) as error:
+        raise ModelAPIError(link.config.model, "the answer cannot be read") from error
+    except UserError as error:
+        raise ModelRequestRejectedError(link.config.model, "the model cannot be asked this") from error
+
+
+def judge(link: Link, response: ModelResponse, *, last: bool) -> None:
+    """Raise unless a response is whole.
+
+    Raises:
+        CutShort: if the provider did not say why it ended. pydantic-ai takes such a response for a whole one.
+        Refused: by the content filter, unless this is the last model: then the refusal is the answer.
+    """
+    if "finish_reason" not in (response.provider_details or {}):
+        raise CutShort(link.config.model, "the answer ended without a finish reason")
+    if response.finish_reason == "content_filter" and not last:
+        raise Refused(link.config.model, "the content filter ended the answer")
+
+
+async def bounded(stream: StreamedResponse, link: Link, *, opened: float) -> AsyncIterator[ModelResponseStreamEvent]:
+    """The events of a stream, as long as they come in time and are not too many.
+
+    Args:
+        opened: when the request was made, on the loop's clock: the first event has to come within one time-out of it.
+
+    Raises:
+        TimeoutError: if no event came within the time-out, whatever else the server sent to keep the connection.
+        Endless: if the answer is longer, or takes longer, than any answer may.
+    """
+    seconds = link.config.timeout_seconds
+    end = opened + seconds * TIMEOUTS_PER_REQUEST
+    until = opened + seconds
+    characters = 0
+    loop = asyncio.get_running_loop()
+    events = aiter(stream)
+    while True:
+        async with asyncio.timeout_at(until):
+            try:
+                event = await anext(events)
+            except StopAsyncIteration:
+                return
+        characters += written(event)
+        if characters > link.most_characters() or loop.time() > end:
+            raise Endless(link.config.model, "the answer did not end")
+        yield event
+        until = loop.time() + seconds
+
+
+def written(event: ModelResponseStreamEvent) -> int:
+    """How many characters an event adds to the answer."""
+    if not isinstance(event, PartDeltaEvent):
+        return 1
+    delta = event.delta
+    if isinstance(delta, TextPartDelta | ThinkingPartDelta):
+        return len(delta.content_delta or "")
+    if isinstance(delta, ToolCallPartDelta) and isinstance(delta.args_delta, str):
+        return len(delta.args_delta)
+    return 1

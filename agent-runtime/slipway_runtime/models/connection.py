@@ -1,0 +1,107 @@
+"""Connections to model providers: time-outs, certificates, and API keys that are read again when they change."""
+
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import httpcore2
+import httpx2
+
+from slipway_runtime.models.addresses import GuardedBackend
+
+CONNECT_SECONDS = 5.0
+"""How long a connection may take to be made, if the model's time-out is not shorter."""
+CONNECTIONS = 100
+PLACEHOLDER = "set-by-slipway"
+"""What SDKs are given as key; the real one is put into each request, so that a rotation needs no new client."""
+
+Header = Literal["authorization", "x-api-key", "x-goog-api-key"]
+
+
+class KeyProblem(Exception):
+    """An API key cannot be used. The message says what to do and never holds the key."""
+
+
+@dataclass
+class KeyFile:
+    """An API key in a mounted file."""
+
+    path: Path
+    _read: tuple[tuple[int, int, int], str] | None = None
+
+    def __repr__(self) -> str:
+        return f"KeyFile({str(self.path)!r})"  # without the key
+
+    def key(self) -> str:
+        """The key as it is in the file now.
+
+        Raises:
+            KeyProblem: if there is none, or it cannot be a key.
+        """
+        try:
+            status = os.stat(self.path)
+            version = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if self._read is None or self._read[0] != version:
+                self._read = version, self.path.read_text("ascii").strip()
+        except FileNotFoundError:
+            raise KeyProblem(
+                f"the API key is missing: there is no file {self.path}; create the Secret that apiKeyRef names, with "
+                "its key"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise KeyProblem(f"the API key in {self.path} cannot be read ({type(error).__name__})") from None
+        key = self._read[1]
+        if not key or not key.isprintable() or " " in key:
+            what = "is empty" if not key else "has spaces or line breaks in it"
+            raise KeyProblem(f"the API key in {self.path} {what}: write the provider's key into the Secret")
+        return key
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """What a provider's certificate is checked against: the bundle if there is one, else the system's authorities."""
+    return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+
+
+class GuardedTransport(httpx2.AsyncHTTPTransport):
+    """httpx's transport over connections that go to no metadata service. Proxies of the environment are not used."""
+
+    def __init__(self, ca_file: Path | None) -> None:
+        context = tls_context(ca_file)
+        super().__init__(verify=context)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=GuardedBackend(),
+        )
+
+
+def http_client(
+    *, header: Header, key: Callable[[], str | None], seconds: float, ca_file: Path | None
+) -> httpx2.AsyncClient:
+    """A client for one provider.
+
+    Args:
+        header: where the key goes.
+        key: the key of the moment; None for none. It may raise KeyProblem.
+        seconds: how long the provider may be silent.
+    """
+
+    async def authorize(request: httpx2.Request) -> None:
+        current = key()
+        if current is None:
+            request.headers.pop(header, None)
+        else:
+            request.headers[header] = f"Bearer {current}" if header == "authorization" else current
+
+    return httpx2.AsyncClient(
+        transport=GuardedTransport(ca_file),
+        timeout=httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
+        event_hooks={"request": [authorize]},
+        follow_redirects=False,
+        trust_env=False,
+    )

@@ -1,0 +1,153 @@
+"""Models fall over to the next one in every way in which a provider can fail, with the providers' own SDKs."""
+
+import asyncio
+
+import pytest
+from pydantic_ai import Agent
+
+from slipway_runtime.models import Models, watching
+from slipway_runtime.problems import Problem, Reason
+from tests.support.model_server import ModelServer, Reply, model_server
+from tests.support.model_wire import Fault
+from tests.support.models import Recorder, ask, entry, make_models
+from tests.support.waiting import until
+
+IN_DEPTH = ("openai-compatible", "openai", "anthropic")
+BY_CONTRACT = ("google", "bedrock")
+"""Tried with the real SDKs against the documented wire formats, never against the provider."""
+FAULTS: tuple[Fault, ...] = (
+    *("hang", "stall", "cut", "cut_clean", "error_frame", "malformed", "refusal", "rate_limited"),
+    *("server_error", "overloaded", "refused_key", "unknown_model", "endless"),
+)
+MID_STREAM = ("stall", "cut_clean", "error_frame", "refusal", "endless")
+"""Text has been shown by then. A reset (`cut`) may overtake the text."""
+CASES = [
+    *[(provider, fault) for provider in IN_DEPTH for fault in FAULTS],
+    *[(provider, fault) for provider in BY_CONTRACT for fault in ("hang", "cut_clean", "refusal", "rate_limited")],
+]
+
+
+def pair(bad: ModelServer, good: ModelServer, provider: str) -> Models:
+    """A model that fails, and one that answers."""
+    return make_models(
+        entry(bad, provider, seconds=0.5, settings={"max_tokens": 100}),
+        entry(good, name="second", model="other-model"),
+    )
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("provider", [*IN_DEPTH, *BY_CONTRACT])
+async def test_every_provider_answers(provider: str, streamed: bool) -> None:
+    with model_server(Reply("Hello there my friend.", cached_tokens=4 if provider != "bedrock" else 0)) as server:
+        models = make_models(entry(server, provider))
+        result, seen = await ask(models, streamed=streamed)
+    assert result.output == "Hello there my friend."
+    assert seen.text == (result.output if streamed else "")
+    assert models.answered_by(result.response).name == "first"
+    (usage,) = seen.usages
+    assert (usage.model, usage.requests) == (f"{provider}:{entry('', provider).model}", 1)
+    assert (usage.input_tokens, usage.output_tokens) == (10, 5)
+    assert usage == models.usage_of(result.response)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(("provider", "fault"), CASES)
+async def test_the_next_model_answers(provider: str, fault: Fault, streamed: bool) -> None:
+    broken = Reply("Some words that are void " * 20, fault=fault, seconds=0.001)
+    with model_server(broken) as bad, model_server("The answer.") as good:
+        models = pair(bad, good, provider)
+        result, seen = await ask(models, streamed=streamed)
+    assert result.output == "The answer."
+    assert models.answered_by(result.response).name == "second"
+    assert seen.text == ("The answer." if streamed else ""), "what the first had said is void"
+    if streamed and fault in MID_STREAM:
+        (reason,) = seen.reasons
+        assert "void" not in reason
+        assert reason.startswith(f"{provider}:")
+    if not streamed:
+        assert seen.reasons == []
+    assert len(bad.requests) == 1, "SDKs must not try again by themselves"
+    assert [usage.model.partition(":")[0] for usage in seen.usages] == [provider, "openai-compatible"]
+    (failed,) = result.response.failed_attempts
+    assert "void" not in failed.error
+
+
+async def test_a_slow_first_byte_within_the_time_out_is_waited_for() -> None:
+    with model_server(Reply("Slow.", fault="slow", seconds=0.3)) as slow, model_server("Other.") as other:
+        result, _ = await ask(pair(slow, other, "openai"))
+    assert result.output == "Slow."
+
+
+async def test_keep_alives_do_not_make_a_silent_provider_an_answering_one() -> None:
+    """Comments in the stream are bytes, so a time-out of the HTTP client never ends it."""
+    with model_server(Reply("Never.", fault="comments", seconds=0.05)) as silent, model_server("Other.") as other:
+        result, _ = await ask(pair(silent, other, "openai-compatible"))
+    assert result.output == "Other."
+
+
+async def test_the_usage_of_an_answer_that_broke_off_is_estimated() -> None:
+    with model_server(Reply("word " * 40, fault="cut_clean")) as bad, model_server("Good.") as good:
+        _, seen = await ask(pair(bad, good, "openai"))
+    broken, whole = seen.usages
+    assert broken.output_tokens >= 20
+    assert broken.input_tokens > 0
+    assert broken.cost is not None, "gpt-5-mini has a price in the table"
+    assert (whole.output_tokens, whole.cost) == (5, None)
+
+
+async def test_a_cancelled_request_is_counted() -> None:
+    recorder = Recorder()
+    with model_server(Reply("word " * 40, fault="stall")) as server:
+        models = make_models(entry(server, "anthropic", seconds=30))
+
+        async def ask_into() -> None:
+            with watching(recorder):
+                await Agent(models.for_role(None)).run("Who?", event_stream_handler=recorder.handle)
+
+        task = asyncio.create_task(ask_into())
+        await until(lambda: recorder.text, "some text")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    (usage,) = recorder.usages
+    assert usage.input_tokens == 10, "Anthropic reports input tokens with the first event"
+
+
+async def test_the_last_models_refusal_is_the_answer() -> None:
+    with model_server(Reply("I would rather not say.", fault="refusal")) as server:
+        result, _ = await ask(make_models(entry(server)))
+    assert result.response.finish_reason == "content_filter"
+    assert result.output
+
+
+async def test_when_no_model_answers_the_caller_reads_why() -> None:
+    with model_server(Reply(fault="rate_limited")) as busy, model_server("Never.", key="valid") as locked:
+        models = make_models(entry(busy), entry(locked, "anthropic", name="second"))
+        with pytest.raises(Problem) as raised:
+            await ask(models)
+    assert raised.value.reason is Reason.MODELS_UNAVAILABLE
+    assert raised.value.retry_after == 1, "as the provider said"
+    assert "openai-compatible:test-model is over its rate limit" in raised.value.detail
+    assert "anthropic:claude-sonnet-5 refused the API key: check the Secret of apiKeyRef" in raised.value.detail
+    assert "scripted" not in raised.value.detail
+
+
+async def test_roles_choose_among_the_models() -> None:
+    with model_server("An answer.") as server:
+        models = make_models(
+            entry(server, name="quick", model="quick", roles=("fast_routing",)),
+            entry(server, name="deep", model="deep", roles=("complex_reasoning", "structured_output")),
+            entry(server, name="any", model="any"),
+        )
+        names = {
+            role: [link.config.name for link in models.for_role(role).links]
+            for role in ("fast_routing", "structured_output", None)
+        }
+    assert names == {
+        "fast_routing": ["quick", "any"],
+        "structured_output": ["deep", "any"],
+        None: ["quick", "deep", "any"],
+    }
+    with model_server("An answer.") as server:
+        alone = make_models(entry(server, roles=("fast_routing",)))
+        assert [link.config.name for link in alone.for_role("complex_reasoning").links] == ["first"]
