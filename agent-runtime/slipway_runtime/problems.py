@@ -40,6 +40,7 @@ class Reason(StrEnum):
     HEADERS_TOO_LARGE = "HeadersTooLarge"
     CANCELLED = "Cancelled"
     INTERNAL_ERROR = "InternalError"
+    UNKNOWN_OUTCOME = "UnknownOutcome"
     DRAINING = "Draining"
     NO_POD_READY = "NoPodReady"
     STORE_UNAVAILABLE = "StoreUnavailable"
@@ -81,6 +82,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.OVERLOADED: ProblemKind(429, "Too many questions at once", retry_after=1),
     Reason.HEADERS_TOO_LARGE: ProblemKind(431, "The headers are too large"),
     Reason.INTERNAL_ERROR: ProblemKind(500, "Something went wrong here"),
+    Reason.UNKNOWN_OUTCOME: ProblemKind(500, "It is not known what a tool did"),
     Reason.INVALID_ANSWER: ProblemKind(502, "A pod gave no valid answer"),
     Reason.DRAINING: ProblemKind(503, "This pod is shutting down", retry_after=1),
     Reason.NO_POD_READY: ProblemKind(503, "No pod is ready for this agent", retry_after=5),

@@ -20,8 +20,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Delta, Done, Event, RetrievalUsage, Retrieved, Usage
+from slipway_runtime.agents.protocol import Emit, Run
+from slipway_runtime.events import Delta, Done, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
@@ -47,25 +47,31 @@ class Wordy:
     denied.
     """
 
-    async def run(self, request: AgentRequest) -> AsyncIterator[Event]:
+    honours = frozenset(("data",))
+
+    async def run(self, run: Run) -> Done:
+        request = run.request
         if "die" in request.question:
             os.kill(os.getpid(), signal.SIGKILL)
         if "fail" in request.question:
             raise ValueError(request.question)
-        if "ask me" in request.question and not request.ask("go", "approval", prompt="Go on?").approved:
-            yield Done(answer="", finish="stop", sources=())
-            return
+        if "ask me" in request.question and not (await run.ask("go", "approval", prompt="Go on?")).approved:
+            return Done(answer="", finish="stop", sources=())
         found = re.search("([0-9]+) words", request.question)
         pieces = words(int(found[1]) if found else 3)
         if "echo" in request.question:
             pieces.append(request.question)
         if "context" in request.question:
             pieces.append(json.dumps(request.context))
-        yield Retrieved(chunks=1, best_score=0.9)
-        for piece in pieces:
-            yield Delta(text=piece)
-        yield Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1))
-        yield Done(answer="".join(pieces), finish="stop", sources=())
+
+        async def say(emit: Emit) -> None:
+            emit(Retrieved(chunks=1, best_score=0.9))
+            for piece in pieces:
+                emit(Delta(text=piece))
+            emit(Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1)))
+
+        await run.step("answer", say)
+        return Done(answer="".join(pieces), finish="stop", sources=())
 
     async def missing(self) -> list[str]:
         return []

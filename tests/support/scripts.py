@@ -2,19 +2,20 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.protocol import AgentRequest
+from slipway_runtime.agents.protocol import AgentRequest, Emit, Run
 from slipway_runtime.events import Delta, Done, Event, EventId, NumberedEvent, RetrievalUsage, Retrieved, Usage, ends
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.runs import NewRun
 from slipway_runtime.identity import IdentitySigner
+from slipway_runtime.protocols.ask import Ask, TextPart
 
 AGENT = "demo/support"
 SIGNER = IdentitySigner.from_seed(bytes(range(32)))
-Script = Callable[[AgentRequest], AsyncIterator[Event]]
+Script = Callable[[Run], Awaitable[Done]]
 StartHost = Callable[..., Awaitable[Host]]
 WHOLE = ["started", "retrieved", "delta", "delta", "usage", "done"]
 """What is seen of `Gated`."""
@@ -22,18 +23,29 @@ SHORT = ["started", "retrieved", "delta", "usage", "done"]
 """What is seen of `at_once`."""
 
 
+async def said(run: Run, key: str, *events: Event) -> None:
+    """A step that emits these events."""
+
+    async def do(emit: Emit) -> None:
+        for event in events:
+            emit(event)
+
+    await run.step(key, do)
+
+
 class Scripted:
     """An agent that runs a script; it counts how often, and how often it was looked at whether it can."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, honours: frozenset[str] = frozenset(("data",))) -> None:
+        self.honours = honours
         self.script = script
         self.asked: list[AgentRequest] = []
         self.lacks: list[str] = []
         self.looked = 0
 
-    def run(self, request: AgentRequest) -> AsyncIterator[Event]:
-        self.asked.append(request)
-        return self.script(request)
+    async def run(self, run: Run) -> Done:
+        self.asked.append(run.request)
+        return await self.script(run)
 
     async def missing(self) -> list[str]:
         self.looked += 1
@@ -47,22 +59,24 @@ class Gated:
         self.gate = asyncio.Event()
         self.waiting = asyncio.Event()
 
-    async def __call__(self, _: AgentRequest) -> AsyncIterator[Event]:
-        yield Retrieved(chunks=1, best_score=0.5)
-        yield Delta(text="a")
+    async def __call__(self, run: Run) -> Done:
+        await run.step("answer", self._answer)
+        return Done(answer="ab", finish="stop", sources=())
+
+    async def _answer(self, emit: Emit) -> None:
+        emit(Retrieved(chunks=1, best_score=0.5))
+        emit(Delta(text="a"))
         self.waiting.set()
         await self.gate.wait()
-        yield Delta(text="b")
-        yield Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1))
-        yield Done(answer="ab", finish="stop", sources=())
+        emit(Delta(text="b"))
+        emit(Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1)))
 
 
-async def at_once(request: AgentRequest) -> AsyncIterator[Event]:
+async def at_once(run: Run) -> Done:
     """A script that answers with the question, without a pause."""
-    yield Retrieved(chunks=1, best_score=0.5)
-    yield Delta(text=request.question)
-    yield Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1))
-    yield Done(answer=request.question, finish="stop", sources=())
+    text, usage = Delta(text=run.request.question), Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1))
+    await said(run, "answer", Retrieved(chunks=1, best_score=0.5), text, usage)
+    return Done(answer=run.request.question, finish="stop", sources=())
 
 
 def hosted(script: Script | None, **limits: int) -> HostedAgent:
@@ -78,9 +92,17 @@ def hosted(script: Script | None, **limits: int) -> HostedAgent:
 _run_ids = itertools.count(1)
 
 
-def ask(question: str = "Why?", *, caller: str = "alice", session_id: str | None = None) -> NewRun:
+def ask(
+    question: str = "Why?",
+    *,
+    caller: str = "alice",
+    session_id: str | None = None,
+    keeps_session: bool = True,
+    wait: float = 0.0,
+) -> NewRun:
     """A question with a run id of its own."""
-    return NewRun(f"{next(_run_ids):032x}", caller, question, session_id)
+    asked = Ask(parts=(TextPart(text=question),), session=session_id)
+    return NewRun(f"{next(_run_ids):032x}", caller, asked, keeps_session=keeps_session, wait=wait)
 
 
 async def gather(events: AsyncGenerator[NumberedEvent]) -> list[NumberedEvent]:

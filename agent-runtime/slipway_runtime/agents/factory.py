@@ -30,7 +30,7 @@ Factory = Callable[[AgentConfig, AgentDependencies], Agent]
 
 
 def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
-    from slipway_runtime.agents.langgraph_agent import LangGraphAgent
+    from slipway_runtime.agents.extractive_agent import ExtractiveAgent
 
     retriever = Retriever(
         config.namespace,
@@ -38,7 +38,7 @@ def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         embedder=dependencies.embedder,
         vectors=dependencies.vectors,
     )
-    return LangGraphAgent(config, retriever=retriever, database=dependencies.database)
+    return ExtractiveAgent(config, retriever=retriever, database=dependencies.database)
 
 
 FACTORIES: Mapping[str, Factory] = {"langgraph": _langgraph}

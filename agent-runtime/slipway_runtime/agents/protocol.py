@@ -1,16 +1,27 @@
-"""What an agent is to a host: something that turns a question into events."""
+"""What an agent is to a host: something that turns a run's question into steps and an answer.
 
-import re
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+An agent may be run several times for one question: when its host dies, another one runs it again from its start. What
+must not be done twice, or come out differently, is a step (`Run.step`): its result is stored together with its events,
+and later attempts get the result without running it.
+"""
 
-from slipway_runtime.events import Event, InputKind, InputRequired
-from slipway_runtime.store.inputs import InputAnswer, step_of
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
-INPUT_ID = re.compile("[0-9A-Za-z._-]{1,64}")
+from slipway_runtime.events import Done, Event, InputKind, InputRequired
+from slipway_runtime.protocols.ask import Ask, ClientTool, Message, Part
+from slipway_runtime.store.inputs import InputAnswer
+from slipway_runtime.store.sessions import FinishedTurn
+
 DAY = 86_400.0
+T = TypeVar("T")
+Emit = Callable[[Event], None]
+"""Writes an event of a step. The host numbers it, names its step and stores it before clients see it."""
+Repeat = Literal["safe", "never"]
+"""Whether a step may be run a second time when its host died before its result was stored."""
+TURNS = "turns"
+"""In `Agent.honours` of an agent that wants the session's former turns."""
 
 
 class Waiting(BaseException):
@@ -24,17 +35,137 @@ class Waiting(BaseException):
         self.required = required
 
 
+class UnknownOutcome(BaseException):
+    """A `never` step began and nobody knows what it did. It ends the run, whatever the agent makes of it."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+class NothingDone(Exception):
+    """Raised by a `never` step that certainly did nothing, so that the run may go on."""
+
+
+class StepFailed(Exception):
+    """A step raised. This is raised in its place, in every attempt alike, so that an agent may catch it.
+
+    `Problem` and `NothingDone` are raised as they are.
+    """
+
+    def __init__(self, step: str, kind: str, message: str) -> None:
+        super().__init__(f"{step}: {kind}: {message}")
+        self.step = step
+        self.kind = kind
+        """The name of the exception's class."""
+        self.message = message
+
+
 @dataclass(frozen=True)
 class AgentRequest:
-    """One question."""
+    """One question, and all that came with it."""
 
     question: str
-    answers: Mapping[str, InputAnswer] = field(default_factory=dict)
-    """Inputs that were given in earlier attempts, by their id."""
+    parts: tuple[Part, ...] = ()
+    """The question as it came: texts, images, files, data."""
     context: Mapping[str, Any] | None = None
     """An object that the caller gave along: data, never instructions."""
+    history: tuple[Message, ...] = ()
+    """Messages before this one, where the client keeps the conversation."""
+    turns: tuple[FinishedTurn, ...] = ()
+    """Former turns of the session, oldest first. Loaded for agents that honour `turns`."""
+    continuation: tuple[Message, ...] = ()
+    """Messages after this one (tool calls and their results), where a run goes on from messages alone."""
+    client_tools: tuple[ClientTool, ...] = ()
+    tool_choice: str | None = None
+    output_schema: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = None
+    force_agent: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    task: str | None = None
+    """What a front end asks for on its own behalf, such as `title`."""
+    grant: str | None = None
 
-    def ask(
+    @classmethod
+    def of(cls, ask: Ask, turns: tuple[FinishedTurn, ...] = ()) -> "AgentRequest":
+        """What an agent sees of an ask."""
+        return cls(
+            question=ask.text,
+            parts=ask.parts,
+            context=ask.data,
+            history=ask.history or (),
+            turns=turns,
+            continuation=ask.continuation or (),
+            client_tools=ask.client_tools or (),
+            tool_choice=ask.tool_choice,
+            output_schema=ask.output_schema,
+            settings=ask.settings,
+            force_agent=ask.force_agent,
+            metadata=ask.metadata,
+            task=ask.task,
+            grant=ask.grant,
+        )
+
+
+class Run(Protocol):
+    """One attempt at a run, as an agent sees it. Made by hosts (`agents/steps.py`)."""
+
+    @property
+    def id(self) -> str:
+        """The run's id, the same in every attempt."""
+        ...
+
+    @property
+    def agent(self) -> str:
+        """`namespace/name` of the agent."""
+        ...
+
+    @property
+    def caller(self) -> str:
+        """Who asks."""
+        ...
+
+    @property
+    def session_id(self) -> str | None:
+        """The conversation that the question belongs to."""
+        ...
+
+    @property
+    def request(self) -> AgentRequest:
+        """What is asked."""
+        ...
+
+    def time_left(self) -> float:
+        """Seconds until the question's deadline."""
+        ...
+
+    async def step(
+        self,
+        key: str,
+        do: Callable[[Emit], Awaitable[T]],
+        *,
+        repeat: Repeat = "safe",
+        input: Any = None,  # noqa: A002
+    ) -> T:
+        """Run `do` and store its result with its events; in a later attempt, give the stored result and emit nothing.
+
+        Args:
+            key: names the step within the run, the same in every attempt and used once in each.
+            do: gets a function that emits the step's events. Its result must be JSON; later attempts get it as JSON
+                has it (lists for tuples).
+            repeat: `never` for what must not be done twice. Its start is stored before it runs.
+            input: JSON of what the result depends on. If it differs from what a stored result was made from, that
+                result and all stored after it are discarded, and the step is run.
+
+        Raises:
+            StepFailed: if the step raised, now or in the attempt that ran it.
+            Problem, NothingDone: likewise; these are raised as they are.
+            UnknownOutcome: if a `never` step raised anything but `NothingDone`, or would have to be run again.
+            Waiting: if the run waits for an input by now.
+        """
+        ...
+
+    async def ask(
         self,
         id: str,  # noqa: A002 (it is the event's word)
         kind: InputKind,
@@ -45,7 +176,7 @@ class AgentRequest:
         answerers: Sequence[str] = ("caller",),
         seconds: float = DAY,
     ) -> InputAnswer:
-        """What somebody says to this, if it was said already.
+        """What somebody says to this: a step that the answer finishes. Not to be called inside a step.
 
         Args:
             id: names the input within the run, the same in every attempt.
@@ -53,33 +184,24 @@ class AgentRequest:
             seconds: how long to wait; an input that nobody gave until then counts as denied.
 
         Raises:
-            Waiting: if it was not. The attempt ends, the agent is run again from its start with the answer.
+            Waiting: if nobody answered yet. It is raised when no step is open any more. The attempt ends; the agent is
+                run again from its start once there is an answer.
         """
-        if not INPUT_ID.fullmatch(id):
-            raise ValueError(f"an input's id is 1 to 64 letters, digits, dots, hyphens or underscores, not {id!r}")
-        if (answer := self.answers.get(id)) is not None:
-            return answer
-        set_fields = {"prompt": prompt, "answer_schema": answer_schema, "calls": calls and tuple(calls)}
-        raise Waiting(
-            InputRequired(
-                step=step_of(id),
-                id=id,
-                kind=kind,
-                answerers=tuple(answerers),
-                expires=time.time() + seconds,
-                **{name: value for name, value in set_fields.items() if value is not None},
-            )
-        )
+        ...
 
 
 class Agent(Protocol):
-    """An agent yields `Retrieved`, `Delta`..., `Usage` and at the end `Done`; it raises for what it cannot handle.
+    """An agent answers within steps, which emit all of its events but the last, and returns the last one.
 
-    The host adds `Started`, numbers and commits the events, and turns an exception into `Failed`. An agent that needs
-    an answer calls `request.ask`.
+    It raises for what it cannot handle; the host makes `Failed` of that.
     """
 
-    def run(self, request: AgentRequest) -> AsyncIterator[Event]:
+    @property
+    def honours(self) -> frozenset[str]:
+        """What of an `Ask` it takes besides text and session (see `Ask.require_only`), and `turns` if it wants them."""
+        ...
+
+    async def run(self, run: Run) -> Done:
         """Answer one question."""
         ...
 

@@ -15,11 +15,11 @@ import aiohttp
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import Agent, AgentRequest
+from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.dev.parts import locked
-from slipway_runtime.events import Done
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.ingestion.sources import ItemsSource
@@ -68,16 +68,14 @@ class LocalTarget:
         """See `Target`. Retrieval is asked for by itself too, so that it can be judged where the agent abstains."""
         retrieved = await self._retriever.retrieve(question, self._config.knowledge)
         began = time.perf_counter()
-        async for event in self._agent.run(AgentRequest(question)):
-            if isinstance(event, Done):
-                return Asked(
-                    answer=event.answer,
-                    abstained=event.abstained,
-                    documents=tuple(dict.fromkeys(found.chunk.document for found in retrieved)),
-                    contexts=tuple(found.chunk.text for found in retrieved),
-                    seconds=time.perf_counter() - began,
-                )
-        raise AgentUnusable("the agent's answer has no end; that is a bug")
+        done = await self._agent.run(StepRun(AgentRequest(question), MemoryJournal()))
+        return Asked(
+            answer=done.answer,
+            abstained=done.abstained,
+            documents=tuple(dict.fromkeys(found.chunk.document for found in retrieved)),
+            contexts=tuple(found.chunk.text for found in retrieved),
+            seconds=time.perf_counter() - began,
+        )
 
 
 @dataclass(frozen=True)

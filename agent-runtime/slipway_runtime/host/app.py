@@ -128,12 +128,10 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     if not run_paths.RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
     asked = read_ask(await run_paths.read_body(request))
-    asked.require_only("text", "data", "session")
+    asked.require_only("text", "session", *hosted.agent.honours)
     after = sse.last_event_id(request, run_id)  # refused before the question is kept
     wait = parse_wait(request.query_params.get("wait"))
-    await host.runs.begin(
-        hosted, NewRun(run_id, caller.owner, asked.text, asked.session, wait=wait, context=asked.data)
-    )
+    await host.runs.begin(hosted, NewRun(run_id, caller.owner, asked, wait=wait))
     return _events(host, hosted, caller, request, run_id, after=after)
 
 

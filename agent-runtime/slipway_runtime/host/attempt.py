@@ -3,26 +3,26 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from slipway_runtime.agents.protocol import AgentRequest, Waiting
-from slipway_runtime.events import Delta, Done, Event, Failed, InputRequired, Restarted, Started, StepEvent, ends
+from slipway_runtime.agents.protocol import TURNS, AgentRequest, UnknownOutcome, Waiting
+from slipway_runtime.agents.steps import StepRun
+from slipway_runtime.events import Done, Event, Failed, InputRequired, Restarted, Started
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS
 from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
 from slipway_runtime.host.recorder import RunLog, record
-from slipway_runtime.host.refusals import internal_error, store_away, too_late
-from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.host.refusals import given_up, internal_error, store_away, too_late, unknown_outcome
+from slipway_runtime.problems import Problem
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
+from slipway_runtime.store.sessions import FinishedTurn, finished_turns
 from slipway_runtime.telemetry.tracing import span
 
-STEP = "answer"
-"""The one step that an attempt is, until agents have steps of their own."""
+MAX_TURNS = 50
+"""Former turns of a session that an agent gets at most."""
 MAX_DEATHS = 3
-"""A question that brought this many hosts down is given up. Attempts that ended otherwise do not count."""
+"""A question that brought this many hosts down, without finishing a step in between, is given up."""
 WAITING = "waiting"
 log = logging.getLogger(__name__)
 
@@ -55,9 +55,10 @@ class Attempt:
 
     async def _record(self, database: Database) -> str:
         """Answer and store at the same time. Returns the outcome, for the metrics."""
-        answering = asyncio.create_task(self._answer())
+        answering = asyncio.create_task(self._answer(database))
+        patience = max(self.work.time_left, 0.0) + LEASE_SECONDS
         try:
-            await record(database, self.run_log, patience=max(self.work.time_left, 0.0) + LEASE_SECONDS)
+            await record(database, self.run_log, patience=patience, delta_delay=self.delta_delay)
         except LeaseLost:
             return "lost"
         except StoreUnavailable as error:
@@ -68,16 +69,21 @@ class Attempt:
             await asyncio.wait({answering})
         return _outcome(self.run_log.last_event)
 
-    async def _answer(self) -> None:
+    async def _answer(self, database: Database) -> None:
         """Queue the attempt's events; the last one ends the run, or lets it wait."""
         if self.work.lease.attempt > 1:
-            self.run_log.put(Restarted(attempt=self.work.lease.attempt, discard=(STEP,)))
+            self.run_log.put(Restarted(attempt=self.work.lease.attempt, discard=self.work.replay.void))
         self.run_log.put(Started(agent=self.hosted.key, session_id=self.work.session_id))
+        self.run_log.put(await self._last_event(database))
+
+    async def _last_event(self, database: Database) -> Event:
         try:
-            await self._relay()
-            return
+            return await self._done(database)
         except Waiting as waiting:
-            return self.run_log.put(waiting.required)
+            return waiting.required
+        except UnknownOutcome as unknown:
+            log.error("a step has no known outcome", extra={"run": self.work.lease.run_id, "step": unknown.step})
+            problem = unknown_outcome()
         except Problem as known:
             problem = known
         except StoreUnavailable:
@@ -85,43 +91,50 @@ class Attempt:
         except Exception:
             log.exception("the agent failed", extra={"run": self.work.lease.run_id})
             problem = internal_error()
-        self.run_log.put(Failed(reason=problem.reason, message=problem.detail))
+        return Failed(reason=problem.reason, message=problem.detail)
 
-    async def _relay(self) -> None:
-        """Queue what the agent says, up to its last event, within the question's deadline.
+    async def _done(self, database: Database) -> Done:
+        """Let the agent answer within the question's deadline.
 
         Raises:
             Problem: `RequestTimeout`, or `InternalError` for a question that has brought too many hosts down.
+            UnknownOutcome: if a step that must not be run again has no result, now or from a former attempt.
+            Waiting: if the run waits.
         """
+        if self.work.replay.unknown:
+            raise UnknownOutcome(self.work.replay.unknown[0])
         if self.work.deaths >= MAX_DEATHS:
-            raise Problem(Reason.INTERNAL_ERROR, f"The question was given up after {MAX_DEATHS} attempts. Ask again.")
-        request = AgentRequest(self.work.question, self.work.answers, context=self.work.context)
+            raise given_up(MAX_DEATHS)
         deadline = asyncio.timeout(max(self.work.time_left, 0.0))
+        run: StepRun | None = None
         try:
-            async with deadline, _closing(self.hosted.agent.run(request)) as events:
-                async for event in events:
-                    if isinstance(event, InputRequired):
-                        raise RuntimeError("an agent asks by request.ask, not by an event")
-                    if self.delta_delay and isinstance(event, Delta):
-                        await asyncio.sleep(self.delta_delay)
-                    self.run_log.put(event.model_copy(update={"step": STEP}) if isinstance(event, StepEvent) else event)
-                    if ends(event):
-                        return
+            async with deadline:
+                run = await self._prepare(database)
+                return await self.hosted.agent.run(run)
         except TimeoutError:
             if not deadline.expired():
                 raise  # the agent's own
             raise too_late(self.hosted.config.request_timeout_seconds) from None
-        raise RuntimeError("the agent ended without a last event")
+        finally:
+            if run is not None and not deadline.expired():
+                run.check()
 
-
-@asynccontextmanager
-async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[Event]]:
-    """An agent's events; a generator is closed at the end, so that it cleans up now and not when it is collected."""
-    try:
-        yield events
-    finally:
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
+    async def _prepare(self, database: Database) -> StepRun:
+        work = self.work
+        turns: tuple[FinishedTurn, ...] = ()
+        if TURNS in self.hosted.agent.honours and work.session_id and work.turn and work.turn > 1:
+            turns = await finished_turns(database, work.session_id, before=work.turn, limit=MAX_TURNS)
+        return StepRun(
+            AgentRequest.of(work.ask, turns),
+            self.run_log,
+            id=work.lease.run_id,
+            agent=work.agent,
+            caller=work.caller,
+            session_id=work.session_id,
+            time_left=work.time_left,
+            replay=work.replay,
+            answers=work.answers,
+        )
 
 
 def _outcome(event: Event | None) -> str:

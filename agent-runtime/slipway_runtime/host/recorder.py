@@ -7,15 +7,17 @@ run, the queue is also left to fill for a moment, so that a short answer is one 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from slipway_runtime import retrying
-from slipway_runtime.events import Event, EventId, InputRequired, NumberedEvent, ends
+from slipway_runtime.events import Delta, Event, EventId, InputRequired, NumberedEvent, ends
 from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import Lease, append
+from slipway_runtime.store.steps import StepRecord
 from slipway_runtime.telemetry.tracing import span
 
+Entry = Event | StepRecord
 UNWATCHED_BATCH_SECONDS = 0.1
 """How long events may wait for company if no client streams them."""
 log = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ def stops(event: Event) -> bool:
 class RunLog:
     """The events of one attempt in this process: written by an agent, committed by `record`, followed by clients.
 
+    It is the `Journal` of the attempt's steps: their records are committed in their order among the events.
+
     Args:
         finished: called when the attempt's last event is committed, just before anybody sees it.
     """
@@ -38,21 +42,37 @@ class RunLog:
         self.ended = False
         """No more events come from here. If the last one is not terminal, the run waits, or goes on elsewhere."""
         self._finished = finished
-        self._queue: list[Event] = []
+        self._queue: list[Entry] = []
+        self._stored = 0
+        """How many entries are in the store."""
+        self._under_way = 0
+        """How many entries were taken to be stored."""
+        self._complete = False
+        """Whether the attempt's last event is queued, after which nothing is taken any more."""
         self._committed: list[NumberedEvent] = []
         self._watchers = 0
         self._some = asyncio.Event()
         self._due = asyncio.Event()
         self._news = asyncio.Event()
 
-    def put(self, event: Event) -> None:
-        """Queue an event."""
-        self._queue.append(event)
+    def put(self, *entries: Entry) -> None:
+        """See `Journal`."""
+        if self._complete:  # a step that goes on in the background has nothing to say any more
+            return
+        self._queue += entries
         self._some.set()
-        if self._watchers or stops(event):
+        self._complete = any(isinstance(entry, Event) and stops(entry) for entry in entries)
+        if self._watchers or self._complete:
             self._due.set()
 
-    async def take(self) -> list[Event]:
+    async def stored(self) -> None:
+        """See `Journal`."""
+        wanted = self._stored + len(self._queue) + self._under_way
+        self._due.set()
+        while self._stored < wanted:
+            await self._news.wait()
+
+    async def take(self) -> list[Entry]:
         """Everything that is queued, once there is something and it is time to commit it."""
         await self._some.wait()
         if not self._due.is_set():
@@ -62,15 +82,19 @@ class RunLog:
             except TimeoutError:
                 pass
         queue, self._queue = self._queue, []
+        self._under_way = len(queue)
         self._some.clear()
         self._due.clear()
         return queue
 
-    def commit(self, events: list[Event]) -> None:
-        """Show events, which are in the store now, to those who follow."""
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """Show the events among entries, which are in the store now, to those who follow."""
         run_id, attempt = self.lease.run_id, self.lease.attempt
-        for seq, event in enumerate(events, start=len(self._committed) + 1):
+        events = [entry for entry in entries if isinstance(entry, Event)]
+        for seq, event in enumerate(events, start=self.next_seq):
             self._committed.append(NumberedEvent(EventId(run_id, attempt, seq), event))
+        self._stored += len(entries)
+        self._under_way -= len(entries)
         if self.last_event:
             self._finished()
         self._wake()
@@ -83,6 +107,11 @@ class RunLog:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+    @property
+    def next_number(self) -> int:
+        """Number of the next row to commit."""
+        return self._stored + 1
 
     @property
     def next_seq(self) -> int:
@@ -125,26 +154,49 @@ class RunLog:
             self._watchers -= watch
 
 
-async def record(database: Database, run_log: RunLog, *, patience: float) -> None:
+async def record(database: Database, run_log: RunLog, *, patience: float, delta_delay: float = 0.0) -> None:
     """Commit what is queued, until the attempt's last event is in the store.
 
     Args:
         patience: seconds to go on trying while the store is unavailable.
+        delta_delay: seconds to wait before each piece of text, each of which is committed by itself then; for tests.
 
     Raises:
         LeaseLost: if the run is not ours any more.
-        StoreUnavailable: if the store was unavailable for too long.
+        StoreUnavailable: if the store stayed unavailable for too long.
     """
     while run_log.last_event is None:
-        events = await run_log.take()
-        began = time.perf_counter()
-        with span("store events", attributes={"slipway.events": len(events)}):
-            await _commit(database, run_log, events, patience=patience)
-        COMMIT_SECONDS.observe(time.perf_counter() - began)
-        run_log.commit(events)
+        entries = await run_log.take()
+        if not delta_delay:
+            await _store(database, run_log, entries, patience=patience)
+            continue
+        for piece in _pieces(entries):
+            await asyncio.sleep(delta_delay if isinstance(piece[0], Delta) else 0)
+            await _store(database, run_log, piece, patience=patience)
 
 
-async def _commit(database: Database, run_log: RunLog, events: list[Event], *, patience: float) -> None:
+def _pieces(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Entries in groups, so that each piece of text begins one."""
+    pieces: list[list[Entry]] = []
+    for entry in entries:
+        if not pieces or isinstance(entry, Delta):
+            pieces.append([])
+        pieces[-1].append(entry)
+    return pieces
+
+
+async def _store(database: Database, run_log: RunLog, entries: Sequence[Entry], *, patience: float) -> None:
+    began = time.perf_counter()
+    with span("store events", attributes={"slipway.events": len(entries)}):
+        await _commit(database, run_log, entries, patience=patience)
+    COMMIT_SECONDS.observe(time.perf_counter() - began)
+    run_log.commit(entries)
+
+
+async def _commit(database: Database, run_log: RunLog, entries: Sequence[Entry], *, patience: float) -> None:
+    events = [entry for entry in entries if isinstance(entry, Event)]
+    steps = [entry for entry in entries if isinstance(entry, StepRecord)]
+    seq, number = run_log.next_seq, run_log.next_number
     warned = False
 
     def failed(_: BaseException) -> None:
@@ -155,7 +207,7 @@ async def _commit(database: Database, run_log: RunLog, events: list[Event], *, p
             warned = True
 
     await retrying.retry(
-        lambda: append(database, run_log.lease, run_log.next_seq, events),
+        lambda: append(database, run_log.lease, seq, events, steps=steps, number=number),
         policy=retrying.COMMIT,
         on=lambda error: isinstance(error, StoreUnavailable),
         seconds=patience,

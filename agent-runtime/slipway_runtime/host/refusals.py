@@ -27,6 +27,20 @@ def too_late(seconds: int) -> Problem:
     )
 
 
+def given_up(attempts: int) -> Problem:
+    """The question brings hosts down."""
+    return Problem(Reason.INTERNAL_ERROR, f"The question was given up after {attempts} attempts. Ask again.")
+
+
+def unknown_outcome() -> Problem:
+    """A step that must not be run again has no result."""
+    return Problem(
+        Reason.UNKNOWN_OUTCOME,
+        "A tool that must not run twice was interrupted, and it is not known what it did. Look there before you ask "
+        "again: the run's last tool_call names it.",
+    )
+
+
 def draining() -> Problem:
     """This host is shutting down."""
     return Problem(Reason.DRAINING, "This pod takes no more questions. Ask again: another pod answers.")

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 from slipway_runtime import retrying
 from slipway_runtime.events import EventId, NumberedEvent
@@ -27,6 +26,7 @@ from slipway_runtime.host.refusals import (
     session_not_found,
     store_away,
 )
+from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.store import inputs
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -49,13 +49,10 @@ class NewRun:
 
     run_id: str
     caller: str
-    question: str
-    session_id: str | None = None
-    """Without one a session is made."""
+    ask: Ask
+    """What is asked. Without a session one is made."""
     keeps_session: bool = True
     """False for a run that belongs to no session."""
-    context: Mapping[str, Any] | None = None
-    """What the caller gives along, for the agent to work with."""
     wait: float = 0.0
     """Seconds to wait for the session to be free."""
 
@@ -104,7 +101,7 @@ class Runs:
         """Runs that are worked on here now."""
         return len(self._active)
 
-    async def begin(self, hosted: HostedAgent, ask: NewRun) -> None:
+    async def begin(self, hosted: HostedAgent, new: NewRun) -> None:
         """Begin to answer a question. Returns once it is stored; `follow` gives the events.
 
         A question whose run was begun before, here or elsewhere, is not begun again.
@@ -113,10 +110,10 @@ class Runs:
             Problem: `Draining`, `Overloaded`, `SessionNotFound`, `SessionFull`, `SessionBusy`, `StoreUnavailable`,
                 `InvalidRequest` if the run was begun with another question.
         """
-        patient_until = time.monotonic() + ask.wait
+        patient_until = time.monotonic() + new.wait
         while True:
             try:
-                return await self._begin(hosted, ask)
+                return await self._begin(hosted, new)
             except store.OtherQuestion:
                 raise other_question() from None
             except store.RunExists:
@@ -131,43 +128,42 @@ class Runs:
             except StoreUnavailable as error:
                 self.heartbeat.disturbed()
                 raise store_away() from error
-            await self._until_free(ask, patient_until)
+            await self._until_free(new, patient_until)
 
-    async def _begin(self, hosted: HostedAgent, ask: NewRun) -> None:
+    async def _begin(self, hosted: HostedAgent, new: NewRun) -> None:
         if self.draining:
             raise draining()
-        while claimed := self._claiming.get(ask.run_id):  # until it is stored, nobody could follow it
+        while claimed := self._claiming.get(new.run_id):  # until it is stored, nobody could follow it
             await claimed.wait()
-        if active := self._active.get(ask.run_id):
-            if (active.work.question, active.work.context) != (ask.question, ask.context):
-                raise store.OtherQuestion(ask.run_id)
+        if active := self._active.get(new.run_id):
+            if not store.same_question(active.work.ask, new.ask):
+                raise store.OtherQuestion(new.run_id)
             return
         slot = self._admission.enter(hosted.key, limit=hosted.config.in_flight)
         if slot is None:
             SHED.labels(hosted.key).inc()
             raise overloaded(hosted)
-        await self._start(hosted, ask.run_id, slot, self._claim(hosted, ask))
+        await self._start(hosted, new.run_id, slot, self._claim(hosted, new))
 
-    async def _until_free(self, ask: NewRun, patient_until: float) -> None:
+    async def _until_free(self, new: NewRun, patient_until: float) -> None:
         """Wait until the session may be free, at most until then."""
         while time.monotonic() < patient_until and not self.draining:
             await asyncio.sleep(POLL_SECONDS)
-            if await busy(self._database, ask.session_id or "") is None:
+            if await busy(self._database, new.ask.session or "") is None:
                 return
 
     def _is_here(self, run_id: str) -> bool:
         return run_id in self._active or run_id in self._claiming
 
-    async def _claim(self, hosted: HostedAgent, ask: NewRun) -> store.Work | None:
+    async def _claim(self, hosted: HostedAgent, new: NewRun) -> store.Work | None:
         question = store.Question(
-            run_id=ask.run_id,
+            run_id=new.run_id,
             agent=hosted.key,
             revision=hosted.revision,
-            caller=ask.caller,
-            text=ask.question,
-            context=ask.context,
-            session_id=(ask.session_id or str(uuid.uuid4())) if ask.keeps_session else None,
-            new_session=ask.session_id is None,
+            caller=new.caller,
+            ask=new.ask,
+            session_id=(new.ask.session or str(uuid.uuid4())) if new.keeps_session else None,
+            new_session=new.ask.session is None,
             session_ttl=hosted.config.session_ttl_seconds,
             max_turns=hosted.config.session_max_turns,
             timeout=hosted.config.request_timeout_seconds,

@@ -14,6 +14,7 @@ import orjson
 from slipway_runtime.events import Event, InputGiven, InputRequired
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.sessions import keep
+from slipway_runtime.store.steps import INPUT_PREFIX
 
 EXPIRY = "expiry"
 """Who gave an input that nobody gave in time."""
@@ -87,7 +88,7 @@ async def give(database: Database, run_id: str, input_id: str, answer: InputAnsw
     in_time = "wake_at <= now_epoch()" if answer.by == EXPIRY else "wake_at > now_epoch()"
     async with database.transaction() as transaction:
         woken = await transaction.fetch(
-            f"UPDATE runs SET wake_at = NULL, owner = '' WHERE id = $1 AND outcome IS NULL AND {in_time} "
+            f"UPDATE runs SET wake_at = NULL, owner = '', deaths = 0 WHERE id = $1 AND outcome IS NULL AND {in_time} "
             "RETURNING attempt",
             run_id,
         )
@@ -146,9 +147,9 @@ async def answers_of(database: Database, run_id: str) -> Mapping[str, InputAnswe
 async def add_event(database: Database, run_id: str, attempt: int, event: Event) -> None:
     """Write an event at the end of an attempt that nobody writes any more."""
     await database.execute(
-        "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) "
-        "SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), coalesce(max(last_seq), 0) + 1, coalesce(max(last_seq), 0) + 1, "
-        "CAST($3 AS TEXT) FROM events WHERE run_id = $1 AND attempt = $2",
+        "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch) "
+        "SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), coalesce(max(number), 0) + 1, coalesce(max(last_seq), 0) + 1, "
+        "coalesce(max(last_seq), 0) + 1, CAST($3 AS TEXT) FROM events WHERE run_id = $1 AND attempt = $2",
         run_id,
         attempt,
         orjson.dumps([event.to_json()]).decode(),
@@ -157,4 +158,4 @@ async def add_event(database: Database, run_id: str, attempt: int, event: Event)
 
 def step_of(input_id: str) -> str:
     """The step that an input is. It is a step of its own, so that nothing voids it."""
-    return f"input/{input_id}"
+    return f"{INPUT_PREFIX}{input_id}"

@@ -73,19 +73,20 @@ CREATE TABLE runs (
     agent TEXT NOT NULL,
     caller TEXT NOT NULL,
     question TEXT NOT NULL,
+    ask TEXT NOT NULL,
     created DOUBLE PRECISION NOT NULL,
     ttl DOUBLE PRECISION NOT NULL,
     expires DOUBLE PRECISION NOT NULL,
     deadline DOUBLE PRECISION NOT NULL,
     revision TEXT NOT NULL,
     attempt BIGINT NOT NULL,
+    fresh_from BIGINT NOT NULL,
     deaths BIGINT NOT NULL,
     owner TEXT NOT NULL,
     lease_until DOUBLE PRECISION NOT NULL,
     wake_at DOUBLE PRECISION,
     outcome TEXT,
     result TEXT,
-    context TEXT,
     UNIQUE (session_id, turn)
 );
 CREATE INDEX runs_unfinished ON runs (owner) WHERE outcome IS NULL;
@@ -95,10 +96,12 @@ CREATE INDEX runs_by_expiry ON runs (expires) WHERE session_id IS NULL;
 CREATE TABLE events (
     run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     attempt BIGINT NOT NULL,
+    number BIGINT NOT NULL,
     first_seq BIGINT NOT NULL,
     last_seq BIGINT NOT NULL,
     batch TEXT NOT NULL,
-    PRIMARY KEY (run_id, attempt, first_seq)
+    steps TEXT,
+    PRIMARY KEY (run_id, attempt, number)
 );
 CREATE TABLE inputs (
     run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
@@ -120,6 +123,8 @@ CREATE TABLE ready_revisions (
 """
 """A session has one unfinished run at most, which `runs_one_answer` sees to. A waiting run has a `wake_at`, and its
 `lease_until` is when the work on it stopped. `owner` is empty where nobody works on a run although no host died.
+`fresh_from` is the first attempt whose steps the run's present revision may use. A row of `events` may hold records of
+steps (`store/steps.py`) and no event, so rows have numbers of their own.
 """
 
 MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS)

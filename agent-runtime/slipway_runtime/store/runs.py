@@ -13,17 +13,30 @@ after that commit, so what a client has seen is never lost.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 from slipway_runtime.events import Cancelled, Event, EventId, InputRequired, NumberedEvent, ends
+from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.store.database import Database, Row
 from slipway_runtime.store.inputs import InputAnswer, add_event, add_input, answers_of
 from slipway_runtime.store.orphans import OWN_IS_READY
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, busy, keep, take_turn
+from slipway_runtime.store.steps import Replay, StepRecord, dump_records, replay
 
-ADD_EVENTS = "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) VALUES ($1, $2, $3, $4, $5)"
+ADD_EVENTS = (
+    "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7)"
+)
+
+FINISHED_A_STEP = (
+    "EXISTS (SELECT 1 FROM events e WHERE e.run_id = runs.id AND e.attempt = runs.attempt AND e.steps IS NOT NULL)"
+)
+"""SQL about a row of `runs`: whether its latest attempt finished a step.
+
+A record may also say that a step was started, but a run with such a record and no result does not go on.
+"""
 
 
 class RunExists(Exception):
@@ -46,15 +59,13 @@ class Question:
     agent: str
     revision: str
     caller: str
-    text: str
+    ask: Ask
     session_id: str | None
     """None for a run that belongs to no session."""
     new_session: bool
     session_ttl: float
     max_turns: int
     timeout: float
-    context: Mapping[str, Any] | None = None
-    """What the caller gives along, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +85,27 @@ class Work:
     agent: str
     caller: str
     session_id: str | None
-    question: str
+    turn: int | None
+    """The question's number in its session, from 1."""
+    ask: Ask
     time_left: float
     """Seconds until the question's deadline; negative if it has passed."""
-    context: Mapping[str, Any] | None = None
     deaths: int = 0
-    """Attempts whose host died."""
+    """Attempts whose host died and after which no step was finished."""
+    replay: Replay = field(default_factory=Replay)
+    """What former attempts left."""
     answers: Mapping[str, InputAnswer] = field(default_factory=dict)
     """Inputs that were given, by their id."""
+
+
+class _EventsRow(NamedTuple):
+    """A row of `events`, apart from its run and attempt."""
+
+    number: int
+    first_seq: int
+    last_seq: int
+    batch: str
+    steps: str | None
 
 
 @dataclass(frozen=True)
@@ -114,30 +138,30 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
         agent=question.agent,
         caller=question.caller,
         session_id=question.session_id,
-        question=question.text,
+        turn=turn,
+        ask=question.ask,
         time_left=question.timeout,
-        context=question.context,
     )
 
 
 async def _add_run(database: Database, question: Question, *, turn: int | None, owner: str, lease: float) -> None:
     added = await database.execute(
         "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, ttl, expires, deadline, attempt, "
-        "deaths, owner, lease_until, revision, context) "
-        "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), $7, now_epoch() + $7, now_epoch() + $8, 1, 0, $9, "
+        "fresh_from, deaths, owner, lease_until, revision, ask) "
+        "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), $7, now_epoch() + $7, now_epoch() + $8, 1, 1, 0, $9, "
         "now_epoch() + $10, $11, $12) ON CONFLICT DO NOTHING",
         question.run_id,
         question.session_id,
         turn,
         question.agent,
         question.caller,
-        question.text,
+        question.ask.text.replace("\0", ""),
         question.session_ttl,
         question.timeout,
         owner,
         lease,
         question.revision,
-        _dumped(question.context),
+        question.ask.model_dump_json(exclude_none=True),
     )
     if not added:
         await _same_run(database, question)
@@ -166,49 +190,61 @@ async def _next_turn(database: Database, question: Question) -> int | None:
         raise
 
 
-def _dumped(context: Mapping[str, Any] | None) -> str | None:
-    return None if context is None else orjson.dumps(context, option=orjson.OPT_SORT_KEYS).decode()
-
-
 async def _same_run(database: Database, question: Question) -> None:
     """Raise RunExists or OtherQuestion if there is a run of this id."""
-    rows = await database.fetch("SELECT question, context, session_id FROM runs WHERE id = $1", question.run_id)
+    rows = await database.fetch("SELECT ask, session_id FROM runs WHERE id = $1", question.run_id)
     if not rows:
         return
     same_session = question.new_session or rows[0]["session_id"] == question.session_id
-    same_question = (rows[0]["question"], rows[0]["context"]) == (question.text, _dumped(question.context))
-    if same_question and same_session:
+    if same_session and same_question(Ask.model_validate_json(cast(str, rows[0]["ask"])), question.ask):
         raise RunExists(question.run_id) from None
     raise OtherQuestion(question.run_id) from None
 
 
-async def append(database: Database, lease: Lease, first_seq: int, events: Sequence[Event]) -> None:
-    """Commit events of an attempt, the first of which has the number `first_seq`. May be repeated if unsure.
+def same_question(one: Ask, other: Ask) -> bool:
+    """Whether the same thing is asked. Sessions are compared by themselves, and each grant is made anew."""
+    apart = {"session": None, "grant": None}
+    return one.model_copy(update=apart) == other.model_copy(update=apart)
+
+
+async def append(
+    database: Database,
+    lease: Lease,
+    first_seq: int,
+    events: Sequence[Event],
+    *,
+    steps: Sequence[StepRecord] = (),
+    number: int | None = None,
+) -> None:
+    """Commit events and records of steps of an attempt, in one row. May be repeated if unsure.
 
     A last event (`Done`, `Failed`, `Cancelled`) also ends the run; an `InputRequired` at the end lets it wait.
+
+    Args:
+        first_seq: number of the first event; that of the next one if there are only records.
+        number: of the row. It rises within the attempt; that of the first event if it is left out.
 
     Raises:
         LeaseLost: if the run is no longer the lease's; nothing is written then.
     """
     dumped = [event.to_json() for event in events]
-    batch = orjson.dumps(dumped).decode()
-    last, last_seq = events[-1], first_seq + len(events) - 1
-    row = (lease.run_id, lease.attempt, first_seq, last_seq, batch)
-    if ends(last):
+    last, last_seq = events[-1] if events else None, first_seq + len(events) - 1
+    row = _EventsRow(number or first_seq, first_seq, last_seq, orjson.dumps(dumped).decode(), dump_records(steps))
+    if last is not None and ends(last):
         async with database.transaction() as transaction:
             written = await _finish(transaction, lease, outcome=last.type, result=orjson.dumps(dumped[-1]).decode())
             if written:
-                await transaction.execute(ADD_EVENTS, *row)
+                await transaction.execute(ADD_EVENTS, lease.run_id, lease.attempt, *row)
     elif isinstance(last, InputRequired):
         async with database.transaction() as transaction:
             written = await _wait(transaction, lease, until=last.expires)
             if written:
-                await transaction.execute(ADD_EVENTS, *row)
+                await transaction.execute(ADD_EVENTS, lease.run_id, lease.attempt, *row)
                 await add_input(transaction, lease.run_id, last)
                 await keep(transaction, lease.run_id, until=last.expires)
     else:
-        written = await _add_batch(database, lease, first_seq=first_seq, last_seq=last_seq, batch=batch)
-    if not written and not await _was_written(database, lease, last_seq):
+        written = await _add_row(database, lease, row)
+    if not written and not await _was_written(database, lease, row.number):
         raise LeaseLost(lease.run_id)
 
 
@@ -235,31 +271,30 @@ async def _finish(database: Database, lease: Lease, *, outcome: str, result: str
     )
 
 
-async def _add_batch(database: Database, lease: Lease, *, first_seq: int, last_seq: int, batch: str) -> int:
+async def _add_row(database: Database, lease: Lease, row: _EventsRow) -> int:
     # The row lock makes a takeover wait for this commit, or this statement see the takeover.
     return await database.execute(
-        "INSERT INTO events (run_id, attempt, first_seq, last_seq, batch) "
-        "SELECT id, attempt, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS TEXT) FROM runs "
+        "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps) "
+        "SELECT id, attempt, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS TEXT), "
+        "CAST($8 AS TEXT) FROM runs "
         "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL FOR UPDATE "
-        "ON CONFLICT (run_id, attempt, first_seq) DO NOTHING",
+        "ON CONFLICT (run_id, attempt, number) DO NOTHING",
         lease.run_id,
         lease.attempt,
         lease.owner,
-        first_seq,
-        last_seq,
-        batch,
+        *row,
     )
 
 
-async def _was_written(database: Database, lease: Lease, last_seq: int) -> bool:
-    """Whether an earlier try, whose outcome was unknown, did write this batch."""
+async def _was_written(database: Database, lease: Lease, number: int) -> bool:
+    """Whether an earlier try, whose outcome was unknown, did write this row."""
     rows = await database.fetch(
         "SELECT 1 AS one FROM runs r JOIN events e ON e.run_id = r.id AND e.attempt = r.attempt "
-        "WHERE r.id = $1 AND r.attempt = $2 AND r.owner = $3 AND e.last_seq = $4",
+        "WHERE r.id = $1 AND r.attempt = $2 AND r.owner = $3 AND e.number = $4",
         lease.run_id,
         lease.attempt,
         lease.owner,
-        last_seq,
+        number,
     )
     return bool(rows)
 
@@ -306,11 +341,14 @@ async def take_over(
     """
     rows = await database.fetch(
         "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4, revision = $5, "
-        "deaths = deaths + CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END, "
+        "fresh_from = CASE WHEN revision = $5 THEN fresh_from ELSE attempt + 1 END, "
+        f"deaths = CASE WHEN {FINISHED_A_STEP} THEN 0 ELSE deaths END "
+        "+ CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END, "
         "deadline = deadline + CASE WHEN lease_until < now_epoch() THEN now_epoch() - lease_until ELSE 0 END "
         "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND wake_at IS NULL AND "
         f"(owner = $3 OR (lease_until < now_epoch() AND (revision = $5 OR NOT {OWN_IS_READY}))) "
-        "RETURNING attempt, deaths, agent, caller, session_id, question, context, deadline - now_epoch() AS time_left",
+        "RETURNING attempt, deaths, fresh_from, agent, caller, session_id, turn, ask, "
+        "deadline - now_epoch() AS time_left",
         run_id,
         attempt,
         owner,
@@ -325,12 +363,21 @@ async def take_over(
         agent=cast(str, row["agent"]),
         caller=cast(str, row["caller"]),
         session_id=cast(str | None, row["session_id"]),
-        question=cast(str, row["question"]),
+        turn=cast(int | None, row["turn"]),
+        ask=Ask.model_validate_json(cast(str, row["ask"])),
         time_left=cast(float, row["time_left"]),
-        context=orjson.loads(cast(str, row["context"])) if row["context"] else None,
         deaths=cast(int, row["deaths"]),
+        replay=await _read_replay(database, run_id, fresh_from=cast(int, row["fresh_from"])),
         answers=await answers_of(database, run_id),
     )
+
+
+async def _read_replay(database: Database, run_id: str, *, fresh_from: int) -> Replay:
+    # Nobody adds to former attempts any more: the lease is ours.
+    rows = await database.fetch(
+        "SELECT attempt, batch, steps FROM events WHERE run_id = $1 ORDER BY attempt, number", run_id
+    )
+    return replay(rows, fresh_from=fresh_from)
 
 
 async def cancel(database: Database, run_id: str, event: Cancelled, *, agent: str, caller: str) -> bool:
@@ -357,7 +404,7 @@ async def look(database: Database, run_id: str, *, agent: str, caller: str, afte
         "r.wake_at - now_epoch() AS waits_for, e.attempt AS event_attempt, e.first_seq, e.batch "
         "FROM runs r LEFT JOIN events e ON e.run_id = r.id "
         "AND (e.attempt > $4 OR (e.attempt = $4 AND e.last_seq > $5)) "
-        "WHERE r.id = $1 AND r.agent = $2 AND r.caller = $3 ORDER BY e.attempt, e.first_seq",
+        "WHERE r.id = $1 AND r.agent = $2 AND r.caller = $3 ORDER BY e.attempt, e.number",
         run_id,
         agent,
         caller,

@@ -132,6 +132,31 @@ async def read_session(database: Database, session_id: str, *, agent: str, calle
     return Session(id=session_id, agent=agent, created=created, expires=expires, turns=turns)
 
 
+@dataclass(frozen=True)
+class FinishedTurn:
+    """A question of a session and its answer."""
+
+    question: str
+    answer: str
+    abstained: bool
+
+
+async def finished_turns(database: Database, session_id: str, *, before: int, limit: int) -> tuple[FinishedTurn, ...]:
+    """The last turns before the one with the number `before` that have an answer, `limit` at most, oldest first."""
+    rows = await database.fetch(
+        "SELECT question, result FROM runs WHERE session_id = $1 AND turn < $2 AND outcome = 'done' "
+        "ORDER BY turn DESC LIMIT $3",
+        session_id,
+        before,
+        limit,
+    )
+    results = [(cast(str, row["question"]), orjson.loads(cast(str, row["result"]))) for row in reversed(rows)]
+    return tuple(
+        FinishedTurn(question, result.get("answer", ""), result.get("finish") == "abstained")
+        for question, result in results
+    )
+
+
 async def delete_session(database: Database, session_id: str, *, agent: str, caller: str) -> None:
     """Delete a session with its runs and their events. A run that is under way stops.
 

@@ -10,8 +10,8 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Event
+from slipway_runtime.agents.protocol import Run
+from slipway_runtime.events import Done
 from slipway_runtime.host.app import RUN_HEADER, create_host_app
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import HEADER, Caller, IdentitySigner
@@ -275,7 +275,7 @@ async def test_a_question_with_a_last_event_id_of_another_run_is_not_kept(client
     assert len(session["turns"]) == 1
 
 
-def index_not_ready(_: AgentRequest) -> AsyncIterator[Event]:
+async def index_not_ready(_: Run) -> Done:
     raise Problem(Reason.INDEX_NOT_READY, "Wait for the index.")
 
 

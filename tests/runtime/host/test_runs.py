@@ -1,12 +1,11 @@
 """Runs on a host: every event once and stored before it is seen, within the bounds, and with an end."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Event, EventId, Failed, Retrieved, Started
+from slipway_runtime.agents.protocol import Emit, Run
+from slipway_runtime.events import Done, EventId, Failed, Retrieved, Started
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import Database
@@ -17,6 +16,7 @@ from tests.support.scripts import (
     SHORT,
     WHOLE,
     Gated,
+    Scripted,
     StartHost,
     answer,
     ask,
@@ -114,25 +114,36 @@ async def test_beyond_the_bound_questions_are_refused_until_a_run_ends(start_hos
     assert types(await answer(host, questions[0])) == WHOLE
 
 
-async def failing(_: AgentRequest) -> AsyncIterator[Event]:
-    yield Retrieved(chunks=1, best_score=0.5)
+async def failing(_: Run) -> Done:
     raise KeyError("MARKER")
 
 
-def not_ready(_: AgentRequest) -> AsyncIterator[Event]:
-    raise Problem(Reason.INDEX_NOT_READY, "Wait for the index.")
+async def failing_step(run: Run) -> Done:
+    async def do(emit: Emit) -> None:
+        emit(Retrieved(chunks=1, best_score=0.5))
+        raise KeyError("MARKER")
+
+    await run.step("answer", do)
+    raise AssertionError
 
 
-async def silent(_: AgentRequest) -> AsyncIterator[Event]:
-    yield Retrieved(chunks=1, best_score=0.5)
+async def not_ready(run: Run) -> Done:
+    async def do(_: Emit) -> None:
+        raise Problem(Reason.INDEX_NOT_READY, "Wait for the index.")
+
+    await run.step("answer", do)
+    raise AssertionError
 
 
-async def slow(_: AgentRequest) -> AsyncIterator[Event]:
-    yield Retrieved(chunks=1, best_score=0.5)
-    await asyncio.Event().wait()
+async def slow(run: Run) -> Done:
+    async def do(_: Emit) -> None:
+        await asyncio.Event().wait()
+
+    await run.step("answer", do)
+    raise AssertionError
 
 
-def timing_out(_: AgentRequest) -> AsyncIterator[Event]:
+async def timing_out(_: Run) -> Done:
     raise TimeoutError
 
 
@@ -141,11 +152,11 @@ def timing_out(_: AgentRequest) -> AsyncIterator[Event]:
     [
         (hosted(failing), Reason.INTERNAL_ERROR),
         (hosted(not_ready), Reason.INDEX_NOT_READY),
-        (hosted(silent), Reason.INTERNAL_ERROR),
+        (hosted(failing_step), Reason.INTERNAL_ERROR),
         (hosted(slow, request_timeout_seconds=1), Reason.REQUEST_TIMEOUT),
         (hosted(timing_out), Reason.INTERNAL_ERROR),
     ],
-    ids=["raises", "problem", "no last event", "too slow", "times out by itself"],
+    ids=["raises", "problem", "a step raises", "too slow", "times out by itself"],
 )
 @pytest.mark.proves("Agent.limits.requestTimeout")
 async def test_however_an_agent_ends_the_run_has_a_last_event(
@@ -208,6 +219,29 @@ async def test_a_session_lives_for_its_ttl(start_host: StartHost, database: Data
     await answer(host, asked)
     (row,) = await database.fetch("SELECT expires - created AS ttl FROM sessions")
     assert row["ttl"] == pytest.approx(90, abs=1)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_an_agent_that_wants_them_gets_former_turns(start_host: StartHost, wanted: bool) -> None:
+    async def answers_or_fails(run: Run) -> Done:
+        if run.request.question == "Two?":
+            raise ValueError
+        return Done(answer=f"{run.request.question[:-1]}!", finish="stop", sources=())
+
+    agent = hosted(answers_or_fails)
+    assert isinstance(agent.agent, Scripted)
+    agent.agent.honours |= {"turns"} if wanted else set()
+    host = await start_host(agent)
+    first = ask("One?")
+    await begin(host, first)
+    session = (await answer(host, first))[0].json["session_id"]
+    for question in ("Two?", "Three?", "Four?"):
+        asked = ask(question, session_id=session)
+        await begin(host, asked)
+        await answer(host, asked)
+    turns = [[(turn.question, turn.answer) for turn in request.turns] for request in asked_of(host)]
+    one, three = ("One?", "One!"), ("Three?", "Three!")
+    assert turns == ([[], [one], [one], [one, three]] if wanted else [[]] * 4)
 
 
 async def test_a_run_of_somebody_else_does_not_exist(start_host: StartHost) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.events import Failed, NumberedEvent
+from slipway_runtime.agents.protocol import Run
+from slipway_runtime.agents.steps import StepRun
+from slipway_runtime.events import Delta, Done, Failed, NumberedEvent
 from slipway_runtime.host import attempt, runs
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.runs import NewRun
@@ -27,6 +29,7 @@ from tests.support.scripts import (
     at_once,
     begin,
     hosted,
+    said,
     types,
 )
 from tests.support.waiting import until, until_async
@@ -131,6 +134,60 @@ async def test_a_question_that_brings_hosts_down_is_given_up(
     assert isinstance(failed, Failed)
     assert "3 attempts" in failed.message
     assert asked_of(last) == []
+
+
+async def test_a_question_that_gets_on_is_not_given_up(start_host: StartHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "LEASE_SECONDS", 0.1)
+    asked = ask()
+    rounds = attempt.MAX_DEATHS + 1
+
+    class Stuck:
+        """A script that finishes one step more than were finished before, and then says nothing any more."""
+
+        def __init__(self, done: int) -> None:
+            self.done = done
+            self.waiting = asyncio.Event()
+
+        async def __call__(self, run: Run) -> Done:
+            for number in range(self.done + 1):
+                await said(run, f"{number}", Delta(text=f"{number}"))
+            assert isinstance(run, StepRun)
+            await run.journal.stored()
+            self.waiting.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    for number in range(rounds):
+        script = Stuck(number)
+        host = await start_host(hosted(script), alive=False)
+        if number == 0:
+            await begin(host, asked)
+        following = asyncio.create_task(answer(host, asked))
+        await until(script.waiting.is_set, "the next host works on it")
+        following.cancel()
+    last = await start_host(hosted(at_once))
+    whole = await answer(last, asked)
+    assert whole[-1].event.type == "done"
+    assert [event.json["text"] for event in whole if event.event.type == "delta"] == ["0", "1", "2", "3", "Why?"]
+    assert [event.json["discard"] for event in whole if event.event.type == "restarted"] == [[]] * rounds
+
+
+async def test_another_revision_starts_afresh(start_host: StartHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "LEASE_SECONDS", 0.2)
+
+    async def stuck(run: Run) -> Done:
+        await said(run, "answer", Delta(text="old"))
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    old = await start_host(hosted(stuck), alive=False)
+    asked = ask()
+    await begin(old, asked)
+    assert types(await answer_so_far(old, asked, count=2)) == ["started", "delta"]
+    new = await start_host(hosted(at_once, request_timeout_seconds=31))
+    whole = await answer(new, asked)
+    assert types(whole) == ["started", "delta", "restarted", *SHORT]
+    assert whole[2].json["discard"] == ["answer"]
 
 
 async def test_a_heartbeat_keeps_a_slow_run(start_host: StartHost, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

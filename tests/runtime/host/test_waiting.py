@@ -1,12 +1,12 @@
 """Runs that wait for an input: nobody works on them, and they go on when somebody answers or nobody does in time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from slipway_runtime.agents.protocol import AgentRequest
-from slipway_runtime.events import Delta, Done, Event, Failed, InputGiven, NumberedEvent
+from slipway_runtime.agents.protocol import Run
+from slipway_runtime.events import Delta, Done, Failed, InputGiven, NumberedEvent
 from slipway_runtime.host import attempt
 from slipway_runtime.host.interventions import Giving, cancel, give
 from slipway_runtime.host.lifecycle import Host
@@ -24,12 +24,13 @@ from tests.support.scripts import (
     at_once,
     begin,
     hosted,
+    said,
     types,
 )
 from tests.support.waiting import until, until_async
 
 ASKS = ["started", "delta", "input_required"]
-GOES_ON = ["input_given", "restarted", "started", "delta", "delta", "done"]
+GOES_ON = ["input_given", "restarted", "started", "delta", "done"]
 
 
 class Asking:
@@ -39,12 +40,12 @@ class Asking:
         self.answerers = answerers or ("caller",)
         self.seconds = seconds
 
-    async def __call__(self, request: AgentRequest) -> AsyncIterator[Event]:
-        yield Delta(text="a")
-        given = request.ask("go", "approval", prompt="Go on?", answerers=self.answerers, seconds=self.seconds)
-        said = f"{'yes' if given.approved else 'no'} by {given.by}"
-        yield Delta(text=said)
-        yield Done(answer=f"a{said}", finish="stop", sources=())
+    async def __call__(self, run: Run) -> Done:
+        await said(run, "first", Delta(text="a"))
+        given = await run.ask("go", "approval", prompt="Go on?", answerers=self.answerers, seconds=self.seconds)
+        text = f"{'yes' if given.approved else 'no'} by {given.by}"
+        await said(run, "second", Delta(text=text))
+        return Done(answer=f"a{text}", finish="stop", sources=())
 
 
 def giving(asked: NewRun, **changed: object) -> Giving:
@@ -121,7 +122,7 @@ async def test_only_those_who_are_asked_answer(
     attempted = giving(asked, caller=caller, groups=groups)
     if reason is None:
         await given(host, attempted)
-        assert types(await answer(host, asked))[-6:] == GOES_ON
+        assert types(await answer(host, asked))[-5:] == GOES_ON
     else:
         with pytest.raises(Problem) as refused:
             await given(host, attempted)
@@ -173,16 +174,16 @@ async def test_waiting_is_no_working_time(start_host: StartHost, database: Datab
     await waiting(host, asked)
     await database.execute("UPDATE runs SET deadline = deadline - 3600, lease_until = lease_until - 3600")
     await given(host, giving(asked))
-    assert types(await answer(host, asked))[-6:] == GOES_ON
+    assert types(await answer(host, asked))[-5:] == GOES_ON
 
 
 async def test_waiting_often_brings_no_run_down(start_host: StartHost) -> None:
     rounds = attempt.MAX_DEATHS + 2
 
-    async def asks_often(request: AgentRequest) -> AsyncIterator[Event]:
+    async def asks_often(run: Run) -> Done:
         for number in range(rounds):
-            request.ask(f"{number}", "approval")
-        yield Done(answer="so", finish="stop", sources=())
+            await run.ask(f"{number}", "approval")
+        return Done(answer="so", finish="stop", sources=())
 
     host = await start_host(hosted(asks_often))
     asked = ask()
@@ -256,9 +257,9 @@ async def test_a_session_answers_one_at_a_time(start_host: StartHost) -> None:
         assert refused.value.reason is Reason.SESSION_BUSY
         assert first.run_id in refused.value.detail
     second = ask(session_id=session)
-    patient = asyncio.create_task(begin(other, NewRun(second.run_id, "alice", "And?", session, wait=30.0)))
+    patient = asyncio.create_task(begin(other, replace(second, wait=30.0)))
     with pytest.raises(Problem):
-        await begin(host, NewRun(ask().run_id, "alice", "And?", session, wait=0.2))
+        await begin(host, ask("And?", session_id=session, wait=0.2))
     assert not patient.done()
     script.gate.set()
     await patient
@@ -267,7 +268,7 @@ async def test_a_session_answers_one_at_a_time(start_host: StartHost) -> None:
 
 async def test_a_run_without_a_session(start_host: StartHost, database: Database) -> None:
     host = await start_host(hosted(at_once))
-    asked = NewRun(ask().run_id, "alice", "Why?", keeps_session=False)
+    asked = ask(keeps_session=False)
     await begin(host, asked)
     events = await answer(host, asked)
     assert events[-1].event.type == "done"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from slipway_runtime.events import Delta, Done, Event, EventId, Failed, Started
+from slipway_runtime.protocols.ask import Ask, DataPart, TextPart
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.orphans import Served, orphans
@@ -22,7 +23,7 @@ from slipway_runtime.store.runs import (
     take_over,
 )
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, read_session
-from tests.support.questions import ASK
+from tests.support.questions import ASK, question
 
 START = Started(agent="demo/support", session_id="s1")
 DONE = Done(answer="So.", finish="stop", sources=())
@@ -38,18 +39,18 @@ def texts(look: Look) -> list[tuple[int, int, Event]]:
     return [(event.id.attempt, event.id.seq, event.event) for event in look.events]
 
 
-async def test_a_context_is_kept_for_whoever_takes_the_run_over(database: Database) -> None:
-    context = {"ticket": 7, "text": "a\u0000"}
-    work = await begin(database, replace(ASK, context=context), owner="one", lease=-1.0)
-    assert work.context == context
+async def test_what_is_asked_is_kept_whole_for_whoever_takes_the_run_over(database: Database) -> None:
+    asked = Ask(parts=(TextPart(text="a\u0000b"), DataPart(data={"ticket": 7, "text": "a\u0000"})), grant="g")
+    work = await begin(database, replace(ASK, ask=asked), owner="one", lease=-1.0)
+    assert work.ask == asked
     taken = await take_over(database, ASK.run_id, attempt=1, owner="two", lease=10.0, revision=ASK.revision)
     assert taken
-    assert taken.context == context
+    assert taken.ask == asked
 
 
 async def test_a_question_becomes_a_run_and_a_session(database: Database) -> None:
     work = await begin(database, ASK, owner="h1", lease=5.0)
-    assert (work.question, work.session_id, work.lease.attempt) == ("How?", "s1", 1)
+    assert (work.ask.text, work.session_id, work.lease.attempt) == ("How?", "s1", 1)
     found = await seen(database)
     assert (found.owner, found.attempt, found.outcome, found.events) == ("h1", 1, None, ())
     assert 0 < found.lease_left <= 5.0
@@ -109,7 +110,7 @@ async def test_a_host_that_seemed_dead_writes_nothing_any_more(database: Databas
     await append(database, first.lease, 1, [START])
     second = await take_over(database, ASK.run_id, attempt=1, owner="h2", lease=5.0, revision="r1")
     assert second is not None
-    assert (second.question, second.caller, second.agent, second.lease.attempt) == ("How?", "alice", "demo/support", 2)
+    assert (second.ask.text, second.caller, second.agent, second.lease.attempt) == ("How?", "alice", "demo/support", 2)
     assert 0 < second.time_left <= 31.5, "the second for which nobody worked on it does not count"
     for late in (Delta(text="late"), DONE):
         with pytest.raises(LeaseLost):
@@ -215,7 +216,10 @@ async def test_of_questions_at_the_same_moment_a_session_takes_one(database: Dat
 
 async def test_a_run_id_of_another_question_is_known(database: Database) -> None:
     await begin(database, ASK, owner="h1", lease=5.0)
-    for other in (replace(ASK, text="What?", session_id="s2"), replace(ASK, session_id="s9", new_session=False)):
+    for other in (
+        replace(ASK, ask=question("What?"), session_id="s2"),
+        replace(ASK, session_id="s9", new_session=False),
+    ):
         with pytest.raises(OtherQuestion):
             await begin(database, other, owner="h1", lease=5.0)
 

@@ -15,7 +15,7 @@ from slipway_runtime.store.sessions import (
     delete_session,
     read_session,
 )
-from tests.support.questions import ASK
+from tests.support.questions import ASK, question
 
 ASK_IN_SESSION = replace(ASK, run_id="d" * 32, session_ttl=-1.0)
 OWN = {"agent": "demo/support", "caller": "alice"}
@@ -33,7 +33,7 @@ async def count(database: Database, table: str) -> object:
 async def test_a_session_has_its_turns_oldest_first(database: Database) -> None:
     first = await begin(database, ASK, owner="h", lease=5.0)
     await append(database, first.lease, 1, [DONE])
-    await begin(database, replace(ASK, run_id="b" * 32, text="And?", new_session=False), owner="h", lease=5.0)
+    await begin(database, replace(ASK, run_id="b" * 32, ask=question("And?"), new_session=False), owner="h", lease=5.0)
     session = await read_session(database, "s1", **OWN)
     assert [(turn.question, turn.outcome) for turn in session.turns] == [("How?", "done"), ("And?", None)]
     assert session.turns[0].result == DONE.to_json()

@@ -7,6 +7,7 @@ the subject. `benchmarks/rag.py` measures the constants below.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.events import Citation
@@ -41,6 +42,20 @@ class Quote:
     def place(self) -> tuple[Build, str, str, int, int]:
         """Where it stands: the same place found twice is one quote."""
         return (self.build, self.passage.source, self.passage.document, self.passage.start, self.passage.end)
+
+    def to_json(self) -> list[str | int | float]:
+        """The quote as a step records it."""
+        place = (self.passage.source, self.passage.document, self.passage.start, self.passage.end)
+        build = (self.build.index, self.build.revision)
+        return [self.knowledge.name, *build, *place, self.kind.value, self.heading, self.text, self.score]
+
+    @classmethod
+    def from_json(cls, json: Sequence[Any], knowledge: Iterable[KnowledgeConfig]) -> "Quote":
+        """What `to_json` made, with the entry of the agent's `knowledge` that it names."""
+        name, index, revision, source, document, start, end, kind, heading, text, score = json
+        entry = next(entry for entry in knowledge if entry.name == name)
+        passage = Passage(source, document, start, end)
+        return cls(entry, Build(index, revision), passage, PieceKind(kind), heading, text, score)
 
     def citation(self) -> Citation:
         """The quote as clients get it."""

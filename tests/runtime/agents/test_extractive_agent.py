@@ -1,15 +1,19 @@
 """The agent answers with quotes that stand in the documents, or says that they do not answer."""
 
+import orjson
 import pytest
 from prometheus_client import REGISTRY
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import Agent, AgentRequest
+from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.store.database import Row, StoreUnavailable
+from slipway_runtime.store.pointers import read_pointer
+from slipway_runtime.store.steps import StepRecord, dump_records, replay
 from tests.support.knowledge import Knowledge, contents, entry
 
 HANDBOOK = """# Tea
@@ -48,7 +52,9 @@ def agent(knowledge: Knowledge, *entries: KnowledgeConfig) -> Agent:
 
 
 async def ask(asked: Agent, question: str) -> list[Event]:
-    return [event async for event in asked.run(AgentRequest(question))]
+    journal = MemoryJournal()
+    answer = await asked.run(StepRun(AgentRequest(question), journal))
+    return [*journal.events, answer]
 
 
 def done(events: list[Event]) -> Done:
@@ -61,7 +67,7 @@ def done(events: list[Event]) -> Done:
 async def test_an_answer_is_retrieved_streamed_and_done(knowledge: Knowledge) -> None:
     await knowledge.ingestion().run(contents(handbook_md=HANDBOOK))
     events = await ask(agent(knowledge), QUESTION)
-    assert [type(event) for event in (events[0], events[-2], events[-1])] == [Retrieved, Usage, Done]
+    assert [type(event) for event in (*events[:2], events[-1])] == [Retrieved, Usage, Done]
     deltas = [event for event in events if isinstance(event, Delta)]
     assert "".join(delta.text for delta in deltas) == done(events).answer
     assert tuple(delta.citation for delta in deltas) == done(events).sources
@@ -145,6 +151,23 @@ async def test_a_store_that_is_away_is_told_as_such(local: Knowledge) -> None:
     await local.database.close()
     with pytest.raises(StoreUnavailable):
         await ask(asked, QUESTION)
+
+
+@pytest.mark.parametrize("recorded", [1, 2], ids=["retrieval", "answer"])
+async def test_a_new_build_does_not_change_what_a_run_cites(local: Knowledge, recorded: int) -> None:
+    """A host dies after a step, the index flips, and another host goes on."""
+    await local.ingestion().run(contents(handbook_md=HANDBOOK))
+    journal = MemoryJournal()
+    first = await agent(local).run(StepRun(AgentRequest(QUESTION), journal))
+    records = [entry for entry in journal.entries if isinstance(entry, StepRecord)]
+    await local.ingestion(local.config(max_tokens=20)).run(contents(handbook_md=f"# New\n\n{HANDBOOK}"))
+    row: Row = {"attempt": 1, "batch": "[]", "steps": dump_records(records[:recorded])}
+    heir = MemoryJournal()
+    second = await agent(local).run(StepRun(AgentRequest(QUESTION), heir, replay=replay([row], fresh_from=1)))
+    assert second == first
+    assert {event.type for event in heir.events} == ({"delta"} if recorded == 1 else set())
+    revision = (await read_pointer(local.database, "demo/handbook") or pytest.fail("there is none")).revision
+    assert {chunk[1] for chunk in orjson.loads(dump_records(records) or "")[0][4]["chunks"]} != {revision}
 
 
 async def test_the_same_question_has_the_same_answer(local: Knowledge) -> None:

@@ -1,0 +1,104 @@
+"""What answers without a model: it retrieves, chooses sentences, and quotes them or abstains.
+
+Both parts are steps. What was retrieved is recorded with the quotes that were chosen from it, so that a run which
+another host takes over cites the same places, although the index may have a newer build by then.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prometheus_client import Counter
+
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.protocol import Emit, Run
+from slipway_runtime.events import Delta, Done, RetrievalUsage, Retrieved, Usage
+from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
+from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, Retriever
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.documents import read_passages
+
+log = logging.getLogger(__name__)
+MISMATCHES = Counter(
+    "slipway_citation_mismatches", "Quotes dropped because the stored document does not say so", ["agent"]
+)
+
+
+class ExtractiveAgent:
+    """See `Agent`. Answers from the indexes that its configuration names."""
+
+    honours = frozenset(("data",))
+
+    def __init__(self, config: AgentConfig, *, retriever: Retriever, database: Database) -> None:
+        self._config = config
+        self._name = f"{config.namespace}/{config.name}"
+        self._retriever = retriever
+        self._database = database
+
+    async def run(self, run: Run) -> Done:
+        """See `Agent`.
+
+        Raises:
+            Problem: IndexNotReady if an index cannot be searched now.
+            StoreUnavailable: if the store is unavailable.
+        """
+        question = run.request.question
+
+        async def retrieve(emit: Emit) -> Mapping[str, Any]:
+            return await self._retrieve(question, emit)
+
+        retrieved = await run.step("retrieve", retrieve, input=question)
+        chosen = [Quote.from_json(quote, self._config.knowledge) for quote in retrieved["quotes"]]
+
+        async def answer(emit: Emit) -> list[int]:
+            return await self._answer(chosen, emit)
+
+        cited = [chosen[number] for number in await run.step("answer", answer)]
+        if not cited:
+            return Done(answer=ABSTENTION, finish="abstained", sources=())
+        sources = tuple(quote.citation() for quote in cited)
+        return Done(answer="".join(answer_parts(cited)), finish="stop", sources=sources)
+
+    async def missing(self) -> list[str]:
+        """See `Agent`."""
+        return await self._retriever.missing(self._config.knowledge)
+
+    async def _retrieve(self, question: str, emit: Emit) -> Mapping[str, Any]:
+        """The step that retrieves. Returns the `chunks` that were found and the `quotes` chosen from them."""
+        try:
+            found = await self._retriever.retrieve(question, self._config.knowledge)
+        except IndexNotReady as error:
+            raise Problem(Reason.INDEX_NOT_READY, f"{error}; try again shortly") from error
+        best = found[0].relevance if found else 0.0
+        emit(Retrieved(chunks=len(found), best_score=round(best, 4)))
+        emit(Usage(retrieval=RetrievalUsage(chunks=len(found), embedded_texts=1)))
+        chosen = choose(quotes(found))
+        return {"chunks": [_chunk(one) for one in found], "quotes": [quote.to_json() for quote in chosen]}
+
+    async def _answer(self, chosen: Sequence[Quote], emit: Emit) -> list[int]:
+        """The step that answers. Returns the numbers of the quotes that it cites; none means that it abstains."""
+        verified = await self._verified(chosen)
+        cited = [chosen[number] for number in verified]
+        for part, quote in zip(answer_parts(cited), cited, strict=True):
+            emit(Delta(text=part, citation=quote.citation()))
+        if not cited:
+            emit(Delta(text=ABSTENTION))
+        return verified
+
+    async def _verified(self, chosen: Sequence[Quote]) -> list[int]:
+        """The numbers of the quotes that the stored documents have word for word: no other is cited."""
+        if not chosen:
+            return []
+        stored = await read_passages(self._database, chosen[0].build, [quote.passage for quote in chosen])
+        verified = [number for number, quote in enumerate(chosen) if quote.text == stored[number]]
+        if len(verified) < len(chosen):
+            MISMATCHES.labels(self._name).inc(len(chosen) - len(verified))
+            log.warning("%d quotes dropped: the stored document differs", len(chosen) - len(verified))
+        return verified
+
+
+def _chunk(found: Found) -> list[str | int | float]:
+    """What a record has of a chunk: knowledge entry, build, id, offsets and score."""
+    chunk = found.chunk
+    return [found.knowledge.name, found.build.revision, chunk.id, chunk.start, chunk.end, round(found.score, 4)]
