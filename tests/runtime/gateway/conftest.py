@@ -14,11 +14,13 @@ from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
 from slipway_runtime.settings import GatewaySettings
-from tests.support.scripted_host import SEED, Options, host_app
+from tests.support.scripted_host import SEED, Options, host_app, words
 from tests.support.serving import served
 
 SUPPORT = AgentKey("demo", "support")
 CHAT = f"/agents/{SUPPORT}/chat"
+QUESTION = {"question": "say 5 words"}
+ANSWER = "".join(words(5))
 
 
 class Front:
