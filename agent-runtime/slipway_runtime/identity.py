@@ -8,7 +8,7 @@ private key; hosts get the public one, so that a host that was broken into canno
 import base64
 import binascii
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -25,7 +25,7 @@ MAX_AGE_SECONDS = 300
 CLOCK_SKEW_SECONDS = 10
 TOKEN_TYPE = "slipway-identity+jwt"
 """In the token's header, so that nothing else that the key signs is taken for an identity (RFC 8725, 3.11)."""
-_ALGORITHM = "EdDSA"
+ALGORITHM = "EdDSA"
 
 
 class InvalidIdentity(Exception):
@@ -88,6 +88,14 @@ class Signer(Protocol):
 
     def sign_with_former_key(self, caller: Caller, audience: str) -> str | None:
         """The same with the key that this one replaced, for hosts that do not know the new one yet; None if none."""
+        ...
+
+    def sign_claims(self, claims: Mapping[str, Any], *, kind: str) -> str:
+        """A token of another kind than an identity, which its header names."""
+        ...
+
+    def public_keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """Of the key in force and of the one before it, where that is known."""
         ...
 
 
@@ -159,11 +167,19 @@ class IdentitySigner:
             "iat": now,
             "exp": now + LIFETIME_SECONDS,
         }
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"typ": TOKEN_TYPE})
+        return self.sign_claims(claims, kind=TOKEN_TYPE)
 
     def sign_with_former_key(self, caller: Caller, audience: str) -> str | None:
         """There is none."""
         return None
+
+    def sign_claims(self, claims: Mapping[str, Any], *, kind: str) -> str:
+        """As `Signer` says."""
+        return jwt.encode(dict(claims), self._key, algorithm=ALGORITHM, headers={"typ": kind})
+
+    def public_keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """The one."""
+        return (self._key.public_key(),)
 
 
 def read_public_key(text: str) -> Ed25519PublicKey:
@@ -220,7 +236,7 @@ def _decode(token: str, key: Ed25519PublicKey, audience: str) -> dict[str, Any]:
     decoded = jwt.decode_complete(
         token,
         key,
-        algorithms=[_ALGORITHM],  # pinned: the token's own header never chooses
+        algorithms=[ALGORITHM],  # pinned: the token's own header never chooses
         audience=audience,
         issuer=ISSUER,
         leeway=CLOCK_SKEW_SECONDS,

@@ -9,10 +9,12 @@ import binascii
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from slipway_crds.identity import IdentityKeys, signed_text
@@ -71,6 +73,17 @@ class SignerFile:
     def sign_with_former_key(self, caller: Caller, audience: str) -> str | None:
         """As `Signer` says."""
         return self._former.sign(caller, audience) if self._former is not None else None
+
+    def sign_claims(self, claims: Mapping[str, Any], *, kind: str) -> str:
+        """As `Signer` says."""
+        self._refresh()
+        return self._current.sign_claims(claims, kind=kind)
+
+    def public_keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """As `Signer` says."""
+        self._refresh()
+        former = self._former.public_keys() if self._former is not None else ()
+        return (*self._current.public_keys(), *former)
 
     def _refresh(self) -> None:
         if not self._file.changed():

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     MALFORMED_REQUEST = "MalformedRequest"
     UNAUTHENTICATED = "Unauthenticated"
     NOT_AN_ANSWERER = "NotAnAnswerer"
+    NOT_A_MEMBER = "NotAMember"
     AGENT_NOT_FOUND = "AgentNotFound"
     SESSION_NOT_FOUND = "SessionNotFound"
     RUN_NOT_FOUND = "RunNotFound"
@@ -64,6 +65,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.MALFORMED_REQUEST: ProblemKind(400, "The request is not valid HTTP"),
     Reason.UNAUTHENTICATED: ProblemKind(401, "The caller is not known"),
     Reason.NOT_AN_ANSWERER: ProblemKind(403, "Others are asked for this input"),
+    Reason.NOT_A_MEMBER: ProblemKind(403, "The agent may not ask this one"),
     Reason.AGENT_NOT_FOUND: ProblemKind(404, "There is no such agent"),
     Reason.SESSION_NOT_FOUND: ProblemKind(404, "There is no such session"),
     Reason.RUN_NOT_FOUND: ProblemKind(404, "There is no such run"),

@@ -10,20 +10,27 @@ class Full(Exception):
 
 
 class Bound:
-    """Counts what is going on and refuses what exceeds the limit."""
+    """Counts what is going on and refuses what exceeds the limit.
+
+    As many places again are kept for calls of agents, and of what is left half for each further depth: those who wait
+    for an answer cannot take the places of those whom they wait for.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.taken = 0
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self, *, depth: int = 0) -> Iterator[None]:
         """Take a place for as long as the block lasts.
+
+        Args:
+            depth: how many agents called each other on the way here.
 
         Raises:
             Full: if there is none.
         """
-        if self.taken >= self.limit:
+        if self.taken >= 2 * self.limit - (self.limit >> depth):
             raise Full
         self.taken += 1
         try:

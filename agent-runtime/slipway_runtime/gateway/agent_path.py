@@ -8,6 +8,8 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from opentelemetry.trace import SpanKind
 from starlette.requests import Request
@@ -22,9 +24,10 @@ from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, CutOff, Output, R
 from slipway_runtime.gateway.requests import host_path, is_question, request_id
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call
+from slipway_runtime.grants import Grant
 from slipway_runtime.identity import ANONYMOUS, Caller
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.protocols.asked import parse_input
+from slipway_runtime.protocols.asked import InputBody, parse_input
 from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.protocols.skin import Skin
 from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM
@@ -32,6 +35,9 @@ from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
 RUN_HEADER = "X-Slipway-Run"
 REQUEST_HEADER = "X-Slipway-Request"
+SESSION_HEADER = "X-Slipway-Session"
+NO_SESSION = "none"
+"""What an agent asks another one is no turn of a conversation."""
 QUICK_SECONDS = 60.0
 """How long it may take what no model is asked for: to read or delete a session, to cancel a run, to give an input."""
 log = logging.getLogger(__name__)
@@ -44,16 +50,48 @@ def _action(request: Request) -> Action:
     return {"POST": Action.ASK, "DELETE": Action.DELETE}.get(request.method, Action.READ)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request that a known caller may make of an agent."""
+
+    request: Request
+    agent: AgentKey
+    caller: Caller
+    grant: Grant | None
+
+    @property
+    def depth(self) -> int:
+        """How many agents called each other on the way here."""
+        return self.grant.depth if self.grant else 0
+
+    @cached_property
+    def begins(self) -> str:
+        """The id of what a POST begins; empty for other methods. Raises Problem."""
+        if self.request.method != "POST":
+            return ""
+        within = self.grant.run if self.grant else None
+        return request_id(self.request, owner=self.caller.owner, agent=self.agent, within=within)
+
+    @cached_property
+    def run(self) -> str:
+        """The run that it is about."""
+        return str(self.request.path_params.get("run") or self.begins or uuid.uuid4().hex)
+
+
 class AgentPath(Response):
     """The answer to a request for an agent, in the words of one skin, written while it comes from a host.
 
     It keeps nothing of a request, so one object answers all of them.
+
+    Args:
+        nested: for agents alone, which bring a grant.
     """
 
-    def __init__(self, gateway: Gateway, skin: Skin) -> None:
+    def __init__(self, gateway: Gateway, skin: Skin, *, nested: bool = False) -> None:
         super().__init__()
         self._gateway = gateway
         self._skin = skin
+        self._nested = nested
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         reply = Reply(send, last=self._gateway.draining)
@@ -65,18 +103,21 @@ class AgentPath(Response):
 
     async def _authenticated(self, scope: Message, receive: Receive, reply: Reply) -> None:
         request = Request(scope)
-        caller = await self._gateway.authenticate(request)
+        caller, grant = await self._gateway.identify(request)
         with access.logged(request, caller, reply):
             agent = self._agent(request)
             require(self._gateway.policy, caller, _action(request), agent)
-            await self._measured(request, receive, reply, agent=agent, caller=caller)
+            if grant is not None:
+                await self._gateway.nesting.check(grant, request, agent)
+            elif self._nested:
+                raise Problem(Reason.UNAUTHENTICATED, "This path is for agents, which bring a grant: ask at .../chat.")
+            await self._measured(Asked(request, agent, caller, grant), receive, reply)
 
-    async def _measured(
-        self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
-    ) -> None:
+    async def _measured(self, asked: Asked, receive: Receive, reply: Reply) -> None:
+        agent = asked.agent
         began = time.perf_counter()
         try:
-            await self._admitted(request, receive, reply, agent=agent, caller=caller)
+            await self._admitted(asked, receive, reply)
         except ClientGone:
             reply.status = 499
         except CutOff as error:
@@ -111,25 +152,26 @@ class AgentPath(Response):
             )
         return agent
 
-    async def _admitted(
-        self, request: Request, receive: Receive, reply: Reply, *, agent: AgentKey, caller: Caller
-    ) -> None:
-        body = await self._body(request, receive, caller)
-        sent = self._parsed(request, body) if request.method == "POST" else None
+    async def _admitted(self, asked: Asked, receive: Receive, reply: Reply) -> None:
+        body = await self._body(asked.request, receive, asked.caller)
+        sent = self._parsed(asked, body) if asked.request.method == "POST" else None
         try:
-            with self._gateway.bound.slot(), metrics.IN_FLIGHT.track_inprogress():
-                await unless_gone(self._relay(request, sent, reply, agent=agent, caller=caller), receive)
+            with self._gateway.bound.slot(depth=asked.depth), metrics.IN_FLIGHT.track_inprogress():
+                await unless_gone(self._relay(asked, sent, reply), receive)
         except Full:
             metrics.SHED.inc()
             raise Problem(
                 Reason.OVERLOADED, f"the gateway works on {self._gateway.bound.limit} requests already: come back later"
             ) from None
 
-    def _parsed(self, request: Request, body: bytes) -> bytes:
+    def _parsed(self, asked: Asked, body: bytes) -> bytes:
         """What a host is sent for a POST. Raises Problem."""
+        request, mint = asked.request, self._gateway.nesting.mint
         if is_question(request):
-            return self._skin.parse(body, request.headers).to_json()
-        return parse_input(body, request.headers).model_dump_json(exclude_none=True).encode()
+            grant = mint(asked.caller, agent=asked.agent, run=asked.run, within=asked.grant)
+            return self._skin.parse(body, request.headers).model_copy(update={"grant": grant}).to_json()
+        grant = mint(asked.caller, agent=asked.agent, run=asked.run)
+        return parse_input(body, request.headers, InputBody).renewed(grant).model_dump_json(exclude_none=True).encode()
 
     async def _body(self, request: Request, receive: Receive, caller: Caller) -> bytes:
         address = request.client.host if request.client else ""
@@ -144,11 +186,8 @@ class AgentPath(Response):
                 f"{self._gateway.bodies.limit} bodies of yours are arriving already: send each of them whole",
             ) from None
 
-    async def _relay(
-        self, request: Request, sent: bytes | None, reply: Reply, *, agent: AgentKey, caller: Caller
-    ) -> None:
-        begins = request_id(request, owner=caller.owner, agent=agent) if request.method == "POST" else ""
-        run = request.path_params.get("run") or begins or uuid.uuid4().hex
+    async def _relay(self, asked: Asked, sent: bytes | None, reply: Reply) -> None:
+        request, agent, caller, run = asked.request, asked.agent, asked.caller, asked.run
         of_a_run = is_question(request) or (request.method == "GET" and "run" in request.path_params)
         stream = of_a_run and wants_stream(request)
         signer = self._gateway.signer
@@ -162,7 +201,10 @@ class AgentPath(Response):
                 agent=agent,
                 method=request.method,
                 path=host_path(request, agent, watch=stream or not of_a_run),
-                headers=_headers(request, begins=begins, of_a_run=of_a_run, stream=stream),
+                headers={
+                    **_headers(request, begins=asked.begins, of_a_run=of_a_run, stream=stream),
+                    **({SESSION_HEADER: NO_SESSION} if self._nested else {}),
+                },
                 identity=lambda: signer.sign(caller, str(agent)),
                 former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
                 body=sent,

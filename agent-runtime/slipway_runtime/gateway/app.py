@@ -20,6 +20,7 @@ from slipway_runtime.gateway.openapi.operations import Operation
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.chat import Chat
+from slipway_runtime.protocols.inner import Inner
 
 NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 """FastAPI's own, which would record a second span for each request, and exceptions with what is in them."""
@@ -46,9 +47,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     chat = _answered_by(AgentPath(gateway, Chat()))
 
     async def agents(request: Request) -> Response:
-        caller = await gateway.authenticate(request)
+        caller, found = await gateway.listing(request)
         access.write(request, caller, status=200)
-        return JSONResponse({"agents": gateway.listed(caller)})
+        return JSONResponse({"agents": found})
 
     async def openapi(request: Request) -> Response:
         caller = await gateway.authenticate(request)
@@ -78,6 +79,9 @@ def create_app(gateway: Gateway) -> FastAPI:
         ("GET", "/readyz", ready, paths.READYZ),
     ):
         _add(app, method, path, endpoint, operation)
+    # For agents alone, so the document has nothing of it.
+    inner = _answered_by(AgentPath(gateway, Inner(), nested=True))
+    app.add_api_route(AGENT + "/runs", inner, methods=["POST"], include_in_schema=False, response_model=None)
     app.add_api_route("/docs/{asset}", pages.asset, include_in_schema=False, response_model=None)
     return app
 

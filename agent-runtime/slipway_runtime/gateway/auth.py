@@ -76,9 +76,14 @@ def presented_keys(headers: Headers) -> list[str]:
     A proxy in front may have put a token of its own into `Authorization`, so that one need not be a key of ours.
     """
     values = {name: value.decode("latin-1").strip() for name, value in headers}
+    return [key for key in (values.get(b"x-api-key", ""), bearer(headers)) if key]
+
+
+def bearer(headers: Headers) -> str:
+    """The token of `Authorization: Bearer TOKEN`; empty without one."""
+    values = {name: value.decode("latin-1").strip() for name, value in headers}
     scheme, _, token = values.get(b"authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return [key for key in (values.get(b"x-api-key", ""), bearer) if key]
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def looked_at(headers: Headers) -> str:

@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass, field
 
 from starlette.requests import Request
 
-from slipway_runtime.gateway import access
+from slipway_runtime.gateway import access, nesting
 from slipway_runtime.gateway.admission import Bound, Shares
 from slipway_runtime.gateway.callers import Authenticator, Unproven
+from slipway_runtime.gateway.nesting import Nesting
 from slipway_runtime.gateway.permissions import Action, Everything, Policy
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Upstreams
+from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller, Signer
 from slipway_runtime.problems import Problem, Reason
 
@@ -34,7 +36,11 @@ class Gateway:
     routes_missing: Callable[[], str | None] = lambda: None
     """What keeps the table of routes from being trusted; None once it was filled."""
     draining: bool = field(default=False)
+    nesting: Nesting = field(init=False)
     refusals: access.Refusals = field(default_factory=access.Refusals)
+
+    def __post_init__(self) -> None:
+        self.nesting = Nesting(routes=self.routes, upstreams=self.upstreams, signer=self.signer)
 
     def missing(self) -> list[str]:
         """What is not there yet, each as a sentence for a person; empty when ready."""
@@ -47,17 +53,49 @@ class Gateway:
         """Report that this gateway is shutting down, and go on serving what still comes."""
         self.draining = True
 
-    async def authenticate(self, request: Request) -> Caller:
-        """Who asks. A request of nobody is counted and logged.
+    async def identify(self, request: Request) -> tuple[Caller, Grant | None]:
+        """Who asks, and by which grant where an agent asks for its caller. A request of nobody is counted and logged.
 
         Raises:
             Problem: Unauthenticated.
         """
+        token = nesting.presented(request)
+        if token is None:
+            return await self.authenticate(request), None
+        try:
+            grant = self.nesting.read(token)
+        except Problem:
+            self.refusals.add(request, cause="invalid grant")
+            raise
+        return grant.caller, grant
+
+    async def authenticate(self, request: Request) -> Caller:
+        """Who asks, where a grant is no credential. A request of nobody is counted and logged.
+
+        Raises:
+            Problem: Unauthenticated.
+        """
+        if nesting.presented(request):
+            self.refusals.add(request, cause="invalid grant")
+            raise Problem(Reason.UNAUTHENTICATED, "A grant is for asking agents: this path takes another credential.")
         found = await self.authenticator.caller(request.headers.raw)
         if isinstance(found, Unproven):
             self.refusals.add(request, cause=found.cause)
             raise Problem(Reason.UNAUTHENTICATED, f"{found.finding}: {found.remedy}")
         return found
+
+    async def listing(self, request: Request) -> tuple[Caller, list[dict[str, object]]]:
+        """Who asks for the list of agents, and what there is for them: for an agent, whom it may ask.
+
+        Raises:
+            Problem: Unauthenticated, NoPodReady.
+        """
+        caller, grant = await self.identify(request)
+        if grant is None:
+            return caller, self.listed(caller)
+        await self.nesting.check_goes_on(grant)
+        reach = self.routes.reach(AgentKey.parse(grant.actor)).agents
+        return caller, [each for each in self.listed(caller) if (each["namespace"], each["name"]) in reach]
 
     def listed(self, caller: Caller) -> list[dict[str, object]]:
         """The agents that the caller may see."""

@@ -10,14 +10,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from slipway_crds.fields import parse_duration
 from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
-from slipway_runtime.gateway.routes import AgentKey, Description, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, Description, Reach, RouteTable
 
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
 PORT_NAME = "http"
+DEFAULT_TIMEOUT = "60s"
+"""Of an Agent that was stored before the field had a default."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,15 @@ def describe(agent: Object) -> Description:
         revision=serving_revision(agent),
         health=(agent.get("status") or {}).get("phase") or "Unknown",
     )
+
+
+def reach(agent: Object) -> Reach:
+    """Whom an Agent may ask: its members, and the agents among its tools, all of its own namespace."""
+    spec = agent.get("spec") or {}
+    refs = [each.get("agentRef") for name in ("members", "tools") for each in spec.get(name) or []]
+    namespace = agent["metadata"]["namespace"]
+    seconds = parse_duration((spec.get("limits") or {}).get("requestTimeout") or DEFAULT_TIMEOUT).total_seconds()
+    return Reach(frozenset(AgentKey(namespace, ref["name"]) for ref in refs if ref), seconds)
 
 
 def read_slice(found: Object) -> Slice | None:
@@ -80,7 +92,7 @@ class Join:
         self._serving = {AgentKey(*key): serving_revision(agent) for key, agent in agents.items()}
         self._routes.replace({agent: self._urls(agent) for agent in self._serving})
         for key, agent in agents.items():
-            self._routes.describe(AgentKey(*key), describe(agent))
+            self._routes.describe(AgentKey(*key), describe(agent), reach(agent))
 
     def change_agent(self, key: ObjectKey, found: Object | None) -> None:
         """Take note of one Agent's new state."""
@@ -91,7 +103,7 @@ class Join:
         else:
             self._serving[agent] = serving_revision(found)
             self._update(agent)
-            self._routes.describe(agent, describe(found))
+            self._routes.describe(agent, describe(found), reach(found))
 
     def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
         """Take these EndpointSlices as all that there are."""

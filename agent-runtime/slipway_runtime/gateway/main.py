@@ -40,15 +40,16 @@ HELD_SHARE = 0.5
 
 BODIES_SHARE = 0.25
 """Bodies that one caller may have arriving, as a share of the requests in flight: slow ones leave room for others."""
-CONNECTIONS = 2
-"""Connections for each request that may be in flight: there are idle ones, and ones whose request is arriving."""
+CONNECTIONS = 4
+"""Connections for each request of a client that may be in flight: there may be as many calls of agents, idle ones,
+and ones whose request is arriving."""
 
 
 @asynccontextmanager
 async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Signer) -> AsyncIterator[Gateway]:
     """A gateway over a table of routes, whoever keeps that current."""
     authenticators: list[Authenticator] = [Open() if settings.auth_mode == "open" else ApiKeys(settings.api_keys_file)]
-    async with new_session(settings.max_in_flight) as session:
+    async with new_session(2 * settings.max_in_flight) as session:
         yield Gateway(
             routes=routes,
             upstreams=Upstreams(

@@ -18,8 +18,11 @@ _QUERY = ("wait", "session", "state", "page")
 """What a host reads of a query."""
 
 
-def request_id(request: Request, *, owner: str, agent: AgentKey) -> str:
+def request_id(request: Request, *, owner: str, agent: AgentKey, within: str | None = None) -> str:
     """The id of what a POST begins: random, or named by its owner, the agent and its `Idempotency-Key`.
+
+    Args:
+        within: the run in which an agent asks; its keys are apart from those of all others.
 
     Raises:
         Problem: `InvalidRequest` for a key that is none.
@@ -32,9 +35,8 @@ def request_id(request: Request, *, owner: str, agent: AgentKey) -> str:
             Reason.INVALID_REQUEST,
             f"{IDEMPOTENCY_HEADER} must be one word of 1 to 255 visible ASCII characters, new for each question",
         )
-    return hashlib.sha256(orjson.dumps([owner, str(agent), request.url.path.count("/input/"), keys[0]])).hexdigest()[
-        :32
-    ]
+    named = [owner, str(agent), request.url.path.count("/input/"), keys[0], *([within] if within else [])]
+    return hashlib.sha256(orjson.dumps(named)).hexdigest()[:32]
 
 
 def is_question(request: Request) -> bool:

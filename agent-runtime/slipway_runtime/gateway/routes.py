@@ -62,9 +62,18 @@ class Description:
     """The phase in the Agent's status."""
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Whom an agent may ask for its callers, and how many seconds a run of it may take."""
+
+    agents: frozenset[AgentKey] = frozenset()
+    seconds: float = 0.0
+
+
 @dataclass(eq=False, slots=True)
 class _Route:
     description: Description = field(default_factory=Description)
+    reach: Reach = field(default_factory=Reach)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -94,15 +103,20 @@ class RouteTable:
         route.endpoints = {url: route.endpoints.get(url) or Endpoint(url) for url in urls}
         _wake(route)
 
-    def describe(self, agent: AgentKey, description: Description) -> None:
+    def describe(self, agent: AgentKey, description: Description, reach: Reach | None = None) -> None:
         """Say more of an agent that exists."""
-        if agent in self._routes:
-            self._routes[agent].description = description
+        if route := self._routes.get(agent):
+            route.description, route.reach = description, reach or Reach()
 
     def description(self, agent: AgentKey) -> Description:
         """What is known of an agent."""
         route = self._routes.get(agent)
         return route.description if route else Description()
+
+    def reach(self, agent: AgentKey) -> Reach:
+        """Whom an agent may ask; nobody, where it is not known."""
+        route = self._routes.get(agent)
+        return route.reach if route else Reach()
 
     def remove(self, agent: AgentKey) -> None:
         """The agent is no more."""

@@ -33,6 +33,8 @@ from slipway_runtime.telemetry.tracing import incoming, span
 log = logging.getLogger(__name__)
 RUN_HEADER = "X-Slipway-Run"
 """The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
+SESSION_HEADER = "X-Slipway-Session"
+"""`none` for a question that belongs to no session."""
 SESSION_ID = re.compile(SESSION_ID_PATTERN)
 
 Handler = Callable[[Host, HostedAgent, Caller, Request], Awaitable[Response]]
@@ -59,6 +61,7 @@ def create_host_app(host: Host) -> Starlette:
             Route(f"{agent}/runs", _guarded(host, "runs", run_paths.list_all), methods=["GET"]),
             Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", _attach), methods=["GET"]),
             Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", run_paths.cancel), methods=["DELETE"]),
+            Route(f"{agent}/runs/{{run_id}}/state", _guarded(host, "run", run_paths.state), methods=["GET"]),
             Route(
                 f"{agent}/runs/{{run_id}}/input/{{input_id}}", _guarded(host, "input", run_paths.give), methods=["POST"]
             ),
@@ -128,10 +131,11 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     if not run_paths.RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
     asked = read_ask(await run_paths.read_body(request))
-    asked.require_only("text", "session", *hosted.agent.honours)
+    asked.require_only("text", "session", "grant", *hosted.agent.honours)
     after = sse.last_event_id(request, run_id)  # refused before the question is kept
     wait = parse_wait(request.query_params.get("wait"))
-    await host.runs.begin(hosted, NewRun(run_id, caller.owner, asked, wait=wait))
+    keeps_session = request.headers.get(SESSION_HEADER) != "none"
+    await host.runs.begin(hosted, NewRun(run_id, caller.owner, asked, keeps_session=keeps_session, wait=wait))
     return _events(host, hosted, caller, request, run_id, after=after)
 
 

@@ -14,8 +14,8 @@ from slipway_runtime.host.refusals import run_not_found
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ASK_BYTES, too_large
-from slipway_runtime.protocols.asked import parse_input
-from slipway_runtime.store.run_list import PAGE_SIZE, STATES, ListedRun, Place, list_runs
+from slipway_runtime.protocols.asked import Given, parse_input
+from slipway_runtime.store.run_list import PAGE_SIZE, STATES, ListedRun, Place, list_runs, state_of
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 REQUEST_HEADER = "X-Slipway-Request"
@@ -47,7 +47,7 @@ async def read_body(request: Request) -> bytes:
 async def give(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     """Give an input that a run waits for."""
     run_id, input_id = run_of(request), request.path_params["input_id"]
-    given = parse_input(await read_body(request), request.headers)
+    given = parse_input(await read_body(request), request.headers, Given)
     giving = Giving(
         run_id=run_id,
         input_id=input_id.replace("\0", ""),
@@ -65,6 +65,14 @@ async def cancel(host: Host, hosted: HostedAgent, caller: Caller, request: Reque
     """Cancel a run."""
     await interventions.cancel(host.runs, host.database, run_of(request), agent=hosted.key, caller=caller.owner)
     return Response(status_code=204)
+
+
+async def state(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
+    """Whether a run goes on: what a gateway asks before it honours the run's grant."""
+    found = await state_of(host.database, run_of(request), agent=hosted.key, caller=caller.owner)
+    if found is None:
+        raise run_not_found()
+    return JSONResponse({"state": found})
 
 
 async def list_all(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:

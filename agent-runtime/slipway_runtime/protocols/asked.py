@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,15 +20,31 @@ class InputBody(BaseModel):
     approved: bool | None = None
     answer: dict[str, Any] | None = None
 
+    def renewed(self, grant: str | None) -> "Given":
+        """The same as a gateway passes it on, with a new grant for the run."""
+        return Given(approved=self.approved, answer=self.answer, grant=grant)
 
-def parse_input(body: bytes, headers: Mapping[str, str]) -> InputBody:
+
+class Given(InputBody):
+    """An answer to an input as hosts take it."""
+
+    grant: str | None = None
+
+
+AnyInput = TypeVar("AnyInput", bound=InputBody)
+
+
+def parse_input(body: bytes, headers: Mapping[str, str], model: type[AnyInput]) -> AnyInput:
     """Read an answer to an input.
+
+    Args:
+        model: `InputBody` for what a client sends, `Given` for what a gateway does.
 
     Raises:
         Problem: `InvalidJSON`, `UnsupportedEncoding` or `InvalidRequest`.
     """
     try:
-        given = InputBody.model_validate(read_json(body, headers))
+        given = model.model_validate(read_json(body, headers))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors())
         raise Problem(Reason.INVALID_REQUEST, f"{faults}. The fields are `approved` and `answer`.") from None

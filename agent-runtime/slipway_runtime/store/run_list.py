@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Database, Row
 
 PAGE_SIZE = 50
 STATES = {
@@ -82,8 +82,20 @@ async def list_runs(
             session_id=cast(str | None, row["session_id"]),
             question=cast(str, row["question"]),
             created=cast(float, row["created"]),
-            state=cast(str | None, row["outcome"]) or ("running" if row["wake_at"] is None else "waiting"),
+            state=_state(row),
             waits_until=cast(float | None, row["wake_at"]),
         )
         for row in rows
     ]
+
+
+async def state_of(database: Database, run_id: str, *, agent: str, caller: str) -> str | None:
+    """What a run is: one of `STATES`. None if it is not the caller's run of this agent."""
+    rows = await database.fetch(
+        "SELECT outcome, wake_at FROM runs WHERE id = $1 AND agent = $2 AND caller = $3", run_id, agent, caller
+    )
+    return _state(rows[0]) if rows else None
+
+
+def _state(row: Row) -> str:
+    return cast(str | None, row["outcome"]) or ("running" if row["wake_at"] is None else "waiting")

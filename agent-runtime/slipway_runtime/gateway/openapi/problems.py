@@ -18,6 +18,8 @@ DETAILS: Mapping[Reason, str] = {
     Reason.UNAUTHENTICATED: "X-API-Key was not sent and Authorization was not sent: send an API key as "
     "'X-API-Key: KEY' or as 'Authorization: Bearer KEY'; 'slipway keys new NAME' makes one",
     Reason.NOT_AN_ANSWERER: "This input is asked of group:operators. One of them can give it.",
+    Reason.NOT_A_MEMBER: "agent demo/lead may ask its members and the agents among its tools, and demo/support is none "
+    "of them.",
     Reason.AGENT_NOT_FOUND: "there is no such agent: GET /agents lists what there is",
     Reason.SESSION_NOT_FOUND: "You have no such session with this agent, or it has expired. Leave session_id out to "
     "begin a new one.",

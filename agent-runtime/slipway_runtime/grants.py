@@ -1,0 +1,124 @@
+"""Grants: the right of an agent to ask other agents, for the caller of one of its runs and no longer than that run.
+
+The gateway signs a grant when it starts a run and accepts it back as a credential; hosts only carry it. A grant says
+for whom, by which agent, in which run and how deep agents have called each other. Whom the agent may ask is not in it:
+the gateway knows that of the agent now.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jwt
+
+from slipway_runtime.identity import ALGORITHM, CLOCK_SKEW_SECONDS, ISSUER, Caller, Signer
+
+AUDIENCE = "slipway-gateway"
+TOKEN_TYPE = "slipway-grant+jwt"
+"""In the token's header: a grant is no identity, and an identity no grant (RFC 8725, 3.11)."""
+MAX_DEPTH = 5
+"""Agents that may have called each other, one within the other."""
+MAX_SECONDS = 1800
+_CLAIMS = ("iss", "aud", "sub", "issuer", "exp", "iat", "act", "run", "depth")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a token says."""
+
+    caller: Caller
+    """For whom the agent asks."""
+    actor: str
+    """`namespace/name` of the agent that asks."""
+    run: str
+    """The run in which it asks."""
+    depth: int
+    """1 for an agent that a person asked, one more for each agent in between."""
+    expires: int
+    """Seconds since 1970."""
+
+    def nested(self, *, actor: str, run: str, seconds: float) -> "Grant | None":
+        """The grant of a run that this one starts; None where agents have called each other deep enough."""
+        if self.depth >= MAX_DEPTH:
+            return None
+        fresh = first(self.caller, actor=actor, run=run, seconds=seconds)
+        return replace(fresh, depth=self.depth + 1, expires=min(fresh.expires, self.expires))
+
+
+def first(caller: Caller, *, actor: str, run: str, seconds: float) -> Grant:
+    """The grant of a run that a person or a program started; `seconds` is how long the run may take."""
+    return Grant(caller, actor, run, depth=1, expires=int(time.time() + min(seconds, MAX_SECONDS)))
+
+
+class InvalidGrant(Exception):
+    """A grant that gives no right: forged, expired, or not a grant. The text is safe to show."""
+
+
+def is_grant(token: str) -> bool:
+    """Whether a credential claims to be a grant, of whatever worth."""
+    try:
+        return jwt.get_unverified_header(token).get("typ") == TOKEN_TYPE
+    except jwt.InvalidTokenError:
+        return False
+
+
+def sign(grant: Grant, signer: Signer) -> str:
+    """The grant as a token."""
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": grant.caller.subject,
+        "issuer": grant.caller.issuer,
+        "groups": grant.caller.groups,
+        "act": {"sub": grant.actor},
+        "run": grant.run,
+        "depth": grant.depth,
+        "iat": int(time.time()),
+        "exp": grant.expires,
+    }
+    return signer.sign_claims(claims, kind=TOKEN_TYPE)
+
+
+def verify(token: str, signer: Signer) -> Grant:
+    """What a token of this installation's gateways grants.
+
+    Raises:
+        InvalidGrant: for anything but a current grant.
+    """
+    for key in signer.public_keys():
+        try:
+            decoded = jwt.decode_complete(
+                token,
+                key,
+                algorithms=[ALGORITHM],  # pinned: the token's own header never chooses
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                leeway=CLOCK_SKEW_SECONDS,
+                options={"require": list(_CLAIMS)},
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        except jwt.ExpiredSignatureError:
+            raise InvalidGrant("the grant has expired: what is left of its run must be asked anew") from None
+        except (jwt.InvalidTokenError, OverflowError) as error:
+            raise InvalidGrant(f"the grant is not valid: {error}") from error
+        if decoded["header"].get("typ") != TOKEN_TYPE:
+            raise InvalidGrant("the token is no grant")
+        return _grant(decoded["payload"])
+    raise InvalidGrant("the grant is not signed by a key of this gateway")
+
+
+def _grant(claims: dict[str, Any]) -> Grant:
+    """Raises InvalidGrant."""
+    actor = claims["act"].get("sub") if isinstance(claims["act"], dict) else None
+    groups, depth = claims.get("groups", []), claims["depth"]
+    texts = (actor, claims["run"], claims["issuer"], *groups) if isinstance(groups, list) else (None,)
+    if not all(isinstance(each, str) for each in texts) or type(depth) is not int or not 1 <= depth <= MAX_DEPTH:
+        raise InvalidGrant("the grant is not valid: its claims are not those of a grant")
+    if int(claims["exp"]) - int(claims["iat"]) > MAX_SECONDS + CLOCK_SKEW_SECONDS:
+        raise InvalidGrant(f"the grant is not valid: it is good for more than {MAX_SECONDS} s")
+    try:
+        caller = Caller(claims["issuer"], claims["sub"], tuple(groups))
+    except ValueError as error:
+        raise InvalidGrant(f"the grant is not valid: {error}") from error
+    return Grant(caller, str(actor), claims["run"], depth, int(claims["exp"]))
