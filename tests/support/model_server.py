@@ -10,6 +10,7 @@ The real SDKs ask it; what it was asked is in `server.requests`. As a process of
 import argparse
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,6 +52,7 @@ class ModelServer:
     """The only key that it takes; None takes every one."""
     models: Sequence[str] | None
     """The models that there are; None for every one."""
+    scheme: str = "http"
     requests: list[Asked] = field(default_factory=list)
     probes: list[str] = field(default_factory=list)
     """Paths of requests for descriptions of models, which cost nothing."""
@@ -61,7 +63,7 @@ class ModelServer:
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def base_url(self) -> str:
@@ -265,11 +267,19 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def model_server(
-    script: Script, *, key: str | None = None, models: Sequence[str] | None = None, port: int = 0
+    script: Script,
+    *,
+    key: str | None = None,
+    models: Sequence[str] | None = None,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[ModelServer]:
     """Serve a script, in a thread, while the block lasts."""
-    state = ModelServer(0, script, key, models)
-    server = _Server(("127.0.0.1", port), type("Scripted", (Handler,), {"state": state}))
+    server = _Server(("127.0.0.1", port), Handler)
+    state = ModelServer(0, script, key, models, scheme="https" if tls else "http")
+    server.RequestHandlerClass = type("Scripted", (Handler,), {"state": state})
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     state.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

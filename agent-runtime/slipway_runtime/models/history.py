@@ -86,29 +86,28 @@ def fitted(
         return messages
     free = answer if answer is not None else min(ANSWER_TOKENS, context // 4)
     budget = context - free - fixed_tokens(messages, parameters)
-    costs = [(turn, sum(map(message_tokens, turn))) for turn in turns(messages)]
-    if sum(tokens for _, tokens in costs) <= budget:
-        return messages
-    *older, (newest, tokens) = costs
-    kept = [newest]
-    used = tokens + sum(_system_tokens(turn) for turn, _ in older)
-    while older:
-        turn, tokens = older.pop()
-        used += tokens - _system_tokens(turn)
+    *older, newest = turns(messages)
+    system = {number: parts for number, turn in enumerate(older) if (parts := _system(turn))}
+    used = _tokens(newest) + sum(text_tokens(part.content) for parts in system.values() for part in parts)
+    first = len(older)
+    while first > 0:
+        used += _tokens(older[first - 1]) - sum(text_tokens(part.content) for part in system.get(first - 1, ()))
         if used > budget:
-            older.append((turn, tokens))
             break
-        kept.insert(0, turn)
-    return _with_system([part for turn, _ in older for part in _system(turn)], kept)
+        first -= 1
+    if first == 0:
+        return messages
+    cut = [part for number, parts in system.items() if number < first for part in parts]
+    return _with_system(cut, [*older[first:], newest])
+
+
+def _tokens(turn: Sequence[ModelMessage]) -> int:
+    return sum(map(message_tokens, turn))
 
 
 def _system(turn: Sequence[ModelMessage]) -> list[SystemPromptPart]:
     requests = (message for message in turn if isinstance(message, ModelRequest))
     return [part for request in requests for part in request.parts if isinstance(part, SystemPromptPart)]
-
-
-def _system_tokens(turn: Sequence[ModelMessage]) -> int:
-    return sum(text_tokens(part.content) for part in _system(turn))
 
 
 def _with_system(system: list[SystemPromptPart], kept: list[list[ModelMessage]]) -> list[ModelMessage]:

@@ -79,9 +79,11 @@ def _openai_client(connection: Connection) -> Any:
     from openai import AsyncOpenAI
 
     http = connection.http
-    return AsyncOpenAI(
+    client = AsyncOpenAI(
         base_url=connection.base_url, api_key=PLACEHOLDER, max_retries=0, timeout=http.timeout, http_client=http
     )
+    client.organization = client.project = None  # the environment's, which belong to another key
+    return client
 
 
 def _openai(connection: Connection) -> Model:

@@ -15,6 +15,11 @@ import orjson
 from slipway_runtime.telemetry.tracing import current_ids
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+NOISY = (
+    *("httpx", "httpcore", "httpx2", "httpcore2", "chromadb", "opentelemetry"),
+    *("openai", "anthropic", "google_genai", "botocore", "urllib3"),
+)
+"""Libraries that log each request below the level of a warning; SDKs of providers log bodies, too."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -49,5 +54,5 @@ def configure_logging(component: str, *, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "chromadb", "opentelemetry"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

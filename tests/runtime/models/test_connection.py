@@ -1,0 +1,181 @@
+"""Keys, certificates and addresses of providers."""
+
+import logging
+import ssl
+from pathlib import Path
+
+import pytest
+
+from slipway_crds.runtimeconfig import AgentBindings, ModelBinding
+from slipway_runtime.models import addresses
+from slipway_runtime.models.addresses import ForbiddenAddress, check, is_forbidden
+from slipway_runtime.models.connection import KeyFile, KeyProblem
+from slipway_runtime.problems import Problem, Reason
+from tests.support.model_server import model_server
+from tests.support.models import ask, entry, make_models
+
+FORBIDDEN = (
+    *("169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "fe80::1"),
+    *("::ffff:169.254.169.254", "0.0.0.0", "::", "224.0.0.1", "fe80::1%eth0", "fd00:c1::a9fe:a9fe"),
+)
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_metadata_and_link_local_addresses_are_forbidden(address: str) -> None:
+    with pytest.raises(ForbiddenAddress, match="set baseURL to the address of a model provider"):
+        check("provider.test", ["10.0.0.1", address])
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "8.8.8.8", "::1", "fd00::1", "2001:db8::1"]
+)
+def test_other_addresses_are_allowed(address: str) -> None:
+    check("provider.test", [address])
+
+
+@pytest.mark.parametrize("provider", ["openai-compatible", "anthropic", "google"])
+async def test_a_name_that_leads_to_a_metadata_service_is_not_connected_to(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is looked at when the connection is made: it led to another address when the manifest was checked."""
+    monkeypatch.setattr(addresses, "is_forbidden", lambda address: is_forbidden(address) or address.is_loopback)
+    with model_server("Secret credentials.") as server:
+        models = make_models(entry(server, provider))
+        with pytest.raises(Problem) as raised:
+            await ask(models)
+        assert server.requests == []
+    assert raised.value.reason is Reason.MODELS_UNAVAILABLE
+    assert "127.0.0.1 leads to 127.0.0.1" in raised.value.detail
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/v1", "http://[::ffff:169.254.169.254]/v1"])
+async def test_a_metadata_address_is_reported(url: str) -> None:
+    (problem,) = await make_models(entry(url)).problems()
+    assert problem.startswith("model first (openai-compatible:test-model): ")
+    assert "set baseURL" in problem
+
+
+@pytest.mark.parametrize("provider", ["openai-compatible", "openai", "anthropic", "google"])
+async def test_a_rotated_key_is_used_at_once(provider: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    key = tmp_path / "key"
+    key.write_text("first-key\n")
+    caplog.set_level(logging.DEBUG)
+    with model_server("Hello.", key="first-key") as server:
+        models = make_models(entry(server, provider), bindings={"first": ModelBinding(api_key_file=str(key))})
+        await ask(models)
+        server.key = "second-key"
+        with pytest.raises(Problem, match="refused the API key"):
+            await ask(models)
+        replacement = tmp_path / "new"
+        replacement.write_text("second-key")
+        replacement.rename(key)
+        result, _ = await ask(models)
+    assert result.output == "Hello."
+    assert "first-key" not in caplog.text
+    assert "second-key" not in caplog.text
+
+
+def test_a_key_is_not_in_what_debuggers_print(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("secret-text")
+    key = KeyFile(tmp_path / "file")
+    assert key.key() == "secret-text"
+    assert "secret-text" not in repr(key)
+
+
+async def test_the_bindings_of_the_moment_count(tmp_path: Path) -> None:
+    bindings = {"first": ModelBinding(api_key_file=str(tmp_path / "old"))}
+    (tmp_path / "new").write_text("good-key")
+    with model_server("Hello.", key="good-key") as server:
+        models = make_models(entry(server), bindings=lambda: AgentBindings(models=bindings))
+        with pytest.raises(Problem, match="no model answered"):
+            await ask(models)
+        bindings["first"] = ModelBinding(api_key_file=str(tmp_path / "new"))
+        result, _ = await ask(models)
+    assert result.output == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "create the Secret that apiKeyRef names"),
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("one\ntwo", "has spaces or line breaks in it"),
+        ("Bearer abc", "has spaces or line breaks in it"),
+        ("schlüssel", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_a_key_is_named(tmp_path: Path, content: str | None, says: str) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(KeyProblem, match=says) as raised:
+        KeyFile(path).key()
+    assert content is None or len(content.strip()) == 0 or content not in str(raised.value)
+
+
+async def test_a_server_without_a_key_is_sent_none() -> None:
+    with model_server("Hello.") as server:
+        await ask(make_models(entry(server)))
+        assert "authorization" not in server.requests[0].headers
+
+
+async def test_the_environment_moves_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the providers' SDKs, and proxies, are for other programs."""
+    for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_API_KEY", "somebody-elses")
+    monkeypatch.setenv("OPENAI_ORG_ID", "somebody-elses")
+    with model_server("Hello.") as server:
+        for provider in ("openai", "anthropic", "google"):
+            result, _ = await ask(make_models(entry(server, provider)))
+            assert result.output == "Hello."
+        assert "somebody-elses" not in str([each.headers for each in server.requests])
+
+
+async def test_a_bundle_replaces_the_authorities_of_the_system(tmp_path: Path) -> None:
+    """Also by Bedrock's SDK, which takes API keys over TLS only."""
+    certificate, key_file = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key_file)
+    secret = tmp_path / "secret"
+    secret.write_text("bedrock-key")
+    with model_server("Hello.", key="bedrock-key", tls=context) as server:
+        for provider in ("openai-compatible", "anthropic", "google", "bedrock"):
+            binding = ModelBinding(api_key_file=str(secret))
+            with pytest.raises(Problem, match="cannot be reached"):
+                await ask(make_models(entry(server, provider), bindings={"first": binding}))
+            trusted = binding.model_copy(update={"ca_file": str(certificate)})
+            result, _ = await ask(make_models(entry(server, provider), bindings={"first": trusted}))
+            assert result.output == "Hello."
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, and its key."""
+    import datetime
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "models")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "tls.crt", folder / "tls.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
