@@ -5,15 +5,31 @@ from collections.abc import Mapping
 from slipway_crds import contract
 from slipway_crds.agents.model import Agent
 from slipway_crds.agents.providers import ModelPrice, ModelSpec
-from slipway_crds.runtimeconfig import AgentBindings, Architecture, Bindings, ModelBinding, Price
+from slipway_crds.runtimeconfig import CAPABILITIES, AgentBindings, Bindings, ConfigModel, ModelBinding, Price
 
-CAPABILITIES: Mapping[Architecture, tuple[str, ...]] = {
-    "langgraph": ("complex_workflow", "state_management"),
-    "pydantic-ai": ("structured_output", "type_validation"),
-    "hybrid": ("workflow_with_validation", "migration_support"),
-    "orchestrator": ("task_analysis", "agent_selection"),
-}
-"""Of an agent that gives none."""
+
+class FileSource(ConfigModel):
+    """A value that a pod finds in a file: a key of a Secret or of a ConfigMap of its namespace."""
+
+    name: str
+    key: str
+
+
+class ModelSources(ConfigModel):
+    """What is in a model's folder."""
+
+    secret: FileSource | None = None
+    """Of its `key`."""
+    config_map: FileSource | None = None
+    """Of its `ca.crt`."""
+
+
+class HostFiles(ConfigModel):
+    """A host's second document and what its paths lead to: what its pod mounts."""
+
+    bindings: Bindings
+    sources: Mapping[str, ModelSources] = {}
+    """By the name of the model; without those that have no file."""
 
 
 def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> AgentBindings:
@@ -32,9 +48,21 @@ def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> Agent
     )
 
 
-def host_bindings(agent: Agent) -> Bindings:
-    """The document of a host in a cluster, which serves this agent alone."""
-    return Bindings(agents={f"{agent.metadata.namespace}/{agent.metadata.name}": bindings_of(agent)})
+def host_files(agent: Agent) -> HostFiles:
+    """The files of a host in a cluster, which serves this agent alone."""
+    sources = {entry.name: _sources(entry) for entry in agent.spec.models}
+    return HostFiles(
+        bindings=Bindings(agents={f"{agent.metadata.namespace}/{agent.metadata.name}": bindings_of(agent)}),
+        sources={name: each for name, each in sources.items() if each != ModelSources()},
+    )
+
+
+def _sources(entry: ModelSpec) -> ModelSources:
+    key, bundle = entry.api_key_ref, entry.tls.ca_bundle_ref if entry.tls else None
+    return ModelSources(
+        secret=FileSource(name=key.name, key=key.key) if key else None,
+        config_map=FileSource(name=bundle.name, key=bundle.key) if bundle else None,
+    )
 
 
 def _binding(entry: ModelSpec, folder: str) -> ModelBinding:

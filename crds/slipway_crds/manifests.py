@@ -34,7 +34,8 @@ class FieldProblem:
     """What is wrong with a field and what to write instead.
 
     `path` is like `spec.knowledge[0].minScore`, and empty for the document as a whole. `message` goes on where the
-    path ends. `waiting` marks what would resolve by itself in a cluster, once something else is applied: a warning.
+    path ends. `waiting` marks a warning: what would resolve by itself in a cluster, once something else is applied,
+    or what is probably a mistake.
     """
 
     path: str

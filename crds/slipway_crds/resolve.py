@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from slipway_crds.agents.model import Agent, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
-from slipway_crds.egress import cidr_problem
+from slipway_crds.egress import cidr_problem, unreachable
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import CustomObject
@@ -36,6 +36,8 @@ class Severity(StrEnum):
     """Something else has to appear: the operator waits, in any order of applying."""
     STALLED = "stalled"
     """Only an edit fixes it."""
+    WARNING = "warning"
+    """It keeps nothing from being resolved, and is probably a mistake."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,20 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         output_schema=canonical_schema(spec.output.json_schema) if spec.output else None,
         max_steps=spec.limits.max_steps,
         max_tokens=spec.limits.max_tokens,
+    )
+
+
+def egress_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
+    """The models that NetworkPolicies keep an agent from, where the installation has policies."""
+    return tuple(
+        ResolveProblem(
+            severity=Severity.WARNING,
+            subject=str(ref_to(agent)),
+            path=f"spec.models[{position}].baseURL",
+            reason="EgressMissing",
+            message=message,
+        )
+        for position, message in unreachable(agent.spec.models, agent.spec.egress, agent.metadata.namespace)
     )
 
 

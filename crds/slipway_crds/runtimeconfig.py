@@ -37,6 +37,13 @@ class ConfigModel(BaseModel):
 Architecture = Literal["langgraph", "pydantic-ai", "hybrid", "orchestrator"]
 Provider = Literal["openai", "anthropic", "google", "bedrock", "openai-compatible"]
 Role = Literal["fast_routing", "structured_output", "complex_reasoning"]
+CAPABILITIES: Mapping[Architecture, tuple[str, ...]] = {
+    "langgraph": ("complex_workflow", "state_management"),
+    "pydantic-ai": ("structured_output", "type_validation"),
+    "hybrid": ("workflow_with_validation", "migration_support"),
+    "orchestrator": ("task_analysis", "agent_selection"),
+}
+"""What an agent of each architecture is good at, where it does not say so itself."""
 BackendKind = Literal["chroma"]
 """The kind of vector store that an index has."""
 

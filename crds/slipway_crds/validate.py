@@ -154,7 +154,7 @@ def _together(documents: Sequence[Document], config_maps: Mapping[str, set[str]]
             yield _finding(document, FieldProblem("metadata.name", f"is taken already{where}: keep one of the two"))
     for found in _references(by_subject, config_maps):
         document = by_subject[found.subject]
-        yield _finding(document, FieldProblem(found.path, found.message, found.severity is Severity.WAITING))
+        yield _finding(document, FieldProblem(found.path, found.message, found.severity is not Severity.STALLED))
 
 
 def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, set[str]]) -> Iterator[ResolveProblem]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from slipway_crds.agents.model import Agent
-from slipway_crds.bindings import CAPABILITIES, bindings_of, host_bindings
-from slipway_crds.runtimeconfig import Bindings
+from slipway_crds.bindings import HostFiles, bindings_of, host_files
+from slipway_crds.runtimeconfig import CAPABILITIES
 
 OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm/v1"}
 
@@ -47,6 +47,6 @@ def test_an_architecture_brings_capabilities() -> None:
 
 
 def test_the_document_survives_json() -> None:
-    document = host_bindings(agent(models=[OWN]))
-    assert list(document.agents) == ["demo/support"]
-    assert Bindings.model_validate_json(document.canonical()) == document
+    files = host_files(agent(models=[OWN]))
+    assert list(files.bindings.agents) == ["demo/support"]
+    assert HostFiles.model_validate_json(files.canonical()) == files

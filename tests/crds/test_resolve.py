@@ -257,7 +257,6 @@ def test_the_digest_stays_when_keys_prices_and_the_network_change(changed: dict[
         ),
     ],
 )
-@pytest.mark.proves("Agent.egress[].*")
 def test_what_a_crd_cannot_check_stalls_the_agent(spec: dict[str, Any], path: str, reason: str) -> None:
     problems = resolve_agent(agent(**spec), INDEXES)
     assert isinstance(problems, tuple)

@@ -204,7 +204,8 @@ class AgentStatus(StatusModel):
     revisions: Annotated[list[RevisionStatus] | None, Field(max_length=8), ATOMIC] = None
     """The live revisions, serving first."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None
-    """Ready always; Reconciling and Stalled only while True; Resolved and Available explain Ready."""
+    """Ready always; Reconciling and Stalled only while True; Resolved and Available explain Ready; StoreLimited and
+    ModelsLimited only while True."""
 
 
 class Agent(CustomObject):

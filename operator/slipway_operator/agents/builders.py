@@ -1,16 +1,19 @@
-"""An Agent's objects. Per revision: ConfigMap, Deployment, Service. Per agent: everything else."""
+"""An Agent's objects. Per revision: ConfigMaps, Deployment, Service. Per agent: everything else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from slipway_crds import contract
-from slipway_crds.agents.model import Scaling
+from slipway_crds.agents.model import AgentSpec, Scaling
+from slipway_crds.bindings import HostFiles
 from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import AGENT_LABEL, GROUP, REVISION_LABEL
 from slipway_crds.podsettings import PodSettings
-from slipway_crds.runtimeconfig import RuntimeConfig
+from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
+from slipway_operator.agents import network
+from slipway_operator.agents.files import bindings_data, bindings_name, mounts, volumes
 from slipway_operator.core import policies
 from slipway_operator.core.drift import digest
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
@@ -42,6 +45,7 @@ class Revision:
     """One rendering of an agent, and how far its rollout is."""
 
     config: RuntimeConfig
+    files: HostFiles
     state: State
     retired_at: str | None = None
 
@@ -56,12 +60,16 @@ def revision_name(config: RuntimeConfig) -> str:
 
 
 def agent_objects(
-    owner: Owner, settings: BuildSettings, *, scaling: Scaling, indexes: Sequence[str], serving: str
+    owner: Owner, settings: BuildSettings, spec: AgentSpec, configs: Sequence[AgentConfig], *, serving: str
 ) -> list[Manifest]:
-    """What an agent has once, whatever its revisions. `serving` is the revision that the autoscaler acts on."""
+    """What an agent has once, whatever its revisions.
+
+    `configs` are those of its live revisions, `serving` is the one that the autoscaler acts on.
+    """
+    scaling = spec.scaling
     objects = [service_account(child_name(owner.name), owner, _agent_labels(owner)), _disruption_budget(owner)]
     if settings.network_policies:
-        objects.append(_network_policy(owner, settings, indexes))
+        objects.append(_network_policy(owner, settings, spec, configs))
     if scaling.max is not None and scaling.max > scaling.min:
         objects.append(_autoscaler(owner, scaling, scaling.max, serving))
     return objects
@@ -73,6 +81,7 @@ def revision_objects(
     """What each live revision has."""
     return [
         _config_map(owner, revision),
+        _bindings(owner, revision),
         _service(owner, revision),
         _deployment(owner, settings, revision, pod=pod, store_secret=store_secret),
     ]
@@ -97,24 +106,14 @@ def _disruption_budget(owner: Owner) -> Manifest:
     return budget
 
 
-def _network_policy(owner: Owner, settings: BuildSettings, indexes: Sequence[str]) -> Manifest:
+def _network_policy(owner: Owner, settings: BuildSettings, spec: AgentSpec, configs: Sequence[AgentConfig]) -> Manifest:
     return policies.network_policy(
         child_name(owner.name),
         owner,
         _agent_labels(owner),
         selector={AGENT_LABEL: owner.name},
-        ingress=[
-            policies.from_release(settings, "gateway", "operator", port=contract.HTTP_PORT),
-            policies.from_metrics(),
-        ],
-        egress=[
-            policies.to_dns(),
-            *policies.to_platform(settings),
-            *(
-                policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT)
-                for index in indexes
-            ),
-        ],
+        ingress=network.ingress(settings),
+        egress=network.egress(settings, configs, spec.egress),
     )
 
 
@@ -144,6 +143,12 @@ def _config_map(owner: Owner, revision: Revision) -> Manifest:
     config_map["data"] = {CONFIG_KEY: revision.config.canonical().decode()}
     config_map["immutable"] = True
     return config_map
+
+
+def _bindings(owner: Owner, revision: Revision) -> Manifest:
+    bindings = child(CONFIG_MAP, bindings_name(revision.name), owner, _revision_labels(owner, revision))
+    bindings["data"] = bindings_data(revision.files)
+    return bindings
 
 
 def _service(owner: Owner, revision: Revision) -> Manifest:
@@ -199,6 +204,7 @@ def _host_pod(
             read_only("config", contract.CONFIG_DIR),
             read_only("store", contract.STORE_DIR),
             read_only("identity", "/etc/slipway/identity"),
+            *mounts(revision.files),
         ],
         resources=resources(settings.host_resources, pod),
         more={
@@ -217,6 +223,7 @@ def _host_pod(
             {"name": "store", "secret": {"secretName": store_secret}},
             # Refreshed while pods run: another identity key of the gateway rolls nothing.
             {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
+            *volumes(revision.name, revision.files),
         ],
         pod=pod,
         apart={AGENT_LABEL: owner.name},

@@ -8,9 +8,10 @@ from slipway_operator.agents.plan import AgentView, plan_agent
 from slipway_operator.core.cache import Resource, ResourceKey
 from slipway_operator.core.namespaces import Namespace
 from slipway_operator.core.objects import POD
-from slipway_operator.core.peek import not_ready_because
+from slipway_operator.core.peek import readiness_of
 from slipway_operator.core.plan import Plan
-from slipway_operator.core.projections import DeploymentState, PodState
+from slipway_operator.core.projections import Child, DeploymentState, PodState
+from slipway_operator.core.readiness import SILENT, Readiness
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
 from slipway_operator.services import Row, Services, Started
 
@@ -47,6 +48,8 @@ class AgentController:
             await self._identity.publish(key.namespace)  # pods wait for it
             store_problem, readiness = await self._store.problem(namespace), await self._readiness(key)
             view = self._view(resource, agent, namespace, store_problem=store_problem, readiness=readiness)
+        elif agent.spec.models:
+            view = self._view(resource, agent, namespace, readiness=await self._readiness(key))
         wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)
         # A store that is unavailable is asked again soon, whatever else there is to wait for.
         return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
@@ -58,7 +61,13 @@ class AgentController:
         )
 
     def _view(
-        self, resource: Resource, agent: Agent, namespace: Namespace, *, store_problem: str = "", readiness: str = ""
+        self,
+        resource: Resource,
+        agent: Agent,
+        namespace: Namespace,
+        *,
+        store_problem: str = "",
+        readiness: Readiness = SILENT,
     ) -> AgentView:
         key = resource.key
         return AgentView(
@@ -71,18 +80,23 @@ class AgentController:
             readiness=readiness,
         )
 
-    async def _readiness(self, key: ResourceKey) -> str:
-        for child in self._cache.children(key):
-            pod = child.detail
-            if (
-                child.kind == POD.name
-                and isinstance(pod, PodState)
-                and pod.phase == "Running"
-                and not pod.ready
-                and pod.ip
-            ):
-                return await not_ready_because(self._http, pod.ip)
-        return ""
+    async def _readiness(self, key: ResourceKey) -> Readiness:
+        """What a pod says of itself: of those that run one that is not ready, or else the newest one."""
+        pods = [child for child in self._cache.children(key) if child.kind == POD.name and _running(child)]
+        if not pods:
+            return SILENT
+        asked = min(pods, key=lambda child: (_pod(child).ready, -child.created, child.name))
+        return await readiness_of(self._http, _pod(asked).ip)
+
+
+def _pod(child: Child) -> PodState:
+    assert isinstance(child.detail, PodState)
+    return child.detail
+
+
+def _running(child: Child) -> bool:
+    pod = child.detail
+    return isinstance(pod, PodState) and pod.phase == "Running" and bool(pod.ip) and not child.deleting
 
 
 def _unsettled(view: AgentView) -> bool:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from slipway_crds.agents.model import Agent
+from slipway_crds.bindings import HostFiles, host_files
 from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.references import Ref
-from slipway_crds.resolve import ResolveProblem, resolve_agent, runtime_config
-from slipway_crds.runtimeconfig import RuntimeConfig
+from slipway_crds.resolve import ResolveProblem, egress_warnings, resolve_agent, runtime_config
+from slipway_crds.runtimeconfig import Bindings, RuntimeConfig
 from slipway_operator.agents.builders import (
     RETIRED_AT_ANNOTATION,
     STATE_ANNOTATION,
@@ -20,6 +21,7 @@ from slipway_operator.agents.builders import (
     revision_name,
     revision_objects,
 )
+from slipway_operator.agents.files import BINDINGS_SUFFIX, bindings_name, stored_files
 from slipway_operator.agents.rollout import Live, Step, advance
 from slipway_operator.agents.scaling import autoscaled, scale_for
 from slipway_operator.agents.status import AgentStanding, agent_status, unresolved_status
@@ -30,6 +32,7 @@ from slipway_operator.core.manifests import Manifest
 from slipway_operator.core.objects import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, SERVICE
 from slipway_operator.core.plan import Apply, Delete, Plan, Scale, View, changes, owner_of
 from slipway_operator.core.projections import Child, ConfigMapState, DeploymentState
+from slipway_operator.core.readiness import SILENT, Readiness
 
 PER_REVISION = (DEPLOYMENT.name, SERVICE.name, CONFIG_MAP.name)
 
@@ -43,8 +46,8 @@ class AgentView(View):
     """What the Agent refers to."""
     store_secret: str
     store_problem: str = ""
-    readiness: str = ""
-    """What a pod that is not ready says it is missing."""
+    readiness: Readiness = SILENT
+    """What a pod that was asked says of itself."""
 
     def deployment(self, revision: str) -> Child | None:
         return self.by_kind_and_name.get((DEPLOYMENT.name, revision))
@@ -83,6 +86,8 @@ def plan_agent(view: AgentView, settings: BuildSettings, *, drain_timeout: float
         url=url,
         hosts=max(view.agent.spec.scaling.min, view.agent.spec.scaling.max or 0),
         connections=settings.connections_per_namespace,
+        calls_models=bool(view.agent.spec.models),
+        closed=egress_warnings(view.agent) if settings.network_policies else (),
     )
     status, wake_after = agent_status(standing, now=now)
     return Plan(
@@ -141,12 +146,14 @@ def _retired_at(deployment: Child) -> float | None:
 
 def _revisions(view: AgentView, config: RuntimeConfig, step: Step) -> list[Revision]:
     """The revisions whose objects can be built: the spec's, and those whose configuration still stands."""
-    revisions = []
+    revisions, current_files = [], host_files(view.agent)
     for name, state in step.states.items():
-        of_revision = config if name == revision_name(config) else _stored(view, name)
+        is_current = name == revision_name(config)
+        of_revision = config if is_current else _stored(view, name)
+        files = current_files if is_current else _stored_files(view, name)
         if of_revision is not None:
             retired = timestamp(step.retired_at[name]) if name in step.retired_at else None
-            revisions.append(Revision(config=of_revision, state=state, retired_at=retired))
+            revisions.append(Revision(config=of_revision, files=files, state=state, retired_at=retired))
     return revisions
 
 
@@ -161,14 +168,18 @@ def _stored(view: AgentView, revision: str) -> RuntimeConfig | None:
     return config if revision_name(config) == revision else None
 
 
+def _stored_files(view: AgentView, revision: str) -> HostFiles:
+    """What a revision of an earlier spec has; nothing if an operator made it that knew no bindings."""
+    stored = stored_files(view.by_kind_and_name.get((CONFIG_MAP.name, bindings_name(revision))))
+    return stored or HostFiles(bindings=Bindings(agents={}))
+
+
 def _applies(
     view: AgentView, settings: BuildSettings, config: RuntimeConfig, revisions: list[Revision], step: Step
 ) -> list[Apply]:
     owner, spec = owner_of(view.resource), view.agent.spec
-    indexes = sorted({each.index for revision in revisions for each in revision.config.agents[0].knowledge})
-    manifests: list[Manifest] = agent_objects(
-        owner, settings, scaling=spec.scaling, indexes=indexes, serving=step.serving
-    )
+    configs = [revision.config.agents[0] for revision in revisions]
+    manifests: list[Manifest] = agent_objects(owner, settings, spec, configs, serving=step.serving)
     for revision in revisions:
         manifests += revision_objects(owner, settings, revision, pod=spec.pod, store_secret=view.store_secret)
     needed = changes(manifests, view.by_kind_and_name, view.resource.uid)
@@ -191,7 +202,7 @@ def _deletes(view: AgentView, settings: BuildSettings, step: Step) -> list[Delet
     unwanted = [
         child
         for (kind, name), child in view.by_kind_and_name.items()
-        if (kind in PER_REVISION and name not in step.states)
+        if (kind in PER_REVISION and name.removesuffix(BINDINGS_SUFFIX) not in step.states)
         or (kind == AUTOSCALER.name and not autoscaled(view.agent.spec.scaling))
         or (kind == NETWORK_POLICY.name and not settings.network_policies)
     ]

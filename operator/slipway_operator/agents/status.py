@@ -16,10 +16,13 @@ from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.plan import observed_conditions
 from slipway_operator.core.pod_trouble import refused, trouble_of
 from slipway_operator.core.projections import Child, DeploymentState, PodState
+from slipway_operator.core.readiness import Readiness
 
 MAX_REVISIONS = 8
 LOOK_AGAIN_SECONDS = 10.0
 """While pods are not ready: what they say about it comes by asking them."""
+MODELS_LOOK_SECONDS = 20.0
+"""While pods serve with models: a key that is refused from now on, or a model that is gone, comes by asking them."""
 _ORDER: Mapping[State, int] = {"Serving": 0, "Candidate": 1, "Retiring": 2}
 
 
@@ -34,13 +37,16 @@ class AgentStanding:
     pods: tuple[Child, ...]
     referenced: Mapping[Ref, Referenced]
     store_problem: str
-    readiness: str
+    readiness: Readiness
     deadline: float
     url: str
     hosts: int
     """Pods at most."""
     connections: int
     """To the store, that the namespace may have."""
+    calls_models: bool = False
+    closed: tuple[ResolveProblem, ...] = ()
+    """Models that NetworkPolicies keep the agent from."""
 
     def state(self, revision: str) -> DeploymentState | None:
         child = self.deployments.get(revision)
@@ -66,10 +72,12 @@ def agent_status(agent: AgentStanding, *, now: float) -> tuple[JsonObject, float
         ),
     ]
     statements += _connections(agent)
+    statements += _models(agent)
     revisions = [(name, state) for name, state in agent.step.states.items()]
     status = _status(agent.resource, statements, phase, agent.url, revisions, now)
-    settled = available and progress is None
-    return status, None if settled else min(LOOK_AGAIN_SECONDS, overdue_in or LOOK_AGAIN_SECONDS)
+    if available and progress is None:
+        return status, MODELS_LOOK_SECONDS if agent.calls_models else None
+    return status, min(LOOK_AGAIN_SECONDS, overdue_in or LOOK_AGAIN_SECONDS)
 
 
 def unresolved_status(
@@ -103,8 +111,10 @@ def _ready(agent: AgentStanding, *, available: bool, trouble: Trouble | None, wa
         return Statement("Ready", False, trouble.reason, trouble.message)
     if waiting is not None:  # which is why its pods are not ready
         return waiting
-    said = f"Pods of revision {agent.step.serving} are not ready yet."
-    return Statement("Ready", False, "WaitingForPods", f"{said} {agent.readiness}".strip())
+    said = f"Pods of revision {agent.step.serving} are not ready yet. {agent.readiness.missing}".strip()
+    # What is wrong with models is missing as well only where none of them can be used.
+    unusable = agent.readiness.warnings and agent.readiness.warnings in agent.readiness.missing
+    return Statement("Ready", False, "ModelsUnusable" if unusable else "WaitingForPods", said)
 
 
 def _waiting(agent: AgentStanding) -> Statement | None:
@@ -160,10 +170,20 @@ def _connections(agent: AgentStanding) -> list[Statement]:
     return [Statement("StoreLimited", True, "TooFewConnections", said)]
 
 
+def _models(agent: AgentStanding) -> list[Statement]:
+    """A condition while some of the agent's models cannot be used."""
+    closed = [f"{each.path} {each.message}" for each in agent.closed]
+    found = [agent.readiness.warnings] if agent.readiness.warnings else []
+    if not (closed or found):
+        return []
+    reason = "ModelUnusable" if found else agent.closed[0].reason
+    return [Statement("ModelsLimited", True, reason, "; ".join([*found, *closed]))]
+
+
 def _availability(agent: AgentStanding, available: bool) -> str:
     if available:
         return f"Pods of revision {agent.step.serving} are ready."
-    return f"No pod of revision {agent.step.serving} is ready. {agent.readiness}".strip()
+    return f"No pod of revision {agent.step.serving} is ready. {agent.readiness.missing}".strip()
 
 
 def _status(

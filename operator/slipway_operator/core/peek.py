@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from slipway_crds.contract import HTTP_PORT
+from slipway_operator.core.readiness import Readiness
 from slipway_operator.core.reading import read_at_most
 
 TIMEOUT = aiohttp.ClientTimeout(total=1.0)
@@ -23,10 +24,14 @@ async def progress_of(http: aiohttp.ClientSession, ip: str) -> str:
     return _plain(text)[:PROGRESS_MAX]
 
 
-async def not_ready_because(http: aiohttp.ClientSession, ip: str) -> str:
-    """What `/readyz` of a host names as missing; empty if it says nothing."""
-    missing = (await _get(http, ip, "/readyz")).get("missing")
-    sentences = [_plain(each)[:SENTENCE_MAX] for each in missing] if isinstance(missing, list) else []
+async def readiness_of(http: aiohttp.ClientSession, ip: str) -> Readiness:
+    """What a host says of itself."""
+    answer = await _get(http, ip, "/readyz")
+    return Readiness(missing=_sentences(answer.get("missing")), warnings=_sentences(answer.get("warnings")))
+
+
+def _sentences(given: object) -> str:
+    sentences = [_plain(each)[:SENTENCE_MAX] for each in given] if isinstance(given, list) else []
     return "; ".join(filter(None, sentences))[:MESSAGE_MAX]
 
 

@@ -5,27 +5,22 @@ servers, the store and the telemetry collector may live anywhere but there.
 """
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from slipway_crds.contract import METRICS_PORT
+from slipway_crds.agents.providers import Egress
+from slipway_crds.contract import HTTP_PORT, METRICS_PORT
+from slipway_crds.egress import LINK_LOCAL_AND_METADATA, METADATA_IPV6, PUBLIC, closed_within
 from slipway_crds.meta import COMPONENT_LABEL, GROUP
 from slipway_operator.core.inputs import BuildSettings, Owner, child
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import NETWORK_POLICY
 
-METADATA_IPV6 = (
-    "fd00:ec2::254/128",  # Amazon
-    "fd20:ce::254/128",  # Google
-    "fd00:c1::a9fe:a9fe/128",  # Oracle
-)
 METADATA = {"0.0.0.0/0": ("169.254.169.254/32", "100.100.100.200/32"), "::/0": METADATA_IPV6}
 """Where clouds answer pods about their node, by the range that it is taken out of. The chart's policies say the same.
-100.100.100.200 is Alibaba's."""
-LINK_LOCAL_AND_METADATA = {
-    "0.0.0.0/0": ("169.254.0.0/16", "100.100.100.200/32"),
-    "::/0": ("fe80::/10", *METADATA_IPV6),
-}
-"""For all but names: a node may have its name server at a link-local address, as NodeLocal DNSCache has."""
+100.100.100.200 is Alibaba's. For names only: a node may have its name server at a link-local address, as NodeLocal
+DNSCache has; everything else is kept from all link-local addresses."""
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 METRICS_LABEL = f"{GROUP}/metrics"
 """On a namespace, by its administrator: what runs there may read the metrics of agents."""
 
@@ -55,7 +50,7 @@ def from_release(settings: BuildSettings, *components: str, port: int) -> JsonOb
     return {
         "from": [
             {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.release_namespace}},
+                "namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: settings.release_namespace}},
                 "podSelector": {"matchLabels": {COMPONENT_LABEL: component}},
             }
             for component in components
@@ -90,9 +85,12 @@ def to_dns() -> JsonObject:
     }
 
 
-def to_platform(settings: BuildSettings) -> list[JsonObject]:
-    """Out to the store and, where the chart names them, to the telemetry collector and the proxy that leads there."""
-    ports = sorted({settings.store_port, *_ports_in_environment(settings)})
+def to_platform(settings: BuildSettings, *, proxied: bool = False) -> list[JsonObject]:
+    """Out to the store and, where the chart names them, to the telemetry collector and the proxy that leads there.
+
+    `proxied`: the pods have other calls for the proxy too.
+    """
+    ports = sorted({settings.store_port, *_ports_in_environment(settings, proxied=proxied)})
     return [
         {
             "to": _anywhere_but(LINK_LOCAL_AND_METADATA),
@@ -101,23 +99,64 @@ def to_platform(settings: BuildSettings) -> list[JsonObject]:
     ]
 
 
+def to_gateway(settings: BuildSettings) -> JsonObject:
+    """Out to the gateway of the release, through which agents call each other."""
+    return {
+        "to": [
+            {
+                "namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: settings.release_namespace}},
+                "podSelector": {"matchLabels": {COMPONENT_LABEL: "gateway"}},
+            }
+        ],
+        "ports": [{"protocol": "TCP", "port": HTTP_PORT}],
+    }
+
+
+def to_public(ports: Sequence[int]) -> list[JsonObject]:
+    """Out to public addresses, if there are ports."""
+    if not ports:
+        return []
+    return [
+        {"to": [_block(cidr, without) for cidr, without in PUBLIC.items()], "ports": [_tcp(port) for port in ports]}
+    ]
+
+
+def to_egress(entry: Egress) -> JsonObject:
+    """Out to what an entry of `spec.egress` names."""
+    if entry.cidr is not None:
+        network = ip_network(entry.cidr, strict=False)
+        peer = _block(str(network), closed_within(network))
+    else:
+        peer = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: entry.namespace}}}
+        if entry.pod_labels:
+            peer["podSelector"] = {"matchLabels": dict(entry.pod_labels)}
+    return {"to": [peer], "ports": [_tcp(port) for port in entry.ports]}
+
+
+def _tcp(port: int) -> JsonObject:
+    return {"protocol": "TCP", "port": port}
+
+
+def _block(cidr: str, without: Sequence[str]) -> JsonObject:
+    # What is empty is left out: the API server drops it, and no entry of `managedFields` would cover it.
+    return {"ipBlock": {"cidr": cidr, "except": list(without)} if without else {"cidr": cidr}}
+
+
 def _anywhere_but(exceptions: Mapping[str, Sequence[str]]) -> list[JsonObject]:
     """Every pod, and every address but these. A selector as well as the ranges, since not every network takes a pod for
     an address."""
-    blocks: list[JsonObject] = [
-        {"ipBlock": {"cidr": cidr, "except": list(without)}} for cidr, without in exceptions.items()
-    ]
+    blocks = [_block(cidr, without) for cidr, without in exceptions.items()]
     return [{"namespaceSelector": {}}, *blocks]
 
 
-def _ports_in_environment(settings: BuildSettings) -> set[int]:
+def _ports_in_environment(settings: BuildSettings, *, proxied: bool) -> set[int]:
     variables = {str(each.get("name", "")): str(each.get("value", "")) for each in settings.pod_env}
     collectors = {
         name: value
         for name, value in variables.items()
         if name.startswith("OTEL_EXPORTER_OTLP") and "ENDPOINT" in name and value
     }
-    if not collectors:
+    if not collectors and not proxied:
         return set()
     proxies = [variables.get(name, "") for name in ("HTTP_PROXY", "HTTPS_PROXY")]
     parsed = [urlsplit(url) for url in (*collectors.values(), *proxies) if url]

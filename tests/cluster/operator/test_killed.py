@@ -158,7 +158,7 @@ async def _as_if_nothing_had_happened(world: World, namespace: str, scaling: dic
             for child in await world.children(kind, namespace)
             if child["metadata"]["name"].startswith("support-")
         ]
-        return found == [revision["name"]] * 3
+        return found == [*[revision["name"]] * 3, f"{revision['name']}-bindings"]
 
     await until_async(alone, "nothing is left of the old revision")
     assert (revision["state"], revision["weight"]) == ("Serving", 100)
@@ -169,7 +169,7 @@ async def _as_if_nothing_had_happened(world: World, namespace: str, scaling: dic
     assert names["Deployment"] == [revision["name"]]
     assert names["Service"] == ["handbook-index", revision["name"]]
     assert revision["name"] in names["ConfigMap"]
-    assert len(names["ConfigMap"]) == 2
+    assert len(names["ConfigMap"]) == 3
     (deployment,) = await world.children("Deployment", namespace)
     assert deployment["spec"]["replicas"] == scaling["min"]
     assert deployment["metadata"]["annotations"]["slipway.dev/state"] == "Serving"

@@ -1,12 +1,12 @@
 """An Agent's objects."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
 from slipway_crds.agents.model import Scaling
+from slipway_crds.bindings import host_files
 from slipway_crds.references import by_ref
 from slipway_crds.resolve import resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
@@ -15,6 +15,7 @@ from slipway_operator.agents.scaling import scale_for
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
 from slipway_operator.core.projections import project
+from tests.support.network_policies import reaches
 from tests.support.operator_builds import FULL_SETTINGS, SETTINGS, agent, index, owner
 from tests.support.operator_objects import deployment
 
@@ -27,10 +28,8 @@ def config(**spec: Any) -> RuntimeConfig:
 
 def rendered(settings: BuildSettings = SETTINGS, **spec: Any) -> list[Manifest]:
     model = agent(**spec)
-    revision = Revision(config=config(**spec), state="Serving")
-    per_agent = agent_objects(
-        owner(), settings, scaling=model.spec.scaling, indexes=["handbook"], serving=revision.name
-    )
+    revision = Revision(config=config(**spec), files=host_files(model), state="Serving")
+    per_agent = agent_objects(owner(), settings, model.spec, revision.config.agents, serving=revision.name)
     per_revision = revision_objects(owner(), settings, revision, pod=model.spec.pod, store_secret="slipway-store-1")
     return [*per_agent, *per_revision]
 
@@ -51,6 +50,23 @@ def of_kind(manifests: Sequence[Manifest], kind: str) -> Any:
                 "scaling": {"min": 2, "max": 10},
                 "limits": {"requestTimeout": "2m"},
                 "pod": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}},
+                "models": [
+                    {
+                        "name": "gpt",
+                        "provider": "openai",
+                        "model": "gpt-5-mini",
+                        "apiKeyRef": {"name": "openai", "key": "OPENAI_API_KEY"},
+                        "price": {"input": "0.25", "output": "2"},
+                    },
+                    {
+                        "name": "own",
+                        "provider": "openai-compatible",
+                        "model": "qwen",
+                        "baseURL": "https://llm.models.svc:8443/v1",
+                        "tls": {"caBundleRef": {"name": "authorities", "key": "ca.crt"}},
+                    },
+                ],
+                "egress": [{"namespace": "models", "podLabels": {"app": "llm"}, "ports": [8443]}],
             },
         ),
     ],
@@ -138,7 +154,7 @@ def test_agents_reach_their_indexes_the_store_and_names_but_no_metadata_address(
     policy = of_kind(rendered(FULL_SETTINGS), "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
-    assert ports == {53, 6432, 3128, 4318, 8000}, "names, the store, the proxy to the collector and itself, the index"
+    assert ports == {53, 6432, 3128, 4318, 8000, 8080}, "names, store, proxy, collector, index, gateway"
     for address in ("169.254.169.254", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe"):
         assert not [port for port in ports if reaches(policy, address, port)], address
 
@@ -162,20 +178,4 @@ def test_the_store_may_be_anywhere(address: str) -> None:
 @pytest.mark.parametrize("address", ["169.254.20.10", "fe80::53", "fd00:ec2::253"])
 def test_a_name_server_may_be_on_the_node_or_of_the_cloud(address: str) -> None:
     """169.254.20.10 is the address of NodeLocal DNSCache: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
-    assert reaches(of_kind(rendered(), "NetworkPolicy")["spec"], address, 53)
-
-
-def reaches(policy: Any, address: str, port: int) -> bool:
-    """Whether the policy lets a packet out to an address outside the cluster."""
-    target = ip_address(address)
-    blocks = [
-        peer["ipBlock"]
-        for rule in policy["egress"]
-        if port in [each["port"] for each in rule["ports"]]
-        for peer in rule["to"]
-        if "ipBlock" in peer
-    ]
-    return any(
-        target in ip_network(block["cidr"]) and not any(target in ip_network(each) for each in block["except"])
-        for block in blocks
-    )
+    assert reaches(of_kind(rendered(), "NetworkPolicy")["spec"], address, 53, protocol="UDP")

@@ -16,6 +16,7 @@ from slipway_operator.core.conditions import timestamp
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import Child, project
+from slipway_operator.core.readiness import Readiness
 from tests.support.operator_builds import NOW, SETTINGS, agent, index, resource
 from tests.support.operator_objects import deployment, raw
 
@@ -215,7 +216,7 @@ def test_pods_that_may_not_be_made_are_stalled_with_the_refusal() -> None:
 def test_a_pod_that_only_waits_is_nobodys_trouble() -> None:
     name = current()
     deployed = deployment(name, available=0, conditions=unavailable(OVERDUE, progressing=False))
-    planned = plan(view(deployed, pod(name, phase="Running"), readiness="the store is unavailable"))
+    planned = plan(view(deployed, pod(name, phase="Running"), readiness=Readiness("the store is unavailable")))
     assert condition(planned, "Stalled") == {}
     assert "the store is unavailable" in condition(planned, "Ready")["message"]
 
@@ -233,8 +234,92 @@ def test_a_pod_that_was_killed_once_and_has_served_since_only_waits(started: int
         last={"terminated": {"reason": "Error", "exitCode": 137}},
         conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": timestamp(unready)}],
     )
-    planned = plan(view(deployed, killed, readiness="the store is unavailable"))
+    planned = plan(view(deployed, killed, readiness=Readiness("the store is unavailable")))
     assert condition(planned, "Stalled").get("reason", "") == stalled
+
+
+GPT: dict[str, Any] = {
+    "name": "gpt",
+    "provider": "openai",
+    "model": "gpt-5-mini",
+    "apiKeyRef": {"name": "keys", "key": "OPENAI_API_KEY"},
+}
+OWN: dict[str, Any] = {
+    "name": "own",
+    "provider": "openai-compatible",
+    "model": "qwen",
+    "baseURL": "http://llm.models.svc/v1",
+}
+NO_KEY = "model gpt: there is no key"
+
+
+def test_a_model_that_cannot_be_used_is_in_the_status_of_an_agent_that_serves() -> None:
+    with_models = agent(models=[GPT])
+    name = current(models=[GPT])
+    planned = plan(view(deployment(name), agent=with_models, readiness=Readiness("", NO_KEY)))
+    assert condition(planned, "Ready")["status"] == "True"
+    limited = condition(planned, "ModelsLimited")
+    assert (limited["status"], limited["reason"], limited["message"]) == ("True", "ModelUnusable", NO_KEY)
+    assert planned.wake_after is not None
+    assert planned.wake_after < 30, "so that the status follows within a minute"
+    well = plan(view(deployment(name), agent=with_models))
+    assert condition(well, "ModelsLimited") == {}
+    assert well.wake_after == planned.wake_after
+    assert plan(view(deployment(current()))).wake_after is None, "an agent without models is left alone"
+
+
+def test_an_agent_of_which_no_model_can_be_used_says_so() -> None:
+    deployed = deployment(current(models=[GPT]), available=0, conditions=unavailable())
+    planned = plan(view(deployed, agent=agent(models=[GPT]), readiness=Readiness(f"x; {NO_KEY}", NO_KEY)))
+    ready = condition(planned, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "ModelsUnusable")
+    assert NO_KEY in ready["message"]
+    waiting = plan(view(deployed, agent=agent(models=[GPT]), readiness=Readiness("the store", NO_KEY)))
+    assert condition(waiting, "Ready")["reason"] == "WaitingForPods", "one model is enough"
+
+
+def test_a_model_behind_a_closed_network_is_in_the_status() -> None:
+    spec = {"models": [OWN]}
+    planned = plan(view(deployment(current(**spec)), agent=agent(**spec)))
+    limited = condition(planned, "ModelsLimited")
+    assert (limited["reason"], "namespace models" in limited["message"]) == ("EgressMissing", True)
+    opened = {**spec, "egress": [{"namespace": "models", "ports": [8000]}]}
+    assert condition(plan(view(deployment(current(**spec)), agent=agent(**opened))), "ModelsLimited") == {}
+    unenforced = replace(SETTINGS, network_policies=False)
+    assert condition(plan(view(deployment(current(**spec)), agent=agent(**spec)), unenforced), "ModelsLimited") == {}
+
+
+def test_a_revision_that_retires_keeps_the_keys_of_its_models() -> None:
+    """The spec names other Secrets by then, and pods of the old revision may still be started."""
+    old_agent, new_agent = agent(models=[GPT]), agent(models=[OWN])
+    first = plan(view(agent=old_agent))
+    made: dict[str, Any] = {
+        each.manifest["metadata"]["name"]: each.manifest for each in first.apply if each.manifest["kind"] == "ConfigMap"
+    }
+    old = current(models=[GPT])
+    children = [
+        deployment(old),
+        *(raw("ConfigMap", name, data=made[name]["data"]) for name in (old, f"{old}-bindings")),
+    ]
+    planned = plan(view(*children, agent=new_agent))
+    deployments: dict[str, Any] = {
+        each.manifest["metadata"]["name"]: each.manifest
+        for each in planned.apply
+        if each.manifest["kind"] == "Deployment"
+    }
+    volumes = {
+        name: {each["name"] for each in made["spec"]["template"]["spec"]["volumes"]}
+        for name, made in deployments.items()
+    }
+    assert volumes[old] >= {"bindings", "model-keys"}
+    assert "model-keys" not in volumes[current(models=[OWN])]
+    assert not planned.delete
+
+
+def test_bindings_go_with_their_revision() -> None:
+    gone = [raw("ConfigMap", f"support-0000000000{suffix}") for suffix in ("", "-bindings")]
+    planned = plan(view(deployment(current()), *gone))
+    assert {each.child.name for each in planned.delete} == {"support-0000000000", "support-0000000000-bindings"}
 
 
 def test_a_roll_of_pods_that_serve_waits_for_its_turn() -> None:

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from slipway_operator.core import peek
+from slipway_operator.core.readiness import SILENT, Readiness
 from tests.support.servers import free_port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,10 +48,12 @@ async def test_what_a_host_and_an_ingestion_say(http: aiohttp.ClientSession, sta
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/progress":
             return web.json_response({"text": "3/12 documents, 240 chunks"})
-        return web.json_response({"ready": False, "missing": ["the store", "the index handbook"]}, status=503)
+        return web.json_response(
+            {"ready": False, "missing": ["the store", "the index handbook"], "warnings": ["no key"]}, status=503
+        )
 
     await start(answer)
-    assert await peek.not_ready_because(http, POD) == "the store; the index handbook"
+    assert await peek.readiness_of(http, POD) == Readiness("the store; the index handbook", "no key")
     assert await peek.progress_of(http, POD) == "3/12 documents, 240 chunks"
 
 
@@ -74,7 +77,7 @@ async def test_an_answer_that_no_host_gives_says_nothing(
         return web.Response(body=body, content_type="application/json")
 
     await start(answer)
-    assert await peek.not_ready_because(http, POD) == ""
+    assert await peek.readiness_of(http, POD) == SILENT
 
 
 @pytest.mark.parametrize(("status", "kind"), [(200, "text/html"), (404, "application/json")])
@@ -85,7 +88,7 @@ async def test_only_json_of_a_host_is_read(
         return web.Response(text='{"missing": ["x"], "text": "x"}', content_type=kind, status=status)
 
     await start(answer)
-    assert (await peek.not_ready_because(http, POD), await peek.progress_of(http, POD)) == ("", "")
+    assert (await peek.readiness_of(http, POD), await peek.progress_of(http, POD)) == (SILENT, "")
 
 
 async def test_text_is_short_and_on_one_line(http: aiohttp.ClientSession, start: StartPod) -> None:
@@ -94,7 +97,7 @@ async def test_text_is_short_and_on_one_line(http: aiohttp.ClientSession, start:
         return web.json_response({"missing": many, "text": "z\r\n" * 500})
 
     await start(answer)
-    said = await peek.not_ready_because(http, POD)
+    said = (await peek.readiness_of(http, POD)).missing
     assert said.startswith("[31mred line; yyy")
     assert said.isprintable()
     assert len(said) == peek.MESSAGE_MAX
@@ -111,7 +114,7 @@ async def test_no_redirect_is_followed(http: aiohttp.ClientSession, start: Start
         return web.Response(status=307, headers={"Location": "/secret"})
 
     await start(answer)
-    assert await peek.not_ready_because(http, POD) == ""
+    assert await peek.readiness_of(http, POD) == SILENT
     assert asked == ["/readyz"]
 
 
@@ -129,7 +132,7 @@ async def test_an_endless_answer_is_not_kept(http: aiohttp.ClientSession, start:
     await start(answer)
     tracemalloc.start()
     try:
-        assert await peek.not_ready_because(http, POD) == ""
+        assert await peek.readiness_of(http, POD) == SILENT
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -149,4 +152,4 @@ async def test_a_pod_that_drips_is_not_waited_for(
             await asyncio.sleep(0.01)
 
     await start(answer)
-    assert await peek.not_ready_because(http, POD) == ""
+    assert await peek.readiness_of(http, POD) == SILENT

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from slipway_crds.bindings import host_files
 from slipway_crds.podsettings import PodSettings
 from slipway_crds.references import by_ref
 from slipway_crds.resolve import ingest_config, resolve_agent, runtime_config
@@ -27,7 +28,7 @@ def template(place: str, settings: BuildSettings = SETTINGS, **pod: Any) -> Any:
     if place == "agent":
         resolved = resolve_agent(agent(), by_ref([index()]))
         assert isinstance(resolved, AgentConfig)
-        revision = Revision(config=runtime_config(resolved), state="Serving")
+        revision = Revision(config=runtime_config(resolved), files=host_files(agent()), state="Serving")
         objects = revision_objects(owner(), settings, revision, pod=given, store_secret="s")
     elif place == "index":
         chroma = index().spec.backend.chroma

@@ -1,0 +1,34 @@
+"""Whom an agent's pods may talk to."""
+
+from collections.abc import Sequence
+
+from slipway_crds import contract
+from slipway_crds.agents.providers import Egress
+from slipway_crds.egress import public_ports
+from slipway_crds.meta import GROUP
+from slipway_crds.runtimeconfig import AgentConfig
+from slipway_operator.core import policies
+from slipway_operator.core.inputs import BuildSettings, labels
+from slipway_operator.core.manifests import JsonObject
+
+
+def ingress(settings: BuildSettings) -> list[JsonObject]:
+    """In from the gateway, the operator and the collectors of metrics."""
+    return [
+        policies.from_release(settings, "gateway", "operator", port=contract.HTTP_PORT),
+        policies.from_metrics(),
+    ]
+
+
+def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Sequence[Egress]) -> list[JsonObject]:
+    """Out to what the configurations of the live revisions need, and to what `spec.egress` names."""
+    indexes = sorted({knowledge.index for config in configs for knowledge in config.knowledge})
+    models = [model for config in configs for model in config.models]
+    return [
+        policies.to_dns(),
+        *policies.to_platform(settings, proxied=bool(models)),
+        policies.to_gateway(settings),
+        *(policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT) for index in indexes),
+        *policies.to_public(public_ports(models)),
+        *(policies.to_egress(entry) for entry in entries),
+    ]

@@ -1,0 +1,16 @@
+"""What a host says of itself when it is asked."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What its `/readyz` names, in sentences; empty where it names nothing."""
+
+    missing: str = ""
+    """Why it is not ready."""
+    warnings: str = ""
+    """What is wrong with its models, ready or not."""
+
+
+SILENT = Readiness()

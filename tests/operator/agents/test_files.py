@@ -1,0 +1,98 @@
+"""Bindings and model keys: what a host finds in files, and what changes when they do."""
+
+import json
+from typing import Any
+
+from slipway_crds.bindings import HostFiles, host_files
+from slipway_crds.references import by_ref
+from slipway_crds.resolve import resolve_agent, runtime_config
+from slipway_crds.runtimeconfig import AgentConfig, Bindings
+from slipway_operator.agents.builders import Revision, revision_objects
+from slipway_operator.agents.files import stored_files
+from slipway_operator.core.projections import project
+from tests.support.operator_builds import SETTINGS, agent, index, owner
+from tests.support.operator_objects import raw
+
+GPT: dict[str, Any] = {
+    "name": "gpt",
+    "provider": "openai",
+    "model": "gpt-5-mini",
+    "apiKeyRef": {"name": "keys", "key": "OPENAI_API_KEY"},
+}
+OWN: dict[str, Any] = {
+    "name": "own",
+    "provider": "openai-compatible",
+    "model": "qwen",
+    "baseURL": "https://llm.example.com/v1",
+    "apiKeyRef": {"name": "own-keys", "key": "token"},
+    "tls": {"caBundleRef": {"name": "authorities", "key": "bundle.pem"}},
+}
+
+
+def rendered(*models: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """The objects of a revision by kind and name."""
+    model = agent(models=list(models))
+    resolved = resolve_agent(model, by_ref([index()]))
+    assert isinstance(resolved, AgentConfig)
+    revision = Revision(config=runtime_config(resolved), files=host_files(model), state="Serving")
+    objects = revision_objects(owner(), SETTINGS, revision, pod=None, store_secret="s")
+    return {(each["kind"], each["metadata"]["name"].replace(revision.name, "R")): each for each in objects}
+
+
+def pod(*models: dict[str, Any]) -> Any:
+    return rendered(*models)["Deployment", "R"]["spec"]["template"]["spec"]
+
+
+def template(*models: dict[str, Any]) -> str:
+    return str(rendered(*models)["Deployment", "R"]["metadata"]["annotations"]["slipway.dev/template"])
+
+
+def test_keys_and_authorities_are_in_a_folder_for_each_model_and_may_come_later() -> None:
+    (volume,) = [each for each in pod(GPT, OWN)["volumes"] if each["name"] == "model-keys"]
+    bundle = [{"key": "bundle.pem", "path": "own/ca.crt"}]
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": "keys", "optional": True, "items": [{"key": "OPENAI_API_KEY", "path": "gpt/key"}]}},
+        {"secret": {"name": "own-keys", "optional": True, "items": [{"key": "token", "path": "own/key"}]}},
+        {"configMap": {"name": "authorities", "optional": True, "items": bundle}},
+    ]
+    (mount,) = [each for each in pod(GPT, OWN)["containers"][0]["volumeMounts"] if each["name"] == "model-keys"]
+    assert mount == {"name": "model-keys", "mountPath": "/etc/slipway/model-keys", "readOnly": True}
+    assert [each["name"] for each in pod()["volumes"]] == ["tmp", "config", "store", "identity", "bindings"]
+
+
+def test_bindings_lead_to_those_files() -> None:
+    data = rendered(GPT, OWN)["ConfigMap", "R-bindings"]["data"]
+    bindings = Bindings.model_validate_json(data["bindings.json"]).agents["demo/support"]
+    assert bindings.models["own"].api_key_file == "/etc/slipway/model-keys/own/key"
+    assert bindings.models["own"].ca_file == "/etc/slipway/model-keys/own/ca.crt"
+    assert "keys" not in data["bindings.json"].replace("model-keys", ""), "hosts do not need the Secret's name"
+
+
+def test_a_price_changes_the_bindings_and_rolls_nothing() -> None:
+    priced = {**GPT, "price": {"input": "0.25", "output": "2"}}
+    before, after = rendered(GPT), rendered(priced)
+    assert before["ConfigMap", "R-bindings"]["data"] != after["ConfigMap", "R-bindings"]["data"]
+    assert "immutable" not in after["ConfigMap", "R-bindings"]
+    before.pop(("ConfigMap", "R-bindings")), after.pop(("ConfigMap", "R-bindings"))
+    assert before == after
+
+
+def test_another_secret_rolls_the_pods_of_the_same_revision() -> None:
+    moved = {**GPT, "apiKeyRef": {"name": "keys-2", "key": "OPENAI_API_KEY"}}
+    assert rendered(GPT)["ConfigMap", "R"] == rendered(moved)["ConfigMap", "R"]
+    assert template(GPT) != template(moved)
+
+
+def test_what_is_stored_is_read_back_and_nonsense_is_not() -> None:
+    made = rendered(GPT, OWN)["ConfigMap", "R-bindings"]
+    assert stored_files(project("ConfigMap", raw("ConfigMap", "x", data=made["data"]))) == host_files(
+        agent(models=[GPT, OWN])
+    )
+    assert stored_files(None) is None
+    for data in ({}, {"sources.json": "{"}, {"sources.json": json.dumps({"bindings": 1})}):
+        assert stored_files(project("ConfigMap", raw("ConfigMap", "x", data=data))) is None
+
+
+def test_the_files_survive_json() -> None:
+    files = host_files(agent(models=[GPT, OWN]))
+    assert HostFiles.model_validate_json(files.canonical()) == files
