@@ -86,7 +86,7 @@ async def measure(*, reduced: bool, wait: float) -> Report:
         _figures(ours, theirs, costs, rss),
         load_before=load,
         reduced=reduced,
-        packages=("onnxruntime", "starlette", "uvicorn", "aiohttp", "asyncpg", "chromadb"),
+        packages=("onnxruntime", "fastapi", "starlette", "uvicorn", "aiohttp", "asyncpg", "chromadb"),
         notes=[
             f"{size.rounds} rounds of {size.questions} questions each way and each number in flight; times are medians "
             "of the rounds' percentiles. The client, Postgres, Chroma, the host and the gateway share the cores."
