@@ -43,8 +43,8 @@ DETAILS: Mapping[Reason, str] = {
     Reason.OVERLOADED: "the gateway works on 1000 requests already: come back later",
     Reason.HEADERS_TOO_LARGE: "send at most 100 headers, not 101",
     Reason.INTERNAL_ERROR: "The agent failed. Ask again; the pod's log has the cause under this run.",
-    Reason.UNKNOWN_OUTCOME: "A tool that must not run twice was interrupted, and it is not known what it did. Look there "
-    "before you ask again: the run's last tool_call names it.",
+    Reason.UNKNOWN_OUTCOME: "A tool that must not run twice was interrupted, and it is not known what it did. Look "
+    "there before you ask again: the run's last tool_call names it.",
     Reason.MODELS_UNAVAILABLE: "no model answered: gpt-5 is overloaded. Try again shortly.",
     Reason.DRAINING: "This pod takes no more questions. Ask again: another pod answers.",
     Reason.NO_POD_READY: "no pod of agent demo/support became ready within 30 s: see the Agent's conditions",
@@ -68,7 +68,7 @@ WITH_A_KEY = (*EVERYWHERE, Reason.UNAUTHENTICATED)
 OF_AN_AGENT = (
     *WITH_A_KEY,
     *(Reason.AGENT_NOT_FOUND, Reason.INVALID_ANSWER, Reason.NO_POD_READY, Reason.STORE_UNAVAILABLE),
-    *(Reason.REQUEST_TIMEOUT, Reason.NOT_A_MEMBER),
+    Reason.REQUEST_TIMEOUT,
 )
 OF_A_BODY = (Reason.INVALID_JSON, Reason.UNSUPPORTED_ENCODING, Reason.INVALID_REQUEST)
 OF_A_RUN_THAT_ENDED = (
