@@ -28,20 +28,26 @@ RERUN := --reruns 1 -r aR
 WORKERS := -n 4 --dist worksteal
 # Those with a cluster wait even more; tests that share one stay together in one worker.
 CLUSTER_WORKERS := -n 3 --dist loadscope --no-loadscope-reorder
+# Every worker imports every test file that it may run, so each run leaves out the folders that have nothing for it
+# (tests/scripts/test_suites.py).
+WITH_CLUSTER := tests/blackbox tests/cluster tests/devcluster tests/security tests/terraform tests/tfreplay
+ONLY_CLUSTER := tests/cluster tests/terraform
+CLUSTER_FOLDERS := $(addprefix --ignore=,$(filter-out $(WITH_CLUSTER) tests/support tests/conftest.py,$(wildcard tests/*)))
+FAST_FOLDERS := $(addprefix --ignore=,$(ONLY_CLUSTER))
 # Where it is set, each of those processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
 test: check lint-delivery audit-tools scanners test-fast eval ## Everything that must hold, on a real cluster too
-	$(PY) -m pytest -q -m "(cluster or terraform) and not deep" $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m "(cluster or terraform) and not deep" $(CLUSTER_FOLDERS) $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-fast: venv model ## What needs no cluster, in under two minutes
-	$(PY) -m pytest -q -m "not cluster and not terraform and not deep" $(WORKERS) $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m "not cluster and not terraform and not deep" $(FAST_FOLDERS) $(WORKERS) $(RERUN) $(ARGS)
 
 test-deep: venv model ## What is exhaustive and takes long: run nightly, and before a release
 	$(PY) -m pytest -q -m deep $(ARGS)
 
 test-cluster: venv model ## What needs a real Kubernetes (started here if there is none)
-	$(PY) -m pytest -q -m "cluster and not deep" $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
+	$(PY) -m pytest -q -m "cluster and not deep" $(CLUSTER_FOLDERS) $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-crds: venv ## The CRDs against a real API server of one version [K8S=1.34|1.36]
 	$(PY) -m devcluster control-plane --kubernetes $(or $(K8S),1.34) -- $(PY) -m pytest -q tests/cluster/test_crds.py $(ARGS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.terraform.conftest import TERRAFORM, Folder
+from tests.terraform.conftest import TERRAFORM, Folder, inputs
 from tests.terraform.test_layout import MODULES
 from tfreplay.docs import variables
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.terraform
 
 CALL = re.compile(r'^module "(\w+)" \{\n  source\s*=\s*"\.\./\.\."\n.*?^\}$', re.MULTILINE | re.DOTALL)
 NAME = re.compile(r'(^  name\s*=\s*")[^"]*"', re.MULTILINE)
-NAMED = [module for module in MODULES if "name" in {each.name for each in variables(TERRAFORM / module)}]
+NAMED = [module for module in MODULES if "name" in inputs(TERRAFORM / module)]
 
 
 def example(module: Path) -> str:
