@@ -73,6 +73,8 @@ class HostSettings(KnowledgeSettings, ServerSettings):
     """Base64 of the 32-byte Ed25519 public key that the operator signs the gateway's keys with."""
     identity_keys_file: Path = Path("/etc/slipway/identity/keys.json")
     """The gateway's public keys, signed."""
+    gateway_url: str = "http://slipway-gateway.slipway-system.svc.cluster.local"
+    """Where agents ask other agents."""
     host_id: str = Field(default_factory=socket.gethostname)
     """Name of this process among the hosts: the pod's name."""
     test_delta_delay: float = 0.0

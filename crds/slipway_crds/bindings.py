@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from slipway_crds import contract
+from slipway_crds.agents.members import asked_by
 from slipway_crds.agents.model import Agent
 from slipway_crds.agents.providers import ModelPrice, ModelSpec
 from slipway_crds.runtimeconfig import CAPABILITIES, AgentBindings, Bindings, ConfigModel, ModelBinding, Price
@@ -44,6 +45,7 @@ def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> Agent
         models={entry.name: _binding(entry, f"{folder}/{entry.name}") for entry in spec.models},
         description=spec.description or "",
         capabilities=CAPABILITIES[spec.architecture] if spec.capabilities is None else tuple(spec.capabilities),
+        members=asked_by(agent),
         telemetry_content=spec.telemetry.content,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from slipway_crds.agents.members import cycle
 from slipway_crds.agents.model import Agent, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
 from slipway_crds.egress import cidr_problem, unreachable
@@ -70,6 +71,7 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
             for position, entry in enumerate(spec.knowledge)
             if indexes[entry.name] is None
         ),
+        *_members(agent, objects),
         *_stalled(agent),
     )
     if problems:
@@ -130,6 +132,19 @@ def _model(entry: ModelSpec) -> ModelConfig:
 
 def _number(decimal: str | None) -> float | None:
     return None if decimal is None else float(decimal)
+
+
+def _members(agent: Agent, objects: Objects) -> Iterator[ResolveProblem]:
+    """Members that are not there, and agents that would ask each other for ever."""
+    namespace = agent.metadata.namespace
+    for position, member in enumerate(agent.spec.members):
+        name, path = member.agent_ref.name, f"spec.members[{position}].agentRef.name"
+        if look_up(objects, Agent, namespace, name) is None:
+            message = f"there is no Agent {name} in namespace {namespace}: apply it, or correct the name"
+            yield ResolveProblem(Severity.WAITING, str(ref_to(agent)), path, "WaitingForAgent", message)
+    if found := cycle(agent, objects):
+        way = " asks ".join([agent.metadata.name, *found])
+        yield _stall(agent, "spec.members", "CyclicMembers", f"{way}, without an end: remove a member of one of them")
 
 
 def _stalled(agent: Agent) -> Iterator[ResolveProblem]:

@@ -110,8 +110,6 @@ class AgentConfig(ConfigModel):
     """Model requests of one answer."""
     max_tokens: int | None = None
     """Tokens of one answer, requests and responses together; None: unbounded."""
-    members: tuple[str, ...] = ()
-    """Names of the agents that an orchestrator chooses among, in its namespace."""
 
 
 class RuntimeConfig(ConfigModel):
@@ -148,6 +146,8 @@ class AgentBindings(ConfigModel):
     """By the name of the entry in `spec.models`."""
     description: str = ""
     capabilities: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    """Names of the agents that it may ask, in its namespace. The gateway decides; it knows them of the Agent itself."""
     telemetry_content: bool = False
     """Whether questions, answers and documents may stand in spans."""
 

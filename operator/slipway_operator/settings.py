@@ -95,6 +95,7 @@ class OperatorSettings(BaseSettings):
             image_pull_secrets=self.image_pull_secrets,
             image_pull_policy=self.image_pull_policy,
             release_namespace=self.release_namespace,
+            gateway_url=self.gateway_url,
             host_resources=self.host_resources,
             index_resources=self.index_resources,
             ingest_resources=self.ingest_resources,

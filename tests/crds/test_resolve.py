@@ -6,7 +6,7 @@ import pytest
 
 from slipway_crds.agents.model import Agent
 from slipway_crds.indexes.model import VectorIndex
-from slipway_crds.references import by_ref
+from slipway_crds.references import Objects, by_ref
 from slipway_crds.resolve import (
     ResolveProblem,
     Severity,
@@ -32,14 +32,14 @@ def index(namespace: str = "demo", name: str = "handbook", **spec: Any) -> Vecto
 INDEXES = by_ref([index(), index(name="laws")])
 
 
-def resolved(one: Agent) -> AgentConfig:
-    config = resolve_agent(one, INDEXES)
+def resolved(one: Agent, objects: Objects = INDEXES) -> AgentConfig:
+    config = resolve_agent(one, objects)
     assert isinstance(config, AgentConfig)
     return config
 
 
-def digest(one: Agent) -> str:
-    return runtime_config(resolved(one)).digest()
+def digest(one: Agent, objects: Objects = INDEXES) -> str:
+    return runtime_config(resolved(one, objects)).digest()
 
 
 def test_an_agent_resolves_to_its_semantic_inputs() -> None:
@@ -69,7 +69,6 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "output_schema": None,
         "max_steps": 20,
         "max_tokens": None,
-        "members": (),
     }
 
 
@@ -151,6 +150,47 @@ def test_the_local_driver_serves_what_resolves_and_names_what_does_not() -> None
         ("Agent one/twin", Severity.STALLED, "DuplicateName"),
         ("Agent three/support", Severity.WAITING, "WaitingForIndex"),
     ]
+
+
+def team(name: str, *members: str) -> Agent:
+    refs = [{"agentRef": {"name": member}} for member in members]
+    return agent(name=name, architecture="orchestrator", knowledge=[], members=refs)
+
+
+@pytest.mark.proves("Agent.members[].agentRef.name")
+def test_a_missing_member_is_waited_for_by_name() -> None:
+    known = {**INDEXES, **by_ref([agent(name="hr")])}
+    problems = resolve_agent(team("lead", "hr", "it"), known)
+    assert not isinstance(problems, AgentConfig)
+    assert [(each.severity, each.reason, each.path) for each in problems] == [
+        (Severity.WAITING, "WaitingForAgent", "spec.members[1].agentRef.name")
+    ]
+    assert digest(team("lead", "hr"), known) == digest(
+        team("lead", "hr", "it"), {**known, **by_ref([agent(name="it")])}
+    )
+
+
+@pytest.mark.parametrize(
+    ("agents", "stalled"),
+    [
+        ([team("lead", "hr"), agent(name="hr")], {}),
+        ([team("lead", "a", "b"), team("a", "c"), team("b", "c"), agent(name="c")], {}),
+        ([team("lead", "lead")], {"lead": "lead asks lead"}),
+        ([team("lead", "a"), team("a", "lead")], {"a": "a asks lead asks a", "lead": "lead asks a asks lead"}),
+        (
+            [team("lead", "a"), team("a", "hr", "b"), team("b", "a"), agent(name="hr")],
+            {"a": "a asks b asks a", "b": "b asks a asks b"},
+        ),
+    ],
+)
+def test_agents_that_would_ask_each_other_for_ever_are_stalled(agents: list[Agent], stalled: dict[str, str]) -> None:
+    _, problems = resolve([*agents, index()])
+    assert {
+        each.subject.removeprefix("Agent demo/"): each.message.partition(",")[0]
+        for each in problems
+        if (each.severity, each.reason) == (Severity.STALLED, "CyclicMembers")
+    } == stalled
+    assert len(problems) == len(stalled)
 
 
 KEY = {"apiKeyRef": {"name": "keys", "key": "OPENAI_API_KEY"}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from slipway_crds.agents.members import asked_by
 from slipway_crds.agents.model import Agent
 from slipway_crds.meta import AGENT_LABEL
 from slipway_crds.owners import Known, OwnerKind
@@ -12,6 +13,8 @@ from slipway_crds.resolve import ResolveProblem, egress_warnings, resolve_agent
 def _references(agent: Agent) -> Iterator[Ref]:
     for entry in agent.spec.knowledge:
         yield Ref("VectorIndex", agent.metadata.namespace, entry.index_ref.name)
+    for name in asked_by(agent):
+        yield Ref("Agent", agent.metadata.namespace, name)
 
 
 def _missing(agent: Agent, known: Known) -> Iterable[ResolveProblem]:

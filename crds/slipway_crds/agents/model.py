@@ -46,6 +46,13 @@ class Knowledge(SpecModel):
     """Answers scoring below this are not given; the agent abstains. A decimal from "0" to "1", as a string."""
 
 
+class Member(SpecModel):
+    """An agent that an orchestrator may choose."""
+
+    agent_ref: Annotated[ObjectRef, same("Resolved among the manifests given to `slipway dev`.")]
+    """The Agent."""
+
+
 class Sessions(SpecModel):
     """How long a conversation is kept."""
 
@@ -119,6 +126,19 @@ class AgentSpec(SpecModel):
             ["pydantic-ai", "hybrid"],
             "must have an entry for architectures pydantic-ai and hybrid",
         ),
+        filled_where(
+            "members",
+            "architecture",
+            ["orchestrator"],
+            "must have an entry for architecture orchestrator: the agents that it chooses among",
+        ),
+        empty_where(
+            "members",
+            "architecture",
+            ["langgraph", "pydantic-ai", "hybrid"],
+            "is for architecture orchestrator, which chooses one of them for each question: remove it",
+        ),
+        unique("members", by="agentRef.name", message="must not name an agent twice"),
         empty_where(
             "knowledge",
             "architecture",
@@ -166,6 +186,13 @@ class AgentSpec(SpecModel):
         same("The same indexes, embedded in the process."),
     ] = ()
     """The indexes that the agent answers from."""
+    members: Annotated[
+        tuple[Member, ...],
+        Field(max_length=16),
+        ATOMIC,
+        same("The same agents are asked, through the local gateway."),
+    ] = ()
+    """The agents that an orchestrator chooses among. It asks them for its callers, who need the right to ask them."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()
     """How long a conversation is kept."""
     limits: Annotated[Limits, same("Applies to the one local process.")] = Limits()

@@ -235,6 +235,7 @@ def _host_pod(
 def _host_env(settings: BuildSettings) -> list[JsonObject]:
     return [
         {"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"},
+        {"name": "SLIPWAY_GATEWAY_URL", "value": settings.gateway_url},
         {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
         {"name": "SLIPWAY_HOST_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]

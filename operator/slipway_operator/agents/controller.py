@@ -1,11 +1,13 @@
 """One look at an Agent: gather what the decision needs, plan, carry out."""
 
 import time
+from collections.abc import Mapping
 
 from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
+from slipway_crds.references import Ref
 from slipway_operator.agents.plan import AgentView, plan_agent
-from slipway_operator.core.cache import Resource, ResourceKey
+from slipway_operator.core.cache import Referenced, Resource, ResourceKey
 from slipway_operator.core.namespaces import Namespace
 from slipway_operator.core.objects import POD
 from slipway_operator.core.peek import readiness_of
@@ -54,6 +56,19 @@ class AgentController:
         # A store that is unavailable is asked again soon, whatever else there is to wait for.
         return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
 
+    def _referenced(self, agent: Agent) -> Mapping[Ref, Referenced]:
+        """What the Agent refers to, and the agents that these refer to, since none may lead back to it."""
+        found: dict[Ref, Referenced] = {}
+        refs = list(AGENT.references(agent))
+        while refs:
+            ref = refs.pop()
+            if ref in found:
+                continue
+            found[ref] = self._cache.look(ref)
+            if isinstance(other := found[ref].model, Agent):
+                refs += (each for each in AGENT.references(other) if each.kind == Agent.__name__)
+        return found
+
     def _plan(self, view: AgentView, now: float) -> Plan:
         settings = self._settings
         return plan_agent(
@@ -73,7 +88,7 @@ class AgentController:
         return AgentView(
             resource=resource,
             agent=agent,
-            referenced={ref: self._cache.look(ref) for ref in AGENT.references(agent)},
+            referenced=self._referenced(agent),
             children=self._cache.children(key),
             store_secret=self._store.access(namespace).secret_name,
             store_problem=store_problem,

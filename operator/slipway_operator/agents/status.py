@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from slipway_crds.agents.model import Agent
 from slipway_crds.contract import INDEX_LOST
 from slipway_crds.meta import Phase
 from slipway_crds.references import Ref
@@ -120,6 +121,8 @@ def _ready(agent: AgentStanding, *, available: bool, trouble: Trouble | None, wa
 def _waiting(agent: AgentStanding) -> Statement | None:
     """An index that was never built, or that has lost its vectors: agents have nothing to answer from."""
     for ref, index in agent.referenced.items():
+        if ref.kind == Agent.__name__:
+            continue  # it may come and go: an orchestrator asks those that are ready
         if index.reason == INDEX_LOST:
             return Statement("Ready", False, INDEX_LOST, f"{ref.kind} {ref.name}: {index.message}")
         if not index.facts.get("activeRevision"):

@@ -88,7 +88,9 @@ class Referenced:
     @property
     def decisive(self) -> tuple[object, ...]:
         """What a change of matters to those who refer to it."""
-        return (self.exists, self.uid, self.model is None, self.ready, self.reason, dict(self.facts))
+        own = OWNER_KINDS[type(self.model).__name__].references(self.model) if self.model is not None else ()
+        refers = frozenset(ref for ref in own if ref.kind in OWNER_KINDS)
+        return (self.exists, self.uid, self.model is None, self.ready, self.reason, dict(self.facts), refers)
 
 
 def referenced(resource: Resource | None) -> Referenced:

@@ -21,6 +21,7 @@ class BuildSettings:
     image_pull_secrets: tuple[str, ...] = ()
     image_pull_policy: str = "IfNotPresent"
     release_namespace: str = "slipway-system"
+    gateway_url: str = "http://slipway-gateway.slipway-system.svc.cluster.local"
     host_resources: Mapping[str, Any] = field(default_factory=dict)
     index_resources: Mapping[str, Any] = field(default_factory=dict)
     ingest_resources: Mapping[str, Any] = field(default_factory=dict)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from slipway_crds.agents.model import Agent
-from slipway_crds.references import by_ref
+from slipway_crds.references import Ref, by_ref, ref_to
 from slipway_crds.resolve import resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.agents.builders import revision_name
 from slipway_operator.agents.plan import AgentView, plan_agent
-from slipway_operator.core.cache import Resource, referenced
+from slipway_operator.core.cache import Referenced, Resource, referenced
 from slipway_operator.core.conditions import timestamp
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.plan import Plan
@@ -402,3 +402,29 @@ def test_an_agent_that_may_need_more_connections_than_its_namespace_has_says_so(
     assert not condition(
         plan(view(agent=agent(scaling=scaling)), replace(SETTINGS, connections_per_namespace=66)), "StoreLimited"
     )
+
+
+def team(*members: str) -> Agent:
+    refs = [{"agentRef": {"name": member}} for member in members]
+    return agent(architecture="orchestrator", knowledge=[], members=refs)
+
+
+def known(*agents: Agent) -> dict[Ref, Referenced]:
+    return {ref_to(each): referenced(resource(each)) for each in agents}
+
+
+def test_a_member_may_come_and_go_but_must_exist_and_must_not_lead_back() -> None:
+    hr = Agent.model_validate({"metadata": {"name": "hr", "namespace": "demo"}, "spec": agent().spec})
+    lead = team("hr")
+    unready = plan(replace(view(agent=lead), referenced=known(hr)))
+    assert condition(unready, "Resolved")["status"] == "True"
+    assert unready.apply
+    missing = plan(replace(view(agent=lead), referenced={ref_to(hr): referenced(None)}))
+    assert condition(missing, "Ready")["reason"] == "WaitingForAgent"
+    assert (missing.status["phase"], missing.apply) == ("Pending", ())
+    back = Agent.model_validate({"metadata": {"name": "hr", "namespace": "demo"}, "spec": team("support").spec})
+    cyclic = plan(replace(view(agent=lead), referenced=known(back, lead)))
+    assert (condition(cyclic, "Stalled")["reason"], cyclic.apply) == ("CyclicMembers", ())
+    assert "support asks hr asks support" in condition(cyclic, "Stalled")["message"]
+    other = referenced(resource(hr)).decisive
+    assert other != referenced(resource(back)).decisive, "an edit of a member is looked at by those who ask it"

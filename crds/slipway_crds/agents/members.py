@@ -1,0 +1,40 @@
+"""Which agents an agent asks, and whether that leads back to it."""
+
+from collections.abc import Sequence
+
+from slipway_crds.agents.model import Agent
+from slipway_crds.references import Objects, look_up
+
+
+def asked_by(agent: Agent) -> tuple[str, ...]:
+    """Names of the agents that an agent may ask. All are in its namespace."""
+    return tuple(member.agent_ref.name for member in agent.spec.members)
+
+
+def cycle(agent: Agent, objects: Objects) -> Sequence[str]:
+    """The agents by which an agent leads back to itself, itself last; nothing where none does.
+
+    Args:
+        objects: what is known. An agent that is not among them leads nowhere.
+    """
+    start, namespace = agent.metadata.name, agent.metadata.namespace
+    came_from: dict[str, str] = {}
+    to_visit = [(start, asked_by(agent))]
+    while to_visit:
+        asking, asked = to_visit.pop()
+        for name in asked:
+            if name in came_from:
+                continue
+            came_from[name] = asking
+            if name == start:
+                return _way(came_from, start)
+            if (other := look_up(objects, Agent, namespace, name)) is not None:
+                to_visit.append((name, asked_by(other)))
+    return ()
+
+
+def _way(came_from: dict[str, str], start: str) -> Sequence[str]:
+    way = [start]
+    while (before := came_from[way[-1]]) != start:
+        way.append(before)
+    return way[::-1]
