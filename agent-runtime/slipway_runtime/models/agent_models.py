@@ -56,6 +56,7 @@ class Models:
                 breaker=breaker(connection.config.provider, connection.base_url),
                 key=connection.key,
                 price=partial(self._price, name),
+                content=lambda: bindings().telemetry_content,
             )
             for name, connection in self._connections.items()
         }

@@ -1,34 +1,24 @@
 """One request to one model: how long it may take, whether its answer is whole, and what it is counted as."""
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from pydantic import ValidationError
+from opentelemetry.trace import Span
 from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
     ModelRequestRejectedError,
-    ModelTimeoutError,
-    UnexpectedModelBehavior,
-    UserError,
 )
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequestAttempt,
     ModelResponse,
-    ModelResponseStreamEvent,
-    PartDeltaEvent,
     TextPart,
-    TextPartDelta,
-    ThinkingPartDelta,
-    ToolCallPartDelta,
 )
 from pydantic_ai.models import Model, StreamedResponse
 from pydantic_ai.usage import RequestUsage
@@ -38,15 +28,15 @@ from slipway_runtime.events import ModelUsage
 from slipway_runtime.models import metrics
 from slipway_runtime.models.breaker import CircuitBreaker
 from slipway_runtime.models.connection import KeyProblem
-from slipway_runtime.models.failures import CircuitOpen, CutShort, Endless, ImagesNotTaken, Refused, outcome_of
+from slipway_runtime.models.content import as_messages
+from slipway_runtime.models.failures import CircuitOpen, ImagesNotTaken, Refused, outcome_of
 from slipway_runtime.models.history import has_images, message_tokens, text_tokens
 from slipway_runtime.models.prices import as_text, cost
 from slipway_runtime.models.watching import watcher
+from slipway_runtime.telemetry import genai
 
 log = logging.getLogger(__name__)
 
-TIMEOUTS_PER_REQUEST = 10
-"""A streamed answer may take so many times the model's time-out, however steadily it comes."""
 MOST_CHARACTERS = 1_000_000
 """Of one answer whose settings name no `maxTokens`."""
 CHARACTERS_PER_TOKEN = 16
@@ -71,6 +61,8 @@ class Link:
     breaker: CircuitBreaker
     key: Callable[[], str | None]
     price: Callable[[], Price | None]
+    content: Callable[[], bool] = bool
+    """Whether texts may be in spans now."""
     last: Last = field(default_factory=Last)
 
     @property
@@ -111,8 +103,13 @@ class Attempt:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _clock: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
+    _span: Span = field(init=False)
 
     def __enter__(self) -> Self:
+        config = self.link.config
+        self._span = genai.start_model_request(
+            agent=self.agent, provider=config.provider, model=config.model, role=self.role
+        )
         return self
 
     def __exit__(
@@ -136,6 +133,27 @@ class Attempt:
         else:
             metrics.COST.labels(*labels).inc(float(used.cost))
         watcher().used(used)
+        self._end_span()
+
+    def _end_span(self) -> None:
+        said = self._response()
+        enabled = self.link.content()
+        genai.content(self._span, "gen_ai.input.messages", lambda: as_messages(self.messages), enabled=enabled)
+        if said is not None:
+            genai.content(self._span, "gen_ai.output.messages", lambda: as_messages([said]), enabled=enabled)
+        genai.end_model_request(
+            self._span,
+            outcome=self.outcome,
+            input_tokens=self.usage.input_tokens,
+            cached_tokens=self.usage.cache_read_tokens,
+            output_tokens=self.usage.output_tokens,
+            response_model=said.model_name if said else None,
+            finish_reason=said.finish_reason if said else None,
+        )
+
+    def _response(self) -> ModelResponse | None:
+        """What the model has said so far."""
+        return self.response or (self.stream.get() if self.stream else None)
 
     def _judge(self, error: BaseException | None) -> None:
         """What the request is counted as, and what the breaker learns from it."""
@@ -157,7 +175,7 @@ class Attempt:
 
     def _used(self) -> RequestUsage:
         """As the provider reported it; estimated for an answer that ended before its usage came."""
-        response = self.response or (self.stream.get() if self.stream else None)
+        response = self._response()
         if response is None:
             return RequestUsage()
         usage = response.usage
@@ -190,70 +208,3 @@ def usage_event(link: Link, usage: RequestUsage) -> ModelUsage:
         output_tokens=usage.output_tokens,
         cost=as_text(cost(usage, link.config, link.price())),
     )
-
-
-@asynccontextmanager
-async def readable(link: Link) -> AsyncIterator[None]:
-    """Turn what is no ModelAPIError, but says that an answer or a request does not fit the model, into one."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise ModelTimeoutError(link.config.model, f"no answer within {link.config.timeout_seconds} s") from error
-    except (UnexpectedModelBehavior, ValidationError) as error:
-        raise ModelAPIError(link.config.model, "the answer cannot be read") from error
-    except UserError as error:
-        raise ModelRequestRejectedError(link.config.model, "the model cannot be asked this") from error
-
-
-def judge(link: Link, response: ModelResponse, *, last: bool) -> None:
-    """Raise unless a response is whole.
-
-    Raises:
-        CutShort: if the provider did not say why it ended. pydantic-ai takes such a response for a whole one.
-        Refused: by the content filter, unless this is the last model: then the refusal is the answer.
-    """
-    if "finish_reason" not in (response.provider_details or {}):
-        raise CutShort(link.config.model, "the answer ended without a finish reason")
-    if response.finish_reason == "content_filter" and not last:
-        raise Refused(link.config.model, "the content filter ended the answer")
-
-
-async def bounded(stream: StreamedResponse, link: Link, *, opened: float) -> AsyncIterator[ModelResponseStreamEvent]:
-    """The events of a stream, as long as they come in time and are not too many.
-
-    Args:
-        opened: when the request was made, on the loop's clock: the first event has to come within one time-out of it.
-
-    Raises:
-        TimeoutError: if no event came within the time-out, whatever else the server sent to keep the connection.
-        Endless: if the answer is longer, or takes longer, than any answer may.
-    """
-    seconds = link.config.timeout_seconds
-    end = opened + seconds * TIMEOUTS_PER_REQUEST
-    until = opened + seconds
-    characters = 0
-    loop = asyncio.get_running_loop()
-    events = aiter(stream)
-    while True:
-        async with asyncio.timeout_at(until):
-            try:
-                event = await anext(events)
-            except StopAsyncIteration:
-                return
-        characters += written(event)
-        if characters > link.most_characters() or loop.time() > end:
-            raise Endless(link.config.model, "the answer did not end")
-        yield event
-        until = loop.time() + seconds
-
-
-def written(event: ModelResponseStreamEvent) -> int:
-    """How many characters an event adds to the answer."""
-    if not isinstance(event, PartDeltaEvent):
-        return 1
-    delta = event.delta
-    if isinstance(delta, TextPartDelta | ThinkingPartDelta):
-        return len(delta.content_delta or "")
-    if isinstance(delta, ToolCallPartDelta) and isinstance(delta.args_delta, str):
-        return len(delta.args_delta)
-    return 1

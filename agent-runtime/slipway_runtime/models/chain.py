@@ -20,7 +20,8 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
 from slipway_runtime.models import metrics
-from slipway_runtime.models.attempts import ENTRY, Attempt, Link, bounded, judge, readable
+from slipway_runtime.models.attempts import ENTRY, Attempt, Link
+from slipway_runtime.models.bounds import bounded, judge, readable
 from slipway_runtime.models.failures import no_model_answered, outcome_of, sentence_of
 from slipway_runtime.models.history import fitted
 from slipway_runtime.models.watching import watcher

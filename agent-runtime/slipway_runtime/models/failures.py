@@ -69,7 +69,7 @@ WORDS: Sequence[tuple[type[ModelAPIError], str, str]] = (
 
 def outcome_of(error: BaseException) -> str:
     """The word for an error: a label of metrics."""
-    return next((word for kind, word, _ in WORDS if isinstance(error, kind)), "malformed")
+    return next((word for kind, word, _ in WORDS if isinstance(error, kind)), "failed")
 
 
 def sentence_of(error: BaseException) -> str:
@@ -77,7 +77,7 @@ def sentence_of(error: BaseException) -> str:
     forbidden = _cause(error, ForbiddenAddress)
     if forbidden is not None:
         return f"is not asked: {forbidden}"
-    return next((words for kind, _, words in WORDS if isinstance(error, kind)), "gave an answer that cannot be read")
+    return next((words for kind, _, words in WORDS if isinstance(error, kind)), "gave no answer that can be read")
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

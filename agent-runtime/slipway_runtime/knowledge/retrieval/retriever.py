@@ -24,7 +24,7 @@ from slipway_runtime.knowledge.vectors.contract import (
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, StoredChunk, read_chunks
 from slipway_runtime.store.pointers import read_pointer
-from slipway_runtime.telemetry.tracing import span
+from slipway_runtime.telemetry import genai
 
 POOL = 4
 """So many times the chunks that are needed are looked at. It also covers for vectors that have no chunk (any more)."""
@@ -77,7 +77,7 @@ class Retriever:
             IndexNotReady: if an index has not been built yet, or cannot be searched now.
             StoreUnavailable: if the store is unavailable.
         """
-        with span("retrieval"):
+        with genai.retrieval(sources=[entry.index for entry in knowledge], question=question):
             vector = await self._embedder.embed_query(question)
             parts = await asyncio.gather(*(self._search(vector, entry) for entry in knowledge))
             return ranked((one for part in parts for one in part), sum(map(len, parts)))
