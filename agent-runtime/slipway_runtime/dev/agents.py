@@ -21,6 +21,7 @@ class LocalAgents:
         self._phase = "Pending"
 
     def announce(self, manifests: Manifests) -> None:
+        self._parts.model_files.apply(manifests)
         served, gateway = self._parts.host.runs.agents, self._parts.gateway
         self._serve([*served.values(), *(agent for agent in self._hosted(manifests) if agent.key not in served)])
         gateway.default_agent = gateway.default_agent or _only(manifests)
@@ -42,7 +43,17 @@ class LocalAgents:
         table = self._parts.gateway.routes
         table.replace({_key(agent.config): [self._host_url] for agent in agents})
         for agent in agents:
-            table.describe(_key(agent.config), Description(agent.config.architecture, agent.revision, self._phase))
+            table.describe(_key(agent.config), self._describe(agent))
+
+    def _describe(self, agent: HostedAgent) -> Description:
+        bindings = self._parts.model_files.of(agent.key)
+        return Description(
+            architecture=agent.config.architecture,
+            revision=agent.revision,
+            health=self._phase,
+            description=bindings.description,
+            capabilities=bindings.capabilities,
+        )
 
 
 def agents_in(manifests: Manifests) -> tuple[AgentConfig, ...]:

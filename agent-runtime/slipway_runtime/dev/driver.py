@@ -22,6 +22,7 @@ class LocalDriver:
     """
 
     def __init__(self, parts: Parts, *, host_url: str) -> None:
+        self._parts = parts
         self._kinds = [row.start(parts, host_url) for row in ROWS if row.kind.name in OWNER_KINDS]
         self._applied = False
         parts.gateway.routes_missing = self.missing
@@ -29,6 +30,10 @@ class LocalDriver:
     def missing(self) -> str | None:
         """Why not everything is served yet, for `/readyz`; None from the end of the first `apply` on."""
         return None if self._applied else "the documents of the manifests are being ingested"
+
+    def warnings(self, manifests: Manifests) -> list[str]:
+        """What models need and neither the manifests nor the environment have."""
+        return self._parts.model_files.missing(manifests)
 
     async def apply(self, manifests: Manifests, *, progress: Report) -> list[Outcome]:
         """Make these manifests what is served. Returns what became of every object that took a while."""

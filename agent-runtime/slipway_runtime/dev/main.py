@@ -179,7 +179,7 @@ def application(gateway: Gateway, front: Front) -> Starlette:
 
 async def apply(driver: LocalDriver, manifests: Manifests, teller: Teller) -> bool:
     """Make the manifests what is served, and report on it. Returns whether everything was made."""
-    teller.warn(manifests.warnings)
+    teller.warn([*manifests.warnings, *driver.warnings(manifests)])
     with teller.progress() as progress:
         outcomes = await driver.apply(manifests, progress=progress)
     teller.made(outcomes)

@@ -1,7 +1,7 @@
 """The manifests that `slipway dev` is given: objects of our kinds, and documents. Only `load` does I/O."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ class Manifests:
     """Of the registry's kinds."""
     config_maps: Mapping[NamespacedName, Items]
     warnings: tuple[str, ...]
+    secrets: Mapping[NamespacedName, Items] = field(default_factory=dict, repr=False)
 
 
 class InvalidManifests(Exception):
@@ -76,6 +77,7 @@ def assemble(documents: Sequence[Document]) -> Manifests:
         objects=tuple(objects),
         config_maps={_key(value): read_items(value) for value in values if is_config_map(value)},
         warnings=(*map(str, findings), *ignored),
+        secrets={_key(value): read_secret(value) for value in values if _is_secret(value)},
     )
 
 
@@ -87,14 +89,35 @@ def key_of(each: CustomObject) -> NamespacedName:
 def _ignored(value: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for every field that is set and has no effect here, in the words of the reference."""
     key = _key(value)
-    for field in fields_treated(value, Local.IGNORED):
-        yield f"{value['kind']} {key}: {field.path} has no effect here. {field.message}"
+    for treated in fields_treated(value, Local.IGNORED):
+        yield f"{value['kind']} {key}: {treated.path} has no effect here. {treated.message}"
 
 
 def read_items(config_map: Mapping[str, Any]) -> dict[str, bytes]:
     """The documents of a valid ConfigMap as a pod would find them in files: `data`, and `binaryData` decoded."""
     items = {name: (text or "").encode() for name, text in (config_map.get("data") or {}).items()}
     return items | {name: decoded(text or "") for name, text in (config_map.get("binaryData") or {}).items()}
+
+
+def read_secret(secret: Mapping[str, Any]) -> dict[str, bytes]:
+    """The values of a Secret: `stringData` wins over `data`, as on a cluster. What is not base64 is left out."""
+    values: dict[str, bytes] = {}
+    for key, text in _texts(secret.get("data")):
+        try:
+            values[key] = decoded(text)
+        except ValueError:
+            continue
+    return values | {key: text.encode() for key, text in _texts(secret.get("stringData"))}
+
+
+def _texts(given: object) -> Iterator[tuple[str, str]]:
+    if isinstance(given, Mapping):
+        yield from ((str(key), text) for key, text in given.items() if isinstance(text, str))
+
+
+def _is_secret(value: Mapping[str, Any]) -> bool:
+    named = isinstance(value.get("metadata"), Mapping) and isinstance(value["metadata"].get("name"), str)
+    return value.get("apiVersion") == "v1" and value.get("kind") == "Secret" and named
 
 
 def _key(value: Mapping[str, Any]) -> NamespacedName:

@@ -3,12 +3,14 @@
 import fcntl
 import hashlib
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from slipway_runtime.agents.factory import AgentDependencies
+from slipway_runtime.dev.model_files import ModelFiles
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import RouteTable
@@ -34,6 +36,7 @@ class Parts:
     embedder: MiniLM
     host: Host
     gateway: Gateway
+    model_files: ModelFiles
 
 
 def data_folder(files: Iterable[Path]) -> Path:
@@ -112,10 +115,16 @@ async def open_parts(
             allowed_origins=tuple(allowed_origins),
         )
         gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
+        # Not in the folder: keys are gone when the process is.
+        keys_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-"))
+        model_files = ModelFiles(Path(keys_folder), os.environ)
         await embedder.load()
         yield Parts(
-            dependencies=AgentDependencies(database=database, embedder=embedder, vectors=lambda *_: vectors),
+            dependencies=AgentDependencies(
+                database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=model_files.of
+            ),
             embedder=embedder,
             host=host,
             gateway=gateway,
+            model_files=model_files,
         )

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import aiohttp
@@ -19,6 +20,7 @@ from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
+from slipway_runtime.dev.model_files import ModelFiles
 from slipway_runtime.dev.parts import locked
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
@@ -118,7 +120,7 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
     """The agent in the manifests, with its indexes ingested into the user's cache folder, one for each set of tables.
 
     Raises:
-        AgentUnusable: if there is not exactly one agent in them.
+        AgentUnusable: if there is not exactly one agent in them, or a model of it has no key.
         NothingToIngest, ModelMissing, StoreUnavailable, VectorsUnavailable: if it cannot be made.
     """
     manifests = await asyncio.to_thread(load, paths)
@@ -137,7 +139,13 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
             await Ingestion(index.config, database=database, vectors=vectors, embedder=embedder, patience=10).run(
                 [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
             )
-        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=lambda *_: vectors)
+        files = ModelFiles(Path(stack.enter_context(TemporaryDirectory(prefix="slipway-eval-"))), os.environ)
+        if missing := files.missing(manifests):
+            raise AgentUnusable("; ".join(missing))
+        files.apply(manifests)
+        dependencies = AgentDependencies(
+            database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=files.of
+        )
         retriever = Retriever(config.namespace, database=database, embedder=embedder, vectors=lambda *_: vectors)
         yield LocalTarget(make_agent(config, dependencies), config, retriever)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from slipway_crds.fields import parse_duration
 from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
+from slipway_crds.runtimeconfig import CAPABILITIES
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach, RouteTable
@@ -19,6 +20,7 @@ from slipway_runtime.gateway.routes import AgentKey, Description, Reach, RouteTa
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
 PORT_NAME = "http"
+_BROUGHT: Mapping[object, tuple[str, ...]] = {name: each for name, each in CAPABILITIES.items()}
 DEFAULT_TIMEOUT = "60s"
 """Of an Agent that was stored before the field had a default."""
 
@@ -41,10 +43,14 @@ def serving_revision(agent: Object) -> str | None:
 
 def describe(agent: Object) -> Description:
     """What the list of agents says of an Agent."""
+    spec = agent.get("spec") or {}
+    architecture, capabilities = spec.get("architecture"), spec.get("capabilities")
     return Description(
-        architecture=(agent.get("spec") or {}).get("architecture"),
+        architecture=architecture,
         revision=serving_revision(agent),
         health=(agent.get("status") or {}).get("phase") or "Unknown",
+        description=spec.get("description") or "",
+        capabilities=tuple(_BROUGHT.get(architecture, ()) if capabilities is None else capabilities),
     )
 
 

@@ -60,6 +60,9 @@ class Description:
     """The one that serves; None while none does."""
     health: str = "Unknown"
     """The phase in the Agent's status."""
+    description: str = ""
+    """What it is for, in its manifest's words."""
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

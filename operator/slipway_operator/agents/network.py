@@ -26,7 +26,7 @@ def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Seq
     models = [model for config in configs for model in config.models]
     return [
         policies.to_dns(),
-        *policies.to_platform(settings, proxied=bool(models)),
+        *policies.to_platform(settings),
         policies.to_gateway(settings),
         *(policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT) for index in indexes),
         *policies.to_public(public_ports(models)),

@@ -85,12 +85,9 @@ def to_dns() -> JsonObject:
     }
 
 
-def to_platform(settings: BuildSettings, *, proxied: bool = False) -> list[JsonObject]:
-    """Out to the store and, where the chart names them, to the telemetry collector and the proxy that leads there.
-
-    `proxied`: the pods have other calls for the proxy too.
-    """
-    ports = sorted({settings.store_port, *_ports_in_environment(settings, proxied=proxied)})
+def to_platform(settings: BuildSettings) -> list[JsonObject]:
+    """Out to the store and, where the chart names them, to the telemetry collector and the proxy that leads there."""
+    ports = sorted({settings.store_port, *_ports_in_environment(settings)})
     return [
         {
             "to": _anywhere_but(LINK_LOCAL_AND_METADATA),
@@ -149,14 +146,14 @@ def _anywhere_but(exceptions: Mapping[str, Sequence[str]]) -> list[JsonObject]:
     return [{"namespaceSelector": {}}, *blocks]
 
 
-def _ports_in_environment(settings: BuildSettings, *, proxied: bool) -> set[int]:
+def _ports_in_environment(settings: BuildSettings) -> set[int]:
     variables = {str(each.get("name", "")): str(each.get("value", "")) for each in settings.pod_env}
     collectors = {
         name: value
         for name, value in variables.items()
         if name.startswith("OTEL_EXPORTER_OTLP") and "ENDPOINT" in name and value
     }
-    if not collectors and not proxied:
+    if not collectors:
         return set()
     proxies = [variables.get(name, "") for name in ("HTTP_PROXY", "HTTPS_PROXY")]
     parsed = [urlsplit(url) for url in (*collectors.values(), *proxies) if url]

@@ -111,13 +111,6 @@ def test_an_entry_opens_what_it_names_and_no_more() -> None:
     assert not reaches(rendered, "10.2.0.1", 1)
 
 
-def test_calls_of_models_go_through_the_proxy_that_the_chart_names() -> None:
-    proxy = {"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"}
-    settings = BuildSettings(runtime_image="r", chroma_image="c", pod_env=(proxy,))
-    assert reaches(policy(settings, models=[GPT]), "10.0.0.1", 3128)
-    assert not reaches(policy(settings), "10.0.0.1", 3128)
-
-
 @pytest.mark.parametrize(
     ("url", "egress", "says"),
     [

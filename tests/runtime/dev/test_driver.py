@@ -127,3 +127,12 @@ async def test_during_a_later_ingestion_all_goes_on(dev: Dev) -> None:
     await applying
     assert (await dev.ask())[2]["reason"] == "AgentNotFound"
     assert (await dev.ask("warden"))[2]["answer"] == "The elephant is called Tuffi."
+
+
+async def test_the_list_of_agents_says_what_they_are_for(dev: Dev) -> None:
+    dev.embedder.gate.set()
+    await dev.apply(zoo(**{"spec: {knowledge": "spec: {description: Knows animals., knowledge"}))
+    async with dev.client.get("/agents") as response:
+        (listed,) = (await response.json())["agents"]
+    assert listed["description"] == "Knows animals."
+    assert listed["capabilities"] == ["complex_workflow", "state_management"]

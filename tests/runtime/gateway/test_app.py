@@ -56,9 +56,15 @@ async def test_without_a_smart_agent_the_value_is_named(start_front: StartFront)
 
 async def test_the_list_of_agents(front: Front) -> None:
     front.routes.set(AgentKey("demo", "billing"), [])
-    front.routes.describe(SUPPORT, Description("langgraph", "support-1", "Ready"))
-    unknown = {"architecture": None, "revision": None, "health": "Unknown"}
-    known = {"architecture": "langgraph", "revision": "support-1", "health": "Ready"}
+    front.routes.describe(SUPPORT, Description("langgraph", "support-1", "Ready", "Returns.", ("returns",)))
+    unknown = {"architecture": None, "revision": None, "health": "Unknown", "description": "", "capabilities": []}
+    known = {
+        "architecture": "langgraph",
+        "revision": "support-1",
+        "health": "Ready",
+        "description": "Returns.",
+        "capabilities": ["returns"],
+    }
     async with front.client.get("/agents") as response:
         assert (await response.json())["agents"] == [
             {"namespace": "demo", "name": "billing", "ready": False, **unknown},

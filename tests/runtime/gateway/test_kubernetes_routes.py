@@ -66,7 +66,11 @@ def test_what_the_list_says_of_an_agent() -> None:
     assert describe(agent()) == Description(None, None, "Unknown")
     found = agent(("a", 95), ("b", 5))
     found["status"]["phase"] = "Degraded"
-    assert describe({**found, "spec": {"architecture": "langgraph"}}) == Description("langgraph", "a", "Degraded")
+    brought = ("complex_workflow", "state_management")
+    plain = Description("langgraph", "a", "Degraded", "", brought)
+    assert describe({**found, "spec": {"architecture": "langgraph"}}) == plain
+    spec = {"architecture": "langgraph", "description": "Returns.", "capabilities": []}
+    assert describe({**found, "spec": spec}) == Description("langgraph", "a", "Degraded", "Returns.", ())
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,10 @@ class ListedAgent(Body):
     """The one that serves; null while none does."""
     health: str
     """The phase of the Agent."""
+    description: str
+    """What the agent is for; empty if its manifest does not say so."""
+    capabilities: list[str]
+    """What the agent is good at, in words."""
 
 
 class AgentList(Body):
@@ -224,6 +228,8 @@ class AgentList(Body):
                 "architecture": "langgraph",
                 "revision": "support-5c9f8d7b6a",
                 "health": "Ready",
+                "description": "Answers questions about orders and returns.",
+                "capabilities": ["complex_workflow", "state_management"],
             }
         ]
     )

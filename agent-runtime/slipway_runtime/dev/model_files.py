@@ -1,0 +1,103 @@
+"""Keys and certificates of models in the local driver: from manifests, or from the environment.
+
+A key is looked for in a Secret among the manifests, then in the environment variable that `apiKeyRef.key` names. It
+goes into a file for this user alone, where agents find it as they do in a pod, and which goes with the process.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway_crds import contract
+from slipway_crds.agents.model import Agent
+from slipway_crds.agents.providers import ModelSpec
+from slipway_crds.bindings import bindings_of
+from slipway_crds.runtimeconfig import AgentBindings
+from slipway_runtime.dev.manifests import Manifests, NamespacedName, key_of
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A value that a model needs and nobody gave, as a sentence that says what to do."""
+
+    sentence: str
+
+
+def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mapping[str, bytes | Missing]:
+    """What each model's files hold, by path relative to their folder (`namespace/agent/model/file`)."""
+    found: dict[str, bytes | Missing] = {}
+    for agent in manifests.objects:
+        if isinstance(agent, Agent):
+            for model in agent.spec.models:
+                found |= {
+                    f"{key_of(agent)}/{model.name}/{file}": value
+                    for file, value in _values(agent, model, manifests, environment)
+                }
+    return found
+
+
+def _values(
+    agent: Agent, model: ModelSpec, manifests: Manifests, environment: Mapping[str, str]
+) -> Iterator[tuple[str, bytes | Missing]]:
+    where = f"Agent {key_of(agent)}: model {model.name}"
+    if ref := model.api_key_ref:
+        given = manifests.secrets.get(NamespacedName(agent.metadata.namespace, ref.name), {}).get(ref.key)
+        said = environment.get(ref.key, "").encode()
+        value = given or said
+        secret = f"add a Secret {ref.name} with {ref.key} to the manifests"
+        advice = f"{where} has no key: " + (f"set {ref.key}, or {secret}" if ref.key.isidentifier() else secret)
+        yield contract.MODEL_KEY_FILE, value or Missing(advice)
+    if model.tls:
+        bundle = model.tls.ca_bundle_ref
+        given = manifests.config_maps.get(NamespacedName(agent.metadata.namespace, bundle.name), {}).get(bundle.key)
+        advice = f"{where} has no certificates: add a ConfigMap {bundle.name} with {bundle.key} to the manifests"
+        yield contract.MODEL_CA_FILE, given or Missing(advice)
+
+
+class ModelFiles:
+    """The files of all agents' models, and the bindings that lead to them.
+
+    Args:
+        folder: of this process alone.
+        environment: where keys are looked for that no Secret has.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._bindings: dict[str, AgentBindings] = {}
+
+    def of(self, agent: str) -> AgentBindings:
+        """The bindings of an agent, `namespace/name`."""
+        return self._bindings.get(agent, AgentBindings())
+
+    def missing(self, manifests: Manifests) -> list[str]:
+        """What models need and nobody gave."""
+        values = model_values(manifests, self._environment).values()
+        return [value.sentence for value in values if isinstance(value, Missing)]
+
+    def apply(self, manifests: Manifests) -> None:
+        """Make the files those of these manifests. A file whose value stays is left alone."""
+        values = model_values(manifests, self._environment)
+        agents = [each for each in manifests.objects if isinstance(each, Agent)]
+        for path, value in values.items():
+            file = self._folder / path
+            if isinstance(value, Missing):
+                file.unlink(missing_ok=True)
+            elif not file.exists() or file.read_bytes() != value:
+                _replace(file, value)
+        self._bindings = {
+            str(key_of(agent)): bindings_of(agent, folder=str(self._folder / str(key_of(agent)))) for agent in agents
+        }
+        kept = {str(Path(path).parent) for path in values}
+        for old in [each for each in self._folder.glob("*/*/*") if str(each.relative_to(self._folder)) not in kept]:
+            shutil.rmtree(old)
+
+
+def _replace(file: Path, value: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".draft")
+    draft.touch(mode=0o600)
+    draft.write_bytes(value)
+    draft.replace(file)

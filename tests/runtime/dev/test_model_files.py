@@ -1,0 +1,133 @@
+"""Keys and certificates of models in the local driver: where they come from, where they go, and what is missing."""
+
+import base64
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway_crds.manifests import Document
+from slipway_runtime.dev.manifests import Manifests, assemble
+from slipway_runtime.dev.model_files import ModelFiles
+
+AGENT: dict[str, Any] = {
+    "apiVersion": "slipway.dev/v1alpha1",
+    "kind": "Agent",
+    "metadata": {"name": "assistant", "namespace": "demo"},
+    "spec": {
+        "models": [
+            {
+                "name": "gpt",
+                "provider": "openai",
+                "model": "gpt-5-mini",
+                "apiKeyRef": {"name": "openai", "key": "OPENAI_API_KEY"},
+                "price": {"input": "0.25", "output": "2"},
+            }
+        ]
+    },
+}
+TLS = {"caBundleRef": {"name": "authorities", "key": "ca.crt"}}
+
+
+def of(kind: str, name: str, namespace: str = "demo", **fields: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, **fields}
+
+
+def secret(key: str, **changes: Any) -> dict[str, Any]:
+    return of("Secret", "openai", **{"stringData": {"OPENAI_API_KEY": key}, **changes})
+
+
+def given(*documents: dict[str, Any], **model: Any) -> Manifests:
+    models = [{**AGENT["spec"]["models"][0], **model}]
+    agent = {**AGENT, "spec": {"models": models}}
+    return assemble([Document(each, "all.yaml") for each in (agent, *documents)])
+
+
+def key(files: ModelFiles) -> str | None:
+    path = files.of("demo/assistant").models["gpt"].api_key_file
+    assert path is not None
+    return Path(path).read_text() if Path(path).exists() else None
+
+
+def applied(folder: Path, manifests: Manifests, **environment: str) -> ModelFiles:
+    files = ModelFiles(folder, environment)
+    files.apply(manifests)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("documents", "environment", "expected"),
+    [
+        ([secret("sk-1")], {}, "sk-1"),
+        ([of("Secret", "openai", data={"OPENAI_API_KEY": base64.b64encode(b"sk-2").decode()})], {}, "sk-2"),
+        ([secret("sk-1", data={"OPENAI_API_KEY": "c2stMg=="})], {}, "sk-1"),
+        ([], {"OPENAI_API_KEY": "sk-3"}, "sk-3"),
+        ([secret("sk-1")], {"OPENAI_API_KEY": "sk-3"}, "sk-1"),
+        ([secret("sk-1", stringData={"OTHER": "x"})], {"OPENAI_API_KEY": "sk-3"}, "sk-3"),
+        ([of("Secret", "openai", "other", stringData={"OPENAI_API_KEY": "sk-4"})], {}, None),
+        ([secret("sk-1", stringData={"OPENAI_API_KEY": ""})], {}, None),
+        ([secret("sk-1", stringData=None, data={"OPENAI_API_KEY": "no base64"})], {}, None),
+        ([secret("sk-1", stringData=["OPENAI_API_KEY"])], {}, None),
+    ],
+)
+def test_a_key_comes_from_a_secret_or_from_the_environment(
+    tmp_path: Path, documents: list[dict[str, Any]], environment: dict[str, str], expected: str | None
+) -> None:
+    manifests = given(*documents)
+    files = applied(tmp_path, manifests, **environment)
+    assert key(files) == expected
+    assert files.missing(manifests) == (
+        []
+        if expected
+        else [
+            "Agent demo/assistant: model gpt has no key: set OPENAI_API_KEY, or add a Secret openai with "
+            "OPENAI_API_KEY to the manifests"
+        ]
+    )
+
+
+def test_a_key_that_no_variable_can_be_called_is_asked_for_in_a_secret(tmp_path: Path) -> None:
+    manifests = given(apiKeyRef={"name": "openai", "key": "api-key"})
+    (sentence,) = applied(tmp_path, manifests).missing(manifests)
+    assert "set " not in sentence
+    assert "add a Secret openai with api-key" in sentence
+
+
+def test_authorities_come_from_a_config_map(tmp_path: Path) -> None:
+    bundle = of("ConfigMap", "authorities", data={"ca.crt": "PEM"})
+    manifests = given(bundle, secret("sk-1"), tls=TLS)
+    files = applied(tmp_path, manifests)
+    path = files.of("demo/assistant").models["gpt"].ca_file
+    assert path is not None
+    assert Path(path).read_text() == "PEM"
+    without = given(secret("sk-1"), tls=TLS)
+    (sentence,) = applied(tmp_path, without).missing(without)
+    assert "add a ConfigMap authorities with ca.crt" in sentence
+
+
+def test_files_follow_the_manifests(tmp_path: Path) -> None:
+    files = applied(tmp_path, given(secret("sk-1")))
+    files.apply(given(secret("sk-2")))
+    assert key(files) == "sk-2"
+    files.apply(given())
+    assert key(files) is None
+    files.apply(given(secret("sk-3"), name="renamed"))
+    assert sorted(each.name for each in (tmp_path / "demo" / "assistant").iterdir()) == ["renamed"]
+    files.apply(assemble([]))
+    assert list(tmp_path.glob("*/*/*")) == []
+    assert files.of("demo/assistant").models == {}
+
+
+def test_keys_are_for_their_user_alone_and_in_no_text(tmp_path: Path) -> None:
+    manifests = given(secret("sk-secret"))
+    files = applied(tmp_path, manifests)
+    (file,) = [each for each in tmp_path.rglob("*") if each.is_file()]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "sk-secret" not in repr(manifests) + repr(files.of("demo/assistant"))
+    assert files.of("demo/assistant").models["gpt"].price is not None
+
+
+def test_another_key_is_another_set_of_manifests() -> None:
+    assert given(secret("sk-1")) != given(secret("sk-2")), "so that saving the file reloads it"
+    assert given(secret("sk-1")) == given(secret("sk-1"))
