@@ -5,7 +5,7 @@ must not be done twice, or come out differently, is a step (`Run.step`): its res
 and later attempts get the result without running it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -18,8 +18,12 @@ DAY = 86_400.0
 T = TypeVar("T")
 Emit = Callable[[Event], None]
 """Writes an event of a step. The host numbers it, names its step and stores it before clients see it."""
-Repeat = Literal["safe", "never"]
-"""Whether a step may be run a second time when its host died before its result was stored."""
+Repeat = Literal["safe", "paid", "never"]
+"""What it means to run a step a second time, because its host died before its result was stored.
+
+`safe`: nothing. `paid`: it costs money, so its start is recorded, and a repetition is known (`Run.begun`). `never`: it
+must not happen.
+"""
 TURNS = "turns"
 """In `Agent.honours` of an agent that wants the session's former turns."""
 
@@ -133,6 +137,11 @@ class Run(Protocol):
     @property
     def request(self) -> AgentRequest:
         """What is asked."""
+        ...
+
+    @property
+    def begun(self) -> Collection[str]:
+        """Steps that former attempts began and did not finish, as far as that was stored."""
         ...
 
     def time_left(self) -> float:

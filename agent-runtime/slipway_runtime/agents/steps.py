@@ -117,6 +117,7 @@ class StepRun:
         self.request = request
         self.journal = journal
         self._deadline = time.monotonic() + time_left
+        self.begun = frozenset(replay.void if replay else ())
         self._finished = dict(replay.finished) if replay else {}
         self._asked = replay.asked if replay else {}
         self._answers = answers or {}
@@ -157,7 +158,7 @@ class StepRun:
         if (record := self._recorded(key, digest)) is not None:
             return cast(T, _outcome(record))
         await self._may_begin()
-        step = self._open[key] = _OpenStep(self, key, never=repeat == "never", digest=digest)
+        step = self._open[key] = _OpenStep(self, key, repeat, digest)
         inside = _inside.set(step)
         try:
             return await self._run(step, do)
@@ -244,8 +245,9 @@ class StepRun:
         return None
 
     async def _run(self, step: "_OpenStep", do: Callable[[Emit], Awaitable[T]]) -> T:
-        if step.never:
+        if step.repeat != "safe":
             self.journal.put(step.record("started"))
+        if step.never:
             await self.journal.stored()
         try:
             result = await do(step.emit)
@@ -298,11 +300,16 @@ class _OpenStep:
 
     run: StepRun
     key: str
-    never: bool
+    repeat: Repeat
     digest: str | None
     held: list[Event] = field(default_factory=list)
     """Text that waits for the end of the step, since another one speaks."""
     closed: bool = False
+
+    @property
+    def never(self) -> bool:
+        """Whether it must not be run a second time."""
+        return self.repeat == "never"
 
     def emit(self, event: Event) -> None:
         """See `Emit`."""

@@ -31,9 +31,10 @@ class Transcript:
             case InputGiven():
                 self.asked = None
             case Discarded():
-                self._drop(event.steps)
+                self._void(event.steps)
             case Restarted():
-                self._drop(event.discard)
+                self._void(event.discard)
+                self._used = [(step, usage) for step, usage in self._used if step not in event.discard]
             case _:
                 pass
 
@@ -55,7 +56,6 @@ class Transcript:
         models = [model.to_json() for _, usage in self._used for model in usage.models or ()]
         return {**total, "models": models} if models else total
 
-    def _drop(self, steps: Iterable[str]) -> None:
+    def _void(self, steps: Iterable[str]) -> None:
         void = set(steps)
         self._said = [(step, text) for step, text in self._said if step not in void]
-        self._used = [(step, usage) for step, usage in self._used if step not in void]

@@ -147,9 +147,9 @@ async def answers_of(database: Database, run_id: str) -> Mapping[str, InputAnswe
 async def add_event(database: Database, run_id: str, attempt: int, event: Event) -> None:
     """Write an event at the end of an attempt that nobody writes any more."""
     await database.execute(
-        "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch) "
+        "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, finished) "
         "SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), coalesce(max(number), 0) + 1, coalesce(max(last_seq), 0) + 1, "
-        "coalesce(max(last_seq), 0) + 1, CAST($3 AS TEXT) FROM events WHERE run_id = $1 AND attempt = $2",
+        "coalesce(max(last_seq), 0) + 1, CAST($3 AS TEXT), 0 FROM events WHERE run_id = $1 AND attempt = $2",
         run_id,
         attempt,
         orjson.dumps([event.to_json()]).decode(),

@@ -101,6 +101,7 @@ CREATE TABLE events (
     last_seq BIGINT NOT NULL,
     batch TEXT NOT NULL,
     steps TEXT,
+    finished BIGINT NOT NULL,
     PRIMARY KEY (run_id, attempt, number)
 );
 CREATE TABLE inputs (
@@ -124,7 +125,8 @@ CREATE TABLE ready_revisions (
 """A session has one unfinished run at most, which `runs_one_answer` sees to. A waiting run has a `wake_at`, and its
 `lease_until` is when the work on it stopped. `owner` is empty where nobody works on a run although no host died.
 `fresh_from` is the first attempt whose steps the run's present revision may use. A row of `events` may hold records of
-steps (`store/steps.py`) and no event, so rows have numbers of their own.
+steps (`store/steps.py`) and no event, so rows have numbers of their own. `finished` is how many of those steps have an
+outcome.
 """
 
 MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS)

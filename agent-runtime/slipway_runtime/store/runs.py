@@ -26,17 +26,14 @@ from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_ses
 from slipway_runtime.store.steps import Replay, StepRecord, dump_records, replay
 
 ADD_EVENTS = (
-    "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7)"
+    "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps, finished) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 )
 
 FINISHED_A_STEP = (
-    "EXISTS (SELECT 1 FROM events e WHERE e.run_id = runs.id AND e.attempt = runs.attempt AND e.steps IS NOT NULL)"
+    "EXISTS (SELECT 1 FROM events e WHERE e.run_id = runs.id AND e.attempt = runs.attempt AND e.finished > 0)"
 )
-"""SQL about a row of `runs`: whether its latest attempt finished a step.
-
-A record may also say that a step was started, but a run with such a record and no result does not go on.
-"""
+"""SQL about a row of `runs`: whether its latest attempt finished a step."""
 
 
 class RunExists(Exception):
@@ -106,6 +103,7 @@ class _EventsRow(NamedTuple):
     last_seq: int
     batch: str
     steps: str | None
+    finished: int
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,14 @@ async def append(
     """
     dumped = [event.to_json() for event in events]
     last, last_seq = events[-1] if events else None, first_seq + len(events) - 1
-    row = _EventsRow(number or first_seq, first_seq, last_seq, orjson.dumps(dumped).decode(), dump_records(steps))
+    row = _EventsRow(
+        number or first_seq,
+        first_seq,
+        last_seq,
+        orjson.dumps(dumped).decode(),
+        dump_records(steps),
+        sum(step.finished for step in steps),
+    )
     if last is not None and ends(last):
         async with database.transaction() as transaction:
             written = await _finish(transaction, lease, outcome=last.type, result=orjson.dumps(dumped[-1]).decode())
@@ -274,9 +279,9 @@ async def _finish(database: Database, lease: Lease, *, outcome: str, result: str
 async def _add_row(database: Database, lease: Lease, row: _EventsRow) -> int:
     # The row lock makes a takeover wait for this commit, or this statement see the takeover.
     return await database.execute(
-        "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps) "
+        "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps, finished) "
         "SELECT id, attempt, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS TEXT), "
-        "CAST($8 AS TEXT) FROM runs "
+        "CAST($8 AS TEXT), CAST($9 AS BIGINT) FROM runs "
         "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL FOR UPDATE "
         "ON CONFLICT (run_id, attempt, number) DO NOTHING",
         lease.run_id,

@@ -30,6 +30,11 @@ class StepRecord(NamedTuple):
     """The result of a step that is done, the error of one that failed; JSON."""
 
     @property
+    def finished(self) -> bool:
+        """Whether the step has an outcome."""
+        return self.state in ("done", "failed")
+
+    @property
     def acted(self) -> bool:
         """Whether something was, or may have been, done that must not be done again."""
         return self.never and self.state in ("started", "done")
@@ -78,8 +83,9 @@ def replay(rows: Iterable[Row], *, fresh_from: int) -> Replay:
             records.pop(record.key, None)  # so that it comes last
             if record.state != "discarded":
                 records[record.key] = record
-    finished = {key: record for key, record in own.items() if record.state != "started"}
-    unknown = [key for key, record in former.items() if record.acted] + [key for key in own if key not in finished]
+    finished = {key: record for key, record in own.items() if record.finished}
+    unknown = [key for key, record in former.items() if record.acted]
+    unknown += [key for key, record in own.items() if record.never and not record.finished]
     void = tuple(key for key in begun if key not in finished and not key.startswith(INPUT_PREFIX))
     return Replay(finished, void, tuple(unknown), asked)
 

@@ -4,41 +4,15 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import orjson
 import pytest
 
 from slipway_runtime.agents.protocol import AgentRequest, Emit, NothingDone, StepFailed, UnknownOutcome, Waiting
-from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.events import Delta, Discarded, Done, Event, InputRequired, MessageEnd, Progress
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.store.database import Row, StoreUnavailable
+from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.inputs import InputAnswer
-from slipway_runtime.store.steps import Replay, StepRecord, dump_records, replay
-
-
-class Process:
-    """Attempts of one run, each of which finds what those before it left."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.attempt = 0
-        self.journal = MemoryJournal()
-
-    def start(self, *, fresh_from: int = 1, **options: Any) -> StepRun:
-        """The next attempt; the one before died after its last entry."""
-        self.die()
-        self.attempt += 1
-        return StepRun(AgentRequest("?"), self.journal, replay=self.left(fresh_from), **options)
-
-    def die(self) -> None:
-        events = [event.to_json() for event in self.journal.events]
-        steps = [entry for entry in self.journal.entries if isinstance(entry, StepRecord)]
-        row: Row = {"attempt": self.attempt, "batch": orjson.dumps(events).decode(), "steps": dump_records(steps)}
-        self.rows.append(row)
-        self.journal = MemoryJournal()
-
-    def left(self, fresh_from: int = 1) -> Replay:
-        return replay(self.rows, fresh_from=fresh_from)
+from slipway_runtime.store.steps import Replay, StepRecord
+from tests.support.attempts import Attempts
 
 
 def says(text: str, result: Any = None) -> Callable[[Emit], Any]:
@@ -65,24 +39,24 @@ def texts(events: Iterable[Event]) -> list[tuple[str, str]]:
 
 
 async def test_a_finished_step_gives_its_result_and_says_nothing() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     assert await run.step("a", says("x", {"n": [1, 2.5, None, "\0"]})) == {"n": [1, 2.5, None, "\0"]}
-    assert texts(process.journal.events) == [("a", "x")]
-    run = process.start()
+    assert texts(attempts.journal.events) == [("a", "x")]
+    run = attempts.start()
     assert await run.step("a", never_run) == {"n": [1, 2.5, None, "\0"]}
-    assert process.journal.entries == []
+    assert attempts.journal.entries == []
     assert await run.step("b", says("y")) == "y"
 
 
 @pytest.mark.parametrize("result", [object(), {1: "x"}, b"x", float, {"when": AgentRequest("?")}])
 async def test_a_result_that_would_come_back_as_something_else_is_refused(result: object) -> None:
     with pytest.raises(StepFailed, match="TypeError"):
-        await Process().start().step("a", says("x", result))
+        await Attempts().start().step("a", says("x", result))
 
 
 async def test_a_key_is_used_once() -> None:
-    run = Process().start()
+    run = Attempts().start()
     await run.step("a", says("x"))
     with pytest.raises(RuntimeError, match="a key of its own"):
         await run.step("a", says("x"))
@@ -99,48 +73,59 @@ async def test_a_key_is_used_once() -> None:
 async def test_a_step_that_raises_raises_the_same_in_every_attempt(
     error: Exception, raised: type[Exception], said: str
 ) -> None:
-    process = Process()
+    attempts = Attempts()
     for do in (fails(error), never_run):
         with pytest.raises(raised) as caught:
-            await process.start().step("a", do)
+            await attempts.start().step("a", do)
         assert str(caught.value) == said
 
 
 async def test_an_unavailable_store_is_no_outcome_of_a_step() -> None:
-    process = Process()
+    attempts = Attempts()
     with pytest.raises(StoreUnavailable):
-        await process.start().step("a", fails(StoreUnavailable("gone")))
-    assert await process.start().step("a", says("x")) == "x"
+        await attempts.start().step("a", fails(StoreUnavailable("gone")))
+    assert await attempts.start().step("a", says("x")) == "x"
 
 
 async def test_what_must_not_be_repeated_is_started_in_the_store_before_it_runs() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
 
     async def do(_: Emit) -> int:
-        assert process.journal.entries == [StepRecord("a", "started", never=True)]
+        assert attempts.journal.entries == [StepRecord("a", "started", never=True)]
         return 1
 
     assert await run.step("a", do, repeat="never") == 1
-    assert await process.start().step("a", never_run, repeat="never") == 1
-    assert process.left().unknown == ()
+    assert await attempts.start().step("a", never_run, repeat="never") == 1
+    assert attempts.left().unknown == ()
+
+
+async def test_a_step_that_is_paid_again_is_known() -> None:
+    attempts = Attempts()
+    with pytest.raises(StoreUnavailable):
+        await attempts.start().step("a", fails(StoreUnavailable()), repeat="paid")
+    run = attempts.start()
+    assert run.begun == {"a"}
+    assert await run.step("a", says("x"), repeat="paid") == "x"
+    assert await attempts.start().step("a", never_run, repeat="paid") == "x"
+    assert attempts.left().unknown == ()
 
 
 @pytest.mark.parametrize("error", [ValueError(), StoreUnavailable(), Problem(Reason.INTERNAL_ERROR, "")])
 async def test_what_must_not_be_repeated_and_raises_ends_the_run(error: Exception) -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     with pytest.raises(UnknownOutcome):
         await run.step("a", fails(error), repeat="never")
     for end in (run.check, lambda: asyncio.run(run.step("b", says("x")))):
         with pytest.raises(UnknownOutcome):
             await asyncio.to_thread(end)
-    process.die()
-    assert process.left().unknown == ("a",)
+    attempts.die()
+    assert attempts.left().unknown == ("a",)
 
 
 async def test_a_never_step_that_is_given_up_ends_the_run() -> None:
-    run = Process().start()
+    run = Attempts().start()
 
     async def hangs(_: Emit) -> None:
         await asyncio.Event().wait()
@@ -153,44 +138,44 @@ async def test_a_never_step_that_is_given_up_ends_the_run() -> None:
 
 
 async def test_a_refused_act_lets_the_run_go_on() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     with pytest.raises(NothingDone):
         await run.step("a", fails(NothingDone("no")), repeat="never")
     run.check()
-    process.die()
-    assert process.left().unknown == ()
-    assert process.left(fresh_from=2).unknown == ()
+    attempts.die()
+    assert attempts.left().unknown == ()
+    assert attempts.left(fresh_from=2).unknown == ()
 
 
 async def test_another_input_discards_the_step_and_all_after_it() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     for key in "abc":
         await run.step(key, says(key), input={"b": 1, "a": 2})
-    run = process.start()
+    run = attempts.start()
     assert await run.step("a", never_run, input={"a": 2, "b": 1}) == "a"
     assert await run.step("b", says("B"), input={"a": 3}) == "B"
-    discarded = process.journal.events[0]
+    discarded = attempts.journal.events[0]
     assert discarded == Discarded(step="b", steps=("b", "c"), reason="InputChanged")
-    run = process.start()
+    run = attempts.start()
     assert await run.step("b", never_run, input={"a": 3}) == "B"
     assert await run.step("c", says("C")) == "C", "what was discarded stays discarded"
 
 
 async def test_another_input_before_an_act_ends_the_run() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     await run.step("a", says("a"), input=1)
     await run.step("b", says("b"), repeat="never")
-    run = process.start()
+    run = attempts.start()
     with pytest.raises(UnknownOutcome):
         await run.step("a", says("a"), input=2)
 
 
 async def test_interrupted_steps_are_void_and_finished_ones_stand() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     await run.step("a", says("a"))
     with pytest.raises(StoreUnavailable):
         await run.step("b", fails(StoreUnavailable()))
@@ -201,27 +186,27 @@ async def test_interrupted_steps_are_void_and_finished_ones_stand() -> None:
 
     task = asyncio.create_task(run.step("c", half))
     await asyncio.sleep(0)
-    process.die()
+    attempts.die()
     task.cancel()
-    assert process.left().void == ("c",)
-    assert list(process.left().finished) == ["a"]
+    assert attempts.left().void == ("c",)
+    assert list(attempts.left().finished) == ["a"]
 
 
 async def test_another_revision_starts_afresh_unless_something_was_done() -> None:
-    process = Process()
-    await process.start().step("a", says("a"))
-    process.die()
-    assert process.left(fresh_from=2) == Replay(void=("a",))
-    await process.start(fresh_from=2).step("a", says("A"))
-    assert await process.start(fresh_from=2).step("a", never_run) == "A"
-    await process.start().step("act", says("x"), repeat="never")
-    process.die()
-    assert process.left(fresh_from=process.attempt + 1).unknown == ("act",)
+    attempts = Attempts()
+    await attempts.start().step("a", says("a"))
+    attempts.die()
+    assert attempts.left(fresh_from=2) == Replay(void=("a",))
+    await attempts.start(fresh_from=2).step("a", says("A"))
+    assert await attempts.start(fresh_from=2).step("a", never_run) == "A"
+    await attempts.start().step("act", says("x"), repeat="never")
+    attempts.die()
+    assert attempts.left(fresh_from=attempts.attempt + 1).unknown == ("act",)
 
 
 async def test_one_step_speaks_and_another_says_all_at_its_end() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     turn = asyncio.Event()
 
     async def first(emit: Emit) -> None:
@@ -241,7 +226,7 @@ async def test_one_step_speaks_and_another_says_all_at_its_end() -> None:
         await asyncio.sleep(0)
 
     await asyncio.gather(run.step("first", first), run.step("second", second))
-    seen = [(event.to_json().get("step"), event.type, event.to_json().get("text")) for event in process.journal.events]
+    seen = [(event.to_json().get("step"), event.type, event.to_json().get("text")) for event in attempts.journal.events]
     assert seen == [
         ("first", "delta", "1"),
         ("second", "progress", "on its way"),
@@ -254,7 +239,7 @@ async def test_one_step_speaks_and_another_says_all_at_its_end() -> None:
 
 
 async def test_a_step_emits_only_events_of_steps_and_only_while_it_runs() -> None:
-    run = Process().start()
+    run = Attempts().start()
     kept: list[Emit] = []
 
     async def do(emit: Emit) -> None:
@@ -272,8 +257,8 @@ async def test_a_step_emits_only_events_of_steps_and_only_while_it_runs() -> Non
 
 
 async def test_asking_waits_until_no_step_is_open_and_none_begins() -> None:
-    process = Process()
-    run = process.start()
+    attempts = Attempts()
+    run = attempts.start()
     open_, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(_: Emit) -> int:
@@ -301,18 +286,18 @@ async def test_asking_waits_until_no_step_is_open_and_none_begins() -> None:
 
 
 async def test_an_answer_is_for_what_was_asked() -> None:
-    process = Process()
+    attempts = Attempts()
     with pytest.raises(Waiting) as waiting:
-        await process.start().ask("q", "approval", prompt="Delete 7?")
-    process.journal.put(waiting.value.required)
+        await attempts.start().ask("q", "approval", prompt="Delete 7?")
+    attempts.journal.put(waiting.value.required)
     answers = {"q": InputAnswer(approved=True, answer=None, by="alice")}
-    run = process.start(answers=answers)
+    run = attempts.start(answers=answers)
     assert (await run.ask("q", "approval", prompt="Delete 7?")).approved
     with pytest.raises(RuntimeError, match="something else"):
         await run.ask("q", "approval", prompt="Delete 8?")
-    assert process.left().void == (), "what was asked is never void"
+    assert attempts.left().void == (), "what was asked is never void"
 
 
 async def test_what_an_input_is_called() -> None:
     with pytest.raises(ValueError, match="an input's id"):
-        await Process().start().ask("a b", "approval")
+        await Attempts().start().ask("a b", "approval")
