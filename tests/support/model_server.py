@@ -17,16 +17,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
-from tests.support.model_wire import Anthropic, Call, OpenAI, Parsed, Reply, Wire, resolved
-from tests.support.model_wire_clouds import Bedrock, Google
+from tests.support.model_wire import Call, Fault, Parsed, Reply, Wire, resolved
+from tests.support.model_wire_clouds import OPENAI, wire_of
 
 __all__ = ["Asked", "Call", "ModelServer", "Reply", "model_server"]
 
 HALF = ("stall", "cut", "cut_clean", "error_frame", "refusal")
-OPENAI, ANTHROPIC, GOOGLE, BEDROCK = OpenAI(), Anthropic(), Google(), Bedrock()
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,6 @@ class ModelServer:
         else:
             reply = script[min(number, len(script) - 1)]
         return Reply(reply) if isinstance(reply, str) else reply
-
-
-def wire_of(path: str, headers: Mapping[str, str]) -> Wire | None:
-    """The format of a request, by what its SDK sends."""
-    if path.startswith(("/model/", "/foundation-models/", "/inference-profiles/")):
-        return BEDROCK
-    if "x-goog-api-client" in headers:
-        return GOOGLE
-    if "anthropic-version" in headers:
-        return ANTHROPIC
-    return OPENAI if path.startswith(("/v1/chat/completions", "/v1/models")) else None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -296,8 +284,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--text", default="An answer [1].")
+    parser.add_argument("--fault", choices=get_args(Fault))
     options = parser.parse_args()
-    with model_server(options.text, port=options.port) as server:
+    with model_server(Reply(options.text, fault=options.fault), port=options.port) as server:
         print(server.base_url, flush=True)  # noqa: T201
         threading.Event().wait()
 

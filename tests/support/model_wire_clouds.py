@@ -1,4 +1,7 @@
-"""The wire formats of Google generateContent and Bedrock converse: see `tests.support.model_wire`."""
+"""The wire formats of Google generateContent and Bedrock converse, and which format a request has.
+
+See `tests.support.model_wire`.
+"""
 
 import json
 import struct
@@ -6,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.support.model_wire import Call, Parsed, Reply, Wire, resolved, sse
+from tests.support.model_wire import Anthropic, Call, OpenAI, Parsed, Reply, Wire, resolved, sse
 
 
 class Google(Wire):
@@ -135,3 +138,17 @@ class Bedrock(Wire):
 
     def model(self, name: str) -> Mapping[str, Any]:
         return {"modelDetails": {"modelId": name}}
+
+
+OPENAI, ANTHROPIC, GOOGLE, BEDROCK = OpenAI(), Anthropic(), Google(), Bedrock()
+
+
+def wire_of(path: str, headers: Mapping[str, str]) -> Wire | None:
+    """The format of a request, by what its SDK sends."""
+    if path.startswith(("/model/", "/foundation-models/", "/inference-profiles/")):
+        return BEDROCK
+    if "x-goog-api-client" in headers:
+        return GOOGLE
+    if "anthropic-version" in headers:
+        return ANTHROPIC
+    return OPENAI if path.startswith(("/v1/chat/completions", "/v1/models")) else None
