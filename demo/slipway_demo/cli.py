@@ -13,6 +13,7 @@ from devcluster.settings import DEFAULT_NAME
 from slipway_demo import builders, clusters, demo, releases
 from slipway_demo.errors import DemoError
 from slipway_demo.images import ALL
+from slipway_demo.model import parse
 
 app = typer.Typer(
     help="From an empty machine to an agent answering on real Kubernetes.",
@@ -42,10 +43,14 @@ def up(
     registry: Annotated[str | None, typer.Option(help="host/path that the named cluster pulls images from.")] = None,
     docs: Annotated[Path | None, typer.Option(help="Your own text and Markdown files.", exists=True)] = None,
     ask: Annotated[str | None, typer.Option(help="The first question.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="provider:model that writes answers; its key is in the environment.")
+    ] = None,
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Start a cluster, install Slipway, ingest documents and ask a question."""
-    demo.up(clusters.choose(context=context, registry=registry, name=name), docs=docs, ask=ask)
+    written_by = parse(model) if model else None
+    demo.up(clusters.choose(context=context, registry=registry, name=name), docs=docs, ask=ask, model=written_by)
 
 
 @app.command()

@@ -13,34 +13,43 @@ from slipway_demo.documents import QUESTIONS, manifests, questions
 from slipway_demo.errors import DemoError
 from slipway_demo.keys import demo_key, key_entry
 from slipway_demo.kube import Kube
+from slipway_demo.model import Model, answered_by
 from slipway_demo.ownership import Found
 from slipway_demo.paths import HANDBOOK
 
 NAMESPACE = ownership.NAMESPACE
 AGENT = "demo/handbook"
+ASSISTANT_AGENT = "demo/assistant"
 RELEASE_DEADLINE_S = 300
 KINDS_DEADLINE_S = 600
 
 
-def up(target: Target, *, docs: Path | None, ask: str | None) -> None:
+def up(target: Target, *, docs: Path | None, ask: str | None, model: Model | None = None) -> None:
     """Bring everything up and ask a question. Raises DemoError or DevclusterError, with what to look at.
 
-    Documents that cannot be used are refused before anything is started.
+    Documents that cannot be used are refused before anything is started. With a model the agent `assistant` writes
+    answers; without, `handbook` quotes the documents.
     """
+    agent = ASSISTANT_AGENT if model else AGENT
     begun = stopwatch.started()
     warm = caches_are_warm()
     with manifests(docs) as folder:
         first, following = (ask, ask) if ask else questions(folder) if docs else QUESTIONS
-        kube, _ = prepare(target, values())
+        kube, _ = prepare(target, values(agent))
         try:
-            apply_handbook(kube, folder)
+            if model:
+                kube.apply([chart.namespace(NAMESPACE), model.secret(NAMESPACE)])
+                with answered_by(model, folder) as with_model:
+                    apply_handbook(kube, with_model)
+            else:
+                apply_handbook(kube, folder)
             gateway = target.open_gateway()
             with step("asking a question"):
-                answer = question.ask(gateway, demo_key(), first, agent=AGENT)
+                answer = question.ask(gateway, demo_key(), first, agent=agent)
         except DemoError as error:
             raise DemoError(f"{error}\n\n{diagnosis.describe(kube, (chart.NAMESPACE, NAMESPACE))}") from error
     question.show(first, answer)
-    _say_what_next(target, gateway, following)
+    _say_what_next(target, gateway, following, agent)
     say(f"Took {stopwatch.verdict(begun, warm=warm)}")
 
 
@@ -93,9 +102,9 @@ def down(target: Target) -> None:
     target.stop()
 
 
-def values() -> dict[str, Any]:
-    """Chart values of the demo: its key may ask, and the handbook answers where no agent is named."""
-    return {"gateway": {"auth": {"keys": [key_entry(demo_key())]}, "defaultAgent": AGENT}}
+def values(agent: str = AGENT) -> dict[str, Any]:
+    """Chart values of the demo: its key may ask, and this agent answers where none is named."""
+    return {"gateway": {"auth": {"keys": [key_entry(demo_key())]}, "defaultAgent": agent}}
 
 
 def caches_are_warm() -> bool:
@@ -133,10 +142,10 @@ def _check_kinds_can_go(kube: Kube, there: Found) -> None:
         raise DemoError(refusal)
 
 
-def _say_what_next(target: Target, gateway: str, following: str) -> None:
+def _say_what_next(target: Target, gateway: str, following: str, agent: str) -> None:
     say(f"\nThe gateway is at {gateway}. Its API key for this demo is {demo_key()}")
     say("Ask the next question:\n")
-    console.print(f"  {question.curl(gateway, demo_key(), following, agent=AGENT)}\n", markup=False, soft_wrap=True)
+    console.print(f"  {question.curl(gateway, demo_key(), following, agent=agent)}\n", markup=False, soft_wrap=True)
     say("Look around with your own kubectl:\n")
     console.print(f"  {target.hint()}\n", markup=False, soft_wrap=True)
     say(f"Stop and remove everything: {target.removal}\n")

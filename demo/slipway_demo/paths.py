@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "slipway"
 HANDBOOK = ROOT / "examples" / "handbook"
+ASSISTANT = ROOT / "examples" / "assistant"
 
 
 def cache_home() -> Path:
