@@ -5,12 +5,14 @@ cluster that the tests start (fixture `cluster_gateway`, with `url` and `key`).
 """
 
 import fcntl
+import hashlib
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pytest
 import yaml
 
 from slipway_runtime.settings import cache_dir
+from slipway_runtime.store.migrations import schema
 
 ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT / "examples" / "handbook"
@@ -41,7 +44,8 @@ class Target:
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """The gateway under test, serving `examples/handbook`."""
     if request.param == "local":
-        yield from _local(tmp_path_factory.mktemp("dev"))
+        with _local(tmp_path_factory.mktemp("dev")) as local:
+            yield local
     elif url := os.environ.get("SLIPWAY_BLACKBOX_URL"):
         yield Target(url, os.environ.get("SLIPWAY_BLACKBOX_KEY"))
     else:
@@ -49,9 +53,15 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield Target(gateway.url, gateway.key)
 
 
+@contextmanager
 def _local(folder: Path) -> Iterator[Target]:
-    data = _kept_data() or folder / "data"
-    log = folder / "dev.log"
+    with _data(folder) as data, _serving(data, folder / "dev.log") as url:
+        yield Target(url)
+
+
+@contextmanager
+def _serving(data: Path, log: Path) -> Iterator[str]:
+    """URL of `slipway dev`."""
     command: list[str | Path] = [
         Path(sys.executable).with_name("slipway"),
         "dev",
@@ -66,22 +76,24 @@ def _local(folder: Path) -> Iterator[Target]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
     try:
-        yield Target(_wait_for_url(process, log))
+        yield _wait_for_url(process, log)
     finally:
         process.terminate()
         assert process.wait(30) == 0, log.read_text()
 
 
-def _kept_data() -> Path | None:
-    """A folder that is kept between runs, so that only documents that changed are embedded; None while it is in use."""
-    folder = cache_dir() / "tests" / "blackbox"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+@contextmanager
+def _data(folder: Path) -> Iterator[Path]:
+    """A folder that is kept between runs, one for each set of tables, so that only documents that changed are embedded.
+    While another run uses it, one in `folder`."""
+    kept = cache_dir() / "tests" / f"blackbox-{hashlib.sha256(schema().encode()).hexdigest()[:16]}"
+    kept.mkdir(parents=True, exist_ok=True)
+    with (kept / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return None
-    return folder
+            kept = folder
+        yield kept / "data"
 
 
 def _wait_for_url(process: subprocess.Popen[bytes], log: Path) -> str:
