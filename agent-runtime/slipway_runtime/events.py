@@ -242,6 +242,10 @@ class Done(Event):
     output: Json | None = None
     """The structured answer, where the agent gives one."""
     sources: tuple[Citation, ...]
+    grounded: bool | None = None
+    """Of a model's answer: whether it cites what it says. None for quotes, and for an abstention."""
+    model: str | None = None
+    """`provider:model` that wrote the answer."""
 
     @property
     def abstained(self) -> bool:

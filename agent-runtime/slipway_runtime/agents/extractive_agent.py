@@ -12,10 +12,10 @@ from prometheus_client import Counter
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import Emit, Run
-from slipway_runtime.events import Delta, Done, RetrievalUsage, Retrieved, Usage
+from slipway_runtime.agents.retrieving import retrieve
+from slipway_runtime.events import Delta, Done
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
-from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, Retriever
-from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.knowledge.retrieval.retriever import Found, Retriever
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import read_passages
 
@@ -45,10 +45,10 @@ class ExtractiveAgent:
         """
         question = run.request.question
 
-        async def retrieve(emit: Emit) -> Mapping[str, Any]:
+        async def look_up(emit: Emit) -> Mapping[str, Any]:
             return await self._retrieve(question, emit)
 
-        retrieved = await run.step("retrieve", retrieve, input=question)
+        retrieved = await run.step("retrieve", look_up, input=question)
         chosen = [Quote.from_json(quote, self._config.knowledge) for quote in retrieved["quotes"]]
 
         async def answer(emit: Emit) -> list[int]:
@@ -66,13 +66,7 @@ class ExtractiveAgent:
 
     async def _retrieve(self, question: str, emit: Emit) -> Mapping[str, Any]:
         """The step that retrieves. Returns the `chunks` that were found and the `quotes` chosen from them."""
-        try:
-            found = await self._retriever.retrieve(question, self._config.knowledge)
-        except IndexNotReady as error:
-            raise Problem(Reason.INDEX_NOT_READY, f"{error}; try again shortly") from error
-        best = found[0].relevance if found else 0.0
-        emit(Retrieved(chunks=len(found), best_score=round(best, 4)))
-        emit(Usage(retrieval=RetrievalUsage(chunks=len(found), embedded_texts=1)))
+        found = await retrieve(self._retriever, question, self._config.knowledge, emit)
         chosen = choose(quotes(found))
         return {"chunks": [_chunk(one) for one in found], "quotes": [quote.to_json() for quote in chosen]}
 

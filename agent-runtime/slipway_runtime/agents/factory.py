@@ -29,16 +29,32 @@ class AgentDependencies:
 Factory = Callable[[AgentConfig, AgentDependencies], Agent]
 
 
-def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
-    from slipway_runtime.agents.extractive_agent import ExtractiveAgent
-
-    retriever = Retriever(
+def retriever_of(config: AgentConfig, dependencies: AgentDependencies) -> Retriever:
+    """What searches the indexes of an agent's namespace."""
+    return Retriever(
         config.namespace,
         database=dependencies.database,
         embedder=dependencies.embedder,
         vectors=dependencies.vectors,
     )
-    return ExtractiveAgent(config, retriever=retriever, database=dependencies.database)
+
+
+def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
+    retriever = retriever_of(config, dependencies)
+    if not config.models:
+        from slipway_runtime.agents.extractive_agent import ExtractiveAgent
+
+        return ExtractiveAgent(config, retriever=retriever, database=dependencies.database)
+    from slipway_runtime.agents.langgraph_agent import LangGraphAgent
+    from slipway_runtime.models import Models
+
+    return LangGraphAgent(
+        config,
+        models=Models(config, dependencies.bindings_of(config)),
+        retriever=retriever,
+        embedder=dependencies.embedder,
+        database=dependencies.database,
+    )
 
 
 FACTORIES: Mapping[str, Factory] = {"langgraph": _langgraph}

@@ -230,3 +230,13 @@ class UsesModels(Protocol):
         none.
         """
         ...
+
+    async def close(self) -> None:
+        """Close the connections to providers. No question is answered any more."""
+        ...
+
+
+async def close(agent: Agent) -> None:
+    """Close what an agent keeps open."""
+    if isinstance(agent, UsesModels):
+        await agent.close()

@@ -39,6 +39,7 @@ async def agents_of(
 ) -> AsyncIterator[list[HostedAgent]]:
     """The agents of a configuration, with the model in memory and used once."""
     from slipway_runtime.agents.factory import AgentDependencies, make_agent
+    from slipway_runtime.agents.protocol import close
     from slipway_runtime.knowledge.embedding.minilm import MiniLM
     from slipway_runtime.knowledge.vectors.servers import VectorServers
 
@@ -50,7 +51,10 @@ async def agents_of(
         stack.push_async_callback(vectors.close)
         bindings = BindingsFile(settings.bindings)
         dependencies = AgentDependencies(database=database, embedder=embedder, vectors=vectors, bindings=bindings.of)
-        yield [HostedAgent(agent, make_agent(agent, dependencies)) for agent in config.agents]
+        hosted = [HostedAgent(agent, make_agent(agent, dependencies)) for agent in config.agents]
+        for each in hosted:
+            stack.push_async_callback(close, each.agent)
+        yield hosted
 
 
 def tame_garbage_collection() -> None:

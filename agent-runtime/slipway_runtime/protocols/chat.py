@@ -142,6 +142,8 @@ class ChatAnswer:
             "abstained": done.abstained,
             "agent_used": started.agent if started else None,
             "sources": [source.model_dump() for source in done.sources],
+            "grounded": done.grounded,
+            "model": done.model,
             "session_id": started.session_id if started else None,
             "run_id": self._run_id,
             "usage": self._transcript.usage,

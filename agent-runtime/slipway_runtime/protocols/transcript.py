@@ -1,9 +1,20 @@
 """What a run has said so far: the one place that knows which text is void."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
-from slipway_runtime.events import Delta, Discarded, Event, InputGiven, InputRequired, Restarted, Started, Usage
+from slipway_runtime.events import (
+    Delta,
+    Discarded,
+    Event,
+    InputGiven,
+    InputRequired,
+    ModelUsage,
+    Restarted,
+    Started,
+    Usage,
+)
 
 
 class Transcript:
@@ -53,9 +64,29 @@ class Transcript:
             "retrieved_chunks": sum(each.chunks for each in retrievals),
             "embedded_texts": sum(each.embedded_texts for each in retrievals),
         }
-        models = [model.to_json() for _, usage in self._used for model in usage.models or ()]
-        return {**total, "models": models} if models else total
+        models = by_model(model for _, usage in self._used for model in usage.models or ())
+        return {**total, "models": [model.to_json() for model in models]} if models else total
 
     def _void(self, steps: Iterable[str]) -> None:
         void = set(steps)
         self._said = [(step, text) for step, text in self._said if step not in void]
+
+
+def by_model(used: Iterable[ModelUsage]) -> list[ModelUsage]:
+    """The sum for each model, in the order of their first use. Its cost is unknown if that of one request is."""
+    sums: dict[str, ModelUsage] = {}
+    for each in used:
+        known = sums.get(each.model)
+        sums[each.model] = each if known is None else _sum(known, each)
+    return list(sums.values())
+
+
+def _sum(one: ModelUsage, other: ModelUsage) -> ModelUsage:
+    cost = None if one.cost is None or other.cost is None else format(Decimal(one.cost) + Decimal(other.cost), "f")
+    return ModelUsage(
+        model=one.model,
+        requests=one.requests + other.requests,
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cost=cost,
+    )

@@ -31,6 +31,9 @@ class WithModels(Scripted):
             raise self.problems
         return self.problems
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
 
 @pytest.fixture(autouse=True)
 def always_looked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from slipway_runtime.events import (
     Failed,
     InputGiven,
     InputRequired,
+    ModelUsage,
     NumberedEvent,
     Restarted,
     RetrievalUsage,
@@ -65,10 +66,24 @@ def test_the_answer_is_gathered_from_the_events() -> None:
         "abstained": False,
         "agent_used": "demo/support",
         "sources": [QUOTE.model_dump()],
+        "grounded": None,
+        "model": None,
         "session_id": "s1",
         "run_id": RUN,
         "usage": {"retrieved_chunks": 5, "embedded_texts": 1},
     }
+
+
+def test_usage_is_summed_by_model() -> None:
+    used = [("a", "0.10"), ("b", None), ("a", "0.02"), ("b", "1")]
+    events = (
+        Usage(models=(ModelUsage(model=model, requests=1, input_tokens=3, output_tokens=2, cost=cost),))
+        for model, cost in used
+    )
+    assert body_of(*events, DONE)["usage"]["models"] == [
+        {"model": "a", "requests": 2, "input_tokens": 6, "output_tokens": 4, "cost": "0.12"},
+        {"model": "b", "requests": 2, "input_tokens": 6, "output_tokens": 4},
+    ]
 
 
 def test_what_came_before_a_restart_does_not_count() -> None:

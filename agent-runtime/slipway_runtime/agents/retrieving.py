@@ -1,0 +1,28 @@
+"""Retrieval within a step: what was found is reported, and an index that is not ready is told to the caller."""
+
+from collections.abc import Sequence
+
+from slipway_crds.runtimeconfig import KnowledgeConfig
+from slipway_runtime.agents.protocol import Emit
+from slipway_runtime.events import RetrievalUsage, Retrieved, Usage
+from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, Retriever
+from slipway_runtime.problems import Problem, Reason
+
+
+async def retrieve(
+    retriever: Retriever, question: str, knowledge: Sequence[KnowledgeConfig], emit: Emit
+) -> list[Found]:
+    """The chunks most relevant to a question, best first.
+
+    Raises:
+        Problem: IndexNotReady if an index cannot be searched now.
+        StoreUnavailable: if the store is unavailable.
+    """
+    try:
+        found = await retriever.retrieve(question, knowledge)
+    except IndexNotReady as error:
+        raise Problem(Reason.INDEX_NOT_READY, f"{error}; try again shortly") from error
+    best = found[0].relevance if found else 0.0
+    emit(Retrieved(chunks=len(found), best_score=round(best, 4)))
+    emit(Usage(retrieval=RetrievalUsage(chunks=len(found), embedded_texts=1)))
+    return found

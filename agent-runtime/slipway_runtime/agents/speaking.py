@@ -1,0 +1,208 @@
+"""A model's answer within a step: streamed as it comes, sentence by sentence where it is checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pydantic_ai.messages import (
+    FinishReason,
+    ModelMessage,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+)
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
+
+from slipway_crds.runtimeconfig import Role
+from slipway_runtime.agents.grounding import NO_ANSWER, Grounding, Mark, split
+from slipway_runtime.agents.protocol import Emit
+from slipway_runtime.events import Citation, Delta, Discarded, Finish, ModelUsage, Usage
+from slipway_runtime.models import Models
+from slipway_runtime.models.chain import Chain
+from slipway_runtime.models.watching import watching
+
+FINISHES: Mapping[FinishReason, Finish] = {"length": "length", "content_filter": "content_filter"}
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What one step said."""
+
+    text: str
+    sources: tuple[Citation, ...] = ()
+    """What it cites that was not cited before."""
+    unsupported: tuple[str, ...] = ()
+    """Sentences that nobody was shown, since no passage says them."""
+    finish: Finish = "stop"
+    model: str = ""
+    """`provider:model` that answered."""
+    numbers: Mapping[int, int] = field(default_factory=dict)
+    """Number in the text by number of the passage."""
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a step records it."""
+        sources = [source.to_json() for source in self.sources]
+        numbers = [list(pair) for pair in self.numbers.items()]
+        return {**vars(self), "sources": sources, "unsupported": list(self.unsupported), "numbers": numbers}
+
+    @classmethod
+    def from_json(cls, json: Mapping[str, Any]) -> Self:
+        """What `to_json` made."""
+        sources = tuple(Citation.model_validate(source) for source in json["sources"])
+        numbers = {passage: number for passage, number in json["numbers"]}
+        return cls(**{**json, "sources": sources, "unsupported": tuple(json["unsupported"]), "numbers": numbers})
+
+
+@dataclass
+class _Watcher:
+    """Hears of the models that are asked, and starts again where one broke off."""
+
+    emit: Emit
+    step: str
+    said: bool = False
+    void: bool = False
+    usages: list[ModelUsage] = field(default_factory=list)
+
+    def discarded(self, reason: str) -> None:
+        """See `Watcher`."""
+        self.void = True
+        if self.said:
+            self.emit(Discarded(steps=(self.step,), reason=reason))
+            self.said = False
+
+    def used(self, usage: ModelUsage) -> None:
+        """See `Watcher`."""
+        self.usages.append(usage)
+
+    def report(self) -> None:
+        """Emit what was used, by models that failed as well."""
+        if self.usages:
+            self.emit(Usage(models=tuple(self.usages)))
+
+
+async def ask_model(chain: Chain, messages: Sequence[ModelMessage], emit: Emit, *, step: str) -> str:
+    """The text of one response, which nobody is shown. Raises Problem (ModelsUnavailable)."""
+    watcher = _Watcher(emit, step)
+    try:
+        with watching(watcher):
+            response = await chain.request(list(messages), None, ModelRequestParameters())
+    finally:
+        watcher.report()
+    return "".join(part.content for part in response.parts if isinstance(part, TextPart))
+
+
+async def speak(
+    models: Models,
+    role: Role,
+    messages: Sequence[ModelMessage],
+    settings: ModelSettings | None,
+    emit: Emit,
+    *,
+    step: str,
+    grounding: Grounding | None,
+) -> Spoken:
+    """Ask a model and emit its answer as `delta` events.
+
+    Args:
+        grounding: sees each sentence before anybody else; None passes everything on.
+
+    Raises:
+        Problem: ModelsUnavailable if no model answers.
+    """
+    watcher = _Watcher(emit, step)
+    voice = _Voice(emit, watcher, grounding)
+    try:
+        with watching(watcher):
+            async with models.for_role(role).request_stream(
+                list(messages), settings, ModelRequestParameters()
+            ) as stream:
+                async for event in stream:
+                    await voice.hear(event)
+                response = stream.get()
+        await voice.end()
+    finally:
+        watcher.report()
+    entry = models.answered_by(response)
+    finish = FINISHES.get(response.finish_reason or "stop", "stop")
+    return voice.spoken(finish=finish, model=f"{entry.provider}:{entry.model}")
+
+
+class _Voice:
+    """Turns a model's stream into deltas."""
+
+    def __init__(self, emit: Emit, watcher: _Watcher, grounding: Grounding | None) -> None:
+        self._emit = emit
+        self._watcher = watcher
+        self._grounding = grounding
+        self._start = grounding.mark() if grounding else Mark(0, 0)
+        self._pending = ""
+        self._text: list[str] = []
+        self._declined = False
+
+    async def hear(self, event: Any) -> None:
+        """Take the next event of the stream."""
+        if self._watcher.void:
+            self._restart()
+        match event:
+            case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                await self._hear_text(text)
+            case PartStartEvent(part=ThinkingPart(content=text)):
+                self._think(text)
+            case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=text)):
+                self._think(text or "")
+
+    async def end(self) -> None:
+        """Nothing follows."""
+        if self._watcher.void:
+            self._restart()
+        await self._sentences(last=True)
+
+    def spoken(self, *, finish: Finish, model: str) -> Spoken:
+        """All that was said."""
+        if self._grounding is None:
+            return Spoken("".join(self._text), finish=finish, model=model)
+        parts, sources = self._grounding.since(self._start)
+        unsupported = () if self._declined else tuple(self._grounding.unsupported)
+        return Spoken("".join(parts), sources, unsupported, finish, model, dict(self._grounding.numbers))
+
+    def _restart(self) -> None:
+        self._watcher.void = False
+        self._pending, self._text, self._declined = "", [], False
+        if self._grounding is not None:
+            self._grounding.back_to(self._start)
+
+    async def _hear_text(self, text: str) -> None:
+        if not text:
+            return
+        if self._grounding is None:
+            self._say(text, None)
+            return
+        self._pending += text
+        await self._sentences(last=False)
+
+    async def _sentences(self, *, last: bool) -> None:
+        if self._grounding is None:
+            return
+        whole, self._pending = split(self._pending, last=last)
+        for sentence in whole:
+            if sentence.strip(" \n.*`\"'").startswith(NO_ANSWER):
+                self._declined = True
+            elif not self._declined and (kept := await self._grounding.add(sentence)) is not None:
+                self._say(*kept)
+
+    def _say(self, text: str, citation: Citation | None) -> None:
+        self._watcher.said = True
+        self._text.append(text)
+        self._emit(Delta(text=text, citation=citation) if citation else Delta(text=text))
+
+    def _think(self, text: str) -> None:
+        if text:
+            self._watcher.said = True
+            self._emit(Delta(text=text, channel="reasoning"))
