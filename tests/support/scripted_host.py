@@ -20,8 +20,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.protocol import Emit, Run
+from slipway_runtime.agents.protocol import Agent, Emit, Run
 from slipway_runtime.events import Delta, Done, RetrievalUsage, Retrieved, Usage
+from slipway_runtime.host import lease, lifecycle, runs
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
@@ -89,6 +90,10 @@ class Options:
     in_flight: int = 200
     delta_delay: float = 0.0
     request_timeout: int = 60
+    diary: str | None = None
+    """The file of a `Thinking` agent, which is then served in place of `Wordy`."""
+    lease: float | None = None
+    """Seconds after which a dead host's runs are taken over, in a process of its own."""
 
 
 def config(agent: str, options: Options) -> AgentConfig:
@@ -114,8 +119,16 @@ def make_host(database: Database, options: Options) -> Host:
         host_id=options.name,
         delta_delay=options.delta_delay,
     )
-    host.serve([HostedAgent(config(agent, options), Wordy()) for agent in options.agents])
+    host.serve([HostedAgent(config(agent, options), _agent(options)) for agent in options.agents])
     return host
+
+
+def _agent(options: Options) -> Agent:
+    if options.diary is None:
+        return Wordy()
+    from tests.support.thinking import Thinking
+
+    return Thinking(Path(options.diary))
 
 
 @asynccontextmanager
@@ -131,6 +144,10 @@ async def host_app(options: Options) -> AsyncIterator[tuple[Host, Starlette]]:
 
 async def serve(options: Options) -> None:
     """Serve until the process is told to stop."""
+    if options.lease is not None:
+        for module in (runs, lease):
+            setattr(module, "LEASE_SECONDS", options.lease)  # noqa: B010 (each has the name for itself)
+        setattr(lifecycle, "BEAT_SECONDS", options.lease / 3)  # noqa: B010
     async with host_app(options) as (_, app):
         await uvicorn.Server(uvicorn.Config(app, port=options.port, log_level="warning")).serve()
 

@@ -23,7 +23,7 @@ from tests.support.chat import STREAM, Transcript, events, transcribe
 from tests.support.scripted_host import Options, spawn, words
 from tests.support.servers import free_port
 from tests.support.serving import served
-from tests.support.waiting import until, until_async
+from tests.support.waiting import DEADLINE, until, until_async
 
 QUESTION = {"question": "say 5 words"}
 ANSWER = "".join(words(5))
@@ -38,8 +38,8 @@ class Pod:
         self.url = f"http://127.0.0.1:{options.port}"
         self.process: subprocess.Popen[bytes] = spawn(options)
 
-    async def alive(self, client: aiohttp.ClientSession) -> None:
-        """Wait until it answers."""
+    async def alive(self, client: aiohttp.ClientSession, *, deadline: float = DEADLINE) -> None:
+        """Wait until it answers, at most so many seconds."""
 
         async def answers() -> bool:
             assert self.process.poll() is None, "the host ended"
@@ -49,7 +49,7 @@ class Pod:
             except aiohttp.ClientConnectionError:
                 return False
 
-        await until_async(answers, f"{self.options.name} is up")
+        await until_async(answers, f"{self.options.name} is up", deadline=deadline)
 
     def kill(self) -> None:
         """As a node that loses power would."""
