@@ -1,7 +1,7 @@
 """One look at an Agent: gather what the decision needs, plan, carry out."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
@@ -9,7 +9,6 @@ from slipway_crds.references import Ref
 from slipway_operator.agents.plan import AgentView, plan_agent
 from slipway_operator.core.cache import Referenced, Resource, ResourceKey
 from slipway_operator.core.namespaces import Namespace
-from slipway_operator.core.objects import POD
 from slipway_operator.core.peek import readiness_of
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import Child, DeploymentState, PodState
@@ -96,22 +95,22 @@ class AgentController:
         )
 
     async def _readiness(self, key: ResourceKey) -> Readiness:
-        """What a pod says of itself: of those that run one that is not ready, or else the newest one."""
-        pods = [child for child in self._cache.children(key) if child.kind == POD.name and _running(child)]
-        if not pods:
-            return SILENT
-        asked = min(pods, key=lambda child: (_pod(child).ready, -child.created, child.name))
-        return await readiness_of(self._http, _pod(asked).ip)
+        """What a pod says of itself."""
+        asked = pod_to_ask(self._cache.children(key))
+        return await readiness_of(self._http, asked.ip) if asked else SILENT
 
 
-def _pod(child: Child) -> PodState:
-    assert isinstance(child.detail, PodState)
-    return child.detail
-
-
-def _running(child: Child) -> bool:
-    pod = child.detail
-    return isinstance(pod, PodState) and pod.phase == "Running" and bool(pod.ip) and not child.deleting
+def pod_to_ask(children: Iterable[Child]) -> PodState | None:
+    """Of the pods that run one that is not ready, or else the newest one; None if none can be asked."""
+    pods = [
+        (child.detail.ready, -child.created, child.name, child.detail)
+        for child in children
+        if isinstance(child.detail, PodState)
+        and child.detail.phase == "Running"
+        and child.detail.ip
+        and not child.deleting
+    ]
+    return min(pods, key=lambda each: each[:3])[3] if pods else None
 
 
 def _unsettled(view: AgentView) -> bool:

@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from slipway_crds.manifests import Document
+from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import Manifests, assemble
-from slipway_runtime.dev.parts import open_parts
+from slipway_runtime.dev.parts import Parts, open_parts
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.knowledge.embedding.embedder import Matrix
@@ -62,6 +63,7 @@ class Dev:
     driver: LocalDriver
     client: aiohttp.ClientSession
     embedder: Gated
+    parts: Parts
 
     async def apply(self, manifests: Manifests) -> None:
         await self.driver.apply(manifests, progress=lambda key, progress: None)
@@ -93,7 +95,7 @@ async def dev(tmp_path: Path) -> AsyncIterator[Dev]:
         await stack.enter_async_context(served(create_host_app(parts.host), port=port))
         url = await stack.enter_async_context(served(create_app(parts.gateway)))
         client = await stack.enter_async_context(aiohttp.ClientSession(url))
-        yield Dev(driver, client, embedder)
+        yield Dev(driver, client, embedder, parts)
 
 
 async def test_during_the_first_ingestion_it_is_not_ready_and_says_why(dev: Dev) -> None:
@@ -136,3 +138,22 @@ async def test_the_list_of_agents_says_what_they_are_for(dev: Dev) -> None:
         (listed,) = (await response.json())["agents"]
     assert listed["description"] == "Knows animals."
     assert listed["capabilities"] == ["complex_workflow", "state_management"]
+
+
+MODEL = "{name: gpt, provider: openai, model: gpt-5-mini, apiKeyRef: {name: openai, key: A_KEY_OF_THIS_TEST}}"
+
+
+async def test_agents_find_the_keys_of_their_models_and_a_missing_one_is_named(
+    dev: Dev, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev.embedder.gate.set()
+    manifests = zoo(**{"spec: {knowledge": f"spec: {{models: [{MODEL}], knowledge"})
+    (sentence,) = dev.driver.warnings(manifests)
+    assert "set A_KEY_OF_THIS_TEST" in sentence
+    monkeypatch.setenv("A_KEY_OF_THIS_TEST", "sk-1")
+    assert dev.driver.warnings(manifests) == []
+    await dev.apply(manifests)
+    (agent,) = agents_in(manifests)
+    file = dev.parts.dependencies.bindings_of(agent)().models["gpt"].api_key_file
+    assert file is not None
+    assert await asyncio.to_thread(Path(file).read_text) == "sk-1"
