@@ -168,6 +168,10 @@ class Cache:
         """Deployments whose pods are being replaced while older ones serve."""
         return len(self._rolling)
 
+    def rolls(self, key: tuple[str, str, str]) -> bool:
+        """Whether a Deployment, by its kind, namespace and name, is one of them."""
+        return key in self._rolling
+
     def count(self) -> Mapping[str, int]:
         """Resources and children, for the metrics."""
         return {"resources": len(self._resources), "children": len(self._children)}

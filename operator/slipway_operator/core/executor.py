@@ -61,7 +61,7 @@ class Executor:
         Raises:
             ApiError: from the first write that failed; others of the same stage have been tried.
         """
-        allowed = [each for each in plan.apply if not each.gated or self._may_roll(resource.key)]
+        allowed = [each for each in plan.apply if not each.gated or self._may_roll(resource.key, each)]
         try:
             await self._apply_all(allowed)
         except RefusedError as error:
@@ -77,7 +77,12 @@ class Executor:
             return min(ROLL_WAIT_SECONDS, plan.wake_after or ROLL_WAIT_SECONDS)
         return plan.wake_after
 
-    def _may_roll(self, key: ResourceKey) -> bool:
+    def _may_roll(self, key: ResourceKey, apply: Apply) -> bool:
+        """Whether there is room for one more roll. One that replaces a roll takes no more room: without that, as many
+        rolls as there is room for, all to an image that does not exist, would keep every correction out."""
+        metadata = apply.manifest["metadata"]
+        if self._cache.rolls((apply.manifest["kind"], metadata["namespace"], metadata["name"])):
+            return True
         if self._cache.rolling() + len(self._about_to_roll) >= self._rolls_at_once:
             return False
         self._about_to_roll.add(key)

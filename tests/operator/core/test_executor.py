@@ -8,10 +8,11 @@ from slipway_operator.core.cache import Cache
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import ApiError, KubeClient
 from slipway_operator.core.plan import Apply, Plan
+from slipway_operator.core.projections import project
 from slipway_operator.core.watches import Watches
 from tests.support.operator_api import Fault, fake_api
 from tests.support.operator_builds import NOW, agent, resource
-from tests.support.operator_objects import raw
+from tests.support.operator_objects import deployment, raw
 
 INVALID = Fault(422, "Invalid", message='tolerations[0].operator: Unsupported value: "Equals".')
 UNKNOWN_FIELD = Fault(500, "", message="failed to create typed patch object (demo/x): .tolerations[0].kee: unknown")
@@ -33,8 +34,8 @@ def status(conditions: dict[str, tuple[str, str, str]]) -> dict[str, Any]:
     return {"revisions": [{"name": "x", "weight": 100, "state": "Serving"}], "conditions": listed}
 
 
-def executor(kube: KubeClient) -> Executor:
-    return Executor(kube, Cache(), Watches(), rolls_at_once=1, enqueue=lambda key: None)
+def executor(kube: KubeClient, cache: Cache | None = None) -> Executor:
+    return Executor(kube, cache or Cache(), Watches(), rolls_at_once=1, enqueue=lambda key: None)
 
 
 async def refused(
@@ -98,3 +99,19 @@ async def test_what_may_pass_by_itself_is_only_tried_again(fault: Fault) -> None
         with pytest.raises(ApiError):
             await executor(kube).execute(resource(agent()), plan, now=NOW)
         assert len(api.requests) == 1
+
+
+async def test_a_roll_under_way_is_replaced_at_once_while_others_wait_for_their_turn() -> None:
+    """One roll at a time: to an image that does not exist it would never end."""
+    stuck = deployment("stuck", existing=2, updated=1, available=1)
+    cache = Cache()
+    cache.put_child(project("Deployment", stuck))
+    assert cache.rolling() == 1
+    applied = []
+    for name in ("other", "stuck"):
+        manifest: Any = raw("Deployment", name)
+        async with fake_api() as (api, kube):
+            gated = Apply(manifest=manifest, adopt=False, gated=True)
+            await executor(kube, cache).execute(resource(agent()), Plan(status={}, apply=(gated,)), now=NOW)
+            applied.append(any(path.endswith(f"/deployments/{name}") for path in api.objects))
+    assert applied == [False, True]
