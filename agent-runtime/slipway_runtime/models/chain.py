@@ -78,7 +78,6 @@ class Chain(FallbackModel):
                 self.fails(link, error, failures)
                 attempts += [attempt.record()] if attempt else []
                 continue
-            self._set_span_attributes(link.model, model_request_parameters)
             return marked(attempt.response, link, attempts)
         raise no_model_answered(failures)
 
@@ -156,7 +155,6 @@ class ChainStream(StreamedResponse):
             sent = self.chain.prepared(link, self.messages, parameters)
             async with _opened(link, sent, self.settings, parameters, self.run_context) as stream:
                 self._current = attempt.stream = stream
-                self.chain._set_span_attributes(link.model, parameters)
                 async for event in bounded(stream, link, opened=opened):
                     self.final_result_event = stream.final_result_event
                     yield event

@@ -98,12 +98,12 @@ async def test_what_is_sent_fits_a_model_of_the_manifest() -> None:
 
 
 async def test_a_model_of_the_table_needs_no_context_in_the_manifest() -> None:
-    """gpt-5-mini takes 272,000 tokens or more: 10,000 turns do not fit, and the newest are sent."""
-    history = [message for number in range(10_000) for message in turn(number, words=40)]
+    """gpt-5-mini takes some hundred thousand tokens: 1,000 long turns do not fit, and the newest are sent."""
+    history = [message for number in range(1_000) for message in turn(number, words=600)]
     with model_server("Fine.") as server:
         await ask(make_models(entry(server, "openai", seconds=30)), "And now?", history=history)
         sent = json.dumps(server.requests[0].body["messages"])
-    assert "turn9999 " in sent
+    assert "turn999 " in sent
     assert "turn0 " not in sent
 
 
