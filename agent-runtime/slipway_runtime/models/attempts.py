@@ -11,7 +11,6 @@ from typing import Self
 from opentelemetry.trace import Span
 from pydantic_ai.exceptions import (
     ModelAPIError,
-    ModelAuthenticationError,
     ModelRequestRejectedError,
 )
 from pydantic_ai.messages import (
@@ -29,7 +28,7 @@ from slipway_runtime.models import metrics
 from slipway_runtime.models.breaker import CircuitBreaker
 from slipway_runtime.models.connection import KeyProblem
 from slipway_runtime.models.content import as_messages
-from slipway_runtime.models.failures import CircuitOpen, ImagesNotTaken, Refused, outcome_of
+from slipway_runtime.models.failures import CircuitOpen, ImagesNotTaken, NoKey, Refused, outcome_of
 from slipway_runtime.models.history import has_images, message_tokens, text_tokens
 from slipway_runtime.models.prices import as_text, cost
 from slipway_runtime.models.watching import watcher
@@ -78,7 +77,7 @@ class Link:
         try:
             self.key()
         except KeyProblem as error:
-            raise ModelAuthenticationError(name, str(error)) from None
+            raise NoKey(name, str(error)) from None
         if not self.breaker.allow():
             raise CircuitOpen(name, "the provider failed repeatedly")
 

@@ -41,6 +41,10 @@ class Refused(ModelAPIError):
     """The provider's content filter ended the answer."""
 
 
+class NoKey(ModelAuthenticationError):
+    """The file of the API key is missing, or holds no key."""
+
+
 class ImagesNotTaken(ModelRequestRejectedError):
     """The request has images, and the manifest does not say that the model takes them."""
 
@@ -51,6 +55,7 @@ WORDS: Sequence[tuple[type[ModelAPIError], str, str]] = (
     (Endless, "endless", "did not end its answer"),
     (Refused, "refused", "refused to answer (content filter)"),
     (ImagesNotTaken, "images", "takes no images: ask without, or set images: true if it can see"),
+    (NoKey, "no_key", "has no API key: look at the Secret that apiKeyRef names"),
     (ModelAuthenticationError, "refused_key", "refused the API key: check the Secret of apiKeyRef"),
     (ModelNotFoundError, "unknown_model", "is not known to its provider: check model and baseURL"),
     (ModelContextWindowExceededError, "context", "takes no conversation of this length: ask in a new session"),

@@ -87,8 +87,9 @@ async def test_the_bindings_of_the_moment_count(tmp_path: Path) -> None:
     (tmp_path / "new").write_text("good-key")
     with model_server("Hello.", key="good-key") as server:
         models = make_models(entry(server), bindings=lambda: AgentBindings(models=bindings))
-        with pytest.raises(Problem, match="no model answered"):
+        with pytest.raises(Problem, match="has no API key: look at the Secret that apiKeyRef names"):
             await ask(models)
+        assert server.requests == []
         bindings["first"] = ModelBinding(api_key_file=str(tmp_path / "new"))
         result, _ = await ask(models)
     assert result.output == "Hello."
