@@ -49,6 +49,8 @@ class Reason(StrEnum):
     REQUEST_TIMEOUT = "RequestTimeout"
     INVALID_ANSWER = "InvalidAnswer"
     MODELS_UNAVAILABLE = "ModelsUnavailable"
+    LIMIT_REACHED = "LimitReached"
+    INVALID_OUTPUT = "InvalidOutput"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.URL_TOO_LONG: ProblemKind(414, "The URL is too long"),
     Reason.UNSUPPORTED_ENCODING: ProblemKind(415, "The encoding of the body is not supported"),
     Reason.INVALID_REQUEST: ProblemKind(422, "The request is not valid"),
+    Reason.LIMIT_REACHED: ProblemKind(422, "A limit of the agent was reached"),
+    Reason.INVALID_OUTPUT: ProblemKind(422, "What the models gave cannot be used"),
     Reason.OVERLOADED: ProblemKind(429, "Too many questions at once", retry_after=1),
     Reason.HEADERS_TOO_LARGE: ProblemKind(431, "The headers are too large"),
     Reason.INTERNAL_ERROR: ProblemKind(500, "Something went wrong here"),

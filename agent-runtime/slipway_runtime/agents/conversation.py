@@ -43,6 +43,11 @@ def former_messages(request: AgentRequest) -> list[ModelMessage]:
     return [*_turns(request), *_client_messages(request.history)]
 
 
+def later_messages(request: AgentRequest) -> list[ModelMessage]:
+    """What followed the question: calls of the client's tools, and their results."""
+    return list(_client_messages(request.continuation))
+
+
 def user_content(request: AgentRequest) -> list[UserContent]:
     """What the caller says now: texts, images, and the object that came along, marked as data.
 

@@ -57,7 +57,19 @@ def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     )
 
 
-FACTORIES: Mapping[str, Factory] = {"langgraph": _langgraph}
+def _pydantic_ai(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
+    from slipway_runtime.agents.pydantic_ai_agent import PydanticAIAgent
+    from slipway_runtime.models import Models
+
+    return PydanticAIAgent(
+        config,
+        models=Models(config, dependencies.bindings_of(config)),
+        retriever=retriever_of(config, dependencies),
+        database=dependencies.database,
+    )
+
+
+FACTORIES: Mapping[str, Factory] = {"langgraph": _langgraph, "pydantic-ai": _pydantic_ai}
 """How an agent of each architecture is made. A factory imports its framework itself, when it is first used."""
 
 

@@ -46,6 +46,10 @@ DETAILS: Mapping[Reason, str] = {
     Reason.UNKNOWN_OUTCOME: "A tool that must not run twice was interrupted, and it is not known what it did. Look "
     "there before you ask again: the run's last tool_call names it.",
     Reason.MODELS_UNAVAILABLE: "no model answered: gpt-5 is overloaded. Try again shortly.",
+    Reason.LIMIT_REACHED: "There was no answer within 20 requests to models (limits.maxSteps): ask for less at "
+    "once, or raise the limit.",
+    Reason.INVALID_OUTPUT: "The model gave no output that fits the schema in 3 tries: simplify the schema, or use "
+    "another model.",
     Reason.DRAINING: "This pod takes no more questions. Ask again: another pod answers.",
     Reason.NO_POD_READY: "no pod of agent demo/support became ready within 30 s: see the Agent's conditions",
     Reason.STORE_UNAVAILABLE: "The store cannot be reached. Nothing is lost; ask again after the Retry-After time.",
@@ -73,6 +77,7 @@ OF_AN_AGENT = (
 OF_A_BODY = (Reason.INVALID_JSON, Reason.UNSUPPORTED_ENCODING, Reason.INVALID_REQUEST)
 OF_A_RUN_THAT_ENDED = (
     *(Reason.CANCELLED, Reason.INDEX_NOT_READY, Reason.DRAINING, Reason.MODELS_UNAVAILABLE, Reason.UNKNOWN_OUTCOME),
+    *(Reason.LIMIT_REACHED, Reason.INVALID_OUTPUT),
 )
 OF_A_QUESTION = (
     *OF_AN_AGENT,

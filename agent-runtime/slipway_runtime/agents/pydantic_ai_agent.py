@@ -1,0 +1,301 @@
+"""The `pydantic-ai` architecture: one model with instructions, tools and typed output.
+
+The model decides what it looks up. Its text is streamed as it writes it; output that a schema is given for is checked,
+and asked for again with the reason where it does not fit. Each request to a model and each tool call is a step.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+from pydantic_ai import Agent, RunContext
+from pydantic_ai.agent import AgentRunResult
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.exceptions import UnexpectedModelBehavior, UsageLimitExceeded
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, SystemPromptPart, TextPart
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RunUsage, UsageLimits
+
+from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, Role
+from slipway_runtime.agents import search_tool, tool_results
+from slipway_runtime.agents.citing import Citing
+from slipway_runtime.agents.client_tools import ClientCalls, client_toolset
+from slipway_runtime.agents.conversation import former_messages, later_messages, user_content, user_prompt
+from slipway_runtime.agents.grounding import Given
+from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
+from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
+from slipway_runtime.agents.settings import settings_of
+from slipway_runtime.events import Citation, Delta, Done, Finish
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
+from slipway_runtime.models import Models
+from slipway_runtime.models.durable import Channel, DurableSteps, TextSink, approvals, within
+from slipway_runtime.models.roles import choose_role
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.store.database import Database
+
+NAME = "answer"
+REPAIRS = 2
+"""How often output that does not fit, or a tool call that cannot be understood, is asked for again."""
+AGENTS_KEPT = 64
+"""Of pydantic-ai, by role and schema: questions may bring schemas of their own."""
+FINISHES: Mapping[str, Finish] = {"length": "length", "content_filter": "content_filter"}
+
+
+@dataclass
+class Turn:
+    """What one attempt at a run knows while it goes on."""
+
+    request: AgentRequest
+    may_abstain: bool
+    forced: list[str] | str | None
+    """The tools, one of which the first response has to call; `required` for any."""
+    schema: str | None
+    passages: list[Given] = field(default_factory=list)
+    """What searches gave before the request that is made now."""
+
+    def citing(self) -> Citing:
+        """Takes a text of the model."""
+        return Citing(tuple(self.passages), self.may_abstain)
+
+
+_TURN: ContextVar[Turn] = ContextVar("slipway_turn")
+
+
+class PydanticAIAgent:
+    """See `Agent`. Needs at least one model."""
+
+    def __init__(self, config: AgentConfig, *, models: Models, retriever: Retriever, database: Database) -> None:
+        self.config = config
+        self.models = models
+        self.retriever = retriever
+        self.database = database
+        self.knowledge: Sequence[KnowledgeConfig] = config.knowledge
+        self.honours = honoured(config)
+        self._agents: dict[tuple[Role, bool, str | None], Agent[Turn, Any]] = {}
+
+    async def run(self, run: Run) -> Done:
+        """See `Agent`.
+
+        Raises:
+            Problem: ModelsUnavailable if no model answers; LimitReached for `maxSteps` and `maxTokens`; InvalidOutput
+                if what the model gives cannot be used; InvalidRequest for what it cannot be asked.
+        """
+        request = run.request
+        schema = None if request.task else _schema(request, self.config)
+        searches = bool(self.config.knowledge) and not request.task
+        turn = Turn(request, searches and schema is None, _forced(request), schema)
+        result = await self._answer(run, turn, searches=searches)
+        if schema is not None:
+            return await self._structured(run, turn, result, schema)
+        turn.passages = search_tool.passages_in(result.new_messages())
+        citing = turn.citing()
+        text = citing.whole(_text_of(result.response))
+        if citing.abstained:
+            return Done(answer=text, finish="abstained", sources=())
+        return self._done(result.response, text, tuple(citing.sources), searches=searches)
+
+    async def missing(self) -> list[str]:
+        """See `Agent`."""
+        return await self.retriever.missing(self.config.knowledge)
+
+    async def model_problems(self) -> list[str]:
+        """See `UsesModels`."""
+        return await self.models.problems()
+
+    async def close(self) -> None:
+        """Close the connections to providers."""
+        await self.models.close()
+
+    async def _answer(self, run: Run, turn: Turn, *, searches: bool) -> AgentRunResult[Any]:
+        request = turn.request
+        prompt = user_prompt(user_content(request))
+        messages = [*_system(self._instructions(request, searches=searches)), *former_messages(request)]
+        if request.continuation:
+            messages += [ModelRequest(parts=[prompt]), *later_messages(request)]
+        images = any(part.kind == "image" for part in request.parts)
+        role = choose_role(
+            request.question,
+            self.config,
+            output_schema=turn.schema is not None,
+            attachments=images,
+            tools=bool(request.client_tools),
+        ).role
+        agent = self._agent(role, turn.schema, searches=searches)
+        usage = RunUsage()
+        token = _TURN.set(turn)
+        try:
+            with within(run):
+                return await agent.run(
+                    None if request.continuation else prompt.content,
+                    deps=turn,
+                    message_history=messages,
+                    model_settings=settings_of(request),
+                    toolsets=[client_toolset(request.client_tools)] if request.client_tools else None,
+                    capabilities=[ClientCalls(run).capability()] if request.client_tools else None,
+                    usage=usage,
+                    usage_limits=UsageLimits(
+                        request_limit=self.config.max_steps, total_tokens_limit=self.config.max_tokens
+                    ),
+                )
+        except UsageLimitExceeded as error:
+            raise limit_reached(self.config, usage) from error
+        except UnexpectedModelBehavior as error:
+            raise unusable(error, structured=turn.schema is not None) from error
+        finally:
+            _TURN.reset(token)
+
+    def _agent(self, role: Role, schema: str | None, *, searches: bool) -> Agent[Turn, Any]:
+        key = role, searches, schema
+        if key not in self._agents:
+            if len(self._agents) >= AGENTS_KEPT:
+                self._agents.clear()
+            made: Agent[Turn, Any] = Agent(
+                self.models.for_role(role),
+                name=NAME,
+                deps_type=Turn,
+                output_type=str if schema is None else output_of(schema)[0],
+                retries=REPAIRS,
+                toolsets=[search_tool.search_toolset(self)] if searches else [],
+                capabilities=[DurableSteps(show=CitingSink if schema is None else None), approvals(), EachRequest()],
+            )
+            if schema is not None:
+                made.output_validator(checked(output_of(schema)[1]))
+            self._agents[key] = made
+        return self._agents[key]
+
+    def _instructions(self, request: AgentRequest, *, searches: bool) -> str:
+        rules = search_tool.RULES if searches else ""
+        results = tool_results.RULE if request.client_tools or request.continuation else ""
+        return "\n\n".join(part for part in (self.config.instructions, rules, results) if part)
+
+    async def _structured(self, run: Run, turn: Turn, result: AgentRunResult[Any], schema: str) -> Done:
+        """The answer whose text is the output as JSON, with marks as in a text where it still fits then."""
+        output, citing = result.output, Citing(tuple(search_tool.passages_in(result.new_messages())))
+        marked = _marked(output, citing)
+        if fault(output_of(schema)[1], marked) is None:
+            output = marked
+        text = orjson.dumps(output).decode()
+
+        async def say(emit: Emit) -> None:
+            emit(Delta(text=text))
+
+        await run.step(f"{NAME}/output", say)
+        done = self._done(result.response, text, tuple(citing.sources), searches=bool(turn.passages))
+        return done.model_copy(update={"output": output, "finish": "stop"})
+
+    def _done(self, response: ModelResponse, text: str, sources: tuple[Citation, ...], *, searches: bool) -> Done:
+        entry = self.models.answered_by(response)
+        finish = FINISHES.get(response.finish_reason or "stop", "stop")
+        grounded = bool(sources) if searches else None
+        model = f"{entry.provider}:{entry.model}"
+        done = Done(answer=text, finish=finish, sources=sources, model=model)
+        return done if grounded is None else done.model_copy(update={"grounded": grounded})
+
+
+class CitingSink(TextSink):
+    """Streams the text with its marks resolved."""
+
+    def __init__(self, emit: Emit) -> None:
+        super().__init__(emit)
+        self._turn = _TURN.get()
+        self._citing = self._turn.citing()
+
+    async def text(self, piece: str, channel: Channel) -> None:
+        """See `TextSink`."""
+        if channel != "answer":
+            await super().text(piece, channel)
+            return
+        for shown, sources in self._citing.feed(piece):
+            self._show(shown, sources)
+
+    def void(self) -> None:
+        """See `TextSink`."""
+        self._citing = self._turn.citing()
+
+    async def end(self) -> None:
+        """See `TextSink`."""
+        for shown, sources in self._citing.end():
+            self._show(shown, sources)
+
+    def _show(self, text: str, sources: Sequence[Citation]) -> None:
+        self.emit(Delta(text=text, citation=sources[0]) if sources else Delta(text=text))
+        for further in sources[1:]:
+            self.emit(Delta(text="", citation=further))
+
+
+class EachRequest(AbstractCapability[Turn]):
+    """Before each request to a model: which passages it may cite, and which tools it has to call."""
+
+    def get_model_settings(self) -> Any:
+        """See `AbstractCapability`."""
+        return self._settings
+
+    def _settings(self, ctx: RunContext[Turn]) -> ModelSettings:
+        turn = ctx.deps
+        turn.passages = search_tool.passages_in(ctx.messages)
+        if turn.forced is None or ctx.run_step > 1:
+            return ModelSettings()
+        return ModelSettings(tool_choice=cast(Any, turn.forced))
+
+
+def honoured(config: AgentConfig) -> frozenset[str]:
+    """What of an `Ask` an agent with models takes."""
+    taken = ("data", "history", "continuation", "client_tools", "tool_choice", "output_schema", "settings", "metadata")
+    images = ("image",) if any(model.images for model in config.models) else ()
+    return frozenset((*taken, *images, TURNS))
+
+
+def limit_reached(config: AgentConfig, usage: RunUsage) -> Problem:
+    """Which limit of the agent ended an answer."""
+    if usage.requests >= config.max_steps:
+        limit = f"{config.max_steps} requests to models (limits.maxSteps)"
+    else:
+        limit = f"{config.max_tokens} tokens (limits.maxTokens)"
+    return Problem(
+        Reason.LIMIT_REACHED, f"There was no answer within {limit}: ask for less at once, or raise the limit."
+    )
+
+
+def unusable(error: UnexpectedModelBehavior, *, structured: bool) -> Problem:
+    """What a model gave cannot be used, however often it was asked."""
+    cause = f" The last try: {error.__cause__}" if structured and error.__cause__ is not None else ""
+    what = "output that fits the schema" if structured else "an answer that can be used"
+    advice = "simplify the schema, or use another model" if structured else "use another model"
+    return Problem(Reason.INVALID_OUTPUT, f"The model gave no {what} in {REPAIRS + 1} tries: {advice}.{cause[:600]}")
+
+
+def _schema(request: AgentRequest, config: AgentConfig) -> str | None:
+    """The schema that the output has to fit: the caller's, else the agent's own."""
+    return canonical(request.output_schema) if request.output_schema is not None else config.output_schema
+
+
+def _forced(request: AgentRequest) -> list[str] | str | None:
+    choice = request.tool_choice
+    if choice is None or choice == "auto":
+        return None
+    names = [tool.name for tool in request.client_tools]
+    if choice != "required" and choice not in names:
+        raise Problem(
+            Reason.INVALID_REQUEST, f"tool_choice names no tool of the client: {choice[:64]}. Name one of client_tools."
+        )
+    return choice if choice == "required" else [choice]
+
+
+def _system(instructions: str) -> list[ModelMessage]:
+    return [ModelRequest(parts=[SystemPromptPart(instructions)])] if instructions else []
+
+
+def _text_of(response: ModelResponse) -> str:
+    return "".join(part.content for part in response.parts if isinstance(part, TextPart))
+
+
+def _marked(output: Any, citing: Citing) -> Any:
+    if isinstance(output, str):
+        before = len(citing.text)
+        citing.whole(output)
+        return citing.text[before:]
+    if isinstance(output, dict):
+        return {name: _marked(child, citing) for name, child in output.items()}
+    return [_marked(child, citing) for child in output] if isinstance(output, list) else output
