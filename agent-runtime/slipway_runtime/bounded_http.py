@@ -7,6 +7,7 @@ exceeds a bound gets an error answer, and the connection is closed.
 
 import asyncio
 import functools
+import re
 import resource
 from asyncio import TimerHandle
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ REFUSED = Counter("slipway_http_refused", "Requests refused for how they were se
 
 PIECE_BYTES = 4096
 """Bytes parsed at a time: how far a head may exceed its bound before that is noticed."""
+LARGE_PATHS = re.compile(
+    rb"/v1/chat/completions|(/agent|/smart|/agents/[^/]+/[^/]+)/chat|/agents/[^/]+/[^/]+/runs(/[^/]+/input/[^/]+)?"
+)
+"""Where questions are sent, which may have pictures and a long history, and the results of tools."""
 SINGLE = frozenset({b"host", b"authorization", b"x-api-key", b"content-type", b"x-slipway-identity"})
 """Headers that decide who asks, whom and what. Two of them could mean one thing to a proxy and another here."""
 
@@ -36,6 +41,9 @@ class HttpLimits:
     """URL and headers, of a request and of those pipelined behind it."""
     headers: int = 100
     body_bytes: int = 64 * 1024
+    large_body_bytes: int = 8 * 1024 * 1024
+    """The same at `large_paths`. What nobody reads is not held: the connection is not read from meanwhile."""
+    large_paths: re.Pattern[bytes] = LARGE_PATHS
     framing_bytes: int = 32 * 1024
     """What chunk sizes, chunk extensions and trailers may add to a body."""
     pipelined: int = 8
@@ -44,11 +52,22 @@ class HttpLimits:
     head_seconds: float = 10.0
     """From the connection, or the first byte of a further request, to the end of the headers."""
     body_seconds: float = 10.0
-    """From the end of the headers to the end of the body."""
+    """From the end of the headers to the end of the body, for one whose length is not given or fits `body_bytes`."""
+    body_bytes_a_second: int = 256 * 1024
+    """How fast a longer body must come. Its length says how many seconds more it has."""
     stall_seconds: float = 60.0
     """How long a client may read nothing of an answer that is being sent."""
     linger_seconds: float = 2.0
     """How long a refused client gets to read why; what it still sends is thrown away."""
+
+    def body_bytes_at(self, url: bytes) -> int:
+        """Bytes that a body may have there."""
+        path, _, _ = url.partition(b"?")
+        return self.large_body_bytes if self.large_paths.fullmatch(path) else self.body_bytes
+
+    def seconds_for(self, length: int) -> float:
+        """Seconds that a body of this length may take; 0 for a length that is not known."""
+        return self.body_seconds + (length / self.body_bytes_a_second if length > self.body_bytes else 0)
 
 
 class _Phase(Enum):
@@ -99,6 +118,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._count = 0  # headers that are held
         self._single: set[bytes] = set()
         self._body = 0
+        self._body_bytes = self.limits.body_bytes
+        self._body_seconds = self.limits.body_seconds
         self._offered = False  # the request offers another protocol
         self._deaf = False  # nothing that still comes is looked at
         self._deadline: TimerHandle | None = None
@@ -154,7 +175,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._spent += len(piece)
         if self._phase is _Phase.HEAD and self._spent > self.limits.head_bytes:
             raise self._head_too_large()
-        if self._phase is _Phase.BODY and self._spent > self.limits.body_bytes + self.limits.framing_bytes:
+        if self._phase is _Phase.BODY and self._spent > self._body_bytes + self.limits.framing_bytes:
             raise self._body_too_large()
 
     def _stay(self, rest: bytes) -> None:
@@ -221,7 +242,9 @@ class _BoundedProtocol(HttpToolsProtocol):
             return
         headers = dict(self.headers)
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > self.limits.body_bytes:
+        announced = int(length[:20]) if length.isdigit() else 0
+        self._body_bytes = self.limits.body_bytes_at(self.url)
+        if announced > self._body_bytes:
             raise self._body_too_large()
         if self._answering:
             has_body = b"transfer-encoding" in headers or length.strip(b"0") != b""
@@ -230,11 +253,12 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._phase = _Phase.BODY
         self.waiting.pop(self, None)
-        self._within(self.limits.body_seconds)
+        self._body_seconds = self.limits.seconds_for(announced)
+        self._within(self._body_seconds)
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
-        if self._body > self.limits.body_bytes:
+        if self._body > self._body_bytes:
             raise self._body_too_large()
         super().on_body(body)
 
@@ -293,7 +317,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             return
         what, seconds = "headers", self.limits.head_seconds
         if self._phase is _Phase.BODY:
-            what, seconds = "body", self.limits.body_seconds
+            what, seconds = "body", self._body_seconds
         self._refuse(
             Problem(Reason.SLOW_REQUEST, f"the {what} did not arrive within {seconds:g} s: send the request whole")
         )
@@ -346,7 +370,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         return _Refused(
             Problem(
                 Reason.QUESTION_TOO_LARGE,
-                f"the body may have at most {self.limits.body_bytes} bytes: ask a shorter question",
+                f"the body may have at most {self._body_bytes} bytes: ask a shorter question",
             )
         )
 

@@ -21,12 +21,14 @@ from starlette.applications import Starlette
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import Agent, Emit, Run
-from slipway_runtime.events import Delta, Done, RetrievalUsage, Retrieved, Usage
+from slipway_runtime.events import Delta, Done, ModelUsage, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.host import lease, lifecycle, runs
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentityVerifier
+from slipway_runtime.protocols.ask import ImagePart
+from slipway_runtime.protocols.client_calls import call_id
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
 
@@ -48,7 +50,7 @@ class Wordy:
     denied.
     """
 
-    honours = frozenset(("data",))
+    honours = frozenset(("data", "history", "settings", "metadata"))
 
     async def run(self, run: Run) -> Done:
         request = run.request
@@ -64,6 +66,10 @@ class Wordy:
             pieces.append(request.question)
         if "context" in request.question:
             pieces.append(json.dumps(request.context))
+        if "settings" in request.question:
+            pieces.append(json.dumps({"settings": request.settings, "task": request.task}))
+        if "history" in request.question:
+            pieces.append(json.dumps([[message.role, message.text] for message in request.history]))
 
         async def say(emit: Emit) -> None:
             emit(Retrieved(chunks=1, best_score=0.9))
@@ -76,6 +82,42 @@ class Wordy:
 
     async def missing(self) -> list[str]:
         return []
+
+
+class Able(Wordy):
+    """Takes all that a model does. It calls the first of the client's tools and says what that gave.
+
+    With a schema it gives `{"x": 1}`, and of pictures it says how many there are. Results that come with the messages
+    alone are said too.
+    """
+
+    honours = Wordy.honours | {"image", "client_tools", "tool_choice", "output_schema", "continuation"}
+
+    async def run(self, run: Run) -> Done:
+        request = run.request
+        said = [message.text for message in request.continuation if message.role == "tool"]
+        if request.client_tools and not said:
+
+            async def think(emit: Emit) -> None:
+                emit(Delta(text="Let me see. "))
+
+            await run.step("think", think)
+            call = {"id": call_id(run.id, 0), "name": request.client_tools[0].name, "args": {"city": "Oslo"}}
+            answer = await run.ask("tools", "client_tools", calls=[call], seconds=300)
+            said = list((answer.answer or {}).get("results", {}).values())
+        pictures = sum(isinstance(part, ImagePart) for part in request.parts)
+        if not (said or pictures or request.output_schema):
+            return await super().run(run)
+        text = " ".join([*said, *([f"{pictures} pictures"] if pictures else [])])
+        used = ModelUsage(model="test:able", requests=1, input_tokens=7, output_tokens=3)
+
+        async def say(emit: Emit) -> None:
+            if text:
+                emit(Delta(text=text))
+            emit(Usage(models=(used,)))
+
+        await run.step("answer", say)
+        return Done(answer=text, finish="stop", output={"x": 1} if request.output_schema else None, sources=())
 
 
 @dataclass(frozen=True)
@@ -119,13 +161,13 @@ def make_host(database: Database, options: Options) -> Host:
         host_id=options.name,
         delta_delay=options.delta_delay,
     )
-    host.serve([HostedAgent(config(agent, options), _agent(options)) for agent in options.agents])
+    host.serve([HostedAgent(config(agent, options), _agent(options, agent)) for agent in options.agents])
     return host
 
 
-def _agent(options: Options) -> Agent:
+def _agent(options: Options, name: str) -> Agent:
     if options.diary is None:
-        return Wordy()
+        return Able() if name.endswith("able") else Wordy()
     from tests.support.thinking import Thinking
 
     return Thinking(Path(options.diary))

@@ -28,7 +28,8 @@ MISMATCHES = Counter(
 class ExtractiveAgent:
     """See `Agent`. Answers from the indexes that its configuration names."""
 
-    honours = frozenset(("data",))
+    honours = frozenset(("data", "history", "settings", "metadata"))
+    """Clients that keep a conversation send it and settings for models with every question. They change nothing."""
 
     def __init__(self, config: AgentConfig, *, retriever: Retriever, database: Database) -> None:
         self._config = config
@@ -44,6 +45,8 @@ class ExtractiveAgent:
             StoreUnavailable: if the store is unavailable.
         """
         question = run.request.question
+        if run.request.task:  # a title, or questions that may follow, are not in any document
+            return Done(answer="", finish="abstained", sources=())
 
         async def look_up(emit: Emit) -> Mapping[str, Any]:
             return await self._retrieve(question, emit)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 
 class Full(Exception):
@@ -37,6 +38,37 @@ class Bound:
             yield
         finally:
             self.taken -= 1
+
+
+@dataclass
+class Held:
+    """What one request holds of a `Pool`, in bytes."""
+
+    pool: "Pool"
+    size: int = 0
+
+    def take(self, size: int) -> None:
+        """Hold this much more. Raises Full if there is not so much left."""
+        if size > self.pool.left:
+            raise Full
+        self.pool.left -= size
+        self.size += size
+
+
+class Pool:
+    """Memory that all requests have in common for what is long, so that their number does not multiply its bound."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    @contextmanager
+    def held(self) -> Iterator[Held]:
+        """What a request takes within the block is given back at its end."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self.left += held.size
 
 
 class Shares:

@@ -1,11 +1,9 @@
-"""The paths that hosts answer: authenticate, admit, pass on.
+"""The paths of chat, runs and sessions.
 
 Questions are parsed into an `Ask` here, and hosts give the events of the run, of which a skin makes the answer. What is
 asked about sessions is passed on to hosts as it is.
 """
 
-import logging
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,34 +11,30 @@ from functools import cached_property
 
 from opentelemetry.trace import SpanKind
 from starlette.requests import Request
-from starlette.responses import Response
 
-from slipway_runtime.gateway import access, metrics
-from slipway_runtime.gateway.admission import Full
-from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body, unless_gone
+from slipway_runtime.gateway.asgi import BODY_LIMIT, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.hosted_path import REQUEST_HEADER, RUN_HEADER, HostedPath
 from slipway_runtime.gateway.permissions import Action, no_such_agent, require
-from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, CutOff, Output, Relay, Reply
+from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, Output, Relay, Reply
 from slipway_runtime.gateway.requests import host_path, is_question, request_id
 from slipway_runtime.gateway.routes import AgentKey
-from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call
+from slipway_runtime.gateway.upstream import LONGEST_SECONDS
 from slipway_runtime.grants import Grant
-from slipway_runtime.identity import ANONYMOUS, Caller
+from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.ask import LARGE_ASK_BYTES
 from slipway_runtime.protocols.asked import InputBody, parse_input
 from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.protocols.skin import Skin
 from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
-RUN_HEADER = "X-Slipway-Run"
-REQUEST_HEADER = "X-Slipway-Request"
 SESSION_HEADER = "X-Slipway-Session"
 NO_SESSION = "none"
 """What an agent asks another one is no turn of a conversation."""
 QUICK_SECONDS = 60.0
 """How long it may take what no model is asked for: to read or delete a session, to cancel a run, to give an input."""
-log = logging.getLogger(__name__)
 
 
 def _action(request: Request) -> Action:
@@ -78,57 +72,38 @@ class Asked:
         return str(self.request.path_params.get("run") or self.begins or uuid.uuid4().hex)
 
 
-class AgentPath(Response):
-    """The answer to a request for an agent, in the words of one skin, written while it comes from a host.
-
-    It keeps nothing of a request, so one object answers all of them.
+class AgentPath(HostedPath):
+    """A path that names its agent, or that a value of the chart gives an agent.
 
     Args:
         nested: for agents alone, which bring a grant.
     """
 
     def __init__(self, gateway: Gateway, skin: Skin, *, nested: bool = False) -> None:
-        super().__init__()
-        self._gateway = gateway
+        super().__init__(gateway, skin.problem)
         self._skin = skin
         self._nested = nested
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        reply = Reply(send, last=self._gateway.draining)
-        try:
-            await self._authenticated(scope, receive, reply)
-        except Problem as problem:
-            answer = self._skin.problem(problem)
-            await reply.whole(answer.status, answer.headers, answer.body)
+    async def _identified(self, request: Request) -> tuple[Caller, Grant | None]:
+        return await self._gateway.identify(request)
 
-    async def _authenticated(self, scope: Message, receive: Receive, reply: Reply) -> None:
-        request = Request(scope)
-        caller, grant = await self._gateway.identify(request)
-        with access.logged(request, caller, reply):
-            agent = self._agent(request)
-            require(self._gateway.policy, caller, _action(request), agent)
-            if grant is not None:
-                await self._gateway.nesting.check(grant, request, agent)
-            elif self._nested:
-                raise Problem(Reason.UNAUTHENTICATED, "This path is for agents, which bring a grant: ask at .../chat.")
-            await self._measured(Asked(request, agent, caller, grant), receive, reply)
-
-    async def _measured(self, asked: Asked, receive: Receive, reply: Reply) -> None:
-        agent = asked.agent
-        began = time.perf_counter()
-        try:
-            await self._admitted(asked, receive, reply)
-        except ClientGone:
-            reply.status = 499
-        except CutOff as error:
-            reply.status = 502
-            log.warning("an answer broke off in its middle", extra={"agent": str(agent), "cause": str(error.__cause__)})
-        except Problem as problem:
-            reply.status = problem.status
-            raise
-        finally:
-            metrics.SECONDS.labels(*agent).observe(time.perf_counter() - began)
-            metrics.REQUESTS.labels(*agent, reply.status or 500).inc()
+    async def _answered(
+        self, request: Request, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
+    ) -> None:
+        agent = self._agent(request)
+        require(self._gateway.policy, caller, _action(request), agent)
+        if grant is not None:
+            await self._gateway.nesting.check(grant, request, agent)
+        elif self._nested:
+            raise Problem(Reason.UNAUTHENTICATED, "This path is for agents, which bring a grant: ask at .../chat.")
+        asked = Asked(request, agent, caller, grant)
+        with self._measured(agent, reply), self._gateway.long_bodies.held() as held:
+            limit = LARGE_ASK_BYTES if is_question(request) else BODY_LIMIT
+            body = await self._body(request, receive, caller=caller, limit=limit, held=held)
+            sent = self._parsed(asked, body) if request.method == "POST" else None
+            del body  # what is sent is as long
+            with self._admitted(depth=asked.depth):
+                await unless_gone(self._relay(asked, sent, reply), receive)
 
     def _agent(self, request: Request) -> AgentKey:
         path = request.path_params
@@ -152,18 +127,6 @@ class AgentPath(Response):
             )
         return agent
 
-    async def _admitted(self, asked: Asked, receive: Receive, reply: Reply) -> None:
-        body = await self._body(asked.request, receive, asked.caller)
-        sent = self._parsed(asked, body) if asked.request.method == "POST" else None
-        try:
-            with self._gateway.bound.slot(depth=asked.depth), metrics.IN_FLIGHT.track_inprogress():
-                await unless_gone(self._relay(asked, sent, reply), receive)
-        except Full:
-            metrics.SHED.inc()
-            raise Problem(
-                Reason.OVERLOADED, f"the gateway works on {self._gateway.bound.limit} requests already: come back later"
-            ) from None
-
     def _parsed(self, asked: Asked, body: bytes) -> bytes:
         """What a host is sent for a POST. Raises Problem."""
         request, mint = asked.request, self._gateway.nesting.mint
@@ -173,40 +136,25 @@ class AgentPath(Response):
         grant = mint(asked.caller, agent=asked.agent, run=asked.run)
         return parse_input(body, request.headers, InputBody).renewed(grant).model_dump_json(exclude_none=True).encode()
 
-    async def _body(self, request: Request, receive: Receive, caller: Caller) -> bytes:
-        address = request.client.host if request.client else ""
-        try:
-            # Anonymous callers all have one name, which is no reason for them to share one caller's places.
-            with self._gateway.bodies.slot(address if caller == ANONYMOUS else f"caller {caller.owner}"):
-                return await read_body(receive)
-        except Full:
-            metrics.SHED.inc()
-            raise Problem(
-                Reason.OVERLOADED,
-                f"{self._gateway.bodies.limit} bodies of yours are arriving already: send each of them whole",
-            ) from None
-
     async def _relay(self, asked: Asked, sent: bytes | None, reply: Reply) -> None:
-        request, agent, caller, run = asked.request, asked.agent, asked.caller, asked.run
+        request, agent, run = asked.request, asked.agent, asked.run
         of_a_run = is_question(request) or (request.method == "GET" and "run" in request.path_params)
         stream = of_a_run and wants_stream(request)
-        signer = self._gateway.signer
         with span(
             f"gateway {'chat' if request.method == 'POST' else 'read'}",
             parent=incoming(request.headers),
             kind=SpanKind.SERVER,
             attributes={"slipway.agent": str(agent), "slipway.run": run},
         ) as current:
-            call = Call(
+            call = self._call(
+                request.method,
+                host_path(request, agent, watch=stream or not of_a_run),
                 agent=agent,
-                method=request.method,
-                path=host_path(request, agent, watch=stream or not of_a_run),
+                caller=asked.caller,
                 headers={
                     **_headers(request, begins=asked.begins, of_a_run=of_a_run, stream=stream),
                     **({SESSION_HEADER: NO_SESSION} if self._nested else {}),
                 },
-                identity=lambda: signer.sign(caller, str(agent)),
-                former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
                 body=sent,
                 stream=of_a_run,
                 seconds=LONGEST_SECONDS if of_a_run else QUICK_SECONDS,

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
+import orjson
 from aiohttp.connector import Connection
 
 from slipway_runtime.problems import MEDIA_TYPE as PROBLEM
+from slipway_runtime.problems import Problem, Reason, reason_of
 from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM
 
 JSON = "application/json"
@@ -134,6 +136,21 @@ async def pieces(response: PodResponse, *, limit: int) -> AsyncIterator[bytes]:
         if size > limit:
             raise InvalidAnswer(f"a body of more than {limit} bytes")
         yield piece
+
+
+def problem(body: bytes, headers: Mapping[str, str]) -> Problem:
+    """What a host says in a problem document.
+
+    Args:
+        headers: those that `passed_on` lets through.
+    """
+    try:
+        document = orjson.loads(body)
+        reason, detail = str(document["reason"]), str(document["detail"])
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        reason, detail = Reason.INTERNAL_ERROR, "a pod refused the request without a reason that can be read"
+    wait = headers.get("retry-after")
+    return Problem(reason_of(reason), detail, retry_after=int(wait) if wait else None)
 
 
 async def whole(response: PodResponse, *, limit: int = PROBLEM_BYTES) -> bytes:

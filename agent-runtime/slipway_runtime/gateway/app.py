@@ -9,12 +9,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from slipway_runtime.applications import NO_SUCH_ROUTE
-from slipway_runtime.gateway import access, pages
+from slipway_runtime.gateway import access, models, pages
 from slipway_runtime.gateway.agent_path import AgentPath
 from slipway_runtime.gateway.asgi import SafeHeaders
+from slipway_runtime.gateway.completions import Completions
 from slipway_runtime.gateway.cors import cors
 from slipway_runtime.gateway.gateway import Gateway
-from slipway_runtime.gateway.openapi import paths
+from slipway_runtime.gateway.hosted_path import HostedPath
+from slipway_runtime.gateway.openapi import openai_paths, paths
 from slipway_runtime.gateway.openapi.document import Document
 from slipway_runtime.gateway.openapi.operations import Operation
 from slipway_runtime.probes import readiness
@@ -24,6 +26,7 @@ from slipway_runtime.protocols.inner import Inner
 
 NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 """FastAPI's own, which would record a second span for each request, and exceptions with what is in them."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 AGENT = "/agents/{namespace}/{name}"
 RUN = AGENT + "/runs/{run}"
 SESSION = AGENT + "/sessions/{session}"
@@ -72,6 +75,9 @@ def create_app(gateway: Gateway) -> FastAPI:
         ("POST", RUN + "/input/{input}", chat, paths.GIVE_INPUT),
         ("GET", SESSION, chat, paths.READ_SESSION),
         ("DELETE", SESSION, chat, paths.DELETE_SESSION),
+        ("POST", "/v1/chat/completions", _answered_by(Completions(gateway)), openai_paths.COMPLETE),
+        ("GET", "/v1/models", models.list_models(gateway), openai_paths.LIST_MODELS),
+        ("GET", "/v1/models/{model:path}", models.read_model(gateway), openai_paths.READ_MODEL),
         ("GET", "/agents", agents, paths.LIST_AGENTS),
         ("GET", "/openapi.json", openapi, paths.OPENAPI),
         ("GET", "/docs", pages.docs, paths.DOCS),
@@ -83,6 +89,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     inner = _answered_by(AgentPath(gateway, Inner(), nested=True))
     app.add_api_route(AGENT + "/runs", inner, methods=["POST"], include_in_schema=False, response_model=None)
     app.add_api_route("/docs/{asset}", pages.asset, include_in_schema=False, response_model=None)
+    app.add_api_route(
+        "/v1/{rest:path}", models.nothing_else, methods=[*METHODS], include_in_schema=False, response_model=None
+    )
     return app
 
 
@@ -93,7 +102,7 @@ def _add(app: FastAPI, method: str, path: str, endpoint: Callable[..., Any], ope
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, response_model=None)
 
 
-def _answered_by(path: AgentPath) -> Callable[[Request], Any]:
+def _answered_by(path: HostedPath) -> Callable[[Request], Any]:
     """An endpoint for FastAPI, which sees the raw request only: bounds come before anything is read."""
 
     async def endpoint(_: Request) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from slipway_runtime.gateway.admission import Full, Held
 from slipway_runtime.problems import SAFE_HEADERS, Problem, Reason
 
 Message = MutableMapping[str, Any]
@@ -15,7 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024
-"""Bytes in a request's body; the limit that hosts have too."""
+"""Bytes in a request's body, and what each request may hold by itself of one that may be longer."""
 
 OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", re.IGNORECASE)
 
@@ -58,11 +59,16 @@ class ClientGone(Exception):
     """The client closed its connection; nobody is left to answer."""
 
 
-async def read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive, *, limit: int = BODY_LIMIT, held: Held | None = None) -> bytes:
     """The request's whole body.
 
+    Args:
+        limit: bytes that it may have.
+        held: takes the bytes beyond `BODY_LIMIT`.
+
     Raises:
-        Problem: QuestionTooLarge, as soon as the limit is passed, without reading the rest.
+        Problem: QuestionTooLarge, as soon as the limit is passed, without reading the rest; Overloaded if other
+            requests hold so much that there is no room.
         ClientGone: if the client goes before its request is complete, or takes longer than the server waits for it.
     """
     parts: list[bytes] = []
@@ -73,14 +79,22 @@ async def read_body(receive: Receive) -> bytes:
             raise ClientGone
         part = message.get("body", b"")
         size += len(part)
-        if size > BODY_LIMIT:
-            raise Problem(
-                Reason.QUESTION_TOO_LARGE,
-                f"the body may have at most {BODY_LIMIT} bytes: ask a shorter question",
-            )
+        if size > limit:
+            raise Problem(Reason.QUESTION_TOO_LARGE, f"the body may have at most {limit} bytes: ask a shorter question")
+        if held is not None and size > BODY_LIMIT:
+            _hold(held, size - BODY_LIMIT - held.size)
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+def _hold(held: Held, size: int) -> None:
+    try:
+        held.take(size)
+    except Full:
+        raise Problem(
+            Reason.OVERLOADED, "long questions take all the memory that there is for them: ask again later"
+        ) from None
 
 
 async def unless_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:

@@ -8,13 +8,19 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from slipway_runtime.protocols.openai_request import HOLD_HEADER
+
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 """An origin as browsers send it (RFC 6454, 6.1): in small letters, without a path."""
 ASKED_WITH = (
     *("authorization", "x-api-key", "content-type", "accept", "last-event-id", "idempotency-key"),
-    *("traceparent", "tracestate"),
+    *("traceparent", "tracestate", HOLD_HEADER),
+    # What OpenAI's client for browsers sends.
+    *("openai-organization", "openai-project", "x-stainless-arch", "x-stainless-helper-method", "x-stainless-lang"),
+    *("x-stainless-os", "x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime"),
+    *("x-stainless-runtime-version", "x-stainless-timeout"),
 )
-READ = ("retry-after", "www-authenticate", "traceparent")
+READ = ("retry-after", "www-authenticate", "traceparent", "x-should-retry")
 PREFLIGHT_SECONDS = 600
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from starlette.requests import Request
 
 from slipway_runtime.gateway import access, nesting
-from slipway_runtime.gateway.admission import Bound, Shares
+from slipway_runtime.gateway.admission import Bound, Pool, Shares
 from slipway_runtime.gateway.callers import Authenticator, Unproven
 from slipway_runtime.gateway.nesting import Nesting
 from slipway_runtime.gateway.permissions import Action, Everything, Policy
@@ -15,6 +15,8 @@ from slipway_runtime.gateway.upstream import Upstreams
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller, Signer
 from slipway_runtime.problems import Problem, Reason
+
+LONG_BODIES_BYTES = 64 * 1024 * 1024
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Gateway:
     bound: Bound
     bodies: Shares
     """Bodies that are arriving, by caller: a slow one takes a connection, but none of the places in `bound`."""
+    long_bodies: Pool = field(default_factory=lambda: Pool(LONG_BODIES_BYTES))
+    """What bodies have beyond 64 KiB, until their requests end."""
     policy: Policy = field(default_factory=Everything)
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may read answers; without any, there is no CORS."""

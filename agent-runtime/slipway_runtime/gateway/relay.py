@@ -87,6 +87,11 @@ class Output(Protocol):
         """Whole events. Raises ValueError for one that no host writes."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Whether the client has all there is for it, though the run may go on."""
+        ...
+
     async def end(self, *, finished: bool) -> bool:
         """The pod's stream is over. Whether the client has all there is; if not, it goes on from another pod."""
         ...
@@ -111,6 +116,10 @@ class AsItComes:
         if piece := self._renderer.feed(frames):
             await self._reply.body(piece, more=True)
 
+    @property
+    def over(self) -> bool:
+        return self._renderer.over
+
     async def end(self, *, finished: bool) -> bool:
         if finished:
             await self._reply.body(b"")
@@ -122,6 +131,8 @@ class AsItComes:
 
 class AtTheEnd:
     """One answer, made of all events. Nothing is sent before."""
+
+    over = False
 
     def __init__(self, reply: Reply, renderer: AnswerRenderer) -> None:
         self._reply = reply
@@ -154,6 +165,8 @@ class Relay:
     reply: Reply
     output: Output | None = None
     """Where events go; None for a call that is answered with JSON."""
+    refusals_as_they_are: bool = True
+    """Whether the client gets a host's own words where it refuses. If not, they are raised as a Problem."""
     _moved: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -221,7 +234,7 @@ class Relay:
     async def _stream(self, response: PodResponse, output: Output) -> bool:
         await output.begin()
         self.events.forget_rest()
-        while not self.events.finished:  # how the connection ends after the last event does not matter
+        while not (self.events.finished or output.over):  # how the connection ends after the last event does not matter
             whole = await self._next_events(response)
             if not whole:
                 break
@@ -230,7 +243,7 @@ class Relay:
                 await output.take(whole)
             except ValueError:
                 raise InvalidAnswer("an event that no host writes") from None
-        whole_answer = await output.end(finished=self.events.finished)
+        whole_answer = await output.end(finished=self.events.finished or output.over)
         if self.events.finished:
             await _read_end(response)
         return whole_answer
@@ -251,7 +264,7 @@ class Relay:
             data = await answers.whole(response)
             if response.status == 401:
                 raise _identity_refused()
-            await self.reply.whole(response.status, passed_on(response, stream=self.call.stream), data)
+            await self._refuse(Refusal(response.status, passed_on(response, stream=self.call.stream), data))
             return
         rest, held = answers.pieces(response, limit=answers.ANSWER_BYTES), bytearray()
         async for piece in rest:
@@ -274,7 +287,7 @@ class Relay:
     async def _refused(self, refusal: Refusal) -> bool:
         """Pass the pods' refusal on, which ends the call; in the middle of a stream wait instead, since it may pass."""
         if not self.reply.status:
-            await self.reply.whole(refusal.status, refusal.headers, refusal.body)
+            await self._refuse(refusal)
             return True
         if refusal.status not in (429, 503):
             raise Problem(Reason.INTERNAL_ERROR, f"the run could not be picked up: a pod answered {refusal.status}")
@@ -282,6 +295,11 @@ class Relay:
             raise Problem(Reason.NO_POD_READY, "the run could not be picked up: the pods are full or lack the store")
         await asyncio.sleep(retrying.delay(retrying.REFUSED))
         return False
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        if not self.refusals_as_they_are:
+            raise answers.problem(refusal.body, refusal.headers)
+        await self.reply.whole(refusal.status, refusal.headers, refusal.body)
 
     async def _give_up(self, problem: Problem) -> None:
         if not self.reply.status:

@@ -7,6 +7,7 @@ number of requests.
 """
 
 import asyncio
+import io
 import logging
 import socket
 import time
@@ -221,7 +222,9 @@ class Upstreams:
     async def _request(self, call: Call, endpoint: Endpoint, identity: str) -> PodResponse:
         url = URL(endpoint.url + call.path, encoded=True)
         headers = {**call.headers, IDENTITY_HEADER: identity}
-        request = self._session.request(call.method, url, data=call.body, headers=headers, allow_redirects=False)
+        # aiohttp sends bytes in one piece, and what can be read in many.
+        body = io.BytesIO(call.body) if call.body and len(call.body) > RECEIVE_BYTES else call.body
+        request = self._session.request(call.method, url, data=body, headers=headers, allow_redirects=False)
         try:  # a stream's headers, however slowly they drip
             async with asyncio.timeout(SILENCE_SECONDS if call.stream else None):
                 response = await request

@@ -24,7 +24,7 @@ from slipway_runtime.identity import Caller, InvalidIdentity
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse
-from slipway_runtime.protocols.ask import SESSION_ID_PATTERN, read_ask
+from slipway_runtime.protocols.ask import HISTORY_BYTES, LARGE_ASK_BYTES, SESSION_ID_PATTERN, read_ask
 from slipway_runtime.protocols.asked import parse_wait
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.sessions import Session, SessionNotFound, delete_session, read_session
@@ -130,13 +130,17 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     run_id = request.headers.get(RUN_HEADER) or uuid.uuid4().hex
     if not run_paths.RUN_ID.fullmatch(run_id):
         raise Problem(Reason.INVALID_REQUEST, f"{RUN_HEADER} must be 32 hexadecimal digits.")
-    asked = read_ask(await run_paths.read_body(request))
+    asked = read_ask(await run_paths.read_body(request, limit=_ask_bytes(hosted)))
     asked.require_only("text", "session", "grant", *hosted.agent.honours)
     after = sse.last_event_id(request, run_id)  # refused before the question is kept
     wait = parse_wait(request.query_params.get("wait"))
-    keeps_session = request.headers.get(SESSION_HEADER) != "none"
+    keeps_session = asked.history is None and request.headers.get(SESSION_HEADER) != "none"
     await host.runs.begin(hosted, NewRun(run_id, caller.owner, asked, keeps_session=keeps_session, wait=wait))
     return _events(host, hosted, caller, request, run_id, after=after)
+
+
+def _ask_bytes(hosted: HostedAgent) -> int:
+    return LARGE_ASK_BYTES if "image" in hosted.agent.honours else HISTORY_BYTES
 
 
 async def _attach(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:

@@ -51,6 +51,9 @@ class RunLog:
         """Whether the attempt's last event is queued, after which nothing is taken any more."""
         self._committed: list[NumberedEvent] = []
         self._watchers = 0
+        self._followers = 0
+        self.left_since: float | None = time.monotonic()
+        """Since when nobody follows, by the monotonic clock; None while somebody does."""
         self._some = asyncio.Event()
         self._due = asyncio.Event()
         self._news = asyncio.Event()
@@ -139,6 +142,8 @@ class RunLog:
         attempt = self.lease.attempt
         position = after.seq if after and after.attempt == attempt else 0
         self._watchers += watch
+        self._followers += 1
+        self.left_since = None
         if watch and self._queue:
             self._due.set()
         try:
@@ -152,6 +157,9 @@ class RunLog:
                 await news.wait()
         finally:
             self._watchers -= watch
+            self._followers -= 1
+            if not self._followers:
+                self.left_since = time.monotonic()
 
 
 async def record(database: Database, run_log: RunLog, *, patience: float, delta_delay: float = 0.0) -> None:

@@ -13,7 +13,7 @@ from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.refusals import run_not_found
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.protocols.ask import ASK_BYTES, too_large
+from slipway_runtime.protocols.ask import ASK_BYTES, HISTORY_BYTES, too_large
 from slipway_runtime.protocols.asked import Given, parse_input
 from slipway_runtime.store.run_list import PAGE_SIZE, STATES, ListedRun, Place, list_runs, state_of
 
@@ -34,20 +34,20 @@ def run_of(request: Request) -> str:
     return run_id
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, *, limit: int = ASK_BYTES) -> bytes:
     """The body, read only as far as it is allowed to go. Raises Problem."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > ASK_BYTES:
-            raise too_large()
+        if len(body) > limit:
+            raise too_large(limit)
     return bytes(body)
 
 
 async def give(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     """Give an input that a run waits for."""
     run_id, input_id = run_of(request), request.path_params["input_id"]
-    given = parse_input(await read_body(request), request.headers, Given)
+    given = parse_input(await read_body(request, limit=HISTORY_BYTES), request.headers, Given)
     giving = Giving(
         run_id=run_id,
         input_id=input_id.replace("\0", ""),

@@ -26,16 +26,20 @@ from slipway_runtime.host.refusals import (
     session_not_found,
     store_away,
 )
+from slipway_runtime.host.unfollowed import cancel_when_left
 from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.store import inputs
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.followers import note_follower
 from slipway_runtime.store.orphans import Served, orphans, say_ready
 from slipway_runtime.store.sessions import SessionBusy, SessionFull, SessionNotFound, busy
 from slipway_runtime.telemetry.tracing import span
 
 POLL_SECONDS = 0.1
 """How often a run that another host works on is looked at."""
+FOLLOWED_SECONDS = 15.0
+"""How often it is written down that somebody follows a run here that another host works on."""
 WAITING_POLL_SECONDS = 1.0
 """How often a run that waits for an input is looked at."""
 UNAVAILABLE_SECONDS = 60.0
@@ -192,15 +196,23 @@ class Runs:
         attempt = Attempt(hosted, work, run_log, self._delta_delay)
         task = asyncio.create_task(attempt.run(self._database), name=f"run {run_id}")
         self._active[run_id] = Active(work, run_log, task)
+        watch = asyncio.create_task(self._cancel_when_left(work, run_log)) if work.ask.unfollowed_seconds else None
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._active[run_id]
             slot.leave()
             run_log.end()
+            if watch is not None:
+                watch.cancel()
             if not task.cancelled() and (error := task.exception()):
                 log.error("a run broke off", exc_info=error, extra={"run": run_id})
 
         task.add_done_callback(ended)
+
+    async def _cancel_when_left(self, work: store.Work, run_log: RunLog) -> None:
+        assert work.ask.unfollowed_seconds
+        await cancel_when_left(self._database, work, run_log, seconds=work.ask.unfollowed_seconds)
+        self.stop({work.lease.run_id})
 
     async def events(self, run_id: str, *, agent: str, caller: str) -> Sequence[NumberedEvent]:
         """The events so far of a run that the caller may follow.
@@ -233,6 +245,7 @@ class Runs:
                 `Draining` if this host would have to take it over.
         """
         seen: store.Look | None = None
+        noted = time.monotonic()
         while True:
             active = self._active.get(run_id)
             # The log has one attempt. What came before it is in the store, whole once that attempt has been seen there.
@@ -253,7 +266,16 @@ class Runs:
                 return
             if seen.waits_for is not None and not watch and not self._is_here(run_id):
                 return
+            if time.monotonic() - noted > FOLLOWED_SECONDS and not self._is_here(run_id):
+                noted = time.monotonic()
+                await self._note_follower(run_id)
             await self._move_on(run_id, agent, seen)
+
+    async def _note_follower(self, run_id: str) -> None:
+        try:
+            await note_follower(self._database, run_id)
+        except StoreUnavailable:
+            self.heartbeat.disturbed()
 
     async def _move_on(self, run_id: str, agent: str, seen: store.Look) -> None:
         """Wait a moment, and do for a run what nobody else does: deny an input in time, take it over from the dead."""

@@ -13,9 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slipway_runtime.problems import Problem, Reason
 
 ASK_BYTES = 64 * 1024
-"""Bytes in an ask as JSON."""
+"""Bytes in an ask as JSON that is a question only."""
+HISTORY_BYTES = 1024 * 1024
+"""The same with a conversation, for an agent that takes no pictures."""
+LARGE_ASK_BYTES = 8 * 1024 * 1024
+"""The same for an agent that does."""
 SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
 TOOL_NAME_PATTERN = "^[a-zA-Z0-9_-]{1,64}$"
+OF_THE_RUN = frozenset(("parts", "unfollowed_seconds"))
+"""What of an ask no agent needs to honour."""
 TASK = "task"
 """Key of `Ask.metadata`. See `Ask.task`."""
 Json = Mapping[str, Any]
@@ -117,6 +123,8 @@ class Ask(AskModel):
     force_agent: str | None = None
     """`namespace/name` of the member that an orchestrator must choose."""
     metadata: Json | None = None
+    unfollowed_seconds: Annotated[int, Field(ge=1)] | None = None
+    """After which the run is cancelled if nobody follows it. A run that waits for somebody is let be."""
     grant: str | None = None
     """The right of an agent to ask another one for its caller."""
 
@@ -144,9 +152,14 @@ class Ask(AskModel):
             Problem: `QuestionTooLarge`.
         """
         data = self.model_dump_json(exclude_none=True).encode()
-        if len(data) > ASK_BYTES:
-            raise too_large()
+        limit = LARGE_ASK_BYTES if self.history is not None or self._has_images else ASK_BYTES
+        if len(data) > limit:
+            raise too_large(limit)
         return data
+
+    @property
+    def _has_images(self) -> bool:
+        return any(isinstance(part, ImagePart) for part in self.parts)
 
     def require_only(self, *honoured: str) -> None:
         """See that nothing is asked but what can be done.
@@ -159,16 +172,17 @@ class Ask(AskModel):
         """
         messages = (*(self.history or ()), *(self.continuation or ()))
         kinds = {part.kind for part in self.parts}.union(*({part.kind for part in each.parts} for each in messages))
-        fields = {name for name in type(self).model_fields if name != "parts" and getattr(self, name) is not None}
+        own = set(type(self).model_fields) - OF_THE_RUN
+        fields = {name for name in own if getattr(self, name) is not None}
         if odd := sorted((kinds | fields) - set(honoured)):
             raise Problem(Reason.INVALID_REQUEST, f"This agent does not take: {', '.join(odd)}. Leave it out.")
 
 
-def too_large() -> Problem:
-    """More than a host takes."""
+def too_large(limit: int) -> Problem:
+    """More than a host takes: `limit` bytes."""
     return Problem(
         Reason.QUESTION_TOO_LARGE,
-        f"A question with all that comes with it has at most {ASK_BYTES // 1024} KiB: shorten it.",
+        f"A question with all that comes with it has at most {limit // 1024} KiB: shorten it.",
     )
 
 

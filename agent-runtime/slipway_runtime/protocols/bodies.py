@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from collections.abc import Mapping
 
 import orjson
@@ -12,6 +13,12 @@ UNICODE = ("ascii", "utf-8", "utf-16", "utf-32")
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """How compressed bodies begin, whatever their headers say."""
 SEND = "Send the JSON as UTF-8, with 'Content-Type: application/json; charset=utf-8' and no Content-Encoding."
+LONG = 64 * 1024
+"""Characters above which the values in a body are counted before they are made."""
+VALUES_MAX = 200_000
+"""Values in a body. Each takes about a hundred bytes, however short it is written."""
+STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""Each match begins where the one before ended, also in a text that is no JSON, so that one pass is enough."""
 NAME_LENGTH = 40
 """Characters of a client's own word that an error repeats."""
 
@@ -22,11 +29,13 @@ def read_json(body: bytes, headers: Mapping[str, str]) -> object:
     A lone surrogate, which a client writes that cut an emoji in two, becomes U+FFFD: no store could take it.
 
     Raises:
-        Problem: `UnsupportedEncoding` or `InvalidJSON`.
+        Problem: `UnsupportedEncoding`, `InvalidJSON`, or `QuestionTooLarge` for one of too many values.
     """
     _check_compression(body, headers.get("content-encoding", ""))
     _check_charset(headers.get("content-type", ""))
     text = _decoded(body)
+    if len(text) > LONG:
+        _check_values(text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -38,6 +47,12 @@ def _check_compression(body: bytes, encoding: str) -> None:
     found = [name for start, name in COMPRESSED.items() if body.startswith(start)]
     for name in announced or found:
         raise _unsupported(f"The body is compressed with {name[:NAME_LENGTH]}, which is not read.")
+
+
+def _check_values(text: str) -> None:
+    bare, strings = STRINGS.subn("", text, count=2 * VALUES_MAX + 1)
+    if strings > 2 * VALUES_MAX or bare.count(",") + bare.count("[") + bare.count("{") > VALUES_MAX:
+        raise Problem(Reason.QUESTION_TOO_LARGE, f"The body has more than {VALUES_MAX} values: send fewer messages.")
 
 
 def _check_charset(content_type: str) -> None:

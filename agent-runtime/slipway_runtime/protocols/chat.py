@@ -12,18 +12,29 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 
 from slipway_runtime.events import Cancelled, Done, Event, Failed, InputRequired, ends, read
 from slipway_runtime.problems import Problem, Reason, reason_of
 from slipway_runtime.protocols import sse
-from slipway_runtime.protocols.ask import SESSION_ID_PATTERN, Ask, DataPart, TextPart, invalid
+from slipway_runtime.protocols.ask import (
+    ASK_BYTES,
+    SESSION_ID_PATTERN,
+    Ask,
+    DataPart,
+    ImagePart,
+    TextPart,
+    invalid,
+    too_large,
+)
 from slipway_runtime.protocols.bodies import read_json
+from slipway_runtime.protocols.images import NotAnImage, read_data_url
 from slipway_runtime.protocols.skin import Answer, AnswerRenderer, StreamRenderer
 from slipway_runtime.protocols.transcript import Transcript
 
 QUESTION_LIMIT = 8_000
+IMAGES_MAX = 32
 LEFT_OUT = frozenset(
     ("decision", "retrieved", "tool_call", "tool_result", "delta", "message_end", "artifact", "progress")
 )
@@ -39,6 +50,19 @@ def _says_something(question: str) -> str:
     return question
 
 
+def _picture(url: object) -> ImagePart:
+    if not isinstance(url, str):
+        raise NotAnImage("send data:image/png;base64,... as a string")
+    return read_data_url(url)
+
+
+Picture = Annotated[
+    ImagePart,
+    BeforeValidator(_picture),
+    WithJsonSchema({"type": "string", "pattern": "^data:image/", "description": "A data URL."}),
+]
+
+
 class ChatRequest(BaseModel):
     """What a client sends."""
 
@@ -47,11 +71,13 @@ class ChatRequest(BaseModel):
     session_id: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
     context: dict[str, Any] | None = None
     """Goes to the agent as data, never as instructions."""
+    images: Annotated[list[Picture], Field(max_length=IMAGES_MAX)] = []
+    """Pictures as data URLs (png, jpeg, gif, webp). An agent that cannot see refuses them."""
 
     def ask(self) -> Ask:
         """The same as agents are asked it."""
         given = () if self.context is None else (DataPart(data=self.context),)
-        return Ask(parts=(TextPart(text=self.question), *given), session=self.session_id)
+        return Ask(parts=(TextPart(text=self.question), *self.images, *given), session=self.session_id)
 
 
 def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
@@ -62,10 +88,12 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
             them.
     """
     data = read_json(body, headers)
+    if len(body) > ASK_BYTES and not (isinstance(data, dict) and data.get("images")):
+        raise too_large(ASK_BYTES)
     try:
         return ChatRequest.model_validate(data)
     except ValidationError as error:
-        raise invalid(error, "The fields are `question`, `session_id` and `context`.") from None
+        raise invalid(error, "The fields are `question`, `session_id`, `context` and `images`.") from None
 
 
 def wants_stream(request: Request) -> bool:
@@ -88,6 +116,7 @@ class ChatStream:
     """The host's own bytes."""
 
     headers: Mapping[str, str] = MappingProxyType({"content-type": sse.MEDIA_TYPE, "x-accel-buffering": "no"})
+    over = False
 
     def feed(self, frames: bytes) -> bytes:
         return frames

@@ -31,6 +31,11 @@ class StreamRenderer(Protocol):
         """Of the response, whose status is 200."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Whether the client has all there is for it, though the run may go on."""
+        ...
+
     def feed(self, frames: bytes) -> bytes:
         """What goes to the client now.
 

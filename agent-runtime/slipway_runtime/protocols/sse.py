@@ -29,15 +29,23 @@ def frame(numbered: NumberedEvent) -> bytes:
 
 def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
     """The type and the data of each event in whole frames as `frame` writes them; comments are passed over."""
+    for _, kind, data in read_numbered(frames):
+        yield kind, data
+
+
+def read_numbered(frames: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """The same with the id of each event in front."""
     for block in frames.split(b"\n\n"):
-        kind, data = "", b""
+        number, kind, data = "", "", b""
         for line in block.split(b"\n"):
             if line.startswith(b"event: "):
                 kind = line[7:].decode()
             elif line.startswith(b"data: "):
                 data = line[6:]
+            elif line.startswith(b"id: "):
+                number = line[4:].decode()
         if data:
-            yield kind, data
+            yield number, kind, data
 
 
 async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SECONDS) -> AsyncGenerator[bytes]:

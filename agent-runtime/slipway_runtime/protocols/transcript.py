@@ -26,6 +26,7 @@ class Transcript:
         """What the run waits for."""
         self._said: list[tuple[str, str]] = []
         """Step and text of each piece of the answer that stands."""
+        self._thought: list[tuple[str, str]] = []
         self._used: list[tuple[str, Usage]] = []
 
     def add(self, event: Event) -> None:
@@ -35,6 +36,8 @@ class Transcript:
                 self.started = event
             case Delta(channel="answer"):
                 self._said.append((event.step, event.text))
+            case Delta():
+                self._thought.append((event.step, event.text))
             case Usage():
                 self._used.append((event.step, event))
             case InputRequired():
@@ -55,6 +58,11 @@ class Transcript:
         return "".join(text for _, text in self._said)
 
     @property
+    def reasoning(self) -> str:
+        """How the agent came to it, as far as it shows that and it stands."""
+        return "".join(text for _, text in self._thought)
+
+    @property
     def usage(self) -> Mapping[str, Any] | None:
         """The sum of what the steps that stand have used; None if none said."""
         if not self._used:
@@ -70,6 +78,7 @@ class Transcript:
     def _void(self, steps: Iterable[str]) -> None:
         void = set(steps)
         self._said = [(step, text) for step, text in self._said if step not in void]
+        self._thought = [(step, text) for step, text in self._thought if step not in void]
 
 
 def by_model(used: Iterable[ModelUsage]) -> list[ModelUsage]:

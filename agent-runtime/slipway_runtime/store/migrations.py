@@ -85,6 +85,7 @@ CREATE TABLE runs (
     owner TEXT NOT NULL,
     lease_until DOUBLE PRECISION NOT NULL,
     wake_at DOUBLE PRECISION,
+    followed DOUBLE PRECISION,
     outcome TEXT,
     result TEXT,
     UNIQUE (session_id, turn)
@@ -124,9 +125,9 @@ CREATE TABLE ready_revisions (
 """
 """A session has one unfinished run at most, which `runs_one_answer` sees to. A waiting run has a `wake_at`, and its
 `lease_until` is when the work on it stopped. `owner` is empty where nobody works on a run although no host died.
-`fresh_from` is the first attempt whose steps the run's present revision may use. A row of `events` may hold records of
-steps (`store/steps.py`) and no event, so rows have numbers of their own. `finished` is how many of those steps have an
-outcome.
+`followed` is when somebody last followed the run at a host that does not work on it. `fresh_from` is the first attempt
+whose steps the run's present revision may use. A row of `events` may hold records of steps (`store/steps.py`) and no
+event, so rows have numbers of their own. `finished` is how many of those steps have an outcome.
 """
 
 MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS)

@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from slipway_runtime.events import Failed
-from slipway_runtime.gateway.agent_path import RUN_HEADER
+from slipway_runtime.gateway.hosted_path import RUN_HEADER
 from slipway_runtime.gateway.upstream import BROKEN_LIMIT
 from slipway_runtime.identity import HEADER, IdentitySigner
 from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost

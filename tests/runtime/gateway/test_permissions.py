@@ -12,8 +12,11 @@ from slipway_runtime.identity import ANONYMOUS, Caller
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
 
 SECRET = AgentKey("demo", "secret")
-OF_NO_AGENT = {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/{asset}"}
+OF_NO_AGENT = {"/v1/{rest:path}", "/livez", "/readyz", "/openapi.json", "/docs", "/docs/{asset}"}
 """Paths that say nothing about any agent."""
+OPENAI = {"/v1/models", "/v1/models/{model:path}", "/v1/chat/completions"}
+"""Paths on which an agent is a model: to see one is to see that it may be asked."""
+GIVEN = {"run": "a" * 32, "session": "s", "input": "i", "asset": "page.js", "model": "auto", "rest": "x"}
 ACTIONS = {"GET": Action.READ, "POST": Action.ASK, "DELETE": Action.DELETE}
 
 
@@ -46,7 +49,7 @@ def paths(front: Front) -> list[tuple[str, str, str]]:
         (
             method,
             route.path,
-            route.path.format(**SECRET._asdict(), run="a" * 32, session="s", input="i", asset="page.js"),
+            route.path.replace(":path}", "}").format(**SECRET._asdict(), **GIVEN),
         )
         for route in create_app(front.gateway).routes
         if isinstance(route, Route)
@@ -58,7 +61,7 @@ async def test_every_path_asks(guarded: Front) -> None:
     policy = guarded.gateway.policy
     assert isinstance(policy, AllBut)
     for method, template, path in paths(guarded):
-        if template in OF_NO_AGENT:
+        if template in OF_NO_AGENT | OPENAI:
             continue
         policy.asked.clear()
         async with guarded.client.request(method, path, json={"question": "?"}) as response:
@@ -70,6 +73,21 @@ async def test_every_path_asks(guarded: Front) -> None:
             action = Action.ANSWER if template.endswith("/input/{input}") else ACTIONS[method]
             assert policy.asked == [(ANONYMOUS, action, SECRET)], template
             assert (response.status, body["reason"]) == (404, "AgentNotFound"), template
+
+
+async def test_a_model_that_is_kept_from_a_caller_is_not_there(guarded: Front) -> None:
+    policy = guarded.gateway.policy
+    assert isinstance(policy, AllBut)
+    async with guarded.client.get("/v1/models") as response:
+        assert [model["id"] for model in (await response.json())["data"]] == ["demo/support"]
+    for model in ("demo/secret", "auto"):
+        policy.asked.clear()
+        body = {"model": model, "messages": [{"role": "user", "content": "?"}]}
+        async with guarded.client.post("/v1/chat/completions", json=body) as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (404, "model_not_found")
+        assert policy.asked == [(ANONYMOUS, Action.ASK, SECRET)]
+        async with guarded.client.get(f"/v1/models/{model}") as response:
+            assert response.status == 404
 
 
 async def test_an_agent_that_is_kept_from_a_caller_looks_like_one_that_is_not_there(guarded: Front) -> None:

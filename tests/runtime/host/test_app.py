@@ -180,7 +180,7 @@ BAD_BODIES: list[tuple[str, object, int, str, str]] = [
         "InvalidRequest",
         "client_tools.",
     ),
-    ("history", {**MARKED, "history": [{"role": "user"}]}, 422, "InvalidRequest", "take: history."),
+    ("messages after it", {**MARKED, "continuation": [{"role": "tool"}]}, 422, "InvalidRequest", "take: continuation."),
     (
         "a picture, and a way to choose tools",
         {"parts": [{"kind": "image", "media_type": "image/png", "data": ""}], "tool_choice": "none"},
@@ -189,7 +189,7 @@ BAD_BODIES: list[tuple[str, object, int, str, str]] = [
         "take: image, tool_choice.",
     ),
     ("a session that is not there", {**MARKED, "session": "abc"}, 404, "SessionNotFound", "no such session"),
-    ("a body above 64 KiB", b'{"parts": []}' + b" " * 65536, 413, "QuestionTooLarge", "at most"),
+    ("a body above 1 MiB", b'{"parts": []}' + b" " * 2**20, 413, "QuestionTooLarge", "at most"),
 ]
 
 
@@ -209,7 +209,7 @@ async def test_a_bad_ask_is_refused_with_its_reason(
 
 async def test_a_large_body_without_a_length_is_refused(client: Client) -> None:
     async def pieces() -> AsyncIterator[bytes]:
-        for _ in range(40):
+        for _ in range(300):
             yield b" " * 4096
 
     status, problem, _ = await client.call("POST", RUNS, data=pieces())

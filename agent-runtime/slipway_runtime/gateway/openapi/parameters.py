@@ -26,6 +26,7 @@ RUN = _parameter("path", "run", "The run's id.", example=RUN_ID, minLength=1)
 INPUT = _parameter("path", "input", "The id in `input_required`.", example="go", minLength=1)
 SESSION = _parameter("path", "session", "The session's id.", example=SESSION_ID, minLength=1)
 AGENT = (NAMESPACE, NAME)
+MODEL = _parameter("path", "model", "The model's id.", example="demo/support", minLength=1)
 
 WAIT = _parameter(
     "query",

@@ -1,0 +1,146 @@
+"""What all paths that hosts answer have in common: who asks, how much is taken on, and what is measured."""
+
+import logging
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from slipway_runtime.gateway import access, metrics
+from slipway_runtime.gateway.admission import Full, Held
+from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body
+from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.relay import CutOff, Reply
+from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call
+from slipway_runtime.grants import Grant
+from slipway_runtime.identity import ANONYMOUS, Caller
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.skin import Answer
+
+RUN_HEADER = "X-Slipway-Run"
+REQUEST_HEADER = "X-Slipway-Request"
+log = logging.getLogger(__name__)
+
+
+class HostedPath(Response):
+    """The answer to a request for an agent, in the words of one skin, written while it comes from a host.
+
+    It keeps nothing of a request, so one object answers all of them.
+
+    Args:
+        problem: how the skin words a problem.
+    """
+
+    def __init__(self, gateway: Gateway, problem: Callable[[Problem], Answer]) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._problem = problem
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        reply = Reply(send, last=self._gateway.draining)
+        try:
+            await self._authenticated(scope, receive, reply)
+        except Problem as problem:
+            answer = self._problem(problem)
+            await reply.whole(answer.status, answer.headers, answer.body)
+
+    async def _authenticated(self, scope: Message, receive: Receive, reply: Reply) -> None:
+        request = Request(scope)
+        caller, grant = await self._identified(request)
+        with access.logged(request, caller, reply):
+            try:
+                await self._answered(request, receive, reply, caller=caller, grant=grant)
+            except ClientGone:
+                reply.status = 499
+
+    async def _identified(self, request: Request) -> tuple[Caller, Grant | None]:
+        """Who asks, and by which grant. A path that does not say otherwise takes none."""
+        return await self._gateway.authenticate(request), None
+
+    @abstractmethod
+    async def _answered(
+        self, request: Request, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
+    ) -> None:
+        """Answer a known caller. Raises Problem where nothing was sent, and ClientGone."""
+
+    @contextmanager
+    def _measured(self, agent: AgentKey, reply: Reply) -> Iterator[None]:
+        """Count a request for an agent, and log an answer that broke off."""
+        began = time.perf_counter()
+        try:
+            yield
+        except ClientGone:
+            reply.status = 499
+            raise
+        except CutOff as error:
+            reply.status = 502
+            log.warning("an answer broke off in its middle", extra={"agent": str(agent), "cause": str(error.__cause__)})
+        except Problem as problem:
+            reply.status = problem.status
+            raise
+        finally:
+            metrics.SECONDS.labels(*agent).observe(time.perf_counter() - began)
+            metrics.REQUESTS.labels(*agent, reply.status or 500).inc()
+
+    @contextmanager
+    def _admitted(self, *, depth: int = 0) -> Iterator[None]:
+        """Take one of the gateway's places for as long as the block lasts.
+
+        Args:
+            depth: how many agents called each other on the way here.
+
+        Raises:
+            Problem: `Overloaded` if there is none.
+        """
+        bound = self._gateway.bound
+        try:
+            with bound.slot(depth=depth), metrics.IN_FLIGHT.track_inprogress():
+                yield
+        except Full:
+            metrics.SHED.inc()
+            raise Problem(
+                Reason.OVERLOADED, f"the gateway works on {bound.limit} requests already: come back later"
+            ) from None
+
+    async def _body(self, request: Request, receive: Receive, *, caller: Caller, limit: int, held: Held) -> bytes:
+        address = request.client.host if request.client else ""
+        try:
+            # Anonymous callers all have one name, which is no reason for them to share one caller's places.
+            with self._gateway.bodies.slot(address if caller == ANONYMOUS else f"caller {caller.owner}"):
+                return await read_body(receive, limit=limit, held=held)
+        except Full:
+            metrics.SHED.inc()
+            raise Problem(
+                Reason.OVERLOADED,
+                f"{self._gateway.bodies.limit} bodies of yours are arriving already: send each of them whole",
+            ) from None
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        agent: AgentKey,
+        caller: Caller,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        stream: bool = False,
+        seconds: float = LONGEST_SECONDS,
+    ) -> Call:
+        """A request to the agent's pods in the caller's name."""
+        signer = self._gateway.signer
+        return Call(
+            agent=agent,
+            method=method,
+            path=path,
+            headers=headers,
+            identity=lambda: signer.sign(caller, str(agent)),
+            former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
+            body=body,
+            stream=stream,
+            seconds=seconds,
+        )

@@ -1,0 +1,119 @@
+"""Going on with a run that waits for the results of its client's tools.
+
+The protocol's clients only send results back. The ids of the calls name the run, whose events say which input it waits
+for. A result that was sent before is found by its request's id, so a repeated request attaches to the run.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+import orjson
+
+from slipway_runtime.events import Cancelled, Event, Failed, InputRequired, ends, read
+from slipway_runtime.gateway.hosted_path import REQUEST_HEADER
+from slipway_runtime.gateway.relay import Relay, Reply
+from slipway_runtime.gateway.upstream import Call, Upstreams
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols import sse
+from slipway_runtime.protocols.asked import InputBody
+from slipway_runtime.protocols.client_calls import calls_of, results, run_of
+from slipway_runtime.protocols.openai_errors import BadParameter
+
+GONE = frozenset((Reason.RUN_NOT_FOUND, Reason.INPUT_NOT_FOUND, Reason.INPUT_NOT_OPEN))
+MakeCall = Callable[..., Call]
+"""`HostedPath._call` for one caller and agent: method, path and what else a `Call` has."""
+
+
+def run_that_waits(given: Mapping[str, str]) -> str | None:
+    """The run that all results belong to; None if they name none, or several."""
+    runs = {run_of(call) for call in given}
+    return runs.pop() if len(runs) == 1 else None
+
+
+async def give_results(
+    upstreams: Upstreams, call: MakeCall, *, run: str, given: Mapping[str, str], grant: str | None
+) -> str | None:
+    """Give results to the run that waits for them.
+
+    Args:
+        given: the text of each result by its call's id.
+        grant: the run's right to ask other agents, renewed.
+
+    Returns:
+        The id of the event after which the run goes on, or None if it does not wait for them any more: a run is begun
+        from the messages then.
+
+    Raises:
+        Problem: `BadParameter` if results are missing; what else keeps hosts from answering.
+    """
+    log = _Log()
+    stream = call("GET", f"{_path(call)}/{run}?watch=false", headers={"Accept": sse.MEDIA_TYPE}, stream=True)
+    try:
+        await _relay(upstreams, stream, run, log)
+        place, asked = log.asked(given)
+        if asked is None or log.failed:
+            return None
+        if missing := sorted(calls_of(asked) - set(given)):
+            raise BadParameter("messages", f"there is no result for {', '.join(missing)}: send one for each call")
+        body = InputBody(answer=results(given)).renewed(grant).model_dump_json(exclude_none=True).encode()
+        name = hashlib.sha256(orjson.dumps([run, asked.id, sorted(given.items())])).hexdigest()[:32]
+        headers = {"Accept": "application/json", "Content-Type": "application/json", REQUEST_HEADER: name}
+        await _relay(upstreams, call("POST", f"{_path(call)}/{run}/input/{asked.id}", headers=headers, body=body), run)
+    except Problem as problem:
+        if problem.reason in GONE:
+            return None
+        raise
+    return place
+
+
+async def _relay(upstreams: Upstreams, call: Call, run: str, log: "_Log | None" = None) -> None:
+    reply = Reply(_nobody)
+    await Relay(call=call, run=run, upstreams=upstreams, reply=reply, output=log, refusals_as_they_are=False).go()
+
+
+async def _nobody(_: MutableMapping[str, Any]) -> None:
+    return
+
+
+class _Log:
+    """An `Output` that keeps what a run asks for, and how it ended."""
+
+    over = False
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[str, InputRequired]] = []
+        self._last: Event | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there will be no answer."""
+        return isinstance(self._last, Failed | Cancelled)
+
+    def asked(self, given: Mapping[str, str]) -> tuple[str, InputRequired | None]:
+        """What asks for these results, and the id of the event that does; the last one, if there are several."""
+        found = [(place, each) for place, each in self._asked if set(given) <= calls_of(each)]
+        return found[-1] if found else ("", None)
+
+    async def begin(self) -> None:
+        return
+
+    async def take(self, frames: bytes) -> None:
+        for place, kind, data in sse.read_numbered(frames):
+            if kind == "input_required" or kind in ("done", "failed", "cancelled"):
+                event = read(orjson.loads(data))
+                if isinstance(event, InputRequired):
+                    self._asked.append((place, event))
+                elif ends(event):
+                    self._last = event
+
+    async def end(self, *, finished: bool) -> bool:
+        return finished or bool(self._asked)
+
+    async def fail(self, problem: Problem) -> None:
+        raise problem
+
+
+def _path(call: MakeCall) -> str:
+    agent = call("GET", "", headers={}).agent
+    return f"/agents/{agent}/runs"
