@@ -1,6 +1,7 @@
 """What one connection may do to a server, and that what is allowed still works."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -289,3 +290,34 @@ async def test_an_offer_of_another_protocol_is_not_taken_and_loses_no_body(start
         await connection.send(GET + offer + b"\r\n" + GET + CLOSE)
         assert (await connection.rest()).count(b"hello") == 2
     assert (await exchange(url, b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n")).refusal == (400, "MalformedRequest")
+
+
+LARGE = replace(SMALL, large_body_bytes=3000, large_paths=re.compile(rb"/read"))
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "says"),
+    [(b"/read?x=1", 2500, b"read 2500"), (b"/read", 3001, b"at most 3000 bytes"), (b"/hello", 1001, b"at most 1000")],
+)
+async def test_some_paths_take_longer_bodies(start: Start, path: bytes, size: int, says: bytes) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (path, size)
+    answer = await exchange(await start(LARGE), head + b"x" * size)
+    assert says in answer.body
+
+
+def test_a_long_body_has_time_by_its_length() -> None:
+    limits = HttpLimits()
+    assert limits.seconds_for(0) == limits.seconds_for(64 * 1024) == 10
+    assert limits.seconds_for(8 * 1024 * 1024) == 42
+
+
+@pytest.mark.parametrize(
+    ("path", "large"),
+    [
+        *((path, True) for path in (b"/v1/chat/completions", b"/agent/chat", b"/agents/a/b/chat?wait=3s")),
+        *((path, True) for path in (b"/agents/a/b/runs", b"/agents/a/b/runs/r/input/i")),
+        *((path, False) for path in (b"/v1/models", b"/agents/a/b/sessions/s", b"/v1/chat/completions/x", b"/")),
+    ],
+)
+def test_which_paths_those_are(path: bytes, large: bool) -> None:
+    assert (HttpLimits().body_bytes_at(path) > 64 * 1024) is large

@@ -1,37 +1,16 @@
 """A real EventSource client, npm's `eventsource`, which follows a URL until the server tells it to stop.
 
-Needs Node.js with npm. The client is installed once into the user's cache, from the lock file in `eventsource/`.
+Needs Node.js with npm. Its lock file is in `eventsource/`.
 """
 
 import asyncio
-import hashlib
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from tests.support.npm import installed
 
 FOLDER = Path(__file__).parent / "eventsource"
-LOCKED = ("package.json", "package-lock.json", ".npmrc")
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipway" / "eventsource"
-
-
-def installed() -> Path:
-    """The folder that has the client's `node_modules`."""
-    lock = (FOLDER / "package-lock.json").read_bytes()
-    home = CACHE / hashlib.sha256(lock).hexdigest()[:8]
-    home.mkdir(parents=True, exist_ok=True)
-    done = home / "installed"
-    with FileLock(CACHE / "lock"):
-        if not done.is_file():
-            for name in LOCKED:
-                shutil.copy(FOLDER / name, home)
-            subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=home, check=True, capture_output=True)
-            done.touch()
-    return home
 
 
 async def follow(url: str, *, deadline: float = 60.0) -> list[dict[str, Any]]:
@@ -40,7 +19,7 @@ async def follow(url: str, *, deadline: float = 60.0) -> list[dict[str, Any]]:
     Raises:
         TimeoutError: if it goes on connecting.
     """
-    home = await asyncio.to_thread(installed)
+    home = await asyncio.to_thread(installed, FOLDER)
     process = await asyncio.create_subprocess_exec(
         "node", FOLDER / "client.mjs", home / "node_modules", url, stdout=asyncio.subprocess.PIPE
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from openai import APIError, AsyncOpenAI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -117,6 +118,36 @@ async def test_the_only_pod_is_killed_and_comes_back(start_front: StartFront, st
                 pod.kill()
                 pod.start_again()
     transcript.assert_whole("".join(words(40)))
+
+
+@pytest.mark.parametrize("hold", [False, True], ids=["as it comes", "held"])
+async def test_an_openai_stream_ends_with_an_error_when_its_text_is_void(
+    start_front: StartFront, start_pod: StartPod, hold: bool
+) -> None:
+    pods = [start_pod(delta_delay=0.05), start_pod()]
+    front = await start_front()
+    for pod in pods:
+        await pod.alive(front.client)
+    front.routes.set(SUPPORT, [pods[0].url])
+    text = ""
+    async with AsyncOpenAI(base_url=f"{front.url}/v1", api_key="none", timeout=120) as client:
+        stream = await client.chat.completions.create(
+            model=str(SUPPORT),
+            messages=[{"role": "user", "content": "say 60 words"}],
+            stream=True,
+            extra_headers={"X-Slipway-Hold-Text": str(hold)},
+        )
+        error: str | None = None
+        try:
+            async for chunk in stream:
+                text += chunk.choices[0].delta.content or ""
+                if text or hold:
+                    front.routes.set(SUPPORT, [pods[1].url])
+                    pods[0].kill()
+        except APIError as failed:
+            error = failed.code
+    assert error == (None if hold else "answer_restarted")
+    assert (text == "".join(words(60))) is hold
 
 
 async def test_a_question_that_kills_pods_is_not_passed_on_for_ever(start_front: StartFront) -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from slipway_runtime.problems import Problem
+from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.bodies import read_json
 
 QUESTION = {"question": "Wie hoch ist die Gebühr für Gäste? 🚢"}
@@ -73,3 +73,33 @@ def test_what_is_no_json_is_refused_as_such(body: bytes) -> None:
     with pytest.raises(Problem) as refused:
         read_json(body, {})
     assert (refused.value.status, refused.value.reason) == (400, "InvalidJSON")
+
+
+LONG_TEXT = '"' + "a, [{:" * 200_000 + '"'
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        (LONG_TEXT, True),
+        ("[" + "1," * 190_000 + "1]", True),
+        ("[" + "1," * 210_000 + "1]", False),
+        ("[" + "[]," * 110_000 + "[]]", False),
+        ('["' + '\\\\\\"' * 100_000 + '",' + "1," * 210_000 + "1]", False),
+        ('""' * 500_000, False),
+    ],
+    ids=["one string", "many values", "too many", "too many lists", "after quotes", "too many strings"],
+)
+def test_values_are_counted_before_they_are_made(text: str, fits: bool) -> None:
+    if fits:
+        assert read_json(text.encode(), {}) == json.loads(text)
+        return
+    with pytest.raises(Problem) as caught:
+        read_json(text.encode(), {})
+    assert caught.value.reason is Reason.QUESTION_TOO_LARGE
+
+
+@pytest.mark.parametrize("piece", ['"', '"\\', '\\"'])
+def test_a_body_that_is_no_json_is_read_once(piece: str) -> None:
+    with pytest.raises(Problem):
+        read_json(piece.encode() * 1_000_000, {})

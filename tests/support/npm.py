@@ -1,0 +1,28 @@
+"""Clients from npm, for tests that need a real one. Needs Node.js with npm."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from filelock import FileLock
+
+LOCKED = ("package.json", "package-lock.json", ".npmrc")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slipway"
+
+
+def installed(folder: Path) -> Path:
+    """Where the packages of a folder's lock file are, in `node_modules`. They are installed once into the cache."""
+    lock = (folder / "package-lock.json").read_bytes()
+    cache = CACHE / folder.name
+    home = cache / hashlib.sha256(lock).hexdigest()[:8]
+    home.mkdir(parents=True, exist_ok=True)
+    done = home / "installed"
+    with FileLock(cache / "lock"):
+        if not done.is_file():
+            for name in LOCKED:
+                shutil.copy(folder / name, home)
+            subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=home, check=True, capture_output=True)
+            done.touch()
+    return home
