@@ -175,7 +175,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._spent += len(piece)
         if self._phase is _Phase.HEAD and self._spent > self.limits.head_bytes:
             raise self._head_too_large()
-        if self._phase is _Phase.BODY and self._spent > self._body_bytes + self.limits.framing_bytes:
+        framed = max(self._body, self.limits.body_bytes) + self.limits.framing_bytes
+        if self._phase is _Phase.BODY and self._spent > framed:  # chunk sizes and trailers, however long a body may be
             raise self._body_too_large()
 
     def _stay(self, rest: bytes) -> None:
