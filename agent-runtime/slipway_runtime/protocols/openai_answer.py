@@ -81,8 +81,10 @@ class Completion:
         """What is under `slipway`."""
         found: dict[str, object] = {"run_id": self.run_id, "agent": self.agent, "usage": transcript.usage}
         if isinstance(ending, Done):
+            written = {"grounded": ending.grounded, "model": ending.model}
             return {
                 **found,
+                **{name: value for name, value in written.items() if value is not None},
                 "abstained": ending.abstained,
                 "sources": [source.model_dump() for source in ending.sources],
             }

@@ -34,6 +34,10 @@ class SlipwayExtra(Body):
     usage: UsageTotal | None
     abstained: bool
     sources: list[Citation]
+    grounded: bool | None = None
+    """Whether a model's answer cites what it says. Left out for quotes, and for an abstention."""
+    model: str | None = None
+    """`provider:model` that wrote the answer. Left out where none did."""
     input_required: AskedInput | None = None
     """What the run waits for. Left out where it waits for nothing."""
 
