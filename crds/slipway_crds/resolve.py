@@ -17,6 +17,7 @@ from slipway_crds.egress import cidr_problem, unreachable
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import CustomObject
+from slipway_crds.objectmeta import metadata_problems
 from slipway_crds.outputschema import canonical_schema, schema_problem
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
 from slipway_crds.runtimeconfig import (
@@ -155,6 +156,8 @@ def _stalled(agent: Agent) -> Iterator[ResolveProblem]:
     for position, entry in enumerate(spec.egress):
         if entry.cidr and (wrong := cidr_problem(entry.cidr)):
             yield _stall(agent, f"spec.egress[{position}].cidr", "InvalidEgress", wrong)
+        for problem in metadata_problems({"name": "x", "labels": entry.pod_labels or {}}):
+            yield _stall(agent, f"spec.egress[{position}].podLabels", "InvalidEgress", problem.message)
 
 
 def _stall(agent: Agent, path: str, reason: str, message: str) -> ResolveProblem:

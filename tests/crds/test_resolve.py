@@ -295,6 +295,11 @@ def test_the_digest_stays_when_keys_prices_and_the_network_change(changed: dict[
             "spec.egress[1].cidr",
             "InvalidEgress",
         ),
+        (
+            {"egress": [{"namespace": "models", "podLabels": {"app": "l l m"}, "ports": [1]}]},
+            "spec.egress[0].podLabels",
+            "InvalidEgress",
+        ),
     ],
 )
 def test_what_a_crd_cannot_check_stalls_the_agent(spec: dict[str, Any], path: str, reason: str) -> None:

@@ -21,6 +21,7 @@ from slipway_runtime.host.app import create_host_app
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.settings import default_model_dir
+from tests.support.model_server import model_server
 from tests.support.servers import free_port
 from tests.support.serving import served
 
@@ -157,3 +158,16 @@ async def test_agents_find_the_keys_of_their_models_and_a_missing_one_is_named(
     file = dev.parts.dependencies.bindings_of(agent)().models["gpt"].api_key_file
     assert file is not None
     assert await asyncio.to_thread(Path(file).read_text) == "sk-1"
+
+
+async def test_an_agent_answers_with_a_model_and_its_key_from_the_environment(
+    dev: Dev, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev.embedder.gate.set()
+    monkeypatch.setenv("A_KEY_OF_THIS_TEST", "sk-right")
+    with model_server("The elephant is called Rosa [1].", key="sk-right") as server:
+        model = MODEL.replace("model:", f"baseURL: '{server.base_url}', model:")
+        await dev.apply(zoo(**{"spec: {knowledge": f"spec: {{models: [{model}], knowledge"}))
+        status, _, answer = await dev.ask()
+        assert (status, answer["answer"]) == (200, "The elephant is called Rosa [1]."), answer
+        assert server.requests[0].headers["authorization"] == "Bearer sk-right"
