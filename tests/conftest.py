@@ -5,6 +5,7 @@ import pytest
 pytest_plugins = [
     "tests.support.servers",
     "tests.support.cluster",
+    "tests.support.handbook",
     "tests.support.workers",
     "tests.support.model",
     "tests.support.knowledge",

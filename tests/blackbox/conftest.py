@@ -26,7 +26,7 @@ from slipway_runtime.store.migrations import schema
 ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT / "examples" / "handbook"
 AGENT = "demo/handbook"
-START_SECONDS = 300.0
+START_SECONDS = 600.0
 """An empty data folder means that the handbook is embedded first."""
 DELTA_DELAY = 0.1
 """Seconds between two pieces of an answer, so that a stream can be left in the middle."""
@@ -49,6 +49,7 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     elif url := os.environ.get("SLIPWAY_BLACKBOX_URL"):
         yield Target(url, os.environ.get("SLIPWAY_BLACKBOX_KEY"))
     else:
+        request.getfixturevalue("whole_handbook")
         gateway = request.getfixturevalue("cluster_gateway")
         yield Target(gateway.url, gateway.key)
 

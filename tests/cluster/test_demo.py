@@ -47,28 +47,6 @@ def test_the_demo_answers_with_citations_and_says_how_to_go_on(installation: Ins
     assert "handbook" in listed.stdout
 
 
-def test_documents_of_ones_own_are_answered_from_and_changed_fields_put_back(
-    installation: Installation, tmp_path: Path
-) -> None:
-    score = ("patch", "agent", "handbook", "--namespace=demo", "--type=json")
-    patch = '[{"op": "replace", "path": "/spec/knowledge/0/minScore", "value": "0.44"}]'
-    installation.kube.run(*score, f"--patch={patch}")
-    (tmp_path / "bees.md").write_text(
-        "# Bees\n\n## Wintering\n\nA colony of honey bees keeps its winter cluster at about 35 degrees.\n"
-    )
-    done = _demo("up", f"--name={installation.target.name}", f"--docs={tmp_path}")
-    shown = done.stdout + done.stderr
-    try:
-        assert done.returncode == 0, shown
-        assert "given the example's values again" in shown
-        found = installation.kube.get("agent", "handbook", "--namespace=demo")["spec"]["knowledge"][0]["minScore"]
-        assert found != "0.44"
-        assert "about 35 degrees" in shown
-        assert "bees.md › Bees > Wintering" in shown
-    finally:
-        assert _demo("up", f"--name={installation.target.name}").returncode == 0
-
-
 def test_a_cluster_that_was_named_but_does_not_answer_is_said_to(tmp_path: Path) -> None:
     done = _demo("up", "--context=no-such-context", "--registry=registry.example/slipway")
     assert done.returncode == 1

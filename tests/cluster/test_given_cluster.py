@@ -77,6 +77,24 @@ def test_the_demo_comes_to_a_named_cluster(
     assert before < _names(kube)
 
 
+def test_other_documents_are_answered_from_and_changed_fields_put_back(
+    theirs: Cluster, kube: Kube, host: str, tmp_path: Path
+) -> None:
+    patch = '[{"op": "replace", "path": "/spec/knowledge/0/minScore", "value": "0.44"}]'
+    kube.run("patch", "agent", "handbook", "--namespace=demo", "--type=json", f"--patch={patch}")
+    (tmp_path / "bees.md").write_text(
+        "# Bees\n\n## Wintering\n\nA colony of honey bees keeps its winter cluster at about 35 degrees.\n"
+    )
+    done = _demo("up", f"--context={theirs.context}", f"--registry={host}/slipway", f"--docs={tmp_path}")
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert "given the example's values again" in shown
+    found = kube.get("agent", "handbook", "--namespace=demo")["spec"]["knowledge"][0]["minScore"]
+    assert found != "0.44"
+    assert "about 35 degrees" in shown
+    assert "bees.md › Bees > Wintering" in shown
+
+
 def test_a_release_is_deployed_by_digest_with_the_old_gateways_there_until_the_end(
     kube: Kube, host: str, tmp_path: Path
 ) -> None:

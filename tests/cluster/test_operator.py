@@ -10,22 +10,22 @@ import pytest
 from tests.support import operator_manifests as manifests
 from tests.support.chatting import QUESTION, Refusal, ask, ask_or_refusal, shortest, streaming
 from tests.support.cluster import Installation
-from tests.support.operator_bench import Bench, bench, serving, wait
+from tests.support.operator_bench import Bench, bench, shared_index, sharing, wait
 from tests.support.waiting import until, until_seen
 
-__all__ = ["bench", "serving"]
+__all__ = ["bench", "shared_index", "sharing"]
 pytestmark = pytest.mark.cluster
 
 STREAMS = 20
-QUESTIONS = 1000
 AT_ONCE = 16  # with the streams less than two pods answer at once
 SYSTEM = "slipway-system"
 
 
+@pytest.mark.parametrize("questions", [200, pytest.param(1000, marks=pytest.mark.deep)])
 async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
-    asking: aiohttp.ClientSession, installation: Installation
+    asking: aiohttp.ClientSession, installation: Installation, questions: int
 ) -> None:
-    """20 streams are open and 1,000 questions are asked while one revision takes over from another."""
+    """20 streams are open and questions are asked throughout while one revision takes over from another."""
     kube = installation.kube
     await until(lambda: installation.ready_pods("demo", agent="handbook"), "a pod is ready", deadline=120)
     expected = str((await ask(asking))["answer"])
@@ -35,20 +35,20 @@ async def test_an_edit_that_changes_answers_takes_over_without_a_failed_request(
     patch = f'[{{"op":"replace","path":"/spec/knowledge/0/minScore","value":"{score}"}}]'
     old = set(installation.ready_pods("demo", agent="handbook"))
     async with streaming(asking, STREAMS, QUESTION) as streamed:
-        served = asyncio.Event()
-        asked = asyncio.create_task(_ask(asking, short, QUESTIONS, at_least_until=served))
+        over = asyncio.Event()
+        asked = asyncio.create_task(_ask(asking, short, questions, at_least_until=over))
         changed = ("patch", "agent", "handbook", "--namespace=demo", "--type=json", f"--patch={patch}")
         await asyncio.to_thread(kube.run, *changed)
         await until_seen(lambda: _serving(installation) != before, "the new revision serves", deadline=180)
-        served.set()
         await until_seen(lambda: not old & installation.there("demo"), "the old pods are gone", deadline=180)
+        over.set()
     assert len(streamed) > STREAMS
     for transcript in streamed:
         transcript.assert_whole(expected)
     answers = await asked
     refused = [each for each in answers if isinstance(each, Refusal)]
     assert refused == []
-    assert len(answers) >= QUESTIONS
+    assert len(answers) >= questions
     late = await _ask(asking, short, 20)
     assert [each for each in late if isinstance(each, Refusal)] == []
     await until(lambda: not _deployment(installation, before), "the old revision goes away", deadline=180)
@@ -86,118 +86,118 @@ def _deployment(installation: Installation, name: str) -> bool:
     return installation.kube.works("get", "deployment", name, "--namespace=demo")
 
 
-@pytest.mark.parametrize("policy", ["Retain", "Delete"])
-def test_deleting_takes_what_was_made_and_the_volume_only_by_policy(bench: Bench, policy: str) -> None:
-    index = manifests.index(bench.namespace, deletionPolicy=policy)
-    bench.apply(manifests.documents(bench.namespace), index, bench.agent())
-    bench.until_condition("vectorindexes", "handbook")
+def test_deleting_takes_what_was_made_and_the_volume_only_by_policy(bench: Bench) -> None:
+    retained = manifests.index(bench.namespace, deletionPolicy="Retain")
+    deleted = manifests.index(bench.namespace, "doomed", deletionPolicy="Delete")
+    bench.apply(manifests.documents(bench.namespace), retained, deleted, bench.agent())
+    for name in ("handbook", "doomed"):
+        bench.until_condition("vectorindexes", name)
     bench.until_condition("agents", "support")
-    kube = bench.installation.kube
-    kube.run("delete", "agent/support", "vectorindex/handbook", f"--namespace={bench.namespace}", "--timeout=120s")
+    assert _names(bench.items("pvc")) == ["data-doomed-index-0", "data-handbook-index-0"]
+    kube, everything = bench.installation.kube, ("agent/support", "vectorindex/handbook", "vectorindex/doomed")
+    kube.run("delete", *everything, f"--namespace={bench.namespace}", "--timeout=120s")
     kinds = "deployments,statefulsets,jobs,services,configmaps,serviceaccounts,pdb,hpa,networkpolicies,pods"
     # The namespace's login for the store belongs to no agent: it stays, as docs/installing.md says.
     ours = "app.kubernetes.io/managed-by=slipway,slipway.dev/component!=store"
     wait(lambda: not bench.items(kinds, ours), lambda: f"left: {_names(bench.items(kinds, ours))}")
-    if policy == "Delete":
-        wait(lambda: not bench.items("pvc"), lambda: "the volume goes with the index")
-    else:
-        assert _names(bench.items("pvc")) == ["data-handbook-index-0"]
+    left = ["data-handbook-index-0"]
+    wait(lambda: _names(bench.items("pvc")) == left, lambda: f"volumes: {_names(bench.items('pvc'))}")
 
 
-def test_other_scalers_are_not_fought(serving: Bench) -> None:
-    (name,) = serving.revisions()
-    kube, where = serving.installation.kube, f"--namespace={serving.namespace}"
+def test_other_scalers_are_not_fought(sharing: Bench) -> None:
+    (name,) = sharing.revisions()
+    kube, where = sharing.installation.kube, f"--namespace={sharing.namespace}"
 
     def replicas() -> int:
-        return int(serving.get("deployments", name)["spec"]["replicas"])
+        return int(sharing.get("deployments", name)["spec"]["replicas"])
 
     kube.run("scale", f"deployment/{name}", "--replicas=2", where)
-    wait(lambda: len(serving.installation.ready_pods(serving.namespace, agent="support")) == 2, lambda: "two pods")
+    wait(lambda: len(sharing.ready_pods()) == 2, lambda: "two pods")
     assert replicas() == 2
     autoscaler = {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "theirs", "namespace": serving.namespace},
+        "metadata": {"name": "theirs", "namespace": sharing.namespace},
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": 2,
             "maxReplicas": 4,
         },
     }
-    serving.apply(autoscaler)
+    sharing.apply(autoscaler)
     raised = '{"spec":{"minReplicas":3}}'
     kube.run("patch", "hpa/theirs", where, "--type=merge", f"--patch={raised}")
     wait(lambda: replicas() == 3, lambda: "the autoscaler's least is reached")
-    wait(lambda: len(serving.installation.ready_pods(serving.namespace, agent="support")) == 3, lambda: "three pods")
+    wait(lambda: len(sharing.ready_pods()) == 3, lambda: "three pods")
     assert replicas() == 3
-    assert serving.condition("agents", "support")["status"] == "True"
+    assert sharing.condition("agents", sharing.own)["status"] == "True"
 
 
-def test_an_autoscaler_comes_and_goes_with_the_most_pods_that_are_wanted(serving: Bench) -> None:
+def test_an_autoscaler_comes_and_goes_with_the_most_pods_that_are_wanted(sharing: Bench) -> None:
     def most() -> list[int]:
-        return [each["spec"]["maxReplicas"] for each in serving.items("hpa")]
+        return [each["spec"]["maxReplicas"] for each in sharing.items("hpa", f"slipway.dev/agent={sharing.own}")]
 
     for scaling, autoscalers in (({"min": 1, "max": 3}, [3]), ({"min": 1, "max": 4}, [4]), ({"min": 1}, [])):
-        serving.apply(serving.agent(scaling=scaling))
+        sharing.apply(sharing.agent(scaling=scaling))
         wait(lambda autoscalers=autoscalers: most() == autoscalers, lambda: f"{most()}")  # type: ignore[misc]
 
 
-def test_a_restart_by_kubectl_goes_through(serving: Bench) -> None:
-    (name,) = serving.revisions()
-    kube, where = serving.installation.kube, f"--namespace={serving.namespace}"
-    before = serving.installation.ready_pods(serving.namespace, agent="support")
+def test_a_restart_by_kubectl_goes_through(sharing: Bench) -> None:
+    (name,) = sharing.revisions()
+    kube, where = sharing.installation.kube, f"--namespace={sharing.namespace}"
+    before = sharing.ready_pods()
     kube.run("rollout", "restart", f"deployment/{name}", where)
     kube.run("rollout", "status", f"deployment/{name}", where, "--timeout=180s")
-    after = serving.installation.ready_pods(serving.namespace, agent="support")
+    after = sharing.ready_pods()
     assert after
     assert not set(before) & set(after)
-    annotations = serving.get("deployments", name)["spec"]["template"]["metadata"]["annotations"]
+    annotations = sharing.get("deployments", name)["spec"]["template"]["metadata"]["annotations"]
     assert "kubectl.kubernetes.io/restartedAt" in annotations
 
 
-def test_pods_that_cannot_run_are_stalled_in_their_own_words_and_the_others_serve(serving: Bench) -> None:
+def test_pods_that_cannot_run_are_stalled_in_their_own_words_and_the_others_serve(sharing: Bench) -> None:
     bad = {
-        "support": ("900Gi", "PodUnschedulable", "Insufficient memory"),
+        sharing.own: ("900Gi", "PodUnschedulable", "Insufficient memory"),
         "second": ("20Mi", "PodCrashing", "exit code"),
     }
-    serving.apply(serving.agent("second"))
-    serving.until_condition("agents", "second")
+    sharing.apply(sharing.agent("second"))
+    sharing.until_condition("agents", "second")
     for name, (memory, _, _) in bad.items():
         resources = {"requests": {"memory": memory}, "limits": {"memory": memory}}
-        serving.apply(serving.agent(name, pod={"resources": resources}))
+        sharing.apply(sharing.agent(name, pod={"resources": resources}))
     for name, (_, reason, words) in bad.items():
-        stalled = serving.until_condition("agents", name, condition="Stalled", reason=reason)
+        stalled = sharing.until_condition("agents", name, condition="Stalled", reason=reason)
         assert words in stalled["message"]
-        assert serving.condition("agents", name)["status"] == "True"
-        assert serving.get("agents", name)["status"]["phase"] == "Degraded"
-        assert serving.installation.ready_pods(serving.namespace, agent=name)
+        assert sharing.condition("agents", name)["status"] == "True"
+        assert sharing.get("agents", name)["status"]["phase"] == "Degraded"
+        assert sharing.ready_pods(name)
     for name in bad:
-        serving.apply(serving.agent(name))
+        sharing.apply(sharing.agent(name))
     for name in bad:
         wait(
-            lambda name=name: serving.get("agents", name)["status"]["phase"] == "Ready",  # type: ignore[misc]
-            lambda name=name: f"it heals; it is {serving.get('agents', name)['status']}",  # type: ignore[misc]
+            lambda name=name: sharing.get("agents", name)["status"]["phase"] == "Ready",  # type: ignore[misc]
+            lambda name=name: f"it heals; it is {sharing.get('agents', name)['status']}",  # type: ignore[misc]
         )
-        assert serving.condition("agents", name, "Stalled") == {}
+        assert sharing.condition("agents", name, "Stalled") == {}
 
 
-def test_an_image_that_cannot_be_pulled_is_stalled_and_the_old_pods_serve(serving: Bench) -> None:
-    kube, operator = serving.installation.kube, "deployment/slipway-operator"
+def test_an_image_that_cannot_be_pulled_is_stalled_and_the_old_pods_serve(sharing: Bench) -> None:
+    kube, operator = sharing.installation.kube, "deployment/slipway-operator"
     image = "SLIPWAY_OPERATOR_RUNTIME_IMAGE"
-    before = serving.installation.ready_pods(serving.namespace, agent="support")
+    before = sharing.ready_pods()
     (container,) = kube.get(operator, f"--namespace={SYSTEM}")["spec"]["template"]["spec"]["containers"]
     old = next(each["value"] for each in container["env"] if each["name"] == image)
     kube.run("set", "env", operator, f"{image}=slipway.local/nowhere:1", f"--namespace={SYSTEM}")
     try:
-        stalled = serving.until_condition("agents", "support", condition="Stalled", reason="ImagePullFailed")
+        stalled = sharing.until_condition("agents", sharing.own, condition="Stalled", reason="ImagePullFailed")
         assert "slipway.local/nowhere:1" in stalled["message"]
-        assert serving.condition("agents", "support")["status"] == "True"
-        assert serving.installation.ready_pods(serving.namespace, agent="support") == before
+        assert sharing.condition("agents", sharing.own)["status"] == "True"
+        assert sharing.ready_pods() == before
     finally:
         kube.run("set", "env", operator, f"{image}={old}", f"--namespace={SYSTEM}")
     wait(
-        lambda: serving.get("agents", "support")["status"]["phase"] == "Ready",
-        lambda: f"it heals; it is {serving.get('agents', 'support')['status']}",
+        lambda: sharing.get("agents", sharing.own)["status"]["phase"] == "Ready",
+        lambda: f"it heals; it is {sharing.get('agents', sharing.own)['status']}",
     )
 
 

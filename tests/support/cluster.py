@@ -172,14 +172,14 @@ def test_cluster(request: pytest.FixtureRequest) -> Iterator[Devcluster]:
     of_a_worker, keep = target.name != name, bool(os.environ.get("SLIPWAY_TEST_KEEP"))
     existed = not of_a_worker and records.load(settings.cluster(target.name)) is not None
     try:
-        with _shown(request):
+        with shown(request):
             if of_a_worker and not keep:
                 lifecycle.down(settings.cluster(target.name))
             target.start()
         yield target
     finally:
         if not existed and not keep:
-            with _shown(request):
+            with shown(request):
                 target.stop()
 
 
@@ -194,7 +194,7 @@ def api_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """An API server with its etcd and nothing else: there in seconds."""
     wanted = settings.cluster(_own("api-tests"))
     with contextlib.ExitStack() as started:
-        with _shown(request):
+        with shown(request):
             started.enter_context(new_cluster(wanted, api_only=True))
         yield wanted
 
@@ -220,7 +220,7 @@ def kubeconfig(test_cluster: Devcluster) -> Path:
 @pytest.fixture(scope="session")
 def installation(test_cluster: Devcluster, request: pytest.FixtureRequest) -> Installation:
     """The chart, installed from this working copy."""
-    with _shown(request):
+    with shown(request):
         kube, tags = demo.prepare(test_cluster, VALUES)
     return Installation(test_cluster, kube, tags)
 
@@ -236,14 +236,6 @@ def restored(installation: Installation) -> Iterator[None]:
 def kube(installation: Installation) -> Kube:
     """kubectl and helm for the cluster with the chart."""
     return installation.kube
-
-
-@pytest.fixture(scope="session")
-def handbook(installation: Installation, request: pytest.FixtureRequest) -> str:
-    """NAMESPACE/NAME of the example's agent, which is Ready."""
-    with _shown(request):
-        demo.apply_handbook(installation.kube)
-    return AGENT
 
 
 @pytest.fixture(scope="session")
@@ -296,7 +288,7 @@ def _keep(installed: Installation, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _shown(request: pytest.FixtureRequest) -> Iterator[None]:
+def shown(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let what happens reach the terminal: it takes minutes when nothing is cached."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():

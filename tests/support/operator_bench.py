@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,14 @@ class Bench:
 
     installation: Installation
     namespace: str
+    own: str = "support"
+    """Name of the test's agent."""
 
     def apply(self, *objects: dict[str, Any]) -> None:
         self.installation.kube.apply(objects)
 
-    def agent(self, name: str = "support", **spec: Any) -> dict[str, Any]:
-        return manifests.agent(self.namespace, name, **spec)
+    def agent(self, name: str = "", **spec: Any) -> dict[str, Any]:
+        return manifests.agent(self.namespace, name or self.own, **spec)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """The object; empty if there is none."""
@@ -69,9 +71,13 @@ class Bench:
         wait(so, lambda: f"{kind} {name}: {condition}={status} {reason}; it is {seen}", deadline=deadline)
         return seen
 
-    def revisions(self, name: str = "support") -> dict[str, str]:
+    def ready_pods(self, name: str = "") -> list[str]:
+        """Names of an agent's ready pods."""
+        return self.installation.ready_pods(self.namespace, agent=name or self.own)
+
+    def revisions(self, name: str = "") -> dict[str, str]:
         """State by revision."""
-        found = self.get("agents", name).get("status", {}).get("revisions") or []
+        found = self.get("agents", name or self.own).get("status", {}).get("revisions") or []
         return {each["name"]: each["state"] for each in found}
 
 
@@ -130,3 +136,25 @@ def serving(bench: Bench) -> Bench:
     bench.until_condition("vectorindexes", "handbook")
     bench.until_condition("agents", "support")
     return bench
+
+
+@pytest.fixture(scope="module")
+def shared_index(installation: Installation) -> Iterator[Bench]:
+    """A namespace with a small index, for the agents of a module's tests."""
+    with new_bench(installation) as made:
+        made.apply(manifests.documents(made.namespace), manifests.index(made.namespace))
+        made.until_condition("vectorindexes", "handbook")
+        yield made
+
+
+@pytest.fixture
+def sharing(shared_index: Bench) -> Iterator[Bench]:
+    """That namespace with an agent of the test's own that serves."""
+    bench = replace(shared_index, own=f"support-{secrets.token_hex(2)}")
+    try:
+        bench.apply(bench.agent())
+        bench.until_condition("agents", bench.own)
+        yield bench
+    finally:
+        # All of them: the operator rolls few agents at a time, and none of an earlier test should be among them.
+        bench.installation.kube.run("delete", "agents", "--all", f"--namespace={bench.namespace}")

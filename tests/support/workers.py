@@ -26,6 +26,8 @@ GROUPS = {
     "tests/cluster/test_bad_input.py": SECOND,
     "tests/cluster/test_demo.py": SECOND,
     "tests/cluster/test_gateway.py": SECOND,
+    "tests/cluster/test_sessions.py": SECOND,
+    "tests/cluster/test_store_away.py": SECOND,
     "tests/terraform/": "terraform",
     "tests/tfreplay/": "terraform",
 }
