@@ -144,6 +144,11 @@ class Run(Protocol):
         """Steps that former attempts began and did not finish, as far as that was stored."""
         ...
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What code between agent and host counts in this attempt; empty when the attempt begins."""
+        ...
+
     def time_left(self) -> float:
         """Seconds until the question's deadline."""
         ...

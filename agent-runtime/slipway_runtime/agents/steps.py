@@ -117,6 +117,7 @@ class StepRun:
         self.request = request
         self.journal = journal
         self._deadline = time.monotonic() + time_left
+        self.notes: dict[str, Any] = {}
         self.begun = frozenset(replay.void if replay else ())
         self._finished = dict(replay.finished) if replay else {}
         self._asked = replay.asked if replay else {}

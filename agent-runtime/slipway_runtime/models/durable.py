@@ -17,17 +17,12 @@ Tools say how they are steps in their metadata, under `METADATA`: `{"slipway": {
 not run twice, and `{"where": "agent"}` for one that asks another agent.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import orjson
 from pydantic_ai import RunContext
-from pydantic_ai.capabilities import HandleDeferredToolCalls
 from pydantic_ai.durable_exec import (
     JSON_CODEC,
     BaseDurabilityCapability,
@@ -44,8 +39,6 @@ from pydantic_ai.durable_exec import (
 )
 from pydantic_ai.messages import (
     AgentStreamEvent,
-    ModelMessage,
-    ModelMessagesTypeAdapter,
     ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
@@ -53,156 +46,34 @@ from pydantic_ai.messages import (
     TextPartDelta,
     ThinkingPart,
     ThinkingPartDelta,
-    ToolCallPart,
 )
-from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
 
-from slipway_runtime.agents.protocol import Emit, Repeat, Run
-from slipway_runtime.events import Delta, Discarded, ModelUsage, ToolCall, ToolResult, Usage, Where
+from slipway_runtime.agents.protocol import Emit, Repeat
+from slipway_runtime.events import Discarded, ModelUsage, ToolCall, ToolResult, Usage, Where
 from slipway_runtime.models import metrics
+from slipway_runtime.models.approvals import approvals
+from slipway_runtime.models.scopes import (
+    SCOPES,
+    UNIT,
+    Channel,
+    MessageChain,
+    Scope,
+    TextSink,
+    Unit,
+    current_unit,
+    within,
+)
 from slipway_runtime.models.watching import watching
+
+__all__ = ["METADATA", "DurableSteps", "TextSink", "Unit", "approvals", "current_unit", "within"]
 
 P = TypeVar("P")
 W = TypeVar("W")
 R = TypeVar("R")
 METADATA = "slipway"
 """Key of a tool's metadata under which it says how it is a step."""
-NOT_HASHED = frozenset(("timestamp", "run_id", "conversation_id"))
-"""Fields of messages that differ from attempt to attempt."""
 SUMMARY_CHARACTERS = 500
-Channel = Literal["answer", "reasoning"]
-Show = Callable[[Emit], "TextSink"]
-
-
-class TextSink:
-    """Where the text of a model request goes while it is streamed. This one emits each piece as it comes."""
-
-    def __init__(self, emit: Emit) -> None:
-        self.emit = emit
-
-    async def text(self, piece: str, channel: Channel) -> None:
-        """Take the next piece."""
-        self.emit(Delta(text=piece, channel=channel) if channel != "answer" else Delta(text=piece))
-
-    def void(self) -> None:
-        """All pieces so far are void: another model begins anew."""
-
-    async def end(self) -> None:
-        """The request is answered."""
-
-
-@dataclass
-class _Scope:
-    """What is counted for the agents that run in one scope of a run, apart from each other by name."""
-
-    run: Run
-    name: str
-    requests: Counter[str] = field(default_factory=Counter)
-    """Model requests so far, by agent."""
-    runs: Counter[str] = field(default_factory=Counter)
-    others: Counter[str] = field(default_factory=Counter)
-    """Steps of other kinds, by what their key begins with."""
-    chains: dict[str, "_Chain"] = field(default_factory=dict)
-    spoke: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By agent: the pydantic-ai run and the step whose text stands as its answer so far."""
-
-    def key(self, *parts: object) -> str:
-        """A step's key."""
-        return "/".join(str(part) for part in (self.name, *parts) if part != "")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """The step that the current code is the body of."""
-
-    run: Run
-    key: str
-    emit: Emit
-    sink: TextSink | None = None
-
-
-_SCOPES: ContextVar["_Scopes | None"] = ContextVar("slipway_scopes", default=None)
-_UNIT: ContextVar[Unit | None] = ContextVar("slipway_unit", default=None)
-
-
-@dataclass
-class _Scopes:
-    run: Run
-    named: str
-    scopes: dict[str, _Scope]
-
-    def current(self) -> _Scope:
-        name = "/".join(part for part in (self.named, _graph_task()) if part)
-        if name not in self.scopes:
-            self.scopes[name] = _Scope(self.run, name)
-        return self.scopes[name]
-
-
-@contextmanager
-def within(run: Run, scope: str = "") -> Iterator[None]:
-    """Make the agents that run in the block, in this task or those that it starts, work in steps of `run`.
-
-    Args:
-        scope: set apart agents of one name that run at the same time. A node of a LangGraph is a scope by itself.
-    """
-    outer = _SCOPES.get()
-    scopes = outer.scopes if outer is not None and outer.run is run else {}
-    named = "/".join(part for part in (outer.named if outer is not None and outer.run is run else "", scope) if part)
-    token = _SCOPES.set(_Scopes(run, named, scopes))
-    try:
-        yield
-    finally:
-        _SCOPES.reset(token)
-
-
-def current_unit() -> Unit | None:
-    """The step that the caller is part of: a tool finds its run, key and `emit` here."""
-    return _UNIT.get()
-
-
-def _graph_task() -> str:
-    """Which task of a LangGraph this is, in words that are the same in every attempt; empty outside of a graph."""
-    import sys
-
-    if "langgraph.config" not in sys.modules:
-        return ""
-    from langgraph.config import get_config
-
-    try:
-        metadata = get_config().get("metadata") or {}
-    except RuntimeError:
-        return ""
-    if "langgraph_node" not in metadata:
-        return ""
-    path = [str(part) for part in metadata.get("langgraph_path", ())[1:] if not isinstance(part, bool)]
-    place = "" if path == [metadata["langgraph_node"]] else f"@{'.'.join(path)}"
-    return f"{metadata['langgraph_step']}.{metadata['langgraph_node']}{place}"
-
-
-@dataclass
-class _Chain:
-    """A digest of a growing list of messages, made from the one before and what is new."""
-
-    messages: list[ModelMessage] = field(default_factory=list)
-    digest: str = ""
-
-    def extended(self, messages: Sequence[ModelMessage]) -> str:
-        """The digest of `messages`."""
-        known = len(self.messages)
-        if any(one is not other for one, other in zip(self.messages, messages, strict=False)) or len(messages) < known:
-            known, self.digest = 0, ""
-        for message in messages[known:]:
-            dumped = _stripped(ModelMessagesTypeAdapter.dump_python([message], mode="json"))
-            new = orjson.dumps([self.digest, dumped], option=orjson.OPT_SORT_KEYS)
-            self.digest = hashlib.sha256(new).hexdigest()
-        self.messages = list(messages)
-        return self.digest
-
-
-def _stripped(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _stripped(each) for key, each in value.items() if key not in NOT_HASHED}
-    return [_stripped(each) for each in value] if isinstance(value, list) else value
+Show = Callable[[Emit], TextSink]
 
 
 @dataclass
@@ -225,7 +96,7 @@ class _Watcher:
 
 async def _stream(_: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
     """Give the text of a model's stream to the sink of the step."""
-    unit = _UNIT.get()
+    unit = UNIT.get()
     if unit is None or unit.sink is None:
         return
     async for event in events:
@@ -272,7 +143,7 @@ class DurableSteps(BaseDurabilityCapability[Any]):
     @property
     def in_durable_context(self) -> bool:
         """Whether an agent is run by `within`, and not within a step."""
-        return _SCOPES.get() is not None and _UNIT.get() is None
+        return SCOPES.get() is not None and UNIT.get() is None
 
     def get_durable_operation_backend(self) -> DurableOperationBackend[Any]:
         """See `BaseDurabilityCapability`."""
@@ -291,8 +162,8 @@ class DurableSteps(BaseDurabilityCapability[Any]):
         return (_scope().run.session_id or run_id) if self.in_durable_context else None
 
 
-def _scope() -> _Scope:
-    scopes = _SCOPES.get()
+def _scope() -> Scope:
+    scopes = SCOPES.get()
     assert scopes is not None, "only asked for in a durable context"
     return scopes.current()
 
@@ -347,7 +218,7 @@ class _Bound(BoundDurableOperation[P, W, R]):
     async def _body(self, params: Any, unit: Unit) -> object:
         """Run the operation within its step, with a watcher of the models that it asks."""
         watcher = _Watcher(unit)
-        token = _UNIT.set(unit)
+        token = UNIT.set(unit)
         try:
             with durable_unit_scope(), watching(watcher):
                 result = await self._operation.handler(params)
@@ -358,11 +229,11 @@ class _Bound(BoundDurableOperation[P, W, R]):
                     await unit.sink.end()
             return self._operation.result_codec.dump(result)
         finally:
-            _UNIT.reset(token)
+            UNIT.reset(token)
             if watcher.used_:
                 unit.emit(Usage(models=tuple(watcher.used_)))
 
-    async def _request(self, scope: _Scope, params: ModelRequestParams) -> object:
+    async def _request(self, scope: Scope, params: ModelRequestParams) -> object:
         name = self._capability.name
         scope.requests[name] += 1
         key = scope.key(name, "model", scope.requests[name])
@@ -380,14 +251,14 @@ class _Bound(BoundDurableOperation[P, W, R]):
 
         if key in scope.run.begun:
             metrics.REPEATED.labels(scope.run.agent).inc()
-        digest = scope.chains.setdefault(name, _Chain()).extended(params.messages)
+        digest = scope.chains.setdefault(name, MessageChain()).extended(params.messages)
         recorded = await scope.run.step(key, do, repeat="paid", input=[params.model_id, digest])
         if self._capability.show and _has_text(recorded) and not _calls_tools(recorded):
             scope.spoke[name] = (run_id, key)
         return recorded
 
     async def _call(
-        self, scope: _Scope, params: ToolsetCallToolParams | DynamicToolsetCallToolParams, config: Mapping[str, Any]
+        self, scope: Scope, params: ToolsetCallToolParams | DynamicToolsetCallToolParams, config: Mapping[str, Any]
     ) -> object:
         name, context = self._capability.name, params.ctx
         call_id = context.tool_call_id or ""
@@ -406,7 +277,7 @@ class _Bound(BoundDurableOperation[P, W, R]):
 
         return await scope.run.step(key, do, repeat=repeat)
 
-    async def _other(self, scope: _Scope, params: Any) -> object:
+    async def _other(self, scope: Scope, params: Any) -> object:
         """A discovery of tools, a check of arguments, or what a later version of pydantic-ai brings."""
         name, identity = self._capability.name, self._operation.operation_id
         what = getattr(identity, "toolset_id", "") or getattr(identity, "operation", "")
@@ -442,41 +313,3 @@ def _summary(dumped: object) -> str:
     result = dumped.get("result", dumped) if isinstance(dumped, Mapping) else dumped
     text = result if isinstance(result, str) else orjson.dumps(result).decode()
     return text[:SUMMARY_CHARACTERS]
-
-
-def approvals(
-    answerers: Callable[[ToolCallPart], Sequence[str]] = lambda _: ("caller",), *, seconds: float = 86_400.0
-) -> HandleDeferredToolCalls[Any]:
-    """Lets the run wait where a tool asks for an approval. Calls of the client's own tools are left to others.
-
-    Args:
-        answerers: who may approve a call; see `Run.ask`.
-        seconds: how long to wait. An approval that nobody gave until then counts as denied.
-    """
-
-    async def handle(context: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
-        scopes = _SCOPES.get()
-        if scopes is None or not requests.approvals:
-            return None
-        results: dict[str, Any] = {}
-        for call in requests.approvals:
-            asked = {"id": call.tool_call_id, "name": call.tool_name, "args": call.args_as_dict()}
-            number = scopes.current().requests[_agent_name(context)]
-            digest = hashlib.sha256(orjson.dumps([scopes.current().name, number, asked], option=orjson.OPT_SORT_KEYS))
-            given = await scopes.run.ask(
-                f"approve-{digest.hexdigest()[:16]}",
-                "approval",
-                prompt=f"May the tool {call.tool_name} be called?",
-                calls=[asked],
-                answerers=answerers(call),
-                seconds=seconds,
-            )
-            denied = ToolDenied(f"{'Nobody approved' if given.by == 'expiry' else 'A person refused'} this call.")
-            results[call.tool_call_id] = ToolApproved() if given.approved else denied
-        return requests.build_results(approvals=results)
-
-    return HandleDeferredToolCalls(handle)
-
-
-def _agent_name(context: RunContext[Any]) -> str:
-    return (context.agent.name if context.agent is not None else None) or ""

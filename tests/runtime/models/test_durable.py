@@ -118,6 +118,19 @@ async def test_without_a_run_the_capability_is_not_there() -> None:
     assert model.asked == 2
 
 
+async def test_an_agent_may_be_asked_twice_in_a_run() -> None:
+    model, attempts = Scripted(says), Attempts()
+    agent = Agent(model.model, name="a", capabilities=[DurableSteps()])
+
+    async def twice(run: Run) -> list[str]:
+        return [await ask(agent, run), await ask(agent, run)]
+
+    first = await twice(attempts.start())
+    assert {step for step, _ in seen(attempts.journal.events)} == {"a/model/1", "a/model/2"}
+    assert await twice(attempts.start()) == first
+    assert model.asked == 2
+
+
 async def test_another_question_is_another_step() -> None:
     model, attempts = Scripted(says), Attempts()
     agent = Agent(model.model, name="a", capabilities=[DurableSteps()])

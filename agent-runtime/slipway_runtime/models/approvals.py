@@ -1,0 +1,51 @@
+"""Approvals of tool calls: the run waits until a person decides."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from pydantic_ai import RunContext
+from pydantic_ai.capabilities import HandleDeferredToolCalls
+from pydantic_ai.messages import ToolCallPart
+from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
+
+from slipway_runtime.models.scopes import SCOPES
+
+
+def approvals(
+    answerers: Callable[[ToolCallPart], Sequence[str]] = lambda _: ("caller",), *, seconds: float = 86_400.0
+) -> HandleDeferredToolCalls[Any]:
+    """Lets the run wait where a tool asks for an approval. Calls of the client's own tools are left to others.
+
+    Args:
+        answerers: who may approve a call; see `Run.ask`.
+        seconds: how long to wait. An approval that nobody gave until then counts as denied.
+    """
+
+    async def handle(context: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
+        scopes = SCOPES.get()
+        if scopes is None or not requests.approvals:
+            return None
+        results: dict[str, Any] = {}
+        for call in requests.approvals:
+            asked = {"id": call.tool_call_id, "name": call.tool_name, "args": call.args_as_dict()}
+            number = scopes.current().requests[_agent_name(context)]
+            digest = hashlib.sha256(orjson.dumps([scopes.current().name, number, asked], option=orjson.OPT_SORT_KEYS))
+            given = await scopes.run.ask(
+                f"approve-{digest.hexdigest()[:16]}",
+                "approval",
+                prompt=f"May the tool {call.tool_name} be called?",
+                calls=[asked],
+                answerers=answerers(call),
+                seconds=seconds,
+            )
+            denied = ToolDenied(f"{'Nobody approved' if given.by == 'expiry' else 'A person refused'} this call.")
+            results[call.tool_call_id] = ToolApproved() if given.approved else denied
+        return requests.build_results(approvals=results)
+
+    return HandleDeferredToolCalls(handle)
+
+
+def _agent_name(context: RunContext[Any]) -> str:
+    return (context.agent.name if context.agent is not None else None) or ""
