@@ -5,11 +5,13 @@ for whom, by which agent, in which run and how deep agents have called each othe
 the gateway knows that of the agent now.
 """
 
+import hashlib
 import time
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jwt
+import orjson
 
 from slipway_runtime.identity import ALGORITHM, CLOCK_SKEW_SECONDS, ISSUER, Caller, Signer
 
@@ -52,6 +54,18 @@ def first(caller: Caller, *, actor: str, run: str, seconds: float) -> Grant:
 
 class InvalidGrant(Exception):
     """A grant that gives no right: forged, expired, or not a grant. The text is safe to show."""
+
+
+def named_run(*, owner: str, agent: str, key: str, within: str | None = None, input: bool = False) -> str:  # noqa: A002
+    """The id of a run, or of an input, that has a key.
+
+    Args:
+        owner: who asks.
+        agent: `namespace/name` of the one that is asked.
+        within: the run in which an agent asks; its keys are apart from those of all others.
+    """
+    named = [owner, agent, int(input), key, *([within] if within else [])]
+    return hashlib.sha256(orjson.dumps(named)).hexdigest()[:32]
 
 
 def is_grant(token: str) -> bool:

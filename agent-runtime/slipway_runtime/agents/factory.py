@@ -1,9 +1,10 @@
 """Agents from their configuration. What they share within a process (model, store, connections) is made once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
+from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
@@ -20,6 +21,9 @@ class AgentDependencies:
     vectors: OpenVectors
     bindings: Callable[[str], AgentBindings] = lambda _: AgentBindings()
     """What an agent (`namespace/name`) has besides its configuration. Asked for again at each use: it changes."""
+
+    calls: AgentCalls = field(default_factory=lambda: AgentCalls("http://127.0.0.1"))
+    """The way to other agents."""
 
     def bindings_of(self, config: AgentConfig) -> Callable[[], AgentBindings]:
         """The bindings of one agent."""
@@ -69,7 +73,24 @@ def _pydantic_ai(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     )
 
 
-FACTORIES: Mapping[str, Factory] = {"langgraph": _langgraph, "pydantic-ai": _pydantic_ai}
+def _orchestrator(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
+    from slipway_runtime.agents.choosing import Chooser
+    from slipway_runtime.agents.orchestrator import OrchestratorAgent
+
+    models = None
+    if config.models:
+        from slipway_runtime.models.agent_models import Models
+
+        models = Models(config, dependencies.bindings_of(config))
+    chooser = Chooser(config, embedder=dependencies.embedder, models=models)
+    return OrchestratorAgent(config, calls=dependencies.calls, chooser=chooser)
+
+
+FACTORIES: Mapping[str, Factory] = {
+    "langgraph": _langgraph,
+    "pydantic-ai": _pydantic_ai,
+    "orchestrator": _orchestrator,
+}
 """How an agent of each architecture is made. A factory imports its framework itself, when it is first used."""
 
 

@@ -7,7 +7,7 @@ from slipway_runtime.agents.factory import make_agent
 from slipway_runtime.dev.kinds import Outcome, Report, Row
 from slipway_runtime.dev.manifests import Manifests
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import AgentKey, Description
+from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.host.hosted import HostedAgent
 
 
@@ -33,6 +33,7 @@ class LocalAgents:
         self._phase = "Ready"
         self._serve(self._hosted(manifests))
         self._parts.gateway.default_agent = _only(manifests)
+        self._parts.gateway.smart_agent = _smart(manifests)
 
     def _hosted(self, manifests: Manifests) -> list[HostedAgent]:
         dependencies = self._parts.dependencies
@@ -43,7 +44,13 @@ class LocalAgents:
         table = self._parts.gateway.routes
         table.replace({_key(agent.config): [self._host_url] for agent in agents})
         for agent in agents:
-            table.describe(_key(agent.config), self._describe(agent))
+            table.describe(_key(agent.config), self._describe(agent), self._reach(agent))
+
+    def _reach(self, agent: HostedAgent) -> Reach:
+        members = self._parts.model_files.of(agent.key).members
+        return Reach(
+            frozenset(AgentKey(agent.config.namespace, name) for name in members), agent.config.request_timeout_seconds
+        )
 
     def _describe(self, agent: HostedAgent) -> Description:
         bindings = self._parts.model_files.of(agent.key)
@@ -53,6 +60,7 @@ class LocalAgents:
             health=self._phase,
             description=bindings.description,
             capabilities=bindings.capabilities,
+            knowledge=tuple(each.index for each in agent.config.knowledge),
         )
 
 
@@ -66,6 +74,12 @@ def _only(manifests: Manifests) -> AgentKey | None:
     """The agent that is meant when none is named: the only one there is."""
     agents = agents_in(manifests)
     return _key(agents[0]) if len(agents) == 1 else None
+
+
+def _smart(manifests: Manifests) -> AgentKey | None:
+    """The agent behind `/smart/chat`: the only orchestrator that there is."""
+    found = [_key(config) for config in agents_in(manifests) if config.architecture == "orchestrator"]
+    return found[0] if len(found) == 1 else None
 
 
 def _key(config: AgentConfig) -> AgentKey:

@@ -118,7 +118,12 @@ async def _serve(
     delay = float(os.environ.get("SLIPWAY_TEST_DELTA_DELAY") or 0)
     with bound(front.port, host=front.host) as door, bound(0) as back:
         async with open_parts(
-            folder, model=model, delta_delay=delay, keys=front.keys, allowed_origins=front.allowed_origins
+            folder,
+            model=model,
+            delta_delay=delay,
+            keys=front.keys,
+            allowed_origins=front.allowed_origins,
+            gateway_url=url_of(door),
         ) as parts:
             driver = LocalDriver(parts, host_url=url_of(back))
             async with (

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.model_files import ModelFiles
 from slipway_runtime.gateway.gateway import Gateway
@@ -87,7 +88,13 @@ def _lock_of(folder: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_parts(
-    folder: Path, *, model: Path, delta_delay: float, keys: Path | None = None, allowed_origins: Sequence[str] = ()
+    folder: Path,
+    *,
+    model: Path,
+    delta_delay: float,
+    keys: Path | None = None,
+    allowed_origins: Sequence[str] = (),
+    gateway_url: str = "http://127.0.0.1",
 ) -> AsyncIterator[Parts]:
     """Open everything that is in the folder.
 
@@ -96,6 +103,7 @@ async def open_parts(
         delta_delay: seconds between two pieces of an answer; for tests.
         keys: file of API keys that the gateway asks for; None for an open one.
         allowed_origins: web origins whose pages may read the gateway's answers.
+        gateway_url: where the gateway will listen, for agents that ask others.
 
     Raises:
         ModelMissing, VectorsUnavailable or StoreUnavailable: if a part cannot be opened.
@@ -118,10 +126,12 @@ async def open_parts(
         # Not in the folder: keys are gone when the process is.
         keys_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-"))
         model_files = ModelFiles(Path(keys_folder), os.environ)
+        calls = AgentCalls(gateway_url)
+        stack.push_async_callback(calls.close)
         await embedder.load()
         yield Parts(
             dependencies=AgentDependencies(
-                database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=model_files.of
+                database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=model_files.of, calls=calls
             ),
             embedder=embedder,
             host=host,

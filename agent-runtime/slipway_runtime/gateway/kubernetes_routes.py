@@ -51,6 +51,7 @@ def describe(agent: Object) -> Description:
         health=(agent.get("status") or {}).get("phase") or "Unknown",
         description=spec.get("description") or "",
         capabilities=tuple(_BROUGHT.get(architecture, ()) if capabilities is None else capabilities),
+        knowledge=tuple(entry["indexRef"]["name"] for entry in spec.get("knowledge") or ()),
     )
 
 

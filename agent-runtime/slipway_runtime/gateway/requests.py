@@ -1,15 +1,14 @@
 """What the gateway makes of a client's request for a host: the run that it is, and the path and query of it."""
 
-import hashlib
 import re
 import uuid
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-import orjson
 from starlette.requests import Request
 
 from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.grants import named_run
 from slipway_runtime.problems import Problem, Reason
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -35,8 +34,8 @@ def request_id(request: Request, *, owner: str, agent: AgentKey, within: str | N
             Reason.INVALID_REQUEST,
             f"{IDEMPOTENCY_HEADER} must be one word of 1 to 255 visible ASCII characters, new for each question",
         )
-    named = [owner, str(agent), request.url.path.count("/input/"), keys[0], *([within] if within else [])]
-    return hashlib.sha256(orjson.dumps(named)).hexdigest()[:32]
+    given = "input" in request.path_params
+    return named_run(owner=owner, agent=str(agent), key=keys[0], within=within, input=given)
 
 
 def is_question(request: Request) -> bool:

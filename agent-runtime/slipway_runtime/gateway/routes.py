@@ -63,6 +63,8 @@ class Description:
     description: str = ""
     """What it is for, in its manifest's words."""
     capabilities: tuple[str, ...] = ()
+    knowledge: tuple[str, ...] = ()
+    """Names of the indexes that it answers from."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ async def agents_of(
     config: RuntimeConfig, settings: HostSettings, database: Database
 ) -> AsyncIterator[list[HostedAgent]]:
     """The agents of a configuration, with the model in memory and used once."""
+    from slipway_runtime.agents.calling import AgentCalls
     from slipway_runtime.agents.factory import AgentDependencies, make_agent
     from slipway_runtime.agents.protocol import close
     from slipway_runtime.knowledge.embedding.minilm import MiniLM
@@ -50,7 +51,11 @@ async def agents_of(
         vectors = VectorServers(settings.chroma_url)
         stack.push_async_callback(vectors.close)
         bindings = BindingsFile(settings.bindings)
-        dependencies = AgentDependencies(database=database, embedder=embedder, vectors=vectors, bindings=bindings.of)
+        calls = AgentCalls(settings.gateway_url)
+        stack.push_async_callback(calls.close)
+        dependencies = AgentDependencies(
+            database=database, embedder=embedder, vectors=vectors, bindings=bindings.of, calls=calls
+        )
         hosted = [HostedAgent(agent, make_agent(agent, dependencies)) for agent in config.agents]
         for each in hosted:
             stack.push_async_callback(close, each.agent)

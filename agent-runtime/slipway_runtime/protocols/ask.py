@@ -121,7 +121,7 @@ class Ask(AskModel):
     resume: Json | None = None
     """Answers to what a run waits for, by the input's id."""
     force_agent: str | None = None
-    """`namespace/name` of the member that an orchestrator must choose."""
+    """The name of the member that an orchestrator must choose, or an architecture that the member must have."""
     metadata: Json | None = None
     unfollowed_seconds: Annotated[int, Field(ge=1)] | None = None
     """After which the run is cancelled if nobody follows it. A run that waits for somebody is let be."""

@@ -35,9 +35,7 @@ from slipway_runtime.protocols.transcript import Transcript
 
 QUESTION_LIMIT = 8_000
 IMAGES_MAX = 32
-LEFT_OUT = frozenset(
-    ("decision", "retrieved", "tool_call", "tool_result", "delta", "message_end", "artifact", "progress")
-)
+LEFT_OUT = frozenset(("retrieved", "tool_call", "tool_result", "delta", "message_end", "artifact", "progress"))
 """Types of events that the JSON answer does not show, and so need not be read."""
 _NOT_AT_ALL = re.compile(r"q\s*=\s*0(\.0{0,3})?")
 
@@ -73,11 +71,14 @@ class ChatRequest(BaseModel):
     """Goes to the agent as data, never as instructions."""
     images: Annotated[list[Picture], Field(max_length=IMAGES_MAX)] = []
     """Pictures as data URLs (png, jpeg, gif, webp). An agent that cannot see refuses them."""
+    force_agent: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """Of an orchestrator: the name of the member that answers, or an architecture that it must have."""
 
     def ask(self) -> Ask:
         """The same as agents are asked it."""
         given = () if self.context is None else (DataPart(data=self.context),)
-        return Ask(parts=(TextPart(text=self.question), *self.images, *given), session=self.session_id)
+        parts = (TextPart(text=self.question), *self.images, *given)
+        return Ask(parts=parts, session=self.session_id, force_agent=self.force_agent)
 
 
 def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
@@ -93,7 +94,8 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
     try:
         return ChatRequest.model_validate(data)
     except ValidationError as error:
-        raise invalid(error, "The fields are `question`, `session_id`, `context` and `images`.") from None
+        fields = "`question`, `session_id`, `context`, `images` and `force_agent`"
+        raise invalid(error, f"The fields are {fields}.") from None
 
 
 def wants_stream(request: Request) -> bool:
@@ -165,11 +167,12 @@ class ChatAnswer:
         return Answer(status, {"content-type": "application/json"}, orjson.dumps(body))
 
     def _answered(self, done: Done) -> Mapping[str, object]:
-        started = self._transcript.started
+        started, decision = self._transcript.started, self._transcript.decision
         return {
             "answer": done.answer,
             "abstained": done.abstained,
-            "agent_used": started.agent if started else None,
+            "agent_used": decision.decision.get("chosen_agent") if decision else started.agent if started else None,
+            **({"orchestration": decision.decision} if decision else {}),
             "sources": [source.model_dump() for source in done.sources],
             "grounded": done.grounded,
             "model": done.model,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from slipway_runtime.events import (
+    Decision,
     Delta,
     Discarded,
     Event,
@@ -24,6 +25,8 @@ class Transcript:
         self.started: Started | None = None
         self.asked: InputRequired | None = None
         """What the run waits for."""
+        self.decision: Decision | None = None
+        """An orchestrator's last one: it names whoever answered."""
         self._said: list[tuple[str, str]] = []
         """Step and text of each piece of the answer that stands."""
         self._thought: list[tuple[str, str]] = []
@@ -34,6 +37,8 @@ class Transcript:
         match event:
             case Started():
                 self.started = event
+            case Decision() if "chosen_agent" in event.decision:
+                self.decision = event
             case Delta(channel="answer"):
                 self._said.append((event.step, event.text))
             case Delta():

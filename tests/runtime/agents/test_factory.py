@@ -9,7 +9,7 @@ import pytest
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import FACTORIES
 
-COMING = {"hybrid", "orchestrator"}
+COMING = {"hybrid"}
 """Architectures that the configuration knows before their code is there: remove what arrives."""
 
 

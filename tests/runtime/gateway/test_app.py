@@ -56,14 +56,24 @@ async def test_without_a_smart_agent_the_value_is_named(start_front: StartFront)
 
 async def test_the_list_of_agents(front: Front) -> None:
     front.routes.set(AgentKey("demo", "billing"), [])
-    front.routes.describe(SUPPORT, Description("langgraph", "support-1", "Ready", "Returns.", ("returns",)))
-    unknown = {"architecture": None, "revision": None, "health": "Unknown", "description": "", "capabilities": []}
+    front.routes.describe(
+        SUPPORT, Description("langgraph", "support-1", "Ready", "Returns.", ("returns",), ("orders",))
+    )
+    unknown: dict[str, object] = {
+        "architecture": None,
+        "revision": None,
+        "health": "Unknown",
+        "description": "",
+        "capabilities": [],
+        "knowledge": [],
+    }
     known = {
         "architecture": "langgraph",
         "revision": "support-1",
         "health": "Ready",
         "description": "Returns.",
         "capabilities": ["returns"],
+        "knowledge": ["orders"],
     }
     async with front.client.get("/agents") as response:
         assert (await response.json())["agents"] == [

@@ -58,7 +58,9 @@ class ChatAnswer(Body):
     abstained: bool
     """True if the documents do not answer the question."""
     agent_used: str | None
-    """`namespace/name`."""
+    """`namespace/name`. Of an orchestrator's answer the member that gave it."""
+    orchestration: dict[str, Any] | None = None
+    """Who was chosen and why. Left out for other agents than orchestrators."""
     sources: list[Citation]
     session_id: str | None
     """Send it with the next question to continue the conversation."""
@@ -214,6 +216,8 @@ class ListedAgent(Body):
     """What the agent is for; empty if its manifest does not say so."""
     capabilities: list[str]
     """What the agent is good at, in words."""
+    knowledge: list[str]
+    """Names of the indexes that it answers from."""
 
 
 class AgentList(Body):
@@ -230,6 +234,7 @@ class AgentList(Body):
                 "health": "Ready",
                 "description": "Answers questions about orders and returns.",
                 "capabilities": ["complex_workflow", "state_management"],
+                "knowledge": ["orders"],
             }
         ]
     )

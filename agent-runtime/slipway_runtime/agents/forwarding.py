@@ -1,0 +1,159 @@
+"""What an agent passes on of an agent that it asks: the events, as its own, and the text only once it stands."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, Literal
+
+from slipway_runtime.agents.calling import Call, CallFailed
+from slipway_runtime.agents.protocol import Emit
+from slipway_runtime.events import (
+    Artifact,
+    Cancelled,
+    Delta,
+    Discarded,
+    Done,
+    Event,
+    EventModel,
+    Failed,
+    InputRequired,
+    MessageEnd,
+    Progress,
+    Restarted,
+    Retrieved,
+    StepEvent,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+
+PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress)
+
+
+class MemberAnswer(EventModel):
+    """What came of a call: JSON, so that a step can record it."""
+
+    state: Literal["answered", "abstained", "failed"]
+    done: Done | None = None
+    reason: str = ""
+    message: str = ""
+
+
+async def ask_member(call: Call, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:
+    """Ask a member and pass on what it says, within the step that calls this.
+
+    A text is passed on from its second piece on, or at its end, since an agent that abstains says one. What was passed
+    on of a text that does not stand is discarded.
+
+    Args:
+        step: the key of the step.
+        patience: seconds until the text must begin; None for as long as the run has.
+    """
+    forwarding = Forwarding(step, emit)
+    try:
+        async with asyncio.timeout(patience) as limit, aclosing(call.events()) as events:
+            async for event in events:
+                forwarding.take(event)
+                if forwarding.begun:
+                    limit.reschedule(None)
+                if isinstance(event, InputRequired):
+                    break
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        await call.cancel()
+        return forwarding.failed("MemberTimeout", f"it said nothing within {patience:.0f} s")
+    except CallFailed as error:
+        return forwarding.failed(error.reason, error.message)
+    if forwarding.last is None:
+        await call.cancel()
+        return forwarding.failed("MemberWaits", "it waits for an input, which cannot be given through another agent")
+    return forwarding.end(forwarding.last)
+
+
+class Forwarding:
+    """The events of one member's run, on their way."""
+
+    def __init__(self, step: str, emit: Emit) -> None:
+        self._step = step
+        self._emit = emit
+        self._pieces: list[Delta | MessageEnd] = []
+        """The text that stands."""
+        self._used: list[Usage] = []
+        self.begun = False
+        """Whether text has been passed on."""
+        self.last: Done | Failed | Cancelled | None = None
+
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case Delta() | MessageEnd():
+                self._take_text(event)
+            case Discarded(steps=void) | Restarted(discard=void):
+                self._drop(frozenset(void))
+            case Usage():
+                self._used.append(event)
+            case Done() | Failed() | Cancelled():
+                self.last = event
+            case _ if isinstance(event, PASSED_ON):
+                self._emit(_own(event))
+            case _:
+                pass
+
+    def end(self, last: Done | Failed | Cancelled) -> MemberAnswer:
+        """What came of it."""
+        if not isinstance(last, Done):
+            return self.failed(last.reason, last.message)
+        if last.abstained:
+            self._discard("MemberAbstained")
+            self._account()
+            return MemberAnswer(state="abstained", done=last)
+        if not self.begun:
+            self._begin()
+        self._account()
+        return MemberAnswer(state="answered", done=last)
+
+    def failed(self, reason: str, message: str) -> MemberAnswer:
+        """What came of a call without an answer."""
+        self._discard("MemberFailed")
+        self._account()
+        return MemberAnswer(state="failed", reason=reason, message=message)
+
+    def _take_text(self, event: Delta | MessageEnd) -> None:
+        self._pieces.append(event)
+        if self.begun:
+            self._emit(_own(event))
+        elif sum(isinstance(each, Delta) and each.channel == "answer" for each in self._pieces) > 1:
+            self._begin()
+
+    def _begin(self) -> None:
+        self.begun = True
+        for each in self._pieces:
+            self._emit(_own(each))
+
+    def _drop(self, void: frozenset[str]) -> None:
+        """Some of the member's own steps are void, so their text is, also where it was passed on."""
+        stands = [each for each in self._pieces if each.step not in void]
+        self._used = [each for each in self._used if each.step not in void]
+        if len(stands) == len(self._pieces):
+            return
+        self._pieces = stands
+        if self.begun:
+            self._emit(Discarded(steps=(self._step,), reason="MemberRestarted"))
+            for each in stands:
+                self._emit(_own(each))
+
+    def _discard(self, reason: str) -> None:
+        if self.begun:
+            self._emit(Discarded(steps=(self._step,), reason=reason))
+
+    def _account(self) -> None:
+        """Last, since what is discarded takes the usage before it along."""
+        for each in self._used:
+            self._emit(_own(each))
+
+
+def _own(event: StepEvent) -> StepEvent:
+    """The event as one of the asking step, which names it."""
+    fields: Mapping[str, Any] = {name: getattr(event, name) for name in event.model_fields_set - {"step"}}
+    return type(event)(**fields)
