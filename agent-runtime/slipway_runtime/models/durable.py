@@ -65,7 +65,7 @@ from slipway_runtime.models.scopes import (
 )
 from slipway_runtime.models.watching import watching
 
-__all__ = ["METADATA", "DurableSteps", "TextSink", "Unit", "approvals", "current_unit", "within"]
+__all__ = ["METADATA", "Channel", "DurableSteps", "TextSink", "Unit", "approvals", "current_unit", "within"]
 
 P = TypeVar("P")
 W = TypeVar("W")
