@@ -67,8 +67,8 @@ def answer(problem: Problem) -> Answer:
     """The response for a problem."""
     status = problem.status
     final = isinstance(problem, RunFailed) or status in (409, 413, 415, 422)
-    if status in (409, 422):
-        status = 400
+    if status in (409, 422) or problem.reason is Reason.UNKNOWN_OUTCOME:
+        status = 400  # other clients than the official ones repeat 5xx whatever the header says
     headers = {"content-type": "application/json", **SAFE_HEADERS}
     if final or 400 <= status < 408:
         headers["x-should-retry"] = "false"

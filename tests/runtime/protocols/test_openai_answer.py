@@ -233,6 +233,7 @@ def test_a_stream_that_ended_too_early_is_no_answer() -> None:
         (Problem(Reason.NO_POD_READY, "x"), 503, True, "NoPodReady"),
         (openai_errors.failure(Cancelled(reason="ByCaller", message="x")), 400, False, "Cancelled"),
         (openai_errors.failure(Failed(reason="RequestTimeout", message="x")), 504, False, "RequestTimeout"),
+        (openai_errors.failure(Failed(reason="UnknownOutcome", message="x")), 400, False, "UnknownOutcome"),
         (openai_errors.failure(Failed(reason="InternalError", message="x")), 500, False, "InternalError"),
         (openai_errors.failure(Failed(reason="IndexNotReady", message="x")), 503, True, "IndexNotReady"),
     ],
