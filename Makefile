@@ -40,7 +40,7 @@ export PYTHONDONTWRITEBYTECODE :=
 test: check lint-delivery audit-tools scanners test-fast eval ## Everything that must hold, on a real cluster too
 	$(PY) -m pytest -q -m "(cluster or terraform) and not deep" $(CLUSTER_FOLDERS) $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
-test-fast: venv model ## What needs no cluster, in under two minutes
+test-fast: venv model ## What needs no cluster
 	$(PY) -m pytest -q -m "not cluster and not terraform and not deep" $(FAST_FOLDERS) $(WORKERS) $(RERUN) $(ARGS)
 
 test-deep: venv model ## What is exhaustive and takes long: run nightly, and before a release
