@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from slipway_crds.agents.model import Agent
+from slipway_crds.bindings import host_files
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.references import by_ref
 from slipway_crds.registry import KINDS
@@ -46,9 +47,9 @@ def children(namespace: str, number: int, *, uid: str) -> list[Manifest]:
     config = resolve_agent(model, by_ref([found]))
     if isinstance(config, tuple):
         raise ValueError(f"the Agent cannot be resolved: {config}")
-    revision = Revision(config=runtime_config(config), state="Serving")
+    revision = Revision(config=runtime_config(config), files=host_files(model), state="Serving")
     owner = Owner(kind=Agent.__name__, namespace=namespace, name=agent_name(number), uid=uid)
-    made = agent_objects(owner, SETTINGS, scaling=model.spec.scaling, indexes=[INDEX], serving=revision.name)
+    made = agent_objects(owner, SETTINGS, model.spec, [config], serving=revision.name)
     made += revision_objects(owner, SETTINGS, revision, pod=None, store_secret="slipway-store-00000000")
     return [stamp(manifest) for manifest in made]
 

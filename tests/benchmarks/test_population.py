@@ -18,9 +18,10 @@ def test_what_is_applied_is_valid() -> None:
 
 def test_an_agent_has_the_operators_objects_and_the_deployment_comes_last() -> None:
     made = children("fleet", 7, uid="uid-7")
-    kinds = ["ServiceAccount", "PodDisruptionBudget", "NetworkPolicy", "ConfigMap", "Service", "Deployment"]
-    assert [each["kind"] for each in made] == kinds
-    assert {each["metadata"]["name"] for each in made} == {"agent-0007-agent", revision_of("fleet", 7)}
+    once = ["ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"]
+    assert [each["kind"] for each in made] == [*once, "ConfigMap", "ConfigMap", "Service", "Deployment"]
+    revision = revision_of("fleet", 7)
+    assert {each["metadata"]["name"] for each in made} == {"agent-0007-agent", revision, f"{revision}-bindings"}
     assert {each["metadata"]["ownerReferences"][0]["uid"] for each in made} == {"uid-7"}
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from slipway_crds.egress import LINK_LOCAL_AND_METADATA
 from slipway_demo.paths import CHART
-from slipway_operator.core.policies import LINK_LOCAL_AND_METADATA, METADATA, METRICS_LABEL
+from slipway_operator.core.policies import METADATA, METRICS_LABEL
 from tests.chart.conftest import Render
 from tests.support.manifests import environment, find, pod_specs, restricted_problems
 
