@@ -35,6 +35,8 @@ class Giving:
     """None where only an answer was given, which approves."""
     answer: Mapping[str, Any] | None
     request: str
+    grant: str | None = None
+    """For the run, of the caller who gives the input."""
 
 
 async def give(runs: Runs, database: Database, hosted: HostedAgent, giving: Giving) -> None:
@@ -52,8 +54,11 @@ async def give(runs: Runs, database: Database, hosted: HostedAgent, giving: Givi
     if (giving.approved is None) if asked.kind == "approval" else (giving.approved and giving.answer is None):
         raise incomplete_input(asked.kind)
     answer = inputs.InputAnswer(giving.approved is not False, giving.answer, giving.caller)
+    grant = giving.grant if asked.caller == giving.caller else None  # a grant is for whoever gives the input
     try:
-        attempt = await inputs.give(database, giving.run_id, giving.input_id, answer, request=giving.request)
+        attempt = await inputs.give(
+            database, giving.run_id, giving.input_id, answer, request=giving.request, grant=grant
+        )
     except inputs.InputNotOpen:
         raise input_not_open() from None
     if not runs.draining:

@@ -56,6 +56,7 @@ async def give(host: Host, hosted: HostedAgent, caller: Caller, request: Request
         approved=given.approved,
         answer=given.answer,
         request=request.headers.get(REQUEST_HEADER) or uuid.uuid4().hex,
+        grant=given.grant,
     )
     await interventions.give(host.runs, host.database, hosted, giving)
     return JSONResponse({"run_id": run_id, "input": input_id, "approved": given.approved is not False})

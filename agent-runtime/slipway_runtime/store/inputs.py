@@ -76,11 +76,14 @@ async def read_input(database: Database, run_id: str, input_id: str, *, agent: s
     )
 
 
-async def give(database: Database, run_id: str, input_id: str, answer: InputAnswer, *, request: str) -> int:
+async def give(
+    database: Database, run_id: str, input_id: str, answer: InputAnswer, *, request: str, grant: str | None = None
+) -> int:
     """Store an answer and wake the run. Returns the attempt that was the last before.
 
     Args:
         request: names the request that gives it, so that one which was sent twice is known.
+        grant: a new one for the run, whose old one may have expired while it waited.
 
     Raises:
         InputNotOpen: nothing is changed then.
@@ -94,6 +97,8 @@ async def give(database: Database, run_id: str, input_id: str, answer: InputAnsw
         )
         if not woken:
             raise InputNotOpen(input_id)
+        if grant is not None:
+            await _renew(transaction, run_id, grant)
         given = await transaction.execute(
             "UPDATE inputs SET approved = $3, answer = $4, given_by = $5, request = $6 "
             "WHERE run_id = $1 AND id = $2 AND given_by IS NULL",
@@ -110,6 +115,12 @@ async def give(database: Database, run_id: str, input_id: str, answer: InputAnsw
         await add_event(transaction, run_id, attempt, InputGiven(step=step_of(input_id), id=input_id, by=answer.by))
         await keep(transaction, run_id)
     return attempt
+
+
+async def _renew(database: Database, run_id: str, grant: str) -> None:
+    rows = await database.fetch("SELECT ask FROM runs WHERE id = $1", run_id)
+    renewed = {**orjson.loads(cast(str, rows[0]["ask"])), "grant": grant}
+    await database.execute("UPDATE runs SET ask = $2 WHERE id = $1", run_id, orjson.dumps(renewed).decode())
 
 
 async def deny_expired(database: Database, agents: Sequence[str], *, limit: int, run_id: str | None = None) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import ANONYMOUS, Caller, IdentitySigner
+from slipway_runtime.store.opening import open_database
 from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.asking import ask_json
 from tests.support.chat import STREAM, events, transcribe
@@ -151,6 +154,35 @@ async def test_a_grant_for_somebody_else_or_of_another_gateway_is_refused(team: 
     headers = {"Authorization": f"Bearer {foreign}"}
     assert (await call(team, "POST", path, data=body, headers=headers))[0] == 401
     assert (await call(team, "GET", "/agents", headers=headers))[0] == 401, "an open gateway does not let it in either"
+
+
+async def test_whoever_answers_an_input_of_an_own_run_renews_its_grant(team: Front, tmp_path: Path) -> None:
+    run = await waiting_run(team)
+    async with stored_grants(tmp_path) as read:
+        before = await read(run)
+        status, _ = await call(team, "POST", f"/agents/{LEAD}/runs/{run}/input/go", json={"approved": True})
+        assert status == 200
+        after = await read(run)
+    grant = team.gateway.nesting.read(after)
+    assert (grant.run, grant.actor, grant.caller) == (run, str(LEAD), ANONYMOUS)
+    assert grant.expires >= team.gateway.nesting.read(before).expires
+    status, _ = await call(team, "POST", f"/agents/{LEAD}/runs/{run}/input/go", json={"approved": True, "grant": "x"})
+    assert status == 422, "callers give no grants"
+
+
+@asynccontextmanager
+async def stored_grants(folder: Path) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """Reads the grant that the store has for a run."""
+    database = await open_database(f"sqlite:///{folder}/store.db")
+
+    async def read(run: str) -> str:
+        rows = await database.fetch("SELECT ask FROM runs WHERE id = $1", run)
+        return str(json.loads(str(rows[0]["ask"]))["grant"])
+
+    try:
+        yield read
+    finally:
+        await database.close()
 
 
 async def test_nobody_but_the_gateway_gives_grants(team: Front) -> None:
