@@ -73,6 +73,19 @@ def _pydantic_ai(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     )
 
 
+def _hybrid(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
+    from slipway_runtime.agents.hybrid_agent import HybridAgent
+    from slipway_runtime.models import Models
+
+    return HybridAgent(
+        config,
+        models=Models(config, dependencies.bindings_of(config)),
+        retriever=retriever_of(config, dependencies),
+        embedder=dependencies.embedder,
+        database=dependencies.database,
+    )
+
+
 def _orchestrator(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     from slipway_runtime.agents.choosing import Chooser
     from slipway_runtime.agents.orchestrator import OrchestratorAgent
@@ -89,6 +102,7 @@ def _orchestrator(config: AgentConfig, dependencies: AgentDependencies) -> Agent
 FACTORIES: Mapping[str, Factory] = {
     "langgraph": _langgraph,
     "pydantic-ai": _pydantic_ai,
+    "hybrid": _hybrid,
     "orchestrator": _orchestrator,
 }
 """How an agent of each architecture is made. A factory imports its framework itself, when it is first used."""

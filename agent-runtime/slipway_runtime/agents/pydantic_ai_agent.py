@@ -83,7 +83,7 @@ class PydanticAIAgent:
                 if what the model gives cannot be used; InvalidRequest for what it cannot be asked.
         """
         request = run.request
-        schema = None if request.task else _schema(request, self.config)
+        schema = None if request.task else schema_of(request, self.config)
         searches = bool(self.config.knowledge) and not request.task
         turn = Turn(request, searches and schema is None, _forced(request), schema)
         result = await self._answer(run, turn, searches=searches)
@@ -111,7 +111,7 @@ class PydanticAIAgent:
     async def _answer(self, run: Run, turn: Turn, *, searches: bool) -> AgentRunResult[Any]:
         request = turn.request
         prompt = user_prompt(user_content(request))
-        messages = [*_system(self._instructions(request, searches=searches)), *former_messages(request)]
+        messages = [*system_message(self._instructions(request, searches=searches)), *former_messages(request)]
         if request.continuation:
             messages += [ModelRequest(parts=[prompt]), *later_messages(request)]
         images = any(part.kind == "image" for part in request.parts)
@@ -173,9 +173,9 @@ class PydanticAIAgent:
     async def _structured(self, run: Run, turn: Turn, result: AgentRunResult[Any], schema: str) -> Done:
         """The answer whose text is the output as JSON, with marks as in a text where it still fits then."""
         output, citing = result.output, Citing(tuple(search_tool.passages_in(result.new_messages())))
-        marked = _marked(output, citing)
-        if fault(output_of(schema)[1], marked) is None:
-            output = marked
+        resolved = marked(output, citing)
+        if fault(output_of(schema)[1], resolved) is None:
+            output = resolved
         text = orjson.dumps(output).decode()
 
         async def say(emit: Emit) -> None:
@@ -266,7 +266,7 @@ def unusable(error: UnexpectedModelBehavior, *, structured: bool) -> Problem:
     return Problem(Reason.INVALID_OUTPUT, f"The model gave no {what} in {REPAIRS + 1} tries: {advice}.{cause[:600]}")
 
 
-def _schema(request: AgentRequest, config: AgentConfig) -> str | None:
+def schema_of(request: AgentRequest, config: AgentConfig) -> str | None:
     """The schema that the output has to fit: the caller's, else the agent's own."""
     return canonical(request.output_schema) if request.output_schema is not None else config.output_schema
 
@@ -283,7 +283,8 @@ def _forced(request: AgentRequest) -> list[str] | str | None:
     return choice if choice == "required" else [choice]
 
 
-def _system(instructions: str) -> list[ModelMessage]:
+def system_message(instructions: str) -> list[ModelMessage]:
+    """The agent's own instructions, before everything else."""
     return [ModelRequest(parts=[SystemPromptPart(instructions)])] if instructions else []
 
 
@@ -291,11 +292,12 @@ def _text_of(response: ModelResponse) -> str:
     return "".join(part.content for part in response.parts if isinstance(part, TextPart))
 
 
-def _marked(output: Any, citing: Citing) -> Any:
+def marked(output: Any, citing: Citing) -> Any:
+    """Output whose texts have their marks resolved."""
     if isinstance(output, str):
         before = len(citing.text)
         citing.whole(output)
         return citing.text[before:]
     if isinstance(output, dict):
-        return {name: _marked(child, citing) for name, child in output.items()}
-    return [_marked(child, citing) for child in output] if isinstance(output, list) else output
+        return {name: marked(child, citing) for name, child in output.items()}
+    return [marked(child, citing) for child in output] if isinstance(output, list) else output

@@ -9,12 +9,9 @@ import pytest
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import FACTORIES
 
-COMING = {"hybrid"}
-"""Architectures that the configuration knows before their code is there: remove what arrives."""
-
 
 def test_every_architecture_has_a_factory() -> None:
-    assert set(FACTORIES) == set(get_args(AgentConfig.model_fields["architecture"].annotation)) - COMING
+    assert set(FACTORIES) == set(get_args(AgentConfig.model_fields["architecture"].annotation))
 
 
 @pytest.mark.parametrize("framework", ["langgraph", "pydantic_ai"])
