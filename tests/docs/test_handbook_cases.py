@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway_runtime.evals.cases import CaseKind, CaseSpec, load_cases
+from slipway_runtime.evals.cases import CaseKind, CaseSpec, FollowUp, load_cases
 from slipway_runtime.evals.evaluators import plain
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
@@ -28,7 +28,7 @@ def pages() -> dict[str, str]:
 
 
 def cases() -> tuple[CaseSpec, ...]:
-    return load_cases([HANDBOOK / "cases.yaml"])
+    return load_cases([HANDBOOK / "cases.yaml", HANDBOOK / "follow-ups.yaml"])
 
 
 def expected() -> list[object]:
@@ -52,6 +52,11 @@ def test_a_phrase_shows_that_the_right_passage_was_quoted(case: CaseSpec, phrase
 
 
 def test_there_are_enough_cases_of_each_kind() -> None:
-    kinds = [case.kind for case in cases()]
+    kinds = [case.kind for case in cases() if case.follow_up is None]
     assert len(kinds) >= 40
     assert min(kinds.count(kind) for kind in CaseKind) >= 10
+
+
+def test_there_are_enough_follow_ups_of_each_kind() -> None:
+    kinds = [case.follow_up for case in cases()]
+    assert min(kinds.count(kind) for kind in FollowUp) >= 15

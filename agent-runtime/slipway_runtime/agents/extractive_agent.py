@@ -11,10 +11,11 @@ from typing import Any
 from prometheus_client import Counter
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.protocol import Emit, Run
-from slipway_runtime.agents.retrieving import retrieve
+from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
+from slipway_runtime.agents.retrieving import report, search
 from slipway_runtime.events import Delta, Done
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
+from slipway_runtime.knowledge.retrieval.follow_ups import context_of, joined_is_better
 from slipway_runtime.knowledge.retrieval.retriever import Found, Retriever
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import read_passages
@@ -28,8 +29,8 @@ MISMATCHES = Counter(
 class ExtractiveAgent:
     """See `Agent`. Answers from the indexes that its configuration names."""
 
-    honours = frozenset(("data", "history", "settings", "metadata"))
-    """Clients that keep a conversation send it and settings for models with every question. They change nothing."""
+    honours = frozenset(("data", "history", "settings", "metadata", TURNS))
+    """Clients that keep a conversation send settings for models with every question. They change nothing."""
 
     def __init__(self, config: AgentConfig, *, retriever: Retriever, database: Database) -> None:
         self._config = config
@@ -47,11 +48,12 @@ class ExtractiveAgent:
         question = run.request.question
         if run.request.task:  # a title, or questions that may follow, are not in any document
             return Done(answer="", finish="abstained", sources=())
+        joined = context_of(question, earlier_questions(run.request))
 
         async def look_up(emit: Emit) -> Mapping[str, Any]:
-            return await self._retrieve(question, emit)
+            return await self._retrieve(question, joined, emit)
 
-        retrieved = await run.step("retrieve", look_up, input=question)
+        retrieved = await run.step("retrieve", look_up, input=[question, joined])
         chosen = [Quote.from_json(quote, self._config.knowledge) for quote in retrieved["quotes"]]
 
         async def answer(emit: Emit) -> list[int]:
@@ -67,10 +69,21 @@ class ExtractiveAgent:
         """See `Agent`."""
         return await self._retriever.missing(self._config.knowledge)
 
-    async def _retrieve(self, question: str, emit: Emit) -> Mapping[str, Any]:
-        """The step that retrieves. Returns the `chunks` that were found and the `quotes` chosen from them."""
-        found = await retrieve(self._retriever, question, self._config.knowledge, emit)
-        chosen = choose(quotes(found))
+    async def _retrieve(self, question: str, joined: str, emit: Emit) -> Mapping[str, Any]:
+        """The step that retrieves. Returns the `chunks` that were found and the `quotes` chosen from them.
+
+        Args:
+            joined: the question with its context, if it is a follow-up; else empty.
+        """
+        found, *with_context = await search(
+            self._retriever, [question, joined] if joined else [question], self._config.knowledge
+        )
+        candidates = quotes(found)
+        for other in with_context:
+            if joined_is_better(question, candidates, others := quotes(other)):
+                found, candidates = other, others
+        report(found, emit, searches=1 + len(with_context))
+        chosen = choose(candidates)
         return {"chunks": [_chunk(one) for one in found], "quotes": [quote.to_json() for quote in chosen]}
 
     async def _answer(self, chosen: Sequence[Quote], emit: Emit) -> list[int]:
@@ -93,6 +106,12 @@ class ExtractiveAgent:
             MISMATCHES.labels(self._name).inc(len(chosen) - len(verified))
             log.warning("%d quotes dropped: the stored document differs", len(chosen) - len(verified))
         return verified
+
+
+def earlier_questions(request: AgentRequest) -> list[str]:
+    """What was asked before, oldest first: in the session, or in the messages that the client keeps."""
+    said = (message.text for message in request.history if message.role == "user")
+    return [*(turn.question for turn in request.turns), *said]
 
 
 def _chunk(found: Found) -> list[str | int | float]:

@@ -1,5 +1,6 @@
 """Retrieval within a step: what was found is reported, and an index that is not ready is told to the caller."""
 
+import asyncio
 from collections.abc import Sequence
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
@@ -18,11 +19,27 @@ async def retrieve(
         Problem: IndexNotReady if an index cannot be searched now.
         StoreUnavailable: if the store is unavailable.
     """
+    (found,) = await search(retriever, [question], knowledge)
+    report(found, emit, searches=1)
+    return found
+
+
+async def search(
+    retriever: Retriever, questions: Sequence[str], knowledge: Sequence[KnowledgeConfig]
+) -> list[list[Found]]:
+    """What `retrieve` finds for each question, without a report.
+
+    Raises:
+        Problem, StoreUnavailable: see `retrieve`.
+    """
     try:
-        found = await retriever.retrieve(question, knowledge)
+        return await asyncio.gather(*(retriever.retrieve(question, knowledge) for question in questions))
     except IndexNotReady as error:
         raise Problem(Reason.INDEX_NOT_READY, f"{error}; try again shortly") from error
+
+
+def report(found: Sequence[Found], emit: Emit, *, searches: int) -> None:
+    """Report what the step goes on with, and how many searches it made."""
     best = found[0].relevance if found else 0.0
     emit(Retrieved(chunks=len(found), best_score=round(best, 4)))
-    emit(Usage(retrieval=RetrievalUsage(chunks=len(found), embedded_texts=1)))
-    return found
+    emit(Usage(retrieval=RetrievalUsage(chunks=len(found), embedded_texts=searches)))

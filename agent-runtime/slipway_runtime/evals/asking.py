@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -22,6 +22,7 @@ from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.dev.model_files import ModelFiles
 from slipway_runtime.dev.parts import locked
+from slipway_runtime.events import Done
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.ingestion.sources import ItemsSource
@@ -30,6 +31,7 @@ from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chro
 from slipway_runtime.settings import cache_dir, default_model_dir
 from slipway_runtime.store.migrations import schema
 from slipway_runtime.store.opening import open_database
+from slipway_runtime.store.sessions import FinishedTurn
 
 
 class AgentUnusable(Exception):
@@ -53,8 +55,8 @@ class Asked:
 class Target(Protocol):
     """Something that answers."""
 
-    async def ask(self, question: str) -> Asked:
-        """Answer one question."""
+    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
+        """Answer one question, in a conversation in which others were asked before."""
         ...
 
 
@@ -66,11 +68,15 @@ class LocalTarget:
         self._config = config
         self._retriever = retriever
 
-    async def ask(self, question: str) -> Asked:
+    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
         """See `Target`. Retrieval is asked for by itself too, so that it can be judged where the agent abstains."""
         retrieved = await self._retriever.retrieve(question, self._config.knowledge)
+        turns: list[FinishedTurn] = []
+        for earlier in after:
+            said = await self._answer(earlier, turns)
+            turns.append(FinishedTurn(earlier, said.answer, said.abstained))
         began = time.perf_counter()
-        done = await self._agent.run(StepRun(AgentRequest(question), MemoryJournal()))
+        done = await self._answer(question, turns)
         return Asked(
             answer=done.answer,
             abstained=done.abstained,
@@ -78,6 +84,9 @@ class LocalTarget:
             contexts=tuple(found.chunk.text for found in retrieved),
             seconds=time.perf_counter() - began,
         )
+
+    async def _answer(self, question: str, turns: Sequence[FinishedTurn]) -> Done:
+        return await self._agent.run(StepRun(AgentRequest(question, turns=tuple(turns)), MemoryJournal()))
 
 
 @dataclass(frozen=True)
@@ -87,16 +96,13 @@ class GatewayTarget:
     http: aiohttp.ClientSession
     url: str
 
-    async def ask(self, question: str) -> Asked:
+    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
         """See `Target`."""
+        session: str | None = None
+        for earlier in after:
+            session = (await self._post(earlier, session))["session_id"]
         began = time.perf_counter()
-        try:
-            async with self.http.post(self.url, json={"question": question}) as response:
-                body = await response.json(content_type=None)
-        except aiohttp.ClientError as error:
-            raise AgentUnusable(f"{self.url} cannot be reached: {error}") from error
-        if response.status != 200:
-            raise AgentUnusable(f"{self.url} answered {response.status}: {body}")
+        body = await self._post(question, session)
         sources = body["sources"]
         return Asked(
             answer=body["answer"],
@@ -105,6 +111,17 @@ class GatewayTarget:
             contexts=tuple(source["quote"] for source in sources),
             seconds=time.perf_counter() - began,
         )
+
+    async def _post(self, question: str, session: str | None) -> Any:
+        asked = {"question": question} | ({"session_id": session} if session else {})
+        try:
+            async with self.http.post(self.url, json=asked) as response:
+                body = await response.json(content_type=None)
+        except aiohttp.ClientError as error:
+            raise AgentUnusable(f"{self.url} cannot be reached: {error}") from error
+        if response.status != 200:
+            raise AgentUnusable(f"{self.url} answered {response.status}: {body}")
+        return body
 
 
 @asynccontextmanager

@@ -31,6 +31,19 @@ class CaseKind(StrEnum):
     """It sounds like the documents, but they do not answer it."""
 
 
+class FollowUp(StrEnum):
+    """How a question goes on from what was asked before it."""
+
+    PRONOUN = "pronoun"
+    """It names its subject by a pronoun."""
+    ELLIPSIS = "ellipsis"
+    """It leaves out what was asked before."""
+    TOPIC_CHANGE = "topic-change"
+    """It does not: it stands by itself."""
+    UNANSWERABLE = "unanswerable"
+    """It does, and nothing in the documents answers it."""
+
+
 class Expectation(BaseModel):
     """What a right answer has."""
 
@@ -49,6 +62,17 @@ class CaseSpec(BaseModel):
     question: Annotated[str, Field(min_length=1)]
     kind: CaseKind
     expect: Expectation | None = None
+    after: tuple[str, ...] = ()
+    """What was asked before in the same conversation, oldest first."""
+    follow_up: FollowUp | None = None
+
+    @model_validator(mode="after")
+    def _follows_something(self) -> "CaseSpec":
+        if bool(self.after) != (self.follow_up is not None):
+            raise ValueError("`after` and `follow_up` belong together")
+        if self.follow_up is FollowUp.UNANSWERABLE and self.kind is CaseKind.ANSWERABLE:
+            raise ValueError("an unanswerable `follow_up` is of no answerable case")
+        return self
 
     @model_validator(mode="after")
     def _expects_iff_answerable(self) -> "CaseSpec":

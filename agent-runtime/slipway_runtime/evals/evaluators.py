@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from pydantic_evals.evaluators import Evaluator, EvaluatorContext
 
 from slipway_runtime.evals.asking import Asked
-from slipway_runtime.evals.cases import CaseKind, CaseSpec
+from slipway_runtime.evals.cases import CaseKind, CaseSpec, FollowUp
 
 RETRIEVAL = "retrieval"
 ANSWER_RECALL = "answer_recall"
 ABSTENTION = "abstention"
+FOLLOW_UPS = "follow_ups"
+TOPIC_CHANGE = "topic_change"
+ASKED_ALONE = "asked_alone"
+"""The questions of `TOPIC_CHANGE` without what was asked before them."""
 MARKUP = re.compile(r"[`*_]")
 SPACE = re.compile(r"\s+")
 
-Context = EvaluatorContext[str, Asked, CaseSpec]
+Context = EvaluatorContext[CaseSpec, Asked, CaseSpec]
 
 
 def plain(text: str) -> str:
@@ -36,29 +40,60 @@ def case_of(context: Context) -> CaseSpec:
     return context.metadata
 
 
-@dataclass(repr=False)
-class RightDocument(Evaluator[str, Asked, CaseSpec]):
-    """Whether a right document was found. Answerable cases only."""
-
-    def evaluate(self, ctx: Context) -> dict[str, float]:
-        expect = case_of(ctx).expect
-        return {RETRIEVAL: float(bool(set(expect.documents) & set(ctx.output.documents)))} if expect else {}
+def single_turn(context: Context) -> bool:
+    """Whether the case is a question that follows on from nothing."""
+    return case_of(context).follow_up is None
 
 
-@dataclass(repr=False)
-class AnswerRecall(Evaluator[str, Asked, CaseSpec]):
-    """Share of the expected phrases that the answer has; 0 where the agent abstained. Answerable cases only."""
-
-    def evaluate(self, ctx: Context) -> dict[str, float]:
-        expect = case_of(ctx).expect
-        if expect is None:
-            return {}
-        return {ANSWER_RECALL: 0.0 if ctx.output.abstained else phrase_recall(ctx.output.answer, expect.contains)}
+def recall(context: Context) -> float | None:
+    """Share of the expected phrases that the answer has; 0 where the agent abstained. None if none are expected."""
+    expect = case_of(context).expect
+    if expect is None:
+        return None
+    return 0.0 if context.output.abstained else phrase_recall(context.output.answer, expect.contains)
 
 
-@dataclass(repr=False)
-class RightAbstention(Evaluator[str, Asked, CaseSpec]):
+def right_abstention(context: Context) -> float:
     """Whether the agent answered what can be answered, and abstained from the rest."""
+    return float(context.output.abstained != (case_of(context).kind is CaseKind.ANSWERABLE))
+
+
+@dataclass(repr=False)
+class RightDocument(Evaluator[CaseSpec, Asked, CaseSpec]):
+    """Whether a right document was found. Single questions that can be answered only."""
 
     def evaluate(self, ctx: Context) -> dict[str, float]:
-        return {ABSTENTION: float(ctx.output.abstained != (case_of(ctx).kind is CaseKind.ANSWERABLE))}
+        expect = case_of(ctx).expect
+        if expect is None or not single_turn(ctx):
+            return {}
+        return {RETRIEVAL: float(bool(set(expect.documents) & set(ctx.output.documents)))}
+
+
+@dataclass(repr=False)
+class AnswerRecall(Evaluator[CaseSpec, Asked, CaseSpec]):
+    """See `recall`. Single questions only."""
+
+    def evaluate(self, ctx: Context) -> dict[str, float]:
+        share = recall(ctx)
+        return {} if share is None or not single_turn(ctx) else {ANSWER_RECALL: share}
+
+
+@dataclass(repr=False)
+class RightAbstention(Evaluator[CaseSpec, Asked, CaseSpec]):
+    """See `right_abstention`. Single questions only."""
+
+    def evaluate(self, ctx: Context) -> dict[str, float]:
+        return {ABSTENTION: right_abstention(ctx)} if single_turn(ctx) else {}
+
+
+@dataclass(repr=False)
+class RightFollowUp(Evaluator[CaseSpec, Asked, CaseSpec]):
+    """The recall of questions of a conversation that can be answered, the abstention from those that cannot."""
+
+    def evaluate(self, ctx: Context) -> dict[str, float]:
+        if single_turn(ctx):
+            return {}
+        changes = case_of(ctx).follow_up is FollowUp.TOPIC_CHANGE
+        name = FOLLOW_UPS if not changes else TOPIC_CHANGE if ctx.inputs.after else ASKED_ALONE
+        share = recall(ctx)
+        return {name: right_abstention(ctx) if share is None else share}

@@ -14,8 +14,8 @@ from slipway_crds.manifests import ManifestError
 from slipway_runtime.dev.manifests import InvalidManifests, load
 from slipway_runtime.dev.parts import FolderInUse
 from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_target, local_target, only_agent
-from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, load_cases
-from slipway_runtime.evals.evaluators import AnswerRecall, RightAbstention, RightDocument
+from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, FollowUp, load_cases
+from slipway_runtime.evals.evaluators import AnswerRecall, RightAbstention, RightDocument, RightFollowUp
 from slipway_runtime.evals.verdict import Report, as_json, judge, metric_table, shortfalls
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.ingestion.ingestion import NothingToIngest
@@ -37,20 +37,27 @@ EXPECTED = (
 )
 
 
-def dataset(cases: Sequence[CaseSpec]) -> Dataset[str, Asked, CaseSpec]:
-    """The cases as pydantic-evals takes them."""
-    return Dataset(
-        name="slipway",
-        cases=[Case(name=case.name, inputs=case.question, metadata=case) for case in cases],
-        evaluators=[RightDocument(), AnswerRecall(), RightAbstention()],
-    )
+def dataset(cases: Sequence[CaseSpec]) -> Dataset[CaseSpec, Asked, CaseSpec]:
+    """The cases as pydantic-evals takes them. Questions that change the topic come twice, once of them alone."""
+    asked = [Case(name=case.name, inputs=case, metadata=case) for case in cases]
+    alone = [
+        Case(name=f"{case.name}-alone", inputs=case.model_copy(update={"after": ()}), metadata=case)
+        for case in cases
+        if case.follow_up is FollowUp.TOPIC_CHANGE
+    ]
+    evaluators = [RightDocument(), AnswerRecall(), RightAbstention(), RightFollowUp()]
+    return Dataset(name="slipway", cases=[*asked, *alone], evaluators=evaluators)
 
 
 async def evaluate(target: AbstractAsyncContextManager[Target], cases: Sequence[CaseSpec]) -> Report:
     """Ask every case of the target and score the answers."""
     async with target as opened:
         await opened.ask("warm up")  # else the first case would be charged for loading the model
-        return await dataset(cases).evaluate(opened.ask, max_concurrency=AT_ONCE, progress=False)
+
+        async def ask(case: CaseSpec) -> Asked:
+            return await opened.ask(case.question, case.after)
+
+        return await dataset(cases).evaluate(ask, max_concurrency=AT_ONCE, progress=False)
 
 
 def main(

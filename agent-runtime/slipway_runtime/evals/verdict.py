@@ -10,14 +10,23 @@ from rich.table import Table
 
 from slipway_runtime.evals.asking import Asked
 from slipway_runtime.evals.cases import CaseSpec
-from slipway_runtime.evals.evaluators import ABSTENTION, ANSWER_RECALL, RETRIEVAL
+from slipway_runtime.evals.evaluators import (
+    ABSTENTION,
+    ANSWER_RECALL,
+    ASKED_ALONE,
+    FOLLOW_UPS,
+    RETRIEVAL,
+    TOPIC_CHANGE,
+)
 
 BARS: Mapping[str, float] = {RETRIEVAL: 0.9, ANSWER_RECALL: 0.7, ABSTENTION: 0.8}
+FOLLOW_UP_BAR = 0.7
+SHOWN = (*BARS, FOLLOW_UPS, TOPIC_CHANGE, ASKED_ALONE)
 
 ANSWER_SHOWN = 160
 
-Report = EvaluationReport[str, Asked, CaseSpec]
-OneCase = ReportCase[str, Asked, CaseSpec]
+Report = EvaluationReport[CaseSpec, Asked, CaseSpec]
+OneCase = ReportCase[CaseSpec, Asked, CaseSpec]
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Verdict:
 
     metrics: tuple[Metric, ...]
     abstention_by_kind: Mapping[str, float]
+    follow_ups_by_kind: Mapping[str, float]
     p50_seconds: float
     p95_seconds: float
     failures: tuple[str, ...]
@@ -78,32 +88,50 @@ def spec(case: OneCase) -> CaseSpec:
 
 def judge(report: Report) -> Verdict:
     """Sum a report up."""
-    metrics = []
-    for name, bar in BARS.items():
-        scores = [value for case in report.cases if (value := score(case, name)) is not None]
-        metrics.append(Metric(name, mean(scores), len(scores), bar))
+    metrics = [metric_of(report, name, bar) for name, bar in BARS.items()]
+    if scores(report, FOLLOW_UPS):
+        metrics.append(metric_of(report, FOLLOW_UPS, FOLLOW_UP_BAR))
+    if scores(report, TOPIC_CHANGE):
+        metrics.append(metric_of(report, TOPIC_CHANGE, mean(scores(report, ASKED_ALONE))))
     kinds: dict[str, list[float]] = {}
+    follow_ups: dict[str, list[float]] = {}
     for case in report.cases:
-        kinds.setdefault(spec(case).kind.value, []).append(score(case, ABSTENTION) or 0.0)
+        if (value := score(case, ABSTENTION)) is not None:
+            kinds.setdefault(spec(case).kind.value, []).append(value)
+        if (value := score(case, FOLLOW_UPS)) is not None and (follow_up := spec(case).follow_up):
+            follow_ups.setdefault(follow_up.value, []).append(value)
     durations = [case.output.seconds for case in report.cases]
     return Verdict(
         metrics=tuple(metrics),
-        abstention_by_kind={kind: mean(scores) for kind, scores in sorted(kinds.items())},
+        abstention_by_kind={kind: mean(values) for kind, values in sorted(kinds.items())},
+        follow_ups_by_kind={kind: mean(values) for kind, values in sorted(follow_ups.items())},
         p50_seconds=percentile(durations, 0.5),
         p95_seconds=percentile(durations, 0.95),
         failures=tuple(f"{failure.name}: {failure.error_message}" for failure in report.failures),
     )
 
 
+def scores(report: Report, metric: str) -> list[float]:
+    """The scores of the cases that have this metric."""
+    return [value for case in report.cases if (value := score(case, metric)) is not None]
+
+
+def metric_of(report: Report, name: str, bar: float) -> Metric:
+    """The average of a metric."""
+    values = scores(report, name)
+    return Metric(name, mean(values), len(values), bar)
+
+
 def shortfalls(report: Report) -> list[str]:
     """What fell short, one case a line: its scores below 1, the question, the answer."""
     lines = []
     for case in report.cases:
-        low = {name: value for name in BARS if (value := score(case, name)) is not None and value < 1}
+        low = {name: value for name in SHOWN if (value := score(case, name)) is not None and value < 1}
         if low:
-            scores = ", ".join(f"{name} {value:.2f}" for name, value in low.items())
+            shown = ", ".join(f"{name} {value:.2f}" for name, value in low.items())
             answer = " ".join(case.output.answer.split())
-            lines.append(f"{case.name} ({scores}): {case.inputs} -> {answer[:ANSWER_SHOWN]}")
+            question = " / ".join((*case.inputs.after, case.inputs.question))
+            lines.append(f"{case.name} ({shown}): {question} -> {answer[:ANSWER_SHOWN]}")
     return lines
 
 
@@ -115,6 +143,8 @@ def metric_table(verdict: Verdict) -> Table:
         table.add_row(metric.name, f"{metric.value:.3f}", f"{metric.bar:.2f}", str(metric.cases), met)
     for kind, value in verdict.abstention_by_kind.items():
         table.add_row(f"  {ABSTENTION}, {kind}", f"{value:.3f}", "", "", "")
+    for kind, value in verdict.follow_ups_by_kind.items():
+        table.add_row(f"  {FOLLOW_UPS}, {kind}", f"{value:.3f}", "", "", "")
     table.add_row(
         "latency p50 / p95", f"{verdict.p50_seconds * 1e3:.0f} / {verdict.p95_seconds * 1e3:.0f} ms", "", "", ""
     )
@@ -127,12 +157,14 @@ def as_json(report: Report, verdict: Verdict) -> dict[str, Any]:
         "passed": verdict.passed,
         "metrics": [{**asdict(metric), "met": metric.met} for metric in verdict.metrics],
         "abstention_by_kind": dict(verdict.abstention_by_kind),
+        "follow_ups_by_kind": dict(verdict.follow_ups_by_kind),
         "latency_seconds": {"p50": verdict.p50_seconds, "p95": verdict.p95_seconds},
         "failures": list(verdict.failures),
         "cases": [
             {
-                **spec(case).model_dump(mode="json"),
-                "scores": {name: score(case, name) for name in BARS},
+                **case.inputs.model_dump(mode="json", exclude={"name"}),
+                "name": case.name,
+                "scores": {name: value for name in SHOWN if (value := score(case, name)) is not None},
                 **asdict(case.output),
             }
             for case in report.cases

@@ -6,13 +6,15 @@ from prometheus_client import REGISTRY
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
-from slipway_runtime.agents.protocol import Agent, AgentRequest
+from slipway_runtime.agents.protocol import TURNS, Agent, AgentRequest
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
-from slipway_runtime.events import Delta, Done, Event, Retrieved, Usage
+from slipway_runtime.events import Delta, Done, Event, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.ask import Message, TextPart
 from slipway_runtime.store.database import Row, StoreUnavailable
 from slipway_runtime.store.pointers import read_pointer
+from slipway_runtime.store.sessions import FinishedTurn
 from slipway_runtime.store.steps import StepRecord, dump_records, replay
 from tests.support.knowledge import Knowledge, contents, entry
 
@@ -104,6 +106,29 @@ async def test_what_the_documents_do_not_say_is_not_answered(knowledge: Knowledg
     events = await ask(agent(knowledge), "Who won the football world cup in 1998?")
     assert done(events) == Done(answer=ABSTENTION, finish="abstained", sources=())
     assert [event.text for event in events if isinstance(event, Delta)] == [ABSTENTION]
+
+
+CATS = "What do cats do for most of the day?"
+AGAIN = "And how many hours do they do it?"
+BEFORE: list[AgentRequest] = [
+    AgentRequest(AGAIN, turns=(FinishedTurn(CATS, "Cats sleep for most of the day.", abstained=False),)),
+    AgentRequest(AGAIN, history=(Message(role="user", parts=(TextPart(text=CATS),)), Message(role="assistant"))),
+]
+
+
+@pytest.mark.parametrize("request_", BEFORE, ids=["turns of the session", "messages of the client"])
+async def test_a_follow_up_is_searched_for_with_the_question_before_it(
+    local: Knowledge, request_: AgentRequest
+) -> None:
+    await local.ingestion().run(contents(handbook_md=HANDBOOK))
+    assert done(await ask(agent(local, entry(min_score=0.4)), AGAIN)).abstained
+    journal = MemoryJournal()
+    asked = agent(local, entry(min_score=0.4))
+    assert {"history", TURNS} <= asked.honours
+    answer = await asked.run(StepRun(request_, journal))
+    assert "Cats sleep for most of the day." in answer.answer
+    (usage,) = (event for event in journal.events if isinstance(event, Usage))
+    assert usage.retrieval == RetrievalUsage(chunks=2, embedded_texts=2)
 
 
 @pytest.mark.proves("Agent.knowledge[].minScore")

@@ -1,6 +1,6 @@
 """Cases are read strictly, answers scored as a reader would, and the verdict is one that a pipeline can trust."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import yaml
 from aiohttp import web
 
 from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_target
-from slipway_runtime.evals.cases import CaseKind, CasesInvalid, CaseSpec, load_cases
+from slipway_runtime.evals.cases import CaseKind, CasesInvalid, CaseSpec, FollowUp, load_cases
 from slipway_runtime.evals.evaluators import phrase_recall
 from slipway_runtime.evals.main import evaluate, main
 from slipway_runtime.evals.verdict import Verdict, as_json, judge, percentile, shortfalls
@@ -57,6 +57,8 @@ def test_cases_are_read_from_a_config_map_or_a_plain_file(tmp_path: Path, wrappe
         ([{**ANSWERABLE, "kind": "hard"}], "answerable"),
         ([{**ANSWERABLE, "weight": 2}], "weight"),
         ([ANSWERABLE, ANSWERABLE], "given twice: one"),
+        ([{**ANSWERABLE, "after": ["Is it tea?"]}], "belong together"),
+        ([{**ANSWERABLE, "after": ["Is it tea?"], "follow_up": "unanswerable"}], "of no answerable case"),
         ([{**ANSWERABLE, "expect": {"documents": [], "contains": ["x"]}}], "documents"),
     ],
 )
@@ -79,7 +81,7 @@ def test_manifests_without_cases_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_handbook_has_enough_cases_of_each_kind() -> None:
-    kinds = [case.kind for case in load_cases([ROOT / "examples" / "handbook"])]
+    kinds = [case.kind for case in load_cases([ROOT / "examples" / "handbook"]) if case.follow_up is None]
     assert len(kinds) >= 40
     assert min(kinds.count(kind) for kind in CaseKind) >= 10
 
@@ -119,9 +121,10 @@ class Scripted:
     def __init__(self, **answers: Asked) -> None:
         self._answers = answers
 
-    async def ask(self, question: str) -> Asked:
+    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
         if question == "broken":
             raise AgentUnusable("it answered 500")
+        question = " ".join((*after, question))
         return self._answers.get(question, Asked("Nothing.", True, (), (), 0.01))
 
 
@@ -185,6 +188,29 @@ async def test_without_answerable_cases_nothing_is_passed() -> None:
     assert not verdict.passed
 
 
+def follow_up(question: str, kind: str) -> CaseSpec:
+    return answerable(question).model_copy(update={"after": ("tea",), "follow_up": FollowUp(kind)})
+
+
+async def test_follow_ups_are_asked_after_their_question_and_have_a_bar_of_their_own() -> None:
+    cases = [answerable("hot"), unanswerable("cup"), follow_up("it", "pronoun"), follow_up("milk", "ellipsis")]
+    answers = {"hot": RIGHT, "tea it": RIGHT, "tea milk": WRONG}
+    verdict, report = await verdict_of(cases, **answers)
+    assert {metric.name: metric.value for metric in verdict.metrics}["follow_ups"] == 0.5
+    assert {metric.name: metric.cases for metric in verdict.metrics}["retrieval"] == 1
+    assert verdict.follow_ups_by_kind == {"ellipsis": 0.0, "pronoun": 1.0}
+    assert not verdict.passed
+    assert shortfalls(report) == ["milk (follow_ups 0.00): tea / milk -> It is ninety degrees."]
+
+
+@pytest.mark.parametrize(("in_conversation", "passed"), [(RIGHT, True), (WRONG, False)])
+async def test_a_change_of_topic_must_be_answered_as_well_as_alone(in_conversation: Asked, passed: bool) -> None:
+    cases = [answerable("hot"), unanswerable("cup"), follow_up("cats", "topic-change")]
+    verdict, _ = await verdict_of(cases, **{"hot": RIGHT, "cats": RIGHT, "tea cats": in_conversation})
+    assert {metric.name: metric.bar for metric in verdict.metrics}["topic_change"] == 1.0
+    assert verdict.passed is passed
+
+
 async def test_the_json_has_what_other_tools_need() -> None:
     verdict, report = await verdict_of([answerable("hot"), unanswerable("cup")], hot=RIGHT)
     told = orjson.loads(orjson.dumps(as_json(report, verdict)))
@@ -203,7 +229,8 @@ async def test_a_gateway_is_asked_as_any_client_asks_it() -> None:
         if seen[-1][2]["question"] == "no":
             return web.json_response({"reason": "Unauthenticated"}, status=401)
         sources = [{"document": "tea.md", "quote": "eighty"}, {"document": "tea.md", "quote": "degrees"}]
-        return web.json_response({"answer": "eighty", "abstained": False, "sources": sources})
+        answer = {"answer": "eighty", "abstained": False, "sources": sources, "session_id": "s1"}
+        return web.json_response(answer)
 
     app = web.Application()
     app.router.add_post("/agents/demo/handbook/chat", chat)
@@ -216,10 +243,12 @@ async def test_a_gateway_is_asked_as_any_client_asks_it() -> None:
             asked = await target.ask("How hot?")
             with pytest.raises(AgentUnusable, match="answered 401"):
                 await target.ask("no")
+            await target.ask("And white tea?", ["How hot?"])
     finally:
         await runner.cleanup()
     assert (asked.answer, asked.documents, asked.contexts) == ("eighty", ("tea.md",), ("eighty", "degrees"))
     assert seen[0] == ("/agents/demo/handbook/chat", "Bearer secret", {"question": "How hot?"})
+    assert seen[-1][2] == {"question": "And white tea?", "session_id": "s1"}
 
 
 def test_the_command_ends_with_the_verdict(
