@@ -130,7 +130,29 @@ whose steps the run's present revision may use. A row of `events` may hold recor
 event, so rows have numbers of their own. `finished` is how many of those steps have an outcome.
 """
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS)
+REPORTS = """
+CREATE TABLE model_usage (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    attempt BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    model TEXT NOT NULL,
+    requests BIGINT NOT NULL,
+    input_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    cost TEXT,
+    PRIMARY KEY (run_id, attempt, number, ordinal)
+);
+CREATE VIEW usage AS
+    SELECT r.id AS run_id, r.session_id, r.agent, r.caller, u.model, r.outcome, r.created AS created_at,
+        SUM(u.requests) AS requests, SUM(u.input_tokens) AS input_tokens, SUM(u.output_tokens) AS output_tokens,
+        SUM(CAST(u.cost AS NUMERIC)) AS cost
+    FROM runs r JOIN model_usage u ON u.run_id = r.id
+    GROUP BY r.id, r.session_id, r.agent, r.caller, u.model, r.outcome, r.created
+"""
+"""For reporting tools: see docs/operations.md. Usage is stored with the events that report it (`store/usage.py`)."""
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS)
 
 
 def schema() -> str:

@@ -24,6 +24,7 @@ from slipway_runtime.store.inputs import InputAnswer, add_event, add_input, answ
 from slipway_runtime.store.orphans import OWN_IS_READY
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, busy, keep, take_turn
 from slipway_runtime.store.steps import Replay, StepRecord, dump_records, replay
+from slipway_runtime.store.usage import add_usage, uses_models
 
 ADD_EVENTS = (
     "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps, finished) "
@@ -240,13 +241,20 @@ async def append(
             written = await _finish(transaction, lease, outcome=last.type, result=orjson.dumps(dumped[-1]).decode())
             if written:
                 await transaction.execute(ADD_EVENTS, lease.run_id, lease.attempt, *row)
+                await add_usage(transaction, lease.run_id, lease.attempt, row.number, events)
     elif isinstance(last, InputRequired):
         async with database.transaction() as transaction:
             written = await _wait(transaction, lease, until=last.expires)
             if written:
                 await transaction.execute(ADD_EVENTS, lease.run_id, lease.attempt, *row)
+                await add_usage(transaction, lease.run_id, lease.attempt, row.number, events)
                 await add_input(transaction, lease.run_id, last)
                 await keep(transaction, lease.run_id, until=last.expires)
+    elif uses_models(events):
+        async with database.transaction() as transaction:
+            written = await _add_row(transaction, lease, row)
+            if written:
+                await add_usage(transaction, lease.run_id, lease.attempt, row.number, events)
     else:
         written = await _add_row(database, lease, row)
     if not written and not await _was_written(database, lease, row.number):
