@@ -35,7 +35,7 @@ async def stream(client: aiohttp.ClientSession, question: str = QUESTION) -> Tra
 async def test_an_answer_has_its_sources(client: aiohttp.ClientSession) -> None:
     answer = await ask(client)
     assert answer.keys() == {
-        "answer", "abstained", "agent_used", "sources", "session_id", "run_id", "usage",
+        "answer", "abstained", "agent_used", "sources", "grounded", "model", "session_id", "run_id", "usage",
     }  # fmt: skip
     assert answer["agent_used"] == AGENT
     assert answer["abstained"] is False
@@ -83,7 +83,7 @@ async def test_a_stream_tells_the_same_as_the_json_answer(client: aiohttp.Client
     kinds = [type(event) for _, event in transcript.events]
     deltas = kinds.count(Delta)
     assert deltas
-    assert kinds == [Started, Retrieved, *[Delta] * deltas, Usage, Done]
+    assert kinds == [Started, Retrieved, Usage, *[Delta] * deltas, Done]
     assert [number.seq for number in transcript.ids] == list(range(1, len(kinds) + 1))
     assert {(number.run, number.attempt) for number in transcript.ids} == {(transcript.ids[0].run, 1)}
 
@@ -151,8 +151,16 @@ async def test_the_agent_is_listed_as_ready(client: aiohttp.ClientSession) -> No
     async with client.get("/agents") as response:
         (agent,) = [each for each in (await response.json())["agents"] if each["name"] == "handbook"]
     assert agent.pop("revision")
-    expected = {"namespace": "demo", "name": "handbook", "ready": True, "architecture": "langgraph", "health": "Ready"}
-    assert agent == expected
+    assert agent == {
+        "namespace": "demo",
+        "name": "handbook",
+        "ready": True,
+        "architecture": "langgraph",
+        "health": "Ready",
+        "description": "",
+        "capabilities": ["complex_workflow", "state_management"],
+        "knowledge": ["handbook"],
+    }
 
 
 REFUSED = [

@@ -1,6 +1,7 @@
 """A host over HTTP: what it answers, what it refuses and in which words."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -96,6 +97,8 @@ async def test_a_json_answer_has_all_fields(client: Client) -> None:
         "abstained": False,
         "agent_used": AGENT,
         "sources": [],
+        "grounded": None,
+        "model": None,
         "session_id": body["session_id"],
         "run_id": headers[RUN_HEADER],
         "usage": {"retrieved_chunks": 1, "embedded_texts": 1},
@@ -200,7 +203,7 @@ async def test_a_bad_ask_is_refused_with_its_reason(
     client: Client, body: object, status: int, reason: str, says: str
 ) -> None:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    got, problem, sent = await client.call("POST", RUNS, data=data)
+    got, problem, sent = await client.call("POST", RUNS, data=io.BytesIO(data))
     assert (got, problem["reason"], problem["status"]) == (status, reason, status)
     assert sent["content-type"] == "application/problem+json"
     assert says in problem["detail"]

@@ -98,6 +98,8 @@ def test_the_rows_of_the_last_events() -> None:
         "answer": "Yes.",
         "abstained": True,
         "sources": [],
+        "grounded": None,
+        "model": None,
     }
 
 
