@@ -65,23 +65,23 @@ def main(asking: Asking) -> int:
 
 
 async def _ask(asking: Asking, console: Console) -> None:
-    gateway, headers = _gateway(asking), _headers(asking.key)
-    named = _agent(asking.agent) if asking.agent else None
+    gateway, headers = gateway_url(asking), headers_for(asking.key)
+    _named(asking)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(gateway, headers=headers, timeout=timeout) as session:
-        agent = named or await _only_agent(session)
+        agent = await agent_for(asking, session)
         body = {"question": asking.question} | ({"session_id": asking.session} if asking.session else {})
         accept = "text/event-stream" if asking.stream else "application/json"
         async with session.post(f"agents/{agent}/chat", json=body, headers={"Accept": accept}) as response:
-            await _check(response)
+            await check(response)
             if asking.stream:
                 await _show_stream(_events(response), console)
             else:
                 _show(await response.json(), console)
 
 
-def _gateway(asking: Asking) -> URL:
-    """The gateway's URL, with the slash at the end that aiohttp wants of a path."""
+def gateway_url(asking: Asking) -> URL:
+    """The gateway's URL, with the slash at the end that aiohttp wants of a path. Raises CannotAsk."""
     advice = "write --url like http://127.0.0.1:8080, with http:// or https:// and a host"
     try:
         url = URL(asking.url)
@@ -94,29 +94,37 @@ def _gateway(asking: Asking) -> URL:
     return url / ""
 
 
-def _headers(key: str | None) -> dict[str, str]:
+def headers_for(key: str | None) -> dict[str, str]:
+    """Headers that carry an API key. Raises CannotAsk for one that no header can carry."""
     if key and not key.isprintable():
         raise CannotAsk("the API key holds a line break or a control character: give it as `slipway keys new` shows it")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _agent(text: str) -> AgentKey:
+def _named(asking: Asking) -> AgentKey | None:
+    """The agent that is named. Raises CannotAsk for what is no name."""
     try:
-        return AgentKey.parse(text)
+        return AgentKey.parse(asking.agent) if asking.agent else None
     except ValueError as error:
         raise CannotAsk(f"--agent: {error}") from error
 
 
+async def agent_for(asking: Asking, session: aiohttp.ClientSession) -> AgentKey:
+    """The agent that is named, or the only one there is. Raises CannotAsk."""
+    return _named(asking) or await _only_agent(session)
+
+
 async def _only_agent(session: aiohttp.ClientSession) -> AgentKey:
     async with session.get("agents") as response:
-        await _check(response)
+        await check(response)
         agents = [AgentKey(agent["namespace"], agent["name"]) for agent in (await response.json())["agents"]]
     if len(agents) != 1:
         raise CannotAsk(f"say which agent with --agent: {', '.join(map(str, agents)) or 'there is none yet'}")
     return agents[0]
 
 
-async def _check(response: aiohttp.ClientResponse) -> None:
+async def check(response: aiohttp.ClientResponse) -> None:
+    """Raise CannotAsk, in the gateway's words, unless a response has an answer."""
     if response.status == 202:
         waiting: dict[str, Any] = await response.json()
         asked = waiting["input_required"]
@@ -145,7 +153,7 @@ async def _show_stream(events: AsyncIterator[Event], console: Console) -> None:
         match event:
             case Started():
                 session = event.session_id or ""
-            case Delta():
+            case Delta(channel="answer"):
                 console.print(event.text, end="", markup=False)
             case Restarted() | Discarded():
                 console.print("\n[dim](what is above is void; the answer goes on:)[/]")
@@ -154,7 +162,7 @@ async def _show_stream(events: AsyncIterator[Event], console: Console) -> None:
                 console.print(f"\n[dim]{escape(what)}: {escape(event.prompt or '')}[/]")
             case Done():
                 console.print()
-                _show_sources(event.sources, console)
+                show_sources(event.sources, console)
                 _show_session(session, console)
                 return
             case Failed() | Cancelled():
@@ -166,11 +174,12 @@ async def _show_stream(events: AsyncIterator[Event], console: Console) -> None:
 
 def _show(answer: dict[str, Any], console: Console) -> None:
     console.print(answer["answer"], markup=False)
-    _show_sources(tuple(Citation.model_validate(source) for source in answer["sources"]), console)
+    show_sources(tuple(Citation.model_validate(source) for source in answer["sources"]), console)
     _show_session(answer["session_id"], console)
 
 
-def _show_sources(sources: tuple[Citation, ...], console: Console) -> None:
+def show_sources(sources: tuple[Citation, ...], console: Console) -> None:
+    """Print where an answer is from."""
     for number, source in enumerate(sources, 1):
         heading = f" > {source.heading}" if source.heading else ""
         where = f"{source.document}{heading}, characters {source.start} to {source.end}"

@@ -85,6 +85,21 @@ def ask(
     raise typer.Exit(main(Asking(question=question, url=url, agent=agent, key=key, session=session, stream=stream)))
 
 
+@app.command()
+def chat(
+    question: Annotated[str, typer.Argument(help="The first question; asked for if left out.")] = "",
+    url: Annotated[str, typer.Option(help="The gateway.", envvar="SLIPWAY_URL")] = "http://127.0.0.1:8080",
+    agent: Annotated[str | None, typer.Option(help="namespace/name; the only agent there is if left out.")] = None,
+    key: Annotated[str | None, typer.Option(help="API key.", envvar="SLIPWAY_API_KEY")] = None,
+    session: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
+) -> None:
+    """Talk to an agent in the terminal: answers as they come, sources, decisions, tokens and cost."""
+    from slipway_runtime.ask import Asking
+    from slipway_runtime.chat import main
+
+    raise typer.Exit(main(Asking(question=question, url=url, agent=agent, key=key, session=session)))
+
+
 @keys.command("new")
 def new_key(
     name: Annotated[str, typer.Argument(help="Who will use the key.")],
