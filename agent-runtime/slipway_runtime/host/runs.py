@@ -171,6 +171,7 @@ class Runs:
             session_ttl=hosted.config.session_ttl_seconds,
             max_turns=hosted.config.session_max_turns,
             timeout=hosted.config.request_timeout_seconds,
+            architecture=hosted.config.architecture,
         )
         with span("store question"):
             return await store.begin(self._database, question, owner=self._owner, lease=LEASE_SECONDS)

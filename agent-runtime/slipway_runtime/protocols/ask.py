@@ -20,10 +20,10 @@ LARGE_ASK_BYTES = 8 * 1024 * 1024
 """The same for an agent that does."""
 SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
 TOOL_NAME_PATTERN = "^[a-zA-Z0-9_-]{1,64}$"
-OF_THE_RUN = frozenset(("parts", "unfollowed_seconds"))
+OF_THE_RUN = frozenset(("parts", "unfollowed_seconds", "metadata"))
 """What of an ask no agent needs to honour."""
-TASK = "task"
-"""Key of `Ask.metadata`. See `Ask.task`."""
+TASK = "slipway/task"
+"""Key of `Ask.metadata` that no client can give. See `Ask.task`."""
 Json = Mapping[str, Any]
 
 

@@ -61,6 +61,10 @@ Picture = Annotated[
 ]
 
 
+MetadataKey = Annotated[str, Field(pattern="^[0-9A-Za-z_.-]{1,64}$")]
+MetadataValue = Annotated[str, Field(max_length=512)]
+
+
 class ChatRequest(BaseModel):
     """What a client sends."""
 
@@ -73,12 +77,14 @@ class ChatRequest(BaseModel):
     """Pictures as data URLs (png, jpeg, gif, webp). An agent that cannot see refuses them."""
     force_agent: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """Of an orchestrator: the name of the member that answers, or an architecture that it must have."""
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
+    """Kept with a new session for reporting tools. Agents do not see it."""
 
     def ask(self) -> Ask:
         """The same as agents are asked it."""
         given = () if self.context is None else (DataPart(data=self.context),)
         parts = (TextPart(text=self.question), *self.images, *given)
-        return Ask(parts=parts, session=self.session_id, force_agent=self.force_agent)
+        return Ask(parts=parts, session=self.session_id, force_agent=self.force_agent, metadata=self.metadata)
 
 
 def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
@@ -94,7 +100,7 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
     try:
         return ChatRequest.model_validate(data)
     except ValidationError as error:
-        fields = "`question`, `session_id`, `context`, `images` and `force_agent`"
+        fields = "`question`, `session_id`, `context`, `images`, `force_agent` and `metadata`"
         raise invalid(error, f"The fields are {fields}.") from None
 
 

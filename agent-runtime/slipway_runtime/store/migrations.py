@@ -63,7 +63,9 @@ CREATE TABLE sessions (
     caller TEXT NOT NULL,
     turns BIGINT NOT NULL,
     created DOUBLE PRECISION NOT NULL,
-    expires DOUBLE PRECISION NOT NULL
+    expires DOUBLE PRECISION NOT NULL,
+    architecture TEXT NOT NULL,
+    metadata TEXT NOT NULL
 );
 CREATE INDEX sessions_by_expiry ON sessions (expires);
 CREATE TABLE runs (
@@ -143,6 +145,9 @@ CREATE TABLE model_usage (
     cost TEXT,
     PRIMARY KEY (run_id, attempt, number, ordinal)
 );
+CREATE VIEW agent_sessions AS
+    SELECT id AS session_id, architecture AS agent_type, metadata, created AS created_at, agent, caller, turns, expires
+    FROM sessions;
 CREATE VIEW usage AS
     SELECT r.id AS run_id, r.session_id, r.agent, r.caller, u.model, r.outcome, r.created AS created_at,
         SUM(u.requests) AS requests, SUM(u.input_tokens) AS input_tokens, SUM(u.output_tokens) AS output_tokens,

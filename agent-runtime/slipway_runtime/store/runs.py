@@ -64,6 +64,8 @@ class Question:
     session_ttl: float
     max_turns: int
     timeout: float
+    architecture: str = ""
+    """Of the agent, for reporting tools."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,15 @@ async def _next_turn(database: Database, question: Question) -> int | None:
     if question.session_id is None:
         return None
     if question.new_session:
-        await add_session(database, question.session_id, agent=agent, caller=caller, ttl=ttl)
+        await add_session(
+            database,
+            question.session_id,
+            agent=agent,
+            caller=caller,
+            ttl=ttl,
+            architecture=question.architecture,
+            metadata=question.ask.metadata,
+        )
         return 1
     try:
         return await take_turn(

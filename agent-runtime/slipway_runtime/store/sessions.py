@@ -4,6 +4,7 @@ A turn of a session is a run (`store/runs.py`). A session belongs to one caller 
 not exist.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -88,15 +89,31 @@ async def take_turn(database: Database, session_id: str, *, agent: str, caller: 
     raise SessionFull(session_id) if found else SessionNotFound(session_id)
 
 
-async def add_session(database: Database, session_id: str, *, agent: str, caller: str, ttl: float) -> None:
-    """Make a session that has its first turn taken."""
+async def add_session(
+    database: Database,
+    session_id: str,
+    *,
+    agent: str,
+    caller: str,
+    ttl: float,
+    architecture: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Make a session that has its first turn taken.
+
+    Args:
+        architecture: of the agent, for reporting tools.
+        metadata: what the client said of the conversation, for reporting tools.
+    """
     await database.execute(
-        "INSERT INTO sessions (id, agent, caller, turns, created, expires) "
-        "VALUES ($1, $2, $3, 1, now_epoch(), now_epoch() + $4)",
+        "INSERT INTO sessions (id, agent, caller, turns, created, expires, architecture, metadata) "
+        "VALUES ($1, $2, $3, 1, now_epoch(), now_epoch() + $4, $5, $6)",
         session_id,
         agent,
         caller,
         ttl,
+        architecture,
+        orjson.dumps(metadata or {}).decode(),
     )
 
 

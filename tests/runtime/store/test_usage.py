@@ -1,5 +1,7 @@
 """What models were used for can be read with SQL, whatever became of the run."""
 
+from dataclasses import replace
+
 import pytest
 
 from slipway_runtime.events import Cancelled, Delta, Done, Event, Failed, ModelUsage, Usage
@@ -45,3 +47,13 @@ async def test_usage_of_a_cancelled_run_stays(database: Database) -> None:
     )
     rows = await database.fetch("SELECT outcome FROM usage")
     assert [row["outcome"] for row in rows] == ["cancelled", "cancelled"]
+
+
+async def test_a_session_says_what_it_was_begun_with(database: Database) -> None:
+    ask = ASK.ask.model_copy(update={"metadata": {"channel": "mail"}})
+    await begin(database, replace(ASK, ask=ask, architecture="hybrid"), owner="one", lease=60)
+    (row,) = await database.fetch("SELECT session_id, agent_type, metadata, created_at, agent FROM agent_sessions")
+    assert float(row["created_at"] or 0) > 1e9
+    assert {name: row[name] for name in ("session_id", "agent_type", "metadata", "agent")} == {
+        "session_id": ASK.session_id, "agent_type": "hybrid", "metadata": '{"channel":"mail"}', "agent": ASK.agent,
+    }  # fmt: skip
