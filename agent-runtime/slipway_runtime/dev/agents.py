@@ -1,9 +1,13 @@
 """Agents in the local driver: the host serves them, and the gateway has a route to each."""
 
+import asyncio
+from collections.abc import Container
+
 from slipway_crds.agents.kind import AGENT
 from slipway_crds.resolve import resolve
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import make_agent
+from slipway_runtime.agents.protocol import close
 from slipway_runtime.dev.kinds import Outcome, Report, Row
 from slipway_runtime.dev.manifests import Manifests
 from slipway_runtime.dev.parts import Parts
@@ -23,7 +27,7 @@ class LocalAgents:
     def announce(self, manifests: Manifests) -> None:
         self._parts.model_files.apply(manifests)
         served, gateway = self._parts.host.runs.agents, self._parts.gateway
-        self._serve([*served.values(), *(agent for agent in self._hosted(manifests) if agent.key not in served)])
+        self._serve([*served.values(), *self._hosted(manifests, but=served)])
         gateway.default_agent = gateway.default_agent or _only(manifests)
 
     async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
@@ -31,13 +35,17 @@ class LocalAgents:
 
     def exchange(self, manifests: Manifests) -> None:
         self._phase = "Ready"
+        before = list(self._parts.host.runs.agents.values())
         self._serve(self._hosted(manifests))
+        for each in before:
+            _close_later(each)
         self._parts.gateway.default_agent = _only(manifests)
         self._parts.gateway.smart_agent = _smart(manifests)
 
-    def _hosted(self, manifests: Manifests) -> list[HostedAgent]:
+    def _hosted(self, manifests: Manifests, *, but: Container[str] = ()) -> list[HostedAgent]:
         dependencies = self._parts.dependencies
-        return [HostedAgent(config, make_agent(config, dependencies)) for config in agents_in(manifests)]
+        configs = (each for each in agents_in(manifests) if f"{each.namespace}/{each.name}" not in but)
+        return [HostedAgent(config, make_agent(config, dependencies)) for config in configs]
 
     def _serve(self, agents: list[HostedAgent]) -> None:
         self._parts.host.serve(agents)
@@ -62,6 +70,12 @@ class LocalAgents:
             capabilities=bindings.capabilities,
             knowledge=tuple(each.index for each in agent.config.knowledge),
         )
+
+
+def _close_later(hosted: HostedAgent) -> None:
+    """Close an agent that was exchanged, when its last run is over."""
+    loop = asyncio.get_running_loop()
+    loop.call_later(hosted.config.request_timeout_seconds, lambda: loop.create_task(close(hosted.agent)))
 
 
 def agents_in(manifests: Manifests) -> tuple[AgentConfig, ...]:
