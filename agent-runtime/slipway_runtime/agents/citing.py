@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from slipway_runtime.agents.grounding import NO_ANSWER, Given
+from slipway_runtime.agents.grounding import FENCE, NO_ANSWER, Given, is_mark, numbers_of
 from slipway_runtime.events import Citation
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 
@@ -73,7 +73,10 @@ class Citing:
             if mark := MARK.match(bracket):
                 space = self._held[: len(self._held) - len(bracket)]
                 self._held = bracket[mark.end() :]
-                yield from self._cite(space, mark)
+                if self._in_code() or not is_mark(numbers_of(mark), [each.number for each in self.passages]):
+                    yield self._show(space + mark[0])
+                else:
+                    yield from self._cite(space, mark)
             elif not last and BEGINS_MARK.fullmatch(bracket):
                 return
             else:
@@ -81,13 +84,17 @@ class Citing:
                 self._held = self._held[len(shown) :]
                 yield self._show(shown)
 
+    def _in_code(self) -> bool:
+        """Whether the text stands between fences, or in backticks."""
+        return self.text.count(FENCE) % 2 == 1 or self.text.rpartition("\n")[2].replace(FENCE, "").count("`") % 2 == 1
+
     def _show(self, text: str, new: tuple[Citation, ...] = ()) -> Piece:
         self.text += text
         return text, new
 
     def _cite(self, space: str, mark: re.Match[str]) -> Iterator[Piece]:
         known = {each.number: each for each in self.passages}
-        cited = [known[number] for each in mark[1].split(",") if (number := int(each)) in known]
+        cited = [known[number] for number in numbers_of(mark) if number in known]
         if not cited:
             return
         sentence = SENTENCE_ENDS.split(self.text[-SENTENCE_CHARACTERS:].rstrip())[-1]

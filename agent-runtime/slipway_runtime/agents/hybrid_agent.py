@@ -24,7 +24,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from slipway_crds.runtimeconfig import AgentConfig, Role
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.conversation import former_messages, user_content, user_prompt
-from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, as_prompt, given, split, verified
+from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, Kept, as_prompt, given, split, verified
 from slipway_runtime.agents.output_schemas import checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
 from slipway_runtime.agents.pydantic_ai_agent import (
@@ -38,7 +38,8 @@ from slipway_runtime.agents.pydantic_ai_agent import (
 )
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.agents.settings import settings_of
-from slipway_runtime.events import Citation, Delta, Done
+from slipway_runtime.agents.speaking import emit_text
+from slipway_runtime.events import Citation, Done
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
@@ -88,7 +89,7 @@ class State(TypedDict, total=False):
     draft: Any
     """A text, or output of the schema."""
     model: str
-    parts: list[tuple[str, Citation | None]]
+    parts: list[Kept]
     """Of a text: what may be shown."""
     faults: list[str]
 
@@ -174,7 +175,7 @@ class HybridAgent:
                 places = {(each.index, each.source, each.document, each.start) for each in passages}
                 new = [
                     each
-                    for each in given(found, first=len(passages) + 1)
+                    for each in given(found, first=max((each.number for each in passages), default=0) + 1)
                     if (each.index, each.source, each.document, each.start) not in places
                 ]
                 passages += await verified(self._database, new)
@@ -192,7 +193,7 @@ class HybridAgent:
             content.append(f"<draft>\n{before}\n</draft>\nWrite it again without these faults:\n{_listed(faults)}")
         output, model = await self._ask("draft", state, instructions, content)
         draft = output if state["schema"] else output.answer.strip()
-        return {"draft": draft, "model": model, "drafts": state["drafts"] + 1, "parts": [(_text(draft), None)]}
+        return {"draft": draft, "model": model, "drafts": state["drafts"] + 1, "parts": [(_text(draft), ())]}
 
     async def _check(self, state: State) -> State:
         """What a second agent and, for a text, the passages have against the draft."""
@@ -206,7 +207,7 @@ class HybridAgent:
         verdict, _ = await self._ask("check", state, f"{CHECK} {DECLINED}", content)
         return {"faults": [*faults, *verdict.faults], "parts": parts}
 
-    async def _grounded(self, state: State) -> tuple[list[tuple[str, Citation | None]], list[str]]:
+    async def _grounded(self, state: State) -> tuple[list[Kept], list[str]]:
         """The sentences of a text that the passages say, and a fault for each of the others."""
         text, passages = state["draft"], state["passages"]
 
@@ -215,11 +216,11 @@ class HybridAgent:
                 return [[], []]
             grounding = Grounding(passages, self._embedder)
             kept = [await grounding.add(sentence) for sentence in split(text, last=True)[0]]
-            parts = [[said, cited.to_json() if cited else None] for said, cited in filter(None, kept)]
+            parts = [[said, [each.to_json() for each in cited]] for said, cited in filter(None, kept)]
             return [parts, [f"No passage says: {sentence}" for sentence in grounding.unsupported]]
 
         parts, faults = await state["run"].step(f"ground/{state['drafts']}", ground, input=text)
-        return [(said, Citation.model_validate(cited) if cited else None) for said, cited in parts], faults
+        return [(said, tuple(map(Citation.model_validate, cited))) for said, cited in parts], faults
 
     # Agents
 
@@ -266,10 +267,10 @@ class HybridAgent:
         parts = state.get("parts", [])
         text = "".join(said for said, _ in parts).strip()
         if not text or text == NO_ANSWER:
-            await run.step("answer", lambda emit: _say([(ABSTENTION, None)], emit))
+            await run.step("answer", lambda emit: _say([(ABSTENTION, ())], emit))
             return Done(answer=ABSTENTION, finish="abstained", sources=())
         await run.step("answer", lambda emit: _say(parts, emit))
-        sources = tuple(cited for _, cited in parts if cited is not None)
+        sources = tuple(each for _, cited in parts for each in cited)
         done = Done(answer="".join(said for said, _ in parts), finish="stop", sources=sources, model=state["model"])
         return done.model_copy(update={"grounded": bool(sources)}) if state.get("passages") else done
 
@@ -279,15 +280,15 @@ class HybridAgent:
         if fault(output_of(schema)[1], resolved) is None:
             output = resolved
         text = _text(output)
-        await state["run"].step("answer", lambda emit: _say([(text, None)], emit))
+        await state["run"].step("answer", lambda emit: _say([(text, ())], emit))
         done = Done(answer=text, finish="stop", output=output, sources=tuple(citing.sources), model=state["model"])
         grounded = bool(citing.sources) and not state["faults"]
         return done.model_copy(update={"grounded": grounded}) if state.get("passages") else done
 
 
-async def _say(parts: Sequence[tuple[str, Citation | None]], emit: Emit) -> None:
+async def _say(parts: Sequence[Kept], emit: Emit) -> None:
     for said, cited in parts:
-        emit(Delta(text=said, citation=cited) if cited else Delta(text=said))
+        emit_text(said, cited, emit)
 
 
 def _text(draft: Any) -> str:

@@ -29,6 +29,7 @@ from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
 from slipway_runtime.models.roles import choose_role
+from slipway_runtime.problems import Problem
 from slipway_runtime.store.database import Database
 
 REWRITE = """\
@@ -74,12 +75,13 @@ class LangGraphAgent:
         """
         state = await self._graph.ainvoke({"run": run})
         spoken: Sequence[Spoken] = state.get("spoken", ())
+        spoken = [each for each in spoken if each]
         text = "".join(each.text for each in spoken)
         if not text:
             return Done(answer=ABSTENTION, finish="abstained", sources=())
         sources = tuple(source for each in spoken for source in each.sources)
         grounded = bool(sources)
-        return Done(answer=text, finish=spoken[-1].finish, sources=sources, grounded=grounded, model=spoken[-1].model)
+        return Done(answer=text, finish=spoken[0].finish, sources=sources, grounded=grounded, model=spoken[0].model)
 
     async def missing(self) -> list[str]:
         """See `Agent`."""
@@ -149,11 +151,17 @@ class LangGraphAgent:
         return {"spoken": [await self._say(state, "answer", self._prompt(state))]}
 
     async def _correct(self, state: State) -> State:
-        """Once more for the sentences that nothing supports; what stands, stands."""
+        """Once more for the sentences that nothing supports; what stands, stands, also if no model answers now."""
         (spoken,) = state["spoken"]
         sentences = "\n".join(f"- {sentence}" for sentence in spoken.unsupported)
         again = CORRECT.format(sentences=sentences, no_answer=NO_ANSWER)
-        return {"spoken": [spoken, await self._say(state, "correct", [*self._prompt(state), again], after=spoken)]}
+        try:
+            corrected = await self._say(state, "correct", [*self._prompt(state), again], after=spoken)
+        except Problem:
+            if not spoken:
+                raise
+            return {"spoken": [spoken]}
+        return {"spoken": [spoken, corrected]}
 
     async def _abstain(self, state: State) -> State:
         async def abstain(emit: Emit) -> None:

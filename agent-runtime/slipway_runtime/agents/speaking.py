@@ -134,6 +134,13 @@ async def speak(
     return voice.spoken(finish=finish, model=f"{entry.provider}:{entry.model}")
 
 
+def emit_text(text: str, citations: Sequence[Citation], emit: Emit) -> None:
+    """Emit a piece of an answer, and each source that it is the first to cite."""
+    emit(Delta(text=text, citation=citations[0]) if citations else Delta(text=text))
+    for citation in citations[1:]:
+        emit(Delta(text="", citation=citation))
+
+
 class _Voice:
     """Turns a model's stream into deltas."""
 
@@ -182,7 +189,7 @@ class _Voice:
         if not text:
             return
         if self._grounding is None:
-            self._say(text, None)
+            self._say(text, ())
             return
         self._pending += text
         await self._sentences(last=False)
@@ -197,10 +204,10 @@ class _Voice:
             elif not self._declined and (kept := await self._grounding.add(sentence)) is not None:
                 self._say(*kept)
 
-    def _say(self, text: str, citation: Citation | None) -> None:
+    def _say(self, text: str, citations: tuple[Citation, ...]) -> None:
         self._watcher.said = True
         self._text.append(text)
-        self._emit(Delta(text=text, citation=citation) if citation else Delta(text=text))
+        emit_text(text, citations, self._emit)
 
     def _think(self, text: str) -> None:
         if text:
