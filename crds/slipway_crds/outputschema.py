@@ -5,12 +5,19 @@ models' providers and pydantic-ai take no others.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import orjson
 
 LARGEST = 64 * 1024
 """Bytes of its JSON text."""
+LARGEST_EXPANDED = 4 * LARGEST
+"""Bytes with each reference replaced by its definition, as pydantic-ai gives a schema to models."""
+MOST_LEVELS = 32
+"""Of definitions that refer to definitions."""
+_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+"""Keywords whose objects have names of their own, not keywords, as keys."""
 _DEFS = "#/$defs/"
 
 
@@ -39,18 +46,29 @@ def schema_problem(schema: Mapping[str, Any]) -> str:
         return "must be of type object: put another value under a property"
     if wrong_reference:
         return f"has the reference {wrong_reference[:100]}: references lead to {_DEFS}NAME, to what is there"
-    if cycle := _cycle(schema):
+    cycle, levels = _order(schema)
+    if cycle:
         return f"has a definition that contains itself, {cycle[:100]}: write out as many levels as are needed"
+    if levels > MOST_LEVELS:
+        return f"is nested too deeply: its definitions contain others {levels} levels deep, {MOST_LEVELS} at most"
+    name, expanded = _largest(schema)
+    if expanded > LARGEST_EXPANDED:
+        what = f"the definition {name[:100]}" if name else "the schema"
+        most = f"{LARGEST_EXPANDED} at most"
+        return f"is too large: {what} has {expanded} bytes with its references written out, {most}: refer less often"
     return ""
 
 
-def _references(value: Any) -> Iterator[Any]:
+def _references(value: Any, *, named: bool = False) -> Iterator[Any]:
+    """What `$ref` leads to, in a schema, or in an object of schemas by name."""
     if isinstance(value, Mapping):
         for name, child in value.items():
-            if name in ("$ref", "$dynamicRef"):
+            if named:
+                yield from _references(child)
+            elif name in ("$ref", "$dynamicRef"):
                 yield child
             elif name not in ("const", "enum", "default", "examples"):
-                yield from _references(child)
+                yield from _references(child, named=name in _NAMED)
     elif isinstance(value, list):
         for child in value:
             yield from _references(child)
@@ -63,20 +81,35 @@ def _definitions(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _wrong_references(schema: Mapping[str, Any]) -> Iterator[str]:
     known = {f"{_DEFS}{name}" for name in _definitions(schema)}
-    for reference in _references(schema):
-        # A property may be called `$ref` too; what it has is a schema, no text.
-        if isinstance(reference, str) and reference not in known:
-            yield reference
-        elif not isinstance(reference, str):
-            yield from (each for each in _references(reference) if isinstance(each, str) and each not in known)
+    yield from (each for each in map(str, _references(schema)) if each not in known)
 
 
-def _cycle(schema: Mapping[str, Any]) -> str:
-    """The name of a definition that leads back to itself; empty if there is none."""
+def _order(schema: Mapping[str, Any]) -> tuple[str, int]:
+    """The name of a definition that leads back to itself (empty if there is none), and the levels of the others."""
     leads = {
         name: {str(each).removeprefix(_DEFS) for each in _references(child)}
         for name, child in _definitions(schema).items()
     }
+    levels = 0
     while ends := {name for name, to in leads.items() if not to & leads.keys()}:
         leads = {name: to for name, to in leads.items() if name not in ends}
-    return min(leads, default="")
+        levels += 1
+    return min(leads, default=""), levels
+
+
+def _largest(schema: Mapping[str, Any]) -> tuple[str, int]:
+    """The definition (the schema itself: empty) with the most bytes, each reference replaced by what it leads to.
+
+    Computed from sums, nothing is expanded. No definition may contain itself.
+    """
+    definitions = _definitions(schema)
+
+    @cache
+    def expanded(name: str) -> int:
+        return _bytes(definitions[name])
+
+    def _bytes(value: Any) -> int:
+        return len(orjson.dumps(value)) + sum(expanded(str(each).removeprefix(_DEFS)) for each in _references(value))
+
+    whole = _bytes({name: child for name, child in schema.items() if name != "$defs"})
+    return max([("", whole), *((name, expanded(name)) for name in definitions)], key=lambda each: each[1])

@@ -19,3 +19,12 @@ def test_an_agents_own_schema_may_look_ahead() -> None:
 def test_one_of_a_question_may_not() -> None:
     with pytest.raises(Problem, match="look-around"):
         canonical(LOOKAHEAD)
+
+
+def test_a_question_may_not_bring_a_schema_that_grows_when_its_references_are_written_out() -> None:
+    definitions: dict[str, object] = {
+        f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"items": {"$ref": f"#/$defs/d{n + 1}"}}]} for n in range(25)
+    }
+    with pytest.raises(Problem, match="references written out") as caught:
+        canonical({"type": "object", "$defs": {**definitions, "d25": {"type": "string"}}})
+    assert caught.value.reason == "InvalidRequest"
