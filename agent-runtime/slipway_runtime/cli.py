@@ -32,7 +32,7 @@ def dev(
     files: Manifests,
     port: Annotated[int, typer.Option(help="Where it listens.", min=0, max=65535)] = 8080,
     data: Annotated[Path | None, typer.Option(help="Where sessions and indexes are kept.")] = None,
-    host: Annotated[str, typer.Option(help="Address it listens on; others than 127.0.0.1 want --keys.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address it listens on; others than 127.0.0.1 need --keys.")] = "127.0.0.1",
     keys: Annotated[
         Path | None, typer.Option(help="File of API keys, as the gateway in a cluster has it. Open without.")
     ] = None,

@@ -15,6 +15,7 @@ from tenacity import (
     stop_after_delay,
     wait_exponential_jitter,
     wait_fixed,
+    wait_incrementing,
     wait_random,
     wait_random_exponential,
 )
@@ -38,6 +39,8 @@ the gateway serves from its mirror meanwhile."""
 POD: wait_base = wait_fixed(0.25)
 """A pod that failed when there is no other: 0.25 s, since it may return under the same address, which no watch reports.
 No jitter: requests that are held came at different times."""
+CANCEL: wait_base = wait_incrementing(1.0, 2.0)
+"""A host that does not know a run yet which its client left: 1 s, then 3 s."""
 REFUSED: wait_base = wait_random(0.7, 1.0)
 """Pods that are full when a stream is continued: 0.7 s to 1 s, so that a waiting client adds little to the overload."""
 

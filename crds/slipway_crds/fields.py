@@ -17,11 +17,11 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
-"""RFC 1035 label: what Kubernetes wants of a Service, so of everything that a Service is named after."""
+"""RFC 1035 label: what Kubernetes requires of a Service, so of everything that a Service is named after."""
 NAME_MAX = 40
 """Characters in an object's name, so that a revision's suffix still fits a 63-character label."""
 SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-"""RFC 1123 subdomain: what Kubernetes wants of most objects' names."""
+"""RFC 1123 subdomain: what Kubernetes requires of most objects' names."""
 DURATION_PATTERN = "^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
 CPU_PATTERN = "^[1-9][0-9]{0,8}m?$"
 BYTES_PATTERN = "^[1-9][0-9]{0,14}(k|M|G|T|Ki|Mi|Gi|Ti)?$"

@@ -27,7 +27,7 @@ GROUPS = {
     "tests/cluster/test_demo.py": SECOND,
     "tests/cluster/test_gateway.py": SECOND,
     "tests/cluster/test_sessions.py": SECOND,
-    "tests/cluster/test_store_away.py": SECOND,
+    "tests/cluster/test_store_unavailable.py": SECOND,
     "tests/terraform/": "terraform",
     "tests/tfreplay/": "terraform",
 }

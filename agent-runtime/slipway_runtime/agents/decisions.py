@@ -38,7 +38,7 @@ SUITS: Mapping[str, frozenset[str]] = {
 COMPLEX_SUITS = frozenset(("complex_workflow", "workflow_with_validation"))
 MODERATE_WORDS, COMPLEX_WORDS = 20, 60
 OVERLAP_WEIGHT, CAPABILITY_WEIGHT = 0.2, 0.05
-"""How much shared words, and each capability that is asked for, count beside a similarity of 0 to 1."""
+"""How much shared words, and each capability that is asked for, count alongside a similarity of 0 to 1."""
 SHARPNESS = 0.08
 """Difference in score at which the better one is about 2.7 times as likely."""
 STOP_WORDS = frozenset(

@@ -1,4 +1,4 @@
-"""Retrieval within a step: what was found is reported, and an index that is not ready is told to the caller."""
+"""Retrieval within a step: what was found is reported, and an index that is not ready is reported to the caller."""
 
 import asyncio
 from collections.abc import Sequence

@@ -8,6 +8,7 @@ from functools import partial
 from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 
+from slipway_runtime import retrying
 from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import RUN_HEADER, HostedPath
@@ -31,8 +32,8 @@ AUTO = "auto"
 """The model that is the agent of `gateway.smartAgent`."""
 UNFOLLOWED_SECONDS = 60
 """After which a run is cancelled that nobody follows: a gateway that dies cannot cancel what its clients left."""
-CANCEL_PAUSES = (0.0, 1.0, 3.0)
-"""Seconds before each try to cancel a run, which may not be stored yet."""
+CANCEL_TRIES = 3
+"""To cancel a run, which may not be stored yet."""
 CANCEL_SECONDS = 20.0
 log = logging.getLogger(__name__)
 
@@ -169,8 +170,9 @@ class Completions(HostedPath):
     async def _cancel(self, work: _Work) -> None:
         """Cancel a run whose client is gone. A host does it itself, later, if it cannot be reached now."""
         call = work.call("DELETE", f"/agents/{work.agent}/runs/{work.run}", headers={}, seconds=CANCEL_SECONDS)
-        for pause in CANCEL_PAUSES:
-            await asyncio.sleep(pause)
+        for tries in range(CANCEL_TRIES):
+            if tries:
+                await asyncio.sleep(retrying.delay(retrying.CANCEL, tries))
             try:
                 async with asyncio.timeout(CANCEL_SECONDS), self._gateway.upstreams.open(call) as (response, _):
                     if response.status != 404:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+from slipway_runtime.events import TERMINAL
 from slipway_runtime.gateway.answers import InvalidAnswer
 
 EVENT_BYTES = 1024 * 1024
@@ -12,7 +13,7 @@ STREAM_BYTES = 64 * 1024 * 1024
 OWN_BYTES = 64 * 1024
 """What each stream may keep of an event that is not complete. What it keeps beyond comes out of what all share."""
 SHARED_BYTES = 64 * 1024 * 1024
-_TERMINAL = (b"event: done\n", b"event: failed\n", b"event: cancelled\n")
+_TERMINAL = tuple(f"event: {kind}\n".encode() for kind in sorted(TERMINAL))
 _IDS = re.compile(rb"\n(?:\xef\xbb\xbf)?id([:\n][^\n]*)")
 """Every line that a client takes for an id, also one without a value or after a byte order mark."""
 _ID = re.compile(rb": (([0-9a-f]{32})\.[0-9]{1,10}\.[0-9]{1,10})")

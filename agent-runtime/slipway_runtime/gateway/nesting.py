@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import Request
 
 from slipway_runtime import grants
+from slipway_runtime.events import TERMINAL
 from slipway_runtime.gateway.answers import whole
 from slipway_runtime.gateway.auth import bearer
 from slipway_runtime.gateway.requests import request_id
@@ -22,7 +23,6 @@ from slipway_runtime.problems import Problem, Reason
 
 STATE_SECONDS = 20.0
 """How long it may take to learn whether a run goes on; longer than a pod is waited for."""
-OVER = frozenset(("done", "failed", "cancelled"))
 
 
 def presented(request: Request) -> str | None:
@@ -104,7 +104,7 @@ class Nesting:
             raise Problem(
                 Reason.NO_POD_READY, f"no pod of agent {grant.actor} says whether its run goes on: ask again"
             ) from None
-        if state in OVER:
+        if state in TERMINAL:
             raise Problem(Reason.UNAUTHENTICATED, "The run of this grant has ended, and the grant with it.")
 
     async def _state(self, grant: Grant) -> str:

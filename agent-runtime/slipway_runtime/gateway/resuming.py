@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from slipway_runtime.events import Cancelled, Event, Failed, InputRequired, ends, read
+from slipway_runtime.events import TERMINAL, Cancelled, Event, Failed, InputRequired, ends, read
 from slipway_runtime.gateway.hosted_path import REQUEST_HEADER
 from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.upstream import Call, Upstreams
@@ -100,7 +100,7 @@ class _Log:
 
     async def take(self, frames: bytes) -> None:
         for place, kind, data in sse.read_numbered(frames):
-            if kind == "input_required" or kind in ("done", "failed", "cancelled"):
+            if kind == "input_required" or kind in TERMINAL:
                 event = read(orjson.loads(data))
                 if isinstance(event, InputRequired):
                     self._asked.append((place, event))

@@ -17,7 +17,7 @@ from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host import metrics, run_paths
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
-from slipway_runtime.host.refusals import agent_not_found, draining, session_not_found, store_away
+from slipway_runtime.host.refusals import agent_not_found, draining, session_not_found, store_unavailable
 from slipway_runtime.host.runs import NewRun
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, InvalidIdentity
@@ -92,7 +92,7 @@ def _guarded(host: Host, name: str, handler: Handler) -> Callable[[Request], Awa
                 response = Response(status_code=499)  # for the span; nobody is left to read it
             except StoreUnavailable:
                 host.runs.heartbeat.disturbed()
-                response = store_away().response()
+                response = store_unavailable().response()
             current.set_attribute("http.response.status_code", response.status_code)
             return response
 

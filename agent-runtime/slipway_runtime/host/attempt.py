@@ -12,7 +12,7 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS
 from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
 from slipway_runtime.host.recorder import RunLog, record
-from slipway_runtime.host.refusals import given_up, internal_error, store_away, too_late, unknown_outcome
+from slipway_runtime.host.refusals import given_up, internal_error, store_unavailable, too_late, unknown_outcome
 from slipway_runtime.problems import Problem
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
@@ -73,7 +73,7 @@ class Attempt:
         """Queue the attempt's events; the last one ends the run, or lets it wait."""
         if self.work.lease.attempt > 1:
             self.run_log.put(Restarted(attempt=self.work.lease.attempt, discard=self.work.replay.void))
-        self.run_log.put(Started(agent=self.hosted.key, session_id=self.work.session_id))
+        self.run_log.put(Started(agent=self.hosted.key, revision=self.hosted.revision, session_id=self.work.session_id))
         self.run_log.put(await self._last_event(database))
 
     async def _last_event(self, database: Database) -> Event:
@@ -87,7 +87,7 @@ class Attempt:
         except Problem as known:
             problem = known
         except StoreUnavailable:
-            problem = store_away()
+            problem = store_unavailable()
         except Exception:
             log.exception("the agent failed", extra={"run": self.work.lease.run_id})
             problem = internal_error()

@@ -7,7 +7,7 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.sessions import SessionBusy
 
 
-def store_away() -> Problem:
+def store_unavailable() -> Problem:
     """The store does not answer."""
     return Problem(
         Reason.STORE_UNAVAILABLE, "The store cannot be reached. Nothing is lost; ask again after the Retry-After time."

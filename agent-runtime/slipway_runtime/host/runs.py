@@ -24,7 +24,7 @@ from slipway_runtime.host.refusals import (
     session_busy,
     session_full,
     session_not_found,
-    store_away,
+    store_unavailable,
 )
 from slipway_runtime.host.unfollowed import cancel_when_left
 from slipway_runtime.protocols.ask import Ask
@@ -131,7 +131,7 @@ class Runs:
                 raise session_full(hosted) from None
             except StoreUnavailable as error:
                 self.heartbeat.disturbed()
-                raise store_away() from error
+                raise store_unavailable() from error
             await self._until_free(new, patient_until)
 
     async def _begin(self, hosted: HostedAgent, new: NewRun) -> None:
@@ -225,7 +225,7 @@ class Runs:
             seen = await store.look(self._database, run_id, agent=agent, caller=caller, after=None)
         except StoreUnavailable as error:
             self.heartbeat.disturbed()
-            raise store_away() from error
+            raise store_unavailable() from error
         if seen is None:
             raise run_not_found()
         return seen.events
@@ -306,7 +306,7 @@ class Runs:
                 failed=lambda _: self.heartbeat.disturbed(),
             )
         except StoreUnavailable as error:
-            raise store_away() from error
+            raise store_unavailable() from error
         if seen is None:
             raise run_not_found()
         return seen

@@ -11,7 +11,7 @@ from slipway_crds.registry import OWNER_KINDS
 
 @dataclass(frozen=True)
 class ObjectKind:
-    """A kind of object. All but Namespace have one."""
+    """A kind of object. All but Namespace are namespaced."""
 
     name: str
     group: str
