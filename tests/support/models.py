@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic_ai import Agent
 from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import AgentBindings, AgentConfig, ModelBinding, ModelConfig
 from slipway_runtime.events import ModelUsage
@@ -91,7 +92,13 @@ class Recorder:
 
 
 async def ask(
-    models: Models, question: Any = "Who?", *, streamed: bool = True, role: Any = None, history: Sequence[Any] = ()
+    models: Models,
+    question: Any = "Who?",
+    *,
+    streamed: bool = True,
+    role: Any = None,
+    history: Sequence[Any] = (),
+    settings: ModelSettings | None = None,
 ) -> tuple[Any, Recorder]:
     """Ask through pydantic-ai's agent. Returns its result, and what a watcher saw."""
     recorder = Recorder()
@@ -99,6 +106,7 @@ async def ask(
         result = await Agent(models.for_role(role)).run(
             question,
             message_history=list(history),
+            model_settings=settings,
             event_stream_handler=recorder.handle if streamed else None,
         )
     return result, recorder

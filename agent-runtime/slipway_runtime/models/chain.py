@@ -72,7 +72,8 @@ class Chain(FallbackModel):
                 with (attempt := self.attempt(link, messages)):
                     async with readable(link), asyncio.timeout(link.config.timeout_seconds):
                         sent = self.prepared(link, messages, model_request_parameters)
-                        attempt.response = await link.model.request(sent, model_settings, model_request_parameters)
+                        settings = limited(link, model_settings)
+                        attempt.response = await link.model.request(sent, settings, model_request_parameters)
                     judge(link, attempt.response, last=link is self.links[-1])
             except ModelAPIError as error:
                 self.fails(link, error, failures)
@@ -101,6 +102,15 @@ class Chain(FallbackModel):
             yield stream
         finally:
             await stream.close_stream()
+
+
+def limited(link: Link, settings: ModelSettings | None) -> ModelSettings | None:
+    """A request's settings, which may ask for fewer tokens than the entry's `maxTokens`, and not for more."""
+    most = link.config.settings.max_tokens
+    if settings is None or most is None or "max_tokens" not in settings:
+        return settings
+    asked: object = settings["max_tokens"]
+    return settings if isinstance(asked, int) and asked <= most else {**settings, "max_tokens": most}
 
 
 def marked(response: ModelResponse, link: Link, attempts: list[ModelRequestAttempt]) -> ModelResponse:
@@ -153,7 +163,7 @@ class ChainStream(StreamedResponse):
         parameters = self.model_request_parameters
         async with readable(link):
             sent = self.chain.prepared(link, self.messages, parameters)
-            async with _opened(link, sent, self.settings, parameters, self.run_context) as stream:
+            async with _opened(link, sent, limited(link, self.settings), parameters, self.run_context) as stream:
                 self._current = attempt.stream = stream
                 async for event in bounded(stream, link, opened=opened):
                     self.final_result_event = stream.final_result_event

@@ -90,6 +90,15 @@ async def test_a_slow_first_byte_within_the_time_out_is_waited_for() -> None:
     assert result.output == "Slow."
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(("asked", "sent"), [(4096, 100), (100, 100), (7, 7)])
+async def test_a_caller_may_lower_the_limit_of_an_entry_and_not_raise_it(asked: int, sent: int, streamed: bool) -> None:
+    with model_server("Short.") as server:
+        models = make_models(entry(server, "openai-compatible", settings={"max_tokens": 100}))
+        await ask(models, streamed=streamed, settings={"max_tokens": asked})
+    assert server.requests[0].body["max_tokens"] == sent
+
+
 async def test_keep_alives_do_not_make_a_silent_provider_an_answering_one() -> None:
     """Comments in the stream are bytes, so a time-out of the HTTP client never ends it."""
     with model_server(Reply("Never.", fault="comments", seconds=0.05)) as silent, model_server("Other.") as other:
