@@ -298,6 +298,7 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
         "limits": {"inFlight": 20, "requestTimeout": "60s", "maxSteps": 20},
         "scaling": {"min": 1},
         "egress": [],
+        "members": [],
         "telemetry": {"content": False},
     }
     assert index["spec"]["chunking"] == {"maxTokens": 200, "overlap": 20}
