@@ -218,6 +218,8 @@ class Usage(StepEvent):
     type: Literal["usage"] = "usage"
     models: tuple[ModelUsage, ...] | None = None
     retrieval: RetrievalUsage | None = None
+    of: str | None = None
+    """`namespace/name` of the member whose run used this, where an orchestrator passes it on. None for a run's own."""
 
 
 class Restarted(Event):

@@ -136,6 +136,11 @@ class Call:
     _moved: float = field(default_factory=time.monotonic)
     """When the member was last heard of."""
 
+    @property
+    def agent(self) -> str:
+        """`namespace/name` of the member."""
+        return f"{_namespace(self.run)}/{self.member}"
+
     async def events(self) -> AsyncGenerator[Event]:
         """The events of the member's run, each once and in order, up to its last one.
 
@@ -143,7 +148,7 @@ class Call:
             CallFailed: if it cannot be asked, or its events break off for good.
         """
         body = self.ask.model_dump_json(exclude_none=True, exclude={"grant", "session"}).encode()
-        path = f"/agents/{_namespace(self.run)}/{self.member}/runs"
+        path = f"/agents/{self.agent}/runs"
         while True:
             try:
                 async with self.calls.http().post(path, data=body, headers=self._headers()) as response:
@@ -158,9 +163,8 @@ class Call:
 
     async def cancel(self) -> None:
         """End the member's run, if that works at once; otherwise it ends at its own deadline."""
-        agent = f"{_namespace(self.run)}/{self.member}"
-        child = named_run(owner=self.run.caller, agent=agent, key=self._key(), within=self.run.id)
-        path = f"/agents/{agent}/runs/{child}"
+        child = named_run(owner=self.run.caller, agent=self.agent, key=self._key(), within=self.run.id)
+        path = f"/agents/{self.agent}/runs/{child}"
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 async with self.calls.http().delete(path, headers=self._headers()):

@@ -49,7 +49,7 @@ async def ask_member(call: Call, *, step: str, emit: Emit, patience: float | Non
         step: the key of the step.
         patience: seconds until the text must begin; None for as long as the run has.
     """
-    forwarding = Forwarding(step, emit)
+    forwarding = Forwarding(step, emit, member=call.agent)
     try:
         async with asyncio.timeout(patience) as limit, aclosing(call.events()) as events:
             async for event in events:
@@ -74,9 +74,10 @@ async def ask_member(call: Call, *, step: str, emit: Emit, patience: float | Non
 class Forwarding:
     """The events of one member's run, on their way."""
 
-    def __init__(self, step: str, emit: Emit) -> None:
+    def __init__(self, step: str, emit: Emit, *, member: str) -> None:
         self._step = step
         self._emit = emit
+        self._member = member
         self._pieces: list[Delta | MessageEnd] = []
         """The text that stands."""
         self._used: list[Usage] = []
@@ -148,9 +149,9 @@ class Forwarding:
             self._emit(Discarded(steps=(self._step,), reason=reason))
 
     def _account(self) -> None:
-        """Last, since what is discarded takes the usage before it along."""
+        """Last, since what is discarded takes the usage before it along. It names the run that used it."""
         for each in self._used:
-            self._emit(_own(each))
+            self._emit(_own(each.model_copy(update={"of": each.of or self._member})))
 
 
 def _own(event: StepEvent) -> StepEvent:

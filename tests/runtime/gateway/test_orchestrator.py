@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from slipway_crds.runtimeconfig import ModelConfig
 from slipway_runtime import retrying
 from slipway_runtime.agents import orchestrator
-from slipway_runtime.events import Decision, Delta, Discarded, Done
+from slipway_runtime.agents.protocol import Run
+from slipway_runtime.events import Decision, Delta, Discarded, Done, ModelUsage, Usage
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
@@ -21,6 +23,7 @@ from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.chat import STREAM, Transcript, events, transcribe
 from tests.support.model_server import model_server
 from tests.support.scripted_host import Options, spawn, words
+from tests.support.scripts import said
 from tests.support.servers import free_port
 from tests.support.team import Actor, abstains, add, answers, fails, hangs, lead_config, member, waits
 from tests.support.team import orchestrator as hosted_orchestrator
@@ -150,6 +153,32 @@ async def test_what_was_used_for_text_that_does_not_stand_is_counted(start_team:
     team = await start_team(hr=fails("some ", "text"), it=answers("28 ", "days."))
     _, answer = await team.ask(**LEAVE)
     assert answer["usage"]["embedded_texts"] == 3
+
+
+async def test_what_a_member_used_is_in_the_answer_and_stored_for_its_own_run_only(
+    start_team: StartTeam, signer: IdentitySigner, embedder: MiniLM, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    used = ModelUsage(model="openai:large", requests=1, input_tokens=10, output_tokens=2, cost="0.5")
+
+    async def play(run: Run) -> Done:
+        await said(run, "think", Usage(models=(used,)))
+        return await answers("28 ", "days.")(run)
+
+    team = await start_team(hr=play)
+    base, top = lead_config(Options("", signer.public_key)), AgentKey("demo", "top")
+    add(
+        team.host,
+        hosted_orchestrator(base.model_copy(update={"name": top.name}), team.front.url, embedder, stack),
+    )
+    team.front.routes.set(top, [team.front.routes.endpoints(LEAD)[0].url])
+    team.front.routes.describe(top, Description("orchestrator"), Reach(frozenset({LEAD}), 60.0))
+    async with team.front.client.post(f"/agents/{top}/chat", json=LEAVE, headers=STREAM) as response:
+        stream = await transcribe(response)
+    assert [event.of for _, event in stream.events if isinstance(event, Usage) and event.models] == ["demo/hr"]
+    _, answer = await team.ask(**LEAVE)
+    assert answer["usage"]["models"] == [used.to_json()]
+    with closing(sqlite3.connect(tmp_path / "store.db")) as store:
+        assert store.execute("SELECT agent, SUM(cost) FROM usage GROUP BY agent").fetchall() == [("demo/hr", 1.0)]
 
 
 async def test_a_member_without_pods_is_passed_over(start_team: StartTeam) -> None:

@@ -39,6 +39,16 @@ async def test_usage_is_summed_by_model_of_runs_with_any_outcome(database: Datab
     }
 
 
+async def test_what_a_member_used_is_no_usage_of_the_orchestrators_run(database: Database) -> None:
+    work = await begin(database, ASK, owner="one", lease=60)
+    await append(database, work.lease, 1, [USED.model_copy(update={"of": "demo/hr"})])
+    assert await database.fetch("SELECT * FROM usage") == []
+    last = Done(answer="x", finish="stop", sources=())
+    await append(database, work.lease, 2, [USED.model_copy(update={"of": "demo/hr"}), USED, last])
+    rows = await database.fetch("SELECT model, requests FROM usage ORDER BY model")
+    assert [(row["model"], row["requests"]) for row in rows] == [("openai:large", 1), ("openai:small", 1)]
+
+
 async def test_usage_of_a_cancelled_run_stays(database: Database) -> None:
     work = await begin(database, ASK, owner="one", lease=60)
     await append(database, work.lease, 1, [USED])
