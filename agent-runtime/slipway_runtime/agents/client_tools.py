@@ -9,15 +9,30 @@ from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolDefinition, ToolDenied
 from pydantic_ai.toolsets import ExternalToolset
 
+from slipway_runtime.agents import search_tool
+from slipway_runtime.agents.output_schemas import OUTPUT_TOOL
 from slipway_runtime.agents.protocol import Emit, Run
 from slipway_runtime.agents.tool_results import as_data
 from slipway_runtime.events import ToolCall, ToolResult
+from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ClientTool
 from slipway_runtime.protocols.client_calls import call_id
 from slipway_runtime.store.inputs import InputAnswer
 
 SUMMARY_CHARACTERS = 500
+RESERVED = frozenset((search_tool.NAME, OUTPUT_TOOL))
+"""Names of tools that agents have of their own, or may be given by a later revision."""
 NO_RESULT = "The client gave no result for this call."
+
+
+def check_names(tools: Sequence[ClientTool]) -> None:
+    """Raise Problem (InvalidRequest) for a tool that is called like one of the agent's own."""
+    for tool in tools:
+        if tool.name in RESERVED:
+            raise Problem(
+                Reason.INVALID_REQUEST,
+                f"A tool of the client is called {tool.name}, which is a tool of the agent's own: rename it.",
+            )
 
 
 def client_toolset(tools: Sequence[ClientTool]) -> ExternalToolset[Any]:

@@ -21,7 +21,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, Role
 from slipway_runtime.agents import search_tool, tool_results
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.client_tools import ClientCalls, client_toolset
+from slipway_runtime.agents.client_tools import ClientCalls, check_names, client_toolset
 from slipway_runtime.agents.conversation import former_messages, later_messages, user_content, user_prompt
 from slipway_runtime.agents.grounding import Given
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
@@ -83,6 +83,7 @@ class PydanticAIAgent:
                 if what the model gives cannot be used; InvalidRequest for what it cannot be asked.
         """
         request = run.request
+        check_names(request.client_tools)
         schema = None if request.task else schema_of(request, self.config)
         searches = bool(self.config.knowledge) and not request.task
         turn = Turn(request, searches and schema is None, _forced(request), schema)

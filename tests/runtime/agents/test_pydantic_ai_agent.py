@@ -390,6 +390,20 @@ async def test_a_tool_may_be_required_at_first(local: Knowledge) -> None:
     assert raised.value.reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.parametrize("name", ["search_documents", "final_result"])
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+async def test_a_clients_tool_cannot_take_the_name_of_one_of_the_agent(
+    local: Knowledge, name: str, schema: dict[str, Any] | None
+) -> None:
+    tool = ClientTool(name=name, parameters={"type": "object"})
+    with model_server("Never.") as server:
+        agent = thinker(local, server, indexes=[entry()])
+        with pytest.raises(Problem, match=name) as raised:
+            await ask(agent, "How warm?", client_tools=(tool,), output_schema=schema)
+    assert raised.value.reason is Reason.INVALID_REQUEST
+    assert server.requests == []
+
+
 # Whatever is killed
 
 
