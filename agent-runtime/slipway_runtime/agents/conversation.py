@@ -25,6 +25,7 @@ from pydantic_ai.messages import (
 )
 
 from slipway_runtime.agents.protocol import AgentRequest
+from slipway_runtime.agents.tool_results import RULE, as_data
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import ask
 
@@ -46,6 +47,12 @@ def former_messages(request: AgentRequest) -> list[ModelMessage]:
 def later_messages(request: AgentRequest) -> list[ModelMessage]:
     """What followed the question: calls of the client's tools, and their results."""
     return list(_client_messages(request.continuation))
+
+
+def tool_rule(request: AgentRequest) -> str:
+    """What goes into the instructions where results of tools are among the messages, or may come; else empty."""
+    results = any(message.role == "tool" for message in request.history)
+    return RULE if results or request.client_tools or request.continuation else ""
 
 
 def user_content(request: AgentRequest) -> list[UserContent]:
@@ -85,7 +92,8 @@ def _client_messages(messages: Sequence[ask.Message]) -> Iterator[ModelMessage]:
                 yield ModelResponse(parts=list(_said(message)))
             case "tool":
                 id_ = message.tool_call_id or ""
-                part: ModelRequestPart = ToolReturnPart(names.get(id_, "tool"), message.text, tool_call_id=id_)
+                name = names.get(id_, "tool")
+                part: ModelRequestPart = ToolReturnPart(name, as_data(name, message.text), tool_call_id=id_)
                 yield ModelRequest(parts=[part])
 
 

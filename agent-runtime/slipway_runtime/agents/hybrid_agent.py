@@ -23,7 +23,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from slipway_crds.runtimeconfig import AgentConfig, Role
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.conversation import former_messages, user_content, user_prompt
+from slipway_runtime.agents.conversation import former_messages, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, Kept, as_prompt, given, split, verified
 from slipway_runtime.agents.output_schemas import checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
@@ -227,9 +227,10 @@ class HybridAgent:
     async def _ask(self, node: str, state: State, instructions: str, content: Sequence[UserContent]) -> tuple[Any, str]:
         """The output of a node's agent, and which model gave it."""
         request = state["run"].request
+        told = "\n\n".join(part for part in (instructions, tool_rule(request)) if part)
         result = await self._agent(node, state["schema"] if node == "draft" else None).run(
             user_prompt(content).content,
-            message_history=[*system_message(instructions), *former_messages(request)],
+            message_history=[*system_message(told), *former_messages(request)],
             model_settings=settings_of(request) if node == "draft" else None,
             usage=state["usage"],
             usage_limits=UsageLimits(request_limit=self._config.max_steps, total_tokens_limit=self._config.max_tokens),

@@ -18,7 +18,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, SystemPromptPart, U
 from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.conversation import former_messages, user_content, user_prompt
+from slipway_runtime.agents.conversation import former_messages, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, as_prompt, given, verified
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
 from slipway_runtime.agents.retrieving import retrieve
@@ -129,7 +129,7 @@ class LangGraphAgent:
     async def _rewrite(self, state: State) -> State:
         run = state["run"]
         question = run.request.question
-        messages = _messages(REWRITE, former_messages(run.request), [question])
+        messages = _messages(_joined(REWRITE, tool_rule(run.request)), former_messages(run.request), [question])
 
         async def rewrite(emit: Emit) -> str:
             return await ask_model(self._models.for_role("fast_routing"), messages, emit, step="rewrite")
@@ -178,7 +178,7 @@ class LangGraphAgent:
     async def _say(self, state: State, key: str, content: list[UserContent], *, after: Spoken | None = None) -> Spoken:
         """One step in which a model writes, and what it writes is checked."""
         request, passages = state["run"].request, state.get("passages")
-        instructions = "\n\n".join(part for part in (self._config.instructions, RULES if passages else "") if part)
+        instructions = _joined(self._config.instructions, RULES if passages else "", tool_rule(request))
         messages = _messages(instructions, former_messages(request), content)
         role = choose_role(request.question, self._config, attachments=len(request.parts) > 1).role
         settings = cast(ModelSettings, dict(request.settings)) if request.settings else None
@@ -191,6 +191,10 @@ class LangGraphAgent:
             return spoken.to_json()
 
         return Spoken.from_json(await state["run"].step(key, say, repeat="paid"))
+
+
+def _joined(*instructions: str) -> str:
+    return "\n\n".join(part for part in instructions if part)
 
 
 def _messages(instructions: str, former: Sequence[ModelMessage], content: Sequence[UserContent]) -> list[ModelMessage]:

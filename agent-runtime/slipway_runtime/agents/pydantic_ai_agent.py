@@ -19,10 +19,10 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, Role
-from slipway_runtime.agents import search_tool, tool_results
+from slipway_runtime.agents import search_tool
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.client_tools import ClientCalls, check_names, client_toolset
-from slipway_runtime.agents.conversation import former_messages, later_messages, user_content, user_prompt
+from slipway_runtime.agents.conversation import former_messages, later_messages, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import Given
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
@@ -168,8 +168,7 @@ class PydanticAIAgent:
 
     def _instructions(self, request: AgentRequest, *, searches: bool) -> str:
         rules = search_tool.RULES if searches else ""
-        results = tool_results.RULE if request.client_tools or request.continuation else ""
-        return "\n\n".join(part for part in (self.config.instructions, rules, results) if part)
+        return "\n\n".join(part for part in (self.config.instructions, rules, tool_rule(request)) if part)
 
     async def _structured(self, run: Run, turn: Turn, result: AgentRunResult[Any], schema: str) -> Done:
         """The answer whose text is the output as JSON, with marks as in a text where it still fits then."""

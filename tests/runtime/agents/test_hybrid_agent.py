@@ -14,6 +14,7 @@ from tests.support.attempts import Attempts
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.model_agents import RUN, ask, close_all, shown, thinker
 from tests.support.model_server import Asked, Reply, model_server
+from tests.support.tool_history import TOOL_HISTORY, check_results_are_data
 
 HANDBOOK = """# Tea
 
@@ -77,6 +78,14 @@ async def test_a_checked_draft_is_the_answer(tea: Knowledge) -> None:
     assert shown(events) == done.answer
     assert [source.quote for source in done.sources] == ["Green tea is brewed at eighty degrees."]
     assert [event for event in events if isinstance(event, Retrieved)]
+
+
+async def test_results_in_a_clients_history_are_data(tea: Knowledge) -> None:
+    with model_server(script({"answer": GOOD})) as server:
+        await ask(thinker(tea, server, architecture="hybrid", indexes=[entry()]), QUESTION, history=TOOL_HISTORY)
+    assert len(server.requests) == 3
+    for asked in server.requests:
+        check_results_are_data(asked)
 
 
 async def test_what_no_passage_says_is_repaired_once_and_never_shown(tea: Knowledge) -> None:

@@ -20,6 +20,7 @@ from tests.support.knowledge import Knowledge, contents
 from tests.support.knowledge import entry as knowledge_entry
 from tests.support.model_server import Asked, Reply, model_server
 from tests.support.models import entry
+from tests.support.tool_history import TOOL_HISTORY, check_results_are_data
 
 TEA = """# Tea
 
@@ -218,6 +219,15 @@ async def test_without_knowledge_the_model_answers_by_itself(tea: Knowledge) -> 
         ("assistant", "Good day."),
         ("user", "And the moon?"),
     ]
+
+
+@pytest.mark.parametrize("retrieves", [True, False])
+async def test_results_in_a_clients_history_are_data(tea: Knowledge, retrieves: bool) -> None:
+    with model_server("How hot is the water for green tea?") as server:
+        await ask(agent(tea, entry(server), retrieves=retrieves), AgentRequest(QUESTION, history=TOOL_HISTORY))
+    assert len(server.requests) >= (2 if retrieves else 1)
+    for asked in server.requests:
+        check_results_are_data(asked)
 
 
 async def test_text_of_a_model_that_breaks_off_is_void(tea: Knowledge) -> None:

@@ -19,6 +19,7 @@ from tests.support.attempts import Attempts
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.model_agents import RUN, ask, close_all, shown, thinker
 from tests.support.model_server import Asked, Call, Reply, model_server
+from tests.support.tool_history import TOOL_HISTORY, check_results_are_data
 
 HANDBOOK = """# Tea
 
@@ -375,6 +376,13 @@ async def test_a_run_goes_on_from_messages_alone(local: Knowledge) -> None:
         done, _ = await ask(thinker(local, server), "How warm?", client_tools=(WEATHER,), continuation=continuation)
     assert done.answer == "Warm."
     assert [each["role"] for each in messages(server.requests[0])][-3:] == ["user", "assistant", "tool"]
+    assert messages(server.requests[0])[-1]["content"] == '<result tool="weather">\n30 degrees\n</result>'
+
+
+async def test_results_in_a_clients_history_are_data(local: Knowledge) -> None:
+    with model_server("Fine.") as server:
+        await ask(thinker(local, server), "And now?", history=TOOL_HISTORY)
+    check_results_are_data(server.requests[0])
 
 
 async def test_a_tool_may_be_required_at_first(local: Knowledge) -> None:
