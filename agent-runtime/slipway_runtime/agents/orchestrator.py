@@ -22,6 +22,8 @@ from slipway_runtime.protocols.ask import Ask, Message, TextPart
 PATIENCE_SHARE = 0.5
 """Share of the time that is left in which a member must begin its text, where there is another one to ask."""
 LEAST_PATIENCE_SECONDS = 5.0
+UNFOLLOWED_SECONDS = 60
+"""After which a member's run that nobody follows is cancelled. Longer than a host takes to resume the asking run."""
 LEFT_OUT = frozenset(("history", "metadata", "settings"))
 """What a member may refuse and be asked again without."""
 REFUSED = re.compile(r"does not take: ([a-z_, ]+)\.")
@@ -171,6 +173,7 @@ def ask_of(request: AgentRequest) -> Ask:
         output_schema=request.output_schema,
         settings=request.settings,
         metadata=request.metadata,
+        unfollowed_seconds=UNFOLLOWED_SECONDS,
     )
 
 

@@ -207,6 +207,34 @@ async def test_a_member_that_hangs_is_left_and_its_run_cancelled(
     await until_async(cancelled, "the run that hangs is over")
 
 
+@pytest.mark.parametrize("seconds", [60, 2], ids=["cancelled", "timed-out"])
+async def test_a_member_is_cancelled_when_its_orchestrators_run_is_over(
+    start_team: StartTeam,
+    signer: IdentitySigner,
+    embedder: MiniLM,
+    stack: AsyncExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: int,
+) -> None:
+    monkeypatch.setattr(orchestrator, "UNFOLLOWED_SECONDS", 1)
+    team = await start_team(hr=hangs)
+    made = lead_config(Options("", signer.public_key, request_timeout=seconds))
+    add(team.host, hosted_orchestrator(made, team.front.url, embedder, stack))
+    asking = asyncio.create_task(team.ask(**LEAVE))
+    await until(lambda: bool(team.members["hr"].asked), "the member is asked")
+    if seconds == 60:
+        (run,) = await team.runs("lead")
+        async with team.front.client.delete(f"/agents/{LEAD}/runs/{run['run_id']}") as response:
+            assert response.status < 300
+    status, _ = await asking
+    assert status >= 400
+
+    async def cancelled() -> bool:
+        return [run["state"] for run in await team.runs("hr")] == ["cancelled"]
+
+    await until_async(cancelled, "nobody follows the member's run")
+
+
 async def test_where_nobody_answers_the_error_names_everybody(start_team: StartTeam) -> None:
     team = await start_team(hr=fails(), it=abstains())
     status, problem = await team.ask(**LEAVE)
