@@ -17,19 +17,25 @@ METADATA_IPV6 = (
     "fd20:ce::254/128",  # Google
     "fd00:c1::a9fe:a9fe/128",  # Oracle
 )
+TRANSLATED_IPV6 = (
+    *("64:ff9b::a9fe:0/112", "64:ff9b::6464:64c8/128", "64:ff9b::a83f:8110/128"),  # NAT64 (RFC 6052)
+    *("2002:a9fe::/32", "2002:6464:64c8::/48", "2002:a83f:8110::/48"),  # 6to4
+)
+"""IPv6 addresses that networks may translate to those of IPv4 that are closed."""
 LINK_LOCAL_AND_METADATA: Mapping[str, tuple[str, ...]] = {
-    "0.0.0.0/0": ("169.254.0.0/16", "100.100.100.200/32"),
-    "::/0": ("fe80::/10", *METADATA_IPV6),
+    "0.0.0.0/0": ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32"),
+    "::/0": ("fe80::/10", *METADATA_IPV6, *TRANSLATED_IPV6),
 }
-"""What is taken out of everything, by the range that it is taken out of. 100.100.100.200 is Alibaba's metadata."""
+"""What is taken out of everything, by the range that it is taken out of. 100.100.100.200 is Alibaba's metadata,
+168.63.129.16 Azure's WireServer."""
 
 
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "0.0.0.0/0": (
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-        *("192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
+        *("168.63.129.16/32", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
     ),
-    "2000::/3": (),
+    "2000::/3": ("2002::/16",),
 }
 """The addresses that providers may have, as ranges and what is taken out of them: those of no network of one's own."""
 

@@ -19,12 +19,15 @@ METADATA = frozenset(
     ipaddress.ip_address(each)
     for each in (
         "100.100.100.200",  # Alibaba Cloud
+        "168.63.129.16",  # Azure's WireServer
         "fd00:ec2::254",  # AWS
         "fd20:ce::254",  # Google Cloud
         "fd00:c1::a9fe:a9fe",  # Oracle Cloud
     )
 )
 """Metadata services that are not at a link-local address."""
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Where networks without IPv4 translate to it (RFC 6052)."""
 
 
 class ForbiddenAddress(Exception):
@@ -39,10 +42,17 @@ class ForbiddenAddress(Exception):
 
 def is_forbidden(address: Address) -> bool:
     """Whether no model may be asked there. An IPv4 address inside an IPv6 one is looked at as what it is."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    if mapped is not None:
-        address = mapped
+    address = _embedded(address) or address
     return address.is_link_local or address.is_multicast or address.is_unspecified or address in METADATA
+
+
+def _embedded(address: Address) -> Address | None:
+    """The IPv4 address that an IPv6 one is translated to: mapped, by 6to4 or by NAT64. None if it is to none."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -68,8 +78,22 @@ def check(host: str, addresses: Sequence[str]) -> None:
 
 async def check_url(url: str) -> None:
     """See `resolve`, for the host of a URL."""
+    await resolve(*_host_and_port(url))
+
+
+def check_url_blocking(url: str) -> None:
+    """See `check_url`, for a thread. Raises ForbiddenAddress; a name that is not known passes."""
+    host, port = _host_and_port(url)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return
+    check(host, [str(each[4][0]) for each in found])
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
-    await resolve(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):

@@ -16,6 +16,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import ModelConfig
+from slipway_runtime.models.addresses import ForbiddenAddress, check_url_blocking
 from slipway_runtime.models.connection import CONNECT_SECONDS, CONNECTIONS, PLACEHOLDER, http_client
 
 BASE_URLS: Mapping[str, str] = {
@@ -176,13 +177,25 @@ def bedrock_client(connection: Connection, service: str = "bedrock-runtime", bas
         proxies={},
         **options,
     )
-    return session.create_client(
+    client = session.create_client(
         service,
         region_name=region(connection.config.base_url),
         endpoint_url=base_url,
         config=config,
         verify=str(connection.ca_file) if connection.ca_file else None,
     )
+    client.meta.events.register("before-send", _guard_aws)
+    return client
+
+
+def _guard_aws(request: Any, **_: Any) -> None:
+    """Before each request of AWS's SDK, which connects by itself: its host is looked at, as `GuardedBackend` does."""
+    from botocore.exceptions import EndpointConnectionError
+
+    try:
+        check_url_blocking(request.url)
+    except ForbiddenAddress as error:
+        raise EndpointConnectionError(endpoint_url=request.url, error=error) from error
 
 
 def no_key() -> None:

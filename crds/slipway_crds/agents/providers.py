@@ -27,7 +27,7 @@ from slipway_crds.rules import duration_within, exactly_one, given_where, only_w
 from slipway_crds.runtimeconfig import Provider, Role
 
 METADATA_HOSTS = (
-    r"(?i)^https?://(169\.254\.[0-9.]+|100\.100\.100\.200|0\.[0-9.]+|metadata|metadata\.google\.internal|instance-data"
+    r"(?i)^https?://(169\.254\.[0-9.]+|100\.100\.100\.200|168\.63\.129\.16|0\.[0-9.]+|metadata|metadata\.google\.internal|instance-data"
     r"|instance-data\.[-.a-z0-9]+\.internal)(:[0-9]+)?(/.*)?$"
 )
 """Where clouds answer pods about their node, link-local addresses, and those of no machine."""

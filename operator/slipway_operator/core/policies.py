@@ -19,7 +19,7 @@ from slipway_operator.core.objects import NETWORK_POLICY
 METADATA = {"0.0.0.0/0": ("169.254.169.254/32", "100.100.100.200/32"), "::/0": METADATA_IPV6}
 """Where clouds answer pods about their node, by the range that it is taken out of. The chart's policies say the same.
 100.100.100.200 is Alibaba's. For names only: a node may have its name server at a link-local address, as NodeLocal
-DNSCache has; everything else is kept from all link-local addresses."""
+DNSCache has, or at Azure's 168.63.129.16; everything else is kept from all of `LINK_LOCAL_AND_METADATA`."""
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 METRICS_LABEL = f"{GROUP}/metrics"
 """On a namespace, by its administrator: what runs there may read the metrics of agents."""

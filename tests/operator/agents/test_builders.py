@@ -157,6 +157,9 @@ def test_agents_reach_their_indexes_the_store_and_names_but_no_metadata_address(
     assert ports == {53, 6432, 3128, 4318, 8000, 8080}, "names, store, proxy, collector, index, gateway"
     for address in ("169.254.169.254", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe"):
         assert not [port for port in ports if reaches(policy, address, port)], address
+    translated = ("64:ff9b::a9fe:a9fe", "64:ff9b::6464:64c8", "64:ff9b::a83f:8110", "2002:a9fe:a9fe::1")
+    for address in ("168.63.129.16", "2002:6464:64c8::1", "2002:a83f:8110::1", *translated):
+        assert not [port for port in ports - {53} if reaches(policy, address, port)], address
 
 
 def test_metrics_are_for_labelled_namespaces_and_not_for_the_gateway() -> None:

@@ -17,6 +17,7 @@ from tests.support.models import ask, entry, make_models
 FORBIDDEN = (
     *("169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "fe80::1"),
     *("::ffff:169.254.169.254", "0.0.0.0", "::", "224.0.0.1", "fe80::1%eth0", "fd00:c1::a9fe:a9fe"),
+    *("168.63.129.16", "64:ff9b::a9fe:a9fe", "64:ff9b::a83f:8110", "2002:a9fe:a9fe::", "2002:a9fe:a9fe::1"),
 )
 
 
@@ -27,13 +28,24 @@ def test_metadata_and_link_local_addresses_are_forbidden(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "8.8.8.8", "::1", "fd00::1", "2001:db8::1"]
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.1.1",
+        "8.8.8.8",
+        "::1",
+        "fd00::1",
+        "2001:db8::1",
+        "64:ff9b::808:808",
+        "2002:808:808::1",
+    ],
 )
 def test_other_addresses_are_allowed(address: str) -> None:
     check("provider.test", [address])
 
 
-@pytest.mark.parametrize("provider", ["openai-compatible", "anthropic", "google"])
+@pytest.mark.parametrize("provider", ["openai-compatible", "anthropic", "google", "bedrock"])
 async def test_a_name_that_leads_to_a_metadata_service_is_not_connected_to(
     provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
