@@ -45,6 +45,7 @@ class Reason(StrEnum):
     DRAINING = "Draining"
     NO_POD_READY = "NoPodReady"
     NO_MEMBER_ANSWERED = "NoMemberAnswered"
+    REQUIRED_TOOL_FAILED = "RequiredToolFailed"
     STORE_UNAVAILABLE = "StoreUnavailable"
     INDEX_NOT_READY = "IndexNotReady"
     REQUEST_TIMEOUT = "RequestTimeout"
@@ -94,6 +95,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.DRAINING: ProblemKind(503, "This pod is shutting down", retry_after=1),
     Reason.NO_POD_READY: ProblemKind(503, "No pod is ready for this agent", retry_after=5),
     Reason.NO_MEMBER_ANSWERED: ProblemKind(503, "No member of the agent answered", retry_after=5),
+    Reason.REQUIRED_TOOL_FAILED: ProblemKind(503, "A tool that the answer needs failed", retry_after=5),
     Reason.STORE_UNAVAILABLE: ProblemKind(503, "The store is unavailable", retry_after=5),
     Reason.INDEX_NOT_READY: ProblemKind(503, "An index of the agent is not ready", retry_after=10),
     Reason.MODELS_UNAVAILABLE: ProblemKind(503, "No model of the agent answered", retry_after=5),

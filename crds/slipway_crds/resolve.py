@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slipway_crds.agents.members import cycle
-from slipway_crds.agents.model import Agent, Knowledge
+from slipway_crds.agents.members import agent_refs, cycle
+from slipway_crds.agents.model import Agent, AgentTool, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
 from slipway_crds.egress import cidr_problem, unreachable
 from slipway_crds.fields import parse_duration
@@ -28,6 +28,7 @@ from slipway_crds.runtimeconfig import (
     ModelSettings,
     RuntimeConfig,
     SourceConfig,
+    ToolConfig,
 )
 
 
@@ -95,6 +96,7 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         output_schema=canonical_schema(spec.output.json_schema) if spec.output else None,
         max_steps=spec.limits.max_steps,
         max_tokens=spec.limits.max_tokens,
+        tools=tuple(_tool(entry) for entry in sorted(spec.tools, key=lambda entry: entry.name)),
     )
 
 
@@ -110,6 +112,12 @@ def egress_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
         )
         for position, message in unreachable(agent.spec.models, agent.spec.egress, agent.metadata.namespace)
     )
+
+
+def _tool(entry: AgentTool) -> ToolConfig:
+    name = entry.agent_ref.name
+    description = entry.description or f"Ask the agent {name}."
+    return ToolConfig(name=entry.name, agent=name, description=description, required=entry.required)
 
 
 def _model(entry: ModelSpec) -> ModelConfig:
@@ -136,16 +144,16 @@ def _number(decimal: str | None) -> float | None:
 
 
 def _members(agent: Agent, objects: Objects) -> Iterator[ResolveProblem]:
-    """Members that are not there, and agents that would ask each other for ever."""
+    """Members and tools that are not there, and agents that would ask each other for ever."""
     namespace = agent.metadata.namespace
-    for position, member in enumerate(agent.spec.members):
-        name, path = member.agent_ref.name, f"spec.members[{position}].agentRef.name"
+    for path, name in agent_refs(agent):
         if look_up(objects, Agent, namespace, name) is None:
             message = f"there is no Agent {name} in namespace {namespace}: apply it, or correct the name"
             yield ResolveProblem(Severity.WAITING, str(ref_to(agent)), path, "WaitingForAgent", message)
     if found := cycle(agent, objects):
         way = " asks ".join([agent.metadata.name, *found])
-        yield _stall(agent, "spec.members", "CyclicMembers", f"{way}, without an end: remove a member of one of them")
+        path = "spec.members" if agent.spec.members else "spec.tools"
+        yield _stall(agent, path, "CyclicMembers", f"{way}, without an end: remove a member or tool of one of them")
 
 
 def _stalled(agent: Agent) -> Iterator[ResolveProblem]:

@@ -89,6 +89,18 @@ class ModelConfig(ConfigModel):
     """What it is chosen for; empty: for everything."""
 
 
+class ToolConfig(ConfigModel):
+    """Another agent that an agent's models may ask."""
+
+    name: str
+    """Of the tool."""
+    agent: str
+    """Name of the Agent, in the namespace of the one that asks."""
+    description: str
+    required: bool = False
+    """Whether the answer fails if the agent gave none."""
+
+
 class AgentConfig(ConfigModel):
     """One agent, resolved."""
 
@@ -110,6 +122,8 @@ class AgentConfig(ConfigModel):
     """Model requests of one answer."""
     max_tokens: int | None = None
     """Tokens of one answer, requests and responses together; None: unbounded."""
+    tools: tuple[ToolConfig, ...] = ()
+    """Sorted by name."""
 
 
 class RuntimeConfig(ConfigModel):

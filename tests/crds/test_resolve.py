@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.agents.model import Agent
+from slipway_crds.bindings import bindings_of
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.references import Objects, by_ref
 from slipway_crds.resolve import (
@@ -69,6 +70,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "output_schema": None,
         "max_steps": 20,
         "max_tokens": None,
+        "tools": (),
     }
 
 
@@ -152,6 +154,11 @@ def test_the_local_driver_serves_what_resolves_and_names_what_does_not() -> None
     ]
 
 
+KEY = {"apiKeyRef": {"name": "keys", "key": "OPENAI_API_KEY"}}
+GPT = {"name": "gpt", "provider": "openai", "model": "gpt-5-mini", **KEY}
+OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm.models.svc:8000/v1"}
+
+
 def team(name: str, *members: str) -> Agent:
     refs = [{"agentRef": {"name": member}} for member in members]
     return agent(name=name, architecture="orchestrator", knowledge=[], members=refs)
@@ -170,6 +177,31 @@ def test_a_missing_member_is_waited_for_by_name() -> None:
     )
 
 
+def asking(name: str, *asked: str, **fields: Any) -> Agent:
+    tools = [{"name": f"ask-{each}", "agentRef": {"name": each}, **fields} for each in asked]
+    return agent(name=name, architecture="pydantic-ai", knowledge=[], models=[OWN], tools=tools)
+
+
+@pytest.mark.proves("Agent.tools[].*")
+def test_tools_resolve_by_name_and_a_missing_agent_is_waited_for() -> None:
+    known = by_ref([agent(name="hr"), agent(name="it")])
+    config = resolve_agent(asking("lead", "it", "hr"), known)
+    assert isinstance(config, AgentConfig)
+    assert [(each.name, each.agent, each.description, each.required) for each in config.tools] == [
+        ("ask-hr", "hr", "Ask the agent hr.", False),
+        ("ask-it", "it", "Ask the agent it.", False),
+    ]
+    described = resolve_agent(asking("lead", "hr", description="Knows leave.", required=True), known)
+    assert isinstance(described, AgentConfig)
+    assert (described.tools[0].description, described.tools[0].required) == ("Knows leave.", True)
+    problems = resolve_agent(asking("lead", "hr", "law"), known)
+    assert not isinstance(problems, AgentConfig)
+    assert [(each.severity, each.reason, each.path) for each in problems] == [
+        (Severity.WAITING, "WaitingForAgent", "spec.tools[1].agentRef.name")
+    ]
+    assert bindings_of(asking("lead", "hr", "it")).members == ("hr", "it")
+
+
 @pytest.mark.parametrize(
     ("agents", "stalled"),
     [
@@ -177,6 +209,8 @@ def test_a_missing_member_is_waited_for_by_name() -> None:
         ([team("lead", "a", "b"), team("a", "c"), team("b", "c"), agent(name="c")], {}),
         ([team("lead", "lead")], {"lead": "lead asks lead"}),
         ([team("lead", "a"), team("a", "lead")], {"a": "a asks lead asks a", "lead": "lead asks a asks lead"}),
+        ([asking("lead", "lead")], {"lead": "lead asks lead"}),
+        ([team("lead", "a"), asking("a", "lead")], {"a": "a asks lead asks a", "lead": "lead asks a asks lead"}),
         (
             [team("lead", "a"), team("a", "hr", "b"), team("b", "a"), agent(name="hr")],
             {"a": "a asks b asks a", "b": "b asks a asks b"},
@@ -191,11 +225,6 @@ def test_agents_that_would_ask_each_other_for_ever_are_stalled(agents: list[Agen
         if (each.severity, each.reason) == (Severity.STALLED, "CyclicMembers")
     } == stalled
     assert len(problems) == len(stalled)
-
-
-KEY = {"apiKeyRef": {"name": "keys", "key": "OPENAI_API_KEY"}}
-GPT = {"name": "gpt", "provider": "openai", "model": "gpt-5-mini", **KEY}
-OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm.models.svc:8000/v1"}
 
 
 @pytest.mark.proves("Agent.models[].*", "Agent.instructions", "Agent.limits.max*", "Agent.output.schema")

@@ -32,6 +32,8 @@ SILENCE_SECONDS = 45.0
 PATIENCE_SECONDS = 20.0
 """How long a call is tried again without any progress."""
 EVENT_BYTES = 1024 * 1024
+UNFOLLOWED_SECONDS = 60
+"""After which a member's run that nobody follows is cancelled. Longer than a host takes to resume the asking run."""
 PASSING = frozenset((429, 502, 503))
 """Statuses that may be gone at the next try."""
 MAX_PROBLEM_BYTES = 16 * 1024

@@ -1,6 +1,6 @@
 """Tools that the client runs: the run waits for their results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic_ai import RunContext
@@ -25,10 +25,10 @@ RESERVED = frozenset((search_tool.NAME, OUTPUT_TOOL))
 NO_RESULT = "The client gave no result for this call."
 
 
-def check_names(tools: Sequence[ClientTool]) -> None:
+def check_names(tools: Sequence[ClientTool], own: Iterable[str] = ()) -> None:
     """Raise Problem (InvalidRequest) for a tool that is called like one of the agent's own."""
     for tool in tools:
-        if tool.name in RESERVED:
+        if tool.name in RESERVED.union(own):
             raise Problem(
                 Reason.INVALID_REQUEST,
                 f"A tool of the client is called {tool.name}, which is a tool of the agent's own: rename it.",

@@ -49,10 +49,14 @@ def later_messages(request: AgentRequest) -> list[ModelMessage]:
     return list(_client_messages(request.continuation))
 
 
-def tool_rule(request: AgentRequest) -> str:
-    """What goes into the instructions where results of tools are among the messages, or may come; else empty."""
+def tool_rule(request: AgentRequest, *, asks: bool = False) -> str:
+    """What goes into the instructions where results of tools are among the messages, or may come; else empty.
+
+    Args:
+        asks: whether other agents are tools.
+    """
     results = any(message.role == "tool" for message in request.history)
-    return RULE if results or request.client_tools or request.continuation else ""
+    return RULE if asks or results or request.client_tools or request.continuation else ""
 
 
 def user_content(request: AgentRequest) -> list[UserContent]:

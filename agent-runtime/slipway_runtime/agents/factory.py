@@ -70,6 +70,7 @@ def _pydantic_ai(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         models=Models(config, dependencies.bindings_of(config)),
         retriever=retriever_of(config, dependencies),
         database=dependencies.database,
+        calls=dependencies.calls,
     )
 
 
@@ -83,6 +84,7 @@ def _hybrid(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         retriever=retriever_of(config, dependencies),
         embedder=dependencies.embedder,
         database=dependencies.database,
+        calls=dependencies.calls,
     )
 
 

@@ -9,6 +9,7 @@ that says it. Each cited passage becomes one source with a verbatim quote, numbe
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -266,10 +267,12 @@ class Grounding:
 
     Args:
         embedder: for sentences that say the same in other words; None compares words alone.
+        answers: texts that may be said too. They are not cited.
     """
 
     passages: Sequence[Given]
     embedder: Embedder | None = None
+    answers: Sequence[str] = ()
     parts: list[str] = field(default_factory=list)
     """The sentences that count, with their marks."""
     unsupported: list[str] = field(default_factory=list)
@@ -320,6 +323,8 @@ class Grounding:
                 return self._keep(prefix, bare, [passage])
         if not cited and (near := await self._nearest(self.passages, bare)) is not None:
             return self._keep(prefix, bare, [near])
+        if self.answers and await self._says(list(map(_uncited, self.answers)), bare):
+            return self._keep(prefix, bare, [])
         self.unsupported.append(bare.strip())
         self._held = ""
         return None
@@ -376,6 +381,13 @@ class Grounding:
         best = int(np.argmax(similarities))
         near = similarities[best] >= NEAR and not _contradicts(sentence, [pieces[best][0]])
         return pieces[best][0] if near else None
+
+
+def _uncited(text: str) -> Given:
+    """A text that is compared as passages are."""
+    whole, _ = split(text, last=True)
+    stops = list(accumulate(map(len, whole), initial=0))
+    return Given(0, "", "", "", "", "", "", 0, text, 0.0, tuple(pairwise(stops)))
 
 
 def _numbers_in(wanted: set[str], there: set[str]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.calling import AgentCalls, CallFailed, Member
+from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallFailed, Member
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
 from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
@@ -22,8 +22,6 @@ from slipway_runtime.protocols.ask import Ask, Message, TextPart
 PATIENCE_SHARE = 0.5
 """Share of the time that is left in which a member must begin its text, where there is another one to ask."""
 LEAST_PATIENCE_SECONDS = 5.0
-UNFOLLOWED_SECONDS = 60
-"""After which a member's run that nobody follows is cancelled. Longer than a host takes to resume the asking run."""
 LEFT_OUT = frozenset(("history", "metadata", "settings"))
 """What a member may refuse and be asked again without."""
 REFUSED = re.compile(r"does not take: ([a-z_, ]+)\.")

@@ -20,6 +20,8 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, Role
 from slipway_runtime.agents import search_tool
+from slipway_runtime.agents.agent_tools import agent_toolset
+from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.client_tools import ClientCalls, check_names, client_toolset
 from slipway_runtime.agents.conversation import former_messages, later_messages, tool_rule, user_content, user_prompt
@@ -66,24 +68,28 @@ _TURN: ContextVar[Turn] = ContextVar("slipway_turn")
 class PydanticAIAgent:
     """See `Agent`. Needs at least one model."""
 
-    def __init__(self, config: AgentConfig, *, models: Models, retriever: Retriever, database: Database) -> None:
+    def __init__(
+        self, config: AgentConfig, *, models: Models, retriever: Retriever, database: Database, calls: AgentCalls
+    ) -> None:
         self.config = config
+        self.calls = calls
         self.models = models
         self.retriever = retriever
         self.database = database
         self.knowledge: Sequence[KnowledgeConfig] = config.knowledge
         self.honours = honoured(config)
-        self._agents: dict[tuple[Role, bool, str | None], Agent[Turn, Any]] = {}
+        self._agents: dict[tuple[Role, bool, bool, str | None], Agent[Turn, Any]] = {}
 
     async def run(self, run: Run) -> Done:
         """See `Agent`.
 
         Raises:
             Problem: ModelsUnavailable if no model answers; LimitReached for `maxSteps` and `maxTokens`; InvalidOutput
-                if what the model gives cannot be used; InvalidRequest for what it cannot be asked.
+                if what the model gives cannot be used; InvalidRequest for what it cannot be asked; RequiredToolFailed
+                if an agent among the tools gives no answer.
         """
         request = run.request
-        check_names(request.client_tools)
+        check_names(request.client_tools, (each.name for each in self.config.tools))
         schema = None if request.task else schema_of(request, self.config)
         searches = bool(self.config.knowledge) and not request.task
         turn = Turn(request, searches and schema is None, _forced(request), schema)
@@ -123,7 +129,7 @@ class PydanticAIAgent:
             attachments=images,
             tools=bool(request.client_tools),
         ).role
-        agent = self._agent(role, turn.schema, searches=searches)
+        agent = self._agent(role, turn.schema, searches=searches, asks=self._asks(request))
         usage = RunUsage()
         token = _TURN.set(turn)
         try:
@@ -147,8 +153,12 @@ class PydanticAIAgent:
         finally:
             _TURN.reset(token)
 
-    def _agent(self, role: Role, schema: str | None, *, searches: bool) -> Agent[Turn, Any]:
-        key = role, searches, schema
+    def _asks(self, request: AgentRequest) -> bool:
+        """Whether the model may ask other agents."""
+        return bool(self.config.tools) and not request.task
+
+    def _agent(self, role: Role, schema: str | None, *, searches: bool, asks: bool) -> Agent[Turn, Any]:
+        key = role, searches, asks, schema
         if key not in self._agents:
             if len(self._agents) >= AGENTS_KEPT:
                 self._agents.clear()
@@ -158,7 +168,10 @@ class PydanticAIAgent:
                 deps_type=Turn,
                 output_type=str if schema is None else output_of(schema)[0],
                 retries=REPAIRS,
-                toolsets=[search_tool.search_toolset(self)] if searches else [],
+                toolsets=[
+                    *([search_tool.search_toolset(self)] if searches else []),
+                    *([agent_toolset(self.config.tools, self.calls)] if asks else []),
+                ],
                 capabilities=[DurableSteps(show=CitingSink if schema is None else None), approvals(), EachRequest()],
             )
             if schema is not None:
@@ -168,7 +181,8 @@ class PydanticAIAgent:
 
     def _instructions(self, request: AgentRequest, *, searches: bool) -> str:
         rules = search_tool.RULES if searches else ""
-        return "\n\n".join(part for part in (self.config.instructions, rules, tool_rule(request)) if part)
+        told = tool_rule(request, asks=self._asks(request))
+        return "\n\n".join(part for part in (self.config.instructions, rules, told) if part)
 
     async def _structured(self, run: Run, turn: Turn, result: AgentRunResult[Any], schema: str) -> Done:
         """The answer whose text is the output as JSON, with marks as in a text where it still fits then."""

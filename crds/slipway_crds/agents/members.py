@@ -6,9 +6,17 @@ from slipway_crds.agents.model import Agent
 from slipway_crds.references import Objects, look_up
 
 
+def agent_refs(agent: Agent) -> tuple[tuple[str, str], ...]:
+    """The path of each reference to another agent, and the name there: first the members, then the tools."""
+    spec = agent.spec
+    members = ((f"spec.members[{place}]", each.agent_ref) for place, each in enumerate(spec.members))
+    tools = ((f"spec.tools[{place}]", each.agent_ref) for place, each in enumerate(spec.tools))
+    return tuple((f"{path}.agentRef.name", ref.name) for path, ref in (*members, *tools))
+
+
 def asked_by(agent: Agent) -> tuple[str, ...]:
-    """Names of the agents that an agent may ask. All are in its namespace."""
-    return tuple(member.agent_ref.name for member in agent.spec.members)
+    """Names of the agents that an agent may ask, each once. All are in its namespace."""
+    return tuple(dict.fromkeys(name for _, name in agent_refs(agent)))
 
 
 def cycle(agent: Agent, objects: Objects) -> Sequence[str]:

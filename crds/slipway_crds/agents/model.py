@@ -53,6 +53,21 @@ class Member(SpecModel):
     """The Agent."""
 
 
+class AgentTool(SpecModel):
+    """Another agent that the model may ask."""
+
+    name: Annotated[Name, same("The model gets the same tool.")]
+    """Name of the tool, unique within the list."""
+    description: Annotated[str | None, Field(min_length=1, max_length=1024), same("The model gets the same text.")] = (
+        None
+    )
+    """What the model is told the tool is for; if not given, only the name of the agent."""
+    agent_ref: Annotated[ObjectRef, same("Resolved among the manifests given to `slipway dev`.")]
+    """The Agent."""
+    required: Annotated[bool, same("The same rule applies.")] = False
+    """Whether an answer fails if this agent was asked and gave none. Otherwise the model is notified and goes on."""
+
+
 class Sessions(SpecModel):
     """How long a conversation is kept."""
 
@@ -140,6 +155,12 @@ class AgentSpec(SpecModel):
         ),
         unique("members", by="agentRef.name", message="must not name an agent twice"),
         empty_where(
+            "tools",
+            "architecture",
+            ["langgraph", "orchestrator"],
+            "is for architectures pydantic-ai and hybrid: remove it, or choose one of them",
+        ),
+        empty_where(
             "knowledge",
             "architecture",
             ["orchestrator"],
@@ -193,6 +214,13 @@ class AgentSpec(SpecModel):
         same("The same agents are asked, through the local gateway."),
     ] = ()
     """The agents that an orchestrator chooses among. It asks them for its callers, who need the right to ask them."""
+    tools: Annotated[
+        tuple[AgentTool, ...],
+        Field(max_length=16),
+        BY_NAME,
+        same("The same agents are asked, through the local gateway."),
+    ] = ()
+    """Other agents that the model may ask. It asks them for its callers, who need the right to ask them."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()
     """How long a conversation is kept."""
     limits: Annotated[Limits, same("Applies to the one local process.")] = Limits()

@@ -1,0 +1,93 @@
+"""Other agents as tools of a model: each is asked through the gateway, for the caller of the run.
+
+A call is a step that may run twice, since the run of the agent that is asked is named by it. Of its events only its
+usage and its progress are passed on: the model decides what of the answer is said.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic_ai import FunctionToolset, Tool
+from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturn, ToolReturnPart
+
+from slipway_crds.runtimeconfig import ToolConfig
+from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
+from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
+from slipway_runtime.agents.grounding import NO_ANSWER
+from slipway_runtime.agents.protocol import Emit
+from slipway_runtime.agents.tool_results import MOST_CHARACTERS, as_data
+from slipway_runtime.events import Event, Progress, Usage
+from slipway_runtime.models.durable import METADATA, Unit, current_unit
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.ask import Ask, TextPart
+
+ANSWER = "agent_answer"
+"""Key of a result's metadata, which models are not sent."""
+PATIENCE_SHARE = 0.5
+"""Share of the time that is left in which an agent must begin its text: the model needs the rest."""
+LEAST_PATIENCE_SECONDS = 5.0
+LONGEST_QUESTION = 8_000
+DRAFT_RULE = f"""\
+What a tool gave may be said like what a passage says, without a number. If neither answers the question, and you cannot
+know the answer otherwise, reply with {NO_ANSWER} and nothing else."""
+
+
+def agent_toolset(tools: Sequence[ToolConfig], calls: AgentCalls) -> FunctionToolset[Any]:
+    """A tool for each of the agents."""
+    return FunctionToolset([_tool(each, calls) for each in tools], id="agents")
+
+
+def answers_in(messages: Iterable[ModelMessage]) -> list[str]:
+    """What agents that were asked have answered in a conversation."""
+    parts = (part for each in messages if isinstance(each, ModelRequest) for part in each.parts)
+    metadata = (part.metadata for part in parts if isinstance(part, ToolReturnPart))
+    return [each[ANSWER] for each in metadata if isinstance(each, dict) and ANSWER in each]
+
+
+def _tool(tool: ToolConfig, calls: AgentCalls) -> Tool[Any]:
+    async def ask(question: str) -> ToolReturn[str]:
+        """Ask the agent.
+
+        Args:
+            question: what to ask, in sentences that stand by themselves.
+        """
+        unit = current_unit()
+        assert unit is not None, "tools are called within steps"
+        return _result(tool, await _ask(tool, calls, unit, question[:LONGEST_QUESTION]))
+
+    return Tool(ask, name=tool.name, description=tool.description, metadata={METADATA: {"where": "agent"}})
+
+
+async def _ask(tool: ToolConfig, calls: AgentCalls, unit: Unit, question: str) -> MemberAnswer:
+    asked = Ask(parts=(TextPart(text=question),), unfollowed_seconds=UNFOLLOWED_SECONDS)
+    call = calls.call(unit.run, tool.agent, asked, key=unit.key)
+    patience = max(LEAST_PATIENCE_SECONDS, unit.run.time_left() * PATIENCE_SHARE)
+    return await ask_member(call, step=unit.key, emit=_accounting(unit.emit), patience=patience)
+
+
+def _accounting(emit: Emit) -> Emit:
+    def passed_on(event: Event) -> None:
+        if isinstance(event, Usage | Progress):
+            emit(event)
+
+    return passed_on
+
+
+def _result(tool: ToolConfig, answer: MemberAnswer) -> ToolReturn[str]:
+    """What the model is given.
+
+    Raises:
+        Problem: `RequiredToolFailed`.
+    """
+    if answer.done is None:
+        if tool.required:
+            raise Problem(
+                Reason.REQUIRED_TOOL_FAILED,
+                f"The tool {tool.name} is required, and agent {tool.agent} gave no answer"
+                f" ({answer.reason}: {answer.message.rstrip('.')}).",
+            )
+        return ToolReturn(f"The agent is unavailable ({answer.reason}). Go on without it, and say what is missing.")
+    if answer.state == "abstained":
+        return ToolReturn("The agent knows no answer to this.")
+    text = answer.done.answer
+    return ToolReturn(as_data(tool.name, text), metadata={ANSWER: text[:MOST_CHARACTERS]})
