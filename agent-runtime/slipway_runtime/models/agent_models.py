@@ -15,7 +15,7 @@ from slipway_runtime.models.breaker import CircuitBreaker
 from slipway_runtime.models.chain import Chain
 from slipway_runtime.models.checks import problem_of
 from slipway_runtime.models.connection import KeyFile
-from slipway_runtime.models.providers import Connection, make_model, no_key
+from slipway_runtime.models.providers import Connection, make_model
 
 CHECK_EVERY_SECONDS = 30.0
 _BREAKERS: dict[tuple[str, str], CircuitBreaker] = {}
@@ -121,9 +121,8 @@ class Models:
 
     def _connection(self, config: ModelConfig) -> Connection:
         binding = self._binding(config.name)
-        named = binding.api_key_file is not None
         return Connection(
             config=config,
-            key=partial(self._key, config.name) if named else no_key,
+            key=partial(self._key, config.name),
             ca_file=Path(binding.ca_file) if binding.ca_file else None,
         )

@@ -1,5 +1,6 @@
 """Connections to model providers: time-outs, certificates, and API keys that are read again when they change."""
 
+import logging
 import os
 import ssl
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import httpx2
 
 from slipway_runtime.models.addresses import GuardedBackend
 
+log = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 5.0
 """How long a connection may take to be made, if the model's time-out is not shorter."""
 CONNECTIONS = 100
@@ -19,6 +22,10 @@ PLACEHOLDER = "set-by-slipway"
 """What SDKs are given as key; the real one is put into each request, so that a rotation needs no new client."""
 
 Header = Literal["authorization", "x-api-key", "x-goog-api-key"]
+
+
+Version = tuple[int, int, int]
+"""Of a file, as its status has it: another one once the file has been written or replaced."""
 
 
 class KeyProblem(Exception):
@@ -30,7 +37,7 @@ class KeyFile:
     """An API key in a mounted file."""
 
     path: Path
-    _read: tuple[tuple[int, int, int], str] | None = None
+    _read: tuple[Version, str] | None = None
 
     def __repr__(self) -> str:
         return f"KeyFile({str(self.path)!r})"  # without the key
@@ -42,8 +49,7 @@ class KeyFile:
             KeyProblem: if there is none, or it cannot be a key.
         """
         try:
-            status = os.stat(self.path)
-            version = (status.st_mtime_ns, status.st_ino, status.st_size)
+            version = _version(self.path)
             if self._read is None or self._read[0] != version:
                 self._read = version, self.path.read_text("ascii").strip()
         except FileNotFoundError:
@@ -60,15 +66,25 @@ class KeyFile:
         return key
 
 
+def _version(path: Path) -> Version:
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """What a provider's certificate is checked against: the bundle if there is one, else the system's authorities."""
     return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
 
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
-    """httpx's transport over connections that go to no metadata service. Proxies of the environment are not used."""
+    """httpx's transport over connections that go to no metadata service. Proxies of the environment are not used.
+
+    The bundle of certificates is read again when it has changed, for the connections that are made from then on.
+    """
 
     def __init__(self, ca_file: Path | None) -> None:
+        self._ca_file = ca_file
+        self._ca_version = _version(ca_file) if ca_file else None
         context = tls_context(ca_file)
         super().__init__(verify=context)
         self._pool = httpcore2.AsyncConnectionPool(
@@ -78,6 +94,21 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
             keepalive_expiry=5.0,
             network_backend=GuardedBackend(),
         )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """See httpx's transport."""
+        if self._ca_file is not None:
+            self._follow_bundle(self._ca_file)
+        return await super().handle_async_request(request)
+
+    def _follow_bundle(self, ca_file: Path) -> None:
+        try:
+            version = _version(ca_file)
+            if version != self._ca_version:
+                self._pool._ssl_context = tls_context(ca_file)  # it offers no other way
+                self._ca_version = version
+        except (OSError, ssl.SSLError) as error:
+            log.warning("the certificates in %s cannot be read (%s): the former ones count", ca_file, error)
 
 
 def http_client(

@@ -164,18 +164,18 @@ def bedrock_client(connection: Connection, service: str = "bedrock-runtime", bas
         def get_frozen_token(self) -> FrozenAuthToken:
             return FrozenAuthToken(connection.key() or "")
 
+    def choose_signer(**_: Any) -> str:
+        return "v4" if connection.key() is None else "bearer"
+
     seconds = connection.config.timeout_seconds
-    with_key = connection.key is not no_key
-    session = Session() if with_key else botocore.session.Session()
+    session = Session()
     session.get_component("credential_provider").remove("iam-role")
-    options: dict[str, Any] = {"signature_version": "bearer"} if with_key else {}
     config = Config(
         read_timeout=seconds,
         connect_timeout=min(CONNECT_SECONDS, seconds),
         retries={"total_max_attempts": 1},
         max_pool_connections=CONNECTIONS,
         proxies={},
-        **options,
     )
     client = session.create_client(
         service,
@@ -185,6 +185,7 @@ def bedrock_client(connection: Connection, service: str = "bedrock-runtime", bas
         verify=str(connection.ca_file) if connection.ca_file else None,
     )
     client.meta.events.register("before-send", _guard_aws)
+    client.meta.events.register("choose-signer", choose_signer)
     return client
 
 

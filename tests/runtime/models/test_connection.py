@@ -163,6 +163,46 @@ async def test_a_bundle_replaces_the_authorities_of_the_system(tmp_path: Path) -
             assert result.output == "Hello."
 
 
+@pytest.mark.parametrize("provider", ["openai-compatible", "anthropic", "google", "bedrock"])
+async def test_an_entry_may_get_a_key_later(provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bedrock's requests are signed with the pod's own credentials until then."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "pod")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "pod-secret")
+    certificate, key_file = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key_file)
+    (tmp_path / "secret").write_text("good-key")
+    bindings = {"first": ModelBinding(ca_file=str(certificate))}
+    with model_server("Hello.", key="good-key", tls=context) as server:
+        models = make_models(entry(server, provider), bindings=lambda: AgentBindings(models=bindings))
+        with pytest.raises(Problem, match="refused the API key"):
+            await ask(models)
+        bindings["first"] = ModelBinding(ca_file=str(certificate), api_key_file=str(tmp_path / "secret"))
+        result, _ = await ask(models)
+    assert result.output == "Hello."
+
+
+async def test_a_rotated_bundle_is_used(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    bundle = tmp_path / "ca.crt"
+    old, (certificate, key_file) = self_signed(tmp_path / "old")[0], self_signed(tmp_path / "new")
+    bundle.write_bytes(old.read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key_file)
+    with model_server("Hello.", tls=context) as server:
+        models = make_models(entry(server), bindings={"first": ModelBinding(ca_file=str(bundle))})
+        with pytest.raises(Problem, match="cannot be reached"):
+            await ask(models)
+        bundle.write_text("half a certificate")
+        with pytest.raises(Problem, match="cannot be reached"):
+            await ask(models)
+        (tmp_path / "next").write_bytes(certificate.read_bytes())
+        (tmp_path / "next").rename(bundle)
+        result, _ = await ask(models)
+    assert result.output == "Hello."
+
+
 def self_signed(folder: Path) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1, and its key."""
     import datetime
