@@ -61,9 +61,7 @@ def models(*urls: str) -> Models:
         ModelConfig(name=f"m{number}", provider="openai-compatible", model="m", base_url=url)
         for number, url in enumerate(urls)
     ]
-    return Models(
-        agent_config(*entries), AgentBindings, breaker=lambda name, url: CircuitBreaker(name, url, failures=10**9)
-    )
+    return Models(agent_config(*entries), AgentBindings, breaker=lambda *key: CircuitBreaker(*key, failures=10**9))
 
 
 async def ask(made: Models) -> float:

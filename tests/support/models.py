@@ -52,9 +52,9 @@ def agent_config(*entries: ModelConfig, **fields: Any) -> AgentConfig:
 def make_models(
     *entries: ModelConfig,
     bindings: Mapping[str, ModelBinding] | Callable[[], AgentBindings] | None = None,
-    breaker: Callable[[str, str], CircuitBreaker] = CircuitBreaker,
+    breaker: Callable[[str, str, str], CircuitBreaker] = CircuitBreaker,
 ) -> Models:
-    """The models of an agent, each with a breaker of its own."""
+    """The models of an agent, each with breakers of its own."""
     given = bindings if callable(bindings) else lambda: AgentBindings(models=dict(bindings or {}))
     models = Models(agent_config(*entries), given, breaker=breaker)
     MADE.append(models)

@@ -11,22 +11,22 @@ from pydantic_ai.messages import ModelResponse
 from slipway_crds.runtimeconfig import AgentBindings, AgentConfig, ModelBinding, ModelConfig, Price, Role
 from slipway_runtime.events import ModelUsage
 from slipway_runtime.models.attempts import ENTRY, Link, usage_event
-from slipway_runtime.models.breaker import CircuitBreaker
+from slipway_runtime.models.breaker import Breakers, CircuitBreaker
 from slipway_runtime.models.chain import Chain
 from slipway_runtime.models.checks import problem_of
 from slipway_runtime.models.connection import KeyFile
 from slipway_runtime.models.providers import Connection, make_model
 
 CHECK_EVERY_SECONDS = 30.0
-_BREAKERS: dict[tuple[str, str], CircuitBreaker] = {}
-"""Of this process, by provider and address."""
+_BREAKERS: dict[tuple[str, str, str], CircuitBreaker] = {}
+"""Of this process, by provider, address and model."""
 
 
-def breaker_of(provider: str, base_url: str) -> CircuitBreaker:
-    """The breaker that all agents of the process share for a provider at an address."""
-    key = provider, base_url
+def breaker_of(provider: str, base_url: str, model: str) -> CircuitBreaker:
+    """The breaker that all agents of the process share for a provider at an address, or for one model there."""
+    key = provider, base_url, model
     if key not in _BREAKERS:
-        _BREAKERS[key] = CircuitBreaker(provider, base_url)
+        _BREAKERS[key] = CircuitBreaker(provider, base_url, model)
     return _BREAKERS[key]
 
 
@@ -43,7 +43,7 @@ class Models:
         config: AgentConfig,
         bindings: Callable[[], AgentBindings] = AgentBindings,
         *,
-        breaker: Callable[[str, str], CircuitBreaker] = breaker_of,
+        breaker: Callable[[str, str, str], CircuitBreaker] = breaker_of,
     ) -> None:
         self._agent = f"{config.namespace}/{config.name}"
         self._bindings = bindings
@@ -53,7 +53,7 @@ class Models:
             name: Link(
                 config=connection.config,
                 model=make_model(connection),
-                breaker=breaker(connection.config.provider, connection.base_url),
+                breaker=_breakers(connection, breaker),
                 key=connection.key,
                 price=partial(self._price, name),
                 content=lambda: bindings().telemetry_content,
@@ -126,3 +126,8 @@ class Models:
             key=partial(self._key, config.name),
             ca_file=Path(binding.ca_file) if binding.ca_file else None,
         )
+
+
+def _breakers(connection: Connection, breaker: Callable[[str, str, str], CircuitBreaker]) -> Breakers:
+    provider, base_url = connection.config.provider, connection.base_url
+    return Breakers(breaker(provider, base_url, ""), breaker(provider, base_url, connection.config.model))

@@ -11,6 +11,9 @@ from typing import Self
 from opentelemetry.trace import Span
 from pydantic_ai.exceptions import (
     ModelAPIError,
+    ModelOverloadedError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
     ModelRequestRejectedError,
 )
 from pydantic_ai.messages import (
@@ -25,7 +28,7 @@ from pydantic_ai.usage import RequestUsage
 from slipway_crds.runtimeconfig import ModelConfig, Price
 from slipway_runtime.events import ModelUsage
 from slipway_runtime.models import metrics
-from slipway_runtime.models.breaker import CircuitBreaker
+from slipway_runtime.models.breaker import Breakers
 from slipway_runtime.models.connection import KeyProblem
 from slipway_runtime.models.content import as_messages
 from slipway_runtime.models.failures import CircuitOpen, ImagesNotTaken, NoKey, Refused, outcome_of
@@ -40,6 +43,8 @@ MOST_CHARACTERS = 1_000_000
 """Of one answer whose settings name no `maxTokens`."""
 CHARACTERS_PER_TOKEN = 16
 """Of an answer with `maxTokens`: several times what a token has, so that only a broken server exceeds it."""
+OF_THE_MODEL = (ModelRateLimitError, ModelQuotaExceededError, ModelOverloadedError)
+"""Failures that say nothing about other models of the provider."""
 ENTRY = "slipway_model"
 """In the metadata of a response: the name of the entry in `spec.models` that answered."""
 
@@ -57,7 +62,7 @@ class Link:
 
     config: ModelConfig
     model: Model
-    breaker: CircuitBreaker
+    breaker: Breakers
     key: Callable[[], str | None]
     price: Callable[[], Price | None]
     content: Callable[[], bool] = bool
@@ -160,7 +165,7 @@ class Attempt:
         if error is None or isinstance(error, Refused | ModelRequestRejectedError):
             breaker.succeeded()
         elif isinstance(error, ModelAPIError):
-            breaker.failed()
+            breaker.failed(model_only=isinstance(error, OF_THE_MODEL))
         else:
             breaker.abandoned()
         if isinstance(error, ModelAPIError):

@@ -1,9 +1,13 @@
 """A provider that keeps failing is left alone, and tried again by one request."""
 
+from contextlib import suppress
+
 import pytest
 
-from slipway_runtime.models.breaker import CircuitBreaker
-from tests.support.model_server import Reply, model_server
+from slipway_runtime.models.breaker import Breakers, CircuitBreaker
+from slipway_runtime.problems import Problem
+from tests.support.model_server import Asked, Reply, model_server
+from tests.support.model_wire import Fault
 from tests.support.models import ask, entry, make_models
 
 
@@ -62,8 +66,8 @@ async def test_a_broken_provider_is_not_asked_by_any_agent() -> None:
     shared = CircuitBreaker("openai-compatible", "test", failures=2)
     with model_server(Reply(fault="server_error")) as bad, model_server("Good.") as good:
 
-        def breakers(_: str, url: str) -> CircuitBreaker:
-            return shared if url == bad.base_url else CircuitBreaker("openai-compatible", url)
+        def breakers(_: str, url: str, model: str) -> CircuitBreaker:
+            return shared if url == bad.base_url and not model else CircuitBreaker("openai-compatible", url, model)
 
         one, two = (make_models(entry(bad), entry(good, name="second"), breaker=breakers) for _ in "12")
         for models in (one, two, one, two):
@@ -79,3 +83,42 @@ async def test_a_rejected_request_is_no_failure_of_the_provider(fault: str) -> N
         entries = entry(bad), entry(good, name="second")
         await ask(make_models(*entries, breaker=lambda *_: shared))
     assert not shared.is_open
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        ("rate_limited", ["busy", "busy", "other"]),
+        ("overloaded", ["busy", "busy", "other"]),
+        ("server_error", ["busy"] * 2),
+    ],
+)
+async def test_the_limit_of_a_model_keeps_no_other_model_of_its_provider_from_being_asked(
+    fault: Fault, asked: list[str]
+) -> None:
+    """An error of the server is the provider's, and keeps all of its models from being asked."""
+    made: dict[tuple[str, ...], CircuitBreaker] = {}
+
+    def breakers(*key: str) -> CircuitBreaker:
+        return made.setdefault(key, CircuitBreaker(*key, failures=2))
+
+    def reply(asked: Asked) -> Reply:
+        return Reply(fault=fault) if asked.body["model"] == "busy" else Reply("Hello.")
+
+    with model_server(reply) as server:
+        busy = make_models(entry(server, model="busy"), breaker=breakers)
+        other = make_models(entry(server, model="other"), breaker=breakers)
+        for models in (busy, busy, busy, other):
+            with suppress(Problem):
+                await ask(models)
+        assert [each.body["model"] for each in server.requests] == asked
+
+
+def test_a_refused_model_leaves_the_probe_of_its_provider_to_others(clock: Clock, breaker: CircuitBreaker) -> None:
+    model = CircuitBreaker("openai", "https://test", "busy", failures=1, pause=100, clock=clock)
+    both = Breakers(breaker, model)
+    both.failed(model_only=True)
+    fail(breaker, 3)
+    clock.now = 5
+    assert not both.allow()
+    assert breaker.allow(), "no other request probes"
