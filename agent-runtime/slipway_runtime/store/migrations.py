@@ -64,8 +64,8 @@ CREATE TABLE sessions (
     turns BIGINT NOT NULL,
     created DOUBLE PRECISION NOT NULL,
     expires DOUBLE PRECISION NOT NULL,
-    architecture TEXT NOT NULL,
-    metadata TEXT NOT NULL
+    architecture TEXT NOT NULL DEFAULT '',
+    metadata TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX sessions_by_expiry ON sessions (expires);
 CREATE TABLE runs (
