@@ -16,6 +16,8 @@ LARGEST_EXPANDED = 4 * LARGEST
 """Bytes with each reference replaced by its definition, as pydantic-ai gives a schema to models."""
 MOST_LEVELS = 32
 """Of definitions that refer to definitions."""
+MOST_REFERENCES = 16
+"""Of a tool's schema that contains itself."""
 _NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
 """Keywords whose objects have names of their own, not keywords, as keys."""
 _DEFS = "#/$defs/"
@@ -56,6 +58,29 @@ def schema_problem(schema: Mapping[str, Any]) -> str:
         what = f"the definition {name[:100]}" if name else "the schema"
         most = f"{LARGEST_EXPANDED} at most"
         return f"is too large: {what} has {expanded} bytes with its references written out, {most}: refer less often"
+    return ""
+
+
+def growth_problem(schema: Mapping[str, Any]) -> str:
+    """What is wrong with the size of any schema, such as a tool's, once its references are written out.
+
+    Empty if nothing is. A schema that contains itself is taken: it has few references then, so that it stays small.
+    """
+    try:
+        references = list(_references(schema))
+        cycle, levels = _order(schema)
+        if cycle or next(_wrong_references(schema), ""):
+            most = MOST_REFERENCES
+            return (
+                f"has {len(references)} references, {most} at most: refer less often" if len(references) > most else ""
+            )
+        if levels > MOST_LEVELS:
+            return f"has definitions that contain others {levels} levels deep, {MOST_LEVELS} at most: write it flatter"
+        _, expanded = _largest(schema)
+    except (RecursionError, orjson.JSONEncodeError):
+        return "is nested too deeply: write it flatter"
+    if expanded > LARGEST_EXPANDED:
+        return f"has {expanded} bytes with its references written out, {LARGEST_EXPANDED} at most: refer less often"
     return ""
 
 

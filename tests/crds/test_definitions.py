@@ -34,7 +34,7 @@ def test_the_committed_files_are_what_the_models_say() -> None:
     assert generate.stale(generate.ROOT) == []
 
 
-def test_check_names_a_stale_file_and_how_to_renew_it(
+def test_check_tools_a_stale_file_and_how_to_renew_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(generate, "ROOT", tmp_path)

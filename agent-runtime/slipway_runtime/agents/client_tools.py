@@ -9,6 +9,7 @@ from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolDefinition, ToolDenied
 from pydantic_ai.toolsets import ExternalToolset
 
+from slipway_crds.outputschema import growth_problem
 from slipway_runtime.agents import search_tool
 from slipway_runtime.agents.output_schemas import OUTPUT_TOOL
 from slipway_runtime.agents.protocol import Emit, Run
@@ -25,14 +26,16 @@ RESERVED = frozenset((search_tool.NAME, OUTPUT_TOOL))
 NO_RESULT = "The client gave no result for this call."
 
 
-def check_names(tools: Sequence[ClientTool], own: Iterable[str] = ()) -> None:
-    """Raise Problem (InvalidRequest) for a tool that is called like one of the agent's own."""
+def check_tools(tools: Sequence[ClientTool], own: Iterable[str] = ()) -> None:
+    """Raise Problem (InvalidRequest) for a tool that is called like one of the agent's own, or whose schema grows."""
     for tool in tools:
         if tool.name in RESERVED.union(own):
             raise Problem(
                 Reason.INVALID_REQUEST,
                 f"A tool of the client is called {tool.name}, which is a tool of the agent's own: rename it.",
             )
+        if problem := growth_problem(tool.parameters):
+            raise Problem(Reason.INVALID_REQUEST, f"The schema of the client's tool {tool.name} {problem}.")
 
 
 def client_toolset(tools: Sequence[ClientTool]) -> ExternalToolset[Any]:

@@ -23,7 +23,7 @@ from slipway_runtime.agents import search_tool
 from slipway_runtime.agents.agent_tools import agent_toolset
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.client_tools import ClientCalls, check_names, client_toolset
+from slipway_runtime.agents.client_tools import ClientCalls, check_tools, client_toolset
 from slipway_runtime.agents.conversation import former_messages, later_messages, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import Given
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
@@ -89,7 +89,7 @@ class PydanticAIAgent:
                 if an agent among the tools gives no answer.
         """
         request = run.request
-        check_names(request.client_tools, (each.name for each in self.config.tools))
+        check_tools(request.client_tools, (each.name for each in self.config.tools))
         schema = None if request.task else schema_of(request, self.config)
         searches = bool(self.config.knowledge) and not request.task
         turn = Turn(request, searches and schema is None, _forced(request), schema)
