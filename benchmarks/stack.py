@@ -69,7 +69,7 @@ class Parts:
         """Environment of a gateway."""
         return environment(
             KUBECONFIG=str(self.folder / "kubeconfig"),
-            SLIPWAY_API_KEYS_FILE=str(self.folder / "keys.json"),
+            SLIPWAY_API_KEYS_FILE=str(self.folder / "api-keys.json"),
             SLIPWAY_IDENTITY_KEY_FILE=str(self.folder / "private.pem"),
             SLIPWAY_PORT=str(port),
             SLIPWAY_METRICS_PORT=str(metrics_port),
@@ -107,7 +107,7 @@ def _write_files(made: Parts, key: Ed25519PrivateKey) -> None:
     (folder / "dsn").write_text(made.dsn)
     (folder / "private.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     hashed = {"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}
-    (folder / "keys.json").write_text(json.dumps({"keys": [hashed]}))
+    (folder / "api-keys.json").write_text(json.dumps({"keys": [hashed]}))
     context = {"name": "bench", "context": {"cluster": "bench", "user": "bench"}}
     kubeconfig = {
         "apiVersion": "v1",
