@@ -88,6 +88,11 @@ class ModelConfig(ConfigModel):
     roles: tuple[Role, ...] = ()
     """What it is chosen for; empty: for everything."""
 
+    @property
+    def label(self) -> str:
+        """What the model is called in events, answers and metrics."""
+        return f"{self.provider}:{self.model}"
+
 
 class ToolConfig(ConfigModel):
     """Another agent that an agent's models may ask."""

@@ -152,8 +152,7 @@ class Chooser:
 
         result = await chooser.run(question)
         last = [message for message in result.all_messages() if isinstance(message, ModelResponse)][-1]
-        entry = models.answered_by(last)
-        return result.output, f"{entry.provider}:{entry.model}"
+        return result.output, models.answered_by(last).label
 
 
 class _Used:

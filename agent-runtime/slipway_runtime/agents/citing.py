@@ -103,17 +103,7 @@ class Citing:
         yield self._show(space + " ".join(f"[{number}]" for number in numbers), new)
 
     def _source(self, passage: Given, sentence: str) -> Citation:
-        start, end = passage.quote_for(sentence)
-        source = Citation(
-            index=passage.knowledge,
-            source=passage.source,
-            document=passage.document,
-            heading=passage.heading,
-            start=start,
-            end=end,
-            quote=passage.piece(start, end),
-            score=passage.score,
-        )
+        source = passage.citation(sentence)
         self.sources.append(source)
         self._numbers[passage.number] = len(self.sources)
         return source

@@ -59,6 +59,11 @@ def tool_rule(request: AgentRequest, *, asks: bool = False) -> str:
     return RULE if asks or results or request.client_tools or request.continuation else ""
 
 
+def system_message(instructions: str) -> list[ModelMessage]:
+    """The agent's own instructions, before everything else."""
+    return [ModelRequest(parts=[SystemPromptPart(instructions)])] if instructions else []
+
+
 def user_content(request: AgentRequest) -> list[UserContent]:
     """What the caller says now: texts, images, and the object that came along, marked as data.
 

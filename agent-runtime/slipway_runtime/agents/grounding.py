@@ -9,6 +9,7 @@ that says it. Each cited passage becomes one source with a verbatim quote, numbe
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -79,6 +80,25 @@ class Given:
         """What `to_json` made."""
         *fields, pieces = json
         return cls(*fields, tuple((start, end) for start, end in pieces))  # type: ignore[call-arg]  # as to_json has them
+
+    @cached_property
+    def words(self) -> set[str]:
+        """The words of its heading and text, to compare with those of a sentence."""
+        return words(f"{self.heading} {self.text}")
+
+    def citation(self, sentence: str) -> Citation:
+        """The source that a sentence has in it, with a verbatim quote."""
+        start, end = self.quote_for(sentence)
+        return Citation(
+            index=self.knowledge,
+            source=self.source,
+            document=self.document,
+            heading=self.heading,
+            start=start,
+            end=end,
+            quote=self.piece(start, end),
+            score=self.score,
+        )
 
     def piece(self, start: int, end: int) -> str:
         """The text of one of its pieces."""
@@ -346,7 +366,7 @@ class Grounding:
         for passage in cited:
             if passage.number not in self.numbers:
                 self.numbers[passage.number] = len(self.numbers) + 1
-                new.append(_citation(passage, bare))
+                new.append(passage.citation(bare))
         self.sources += new
         marks = "".join(f" [{number}]" for number in sorted(self.numbers[each.number] for each in cited))
         kept = f"{self._held}{prefix}{_marked(bare, marks)}"
@@ -365,14 +385,14 @@ class Grounding:
     def _has_words(passages: Sequence[Given], sentence: str) -> bool:
         """Whether the passages have all numbers and enough of the words of a sentence."""
         wanted = words(sentence)
-        there: set[str] = set().union(*(words(f"{each.heading} {each.text}") for each in passages))
+        there: set[str] = set().union(*(each.words for each in passages))
         enough = _numbers_in(wanted, there) and len(wanted & there) >= ENOUGH_WORDS * len(wanted)
         return enough and not _contradicts(sentence, passages)
 
     async def _nearest(self, passages: Sequence[Given], sentence: str) -> Given | None:
         """The passage with the sentence that is nearest in meaning, if one is near enough and has the numbers."""
         wanted = words(sentence)
-        kept = [each for each in passages if _numbers_in(wanted, words(f"{each.heading} {each.text}"))]
+        kept = [each for each in passages if _numbers_in(wanted, each.words)]
         pieces = [(each, each.piece(*place)) for each in kept for place in each.pieces]
         if self.embedder is None or not pieces:
             return None
@@ -392,17 +412,3 @@ def _uncited(text: str) -> Given:
 
 def _numbers_in(wanted: set[str], there: set[str]) -> bool:
     return all(word in there for word in wanted if _numeric(word))
-
-
-def _citation(passage: Given, sentence: str) -> Citation:
-    start, end = passage.quote_for(sentence)
-    return Citation(
-        index=passage.knowledge,
-        source=passage.source,
-        document=passage.document,
-        heading=passage.heading,
-        start=start,
-        end=end,
-        quote=passage.piece(start, end),
-        score=passage.score,
-    )

@@ -25,7 +25,7 @@ from slipway_crds.runtimeconfig import AgentConfig, Role
 from slipway_runtime.agents import agent_tools, tool_results
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.conversation import former_messages, tool_rule, user_content, user_prompt
+from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, Kept, as_prompt, given, split, verified
 from slipway_runtime.agents.hybrid_nodes import ANALYSE, CHECK, DECLINED, Analysis, Draft, Verdict
 from slipway_runtime.agents.output_schemas import checked, fault, output_of
@@ -36,7 +36,6 @@ from slipway_runtime.agents.pydantic_ai_agent import (
     limit_reached,
     marked,
     schema_of,
-    system_message,
     unusable,
 )
 from slipway_runtime.agents.retrieving import retrieve
@@ -188,10 +187,9 @@ class HybridAgent:
             content.append(f"<draft>\n{before}\n</draft>\nWrite it again without these faults:\n{_listed(faults)}")
         result = await self._ask("draft", state, instructions, content)
         draft = result.output if state["schema"] else result.output.answer.strip()
-        entry = self._models.answered_by(result.response)
         return {
             "draft": draft,
-            "model": f"{entry.provider}:{entry.model}",
+            "model": self._models.answered_by(result.response).label,
             "drafts": state["drafts"] + 1,
             "parts": [(_text(draft), ())],
             "answers": [*answers, *agent_tools.answers_in(result.new_messages())],

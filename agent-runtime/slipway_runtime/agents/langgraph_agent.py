@@ -14,11 +14,11 @@ from typing import Any, Literal, TypedDict, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
-from pydantic_ai.messages import ModelMessage, ModelRequest, SystemPromptPart, UserContent
+from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent
 from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.conversation import former_messages, tool_rule, user_content, user_prompt
+from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, as_prompt, given, verified
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
 from slipway_runtime.agents.retrieving import retrieve
@@ -198,5 +198,4 @@ def _joined(*instructions: str) -> str:
 
 
 def _messages(instructions: str, former: Sequence[ModelMessage], content: Sequence[UserContent]) -> list[ModelMessage]:
-    system: list[ModelMessage] = [ModelRequest(parts=[SystemPromptPart(instructions)])] if instructions else []
-    return [*system, *former, ModelRequest(parts=[user_prompt(content)])]
+    return [*system_message(instructions), *former, ModelRequest(parts=[user_prompt(content)])]

@@ -4,7 +4,7 @@ The model decides what it looks up. Its text is streamed as it writes it; output
 and asked for again with the reason where it does not fit. Each request to a model and each tool call is a step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -14,7 +14,7 @@ from pydantic_ai import Agent, RunContext
 from pydantic_ai.agent import AgentRunResult
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import UnexpectedModelBehavior, UsageLimitExceeded
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, SystemPromptPart, TextPart
+from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RunUsage, UsageLimits
 
@@ -24,12 +24,20 @@ from slipway_runtime.agents.agent_tools import agent_toolset
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.client_tools import ClientCalls, check_tools, client_toolset
-from slipway_runtime.agents.conversation import former_messages, later_messages, tool_rule, user_content, user_prompt
+from slipway_runtime.agents.conversation import (
+    former_messages,
+    later_messages,
+    system_message,
+    tool_rule,
+    user_content,
+    user_prompt,
+)
 from slipway_runtime.agents.grounding import Given
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
 from slipway_runtime.agents.settings import settings_of
-from slipway_runtime.events import Citation, Delta, Done, Finish
+from slipway_runtime.agents.speaking import emit_text, finish_of
+from slipway_runtime.events import Citation, Delta, Done
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
 from slipway_runtime.models.durable import Channel, DurableSteps, TextSink, approvals, within
@@ -42,7 +50,6 @@ REPAIRS = 2
 """How often output that does not fit, or a tool call that cannot be understood, is asked for again."""
 AGENTS_KEPT = 64
 """Of pydantic-ai, by role and schema: questions may bring schemas of their own."""
-FINISHES: Mapping[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 
 
 @dataclass
@@ -200,11 +207,9 @@ class PydanticAIAgent:
         return done.model_copy(update={"output": output, "finish": "stop"})
 
     def _done(self, response: ModelResponse, text: str, sources: tuple[Citation, ...], *, searches: bool) -> Done:
-        entry = self.models.answered_by(response)
-        finish = FINISHES.get(response.finish_reason or "stop", "stop")
         grounded = bool(sources) if searches else None
-        model = f"{entry.provider}:{entry.model}"
-        done = Done(answer=text, finish=finish, sources=sources, model=model)
+        model = self.models.answered_by(response).label
+        done = Done(answer=text, finish=finish_of(response), sources=sources, model=model)
         return done if grounded is None else done.model_copy(update={"grounded": grounded})
 
 
@@ -222,7 +227,7 @@ class CitingSink(TextSink):
             await super().text(piece, channel)
             return
         for shown, sources in self._citing.feed(piece):
-            self._show(shown, sources)
+            emit_text(shown, sources, self.emit)
 
     def void(self) -> None:
         """See `TextSink`."""
@@ -231,12 +236,7 @@ class CitingSink(TextSink):
     async def end(self) -> None:
         """See `TextSink`."""
         for shown, sources in self._citing.end():
-            self._show(shown, sources)
-
-    def _show(self, text: str, sources: Sequence[Citation]) -> None:
-        self.emit(Delta(text=text, citation=sources[0]) if sources else Delta(text=text))
-        for further in sources[1:]:
-            self.emit(Delta(text="", citation=further))
+            emit_text(shown, sources, self.emit)
 
 
 class EachRequest(AbstractCapability[Turn]):
@@ -295,11 +295,6 @@ def _forced(request: AgentRequest) -> list[str] | str | None:
             Reason.INVALID_REQUEST, f"tool_choice names no tool of the client: {choice[:64]}. Name one of client_tools."
         )
     return choice if choice == "required" else [choice]
-
-
-def system_message(instructions: str) -> list[ModelMessage]:
-    """The agent's own instructions, before everything else."""
-    return [ModelRequest(parts=[SystemPromptPart(instructions)])] if instructions else []
 
 
 def _text_of(response: ModelResponse) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic_ai.messages import (
     FinishReason,
     ModelMessage,
+    ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
     TextPart,
@@ -129,9 +130,12 @@ async def speak(
         await voice.end()
     finally:
         watcher.report()
-    entry = models.answered_by(response)
-    finish = FINISHES.get(response.finish_reason or "stop", "stop")
-    return voice.spoken(finish=finish, model=f"{entry.provider}:{entry.model}")
+    return voice.spoken(finish=finish_of(response), model=models.answered_by(response).label)
+
+
+def finish_of(response: ModelResponse) -> Finish:
+    """How a model's answer came to its end."""
+    return FINISHES.get(response.finish_reason or "stop", "stop")
 
 
 def emit_text(text: str, citations: Sequence[Citation], emit: Emit) -> None:

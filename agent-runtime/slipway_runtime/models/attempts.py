@@ -72,7 +72,7 @@ class Link:
     @property
     def label(self) -> str:
         """What the model is called in events and metrics."""
-        return f"{self.config.provider}:{self.config.model}"
+        return self.config.label
 
     def check(self, messages: Sequence[ModelMessage]) -> None:
         """Raise a ModelAPIError if the model need not be asked: no key, an image it cannot see, a failing provider."""
