@@ -5,6 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
 from slipway_crds.checking import twins
 from slipway_crds.indexes.model import VectorIndex
@@ -39,14 +40,21 @@ def test_validation_never_fails_and_what_it_passes_can_be_resolved(random: Rando
         return
     parsed = parse(manifest)
     if isinstance(parsed, Agent):
-        known = {entry.index_ref.name for entry in parsed.spec.knowledge}
-        indexes = by_ref(_any_index(parsed.metadata.namespace, name) for name in known)
-        resolved = resolve_agent(parsed, indexes)
+        namespace = parsed.metadata.namespace
+        indexes = {entry.index_ref.name for entry in parsed.spec.knowledge}
+        agents = {ref.name for ref in AGENT.references(parsed) if ref.kind == "Agent"} - {parsed.metadata.name}
+        known = [_any_index(namespace, name) for name in indexes] + [_any_agent(namespace, name) for name in agents]
+        resolved = resolve_agent(parsed, by_ref(known))
         wrong = () if isinstance(resolved, AgentConfig) else resolved
         assert {problem.severity for problem in wrong} <= {Severity.STALLED}
     else:
         assert isinstance(parsed, VectorIndex)
         assert ingest_config(parsed).digest() == ingest_config(parsed.model_copy(deep=True)).digest()
+
+
+def _any_agent(namespace: str, name: str) -> Agent:
+    spec = {"knowledge": [{"name": "docs", "indexRef": {"name": "docs"}}]}
+    return Agent.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
 
 
 def _any_index(namespace: str, name: str) -> VectorIndex:
