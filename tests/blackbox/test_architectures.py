@@ -2,31 +2,31 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import openai
 import pytest
 
 from slipway_runtime.events import Delta, Discarded, Done
+from tests.support import zoo
 from tests.support.chat import STREAM, events
 from tests.support.dev_process import DevProcess
-from tests.support.model_server import Asked, Call, ModelServer, Reply, model_server
+from tests.support.model_server import ModelServer, model_server
 
-DOCUMENTS = """
+DOCUMENTS = f"""
 apiVersion: slipway.dev/v1alpha1
 kind: VectorIndex
-metadata: {name: zoo, namespace: demo}
+metadata: {{name: zoo, namespace: demo}}
 spec:
-  backend: {chroma: {}}
-  sources: [{name: docs, configMap: {name: docs}}]
+  backend: {{chroma: {{}}}}
+  sources: [{{name: docs, configMap: {{name: docs}}}}]
 ---
 apiVersion: v1
 kind: ConfigMap
-metadata: {name: docs, namespace: demo}
-data:
-  zoo.md: |
-    # Zoo
-    The elephant is called Rosa. She eats hay in the morning.
+metadata: {{name: docs, namespace: demo}}
+data: {{zoo.md: {json.dumps(zoo.DOCUMENT)}}}
 """
 AGENT = """
 ---
@@ -40,32 +40,28 @@ spec:
 """
 KNOWLEDGE = 'knowledge: [{name: zoo, indexRef: {name: zoo}, minScore: "0.2"}]'
 SCHEMA = "output: {schema: {type: object, required: [name], properties: {name: {type: string}}}}"
-AGENTS = {
+MEMBERS = {
     "langgraph": ("langgraph", KNOWLEDGE),
-    "pydantic-ai": ("pydantic-ai", KNOWLEDGE),
+    zoo.MEMBER: ("pydantic-ai", KNOWLEDGE),
     "structured": ("pydantic-ai", SCHEMA),
     "hybrid": ("hybrid", KNOWLEDGE),
     "hybrid-structured": ("hybrid", f"{KNOWLEDGE}\n  {SCHEMA}"),
 }
-QUESTION = {"question": "What is the elephant called?"}
-SAID = "The elephant is called Rosa [1]."
-OUTPUT = {"name": "Rosa [1]"}
-
-
-def reply(asked: Asked) -> Reply:
-    """Answers each kind of request that the architectures make."""
-    tools = {each["function"]["name"]: each["function"]["parameters"] for each in asked.body.get("tools", [])}
-    called = any(message["role"] == "tool" for message in asked.body["messages"])
-    if "search_documents" in tools and not called:
-        return Reply(calls=(Call("search_documents", {"query": QUESTION["question"]}),))
-    wanted = next(iter(tools.get("final_result", {}).get("properties", {})), "")
-    outputs = {"queries": [QUESTION["question"]], "faults": [], "answer": SAID, "name": OUTPUT["name"]}
-    return Reply(output={wanted: outputs[wanted]}) if wanted else Reply(SAID)
+LEAD = "lead"
+AGENTS = {
+    **MEMBERS,
+    LEAD: ("orchestrator", f"members: [{', '.join(f'{{agentRef: {{name: {name}}}}}' for name in MEMBERS)}]"),
+}
+QUESTION = {"question": zoo.QUESTION}
+MESSAGES: list[Any] = [{"role": "user", "content": zoo.QUESTION}]
+MODEL = "openai-compatible:llama"
+Answered = tuple[str, list[str]]
+"""The text, and what it quotes."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ModelServer]:
-    with model_server(reply) as server:
+    with model_server(zoo.reply) as server:
         yield server
 
 
@@ -82,54 +78,90 @@ def dev(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert dev.stop() == 0, dev.log.read_text()
 
 
+@dataclass(frozen=True)
+class Clients:
+    """Of the gateway: any, and OpenAI's official one."""
+
+    http: aiohttp.ClientSession
+    official: openai.AsyncOpenAI
+
+
 @pytest.fixture
-async def client(dev: DevProcess) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(await dev.url()) as client:
-        yield client
+async def clients(dev: DevProcess) -> AsyncIterator[Clients]:
+    url = await dev.url()
+    official = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+    async with aiohttp.ClientSession(url) as http, official:
+        yield Clients(http, official)
 
 
-async def as_json(client: aiohttp.ClientSession, agent: str) -> tuple[str, list[dict[str, Any]]]:
-    """The answer of the JSON chat, and its sources."""
-    async with client.post(f"/agents/demo/{agent}/chat", json=QUESTION) as response:
-        assert response.status == 200, await response.text()
-        body = await response.json()
-    assert body["agent_used"] == f"demo/{agent}"
-    assert body["model"] == "openai-compatible:llama"
-    return body["answer"], body["sources"]
+def answers_as(agent: str) -> str:
+    """The agent whose answer it is: an orchestrator passes on that of the member that the model chooses."""
+    return f"demo/{zoo.MEMBER if agent == LEAD else agent}"
 
 
-async def as_stream(client: aiohttp.ClientSession, agent: str) -> tuple[str, list[dict[str, Any]]]:
-    """What a client of the event stream shows at the end, and the sources."""
-    async with client.post(f"/agents/demo/{agent}/chat", json=QUESTION, headers=STREAM) as response:
+async def as_json(clients: Clients, agent: str) -> Answered:
+    async with clients.http.post(f"/agents/demo/{agent}/chat", json=QUESTION) as response:
+        return await _read(response, agent)
+
+
+async def as_smart(clients: Clients, agent: str) -> Answered:
+    """By the path of the only orchestrator, with the agent as the one that is to answer."""
+    forced = {} if agent == LEAD else {"force_agent": agent}
+    async with clients.http.post("/smart/chat", json=QUESTION | forced) as response:
+        answered = await _read(response, agent)
+        decision = (await response.json())["orchestration"]
+    assert decision["chosen_agent"] == answers_as(agent)
+    assert decision.get("model") == (MODEL if agent == LEAD else None), "nothing is left to a model to decide"
+    return answered
+
+
+async def _read(response: aiohttp.ClientResponse, agent: str) -> Answered:
+    assert response.status == 200, await response.text()
+    body = await response.json()
+    assert body["agent_used"] == answers_as(agent)
+    assert body["model"] == MODEL
+    return body["answer"], [source["quote"] for source in body["sources"]]
+
+
+async def as_stream(clients: Clients, agent: str) -> Answered:
+    """What a client of the event stream shows at the end."""
+    async with clients.http.post(f"/agents/demo/{agent}/chat", json=QUESTION, headers=STREAM) as response:
         seen = [event async for _, event in events(response)]
     done = seen[-1]
     assert isinstance(done, Done), done
     void = {step for event in seen if isinstance(event, Discarded) for step in event.steps}
     shown = "".join(event.text for event in seen if isinstance(event, Delta) and event.step not in void)
     assert shown == done.answer
-    return shown, [source.model_dump() for source in done.sources]
+    return shown, [source.quote for source in done.sources]
 
 
-async def as_completion(client: aiohttp.ClientSession, agent: str) -> tuple[str, None]:
-    """The answer of OpenAI's protocol."""
-    body = {"model": f"demo/{agent}", "messages": [{"role": "user", "content": QUESTION["question"]}]}
-    async with client.post("/v1/chat/completions", json=body) as response:
-        assert response.status == 200, await response.text()
-        (choice,) = (await response.json())["choices"]
-    assert choice["finish_reason"] == "stop"
-    return choice["message"]["content"], None
+async def as_completion(clients: Clients, agent: str) -> Answered:
+    answer = await clients.official.chat.completions.create(model=f"demo/{agent}", messages=MESSAGES)
+    (choice,) = answer.choices
+    assert choice.finish_reason == "stop"
+    return choice.message.content or "", _quotes(answer.model_extra)
 
 
-@pytest.mark.parametrize("protocol", [as_json, as_stream, as_completion])
+async def as_completion_stream(clients: Clients, agent: str) -> Answered:
+    stream = await clients.official.chat.completions.create(model=f"demo/{agent}", messages=MESSAGES, stream=True)
+    chunks = [chunk async for chunk in stream]
+    choices = [choice for chunk in chunks for choice in chunk.choices]
+    assert choices[-1].finish_reason == "stop"
+    (extra,) = [chunk.model_extra for chunk in chunks if chunk.model_extra]
+    return "".join(choice.delta.content or "" for choice in choices), _quotes(extra)
+
+
+def _quotes(extra: dict[str, Any] | None) -> list[str]:
+    return [source["quote"] for source in (extra or {})["slipway"]["sources"]]
+
+
+@pytest.mark.parametrize("protocol", [as_json, as_stream, as_smart, as_completion, as_completion_stream])
 @pytest.mark.parametrize("agent", AGENTS)
-async def test_an_architecture_answers_through_a_protocol(
-    client: aiohttp.ClientSession, agent: str, protocol: Any
-) -> None:
-    answer, sources = await protocol(client, agent)
+async def test_an_architecture_answers_through_a_protocol(clients: Clients, agent: str, protocol: Any) -> None:
+    answer, quotes = await protocol(clients, agent)
     if "structured" in agent:
-        assert json.loads(answer) == OUTPUT
+        assert json.loads(answer) == zoo.OUTPUT
     else:
-        assert answer == SAID
-    cites = "knowledge" in AGENTS[agent][1]
-    if sources is not None:
-        assert [source["quote"] for source in sources] == (["The elephant is called Rosa."] if cites else [])
+        assert answer == zoo.SAID
+    cites = agent == LEAD or "knowledge" in AGENTS[agent][1]
+    assert quotes == ([zoo.QUOTE] if cites else [])

@@ -182,6 +182,7 @@ class Handler(BaseHTTPRequestHandler):
         if reply.fault in HALF:
             pieces = pieces[: max(1, len(pieces) // 2)]
         for piece in pieces:
+            self.state.closing.wait(reply.pause)
             self.chunk(wire.piece(piece, parsed))
         self.end_stream(wire, reply, parsed, calls)
 
@@ -259,11 +260,12 @@ def model_server(
     *,
     key: str | None = None,
     models: Sequence[str] | None = None,
+    host: str = "127.0.0.1",
     port: int = 0,
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[ModelServer]:
     """Serve a script, in a thread, while the block lasts."""
-    server = _Server(("127.0.0.1", port), Handler)
+    server = _Server((host, port), Handler)
     state = ModelServer(0, script, key, models, scheme="https" if tls else "http")
     server.RequestHandlerClass = type("Scripted", (Handler,), {"state": state})
     if tls:

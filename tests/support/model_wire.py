@@ -56,6 +56,8 @@ class Reply:
     fault: Fault | None = None
     seconds: float = 0.2
     """For `slow`, and between the pieces of `endless`."""
+    pause: float = 0
+    """Seconds before each piece of a streamed answer."""
     finish: Literal["stop", "length", "content_filter"] = "stop"
     input_tokens: int = 10
     output_tokens: int = 5
