@@ -29,6 +29,11 @@ CHROMA_COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/
 """Path of the collections on a Chroma server."""
 
 
+def revision_name(agent: str, digest: str) -> str:
+    """Name of an agent's revision, by the digest of its RuntimeConfig: the same content has the same name."""
+    return f"{agent}-{digest}"
+
+
 def collection_name(index: str, revision: str) -> str:
     """The collection of a build; `index` is `namespace/name`."""
     return f"{index.replace('/', '.')}.{revision}"

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from slipway_runtime.gateway.asgi import BODY_LIMIT, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
-from slipway_runtime.gateway.hosted_path import REQUEST_HEADER, RUN_HEADER, HostedPath
+from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.permissions import Action, no_such_agent, require
 from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, Output, Relay, Reply
 from slipway_runtime.gateway.requests import host_path, is_question, request_id
@@ -26,13 +26,11 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import LARGE_ASK_BYTES
 from slipway_runtime.protocols.asked import InputBody, parse_input
 from slipway_runtime.protocols.chat import wants_stream
+from slipway_runtime.protocols.headers import NO_SESSION, REQUEST_HEADER, RUN_HEADER, SESSION_HEADER
 from slipway_runtime.protocols.skin import Skin
 from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM
 from slipway_runtime.telemetry.tracing import incoming, outgoing, span
 
-SESSION_HEADER = "X-Slipway-Session"
-NO_SESSION = "none"
-"""What an agent asks another one is no turn of a conversation."""
 QUICK_SECONDS = 60.0
 """How long it may take what no model is asked for: to read or delete a session, to cancel a run, to give an input."""
 
@@ -153,6 +151,7 @@ class AgentPath(HostedPath):
                 caller=asked.caller,
                 headers={
                     **_headers(request, begins=asked.begins, of_a_run=of_a_run, stream=stream),
+                    # What an agent asks another one is no turn of a conversation.
                     **({SESSION_HEADER: NO_SESSION} if self._nested else {}),
                 },
                 body=sent,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from slipway_runtime import retrying
 from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
-from slipway_runtime.gateway.hosted_path import RUN_HEADER, HostedPath
+from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.permissions import Action
 from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, Output, Relay, Reply
 from slipway_runtime.gateway.requests import request_id
@@ -23,6 +23,7 @@ from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import openai_errors
 from slipway_runtime.protocols.ask import LARGE_ASK_BYTES
+from slipway_runtime.protocols.headers import RUN_HEADER
 from slipway_runtime.protocols.openai_answer import Completion, CompletionStream, WholeCompletion
 from slipway_runtime.protocols.openai_request import CompletionRequest, parse_completion
 from slipway_runtime.protocols.sse import MEDIA_TYPE as EVENT_STREAM

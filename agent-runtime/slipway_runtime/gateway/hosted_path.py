@@ -21,8 +21,6 @@ from slipway_runtime.identity import ANONYMOUS, Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.skin import Answer
 
-RUN_HEADER = "X-Slipway-Run"
-REQUEST_HEADER = "X-Slipway-Request"
 log = logging.getLogger(__name__)
 
 

@@ -41,6 +41,12 @@ def serving_revision(agent: Object) -> str | None:
     return best["name"] if best and best["weight"] > 0 else None
 
 
+def retiring_revisions(agent: Object) -> frozenset[str]:
+    """Names of the revisions that were replaced and still answer."""
+    revisions = (agent.get("status") or {}).get("revisions") or []
+    return frozenset(each["name"] for each in revisions if each["state"] == "Retiring")
+
+
 def describe(agent: Object) -> Description:
     """What the list of agents says of an Agent."""
     spec = agent.get("spec") or {}
@@ -91,26 +97,35 @@ class Join:
     def __init__(self, routes: RouteTable) -> None:
         self._routes = routes
         self._serving: dict[AgentKey, str | None] = {}
+        self._retiring: dict[AgentKey, frozenset[str]] = {}
         self._slices: dict[ObjectKey, Slice] = {}
         self._of_agent: defaultdict[AgentKey, set[ObjectKey]] = defaultdict(set)
 
     def list_agents(self, agents: Mapping[ObjectKey, Object]) -> None:
         """Take these Agents as all that there are."""
-        self._serving = {AgentKey(*key): serving_revision(agent) for key, agent in agents.items()}
-        self._routes.replace({agent: self._urls(agent) for agent in self._serving})
+        for gone in self._serving.keys() - {AgentKey(*key) for key in agents}:
+            self._remove(gone)
         for key, agent in agents.items():
-            self._routes.describe(AgentKey(*key), describe(agent), reach(agent))
+            self._keep_agent(AgentKey(*key), agent)
 
     def change_agent(self, key: ObjectKey, found: Object | None) -> None:
         """Take note of one Agent's new state."""
         agent = AgentKey(*key)
         if found is None:
-            self._serving.pop(agent, None)
-            self._routes.remove(agent)
+            self._remove(agent)
         else:
-            self._serving[agent] = serving_revision(found)
-            self._update(agent)
-            self._routes.describe(agent, describe(found), reach(found))
+            self._keep_agent(agent, found)
+
+    def _remove(self, agent: AgentKey) -> None:
+        self._serving.pop(agent, None)
+        self._retiring.pop(agent, None)
+        self._routes.remove(agent)
+
+    def _keep_agent(self, agent: AgentKey, found: Object) -> None:
+        self._serving[agent] = serving_revision(found)
+        self._retiring[agent] = retiring_revisions(found)
+        self._update(agent)
+        self._routes.describe(agent, describe(found), reach(found))
 
     def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
         """Take these EndpointSlices as all that there are."""
@@ -136,13 +151,13 @@ class Join:
             self._of_agent[part.agent].add(key)
 
     def _update(self, agent: AgentKey) -> None:
-        if agent in self._serving:
-            self._routes.set(agent, self._urls(agent))
-
-    def _urls(self, agent: AgentKey) -> frozenset[str]:
-        revision = self._serving[agent]
-        parts = [self._slices[key] for key in self._of_agent.get(agent, ())]
-        return frozenset[str]().union(*(part.urls for part in parts if part.revision == revision))
+        if agent not in self._serving:
+            return
+        ready: defaultdict[str | None, set[str]] = defaultdict(set)
+        for key in self._of_agent.get(agent, ()):
+            ready[self._slices[key].revision] |= self._slices[key].urls
+        retiring = {name: ready[name] for name in self._retiring[agent] & ready.keys() if ready[name]}
+        self._routes.set(agent, ready[self._serving[agent]], retiring=retiring)
 
 
 class KubernetesRoutes:

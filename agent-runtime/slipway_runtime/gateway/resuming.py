@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 
 from slipway_runtime.events import TERMINAL, Cancelled, Event, Failed, InputRequired, ends, read
-from slipway_runtime.gateway.hosted_path import REQUEST_HEADER
 from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.upstream import Call, Upstreams
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.asked import InputBody
 from slipway_runtime.protocols.client_calls import calls_of, results, run_of
+from slipway_runtime.protocols.headers import REQUEST_HEADER
 from slipway_runtime.protocols.openai_errors import BadParameter
 
 GONE = frozenset((Reason.RUN_NOT_FOUND, Reason.INPUT_NOT_FOUND, Reason.INPUT_NOT_OPEN))

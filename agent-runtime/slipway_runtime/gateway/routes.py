@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 
@@ -80,11 +81,12 @@ class _Route:
     description: Description = field(default_factory=Description)
     reach: Reach = field(default_factory=Reach)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    retiring: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class RouteTable:
-    """Agents and the ready end points of their serving revision.
+    """Agents and the ready end points of their serving revision, and of those that it replaced, while they last.
 
     An end point that stays keeps its count; one that goes keeps it too for the requests that still hold it, so open
     streams are left alone when a revision is switched.
@@ -100,13 +102,22 @@ class RouteTable:
         for agent, urls in routes.items():
             self.set(agent, urls)
 
-    def set(self, agent: AgentKey, urls: Collection[str]) -> None:
-        """The agent exists, and these are its ready end points (perhaps none)."""
+    def set(
+        self, agent: AgentKey, urls: Collection[str], *, retiring: Mapping[str, Collection[str]] | None = None
+    ) -> None:
+        """The agent exists, and these are its ready end points (perhaps none).
+
+        Args:
+            retiring: end points of replaced revisions, by the revision's name. They answer for their sessions only.
+        """
         route = self._routes.setdefault(agent, _Route())
-        if route.endpoints.keys() == set(urls):
-            return
-        route.endpoints = {url: route.endpoints.get(url) or Endpoint(url) for url in urls}
-        _wake(route)
+        known = {each.url: each for each in (*route.endpoints.values(), *chain(*route.retiring.values()))}
+        route.retiring = {
+            name: tuple(known.get(url) or Endpoint(url) for url in of_it) for name, of_it in (retiring or {}).items()
+        }
+        if route.endpoints.keys() != set(urls):
+            route.endpoints = {url: known.get(url) or Endpoint(url) for url in urls}
+            _wake(route)
 
     def describe(self, agent: AgentKey, description: Description, reach: Reach | None = None) -> None:
         """Say more of an agent that exists."""
@@ -140,10 +151,24 @@ class RouteTable:
         route = self._routes.get(agent)
         return tuple(route.endpoints.values()) if route else ()
 
-    def pick(self, agent: AgentKey, *, avoid: Collection[Endpoint] = ()) -> Endpoint | None:
-        """The least busy ready end point that is not among those to avoid; None if there is none."""
-        candidates = [endpoint for endpoint in self.endpoints(agent) if endpoint not in avoid]
-        return min(candidates, key=lambda endpoint: endpoint.in_flight, default=None)
+    def retiring(self, agent: AgentKey, *, avoid: Collection[Endpoint] = ()) -> list[str]:
+        """Names of the replaced revisions that still have a ready end point not among those to avoid."""
+        route = self._routes.get(agent)
+        return [name for name, of_it in route.retiring.items() if not avoid or set(of_it) - set(avoid)] if route else []
+
+    def pick(
+        self, agent: AgentKey, *, avoid: Collection[Endpoint] = (), retiring: str | None = None
+    ) -> Endpoint | None:
+        """The least busy ready end point that is not among those to avoid; None if there is none.
+
+        Args:
+            retiring: the replaced revision that is asked for; None for the one that serves.
+        """
+        route = self._routes.get(agent)
+        if route is None:
+            return None
+        of_it = route.endpoints.values() if retiring is None else route.retiring.get(retiring, ())
+        return min((each for each in of_it if each not in avoid), key=lambda each: each.in_flight, default=None)
 
     async def changed(self, agent: AgentKey, *, within: float) -> None:
         """Return when the agent's end points change, and after `within` seconds at the latest."""

@@ -27,6 +27,7 @@ from slipway_runtime.gateway.metrics import HELD, RETRIES
 from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.headers import RETIRING_HEADER, REVISION_HEADER
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class Search:
     refusal: "Refusal | None" = None
     broken: int = 0
     """Pods that broke off after they had been given the request."""
+    revision: str | None = None
+    """The replaced revision that the question's session belongs to; None for the one that serves."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +171,13 @@ class Upstreams:
                         return
 
     async def _next(self, agent: AgentKey, search: Search) -> Endpoint:
-        if (endpoint := self._routes.pick(agent, avoid=search.avoid)) is not None:
+        if (endpoint := self._routes.pick(agent, avoid=search.avoid, retiring=search.revision)) is not None:
             return endpoint
         if search.refusal is not None:
             raise Refused(search.refusal)
+        if search.revision is not None:  # gone by now: the serving one takes the session over
+            search.revision = None
+            return await self._next(agent, search)
         try:
             with self.held.slot(), HELD.track_inprogress():
                 return await self._hold(agent, search)
@@ -199,12 +205,18 @@ class Upstreams:
 
     async def _attempt(self, call: Call, endpoint: Endpoint, search: Search) -> PodResponse | None:
         """The pod's response if it is one to pass on; None to try another pod."""
+        retiring = self._routes.retiring(call.agent, avoid=search.avoid)
+        offered = {RETIRING_HEADER: ",".join(retiring)} if retiring else {}
         try:
-            response = await self._request(call, endpoint, call.identity())
+            response = await self._request(call, endpoint, call.identity(), offered)
             if response.status == 401 and (identity := call.former_identity()) is not None:
                 response.close()
-                response = await self._request(call, endpoint, identity)
+                response = await self._request(call, endpoint, identity, offered)
             try:
+                if (revision := response.headers.get(REVISION_HEADER)) in retiring:
+                    response.close()
+                    self._redirected(revision, search)
+                    return None
                 headers = passed_on(response, stream=call.stream)
                 if response.status not in (429, 503):
                     return response
@@ -219,9 +231,9 @@ class Upstreams:
         self._refused(call, endpoint, search, refusal)
         return None
 
-    async def _request(self, call: Call, endpoint: Endpoint, identity: str) -> PodResponse:
+    async def _request(self, call: Call, endpoint: Endpoint, identity: str, offered: Mapping[str, str]) -> PodResponse:
         url = URL(endpoint.url + call.path, encoded=True)
-        headers = {**call.headers, IDENTITY_HEADER: identity}
+        headers = {**call.headers, **offered, IDENTITY_HEADER: identity}
         # aiohttp sends bytes in one piece, and what can be read in many.
         body = io.BytesIO(call.body) if call.body and len(call.body) > RECEIVE_BYTES else call.body
         request = self._session.request(call.method, url, data=body, headers=headers, allow_redirects=False)
@@ -232,6 +244,12 @@ class Upstreams:
             raise InvalidAnswer(f"nothing for {SILENCE_SECONDS:g} s") from None
         assert isinstance(response, PodResponse)  # see `new_session`
         return response
+
+    def _redirected(self, revision: str, search: Search) -> None:
+        """The session belongs to another revision, whose pods are asked next. Raises InvalidAnswer for one that is."""
+        if search.revision is not None:
+            raise InvalidAnswer("another revision of a session that was its own")
+        search.revision = revision
 
     def _refused(self, call: Call, endpoint: Endpoint, search: Search, refusal: Refusal) -> None:
         """Remember that a pod is full or drains. Raises Refused where another pod would say the same."""

@@ -26,15 +26,18 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.ask import HISTORY_BYTES, LARGE_ASK_BYTES, SESSION_ID_PATTERN, read_ask
 from slipway_runtime.protocols.asked import parse_wait
+from slipway_runtime.protocols.headers import (
+    NO_SESSION,
+    RETIRING_HEADER,
+    REVISION_HEADER,
+    RUN_HEADER,
+    SESSION_HEADER,
+)
 from slipway_runtime.store.database import StoreUnavailable
-from slipway_runtime.store.sessions import Session, SessionNotFound, delete_session, read_session
+from slipway_runtime.store.sessions import OtherRevision, Session, SessionNotFound, delete_session, read_session
 from slipway_runtime.telemetry.tracing import incoming, span
 
 log = logging.getLogger(__name__)
-RUN_HEADER = "X-Slipway-Run"
-"""The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
-SESSION_HEADER = "X-Slipway-Session"
-"""`none` for a question that belongs to no session."""
 SESSION_ID = re.compile(SESSION_ID_PATTERN)
 
 Handler = Callable[[Host, HostedAgent, Caller, Request], Awaitable[Response]]
@@ -134,9 +137,18 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     asked.require_only("text", "session", "grant", *hosted.agent.honours)
     after = sse.last_event_id(request, run_id)  # refused before the question is kept
     wait = parse_wait(request.query_params.get("wait"))
-    keeps_session = asked.history is None and request.headers.get(SESSION_HEADER) != "none"
-    await host.runs.begin(hosted, NewRun(run_id, caller.owner, asked, keeps_session=keeps_session, wait=wait))
+    keeps_session = asked.history is None and request.headers.get(SESSION_HEADER) != NO_SESSION
+    new = NewRun(run_id, caller.owner, asked, keeps_session=keeps_session, wait=wait, retiring=_retiring(request))
+    try:
+        await host.runs.begin(hosted, new)
+    except OtherRevision as other:
+        return Response(status_code=421, headers={REVISION_HEADER: other.revision})
     return _events(host, hosted, caller, request, run_id, after=after)
+
+
+def _retiring(request: Request) -> frozenset[str]:
+    names = request.headers.get(RETIRING_HEADER)
+    return frozenset(names.split(",")) if names else frozenset()
 
 
 def _ask_bytes(hosted: HostedAgent) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from slipway_crds.contract import revision_name
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_runtime.agents.protocol import Agent
 
@@ -16,8 +17,8 @@ class HostedAgent:
 
     @cached_property
     def revision(self) -> str:
-        """The digest that the operator names the revision after."""
-        return RuntimeConfig(agents=(self.config,)).digest()
+        """The name that the operator gives the revision."""
+        return revision_name(self.config.name, RuntimeConfig(agents=(self.config,)).digest())
 
     @property
     def key(self) -> str:

@@ -15,11 +15,10 @@ from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ASK_BYTES, HISTORY_BYTES, too_large
 from slipway_runtime.protocols.asked import Given, parse_input
+from slipway_runtime.protocols.headers import REQUEST_HEADER
 from slipway_runtime.store.run_list import PAGE_SIZE, STATES, ListedRun, Place, list_runs, state_of
 
 RUN_ID = re.compile("[0-9a-f]{32}")
-REQUEST_HEADER = "X-Slipway-Request"
-"""Names the request, chosen by the gateway: one that is sent again with it is the same request."""
 
 
 def run_of(request: Request) -> str:

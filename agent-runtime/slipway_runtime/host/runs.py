@@ -59,6 +59,8 @@ class NewRun:
     """False for a run that belongs to no session."""
     wait: float = 0.0
     """Seconds to wait for the session to be free."""
+    retiring: frozenset[str] = frozenset()
+    """Other revisions of the agent that still answer, and keep their sessions."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Runs:
         Raises:
             Problem: `Draining`, `Overloaded`, `SessionNotFound`, `SessionFull`, `SessionBusy`, `StoreUnavailable`,
                 `InvalidRequest` if the run was begun with another question.
+            OtherRevision: if the session belongs to one of the `retiring`.
         """
         patient_until = time.monotonic() + new.wait
         while True:
@@ -170,6 +173,7 @@ class Runs:
             new_session=new.ask.session is None,
             session_ttl=hosted.config.session_ttl_seconds,
             max_turns=hosted.config.session_max_turns,
+            retiring=new.retiring,
             timeout=hosted.config.request_timeout_seconds,
             architecture=hosted.config.architecture,
         )

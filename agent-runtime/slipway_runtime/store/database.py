@@ -20,6 +20,11 @@ class StoreUnavailable(Exception):
     """The store cannot be reached or did not answer in time. Whoever asks again later may succeed."""
 
 
+def placeholders(first: int, count: int) -> str:
+    """`$3, $4, $5` for first=3 and count=3."""
+    return ", ".join(f"${number}" for number in range(first, first + count))
+
+
 class Database(Protocol):
     """What the store's modules need of a database. Every method raises `StoreUnavailable` if the server is down."""
 

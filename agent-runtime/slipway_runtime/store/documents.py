@@ -7,7 +7,7 @@ of its sentences, made at ingestion, so that answering embeds nothing but the qu
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.database import Database, Row, placeholders
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,6 @@ PEND_CHUNKS = (
     " WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4 ON CONFLICT (id) DO NOTHING"
 )
 DELETE_CHUNKS = "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4"
-
-
-def placeholders(first: int, count: int) -> str:
-    """`$3, $4, $5` for first=3 and count=3."""
-    return ", ".join(f"${number}" for number in range(first, first + count))
 
 
 async def document_states(database: Database, build: Build) -> dict[tuple[str, str], DocumentState]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import orjson
 
 from slipway_runtime.events import Event, InputGiven, InputRequired
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Database, placeholders
 from slipway_runtime.store.sessions import keep
 from slipway_runtime.store.steps import INPUT_PREFIX
 
@@ -125,7 +125,7 @@ async def _renew(database: Database, run_id: str, grant: str) -> None:
 
 async def deny_expired(database: Database, agents: Sequence[str], *, limit: int, run_id: str | None = None) -> None:
     """Deny up to `limit` inputs whose time is over: of runs of these agents, or of one of them."""
-    marks = ", ".join(f"${number}" for number in range(3, len(agents) + 3))
+    marks = placeholders(3, len(agents))
     rows = await database.fetch(
         "SELECT r.id AS run_id, i.id FROM runs r JOIN inputs i ON i.run_id = r.id AND i.given_by IS NULL "
         f"WHERE r.outcome IS NULL AND r.wake_at <= now_epoch() AND r.agent IN ({marks}) "

@@ -157,7 +157,10 @@ CREATE VIEW usage AS
 """
 """For reporting tools: see docs/operations.md. Usage is stored with the events that report it (`store/usage.py`)."""
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS)
+SESSIONS_OF_REVISIONS = "ALTER TABLE sessions ADD COLUMN revision TEXT NOT NULL DEFAULT ''"
+"""A session belongs to the revision that answered its last question. The name is empty for one that is older."""
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS, SESSIONS_OF_REVISIONS)
 
 
 def schema() -> str:

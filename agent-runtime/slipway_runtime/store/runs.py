@@ -19,7 +19,7 @@ import orjson
 
 from slipway_runtime.events import Cancelled, Event, EventId, InputRequired, NumberedEvent, ends
 from slipway_runtime.protocols.ask import Ask
-from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.database import Database, Row, placeholders
 from slipway_runtime.store.inputs import InputAnswer, add_event, add_input, answers_of
 from slipway_runtime.store.orphans import OWN_IS_READY
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, busy, keep, take_turn
@@ -66,6 +66,8 @@ class Question:
     timeout: float
     architecture: str = ""
     """Of the agent, for reporting tools."""
+    retiring: frozenset[str] = frozenset()
+    """Other revisions that still answer, and keep their sessions."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ async def begin(database: Database, question: Question, *, owner: str, lease: fl
     Raises:
         RunExists: if there is a run of this id (`OtherQuestion` where it is not this one); nothing is changed then.
         SessionBusy: if the session has a run that is not over.
-        SessionNotFound, SessionFull: see `take_turn`.
+        SessionNotFound, SessionFull, OtherRevision: see `take_turn`.
     """
     async with database.transaction() as transaction:
         turn = await _next_turn(transaction, question)
@@ -180,6 +182,7 @@ async def _next_turn(database: Database, question: Question) -> int | None:
             agent=agent,
             caller=caller,
             ttl=ttl,
+            revision=question.revision,
             architecture=question.architecture,
             metadata=question.ask.metadata,
         )
@@ -192,6 +195,8 @@ async def _next_turn(database: Database, question: Question) -> int | None:
             caller=caller,
             ttl=ttl,
             max_turns=question.max_turns,
+            revision=question.revision,
+            retiring=question.retiring,
         )
     except (SessionFull, SessionNotFound):
         # A question that is sent again after a lost connection may itself have filled the session.
@@ -326,10 +331,10 @@ async def renew(database: Database, leases: Sequence[Lease], *, seconds: float) 
     """Renew the leases of one host, all in one statement. Returns the runs that are still its own."""
     if not leases:
         return set()
-    marks = ", ".join(f"${number}" for number in range(3, len(leases) + 3))
     rows = await database.fetch(
         "UPDATE runs SET lease_until = now_epoch() + $2 "
-        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({marks}) RETURNING id",
+        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({placeholders(3, len(leases))}) "
+        "RETURNING id",
         leases[0].owner,
         seconds,
         *(lease.run_id for lease in leases),
@@ -341,10 +346,9 @@ async def release(database: Database, leases: Sequence[Lease]) -> None:
     """Give leases up, so that another host may take the runs over at once."""
     if not leases:
         return
-    marks = ", ".join(f"${number}" for number in range(2, len(leases) + 2))
     await database.execute(
         "UPDATE runs SET lease_until = now_epoch() - 1, owner = '' "
-        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({marks})",
+        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({placeholders(2, len(leases))})",
         leases[0].owner,
         *(lease.run_id for lease in leases),
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import orjson
 
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Database, placeholders
 
 
 class SessionNotFound(Exception):
@@ -19,6 +19,14 @@ class SessionNotFound(Exception):
 
 class SessionFull(Exception):
     """The session has as many turns as its agent allows."""
+
+
+class OtherRevision(Exception):
+    """The session belongs to another revision of its agent, which still answers."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(revision)
+        self.revision = revision
 
 
 class SessionBusy(Exception):
@@ -62,31 +70,55 @@ class Session:
     turns: tuple[Turn, ...]
 
 
-async def take_turn(database: Database, session_id: str, *, agent: str, caller: str, ttl: float, max_turns: int) -> int:
+async def take_turn(
+    database: Database,
+    session_id: str,
+    *,
+    agent: str,
+    caller: str,
+    ttl: float,
+    max_turns: int,
+    revision: str,
+    retiring: frozenset[str] = frozenset(),
+) -> int:
     """Count one more turn and keep the session for another `ttl` seconds. Returns the turn's number, from 1.
+
+    Args:
+        revision: the one that answers. The session belongs to it from now on.
+        retiring: other revisions that still answer.
 
     Raises:
         SessionNotFound: if it is not there, not the caller's, or of another agent.
+        OtherRevision: if it belongs to one of those that retire.
         SessionFull: if it has `max_turns` already.
     """
+    others = sorted(retiring - {revision})
+    elsewhere = f"AND revision NOT IN ({placeholders(7, len(others))}) " if others else ""
     rows = await database.fetch(
-        "UPDATE sessions SET turns = turns + 1, expires = now_epoch() + $4 "
-        "WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch() AND turns < $5 RETURNING turns",
+        "UPDATE sessions SET turns = turns + 1, expires = now_epoch() + $4, revision = $6 "
+        "WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch() AND turns < $5 "
+        f"{elsewhere}RETURNING turns",
         session_id,
         agent,
         caller,
         ttl,
         max_turns,
+        revision,
+        *others,
     )
     if rows:
         return cast(int, rows[0]["turns"])
     found = await database.fetch(
-        "SELECT turns FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch()",
+        "SELECT revision FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch()",
         session_id,
         agent,
         caller,
     )
-    raise SessionFull(session_id) if found else SessionNotFound(session_id)
+    if not found:
+        raise SessionNotFound(session_id)
+    if found[0]["revision"] in others:
+        raise OtherRevision(found[0]["revision"])
+    raise SessionFull(session_id)
 
 
 async def add_session(
@@ -96,22 +128,25 @@ async def add_session(
     agent: str,
     caller: str,
     ttl: float,
+    revision: str,
     architecture: str = "",
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Make a session that has its first turn taken.
 
     Args:
+        revision: of the agent, which the session belongs to.
         architecture: of the agent, for reporting tools.
         metadata: what the client said of the conversation, for reporting tools.
     """
     await database.execute(
-        "INSERT INTO sessions (id, agent, caller, turns, created, expires, architecture, metadata) "
-        "VALUES ($1, $2, $3, 1, now_epoch(), now_epoch() + $4, $5, $6)",
+        "INSERT INTO sessions (id, agent, caller, turns, created, expires, revision, architecture, metadata) "
+        "VALUES ($1, $2, $3, 1, now_epoch(), now_epoch() + $4, $5, $6, $7)",
         session_id,
         agent,
         caller,
         ttl,
+        revision,
         architecture,
         orjson.dumps(metadata or {}).decode(),
     )

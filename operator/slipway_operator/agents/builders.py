@@ -55,8 +55,8 @@ class Revision:
 
 
 def revision_name(config: RuntimeConfig) -> str:
-    """`<agent>-<digest>`: the same content has the same name, whoever computes it."""
-    return f"{config.agents[0].name}-{config.digest()}"
+    """Name of the revision that is started with this."""
+    return contract.revision_name(config.agents[0].name, config.digest())
 
 
 def agent_objects(

@@ -16,9 +16,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from slipway_runtime.events import Failed
-from slipway_runtime.gateway.hosted_path import RUN_HEADER
 from slipway_runtime.gateway.upstream import BROKEN_LIMIT
 from slipway_runtime.identity import HEADER, IdentitySigner
+from slipway_runtime.protocols.headers import RUN_HEADER
 from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront, StartHost
 from tests.support.chat import STREAM, Transcript, events, transcribe
 from tests.support.scripted_host import Options, spawn, words

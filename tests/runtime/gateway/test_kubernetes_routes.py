@@ -157,6 +157,20 @@ async def test_a_switch_of_revisions_moves_new_questions(cluster: FakeKubernetes
     await followed.become(TWO | THREE)
 
 
+async def test_replaced_revisions_answer_while_they_retire(cluster: FakeKubernetes, followed: Followed) -> None:
+    for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3")):
+        cluster.apply(SLICES_PATH, slice_of(name, endpoint(address)))
+    status = agent(("b", 100), ("a", 0), ("c", 0), ("d", 0))
+    states = ("Serving", "Retiring", "Candidate", "Retiring")
+    for each, state in zip(status["status"]["revisions"], states, strict=True):
+        each["state"] = state
+    cluster.apply(AGENTS_PATH, status)
+    await followed.become(TWO)
+    assert followed.routes.retiring(SUPPORT) == ["a"]
+    cluster.delete(SLICES_PATH, "demo", "a-x")
+    await until(lambda: not followed.routes.retiring(SUPPORT), "the revision is gone")
+
+
 async def test_equal_names_in_two_namespaces_stay_apart(cluster: FakeKubernetes, followed: Followed) -> None:
     for namespace, address in (("demo", "10.0.0.1"), ("other", "10.0.0.2")):
         cluster.apply(AGENTS_PATH, agent(("a", 100), namespace=namespace))

@@ -45,6 +45,22 @@ def test_a_pod_that_stays_keeps_its_count_and_one_that_goes_gets_nothing_new() -
         assert old.in_flight == 1
 
 
+def test_a_replaced_revision_is_asked_by_its_name_only() -> None:
+    routes = RouteTable()
+    routes.set(SUPPORT, [A])
+    old = picked(routes)
+    with old.busy():
+        routes.set(SUPPORT, [B], retiring={"r1": [A]})
+        assert picked(routes).url == B
+        assert routes.pick(SUPPORT, retiring="r1") is old
+        assert old.in_flight == 1
+        assert routes.retiring(SUPPORT) == ["r1"]
+        assert routes.retiring(SUPPORT, avoid=[old]) == []
+    routes.set(SUPPORT, [B])
+    assert routes.retiring(SUPPORT) == []
+    assert routes.pick(SUPPORT, retiring="r1") is None
+
+
 def test_agents_of_the_same_name_in_two_namespaces_are_two() -> None:
     routes = RouteTable()
     other = AgentKey("other", "support")

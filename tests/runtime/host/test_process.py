@@ -6,8 +6,8 @@ from pathlib import Path
 
 import aiohttp
 
-from slipway_runtime.host.app import RUN_HEADER
 from slipway_runtime.identity import HEADER, Caller
+from slipway_runtime.protocols.headers import RUN_HEADER
 from slipway_runtime.serving import LINGER_SECONDS
 from tests.support.asking import ask_json, chat_answer
 from tests.support.host_process import host_process

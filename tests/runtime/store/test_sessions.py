@@ -9,6 +9,7 @@ from slipway_runtime.events import Done, InputRequired
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import LeaseLost, append, begin
 from slipway_runtime.store.sessions import (
+    OtherRevision,
     SessionNotFound,
     delete_expired,
     delete_expired_runs,
@@ -73,6 +74,21 @@ async def test_expired_sessions_go_in_batches_but_not_under_a_run(database: Data
     assert [await delete_expired(database, limit=3) for _ in range(3)] == [3, 1, 0]
     rows = await database.fetch("SELECT id FROM sessions ORDER BY id")
     assert [row["id"] for row in rows] == ["old0", "s1"]
+
+
+async def test_a_session_stays_with_its_revision_until_that_is_gone(database: Database) -> None:
+    work = await begin(database, ASK, owner="h", lease=5.0)
+    await append(database, work.lease, 1, [DONE])
+    newer = replace(ASK, run_id="b" * 32, new_session=False, revision="r2", retiring=frozenset({"r0", "r1"}))
+    with pytest.raises(OtherRevision) as refused:
+        await begin(database, newer, owner="h", lease=5.0)
+    assert refused.value.revision == "r1"
+    assert len((await read_session(database, "s1", **OWN)).turns) == 1, "nothing was counted"
+    work = await begin(database, replace(newer, retiring=frozenset({"r0"})), owner="h", lease=5.0)
+    assert work.turn == 2
+    await append(database, work.lease, 1, [DONE])
+    own = replace(newer, run_id="c" * 32, retiring=frozenset({"r1", "r2"}))
+    assert (await begin(database, own, owner="h", lease=5.0)).turn == 3, "it belongs to r2 now"
 
 
 async def test_an_expired_session_takes_no_more_turns(database: Database) -> None:

@@ -1,0 +1,13 @@
+"""Names of the headers that a gateway and a host exchange; a client's headers of these names never reach a host."""
+
+RUN_HEADER = "X-Slipway-Run"
+"""The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
+REQUEST_HEADER = "X-Slipway-Request"
+"""Names the request, chosen by the gateway: one that is sent again with it is the same request."""
+SESSION_HEADER = "X-Slipway-Session"
+"""`NO_SESSION` for a question that belongs to no session."""
+NO_SESSION = "none"
+RETIRING_HEADER = "X-Slipway-Retiring"
+"""The agent's replaced revisions that still have ready pods, separated by commas: they keep their sessions."""
+REVISION_HEADER = "X-Slipway-Revision"
+"""In a host's answer 421: the revision that the question's session belongs to, one of those in `RETIRING_HEADER`."""
