@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.calling import Member
 from slipway_runtime.agents.decisions import OrchestrationDecision, Ranked, Task, analyse, decide, profile, rank
-from slipway_runtime.agents.protocol import AgentRequest, Emit
+from slipway_runtime.agents.protocol import AgentRequest, Emit, Run
 from slipway_runtime.events import ModelUsage, RetrievalUsage, Usage
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix, TextTooLong
 from slipway_runtime.models.roles import choose_role
@@ -59,6 +59,13 @@ class Chooser:
     async def model_problems(self) -> list[str]:
         """See `UsesModels`."""
         return await self._models.problems() if self._models is not None else []
+
+    async def summarise(self, run: Run) -> None:
+        """Put older turns into a summary where there are models; else members get the newest turns."""
+        if self._models is not None:
+            from slipway_runtime.agents.memory import summarise
+
+            await summarise(run, self._models)
 
     async def close(self) -> None:
         """See `UsesModels`."""

@@ -25,6 +25,7 @@ from pydantic_ai.messages import (
 )
 
 from slipway_runtime.agents.protocol import AgentRequest
+from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.agents.tool_results import RULE, as_data
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import ask
@@ -41,7 +42,7 @@ MAGIC = {
 
 def former_messages(request: AgentRequest) -> list[ModelMessage]:
     """The conversation before the question: the session's turns, or the messages that the client keeps."""
-    return [*_turns(request), *_client_messages(request.history)]
+    return [*_summary(request), *_turns(request), *_client_messages(request.history)]
 
 
 def later_messages(request: AgentRequest) -> list[ModelMessage]:
@@ -81,6 +82,12 @@ def user_prompt(content: Sequence[UserContent]) -> UserPromptPart:
     if all(isinstance(each, str) for each in content):
         return UserPromptPart("\n\n".join(map(str, content)))
     return UserPromptPart(list(content))
+
+
+def _summary(request: AgentRequest) -> Iterator[ModelMessage]:
+    """As a system message, which is sent also where turns are left out for a small context."""
+    if request.summary.text:
+        yield ModelRequest(parts=[SystemPromptPart(message_of(request.summary))])
 
 
 def _turns(request: AgentRequest) -> Iterator[ModelMessage]:

@@ -28,6 +28,7 @@ from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, Kept, as_prompt, given, split, verified
 from slipway_runtime.agents.hybrid_nodes import ANALYSE, CHECK, DECLINED, Analysis, Draft, Verdict
+from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
 from slipway_runtime.agents.pydantic_ai_agent import (
@@ -102,6 +103,7 @@ class HybridAgent:
             Problem: ModelsUnavailable, LimitReached, InvalidOutput, InvalidRequest, IndexNotReady or
                 RequiredToolFailed.
         """
+        await summarise(run, self._models)
         schema = None if run.request.task else schema_of(run.request, self._config)
         usage = RunUsage()
         try:

@@ -20,6 +20,7 @@ from pydantic_ai.settings import ModelSettings
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, as_prompt, given, verified
+from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.agents.speaking import Spoken, ask_model, speak
@@ -73,6 +74,7 @@ class LangGraphAgent:
         Raises:
             Problem: ModelsUnavailable if no model answers; IndexNotReady if an index cannot be searched now.
         """
+        await summarise(run, self._models)
         state = await self._graph.ainvoke({"run": run})
         spoken: Sequence[Spoken] = state.get("spoken", ())
         spoken = [each for each in spoken if each]

@@ -15,6 +15,7 @@ from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
 from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
 from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
+from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.events import Decision, Delta, Done
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, Message, TextPart
@@ -58,6 +59,7 @@ class OrchestratorAgent:
         Raises:
             Problem: `InvalidRequest` for a member that is not there, `NoMemberAnswered`.
         """
+        await self._chooser.summarise(run)
         decided = await run.step("decide", lambda emit: self._decide(run, emit), input=_decided_by(run.request))
         decision = OrchestrationDecision.model_validate(decided["decision"])
         tried: list[Tried] = []
@@ -160,6 +162,9 @@ def _decided_by(request: AgentRequest) -> dict[str, Any]:
 
 def ask_of(request: AgentRequest) -> Ask:
     """What a member is asked: the same question, with the turns before it as its history."""
+    before = (
+        [Message(role="system", parts=(TextPart(text=message_of(request.summary)),))] if request.summary.text else []
+    )
     turns = [
         Message(role=role, parts=(TextPart(text=text),))
         for turn in request.turns
@@ -167,7 +172,7 @@ def ask_of(request: AgentRequest) -> Ask:
     ]
     return Ask(
         parts=request.parts or (TextPart(text=request.question),),
-        history=(*turns, *request.history) or None,
+        history=(*before, *turns, *request.history) or None,
         output_schema=request.output_schema,
         settings=request.settings,
         metadata=request.metadata,

@@ -12,9 +12,10 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from slipway_runtime.events import Done, Event, InputKind, InputRequired
 from slipway_runtime.protocols.ask import Ask, ClientTool, Message, Part
 from slipway_runtime.store.inputs import InputAnswer
-from slipway_runtime.store.sessions import FinishedTurn
+from slipway_runtime.store.sessions import FinishedTurn, Summary
 
 DAY = 86_400.0
+NO_SUMMARY = Summary()
 T = TypeVar("T")
 Emit = Callable[[Event], None]
 """Writes an event of a step. The host numbers it, names its step and stores it before clients see it."""
@@ -78,6 +79,8 @@ class AgentRequest:
     """Messages before this one, where the client keeps the conversation."""
     turns: tuple[FinishedTurn, ...] = ()
     """Former turns of the session, oldest first. Loaded for agents that honour `turns`."""
+    summary: Summary = NO_SUMMARY
+    """Stands for the turns before `turns`."""
     continuation: tuple[Message, ...] = ()
     """Messages after this one (tool calls and their results), where a run goes on from messages alone."""
     client_tools: tuple[ClientTool, ...] = ()
@@ -91,7 +94,7 @@ class AgentRequest:
     grant: str | None = None
 
     @classmethod
-    def of(cls, ask: Ask, turns: tuple[FinishedTurn, ...] = ()) -> "AgentRequest":
+    def of(cls, ask: Ask, turns: tuple[FinishedTurn, ...] = (), summary: Summary = NO_SUMMARY) -> "AgentRequest":
         """What an agent sees of an ask."""
         return cls(
             question=ask.text,
@@ -99,6 +102,7 @@ class AgentRequest:
             context=ask.data,
             history=ask.history or (),
             turns=turns,
+            summary=summary,
             continuation=ask.continuation or (),
             client_tools=ask.client_tools or (),
             tool_choice=ask.tool_choice,
@@ -136,7 +140,7 @@ class Run(Protocol):
 
     @property
     def request(self) -> AgentRequest:
-        """What is asked."""
+        """What is asked. `remember` changes what it has of former turns."""
         ...
 
     @property
@@ -176,6 +180,13 @@ class Run(Protocol):
             Problem, NothingDone: likewise; these are raised as they are.
             UnknownOutcome: if a `never` step raised anything but `NothingDone`, or would have to be run again.
             Waiting: if the run waits for an input by now.
+        """
+        ...
+
+    async def remember(self, summary: Summary) -> None:
+        """Keep a summary, which a step made, with the session. The request has it from now on, in place of its turns.
+
+        A store that is unavailable is no failure: the next question makes the summary anew.
         """
         ...
 

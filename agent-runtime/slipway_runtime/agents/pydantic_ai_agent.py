@@ -33,6 +33,7 @@ from slipway_runtime.agents.conversation import (
     user_prompt,
 )
 from slipway_runtime.agents.grounding import Given
+from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
 from slipway_runtime.agents.settings import settings_of
@@ -95,8 +96,9 @@ class PydanticAIAgent:
                 if what the model gives cannot be used; InvalidRequest for what it cannot be asked; RequiredToolFailed
                 if an agent among the tools gives no answer.
         """
+        check_tools(run.request.client_tools, (each.name for each in self.config.tools))
+        await summarise(run, self.models)
         request = run.request
-        check_tools(request.client_tools, (each.name for each in self.config.tools))
         schema = None if request.task else schema_of(request, self.config)
         searches = bool(self.config.knowledge) and not request.task
         turn = Turn(request, searches and schema is None, _forced(request), schema)

@@ -6,11 +6,12 @@ always a prefix of what happened. A step that must never run twice waits until i
 
 import asyncio
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import orjson
@@ -38,6 +39,7 @@ from slipway_runtime.events import (
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.inputs import InputAnswer, step_of
+from slipway_runtime.store.sessions import Summary
 from slipway_runtime.store.steps import Replay, StepRecord
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ MESSAGE_CHARACTERS = 2000
 """Of an error's message that are recorded."""
 PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 """A result that would come back as something else is refused."""
+log = logging.getLogger(__name__)
 _inside: ContextVar["_OpenStep | None"] = ContextVar("step", default=None)
 """The step that this code runs in."""
 
@@ -95,6 +98,7 @@ class StepRun:
         time_left: seconds until the question's deadline.
         replay: what former attempts left.
         answers: inputs that were given, by their id.
+        save: keeps a summary with the session; None where there is none.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class StepRun:
         time_left: float = DAY,
         replay: Replay | None = None,
         answers: Mapping[str, InputAnswer] | None = None,
+        save: Callable[[Summary], Awaitable[None]] | None = None,
     ) -> None:
         self.id = id
         self.agent = agent
@@ -122,6 +127,7 @@ class StepRun:
         self._finished = dict(replay.finished) if replay else {}
         self._asked = replay.asked if replay else {}
         self._answers = answers or {}
+        self._save = save
         self._taken: set[str] = set()
         self._open: dict[str, _OpenStep] = {}
         self._speaker: str | None = None
@@ -166,6 +172,18 @@ class StepRun:
         finally:
             _inside.reset(inside)
             self._close(step)
+
+    async def remember(self, summary: Summary) -> None:
+        """See `Run`."""
+        later = tuple(turn for turn in self.request.turns if turn.number > summary.turn)
+        self.request = replace(self.request, summary=summary, turns=later)
+        if self._save is None:
+            return
+        await self.journal.stored()  # what was paid is recorded before it is of use
+        try:
+            await self._save(summary)
+        except StoreUnavailable as error:
+            log.warning("a summary is not kept: %s", error, extra={"run": self.id})
 
     async def ask(
         self,

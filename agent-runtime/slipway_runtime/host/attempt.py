@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from slipway_runtime.agents.protocol import TURNS, AgentRequest, UnknownOutcome, Waiting
 from slipway_runtime.agents.steps import StepRun
@@ -16,11 +17,11 @@ from slipway_runtime.host.refusals import given_up, internal_error, store_unavai
 from slipway_runtime.problems import Problem
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
-from slipway_runtime.store.sessions import FinishedTurn, finished_turns
+from slipway_runtime.store.sessions import FinishedTurn, Summary, finished_turns, read_summary, save_summary
 from slipway_runtime.telemetry.tracing import span
 
 MAX_TURNS = 50
-"""Former turns of a session that an agent gets at most."""
+"""Former turns of a session that an agent gets at most, besides the summary of those before."""
 MAX_DEATHS = 3
 """A question that brought this many hosts down, without finishing a step in between, is given up."""
 WAITING = "waiting"
@@ -121,19 +122,23 @@ class Attempt:
 
     async def _prepare(self, database: Database) -> StepRun:
         work = self.work
+        session_id = work.session_id
         turns: tuple[FinishedTurn, ...] = ()
-        if TURNS in self.hosted.agent.honours and work.session_id and work.turn and work.turn > 1:
-            turns = await finished_turns(database, work.session_id, before=work.turn, limit=MAX_TURNS)
+        summary = Summary()
+        if TURNS in self.hosted.agent.honours and session_id and work.turn and work.turn > 1:
+            summary = await read_summary(database, session_id)
+            turns = await finished_turns(database, session_id, after=summary.turn, before=work.turn, limit=MAX_TURNS)
         return StepRun(
-            AgentRequest.of(work.ask, turns),
+            AgentRequest.of(work.ask, turns, summary),
             self.run_log,
             id=work.lease.run_id,
             agent=work.agent,
             caller=work.caller,
-            session_id=work.session_id,
+            session_id=session_id,
             time_left=work.time_left,
             replay=work.replay,
             answers=work.answers,
+            save=partial(save_summary, database, session_id) if session_id else None,
         )
 
 

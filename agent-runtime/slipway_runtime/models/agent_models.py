@@ -75,6 +75,11 @@ class Models:
             self._chains[role] = Chain(chosen, agent=self._agent, role=role or "")
         return self._chains[role]
 
+    def smallest_context(self) -> int | None:
+        """The tokens that every one of the models takes, as far as their contexts are known; None if none is."""
+        known = (link.config.context_tokens or link.model.context_window for link in self._links.values())
+        return min(filter(None, known), default=None)
+
     def answered_by(self, response: ModelResponse) -> ModelConfig:
         """The entry of `spec.models` that gave a response. Raises KeyError for a response of something else."""
         return self._links[(response.metadata or {})[ENTRY]].config

@@ -160,7 +160,13 @@ CREATE VIEW usage AS
 SESSIONS_OF_REVISIONS = "ALTER TABLE sessions ADD COLUMN revision TEXT NOT NULL DEFAULT ''"
 """A session belongs to the revision that answered its last question. The name is empty for one that is older."""
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS, SESSIONS_OF_REVISIONS)
+SUMMARIES = """
+ALTER TABLE sessions ADD COLUMN summary TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN summarized BIGINT NOT NULL DEFAULT 0
+"""
+"""`summary` stands for a session's turns up to the one with the number `summarized`."""
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS, SESSIONS_OF_REVISIONS, SUMMARIES)
 
 
 def schema() -> str:

@@ -12,6 +12,9 @@ import orjson
 
 from slipway_runtime.store.database import Database, placeholders
 
+SHOWN_TURNS = 200
+"""The turns that `read_session` gives at most: a thousand answers with their sources may be tens of megabytes."""
+
 
 class SessionNotFound(Exception):
     """There is no such session for this caller and agent, or it has expired."""
@@ -61,7 +64,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Session:
-    """A session as its owner sees it."""
+    """A session as its owner sees it, with its newest turns, oldest first."""
 
     id: str
     agent: str
@@ -153,7 +156,7 @@ async def add_session(
 
 
 async def read_session(database: Database, session_id: str, *, agent: str, caller: str) -> Session:
-    """A session and its turns, oldest first.
+    """A session and its newest turns, `SHOWN_TURNS` at most, oldest first.
 
     Raises:
         SessionNotFound: if it is not there, not the caller's, or of another agent.
@@ -161,10 +164,11 @@ async def read_session(database: Database, session_id: str, *, agent: str, calle
     rows = await database.fetch(
         "SELECT s.created AS session_created, s.expires, r.id, r.question, r.created, r.outcome, r.wake_at, r.result "
         "FROM sessions s LEFT JOIN runs r ON r.session_id = s.id "
-        "WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.expires > now_epoch() ORDER BY r.turn",
+        "WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.expires > now_epoch() ORDER BY r.turn DESC LIMIT $4",
         session_id,
         agent,
         caller,
+        SHOWN_TURNS,
     )
     if not rows:
         raise SessionNotFound(session_id)
@@ -177,7 +181,7 @@ async def read_session(database: Database, session_id: str, *, agent: str, calle
             waits=row["outcome"] is None and row["wake_at"] is not None,
             result=orjson.loads(cast(str, row["result"])) if row["result"] else None,
         )
-        for row in rows
+        for row in reversed(rows)
         if row["id"] is not None
     )
     created, expires = cast(float, rows[0]["session_created"]), cast(float, rows[0]["expires"])
@@ -191,21 +195,56 @@ class FinishedTurn:
     question: str
     answer: str
     abstained: bool
+    number: int = 0
+    """In its session, from 1; 0 for a turn of no session."""
 
 
-async def finished_turns(database: Database, session_id: str, *, before: int, limit: int) -> tuple[FinishedTurn, ...]:
-    """The last turns before the one with the number `before` that have an answer, `limit` at most, oldest first."""
+@dataclass(frozen=True)
+class Summary:
+    """What stands for a session's oldest turns."""
+
+    text: str = ""
+    turn: int = 0
+    """The number of the last turn that it stands for; 0 for none."""
+
+
+async def finished_turns(
+    database: Database, session_id: str, *, after: int = 0, before: int, limit: int
+) -> tuple[FinishedTurn, ...]:
+    """The last turns with numbers between `after` and `before` that have an answer, `limit` at most, oldest first."""
     rows = await database.fetch(
-        "SELECT question, result FROM runs WHERE session_id = $1 AND turn < $2 AND outcome = 'done' "
-        "ORDER BY turn DESC LIMIT $3",
+        "SELECT question, result, turn FROM runs WHERE session_id = $1 AND turn > $2 AND turn < $3 "
+        "AND outcome = 'done' ORDER BY turn DESC LIMIT $4",
         session_id,
+        after,
         before,
         limit,
     )
-    results = [(cast(str, row["question"]), orjson.loads(cast(str, row["result"]))) for row in reversed(rows)]
+    results = [(row, orjson.loads(cast(str, row["result"]))) for row in reversed(rows)]
     return tuple(
-        FinishedTurn(question, result.get("answer", ""), result.get("finish") == "abstained")
-        for question, result in results
+        FinishedTurn(
+            cast(str, row["question"]),
+            result.get("answer", ""),
+            result.get("finish") == "abstained",
+            cast(int, row["turn"]),
+        )
+        for row, result in results
+    )
+
+
+async def read_summary(database: Database, session_id: str) -> Summary:
+    """What stands for the session's oldest turns; nothing for a session that is not there."""
+    rows = await database.fetch("SELECT summary, summarized FROM sessions WHERE id = $1", session_id)
+    return Summary(cast(str, rows[0]["summary"]), cast(int, rows[0]["summarized"])) if rows else Summary()
+
+
+async def save_summary(database: Database, session_id: str, summary: Summary) -> None:
+    """Keep a summary, unless the session has one that stands for more turns."""
+    await database.execute(
+        "UPDATE sessions SET summary = $2, summarized = $3 WHERE id = $1 AND summarized < $3",
+        session_id,
+        summary.text.replace("\0", ""),
+        summary.turn,
     )
 
 

@@ -75,7 +75,7 @@ class Sessions(SpecModel):
 
     ttl: Annotated[Duration, same("Kept in SQLite for the same time.")] = "24h"
     """A session unused for this long is deleted."""
-    max_turns: Annotated[int, Field(ge=1, le=1000), same("The same count applies.")] = 50
+    max_turns: Annotated[int, Field(ge=1, le=10_000), same("The same count applies.")] = 50
     """A session takes this many questions; the next one is refused."""
 
 

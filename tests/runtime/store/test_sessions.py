@@ -11,11 +11,16 @@ from slipway_runtime.store.runs import LeaseLost, append, begin
 from slipway_runtime.store.sessions import (
     OtherRevision,
     SessionNotFound,
+    Summary,
     delete_expired,
     delete_expired_runs,
     delete_session,
+    finished_turns,
     read_session,
+    read_summary,
+    save_summary,
 )
+from tests.support.long_sessions import add_long_session
 from tests.support.questions import ASK, question
 
 ASK_IN_SESSION = replace(ASK, run_id="d" * 32, session_ttl=-1.0)
@@ -121,3 +126,20 @@ async def test_a_session_outlives_what_its_run_waits_for(database: Database) -> 
     assert (await delete_expired(database, limit=5), await delete_expired_runs(database, limit=5)) == (0, 0)
     session = await read_session(database, "s1", **OWN)
     assert [(turn.outcome, turn.waits) for turn in session.turns] == [(None, True)]
+
+
+async def test_a_summary_is_not_replaced_by_one_of_fewer_turns(database: Database) -> None:
+    await begin(database, ASK, owner="h", lease=5.0)
+    assert await read_summary(database, "s1") == Summary()
+    for summary in (Summary("Two\0 turns.", 2), Summary("Five turns.", 5), Summary("Three turns.", 3)):
+        await save_summary(database, "s1", summary)
+    assert await read_summary(database, "s1") == Summary("Five turns.", 5)
+    assert await read_summary(database, "none") == Summary()
+
+
+async def test_turns_are_read_from_behind_a_summary_and_newest_first(database: Database) -> None:
+    await add_long_session(database, "s1", turns=30)
+    turns = await finished_turns(database, "s1", after=20, before=29, limit=50)
+    assert [turn.number for turn in turns] == list(range(21, 29))
+    assert [turn.number for turn in await finished_turns(database, "s1", before=29, limit=2)] == [27, 28]
+    assert (turns[0].question, turns[0].answer) == ("Question 21?", "Answer 21.")
