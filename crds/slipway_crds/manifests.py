@@ -51,7 +51,7 @@ class ManifestError(ValueError):
 
 
 @dataclass(frozen=True)
-class Document:
+class ManifestDocument:
     """One object of a manifest file, as plain data.
 
     `line` is where it begins, `lines` where each field stands (by path); both count from 1. `problems` are the keys
@@ -71,13 +71,13 @@ class Document:
         return self.lines.get(path, self.line)
 
 
-def load_paths(paths: Iterable[Path]) -> list[Document]:
+def load_paths(paths: Iterable[Path]) -> list[ManifestDocument]:
     """Every object in files and in folders' own files (not in folders below), as `kubectl apply -f` takes them.
 
     Raises:
         ManifestError: if a path does not exist, a folder holds no manifest, or a file is not YAML.
     """
-    documents: list[Document] = []
+    documents: list[ManifestDocument] = []
     for path in paths:
         for file in manifest_files(path):
             documents += load_text(_text(file), str(file))
@@ -117,7 +117,7 @@ def manifest_files(path: Path) -> list[Path]:
     return files
 
 
-def load_text(text: str, source: str = "") -> list[Document]:
+def load_text(text: str, source: str = "") -> list[ManifestDocument]:
     """The objects in a YAML or JSON text; empty documents are left out, a `List` is taken apart.
 
     Raises:
@@ -157,7 +157,7 @@ def format_place(place: Iterable[str | int]) -> str:
 _ITEM = re.compile(r"items\[(\d+)\]\.?(.*)", re.DOTALL)
 
 
-def _items(document: Document) -> list[Document]:
+def _items(document: ManifestDocument) -> list[ManifestDocument]:
     """A `List` taken apart; anything else as it is."""
     value = document.value
     if not (isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list)):
@@ -171,7 +171,7 @@ def _items(document: Document) -> list[Document]:
         if inner := _ITEM.fullmatch(problem.path):
             problems[int(inner[1])].append(replace(problem, path=inner[2]))
     return [
-        Document(item, document.source, lines[at].get("", document.line), lines[at], tuple(problems[at]))
+        ManifestDocument(item, document.source, lines[at].get("", document.line), lines[at], tuple(problems[at]))
         for at, item in enumerate(value["items"])
     ]
 
@@ -187,11 +187,11 @@ class _Reader:
         self._done: dict[int, Any] = {}
         self._open: set[int] = set()
 
-    def document(self, node: Node) -> Document:
+    def document(self, node: Node) -> ManifestDocument:
         """One document, from its root."""
         self._lines, self._problems, self._done = {}, [], {}
         value = self._value(node, ())
-        return Document(value, self._source, node.line, self._lines, tuple(self._problems))
+        return ManifestDocument(value, self._source, node.line, self._lines, tuple(self._problems))
 
     def _value(self, node: Node, place: Place) -> Any:
         if id(node) in self._done:

@@ -13,7 +13,7 @@ from typing import Any
 from slipway_crds.checking import broken_rules, object_schema, schema_validator, unknown_fields
 from slipway_crds.configmaps import config_map_problems, is_config_map
 from slipway_crds.defaulting import fill
-from slipway_crds.manifests import Document, FieldProblem, Place, format_place
+from slipway_crds.manifests import FieldProblem, ManifestDocument, Place, format_place
 from slipway_crds.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, CustomObject
 from slipway_crds.objectmeta import metadata_problems, with_generated_name
 from slipway_crds.owners import Known
@@ -48,16 +48,16 @@ def _shortened(text: str, most: int) -> str:
 
 def validate_documents(documents: Iterable[object]) -> list[Finding]:
     """`validate_set` for objects that are plain data and come from no file."""
-    return validate_set([Document(value) for value in documents])
+    return validate_set([ManifestDocument(value) for value in documents])
 
 
-def validate_set(documents: Sequence[Document]) -> list[Finding]:
+def validate_set(documents: Sequence[ManifestDocument]) -> list[Finding]:
     """What each object gets wrong, and what the objects get wrong together.
 
     The set is taken as closed: what is referred to and is not in it is said, as a warning, since a cluster may have it.
     """
     findings: list[Finding] = []
-    sound: list[Document] = []
+    sound: list[ManifestDocument] = []
     for document in documents:
         problems = [*document.problems[:MOST_PROBLEMS], *validate_document(document.value)]
         findings += [_finding(document, each) for each in problems]
@@ -134,7 +134,7 @@ def _kind_problems(document: dict[str, Any]) -> list[FieldProblem]:
     return []
 
 
-def _config_maps(documents: Iterable[Document]) -> Mapping[str, set[str]]:
+def _config_maps(documents: Iterable[ManifestDocument]) -> Mapping[str, set[str]]:
     """Names of all ConfigMaps by namespace, also of those that have problems: these are not missing."""
     names: dict[str, set[str]] = {}
     for document in documents:
@@ -144,9 +144,9 @@ def _config_maps(documents: Iterable[Document]) -> Mapping[str, set[str]]:
     return names
 
 
-def _together(documents: Sequence[Document], config_maps: Mapping[str, set[str]]) -> Iterator[Finding]:
+def _together(documents: Sequence[ManifestDocument], config_maps: Mapping[str, set[str]]) -> Iterator[Finding]:
     """Duplicates and missing references among valid objects."""
-    by_subject: dict[str, Document] = {}
+    by_subject: dict[str, ManifestDocument] = {}
     for document in documents:
         first = by_subject.setdefault(_subject(document.value), document)
         if first is not document:
@@ -157,7 +157,9 @@ def _together(documents: Sequence[Document], config_maps: Mapping[str, set[str]]
         yield _finding(document, FieldProblem(found.path, found.message, found.severity is not Severity.STALLED))
 
 
-def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, set[str]]) -> Iterator[ResolveProblem]:
+def _references(
+    by_subject: Mapping[str, ManifestDocument], config_maps: Mapping[str, set[str]]
+) -> Iterator[ResolveProblem]:
     values = [document.value for document in by_subject.values()]
     objects = [parse(value) for value in values if isinstance(value, dict) and _is_ours(value)]
     others = [Ref("ConfigMap", namespace, name) for namespace, names in config_maps.items() for name in names]
@@ -166,7 +168,7 @@ def _references(by_subject: Mapping[str, Document], config_maps: Mapping[str, se
         yield from OWNER_KINDS[type(each).__name__].missing(each, known)
 
 
-def _finding(document: Document, problem: FieldProblem) -> Finding:
+def _finding(document: ManifestDocument, problem: FieldProblem) -> Finding:
     return Finding(_subject(document.value), problem, document.source, document.line_of(problem.path))
 
 

@@ -15,7 +15,7 @@ from devcluster.files import locked
 from devcluster.progress import say, step
 from slipway_demo import labels, paths
 from slipway_demo.errors import DemoError
-from slipway_demo.images import IMAGES, REGISTRY, Image, tag
+from slipway_demo.images import IMAGES, REGISTRY, ImageTarget, tag
 from slipway_demo.package_index import secrets
 
 
@@ -28,7 +28,7 @@ class Builder(Protocol):
     def size(self, reference: str) -> str | None:
         """Size of an image on disk, for people; None when it is not there."""
 
-    def build(self, image: Image, reference: str, *, base: str) -> None:
+    def build(self, image: ImageTarget, reference: str, *, base: str) -> None:
         """Build one target. Raises DevclusterError with the end of the log when that fails."""
 
     def push(self, reference: str, destination: str) -> str:
@@ -55,7 +55,7 @@ class Buildah:
         # A line for each name that the image has.
         return run(["buildah", "images", "--format", "{{.Size}}", reference]).splitlines()[0]
 
-    def build(self, image: Image, reference: str, *, base: str) -> None:
+    def build(self, image: ImageTarget, reference: str, *, base: str) -> None:
         command = ["buildah", "bud", "--layers", "--network=host", f"--build-arg=BASE_IMAGE={base}"]
         run([*command, *_common_options(image, reference), str(paths.ROOT)], env=_buildah_environment())
 
@@ -88,7 +88,7 @@ class Docker:
             return None
         return f"{int(run(['docker', 'image', 'inspect', '--format', '{{.Size}}', reference])) / 1e6:.0f} MB"
 
-    def build(self, image: Image, reference: str, *, base: str) -> None:
+    def build(self, image: ImageTarget, reference: str, *, base: str) -> None:
         env = {**os.environ, "DOCKER_BUILDKIT": "1"}
         command = ["docker", "build", f"--build-arg=BASE_IMAGE={base}"]
         run([*command, *_common_options(image, reference), str(paths.ROOT)], env=env)
@@ -127,7 +127,7 @@ def choose() -> Builder:
     raise DemoError("images are built with docker or buildah, and neither is here: apt-get install buildah, as root")
 
 
-def ensure(builder: Builder, images: Iterable[Image] = IMAGES) -> dict[str, str]:
+def ensure(builder: Builder, images: Iterable[ImageTarget] = IMAGES) -> dict[str, str]:
     """Build those of the images that are missing; returns image name -> tag. Prints each one's size.
 
     Raises DemoError without the embedding model, and DevclusterError when a build fails.
@@ -145,7 +145,7 @@ def ensure(builder: Builder, images: Iterable[Image] = IMAGES) -> dict[str, str]
     return tags
 
 
-def _build_once(builder: Builder, image: Image, reference: str, *, base: str) -> None:
+def _build_once(builder: Builder, image: ImageTarget, reference: str, *, base: str) -> None:
     with locked(paths.cache_home() / "images" / ".lock", f"building the image {image.name}"):
         if builder.size(reference) is not None:  # another command just built it
             return
@@ -163,7 +163,7 @@ def is_loopback(destination: str) -> bool:
     return destination.partition("/")[0].partition(":")[0] in ("localhost", "127.0.0.1")
 
 
-def _common_options(image: Image, reference: str) -> list[str]:
+def _common_options(image: ImageTarget, reference: str) -> list[str]:
     """Options that docker and buildah share."""
     folder = paths.cache_home() / "images"
     files: Mapping[str, Path] = secrets(Path(sys.executable).with_name("pip"), folder)

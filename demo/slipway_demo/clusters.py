@@ -26,7 +26,7 @@ GATEWAY_SERVICE = "slipway-gateway"
 KIND_CLUSTER = "slipway"
 
 
-class Target(Protocol):
+class TargetCluster(Protocol):
     """A cluster to show Slipway on."""
 
     @property
@@ -100,7 +100,7 @@ class Devcluster:
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenCluster:
     """A cluster that the user named by a context of their kubeconfig, with a registry that it can pull from."""
 
     context: str
@@ -182,10 +182,10 @@ class KindCluster:
         return f"kubectl --context kind-{KIND_CLUSTER} get slipway --all-namespaces"
 
 
-def choose(*, context: str | None, registry: str | None, name: str = settings.DEFAULT_NAME) -> Target:
+def choose(*, context: str | None, registry: str | None, name: str = settings.DEFAULT_NAME) -> TargetCluster:
     """The cluster to use. Raises DemoError when a registry is given without a cluster."""
     if context:
-        return Given(context, registry)
+        return GivenCluster(context, registry)
     if registry:
         raise DemoError("REGISTRY is for a cluster of yours: name it too, CONTEXT=name of a context in your kubeconfig")
     if succeeds(["docker", "info"]) and succeeds(["kind", "version"]):

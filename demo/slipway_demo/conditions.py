@@ -8,7 +8,7 @@ Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class View:
+class ObjectSummary:
     """One object in a line."""
 
     name: str
@@ -16,20 +16,20 @@ class View:
     text: str
 
 
-def kind_view(item: Object) -> View:
+def kind_view(item: Object) -> ObjectSummary:
     """An Agent or a VectorIndex. It counts as ready only when the status is about the newest spec."""
     status = item.get("status", {})
     current = status.get("observedGeneration", -1) >= item["metadata"].get("generation", 0)
     condition = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), None)
     name = f"{item['kind']} {item['metadata']['name']}"
     if condition is None or not current:
-        return View(name, ready=False, text="not looked at yet")
+        return ObjectSummary(name, ready=False, text="not looked at yet")
     stalled = next((c for c in status["conditions"] if c["type"] == "Stalled" and c["status"] == "True"), None)
     words = [(stalled or condition)["reason"], status.get("progress") or (stalled or condition).get("message", "")]
-    return View(name, ready=condition["status"] == "True", text=": ".join(word for word in words if word))
+    return ObjectSummary(name, ready=condition["status"] == "True", text=": ".join(word for word in words if word))
 
 
-def index_view(item: Object, sources: Iterable[Object]) -> View:
+def index_view(item: Object, sources: Iterable[Object]) -> ObjectSummary:
     """A VectorIndex, which counts as ready only when it was ingested after its source ConfigMaps last changed."""
     view = kind_view(item)
     names = {source["configMap"]["name"] for source in item["spec"]["sources"]}
@@ -37,7 +37,9 @@ def index_view(item: Object, sources: Iterable[Object]) -> View:
     synced = item.get("status", {}).get("lastSyncedTime", "")
     # Both are RFC 3339 in UTC, so they compare as text.
     if view.ready and any(change > synced for change in changes):
-        return View(view.name, ready=False, text=item["status"].get("progress") or "older documents are being replaced")
+        return ObjectSummary(
+            view.name, ready=False, text=item["status"].get("progress") or "older documents are being replaced"
+        )
     return view
 
 
@@ -47,14 +49,14 @@ def last_change(item: Object) -> str:
     return max((str(entry.get("time", "")) for entry in entries), default="")
 
 
-def workload_view(item: Object) -> View:
+def workload_view(item: Object) -> ObjectSummary:
     """A Deployment or StatefulSet: ready when all replicas of the newest template are."""
     wanted, status = item["spec"].get("replicas", 1), item.get("status", {})
     current = status.get("observedGeneration", -1) >= item["metadata"].get("generation", 0)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
     # A replica of the old template may still count as ready; the new ones are all up when nothing is unavailable.
     done = current and updated >= wanted and ready >= wanted and status.get("replicas", 0) == wanted
-    return View(
+    return ObjectSummary(
         f"{item['kind']} {item['metadata']['name']}", ready=done, text=f"{min(ready, updated)} of {wanted} ready"
     )
 

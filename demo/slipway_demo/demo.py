@@ -8,13 +8,13 @@ from devcluster import binaries, recipes
 from devcluster.errors import DevclusterError
 from devcluster.progress import console, say, step
 from slipway_demo import builders, chart, diagnosis, ownership, question, stopwatch, waiting
-from slipway_demo.clusters import Target
+from slipway_demo.clusters import TargetCluster
 from slipway_demo.documents import QUESTIONS, manifests, questions
 from slipway_demo.errors import DemoError
 from slipway_demo.keys import demo_key, key_entry
 from slipway_demo.kube import Kube
-from slipway_demo.model import Model, answered_by
-from slipway_demo.ownership import Found
+from slipway_demo.model import DemoModel, answered_by
+from slipway_demo.ownership import Inventory
 from slipway_demo.paths import HANDBOOK
 
 NAMESPACE = ownership.NAMESPACE
@@ -24,7 +24,7 @@ RELEASE_DEADLINE_S = 300
 KINDS_DEADLINE_S = 600
 
 
-def up(target: Target, *, docs: Path | None, ask: str | None, model: Model | None = None) -> None:
+def up(target: TargetCluster, *, docs: Path | None, ask: str | None, model: DemoModel | None = None) -> None:
     """Bring everything up and ask a question. Raises DemoError or DevclusterError, with what to look at.
 
     Documents that cannot be used are refused before anything is started. With a model the agent `assistant` writes
@@ -53,7 +53,7 @@ def up(target: Target, *, docs: Path | None, ask: str | None, model: Model | Non
     say(f"Took {stopwatch.verdict(begun, warm=warm)}")
 
 
-def prepare(target: Target, chart_values: Mapping[str, Any]) -> tuple[Kube, dict[str, str]]:
+def prepare(target: TargetCluster, chart_values: Mapping[str, Any]) -> tuple[Kube, dict[str, str]]:
     """Start the cluster, bring the images there, install the chart and wait for its pods.
 
     Returns the tools for the cluster, and the images' tags. Raises DemoError or DevclusterError, with what to look at,
@@ -92,7 +92,7 @@ def apply_handbook(kube: Kube, folder: Path = HANDBOOK) -> None:
     waiting.for_kinds(kube, NAMESPACE, deadline_s=KINDS_DEADLINE_S)
 
 
-def down(target: Target) -> None:
+def down(target: TargetCluster) -> None:
     """Remove what `up` made, and nothing else: the cluster if it is ours, else the release, namespaces and kinds.
 
     Raises DemoError where agents of somebody else need the kinds, and DevclusterError when the cluster does not answer.
@@ -136,13 +136,13 @@ def _clear(kube: Kube) -> None:
             kube.run("delete", "customresourcedefinition", *there.kinds)
 
 
-def _check_kinds_can_go(kube: Kube, there: Found) -> None:
+def _check_kinds_can_go(kube: Kube, there: Inventory) -> None:
     objects = kube.items(",".join(there.kinds), "--all-namespaces") if there.kinds else []
     if refusal := ownership.elsewhere(objects, there):
         raise DemoError(refusal)
 
 
-def _say_what_next(target: Target, gateway: str, following: str, agent: str) -> None:
+def _say_what_next(target: TargetCluster, gateway: str, following: str, agent: str) -> None:
     say(f"\nThe gateway is at {gateway}. Its API key for this demo is {demo_key()}")
     say("Ask the next question:\n")
     console.print(f"  {question.curl(gateway, demo_key(), following, agent=agent)}\n", markup=False, soft_wrap=True)

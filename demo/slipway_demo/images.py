@@ -17,7 +17,7 @@ OF_ALL = ("Dockerfile", ".dockerignore", "images/trim.py")
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageTarget:
     """One target of the Dockerfile."""
 
     name: str
@@ -28,20 +28,20 @@ class Image:
 
 
 IMAGES = (
-    Image(
+    ImageTarget(
         "runtime",
         ("images/slipway", "requirements/runtime.txt", "crds/slipway_crds", "agent-runtime/slipway_runtime"),
         model=True,
     ),
-    Image(
+    ImageTarget(
         "operator",
         ("images/slipway-operator", "requirements/operator.txt", "crds/slipway_crds", "operator/slipway_operator"),
     ),
-    Image("chroma", ("images/chroma", "requirements/chroma.txt")),
-    Image("postgres", ("images/postgres", "requirements/postgres.txt")),
+    ImageTarget("chroma", ("images/chroma", "requirements/chroma.txt")),
+    ImageTarget("postgres", ("images/postgres", "requirements/postgres.txt")),
 )
 """What the chart installs."""
-STANDALONE = Image(
+STANDALONE = ImageTarget(
     "standalone",
     ("images/slipway", "requirements/standalone.txt", "crds/slipway_crds", "agent-runtime/slipway_runtime"),
     model=True,
@@ -50,7 +50,7 @@ STANDALONE = Image(
 ALL = (*IMAGES, STANDALONE)
 
 
-def tag(image: Image, *, root: Path, model: Path, base: str) -> str:
+def tag(image: ImageTarget, *, root: Path, model: Path, base: str) -> str:
     """Twelve hexadecimal digits that change when anything in the image does.
 
     `base` identifies the base image; `model` is the folder of the embedding model.

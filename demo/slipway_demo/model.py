@@ -19,7 +19,7 @@ VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "goog
 
 
 @dataclass(frozen=True)
-class Model:
+class DemoModel:
     """A provider's model, and the key to it."""
 
     provider: str
@@ -41,7 +41,7 @@ class Model:
         }
 
 
-def parse(text: str, environment: Mapping[str, str] = os.environ) -> Model:
+def parse(text: str, environment: Mapping[str, str] = os.environ) -> DemoModel:
     """Read `provider:model`, and the key from the environment.
 
     Raises:
@@ -56,11 +56,11 @@ def parse(text: str, environment: Mapping[str, str] = os.environ) -> Model:
         raise DemoError(
             f"{variable} is not set: set it to your key of {provider}, like {variable}=... make demo MODEL={text}"
         )
-    return Model(provider, name, key)
+    return DemoModel(provider, name, key)
 
 
 @contextmanager
-def answered_by(model: Model, folder: Path) -> Iterator[Path]:
+def answered_by(model: DemoModel, folder: Path) -> Iterator[Path]:
     """A folder with the manifests of another, but for its agent: `assistant` with the model in its place."""
     with tempfile.TemporaryDirectory(prefix="slipway-demo-") as made:
         target = Path(made)

@@ -20,7 +20,7 @@ Objects = Iterable[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Found:
+class Inventory:
     """What is in a cluster under the names that the demo uses."""
 
     ours: tuple[str, ...]
@@ -36,24 +36,24 @@ class Found:
         return chart.NAMESPACE in self.ours
 
 
-def look(kube: Kube) -> Found:
+def look(kube: Kube) -> Inventory:
     """Ask the cluster. Raises DevclusterError when it does not answer: not knowing is not the same as nothing there."""
     return found(kube.items("namespaces"), kube.items("customresourcedefinitions"))
 
 
-def found(namespaces: Objects, definitions: Objects) -> Found:
+def found(namespaces: Objects, definitions: Objects) -> Inventory:
     """Sort what `kubectl get` returned."""
     labels = {item["metadata"]["name"]: item["metadata"].get("labels", {}) for item in namespaces}
     there = [name for name in NAMESPACES if name in labels]
     ours = tuple(name for name in there if chart.MADE_BY_DEMO.items() <= labels[name].items())
-    return Found(
+    return Inventory(
         ours=ours,
         strangers=tuple(name for name in there if name not in ours),
         kinds=tuple(sorted(item["metadata"]["name"] for item in definitions if item["spec"]["group"] == GROUP)),
     )
 
 
-def refusal(there: Found) -> str | None:
+def refusal(there: Inventory) -> str | None:
     """Why `up` must not touch the cluster and what to do about it, or None."""
     if there.strangers:
         return (
@@ -69,14 +69,14 @@ def refusal(there: Found) -> str | None:
     return None
 
 
-def adoption(there: Found) -> str:
+def adoption(there: Inventory) -> str:
     """How somebody says that namespaces without the label are the demo's all the same."""
     label = ",".join(f"{key}={value}" for key, value in chart.MADE_BY_DEMO.items())
     command = f"kubectl label namespace {' '.join(there.strangers)} {label}"
     return f"If the demo made that after all (older versions set no label): {command}"
 
 
-def elsewhere(objects: Objects, there: Found) -> str | None:
+def elsewhere(objects: Objects, there: Inventory) -> str | None:
     """Why the kinds must stay: agents and indexes outside the demo's own namespace would go with them. None if none."""
     homes = {str(item["metadata"]["namespace"]) for item in objects}
     others = sorted(homes - ({NAMESPACE} & set(there.ours)))

@@ -7,7 +7,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from devcluster.errors import DevclusterError
 from devcluster.progress import console, say
-from slipway_demo.conditions import View, index_view, kind_view, workload_view
+from slipway_demo.conditions import ObjectSummary, index_view, kind_view, workload_view
 from slipway_demo.errors import DemoError
 from slipway_demo.kube import Kube
 
@@ -17,7 +17,7 @@ POLL_S = 0.5
 def for_workloads(kube: Kube, namespace: str, *, deadline_s: float) -> None:
     """Wait until every Deployment and StatefulSet in a namespace is up. Raises DemoError past the deadline."""
 
-    def look() -> list[View]:
+    def look() -> list[ObjectSummary]:
         found = kube.items("deployments.apps,statefulsets.apps", f"--namespace={namespace}")
         return [workload_view(item) for item in found]
 
@@ -30,7 +30,7 @@ def for_kinds(kube: Kube, namespace: str, *, deadline_s: float) -> None:
     Raises DemoError past the deadline.
     """
 
-    def look() -> list[View]:
+    def look() -> list[ObjectSummary]:
         # One command for all three, since each takes CPU time from what is waited for.
         kinds = "configmaps,vectorindexes.slipway.dev,agents.slipway.dev"
         found = kube.items(kinds, f"--namespace={namespace}", "--show-managed-fields")
@@ -43,19 +43,19 @@ def for_kinds(kube: Kube, namespace: str, *, deadline_s: float) -> None:
     until_ready(f"waiting for the index and the agent in {namespace}", look, deadline_s=deadline_s)
 
 
-def until_ready(title: str, look: Callable[[], Sequence[View]], *, deadline_s: float) -> None:
+def until_ready(title: str, look: Callable[[], Sequence[ObjectSummary]], *, deadline_s: float) -> None:
     """Wait until there is something to see and all of it is ready. Raises DemoError past the deadline."""
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     said: set[str] = set()
-    views: Sequence[View] = ()
+    views: Sequence[ObjectSummary] = ()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
         while time.monotonic() - started < deadline_s:
             try:
                 views = look()
             except DevclusterError as error:  # an API server that is busy for a moment
-                views = (View("the cluster", ready=False, text=str(error).splitlines()[-1]),)
+                views = (ObjectSummary("the cluster", ready=False, text=str(error).splitlines()[-1]),)
             progress.update(task, description="\n".join([title, *(_line(view) for view in views)]))
             if not console.is_terminal:
                 _say_news(views, said)
@@ -68,11 +68,11 @@ def until_ready(title: str, look: Callable[[], Sequence[View]], *, deadline_s: f
     say(f"{title}: {time.monotonic() - started:.1f} s")
 
 
-def _line(view: View) -> str:
+def _line(view: ObjectSummary) -> str:
     return f"  {'✓' if view.ready else '…'} {view.name}: {view.text}"
 
 
-def _say_news(views: Sequence[View], said: set[str]) -> None:
+def _say_news(views: Sequence[ObjectSummary], said: set[str]) -> None:
     for view in views:
         line = _line(view)
         if line not in said:

@@ -16,6 +16,7 @@ import aiohttp
 import kopf
 
 from slipway_operator.agents import controller as agents
+from slipway_operator.controllers import ControllerDependencies
 from slipway_operator.core import logs, metrics, retrying
 from slipway_operator.core.cache import Cache
 from slipway_operator.core.executor import Executor
@@ -33,7 +34,6 @@ from slipway_operator.installation.identity import anchor_key, public_half
 from slipway_operator.installation.installation import Installation, StartAgainError, current_admin, obtain
 from slipway_operator.installation.roots import UselessRootError
 from slipway_operator.installation.rotation import IdentityRotation
-from slipway_operator.services import Services
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store.admin import AdminSecretError
 from slipway_operator.store.departed import DeletionPolicy, DepartedNamespaces
@@ -153,7 +153,7 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         store = await _store(settings, kube, cache, installation)
         departed = _departed(settings, kube, store)
         watching.on_namespace_gone(departed.namespace_gone)
-        services = Services(
+        dependencies = ControllerDependencies(
             kube=kube,
             cache=cache,
             executor=Executor(kube, cache, watches, rolls_at_once=settings.rolls_at_once, enqueue=queue.add),
@@ -164,7 +164,7 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
             identity=rotation,
             enqueue=queue.add,
         )
-        started = {row.kind.name: row.start(services) for row in ROWS}
+        started = {row.kind.name: row.start(dependencies) for row in ROWS}
         for background in (each for kind in started.values() for each in kind.background):
             tasks.create_task(background())
         tasks.create_task(departed.sweep_forever(), name="departed namespaces")

@@ -20,7 +20,7 @@ from scripts.deploy.objects import CANDIDATE, GATEWAY, Strategy
 from scripts.deploy.published import Published
 from scripts.deploy.release import RELEASE, TIMEOUT, Release
 from slipway_demo.builders import is_loopback
-from slipway_demo.conditions import View
+from slipway_demo.conditions import ObjectSummary
 from slipway_demo.errors import DemoError
 from slipway_demo.waiting import until_ready
 
@@ -140,7 +140,7 @@ class Deployment(Release):
         until_ready("waiting for the agents", self.followed, deadline_s=AGENTS_S)
         self.ask(STABLE)
 
-    def followed(self) -> list[View]:
+    def followed(self) -> list[ObjectSummary]:
         """How far each agent has followed the release."""
         kube, everywhere = self.cluster.kube, "--all-namespaces"
         return views(

@@ -20,7 +20,7 @@ from scripts.deploy.metrics import Bars
 from scripts.deploy.objects import BESIDE, CANDIDATE, GATEWAY, LIVE, PART_OF
 from scripts.deploy.steps import Deployment
 from slipway_demo import demo
-from slipway_demo.clusters import Given
+from slipway_demo.clusters import GivenCluster
 from slipway_demo.images import IMAGES
 from slipway_demo.keys import demo_key
 from slipway_demo.kube import Kube
@@ -54,7 +54,7 @@ def host(theirs: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def kube(theirs: Cluster) -> Kube:
-    return Given(theirs.context, registry=None).kube()
+    return GivenCluster(theirs.context, registry=None).kube()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from devcluster import lifecycle
-from slipway_crds.manifests import Document, load_text
+from slipway_crds.manifests import ManifestDocument, load_text
 from slipway_crds.validate import validate_set
 
 pytestmark = pytest.mark.cluster
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.cluster
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kustomize"
 
 
-def build(folder: Path) -> list[Document]:
+def build(folder: Path) -> list[ManifestDocument]:
     command = [str(lifecycle.kubectl_binary()), "kustomize", str(folder)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return load_text(built.stdout)
 
 
-def by_kind(documents: list[Document]) -> dict[str, Any]:
+def by_kind(documents: list[ManifestDocument]) -> dict[str, Any]:
     return {document.value["kind"]: document.value for document in documents if isinstance(document.value, dict)}
 
 

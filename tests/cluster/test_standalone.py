@@ -15,7 +15,7 @@ from devcluster.commands import run
 from devcluster.records import any_port
 from slipway_demo import builders
 from slipway_demo.images import STANDALONE
-from slipway_runtime.gateway.auth import KeyFile, new_key
+from slipway_runtime.gateway.auth import CallerKeyFile, new_key
 from tests.support import operator_manifests as manifests
 from tests.support.waiting import until_async
 
@@ -59,7 +59,7 @@ def served(container: str, tmp_path: Path) -> Iterator[Served]:
     for folder in folders.values():
         folder.mkdir()
         os.chown(folder, USER, USER)
-    (folders["keys"] / "keys.json").write_text(KeyFile(keys=(entry,)).model_dump_json())
+    (folders["keys"] / "keys.json").write_text(CallerKeyFile(keys=(entry,)).model_dump_json())
     for manifest in (manifests.documents("demo"), manifests.index("demo"), manifests.agent("demo")):
         (folders["manifests"] / f"{manifest['kind']}.json".lower()).write_text(json.dumps(manifest))
     about = json.loads(run(["buildah", "inspect", container]))["OCIv1"]["config"]

@@ -4,7 +4,7 @@ import pytest
 
 from slipway_demo import clusters
 from slipway_demo.builders import is_loopback
-from slipway_demo.clusters import Devcluster, Given, KindCluster, choose
+from slipway_demo.clusters import Devcluster, GivenCluster, KindCluster, choose
 from slipway_demo.errors import DemoError
 
 
@@ -19,8 +19,8 @@ def docker(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
     [
         (False, None, Devcluster("devcluster")),
         (True, None, KindCluster()),
-        (False, "prod", Given("prod", "r.example/slipway")),
-        (True, "prod", Given("prod", "r.example/slipway")),
+        (False, "prod", GivenCluster("prod", "r.example/slipway")),
+        (True, "prod", GivenCluster("prod", "r.example/slipway")),
     ],
     indirect=["docker"],
 )
@@ -36,7 +36,7 @@ def test_a_registry_alone_names_no_cluster() -> None:
 
 def test_a_given_cluster_needs_a_registry() -> None:
     with pytest.raises(DemoError, match="REGISTRY=host/path"):
-        Given("prod", None).publish(builder=None, tags={})  # type: ignore[arg-type]
+        GivenCluster("prod", None).publish(builder=None, tags={})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

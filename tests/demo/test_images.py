@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from slipway_demo.images import ALL, OF_ALL, Image, tag
+from slipway_demo.images import ALL, OF_ALL, ImageTarget, tag
 from slipway_demo.paths import ROOT
 
-IMAGE = Image("operator", ("requirements/operator.txt", "operator/slipway_operator"))
+IMAGE = ImageTarget("operator", ("requirements/operator.txt", "operator/slipway_operator"))
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def _tag(root: Path, image: Image = IMAGE, base: str = "sha256:1") -> str:
+def _tag(root: Path, image: ImageTarget = IMAGE, base: str = "sha256:1") -> str:
     return tag(image, root=root, model=root.parent / "model", base=base)
 
 
@@ -51,7 +51,7 @@ def test_base_image_and_file_modes_change_the_tag(root: Path) -> None:
 
 
 def test_the_model_counts_only_where_it_is_inside(root: Path) -> None:
-    with_model = Image("runtime", IMAGE.inputs, model=True)
+    with_model = ImageTarget("runtime", IMAGE.inputs, model=True)
     before = _tag(root), _tag(root, with_model)
     (root.parent / "model" / "digest.json").write_text('{"changed": true}')
     assert _tag(root) == before[0]

@@ -9,7 +9,7 @@ from slipway_crds.manifests import load_paths
 from slipway_crds.validate import validate_set
 from slipway_demo import cli, clusters
 from slipway_demo.errors import DemoError
-from slipway_demo.model import Model, answered_by, parse
+from slipway_demo.model import DemoModel, answered_by, parse
 from slipway_demo.paths import HANDBOOK
 
 KEY = "sk-marker"
@@ -48,7 +48,7 @@ def test_a_missing_key_is_noticed_before_a_cluster_is_chosen(monkeypatch: pytest
 
 
 def test_the_manifests_are_valid_and_name_the_secret() -> None:
-    model = Model("anthropic", "claude-sonnet-4-5", KEY)
+    model = DemoModel("anthropic", "claude-sonnet-4-5", KEY)
     with answered_by(model, HANDBOOK) as folder:
         documents = load_paths([folder])
         assert KEY not in "".join(each.read_text() for each in folder.iterdir())

@@ -8,11 +8,11 @@ from devcluster.errors import DevclusterError
 from slipway_demo import chart, demo
 from slipway_demo.errors import DemoError
 from slipway_demo.kube import Kube
-from slipway_demo.ownership import Found, elsewhere, found, refusal
+from slipway_demo.ownership import Inventory, elsewhere, found, refusal
 
 KINDS = ("agents.slipway.dev", "vectorindexes.slipway.dev")
-OURS = Found(ours=("demo", "slipway-system"), strangers=(), kinds=KINDS)
-EMPTY = Found(ours=(), strangers=(), kinds=())
+OURS = Inventory(ours=("demo", "slipway-system"), strangers=(), kinds=KINDS)
+EMPTY = Inventory(ours=(), strangers=(), kinds=())
 
 
 def _foreign(name: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _agent(namespace: str) -> dict[str, Any]:
 def test_namespaces_are_told_apart_by_the_label_that_up_sets() -> None:
     namespaces = [chart.namespace("demo"), _foreign("slipway-system"), _foreign("default"), chart.namespace("other")]
     definitions = [_definition(name) for name in (*reversed(KINDS), "agents.example.com", "things.notslipway.dev")]
-    assert found(namespaces, definitions) == Found(ours=("demo",), strangers=("slipway-system",), kinds=KINDS)
+    assert found(namespaces, definitions) == Inventory(ours=("demo",), strangers=("slipway-system",), kinds=KINDS)
 
 
 @pytest.mark.parametrize(
@@ -38,26 +38,26 @@ def test_namespaces_are_told_apart_by_the_label_that_up_sets() -> None:
     [
         EMPTY,
         OURS,
-        Found(ours=("slipway-system",), strangers=(), kinds=()),
-        Found(ours=("slipway-system",), strangers=(), kinds=KINDS),
+        Inventory(ours=("slipway-system",), strangers=(), kinds=()),
+        Inventory(ours=("slipway-system",), strangers=(), kinds=KINDS),
     ],
     ids=["nothing there", "again", "stopped before the kinds", "stopped before the handbook"],
 )
-def test_up_goes_on_where_only_its_own_things_are(there: Found) -> None:
+def test_up_goes_on_where_only_its_own_things_are(there: Inventory) -> None:
     assert refusal(there) is None
 
 
 @pytest.mark.parametrize(
     ("there", "words"),
     [
-        (Found(ours=(), strangers=("demo",), kinds=()), "the namespace demo already"),
-        (Found(ours=("demo",), strangers=("slipway-system",), kinds=KINDS), "the namespace slipway-system already"),
-        (Found(ours=(), strangers=(), kinds=KINDS), "kubectl delete customresourcedefinition agents.slipway.dev"),
-        (Found(ours=("demo",), strangers=(), kinds=KINDS), "Slipway's kinds are in this cluster already"),
+        (Inventory(ours=(), strangers=("demo",), kinds=()), "the namespace demo already"),
+        (Inventory(ours=("demo",), strangers=("slipway-system",), kinds=KINDS), "the namespace slipway-system already"),
+        (Inventory(ours=(), strangers=(), kinds=KINDS), "kubectl delete customresourcedefinition agents.slipway.dev"),
+        (Inventory(ours=("demo",), strangers=(), kinds=KINDS), "Slipway's kinds are in this cluster already"),
     ],
     ids=["their demo", "their release", "their kinds", "kinds without our release"],
 )
-def test_up_refuses_what_was_there_before(there: Found, words: str) -> None:
+def test_up_refuses_what_was_there_before(there: Inventory, words: str) -> None:
     assert words in (refusal(there) or "")
 
 
@@ -67,11 +67,11 @@ def test_up_refuses_what_was_there_before(there: Found, words: str) -> None:
         (OURS, [], None),
         (OURS, ["demo", "demo"], None),
         (OURS, ["demo", "team-b", "team-a"], "team-a, team-b"),
-        (Found(ours=("slipway-system",), strangers=("demo",), kinds=KINDS), ["demo"], "in demo;"),
+        (Inventory(ours=("slipway-system",), strangers=("demo",), kinds=KINDS), ["demo"], "in demo;"),
     ],
     ids=["none", "ours only", "others'", "in a namespace demo of others"],
 )
-def test_kinds_stay_while_others_need_them(there: Found, namespaces: list[str], others: str | None) -> None:
+def test_kinds_stay_while_others_need_them(there: Inventory, namespaces: list[str], others: str | None) -> None:
     reason = elsewhere([_agent(name) for name in namespaces], there)
     assert (reason is None) if others is None else (reason is not None and others in reason)
 

@@ -11,7 +11,7 @@ from devcluster.archives import Image as SmallImage
 from devcluster.archives import write_archive
 from slipway_demo import builders, labels, releases
 from slipway_demo.errors import DemoError
-from slipway_demo.images import Image
+from slipway_demo.images import ImageTarget
 from tests.support.scanners import tools
 
 DIGEST = "sha256:" + "0" * 64
@@ -29,7 +29,7 @@ class Registry:
     def size(self, reference: str) -> str | None:
         return f"the size of {reference}"
 
-    def build(self, image: Image, reference: str, *, base: str) -> None:
+    def build(self, image: ImageTarget, reference: str, *, base: str) -> None:
         raise AssertionError("every image is there")
 
     def push(self, reference: str, destination: str) -> str:

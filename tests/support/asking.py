@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from slipway_runtime.problems import Problem
-from slipway_runtime.protocols.chat import ChatAnswer
+from slipway_runtime.protocols.chat import ChatAnswerBuilder
 
 
 def ask_json(question: str, *, session: str | None = None, **more: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def ask_json(question: str, *, session: str | None = None, **more: Any) -> dict[
 
 def chat_answer(run_id: str, frames: bytes) -> tuple[int, dict[str, Any], Mapping[str, str]]:
     """Status, body and headers of the JSON answer that the gateway makes of a run's events."""
-    gathered = ChatAnswer(run_id)
+    gathered = ChatAnswerBuilder(run_id)
     gathered.feed(frames)
     try:
         answer = gathered.answer()

@@ -25,7 +25,7 @@ from devcluster import checks, images, lifecycle, records, settings
 from devcluster.settings import Cluster
 from slipway_demo import chart, demo, diagnosis, waiting
 from slipway_demo.clusters import Devcluster
-from slipway_demo.conditions import View
+from slipway_demo.conditions import ObjectSummary
 from slipway_demo.keys import demo_key, key_entry
 from slipway_demo.kube import Kube
 from slipway_demo.paths import cache_home
@@ -91,10 +91,10 @@ class Installation:
         waiting.until_ready("waiting for paced pods of the agent", self._paced, deadline_s=240)
         waiting.for_kinds(self.kube, "demo", deadline_s=120)
 
-    def _paced(self) -> list[View]:
+    def _paced(self) -> list[ObjectSummary]:
         pods = self.pods("demo", agent="handbook")
         return [
-            View(
+            ObjectSummary(
                 pod["metadata"]["name"],
                 ready=is_ready(pod) and PACED in environment_of(pod),
                 text="made with the tests' values" if PACED in environment_of(pod) else "of the values before",
@@ -131,11 +131,13 @@ class Installation:
         if worn:
             self.kube.run("delete", "pod", *worn, f"--namespace={namespace}", "--timeout=120s")
 
-        def fresh() -> list[View]:
+        def fresh() -> list[ObjectSummary]:
             ready = self.ready_pods(namespace, **labels)
-            views = [View(pod, ready=pod in ready, text="") for pod in self.restarts(namespace, **labels)]
+            views = [ObjectSummary(pod, ready=pod in ready, text="") for pod in self.restarts(namespace, **labels)]
             return (
-                views if len(views) == count else [*views, View("the pods", ready=False, text=f"{count} are to come")]
+                views
+                if len(views) == count
+                else [*views, ObjectSummary("the pods", ready=False, text=f"{count} are to come")]
             )
 
         waiting.until_ready("waiting for fresh pods", fresh, deadline_s=180)

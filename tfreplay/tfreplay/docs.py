@@ -29,7 +29,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Output:
+class ModuleOutput:
     """An output of a module."""
 
     name: str
@@ -74,10 +74,10 @@ def variables(folder: Path) -> list[Variable]:
     return sorted(found, key=lambda each: (each.default is not None, each.name))
 
 
-def outputs(folder: Path) -> list[Output]:
+def outputs(folder: Path) -> list[ModuleOutput]:
     """The outputs of the module in `folder`."""
     found = [
-        Output(name, _prose(body.get("description", "")), body.get("sensitive") is True)
+        ModuleOutput(name, _prose(body.get("description", "")), body.get("sensitive") is True)
         for name, body in blocks(folder, "output")
     ]
     return sorted(found, key=lambda each: each.name)

@@ -13,7 +13,7 @@ from typing import Any
 from tfreplay.bindings import load
 from tfreplay.errors import ReplayError
 from tfreplay.providers import PROVIDERS, Provider, cache_home
-from tfreplay.server import Replay, serving
+from tfreplay.server import ProviderReplay, serving
 
 Json = dict[str, Any]
 
@@ -76,7 +76,7 @@ def replaying(roots: list[Path]) -> Iterator[dict[str, str]]:
         reattach = {}
         for provider in required(text):
             socket = folder / provider.name
-            stack.enter_context(serving(Replay(narrowed(load(provider), types)), socket))
+            stack.enter_context(serving(ProviderReplay(narrowed(load(provider), types)), socket))
             reattach[provider.address] = _reattach(socket)
         yield {**os.environ, "TF_REATTACH_PROVIDERS": json.dumps(reattach), "CHECKPOINT_DISABLE": "1"}
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tfreplay.errors import ReplayError
-from tfreplay.typescript import Binding, Class, Member
+from tfreplay.typescript import Binding, Class, SchemaMember
 
 Json = dict[str, Any]
 Type = str | list[Any]
@@ -56,13 +56,13 @@ def _block(owner: Class, classes: dict[str, Class], nested_attributes: bool) -> 
     return {"attributes": attributes, "block_types": blocks}
 
 
-def _flags(member: Member) -> Json:
+def _flags(member: SchemaMember) -> Json:
     flags = {key: True for key in ("required", "optional", "computed") if getattr(member, key)}
     # The bindings do not carry this flag; providers name such attributes alike.
     return flags | ({"write_only": True} if member.name.endswith("_wo") and not member.computed else {})
 
 
-def _value(member: Member, classes: dict[str, Class], nested_attributes: bool) -> Json:
+def _value(member: SchemaMember, classes: dict[str, Class], nested_attributes: bool) -> Json:
     found = _struct(member, classes)
     if not found:
         return {"type": _simple(member)}
@@ -73,7 +73,7 @@ def _value(member: Member, classes: dict[str, Class], nested_attributes: bool) -
     return {"type": _object(struct, nesting, classes)}
 
 
-def _simple(member: Member) -> Type:
+def _simple(member: SchemaMember) -> Type:
     if member.holder and not member.holder.startswith("cdktf."):
         return "dynamic"  # a list of lists of structs: one data source has it
     name = member.getter or member.holder.removeprefix("cdktf.")
@@ -93,7 +93,7 @@ def _object(struct: Class, nesting: str, classes: dict[str, Class]) -> Type:
     return ["object", fields] if nesting == "single" else [nesting, ["object", fields]]
 
 
-def _nested_block(member: Member, classes: dict[str, Class], nested_attributes: bool) -> Json:
+def _nested_block(member: SchemaMember, classes: dict[str, Class], nested_attributes: bool) -> Json:
     found = _struct(member, classes)
     assert found  # the caller looked
     struct, nesting = found
@@ -107,7 +107,7 @@ def _nested_block(member: Member, classes: dict[str, Class], nested_attributes: 
     return block
 
 
-def _struct(member: Member, classes: dict[str, Class]) -> tuple[Class, str] | None:
+def _struct(member: SchemaMember, classes: dict[str, Class]) -> tuple[Class, str] | None:
     """The class of one element, and how elements are nested (single, list, set or map); None for a simple value."""
     if not member.holder:
         written = _plain(member.written)

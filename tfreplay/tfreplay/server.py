@@ -58,7 +58,7 @@ def _attribute(name: str, attribute: Json) -> Any:
     return message("Attribute", name=name, type=json.dumps(attribute["type"]).encode(), **flags)
 
 
-class Replay:
+class ProviderReplay:
     """The answers of one provider. `schemas` has `provider`, `resource_schemas` and `data_source_schemas`."""
 
     def __init__(self, schemas: Json) -> None:
@@ -139,7 +139,7 @@ def _answer(name: str, field: str, value: values.Value, **fields: Any) -> bytes:
 
 
 class _Handler(grpc.GenericRpcHandler):
-    def __init__(self, replay: Replay) -> None:
+    def __init__(self, replay: ProviderReplay) -> None:
         self._replay = replay
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
@@ -152,7 +152,7 @@ class _Handler(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def serving(replay: Replay, socket: Path) -> Iterator[None]:
+def serving(replay: ProviderReplay, socket: Path) -> Iterator[None]:
     """Answer on the Unix socket `socket` until the block ends."""
     options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[_Handler(replay)], options=options)

@@ -39,7 +39,7 @@ _KINDS: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Member:
+class SchemaMember:
     """One attribute or block as the generator wrote it down."""
 
     name: str
@@ -62,7 +62,7 @@ class Class:
 
     name: str
     base: str
-    members: tuple[Member, ...]
+    members: tuple[SchemaMember, ...]
     index_in_list: bool
     """A struct that is the only element of a list or set (`max_items: 1`), not nested by itself."""
     in_set: bool
@@ -104,18 +104,18 @@ def _class(name: str, base: str, body: str, interfaces: dict[str, str]) -> Class
 def _struct(name: str, body: str) -> Class:
     blocks = set(_BLOCK_REMARK.findall(body))
     members = tuple(
-        Member(each, False, bool(mark), not mark, "", "", written, is_set=False, is_block=each in blocks)
+        SchemaMember(each, False, bool(mark), not mark, "", "", written, is_set=False, is_block=each in blocks)
         for each, mark, written in _PROPERTY.findall(body)
     )
     return Class(name, "interface", members, index_in_list=False, in_set=False, element="")
 
 
-def _member(found: tuple[str, ...], blocks: set[str]) -> Member:
+def _member(found: tuple[str, ...], blocks: set[str]) -> SchemaMember:
     name, computed, optional, required, body = found
     held = _HELD.search(body)
     getter = _GETTER.search(body)
     written = _WRITTEN.search(body)
-    return Member(
+    return SchemaMember(
         name=name,
         computed=computed == "true",
         optional=optional == "true",

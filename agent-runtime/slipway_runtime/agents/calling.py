@@ -49,7 +49,7 @@ class CallFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Member:
+class MemberDescription:
     """An agent that may be asked, as the gateway describes it."""
 
     name: str
@@ -71,9 +71,9 @@ class AgentCalls:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._http: aiohttp.ClientSession | None = None
-        self._listed: dict[tuple[str, str], tuple[float, tuple[Member, ...]]] = {}
+        self._listed: dict[tuple[str, str], tuple[float, tuple[MemberDescription, ...]]] = {}
 
-    async def members(self, run: Run) -> tuple[Member, ...]:
+    async def members(self, run: Run) -> tuple[MemberDescription, ...]:
         """The agents that a run may ask, sorted by name. Kept for 10 s by agent and caller.
 
         Raises:
@@ -99,13 +99,13 @@ class AgentCalls:
             except Broken as error:
                 await _pause(error, since=began)
 
-    def call(self, run: Run, member: str, ask: Ask, *, key: str) -> "Call":
+    def call(self, run: Run, member: str, ask: Ask, *, key: str) -> "MemberCall":
         """What asks a member, which is named without its namespace: it is the asking agent's.
 
         Args:
             key: names the call within the run, the same in every attempt.
         """
-        return Call(self, run, member, ask, key)
+        return MemberCall(self, run, member, ask, key)
 
     def http(self) -> aiohttp.ClientSession:
         """The connections to the gateway."""
@@ -126,7 +126,7 @@ class AgentCalls:
 
 
 @dataclass
-class Call:
+class MemberCall:
     """One call of a member."""
 
     calls: AgentCalls
@@ -256,8 +256,8 @@ async def _check(response: aiohttp.ClientResponse, *, first: bool = True) -> Non
     raise failed
 
 
-def _member(listed: Mapping[str, Any]) -> Member:
-    return Member(
+def _member(listed: Mapping[str, Any]) -> MemberDescription:
+    return MemberDescription(
         name=str(listed["name"]),
         ready=bool(listed["ready"]),
         architecture=str(listed.get("architecture") or ""),

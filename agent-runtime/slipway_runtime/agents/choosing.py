@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.calling import Member
+from slipway_runtime.agents.calling import MemberDescription
 from slipway_runtime.agents.decisions import OrchestrationDecision, Ranked, Task, analyse, decide, profile, rank
 from slipway_runtime.agents.protocol import AgentRequest, Emit, Run
 from slipway_runtime.events import ModelUsage, RetrievalUsage, Usage
@@ -73,8 +73,8 @@ class Chooser:
             await self._models.close()
 
     async def choose(
-        self, request: AgentRequest, members: Sequence[Member], emit: Emit
-    ) -> tuple[OrchestrationDecision, tuple[Member, ...]]:
+        self, request: AgentRequest, members: Sequence[MemberDescription], emit: Emit
+    ) -> tuple[OrchestrationDecision, tuple[MemberDescription, ...]]:
         """The decision, and the members to ask in their order.
 
         Raises:
@@ -94,11 +94,11 @@ class Chooser:
             decision, ranked = await self._better(question, task, ranked, emit)
         return decision, tuple(each.member for each in ranked)
 
-    async def _similarities(self, question: str, members: Sequence[Member]) -> dict[str, float]:
+    async def _similarities(self, question: str, members: Sequence[MemberDescription]) -> dict[str, float]:
         asked = await self._embedder.embed_query(question)
         return {member.name: float(np.max(await self._vectors(member) @ asked)) for member in members}
 
-    async def _vectors(self, member: Member) -> Matrix:
+    async def _vectors(self, member: MemberDescription) -> Matrix:
         texts = profile(member)
         if texts not in self._profiles:
             try:
@@ -175,7 +175,7 @@ class _Used:
         self.models.append(usage)
 
 
-def described(member: Member) -> str:
+def described(member: MemberDescription) -> str:
     """What a member is for, on one line."""
     parts = [
         member.description or "no description",
@@ -185,7 +185,7 @@ def described(member: Member) -> str:
     return "; ".join(" ".join(part.split()) for part in parts if part)
 
 
-def forced_members(forced: str, members: Sequence[Member], namespace: str) -> tuple[Member, ...]:
+def forced_members(forced: str, members: Sequence[MemberDescription], namespace: str) -> tuple[MemberDescription, ...]:
     """The members that `force_agent` means: one by its name, or those of an architecture.
 
     Raises:

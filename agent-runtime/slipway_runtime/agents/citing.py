@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from slipway_runtime.agents.grounding import FENCE, NO_ANSWER, Given, is_mark, numbers_of
+from slipway_runtime.agents.grounding import FENCE, NO_ANSWER, GivenPassage, is_mark, numbers_of
 from slipway_runtime.events import Citation
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 
@@ -30,7 +30,7 @@ class Citing:
         may_abstain: whether `NO_ANSWER` alone means that there is no answer.
     """
 
-    passages: Sequence[Given] = ()
+    passages: Sequence[GivenPassage] = ()
     may_abstain: bool = False
     text: str = ""
     """What is to be shown so far."""
@@ -102,7 +102,7 @@ class Citing:
         numbers = sorted({self._numbers[each.number] for each in cited})
         yield self._show(space + " ".join(f"[{number}]" for number in numbers), new)
 
-    def _source(self, passage: Given, sentence: str) -> Citation:
+    def _source(self, passage: GivenPassage, sentence: str) -> Citation:
         source = passage.citation(sentence)
         self.sources.append(source)
         self._numbers[passage.number] = len(self.sources)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slipway_crds.runtimeconfig import Role
-from slipway_runtime.agents.calling import Member
+from slipway_runtime.agents.calling import MemberDescription
 from slipway_runtime.events import EventModel
 
 Complexity = Literal["simple", "moderate", "complex"]
@@ -89,7 +89,7 @@ class Task:
 class Ranked:
     """A member with how well it fits, best first in a list."""
 
-    member: Member
+    member: MemberDescription
     score: float
     why: str
 
@@ -107,7 +107,7 @@ def analyse(question: str, *, role: Role) -> Task:
     return Task(category, "simple", role)
 
 
-def profile(member: Member) -> tuple[str, ...]:
+def profile(member: MemberDescription) -> tuple[str, ...]:
     """Texts of what a member is for: each sentence of its description by itself, its capabilities, its knowledge."""
     sentences = [each.strip() for each in re.split(r"(?<=[.!?;])\s+", member.description) if each.strip()]
     words = [name.replace("_", " ").replace("-", " ") for name in (*member.capabilities, *member.knowledge)]
@@ -115,7 +115,9 @@ def profile(member: Member) -> tuple[str, ...]:
     return (f"{name}: {member.description}" if member.description else name, *sentences[:8], *words)
 
 
-def rank(question: str, task: Task, members: Sequence[Member], similarities: Mapping[str, float]) -> tuple[Ranked, ...]:
+def rank(
+    question: str, task: Task, members: Sequence[MemberDescription], similarities: Mapping[str, float]
+) -> tuple[Ranked, ...]:
     """Members by how well they fit, those that are ready first. Equal ones are in the order of their names.
 
     Args:
@@ -126,7 +128,7 @@ def rank(question: str, task: Task, members: Sequence[Member], similarities: Map
     return tuple(sorted(ranked, key=lambda each: (not each.member.ready, -each.score, each.member.name)))
 
 
-def _ranked(member: Member, asked: frozenset[str], task: Task, similarity: float) -> Ranked:
+def _ranked(member: MemberDescription, asked: frozenset[str], task: Task, similarity: float) -> Ranked:
     shared = sorted(asked & content_words(" ".join(profile(member))))
     overlap = len(shared) / len(asked) if asked else 0.0
     wanted = SUITS.get(task.category, frozenset()) | (COMPLEX_SUITS if task.complexity == "complex" else frozenset())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Literal
 
-from slipway_runtime.agents.calling import Call, CallFailed
+from slipway_runtime.agents.calling import CallFailed, MemberCall
 from slipway_runtime.agents.protocol import Emit
 from slipway_runtime.events import (
     Artifact,
@@ -39,7 +39,7 @@ class MemberAnswer(EventModel):
     message: str = ""
 
 
-async def ask_member(call: Call, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:
+async def ask_member(call: MemberCall, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:
     """Ask a member and pass on what it says, within the step that calls this.
 
     A text is passed on from its second piece on, or at its end, since an agent that abstains says one. What was passed

@@ -54,7 +54,7 @@ FENCE = "```"
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenPassage:
     """A passage as a model is given it. Recorded with the retrieval, so that every attempt gives the same."""
 
     number: int
@@ -76,7 +76,7 @@ class Given:
         return [self.number, self.knowledge, self.index, self.revision, *place, [list(each) for each in self.pieces]]
 
     @classmethod
-    def from_json(cls, json: Sequence[Any]) -> "Given":
+    def from_json(cls, json: Sequence[Any]) -> "GivenPassage":
         """What `to_json` made."""
         *fields, pieces = json
         return cls(*fields, tuple((start, end) for start, end in pieces))  # type: ignore[call-arg]  # as to_json has them
@@ -111,11 +111,11 @@ class Given:
         return max(self.pieces, key=lambda each: len(wanted & words(self.piece(*each))), default=whole)
 
 
-def given(found: Iterable[Found], *, first: int = 1) -> list[Given]:
+def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:
     """The chunks that are about the question, as passages numbered from `first`; the others are left out."""
     kept = [one for one in found if one.relevance >= one.knowledge.min_score]
     return [
-        Given(
+        GivenPassage(
             number=number,
             knowledge=one.knowledge.name,
             index=one.build.index,
@@ -132,9 +132,9 @@ def given(found: Iterable[Found], *, first: int = 1) -> list[Given]:
     ]
 
 
-async def verified(database: Database, passages: Sequence[Given]) -> list[Given]:
+async def verified(database: Database, passages: Sequence[GivenPassage]) -> list[GivenPassage]:
     """The passages that the stored documents have word for word: no other is given to a model, or cited."""
-    kept: list[Given] = []
+    kept: list[GivenPassage] = []
     for build in dict.fromkeys(Build(each.index, each.revision) for each in passages):
         of_build = [each for each in passages if Build(each.index, each.revision) == build]
         places = [Passage(each.source, each.document, each.start, each.start + len(each.text)) for each in of_build]
@@ -143,7 +143,7 @@ async def verified(database: Database, passages: Sequence[Given]) -> list[Given]
     return sorted(kept, key=lambda each: each.number)
 
 
-def as_prompt(passages: Iterable[Given]) -> str:
+def as_prompt(passages: Iterable[GivenPassage]) -> str:
     """The passages as a part of a prompt. Tags within a document cannot end a passage."""
     return "\n".join(
         f'<passage number="{each.number}" document="{_attribute(each.document)}" '
@@ -240,7 +240,7 @@ def _marked(text: str, marks: str) -> str:
     return f"{body.removesuffix(stop)}{marks}{stop}{end}"
 
 
-def _contradicts(sentence: str, passages: Sequence[Given]) -> bool:
+def _contradicts(sentence: str, passages: Sequence[GivenPassage]) -> bool:
     """Whether a sentence denies what the nearest one of the passages says, or says what that one denies."""
     wanted = words(sentence)
     pieces = [each.piece(*place) for each in passages for place in each.pieces] or [each.text for each in passages]
@@ -290,7 +290,7 @@ class Grounding:
         answers: texts that may be said too. They are not cited.
     """
 
-    passages: Sequence[Given]
+    passages: Sequence[GivenPassage]
     embedder: Embedder | None = None
     answers: Sequence[str] = ()
     parts: list[str] = field(default_factory=list)
@@ -349,7 +349,7 @@ class Grounding:
         self._held = ""
         return None
 
-    def _without_words(self, prefix: str, bare: str, cited: Sequence[Given]) -> Kept | None:
+    def _without_words(self, prefix: str, bare: str, cited: Sequence[GivenPassage]) -> Kept | None:
         """What has no word to compare: a yes or no waits for the sentence that it belongs to, marks of layout stay."""
         if YES_OR_NO.fullmatch(bare):
             if cited:
@@ -361,7 +361,7 @@ class Grounding:
             return self._keep(prefix, bare, [])
         return None
 
-    def _keep(self, prefix: str, bare: str, cited: Sequence[Given]) -> Kept:
+    def _keep(self, prefix: str, bare: str, cited: Sequence[GivenPassage]) -> Kept:
         new: list[Citation] = []
         for passage in cited:
             if passage.number not in self.numbers:
@@ -378,18 +378,18 @@ class Grounding:
         self.parts.append(kept)
         return kept, tuple(new)
 
-    async def _says(self, passages: Sequence[Given], sentence: str) -> bool:
+    async def _says(self, passages: Sequence[GivenPassage], sentence: str) -> bool:
         return self._has_words(passages, sentence) or await self._nearest(passages, sentence) is not None
 
     @staticmethod
-    def _has_words(passages: Sequence[Given], sentence: str) -> bool:
+    def _has_words(passages: Sequence[GivenPassage], sentence: str) -> bool:
         """Whether the passages have all numbers and enough of the words of a sentence."""
         wanted = words(sentence)
         there: set[str] = set().union(*(each.words for each in passages))
         enough = _numbers_in(wanted, there) and len(wanted & there) >= ENOUGH_WORDS * len(wanted)
         return enough and not _contradicts(sentence, passages)
 
-    async def _nearest(self, passages: Sequence[Given], sentence: str) -> Given | None:
+    async def _nearest(self, passages: Sequence[GivenPassage], sentence: str) -> GivenPassage | None:
         """The passage with the sentence that is nearest in meaning, if one is near enough and has the numbers."""
         wanted = words(sentence)
         kept = [each for each in passages if _numbers_in(wanted, each.words)]
@@ -403,11 +403,11 @@ class Grounding:
         return pieces[best][0] if near else None
 
 
-def _uncited(text: str) -> Given:
+def _uncited(text: str) -> GivenPassage:
     """A text that is compared as passages are."""
     whole, _ = split(text, last=True)
     stops = list(accumulate(map(len, whole), initial=0))
-    return Given(0, "", "", "", "", "", "", 0, text, 0.0, tuple(pairwise(stops)))
+    return GivenPassage(0, "", "", "", "", "", "", 0, text, 0.0, tuple(pairwise(stops)))
 
 
 def _numbers_in(wanted: set[str], there: set[str]) -> bool:

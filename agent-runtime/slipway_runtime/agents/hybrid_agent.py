@@ -26,8 +26,18 @@ from slipway_runtime.agents import agent_tools, tool_results
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
-from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, Kept, as_prompt, given, split, verified
-from slipway_runtime.agents.hybrid_nodes import ANALYSE, CHECK, DECLINED, Analysis, Draft, Verdict
+from slipway_runtime.agents.grounding import (
+    NO_ANSWER,
+    RULES,
+    GivenPassage,
+    Grounding,
+    Kept,
+    as_prompt,
+    given,
+    split,
+    verified,
+)
+from slipway_runtime.agents.hybrid_nodes import ANALYSE, CHECK, DECLINED, Analysis, Critique, Draft
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
@@ -54,14 +64,14 @@ DRAFTS = 2
 AGENTS_KEPT = 64
 
 
-class State(TypedDict, total=False):
+class HybridState(TypedDict, total=False):
     """What the nodes hand on."""
 
     run: Run
     usage: RunUsage
     schema: str | None
     queries: list[str]
-    passages: list[Given]
+    passages: list[GivenPassage]
     answers: list[str]
     """What other agents answered to drafts."""
     drafts: int
@@ -113,7 +123,7 @@ class HybridAgent:
             raise limit_reached(self._config, usage) from error
         except UnexpectedModelBehavior as error:
             raise unusable(error, structured=schema is not None) from error
-        return await self._answer(cast(State, state))
+        return await self._answer(cast(HybridState, state))
 
     async def missing(self) -> list[str]:
         """See `Agent`."""
@@ -129,8 +139,8 @@ class HybridAgent:
 
     # The graph
 
-    def _build(self) -> CompiledStateGraph[State, None, State, State]:
-        graph = StateGraph(State)
+    def _build(self) -> CompiledStateGraph[HybridState, None, HybridState, HybridState]:
+        graph = StateGraph(HybridState)
         nodes = {"analyse": self._analyse, "retrieve": self._retrieve, "draft": self._draft, "check": self._check}
         for name, node in nodes.items():
             graph.add_node(name, cast(Any, node))
@@ -143,25 +153,25 @@ class HybridAgent:
         )
         return graph.compile()
 
-    def _looks_up(self, state: State) -> bool:
+    def _looks_up(self, state: HybridState) -> bool:
         return bool(self._config.knowledge) and state["run"].request.task is None
 
-    def _found_nothing(self, state: State) -> bool:
+    def _found_nothing(self, state: HybridState) -> bool:
         return bool(state["queries"]) and not state["passages"] and not self._asks(state)
 
-    def _asks(self, state: State) -> bool:
+    def _asks(self, state: HybridState) -> bool:
         """Whether drafts may ask other agents."""
         return bool(self._config.tools) and state["run"].request.task is None
 
-    async def _analyse(self, state: State) -> State:
+    async def _analyse(self, state: HybridState) -> HybridState:
         analysis = await self._ask("analyse", state, ANALYSE, [state["run"].request.question])
         return {"queries": analysis.output.queries}
 
-    async def _retrieve(self, state: State) -> State:
+    async def _retrieve(self, state: HybridState) -> HybridState:
         queries = state["queries"]
 
         async def look_up(emit: Emit) -> list[list[Any]]:
-            passages: list[Given] = []
+            passages: list[GivenPassage] = []
             for query in queries:
                 found = await retrieve(self._retriever, query, self._config.knowledge, emit)
                 places = {(each.index, each.source, each.document, each.start) for each in passages}
@@ -174,9 +184,9 @@ class HybridAgent:
             return [each.to_json() for each in passages]
 
         recorded = await state["run"].step("retrieve", look_up, input=queries)
-        return {"passages": [Given.from_json(each) for each in recorded]}
+        return {"passages": [GivenPassage.from_json(each) for each in recorded]}
 
-    async def _draft(self, state: State) -> State:
+    async def _draft(self, state: HybridState) -> HybridState:
         passages = state.get("passages", [])
         rules = [RULES] if passages else []
         if self._asks(state):
@@ -197,7 +207,7 @@ class HybridAgent:
             "answers": [*answers, *agent_tools.answers_in(result.new_messages())],
         }
 
-    async def _check(self, state: State) -> State:
+    async def _check(self, state: HybridState) -> HybridState:
         """What a second agent and, for a text, the passages have against the draft."""
         faults: list[str] = []
         parts = state["parts"]
@@ -208,7 +218,7 @@ class HybridAgent:
         verdict = await self._ask("check", state, f"{CHECK} {DECLINED}", content)
         return {"faults": [*faults, *verdict.output.faults], "parts": parts}
 
-    async def _grounded(self, state: State) -> tuple[list[Kept], list[str]]:
+    async def _grounded(self, state: HybridState) -> tuple[list[Kept], list[str]]:
         """The sentences of a text that passages or answers of agents say, and a fault for each of the others."""
         text, passages, answers = state["draft"], state["passages"], state["answers"]
 
@@ -226,7 +236,7 @@ class HybridAgent:
     # Agents
 
     async def _ask(
-        self, node: str, state: State, instructions: str, content: Sequence[UserContent]
+        self, node: str, state: HybridState, instructions: str, content: Sequence[UserContent]
     ) -> AgentRunResult[Any]:
         """What a node's agent gives."""
         request, drafts = state["run"].request, node == "draft"
@@ -245,7 +255,7 @@ class HybridAgent:
         if key not in self._agents:
             if len(self._agents) >= AGENTS_KEPT:
                 self._agents.clear()
-            types: dict[str, Any] = {"analyse": Analysis, "draft": Draft, "check": Verdict}
+            types: dict[str, Any] = {"analyse": Analysis, "draft": Draft, "check": Critique}
             roles: dict[str, Role] = {"analyse": "fast_routing", "draft": "complex_reasoning"}
             role: Role = "structured_output" if schema else roles.get(node, "structured_output")
             made: Agent[None, Any] = Agent(
@@ -263,7 +273,7 @@ class HybridAgent:
 
     # The answer
 
-    async def _answer(self, state: State) -> Done:
+    async def _answer(self, state: HybridState) -> Done:
         """Show what was checked."""
         run, schema = state["run"], state["schema"]
         if schema is not None and "draft" in state:
@@ -278,7 +288,7 @@ class HybridAgent:
         done = Done(answer="".join(said for said, _ in parts), finish="stop", sources=sources, model=state["model"])
         return done.model_copy(update={"grounded": bool(sources)}) if state.get("passages") else done
 
-    async def _structured(self, state: State, schema: str) -> Done:
+    async def _structured(self, state: HybridState, schema: str) -> Done:
         output, citing = state["draft"], Citing(tuple(state.get("passages", ())))
         resolved = marked(output, citing)
         if fault(output_of(schema)[1], resolved) is None:
@@ -295,7 +305,7 @@ async def _say(parts: Sequence[Kept], emit: Emit) -> None:
         emit_text(said, cited, emit)
 
 
-def _material(passages: Sequence[Given], answers: Sequence[str]) -> list[str]:
+def _material(passages: Sequence[GivenPassage], answers: Sequence[str]) -> list[str]:
     """What a draft rests on, as parts of a prompt."""
     return [*([as_prompt(passages)] if passages else []), *(tool_results.as_data("agent", each) for each in answers)]
 

@@ -28,7 +28,7 @@ class Draft(BaseModel):
     answer: Annotated[str, Field(min_length=1)]
 
 
-class Verdict(BaseModel):
+class Critique(BaseModel):
     """What is wrong with a draft."""
 
     faults: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=10)]

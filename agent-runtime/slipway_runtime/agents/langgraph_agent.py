@@ -19,7 +19,7 @@ from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
-from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Given, Grounding, as_prompt, given, verified
+from slipway_runtime.agents.grounding import NO_ANSWER, RULES, GivenPassage, Grounding, as_prompt, given, verified
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.protocol import TURNS, Emit, Run
 from slipway_runtime.agents.retrieving import retrieve
@@ -43,13 +43,13 @@ Write in their place what the passages do say about it, with their numbers. If t
 {no_answer}."""
 
 
-class State(TypedDict, total=False):
+class LangGraphState(TypedDict, total=False):
     """What the nodes hand on."""
 
     run: Run
     question: str
     """What is looked up: the question as it stands by itself."""
-    passages: list[Given]
+    passages: list[GivenPassage]
     spoken: list[Spoken]
 
 
@@ -97,8 +97,8 @@ class LangGraphAgent:
         """See `UsesModels`."""
         await self._models.close()
 
-    def _build(self) -> CompiledStateGraph[State, None, State, State]:
-        graph = StateGraph(State)
+    def _build(self) -> CompiledStateGraph[LangGraphState, None, LangGraphState, LangGraphState]:
+        graph = StateGraph(LangGraphState)
         for name, node in {
             "rewrite": self._rewrite,
             "retrieve": self._retrieve,
@@ -115,20 +115,20 @@ class LangGraphAgent:
         graph.add_edge("abstain", END)
         return graph.compile()
 
-    def _route(self, state: State) -> Literal["rewrite", "retrieve", "answer"]:
+    def _route(self, state: LangGraphState) -> Literal["rewrite", "retrieve", "answer"]:
         request = state["run"].request
         if not self._config.knowledge or request.task is not None:
             return "answer"
         return "rewrite" if former_messages(request) else "retrieve"
 
     @staticmethod
-    def _judge(state: State) -> str:
+    def _judge(state: LangGraphState) -> str:
         (spoken,) = state["spoken"]
         if spoken.unsupported:
             return "correct"
         return END if spoken else "abstain"
 
-    async def _rewrite(self, state: State) -> State:
+    async def _rewrite(self, state: LangGraphState) -> LangGraphState:
         run = state["run"]
         question = run.request.question
         messages = _messages(_joined(REWRITE, tool_rule(run.request)), former_messages(run.request), [question])
@@ -139,7 +139,7 @@ class LangGraphAgent:
         rewritten = (await run.step("rewrite", rewrite, repeat="paid", input=question)).strip()
         return {"question": rewritten or question}
 
-    async def _retrieve(self, state: State) -> State:
+    async def _retrieve(self, state: LangGraphState) -> LangGraphState:
         question = state.get("question") or state["run"].request.question
 
         async def look_up(emit: Emit) -> list[list[Any]]:
@@ -147,12 +147,12 @@ class LangGraphAgent:
             return [each.to_json() for each in await verified(self._database, given(found))]
 
         recorded = await state["run"].step("retrieve", look_up, input=question)
-        return {"passages": [Given.from_json(each) for each in recorded]}
+        return {"passages": [GivenPassage.from_json(each) for each in recorded]}
 
-    async def _answer(self, state: State) -> State:
+    async def _answer(self, state: LangGraphState) -> LangGraphState:
         return {"spoken": [await self._say(state, "answer", self._prompt(state))]}
 
-    async def _correct(self, state: State) -> State:
+    async def _correct(self, state: LangGraphState) -> LangGraphState:
         """Once more for the sentences that nothing supports; what stands, stands, also if no model answers now."""
         (spoken,) = state["spoken"]
         sentences = "\n".join(f"- {sentence}" for sentence in spoken.unsupported)
@@ -165,19 +165,21 @@ class LangGraphAgent:
             return {"spoken": [spoken]}
         return {"spoken": [spoken, corrected]}
 
-    async def _abstain(self, state: State) -> State:
+    async def _abstain(self, state: LangGraphState) -> LangGraphState:
         async def abstain(emit: Emit) -> None:
             emit(Delta(text=ABSTENTION))
 
         await state["run"].step("abstain", abstain)
         return {"spoken": []}
 
-    def _prompt(self, state: State) -> list[UserContent]:
+    def _prompt(self, state: LangGraphState) -> list[UserContent]:
         passages = state.get("passages", [])
         content = user_content(state["run"].request)
         return [as_prompt(passages), *content] if passages else content
 
-    async def _say(self, state: State, key: str, content: list[UserContent], *, after: Spoken | None = None) -> Spoken:
+    async def _say(
+        self, state: LangGraphState, key: str, content: list[UserContent], *, after: Spoken | None = None
+    ) -> Spoken:
         """One step in which a model writes, and what it writes is checked."""
         request, passages = state["run"].request, state.get("passages")
         instructions = _joined(self._config.instructions, RULES if passages else "", tool_rule(request))

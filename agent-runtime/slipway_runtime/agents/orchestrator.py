@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallFailed, Member
+from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallFailed, MemberDescription
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
 from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
@@ -147,7 +147,7 @@ class OrchestratorAgent:
         )
         return Decision(decision=changed.to_json(), members=tuple(_all(namespace, order)))
 
-    def _full(self, members: Sequence[Member]) -> tuple[str, ...]:
+    def _full(self, members: Sequence[MemberDescription]) -> tuple[str, ...]:
         return tuple(_all(self._config.namespace, [member.name for member in members]))
 
 

@@ -32,7 +32,7 @@ from slipway_runtime.agents.conversation import (
     user_content,
     user_prompt,
 )
-from slipway_runtime.agents.grounding import Given
+from slipway_runtime.agents.grounding import GivenPassage
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
@@ -54,7 +54,7 @@ AGENTS_KEPT = 64
 
 
 @dataclass
-class Turn:
+class AttemptContext:
     """What one attempt at a run knows while it goes on."""
 
     request: AgentRequest
@@ -62,7 +62,7 @@ class Turn:
     forced: list[str] | str | None
     """The tools, one of which the first response has to call; `required` for any."""
     schema: str | None
-    passages: list[Given] = field(default_factory=list)
+    passages: list[GivenPassage] = field(default_factory=list)
     """What searches gave before the request that is made now."""
 
     def citing(self) -> Citing:
@@ -70,7 +70,7 @@ class Turn:
         return Citing(tuple(self.passages), self.may_abstain)
 
 
-_TURN: ContextVar[Turn] = ContextVar("slipway_turn")
+_TURN: ContextVar[AttemptContext] = ContextVar("slipway_turn")
 
 
 class PydanticAIAgent:
@@ -86,7 +86,7 @@ class PydanticAIAgent:
         self.database = database
         self.knowledge: Sequence[KnowledgeConfig] = config.knowledge
         self.honours = honoured(config)
-        self._agents: dict[tuple[Role, bool, bool, str | None], Agent[Turn, Any]] = {}
+        self._agents: dict[tuple[Role, bool, bool, str | None], Agent[AttemptContext, Any]] = {}
 
     async def run(self, run: Run) -> Done:
         """See `Agent`.
@@ -101,7 +101,7 @@ class PydanticAIAgent:
         request = run.request
         schema = None if request.task else schema_of(request, self.config)
         searches = bool(self.config.knowledge) and not request.task
-        turn = Turn(request, searches and schema is None, _forced(request), schema)
+        turn = AttemptContext(request, searches and schema is None, _forced(request), schema)
         result = await self._answer(run, turn, searches=searches)
         if schema is not None:
             return await self._structured(run, turn, result, schema)
@@ -124,7 +124,7 @@ class PydanticAIAgent:
         """Close the connections to providers."""
         await self.models.close()
 
-    async def _answer(self, run: Run, turn: Turn, *, searches: bool) -> AgentRunResult[Any]:
+    async def _answer(self, run: Run, turn: AttemptContext, *, searches: bool) -> AgentRunResult[Any]:
         request = turn.request
         prompt = user_prompt(user_content(request))
         messages = [*system_message(self._instructions(request, searches=searches)), *former_messages(request)]
@@ -166,15 +166,15 @@ class PydanticAIAgent:
         """Whether the model may ask other agents."""
         return bool(self.config.tools) and not request.task
 
-    def _agent(self, role: Role, schema: str | None, *, searches: bool, asks: bool) -> Agent[Turn, Any]:
+    def _agent(self, role: Role, schema: str | None, *, searches: bool, asks: bool) -> Agent[AttemptContext, Any]:
         key = role, searches, asks, schema
         if key not in self._agents:
             if len(self._agents) >= AGENTS_KEPT:
                 self._agents.clear()
-            made: Agent[Turn, Any] = Agent(
+            made: Agent[AttemptContext, Any] = Agent(
                 self.models.for_role(role),
                 name=NAME,
-                deps_type=Turn,
+                deps_type=AttemptContext,
                 output_type=str if schema is None else output_of(schema)[0],
                 retries=REPAIRS,
                 toolsets=[
@@ -193,7 +193,7 @@ class PydanticAIAgent:
         told = tool_rule(request, asks=self._asks(request))
         return "\n\n".join(part for part in (self.config.instructions, rules, told) if part)
 
-    async def _structured(self, run: Run, turn: Turn, result: AgentRunResult[Any], schema: str) -> Done:
+    async def _structured(self, run: Run, turn: AttemptContext, result: AgentRunResult[Any], schema: str) -> Done:
         """The answer whose text is the output as JSON, with marks as in a text where it still fits then."""
         output, citing = result.output, Citing(tuple(search_tool.passages_in(result.new_messages())))
         resolved = marked(output, citing)
@@ -241,14 +241,14 @@ class CitingSink(TextSink):
             emit_text(shown, sources, self.emit)
 
 
-class EachRequest(AbstractCapability[Turn]):
+class EachRequest(AbstractCapability[AttemptContext]):
     """Before each request to a model: which passages it may cite, and which tools it has to call."""
 
     def get_model_settings(self) -> Any:
         """See `AbstractCapability`."""
         return self._settings
 
-    def _settings(self, ctx: RunContext[Turn]) -> ModelSettings:
+    def _settings(self, ctx: RunContext[AttemptContext]) -> ModelSettings:
         turn = ctx.deps
         turn.passages = search_tool.passages_in(ctx.messages)
         if turn.forced is None or ctx.run_step > 1:

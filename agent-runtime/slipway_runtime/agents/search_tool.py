@@ -7,7 +7,7 @@ from pydantic_ai import FunctionToolset, RunContext
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturn, ToolReturnPart
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
-from slipway_runtime.agents.grounding import NO_ANSWER, Given, as_prompt, given, verified
+from slipway_runtime.agents.grounding import NO_ANSWER, GivenPassage, as_prompt, given, verified
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models.durable import current_unit
@@ -78,8 +78,8 @@ def _first(ctx: RunContext[Any], most: int) -> int:
     return before + place * most + 1
 
 
-def passages_in(messages: Iterable[ModelMessage]) -> list[Given]:
+def passages_in(messages: Iterable[ModelMessage]) -> list[GivenPassage]:
     """The passages that a conversation has been given by searches."""
     parts = (part for each in messages if isinstance(each, ModelRequest) for part in each.parts)
     results = (part.metadata for part in parts if isinstance(part, ToolReturnPart) and part.tool_name == NAME)
-    return [Given.from_json(each) for one in results if isinstance(one, dict) for each in one.get(PASSAGES, ())]
+    return [GivenPassage.from_json(each) for one in results if isinstance(one, dict) for each in one.get(PASSAGES, ())]

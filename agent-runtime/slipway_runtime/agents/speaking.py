@@ -23,7 +23,7 @@ from slipway_runtime.agents.grounding import NO_ANSWER, Grounding, Mark, split
 from slipway_runtime.agents.protocol import Emit
 from slipway_runtime.events import Citation, Delta, Discarded, Finish, ModelUsage, Usage
 from slipway_runtime.models import Models
-from slipway_runtime.models.chain import Chain
+from slipway_runtime.models.chain import ModelChain
 from slipway_runtime.models.watching import watching
 
 FINISHES: Mapping[FinishReason, Finish] = {"length": "length", "content_filter": "content_filter"}
@@ -88,7 +88,7 @@ class _Watcher:
             self.emit(Usage(models=tuple(self.usages)))
 
 
-async def ask_model(chain: Chain, messages: Sequence[ModelMessage], emit: Emit, *, step: str) -> str:
+async def ask_model(chain: ModelChain, messages: Sequence[ModelMessage], emit: Emit, *, step: str) -> str:
     """The text of one response, which nobody is shown. Raises Problem (ModelsUnavailable)."""
     watcher = _Watcher(emit, step)
     try:

@@ -8,7 +8,7 @@ from slipway_crds.resolve import resolve
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import make_agent
 from slipway_runtime.agents.protocol import close
-from slipway_runtime.dev.kinds import Outcome, Report, Row
+from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
@@ -100,4 +100,4 @@ def _key(config: AgentConfig) -> AgentKey:
     return AgentKey(config.namespace, config.name)
 
 
-ROW = Row(AGENT, LocalAgents)
+ROW = LocalKind(AGENT, LocalAgents)

@@ -7,7 +7,7 @@ from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.resolve import ingest_config
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
-from slipway_runtime.dev.kinds import Outcome, Report, Row
+from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Items, Manifests, NamespacedName, key_of
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
@@ -93,4 +93,4 @@ def _index(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> I
     return Index(key=key, config=ingest_config(index), sources=sources)
 
 
-ROW = Row(VECTOR_INDEX, LocalIndexes)
+ROW = LocalKind(VECTOR_INDEX, LocalIndexes)

@@ -49,7 +49,7 @@ class LocalPart(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
+class LocalKind:
     """A kind of the registry, and what makes its objects real in this process.
 
     `start` gets the parts of the process, and where its host listens.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from slipway_crds.configmaps import decoded, is_config_map
 from slipway_crds.fields import Local
-from slipway_crds.manifests import Document, load_paths
+from slipway_crds.manifests import ManifestDocument, load_paths
 from slipway_crds.meta import CustomObject
 from slipway_crds.references import ref_to
 from slipway_crds.registry import KINDS
@@ -59,7 +59,7 @@ def load(paths: Iterable[Path]) -> Manifests:
     return assemble(load_paths(paths))
 
 
-def assemble(documents: Sequence[Document]) -> Manifests:
+def assemble(documents: Sequence[ManifestDocument]) -> Manifests:
     """What a set of objects amounts to.
 
     Raises:

@@ -55,7 +55,7 @@ def _values(
         yield contract.MODEL_CA_FILE, given or Missing(advice)
 
 
-class ModelFiles:
+class LocalModelFiles:
     """The files of all agents' models, and the bindings that lead to them.
 
     Args:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.factory import AgentDependencies
-from slipway_runtime.dev.model_files import ModelFiles
+from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.routes import RouteTable
@@ -37,7 +37,7 @@ class Parts:
     embedder: MiniLM
     host: Host
     gateway: Gateway
-    model_files: ModelFiles
+    model_files: LocalModelFiles
 
 
 def data_folder(files: Iterable[Path]) -> Path:
@@ -125,7 +125,7 @@ async def open_parts(
         gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
         # Not in the folder: keys are gone when the process is.
         keys_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-"))
-        model_files = ModelFiles(Path(keys_folder), os.environ)
+        model_files = LocalModelFiles(Path(keys_folder), os.environ)
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()

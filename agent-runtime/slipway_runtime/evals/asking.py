@@ -20,7 +20,7 @@ from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
-from slipway_runtime.dev.model_files import ModelFiles
+from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.dev.parts import locked
 from slipway_runtime.events import Done
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
@@ -39,7 +39,7 @@ class AgentUnusable(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluatedAnswer:
     """An answer as an evaluation looks at it."""
 
     answer: str
@@ -55,7 +55,7 @@ class Asked:
 class Target(Protocol):
     """Something that answers."""
 
-    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
+    async def ask(self, question: str, after: Sequence[str] = ()) -> EvaluatedAnswer:
         """Answer one question, in a conversation in which others were asked before."""
         ...
 
@@ -68,7 +68,7 @@ class LocalTarget:
         self._config = config
         self._retriever = retriever
 
-    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
+    async def ask(self, question: str, after: Sequence[str] = ()) -> EvaluatedAnswer:
         """See `Target`. Retrieval is asked for by itself too, so that it can be judged where the agent abstains."""
         retrieved = await self._retriever.retrieve(question, self._config.knowledge)
         turns: list[FinishedTurn] = []
@@ -77,7 +77,7 @@ class LocalTarget:
             turns.append(FinishedTurn(earlier, said.answer, said.abstained))
         began = time.perf_counter()
         done = await self._answer(question, turns)
-        return Asked(
+        return EvaluatedAnswer(
             answer=done.answer,
             abstained=done.abstained,
             documents=tuple(dict.fromkeys(found.chunk.document for found in retrieved)),
@@ -96,7 +96,7 @@ class GatewayTarget:
     http: aiohttp.ClientSession
     url: str
 
-    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
+    async def ask(self, question: str, after: Sequence[str] = ()) -> EvaluatedAnswer:
         """See `Target`."""
         session: str | None = None
         for earlier in after:
@@ -104,7 +104,7 @@ class GatewayTarget:
         began = time.perf_counter()
         body = await self._post(question, session)
         sources = body["sources"]
-        return Asked(
+        return EvaluatedAnswer(
             answer=body["answer"],
             abstained=body["abstained"],
             documents=tuple(dict.fromkeys(source["document"] for source in sources)),
@@ -156,7 +156,7 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
             await Ingestion(index.config, database=database, vectors=vectors, embedder=embedder, patience=10).run(
                 [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
             )
-        files = ModelFiles(Path(stack.enter_context(TemporaryDirectory(prefix="slipway-eval-"))), os.environ)
+        files = LocalModelFiles(Path(stack.enter_context(TemporaryDirectory(prefix="slipway-eval-"))), os.environ)
         if missing := files.missing(manifests):
             raise AgentUnusable("; ".join(missing))
         files.apply(manifests)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic_evals.evaluators import Evaluator, EvaluatorContext
 
-from slipway_runtime.evals.asking import Asked
+from slipway_runtime.evals.asking import EvaluatedAnswer
 from slipway_runtime.evals.cases import CaseKind, CaseSpec, FollowUp
 
 RETRIEVAL = "retrieval"
@@ -18,7 +18,7 @@ ASKED_ALONE = "asked_alone"
 MARKUP = re.compile(r"[`*_]")
 SPACE = re.compile(r"\s+")
 
-Context = EvaluatorContext[CaseSpec, Asked, CaseSpec]
+Context = EvaluatorContext[CaseSpec, EvaluatedAnswer, CaseSpec]
 
 
 def plain(text: str) -> str:
@@ -59,7 +59,7 @@ def right_abstention(context: Context) -> float:
 
 
 @dataclass(repr=False)
-class RightDocument(Evaluator[CaseSpec, Asked, CaseSpec]):
+class RightDocument(Evaluator[CaseSpec, EvaluatedAnswer, CaseSpec]):
     """Whether a right document was found. Single questions that can be answered only."""
 
     def evaluate(self, ctx: Context) -> dict[str, float]:
@@ -70,7 +70,7 @@ class RightDocument(Evaluator[CaseSpec, Asked, CaseSpec]):
 
 
 @dataclass(repr=False)
-class AnswerRecall(Evaluator[CaseSpec, Asked, CaseSpec]):
+class AnswerRecall(Evaluator[CaseSpec, EvaluatedAnswer, CaseSpec]):
     """See `recall`. Single questions only."""
 
     def evaluate(self, ctx: Context) -> dict[str, float]:
@@ -79,7 +79,7 @@ class AnswerRecall(Evaluator[CaseSpec, Asked, CaseSpec]):
 
 
 @dataclass(repr=False)
-class RightAbstention(Evaluator[CaseSpec, Asked, CaseSpec]):
+class RightAbstention(Evaluator[CaseSpec, EvaluatedAnswer, CaseSpec]):
     """See `right_abstention`. Single questions only."""
 
     def evaluate(self, ctx: Context) -> dict[str, float]:
@@ -87,7 +87,7 @@ class RightAbstention(Evaluator[CaseSpec, Asked, CaseSpec]):
 
 
 @dataclass(repr=False)
-class RightFollowUp(Evaluator[CaseSpec, Asked, CaseSpec]):
+class RightFollowUp(Evaluator[CaseSpec, EvaluatedAnswer, CaseSpec]):
     """The recall of questions of a conversation that can be answered, the abstention from those that cannot."""
 
     def evaluate(self, ctx: Context) -> dict[str, float]:

@@ -13,7 +13,14 @@ from rich.markup import escape
 from slipway_crds.manifests import ManifestError
 from slipway_runtime.dev.manifests import InvalidManifests, load
 from slipway_runtime.dev.parts import FolderInUse
-from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_target, local_target, only_agent
+from slipway_runtime.evals.asking import (
+    AgentUnusable,
+    EvaluatedAnswer,
+    Target,
+    gateway_target,
+    local_target,
+    only_agent,
+)
 from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, FollowUp, load_cases
 from slipway_runtime.evals.evaluators import AnswerRecall, RightAbstention, RightDocument, RightFollowUp
 from slipway_runtime.evals.verdict import Report, as_json, judge, metric_table, shortfalls
@@ -37,7 +44,7 @@ EXPECTED = (
 )
 
 
-def dataset(cases: Sequence[CaseSpec]) -> Dataset[CaseSpec, Asked, CaseSpec]:
+def dataset(cases: Sequence[CaseSpec]) -> Dataset[CaseSpec, EvaluatedAnswer, CaseSpec]:
     """The cases as pydantic-evals takes them. Questions that change the topic come twice, once of them alone."""
     asked = [Case(name=case.name, inputs=case, metadata=case) for case in cases]
     alone = [
@@ -54,7 +61,7 @@ async def evaluate(target: AbstractAsyncContextManager[Target], cases: Sequence[
     async with target as opened:
         await opened.ask("warm up")  # else the first case would be charged for loading the model
 
-        async def ask(case: CaseSpec) -> Asked:
+        async def ask(case: CaseSpec) -> EvaluatedAnswer:
             return await opened.ask(case.question, case.after)
 
         return await dataset(cases).evaluate(ask, max_concurrency=AT_ONCE, progress=False)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_evals.reporting import EvaluationReport, ReportCase
 from rich.table import Table
 
-from slipway_runtime.evals.asking import Asked
+from slipway_runtime.evals.asking import EvaluatedAnswer
 from slipway_runtime.evals.cases import CaseSpec
 from slipway_runtime.evals.evaluators import (
     ABSTENTION,
@@ -25,8 +25,8 @@ SHOWN = (*BARS, FOLLOW_UPS, TOPIC_CHANGE, ASKED_ALONE)
 
 ANSWER_SHOWN = 160
 
-Report = EvaluationReport[CaseSpec, Asked, CaseSpec]
-OneCase = ReportCase[CaseSpec, Asked, CaseSpec]
+Report = EvaluationReport[CaseSpec, EvaluatedAnswer, CaseSpec]
+OneCase = ReportCase[CaseSpec, EvaluatedAnswer, CaseSpec]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from slipway_runtime.gateway.asgi import BODY_LIMIT, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.permissions import Action, no_such_agent, require
-from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, Output, Relay, Reply
+from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, EventSink, Relay, Reply
 from slipway_runtime.gateway.requests import host_path, is_question, request_id
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS
@@ -43,7 +43,7 @@ def _action(request: Request) -> Action:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PermittedRequest:
     """A request that a known caller may make of an agent."""
 
     request: Request
@@ -94,7 +94,7 @@ class AgentPath(HostedPath):
             await self._gateway.nesting.check(grant, request, agent)
         elif self._nested:
             raise Problem(Reason.UNAUTHENTICATED, "This path is for agents, which bring a grant: ask at .../chat.")
-        asked = Asked(request, agent, caller, grant)
+        asked = PermittedRequest(request, agent, caller, grant)
         with self._measured(agent, reply), self._gateway.long_bodies.held() as held:
             limit = LARGE_ASK_BYTES if is_question(request) else BODY_LIMIT
             body = await self._body(request, receive, caller=caller, limit=limit, held=held)
@@ -125,7 +125,7 @@ class AgentPath(HostedPath):
             )
         return agent
 
-    def _parsed(self, asked: Asked, body: bytes) -> bytes:
+    def _parsed(self, asked: PermittedRequest, body: bytes) -> bytes:
         """What a host is sent for a POST. Raises Problem."""
         request, mint = asked.request, self._gateway.nesting.mint
         if is_question(request):
@@ -134,7 +134,7 @@ class AgentPath(HostedPath):
         grant = mint(asked.caller, agent=asked.agent, run=asked.run)
         return parse_input(body, request.headers, InputBody).renewed(grant).model_dump_json(exclude_none=True).encode()
 
-    async def _relay(self, asked: Asked, sent: bytes | None, reply: Reply) -> None:
+    async def _relay(self, asked: PermittedRequest, sent: bytes | None, reply: Reply) -> None:
         request, agent, run = asked.request, asked.agent, asked.run
         of_a_run = is_question(request) or (request.method == "GET" and "run" in request.path_params)
         stream = of_a_run and wants_stream(request)
@@ -162,7 +162,7 @@ class AgentPath(HostedPath):
             await Relay(call=call, run=run, upstreams=self._gateway.upstreams, reply=reply, output=output).go()
             current.set_attribute("http.response.status_code", reply.status)
 
-    def _output(self, reply: Reply, run: str, *, stream: bool) -> Output:
+    def _output(self, reply: Reply, run: str, *, stream: bool) -> EventSink:
         return AsItComes(reply, self._skin.stream()) if stream else AtTheEnd(reply, self._skin.whole(run))
 
 

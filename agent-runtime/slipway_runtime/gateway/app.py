@@ -17,7 +17,7 @@ from slipway_runtime.gateway.cors import cors
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.openapi import openai_paths, paths
-from slipway_runtime.gateway.openapi.document import Document
+from slipway_runtime.gateway.openapi.document import OpenAPIDocument
 from slipway_runtime.gateway.openapi.operations import Operation
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
@@ -46,7 +46,7 @@ def create_app(gateway: Gateway) -> FastAPI:
             *([cors(gateway.allowed_origins)] if gateway.allowed_origins else []),
         ],
     )
-    document = Document(app)
+    document = OpenAPIDocument(app)
     chat = _answered_by(AgentPath(gateway, Chat()))
 
     async def agents(request: Request) -> Response:

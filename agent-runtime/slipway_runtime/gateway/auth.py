@@ -48,7 +48,7 @@ class KeyEntry(BaseModel):
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
-class KeyFile(BaseModel):
+class CallerKeyFile(BaseModel):
     """`keys.json`: all callers that the gateway knows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -149,7 +149,7 @@ class ApiKeys:
         status = os.stat(self._path)
         version = (status.st_mtime_ns, status.st_ino, status.st_size)
         if version != self._version:
-            self._keys = KeyFile.model_validate_json(self._path.read_bytes()).keys
+            self._keys = CallerKeyFile.model_validate_json(self._path.read_bytes()).keys
             self._version = version
             log.info("API keys read", extra={"path": str(self._path), "keys": len(self._keys)})
 

@@ -56,7 +56,7 @@ class Open:
         return None
 
 
-class Chain:
+class AuthenticatorChain:
     """Asks authenticators in their order. The first that knows the caller decides."""
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:

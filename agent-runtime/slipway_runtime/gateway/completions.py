@@ -13,11 +13,11 @@ from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.permissions import Action
-from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, Output, Relay, Reply
+from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, EventSink, Relay, Reply
 from slipway_runtime.gateway.requests import request_id
 from slipway_runtime.gateway.resuming import MakeCall, give_results, run_that_waits
 from slipway_runtime.gateway.routes import AgentKey
-from slipway_runtime.gateway.upstream import Broken, Call, Refused, TooManyBroke
+from slipway_runtime.gateway.upstream import Broken, Refused, TooManyBroke, UpstreamRequest
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
@@ -131,7 +131,7 @@ class Completions(HostedPath):
                 await self._cancel(work)
             current.set_attribute("http.response.status_code", reply.status)
 
-    async def _resumed(self, work: _Work) -> Call | None:
+    async def _resumed(self, work: _Work) -> UpstreamRequest | None:
         """What follows the run that waits for these results; None if there is none."""
         run = run_that_waits(work.asked.results)
         if run is None:
@@ -145,7 +145,7 @@ class Completions(HostedPath):
         outgoing(headers)
         return work.call("GET", f"/agents/{work.agent}/runs/{run}{_watch(work.asked)}", headers=headers, stream=True)
 
-    def _begun(self, work: _Work) -> Call:
+    def _begun(self, work: _Work) -> UpstreamRequest:
         """What begins a run from the messages."""
         headers = {"Accept": EVENT_STREAM, "Content-Type": "application/json", RUN_HEADER: work.run}
         outgoing(headers)
@@ -155,7 +155,7 @@ class Completions(HostedPath):
         path = f"/agents/{work.agent}/runs{_watch(work.asked)}"
         return work.call("POST", path, headers=headers, body=body, stream=True)
 
-    def _output(self, reply: Reply, work: _Work) -> tuple[CompletionStream | None, Output]:
+    def _output(self, reply: Reply, work: _Work) -> tuple[CompletionStream | None, EventSink]:
         asked = work.asked
         completion = Completion(
             run_id=work.run,

@@ -15,7 +15,7 @@ from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, rea
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.relay import CutOff, Reply
 from slipway_runtime.gateway.routes import AgentKey
-from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Call
+from slipway_runtime.gateway.upstream import LONGEST_SECONDS, UpstreamRequest
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import ANONYMOUS, Caller
 from slipway_runtime.problems import Problem, Reason
@@ -128,10 +128,10 @@ class HostedPath(Response):
         body: bytes | None = None,
         stream: bool = False,
         seconds: float = LONGEST_SECONDS,
-    ) -> Call:
+    ) -> UpstreamRequest:
         """A request to the agent's pods in the caller's name."""
         signer = self._gateway.signer
-        return Call(
+        return UpstreamRequest(
             agent=agent,
             method=method,
             path=path,

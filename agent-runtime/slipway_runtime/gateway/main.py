@@ -17,7 +17,7 @@ from slipway_runtime.bounded_http import HttpLimits
 from slipway_runtime.gateway.admission import Bound, Shares
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.auth import ApiKeys
-from slipway_runtime.gateway.callers import Authenticator, Chain, Open
+from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, Open
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
@@ -58,7 +58,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Si
                 hold_seconds=settings.hold_seconds,
                 held=Bound(max(1, int(settings.max_in_flight * HELD_SHARE))),
             ),
-            authenticator=Chain(authenticators),
+            authenticator=AuthenticatorChain(authenticators),
             signer=signer,
             bound=Bound(settings.max_in_flight),
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),

@@ -16,7 +16,7 @@ from slipway_runtime.gateway.answers import whole
 from slipway_runtime.gateway.auth import bearer
 from slipway_runtime.gateway.requests import request_id
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
-from slipway_runtime.gateway.upstream import Broken, Call, Refused, TooManyBroke, Upstreams
+from slipway_runtime.gateway.upstream import Broken, Refused, TooManyBroke, UpstreamRequest, Upstreams
 from slipway_runtime.grants import Grant, InvalidGrant
 from slipway_runtime.identity import Caller, Signer
 from slipway_runtime.problems import Problem, Reason
@@ -109,7 +109,7 @@ class Nesting:
 
     async def _state(self, grant: Grant) -> str:
         signer, actor = self._signer, grant.actor
-        call = Call(
+        call = UpstreamRequest(
             agent=AgentKey.parse(actor),
             method="GET",
             path=f"/agents/{actor}/runs/{grant.run}/state",

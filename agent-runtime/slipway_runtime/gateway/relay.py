@@ -22,10 +22,10 @@ from slipway_runtime.gateway.upstream import (
     BROKEN_LIMIT,
     SILENCE_SECONDS,
     Broken,
-    Call,
     Refusal,
     Refused,
     TooManyBroke,
+    UpstreamRequest,
     Upstreams,
 )
 from slipway_runtime.problems import Problem, Reason
@@ -76,7 +76,7 @@ class Reply:
         await self.body(data)
 
 
-class Output(Protocol):
+class EventSink(Protocol):
     """Where the events of a run go."""
 
     async def begin(self) -> None:
@@ -158,12 +158,12 @@ class AtTheEnd:
 class Relay:
     """One call being carried out and its answer carried back."""
 
-    call: Call
+    call: UpstreamRequest
     run: str
     """The run's id, under which the answer can be picked up from any pod."""
     upstreams: Upstreams
     reply: Reply
-    output: Output | None = None
+    output: EventSink | None = None
     """Where events go; None for a call that is answered with JSON."""
     refusals_as_they_are: bool = True
     """Whether the client gets a host's own words where it refuses. If not, they are raised as a Problem."""
@@ -216,7 +216,7 @@ class Relay:
                 broken = 0
         raise TooManyBroke from cause
 
-    def _next_call(self) -> Call:
+    def _next_call(self) -> UpstreamRequest:
         """The call as it came, until events have reached the client; from then on, the rest of the run."""
         if not self.events.last_id:
             return self.call
@@ -231,7 +231,7 @@ class Relay:
             return True
         return await self._refused(Refusal(response.status, {}, b""))
 
-    async def _stream(self, response: PodResponse, output: Output) -> bool:
+    async def _stream(self, response: PodResponse, output: EventSink) -> bool:
         await output.begin()
         self.events.forget_rest()
         while not (self.events.finished or output.over):  # how the connection ends after the last event does not matter
@@ -319,7 +319,7 @@ async def _read_end(response: PodResponse) -> None:
         return
 
 
-def resumption(call: Call, *, run: str, last_id: str) -> Call:
+def resumption(call: UpstreamRequest, *, run: str, last_id: str) -> UpstreamRequest:
     """What asks a pod for the events of a run that come after one of them."""
     kept = {name: value for name, value in call.headers.items() if name != "Content-Type"}
     _, mark, query = call.path.partition("?")

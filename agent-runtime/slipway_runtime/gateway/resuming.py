@@ -12,7 +12,7 @@ import orjson
 
 from slipway_runtime.events import TERMINAL, Cancelled, Event, Failed, InputRequired, ends, read
 from slipway_runtime.gateway.relay import Relay, Reply
-from slipway_runtime.gateway.upstream import Call, Upstreams
+from slipway_runtime.gateway.upstream import UpstreamRequest, Upstreams
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.asked import InputBody
@@ -21,8 +21,8 @@ from slipway_runtime.protocols.headers import REQUEST_HEADER
 from slipway_runtime.protocols.openai_errors import BadParameter
 
 GONE = frozenset((Reason.RUN_NOT_FOUND, Reason.INPUT_NOT_FOUND, Reason.INPUT_NOT_OPEN))
-MakeCall = Callable[..., Call]
-"""`HostedPath._call` for one caller and agent: method, path and what else a `Call` has."""
+MakeCall = Callable[..., UpstreamRequest]
+"""`HostedPath._call` for one caller and agent: method, path and what else a `UpstreamRequest` has."""
 
 
 def run_that_waits(given: Mapping[str, str]) -> str | None:
@@ -67,7 +67,7 @@ async def give_results(
     return place
 
 
-async def _relay(upstreams: Upstreams, call: Call, run: str, log: "_Log | None" = None) -> None:
+async def _relay(upstreams: Upstreams, call: UpstreamRequest, run: str, log: "_Log | None" = None) -> None:
     reply = Reply(_nobody)
     await Relay(call=call, run=run, upstreams=upstreams, reply=reply, output=log, refusals_as_they_are=False).go()
 

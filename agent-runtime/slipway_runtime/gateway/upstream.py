@@ -51,7 +51,7 @@ BROKEN_LIMIT = 4
 
 
 @dataclass(frozen=True)
-class Call:
+class UpstreamRequest:
     """One request to an agent's pods, whichever of them takes it."""
 
     agent: AgentKey
@@ -150,7 +150,9 @@ class Upstreams:
         self.shared = Shared()
 
     @asynccontextmanager
-    async def open(self, call: Call, *, avoid: Endpoint | None = None) -> AsyncIterator[tuple[PodResponse, Endpoint]]:
+    async def open(
+        self, call: UpstreamRequest, *, avoid: Endpoint | None = None
+    ) -> AsyncIterator[tuple[PodResponse, Endpoint]]:
         """A response of the first pod that takes the call, with its headers read and its body not.
 
         `avoid` is a pod that just failed: it is asked again only if no other is there.
@@ -203,7 +205,7 @@ class Upstreams:
             if (endpoint := self._routes.pick(agent)) is not None:
                 return endpoint
 
-    async def _attempt(self, call: Call, endpoint: Endpoint, search: Search) -> PodResponse | None:
+    async def _attempt(self, call: UpstreamRequest, endpoint: Endpoint, search: Search) -> PodResponse | None:
         """The pod's response if it is one to pass on; None to try another pod."""
         retiring = self._routes.retiring(call.agent, avoid=search.avoid)
         offered = {RETIRING_HEADER: ",".join(retiring)} if retiring else {}
@@ -231,7 +233,9 @@ class Upstreams:
         self._refused(call, endpoint, search, refusal)
         return None
 
-    async def _request(self, call: Call, endpoint: Endpoint, identity: str, offered: Mapping[str, str]) -> PodResponse:
+    async def _request(
+        self, call: UpstreamRequest, endpoint: Endpoint, identity: str, offered: Mapping[str, str]
+    ) -> PodResponse:
         url = URL(endpoint.url + call.path, encoded=True)
         headers = {**call.headers, **offered, IDENTITY_HEADER: identity}
         # aiohttp sends bytes in one piece, and what can be read in many.
@@ -251,7 +255,7 @@ class Upstreams:
             raise InvalidAnswer("another revision of a session that was its own")
         search.revision = revision
 
-    def _refused(self, call: Call, endpoint: Endpoint, search: Search, refusal: Refusal) -> None:
+    def _refused(self, call: UpstreamRequest, endpoint: Endpoint, search: Search, refusal: Refusal) -> None:
         """Remember that a pod is full or drains. Raises Refused where another pod would say the same."""
         reason = _reason(refusal.body)
         if reason == Reason.OVERLOADED:
@@ -268,7 +272,7 @@ class Upstreams:
         if search.broken >= BROKEN_LIMIT:
             raise TooManyBroke from error
 
-    def _retry(self, call: Call, endpoint: Endpoint, search: Search, *, cause: str) -> None:
+    def _retry(self, call: UpstreamRequest, endpoint: Endpoint, search: Search, *, cause: str) -> None:
         search.avoid.add(endpoint)
         RETRIES.labels(cause).inc()
         # A full pod is not logged: under overload there would be a thousand lines a second.

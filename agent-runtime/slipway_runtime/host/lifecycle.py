@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import BEAT_SECONDS
 from slipway_runtime.host.metrics import SESSIONS_EXPIRED
-from slipway_runtime.host.readiness import Readiness
+from slipway_runtime.host.readiness import HostReadiness
 from slipway_runtime.host.runs import Runs
 from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -40,7 +40,7 @@ class Host:
     def __init__(self, database: Database, *, verifier: Verifier, host_id: str, delta_delay: float = 0.0) -> None:
         self.database = database
         self.verifier = verifier
-        self.readiness = Readiness(database, agents=lambda: self.runs.agents, draining=lambda: self.runs.draining)
+        self.readiness = HostReadiness(database, agents=lambda: self.runs.agents, draining=lambda: self.runs.draining)
         self.runs = Runs(
             database,
             owner=f"{host_id}/{uuid.uuid4().hex[:8]}",

@@ -14,7 +14,7 @@ KEEP_SECONDS = 0.5
 """How long a result is good for, so that many probes are not many checks."""
 
 
-class Readiness:
+class HostReadiness:
     """Finds out what is missing: the store, then whatever the agents say, and models that can be used.
 
     Args:

@@ -14,9 +14,9 @@ from slipway_runtime.host.refusals import run_not_found
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ASK_BYTES, HISTORY_BYTES, too_large
-from slipway_runtime.protocols.asked import Given, parse_input
+from slipway_runtime.protocols.asked import HostInput, parse_input
 from slipway_runtime.protocols.headers import REQUEST_HEADER
-from slipway_runtime.store.run_list import PAGE_SIZE, STATES, ListedRun, Place, list_runs, state_of
+from slipway_runtime.store.run_list import PAGE_SIZE, STATES, Place, RunSummary, list_runs, state_of
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 
@@ -46,7 +46,7 @@ async def read_body(request: Request, *, limit: int = ASK_BYTES) -> bytes:
 async def give(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     """Give an input that a run waits for."""
     run_id, input_id = run_of(request), request.path_params["input_id"]
-    given = parse_input(await read_body(request, limit=HISTORY_BYTES), request.headers, Given)
+    given = parse_input(await read_body(request, limit=HISTORY_BYTES), request.headers, HostInput)
     giving = Giving(
         run_id=run_id,
         input_id=input_id.replace("\0", ""),
@@ -90,7 +90,7 @@ async def list_all(host: Host, hosted: HostedAgent, caller: Caller, request: Req
     return JSONResponse({"runs": [_json(run) for run in shown], "next_page": following})
 
 
-def _json(run: ListedRun) -> dict[str, object]:
+def _json(run: RunSummary) -> dict[str, object]:
     return {
         "run_id": run.run_id,
         "session_id": run.session_id,

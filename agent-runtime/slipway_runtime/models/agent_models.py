@@ -12,9 +12,9 @@ from slipway_crds.runtimeconfig import AgentBindings, AgentConfig, ModelBinding,
 from slipway_runtime.events import ModelUsage
 from slipway_runtime.models.attempts import ENTRY, Link, usage_event
 from slipway_runtime.models.breaker import Breakers, CircuitBreaker
-from slipway_runtime.models.chain import Chain
+from slipway_runtime.models.chain import ModelChain
 from slipway_runtime.models.checks import problem_of
-from slipway_runtime.models.connection import KeyFile
+from slipway_runtime.models.connection import ApiKeyFile
 from slipway_runtime.models.providers import Connection, make_model
 
 CHECK_EVERY_SECONDS = 30.0
@@ -47,7 +47,7 @@ class Models:
     ) -> None:
         self._agent = f"{config.namespace}/{config.name}"
         self._bindings = bindings
-        self._keys: dict[str, KeyFile] = {}
+        self._keys: dict[str, ApiKeyFile] = {}
         self._connections = {each.name: self._connection(each) for each in config.models}
         self._links = {
             name: Link(
@@ -60,11 +60,11 @@ class Models:
             )
             for name, connection in self._connections.items()
         }
-        self._chains: dict[Role | None, Chain] = {}
+        self._chains: dict[Role | None, ModelChain] = {}
         self._checking = asyncio.Lock()
         self._checked: tuple[float, list[str]] | None = None
 
-    def for_role(self, role: Role | None = None) -> Chain:
+    def for_role(self, role: Role | None = None) -> ModelChain:
         """The models of a role in fallback order, as one model.
 
         An entry without roles has every role. All entries if none has this one, or without a role.
@@ -72,7 +72,7 @@ class Models:
         if role not in self._chains:
             links = [each for each in self._links.values() if not each.config.roles or role in each.config.roles]
             chosen = links if role is not None and links else list(self._links.values())
-            self._chains[role] = Chain(chosen, agent=self._agent, role=role or "")
+            self._chains[role] = ModelChain(chosen, agent=self._agent, role=role or "")
         return self._chains[role]
 
     def smallest_context(self) -> int | None:
@@ -121,7 +121,7 @@ class Models:
         if path is None:
             return None
         if name not in self._keys or self._keys[name].path != Path(path):
-            self._keys[name] = KeyFile(Path(path))
+            self._keys[name] = ApiKeyFile(Path(path))
         return self._keys[name].key()
 
     def _connection(self, config: ModelConfig) -> Connection:

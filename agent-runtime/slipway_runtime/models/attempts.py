@@ -31,7 +31,7 @@ from slipway_runtime.models import metrics
 from slipway_runtime.models.breaker import Breakers
 from slipway_runtime.models.connection import KeyProblem
 from slipway_runtime.models.content import as_messages
-from slipway_runtime.models.failures import CircuitOpen, ImagesNotTaken, NoKey, Refused, outcome_of
+from slipway_runtime.models.failures import CircuitOpen, ContentFiltered, ImagesNotTaken, NoKey, outcome_of
 from slipway_runtime.models.history import has_images, message_tokens, text_tokens
 from slipway_runtime.models.prices import as_text, cost
 from slipway_runtime.models.watching import watcher
@@ -93,7 +93,7 @@ class Link:
 
 
 @dataclass
-class Attempt:
+class ModelAttempt:
     """A request to one model, as a context: errors leave it as they came, and are counted."""
 
     agent: str
@@ -162,7 +162,7 @@ class Attempt:
     def _judge(self, error: BaseException | None) -> None:
         """What the request is counted as, and what the breaker learns from it."""
         breaker = self.link.breaker
-        if error is None or isinstance(error, Refused | ModelRequestRejectedError):
+        if error is None or isinstance(error, ContentFiltered | ModelRequestRejectedError):
             breaker.succeeded()
         elif isinstance(error, ModelAPIError):
             breaker.failed(model_only=isinstance(error, OF_THE_MODEL))

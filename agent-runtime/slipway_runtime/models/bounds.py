@@ -23,7 +23,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import StreamedResponse
 
 from slipway_runtime.models.attempts import Link
-from slipway_runtime.models.failures import CutShort, Endless, Refused
+from slipway_runtime.models.failures import ContentFiltered, CutShort, Endless
 
 TIMEOUTS_PER_REQUEST = 10
 """A streamed answer may take so many times the model's time-out, however steadily it comes."""
@@ -47,12 +47,12 @@ def judge(link: Link, response: ModelResponse, *, last: bool) -> None:
 
     Raises:
         CutShort: if the provider did not say why it ended. pydantic-ai takes such a response for a whole one.
-        Refused: by the content filter, unless this is the last model: then the refusal is the answer.
+        ContentFiltered: by the content filter, unless this is the last model: then the refusal is the answer.
     """
     if "finish_reason" not in (response.provider_details or {}):
         raise CutShort(link.config.model, "the answer ended without a finish reason")
     if response.finish_reason == "content_filter" and not last:
-        raise Refused(link.config.model, "the content filter ended the answer")
+        raise ContentFiltered(link.config.model, "the content filter ended the answer")
 
 
 async def bounded(stream: StreamedResponse, link: Link, *, opened: float) -> AsyncIterator[ModelResponseStreamEvent]:

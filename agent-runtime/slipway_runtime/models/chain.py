@@ -20,7 +20,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
 from slipway_runtime.models import metrics
-from slipway_runtime.models.attempts import ENTRY, Attempt, Link
+from slipway_runtime.models.attempts import ENTRY, Link, ModelAttempt
 from slipway_runtime.models.bounds import bounded, judge, readable
 from slipway_runtime.models.failures import no_model_answered, outcome_of, sentence_of
 from slipway_runtime.models.history import fitted
@@ -29,7 +29,7 @@ from slipway_runtime.models.watching import watcher
 Failures = list[tuple[str, BaseException]]
 
 
-class Chain(FallbackModel):
+class ModelChain(FallbackModel):
     """See the module. Raises Problem (ModelsUnavailable, InvalidRequest) if no model answers."""
 
     def __init__(self, links: Sequence[Link], *, agent: str, role: str = "") -> None:
@@ -38,10 +38,10 @@ class Chain(FallbackModel):
         self.agent = agent
         self.role = role
 
-    def attempt(self, link: Link, messages: Sequence[ModelMessage]) -> Attempt:
+    def attempt(self, link: Link, messages: Sequence[ModelMessage]) -> ModelAttempt:
         """A request to one of the models. Raises ModelAPIError if it need not be asked."""
         link.check(messages)
-        return Attempt(self.agent, self.role, link, messages)
+        return ModelAttempt(self.agent, self.role, link, messages)
 
     def prepared(
         self, link: Link, messages: list[ModelMessage], parameters: ModelRequestParameters
@@ -67,7 +67,7 @@ class Chain(FallbackModel):
         failures: Failures = []
         attempts: list[ModelRequestAttempt] = []
         for link in self.links:
-            attempt: Attempt | None = None
+            attempt: ModelAttempt | None = None
             try:
                 with (attempt := self.attempt(link, messages)):
                     async with readable(link), asyncio.timeout(link.config.timeout_seconds):
@@ -124,7 +124,7 @@ class ChainStream(StreamedResponse):
     """The events of the first model that answers, after those of models that broke off."""
 
     _: KW_ONLY
-    chain: Chain
+    chain: ModelChain
     messages: list[ModelMessage]
     settings: ModelSettings | None
     run_context: RunContext[Any] | None
@@ -142,7 +142,7 @@ class ChainStream(StreamedResponse):
         failures: Failures = []
         for link in self.chain.links:
             self._link, self._current = link, None
-            attempt: Attempt | None = None
+            attempt: ModelAttempt | None = None
             try:
                 with (attempt := self.chain.attempt(link, self.messages)):
                     async for event in self._from(link, attempt):
@@ -157,7 +157,7 @@ class ChainStream(StreamedResponse):
             return
         raise no_model_answered(failures)
 
-    async def _from(self, link: Link, attempt: Attempt) -> AsyncIterator[ModelResponseStreamEvent]:
+    async def _from(self, link: Link, attempt: ModelAttempt) -> AsyncIterator[ModelResponseStreamEvent]:
         """The events of one model. Raises ModelAPIError if it fails, or if its answer is not whole."""
         opened = asyncio.get_running_loop().time()
         parameters = self.model_request_parameters

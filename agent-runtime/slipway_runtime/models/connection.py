@@ -33,14 +33,14 @@ class KeyProblem(Exception):
 
 
 @dataclass
-class KeyFile:
+class ApiKeyFile:
     """An API key in a mounted file."""
 
     path: Path
     _read: tuple[Version, str] | None = None
 
     def __repr__(self) -> str:
-        return f"KeyFile({str(self.path)!r})"  # without the key
+        return f"ApiKeyFile({str(self.path)!r})"  # without the key
 
     def key(self) -> str:
         """The key as it is in the file now.

@@ -37,7 +37,7 @@ class Endless(ModelAPIError):
     """A stream went on for longer than any answer."""
 
 
-class Refused(ModelAPIError):
+class ContentFiltered(ModelAPIError):
     """The provider's content filter ended the answer."""
 
 
@@ -53,7 +53,7 @@ WORDS: Sequence[tuple[type[ModelAPIError], str, str]] = (
     (CircuitOpen, "circuit_open", "is left alone for a while, since it failed several times"),
     (CutShort, "cut", "broke off in the middle of its answer"),
     (Endless, "endless", "did not end its answer"),
-    (Refused, "refused", "refused to answer (content filter)"),
+    (ContentFiltered, "refused", "refused to answer (content filter)"),
     (ImagesNotTaken, "images", "takes no images: ask without, or set images: true if it can see"),
     (NoKey, "no_key", "has no API key: look at the Secret that apiKeyRef names"),
     (ModelAuthenticationError, "refused_key", "refused the API key: check the Secret of apiKeyRef"),

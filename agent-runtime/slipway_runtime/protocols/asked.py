@@ -20,12 +20,12 @@ class InputBody(BaseModel):
     approved: bool | None = None
     answer: dict[str, Any] | None = None
 
-    def renewed(self, grant: str | None) -> "Given":
+    def renewed(self, grant: str | None) -> "HostInput":
         """The same as a gateway passes it on, with a new grant for the run."""
-        return Given(approved=self.approved, answer=self.answer, grant=grant)
+        return HostInput(approved=self.approved, answer=self.answer, grant=grant)
 
 
-class Given(InputBody):
+class HostInput(InputBody):
     """An answer to an input as hosts take it."""
 
     grant: str | None = None
@@ -38,7 +38,7 @@ def parse_input(body: bytes, headers: Mapping[str, str], model: type[AnyInput]) 
     """Read an answer to an input.
 
     Args:
-        model: `InputBody` for what a client sends, `Given` for what a gateway does.
+        model: `InputBody` for what a client sends, `HostInput` for what a gateway does.
 
     Raises:
         Problem: `InvalidJSON`, `UnsupportedEncoding` or `InvalidRequest`.

@@ -134,7 +134,7 @@ class ChatStream:
         return b"event: failed\ndata: " + orjson.dumps(failed.to_json()) + b"\n\n"
 
 
-class ChatAnswer:
+class ChatAnswerBuilder:
     """One JSON object, made when the run has ended or waits for somebody."""
 
     def __init__(self, run_id: str) -> None:
@@ -218,7 +218,7 @@ class Chat:
         return ChatStream()
 
     def whole(self, run_id: str) -> AnswerRenderer:
-        return ChatAnswer(run_id)
+        return ChatAnswerBuilder(run_id)
 
     def problem(self, problem: Problem) -> Answer:
         return Answer(problem.status, problem.headers(), problem.body())

@@ -22,13 +22,13 @@ SCHEMA_BYTES = 64 * 1024
 EFFORTS = {"none": False, "minimal": "minimal", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
 
 
-class Body(BaseModel):
+class RequestModel(BaseModel):
     """The base of what is read."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
-class FunctionDefinition(Body):
+class FunctionDefinition(RequestModel):
     """A function of the client."""
 
     name: Annotated[str, Field(pattern=TOOL_NAME_PATTERN)]
@@ -36,46 +36,46 @@ class FunctionDefinition(Body):
     parameters: dict[str, Any] | None = None
 
 
-class FunctionTool(Body):
+class FunctionTool(RequestModel):
     """One that the client runs."""
 
     type: Literal["function"]
     function: FunctionDefinition
 
 
-class FunctionName(Body):
+class FunctionName(RequestModel):
     """Of a function."""
 
     name: str
 
 
-class ToolChoice(Body):
+class ToolChoice(RequestModel):
     """One function."""
 
     type: Literal["function"]
     function: FunctionName
 
 
-class NamedSchema(Body):
+class NamedSchema(RequestModel):
     """Of the answer."""
 
     schema_: Annotated[dict[str, Any], Field(alias="schema")]
 
 
-class ResponseFormat(Body):
+class ResponseFormat(RequestModel):
     """The form of the answer."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None
 
 
-class StreamOptions(Body):
+class StreamOptions(RequestModel):
     """Of chunks."""
 
     include_usage: bool = False
 
 
-class CompletionBody(Body):
+class CompletionBody(RequestModel):
     """What is honoured. `max_tokens` and the settings after it go to the agent's model."""
 
     model: Annotated[str, Field(min_length=1, max_length=512)]

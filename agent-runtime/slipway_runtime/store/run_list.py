@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ListedRun:
+class RunSummary:
     """A run as its caller's list has it."""
 
     run_id: str
@@ -62,7 +62,7 @@ async def list_runs(
     session_id: str | None = None,
     state: str | None = None,
     after: Place | None = None,
-) -> list[ListedRun]:
+) -> list[RunSummary]:
     """Up to `PAGE_SIZE` runs and one more, by which a caller knows that there is a next page."""
     place = after or Place(float("inf"), "")
     rows = await database.fetch(
@@ -77,7 +77,7 @@ async def list_runs(
         *([session_id] if session_id else []),
     )
     return [
-        ListedRun(
+        RunSummary(
             run_id=cast(str, row["id"]),
             session_id=cast(str | None, row["session_id"]),
             question=cast(str, row["question"]),

@@ -7,27 +7,27 @@ from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
 from slipway_crds.references import Ref
 from slipway_operator.agents.plan import AgentView, plan_agent
+from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
 from slipway_operator.core.cache import Referenced, Resource, ResourceKey
 from slipway_operator.core.namespaces import Namespace
 from slipway_operator.core.peek import readiness_of
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import Child, DeploymentState, PodState
-from slipway_operator.core.readiness import SILENT, Readiness
+from slipway_operator.core.readiness import SILENT, ReportedReadiness
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
-from slipway_operator.services import Row, Services, Started
 
 
 class AgentController:
     """Makes Agents real."""
 
-    def __init__(self, services: Services) -> None:
-        self._cache = services.cache
-        self._executor = services.executor
-        self._store = services.store
-        self._http = services.http
-        self._build = services.build
-        self._settings = services.settings
-        self._identity = services.identity
+    def __init__(self, dependencies: ControllerDependencies) -> None:
+        self._cache = dependencies.cache
+        self._executor = dependencies.executor
+        self._store = dependencies.store
+        self._http = dependencies.http
+        self._build = dependencies.build
+        self._settings = dependencies.settings
+        self._identity = dependencies.identity
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.
@@ -81,7 +81,7 @@ class AgentController:
         namespace: Namespace,
         *,
         store_problem: str = "",
-        readiness: Readiness = SILENT,
+        readiness: ReportedReadiness = SILENT,
     ) -> AgentView:
         key = resource.key
         return AgentView(
@@ -94,7 +94,7 @@ class AgentController:
             readiness=readiness,
         )
 
-    async def _readiness(self, key: ResourceKey) -> Readiness:
+    async def _readiness(self, key: ResourceKey) -> ReportedReadiness:
         """What a pod says of itself."""
         asked = pod_to_ask(self._cache.children(key))
         return await readiness_of(self._http, asked.ip) if asked else SILENT
@@ -124,4 +124,4 @@ def _unsettled(view: AgentView) -> bool:
     return not states or any(not state.complete for state in states)
 
 
-ROW = Row(AGENT, lambda services: Started(AgentController(services).reconcile))
+ROW = KindController(AGENT, lambda dependencies: RunningController(AgentController(dependencies).reconcile))

@@ -32,7 +32,7 @@ from slipway_operator.core.manifests import Manifest
 from slipway_operator.core.objects import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, SERVICE
 from slipway_operator.core.plan import Apply, Delete, Plan, Scale, View, changes, owner_of
 from slipway_operator.core.projections import Child, ConfigMapState, DeploymentState
-from slipway_operator.core.readiness import SILENT, Readiness
+from slipway_operator.core.readiness import SILENT, ReportedReadiness
 
 PER_REVISION = (DEPLOYMENT.name, SERVICE.name, CONFIG_MAP.name)
 
@@ -46,7 +46,7 @@ class AgentView(View):
     """What the Agent refers to."""
     store_secret: str
     store_problem: str = ""
-    readiness: Readiness = SILENT
+    readiness: ReportedReadiness = SILENT
     """What a pod that was asked says of itself."""
 
     def deployment(self, revision: str) -> Child | None:

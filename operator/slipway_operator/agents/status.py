@@ -17,7 +17,7 @@ from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.plan import observed_conditions
 from slipway_operator.core.pod_trouble import refused, trouble_of
 from slipway_operator.core.projections import Child, DeploymentState, PodState
-from slipway_operator.core.readiness import Readiness
+from slipway_operator.core.readiness import ReportedReadiness
 
 MAX_REVISIONS = 8
 LOOK_AGAIN_SECONDS = 10.0
@@ -38,7 +38,7 @@ class AgentStanding:
     pods: tuple[Child, ...]
     referenced: Mapping[Ref, Referenced]
     store_problem: str
-    readiness: Readiness
+    readiness: ReportedReadiness
     deadline: float
     url: str
     hosts: int

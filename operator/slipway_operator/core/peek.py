@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 
 from slipway_crds.contract import HTTP_PORT
-from slipway_operator.core.readiness import Readiness
+from slipway_operator.core.readiness import ReportedReadiness
 from slipway_operator.core.reading import read_at_most
 
 TIMEOUT = aiohttp.ClientTimeout(total=1.0)
@@ -24,10 +24,10 @@ async def progress_of(http: aiohttp.ClientSession, ip: str) -> str:
     return _plain(text)[:PROGRESS_MAX]
 
 
-async def readiness_of(http: aiohttp.ClientSession, ip: str) -> Readiness:
+async def readiness_of(http: aiohttp.ClientSession, ip: str) -> ReportedReadiness:
     """What a host says of itself."""
     answer = await _get(http, ip, "/readyz")
-    return Readiness(missing=_sentences(answer.get("missing")), warnings=_sentences(answer.get("warnings")))
+    return ReportedReadiness(missing=_sentences(answer.get("missing")), warnings=_sentences(answer.get("warnings")))
 
 
 def _sentences(given: object) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Readiness:
+class ReportedReadiness:
     """What its `/readyz` names, in sentences; empty where it names nothing."""
 
     missing: str = ""
@@ -13,4 +13,4 @@ class Readiness:
     """What is wrong with its models, ready or not."""
 
 
-SILENT = Readiness()
+SILENT = ReportedReadiness()

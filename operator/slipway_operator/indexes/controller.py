@@ -7,6 +7,7 @@ from dataclasses import replace
 from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import GROUP
+from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
 from slipway_operator.core import retrying
 from slipway_operator.core.cache import Resource, ResourceKey, resource_of
 from slipway_operator.core.conditions import epoch
@@ -18,7 +19,6 @@ from slipway_operator.core.refusal_events import refusal_of
 from slipway_operator.indexes.counting import AT_ONCE, Counting
 from slipway_operator.indexes.plan import IndexView, plan_index
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
-from slipway_operator.services import Row, Services, Started
 from slipway_operator.store.admin_connections import StoreError
 
 logger = logging.getLogger(__name__)
@@ -33,13 +33,13 @@ RETRY_SECONDS = retrying.delay(retrying.STORE)
 class IndexController:
     """Makes VectorIndexes real."""
 
-    def __init__(self, services: Services, counting: Counting) -> None:
-        self._kube = services.kube
-        self._cache = services.cache
-        self._executor = services.executor
-        self._store = services.store
-        self._http = services.http
-        self._build = services.build
+    def __init__(self, dependencies: ControllerDependencies, counting: Counting) -> None:
+        self._kube = dependencies.kube
+        self._cache = dependencies.cache
+        self._executor = dependencies.executor
+        self._store = dependencies.store
+        self._http = dependencies.http
+        self._build = dependencies.build
         self._counting = counting
 
     async def reconcile(self, key: ResourceKey) -> float | None:
@@ -139,10 +139,10 @@ class IndexController:
         return time.time() > epoch(resource.deleting_since) + RELEASE_SECONDS
 
 
-def start(services: Services) -> Started:
+def start(dependencies: ControllerDependencies) -> RunningController:
     """The controller, and what counts vectors for it."""
-    counting = Counting(services.http, enqueue=services.enqueue)
-    return Started(IndexController(services, counting).reconcile, [counting.work_forever] * AT_ONCE)
+    counting = Counting(dependencies.http, enqueue=dependencies.enqueue)
+    return RunningController(IndexController(dependencies, counting).reconcile, [counting.work_forever] * AT_ONCE)
 
 
-ROW = Row(VECTOR_INDEX, start)
+ROW = KindController(VECTOR_INDEX, start)

@@ -28,7 +28,7 @@ FAILED = "IngestionFailed"
 
 
 @dataclass(frozen=True)
-class Run:
+class IngestionRun:
     """One Job, with its pods."""
 
     job: Child
@@ -76,19 +76,19 @@ class Run:
 class IngestionRuns:
     """All ingestions of an index. `current` is of the spec and the sources as they are now."""
 
-    current: Run | None
-    others: tuple[Run, ...]
+    current: IngestionRun | None
+    others: tuple[IngestionRun, ...]
     leaving: bool
     """A Job is being deleted: nothing may start yet."""
 
     @property
-    def last(self) -> Run | None:
+    def last(self) -> IngestionRun | None:
         """The newest that succeeded: what agents read."""
         done = [run for run in (self.current, *self.others) if run is not None and run.report is not None]
         return max(done, key=lambda run: run.state.finished, default=None)
 
     @property
-    def unfinished(self) -> Run | None:
+    def unfinished(self) -> IngestionRun | None:
         """An older one that still runs."""
         return next((run for run in self.others if not run.finished), None)
 
@@ -98,7 +98,7 @@ def runs_of(children: Sequence[Child], current: IngestSpec | None) -> IngestionR
     pods = [child for child in children if child.kind == POD.name and isinstance(child.detail, PodState)]
     jobs = [child for child in children if child.kind == JOB.name]
     runs = [
-        Run(
+        IngestionRun(
             job,
             job.detail,
             tuple(pod for pod in pods if isinstance(pod.detail, PodState) and pod.detail.job == job.name),
@@ -141,7 +141,7 @@ def to_stop(
     return stop
 
 
-def _to_repeat(run: Run, *, outdated: bool, in_trouble: bool, now: float) -> bool:
+def _to_repeat(run: IngestionRun, *, outdated: bool, in_trouble: bool, now: float) -> bool:
     if run.state.failed:
         reason = (run.failure or ("", ""))[0]
         return reason != NO_DOCUMENTS and now >= run.state.finished + RETRY_SECONDS
@@ -150,7 +150,7 @@ def _to_repeat(run: Run, *, outdated: bool, in_trouble: bool, now: float) -> boo
     return outdated and (in_trouble or run.failure is not None)
 
 
-def to_keep(run: Run | None) -> list[Annotate]:
+def to_keep(run: IngestionRun | None) -> list[Annotate]:
     """The report, kept on the Job, since pods of finished Jobs may be collected at any time."""
     if run is None or run.report is None or REPORT_ANNOTATION in run.job.annotations:
         return []

@@ -19,7 +19,7 @@ from slipway_operator.core.refusals import without_pods
 from slipway_operator.indexes import ingestion
 from slipway_operator.indexes.content import Collection, Counted, content_of, generation_of
 from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_policy, sources_hash
-from slipway_operator.indexes.ingestion import IngestionRuns, Run, may_start, runs_of
+from slipway_operator.indexes.ingestion import IngestionRun, IngestionRuns, may_start, runs_of
 from slipway_operator.indexes.server import child_name, index_objects
 from slipway_operator.indexes.status import IndexStanding, index_status
 
@@ -69,7 +69,7 @@ class IndexView(View):
         return runs_of(self.children, self.ingestion)
 
     @property
-    def running(self) -> Run | None:
+    def running(self) -> IngestionRun | None:
         """The ingestion that is not over."""
         run = self.runs.current or self.runs.unfinished
         return run if run is not None and not run.finished else None
@@ -161,7 +161,7 @@ def _serving(view: IndexView) -> bool:
     return view.server is not None and isinstance(view.server.detail, StatefulSetState) and view.server.detail.ready > 0
 
 
-def _outdated(run: Run, job: Manifest) -> bool:
+def _outdated(run: IngestionRun, job: Manifest) -> bool:
     return run.job.applied != stamp(job)["metadata"].get("annotations", {})[APPLIED_ANNOTATION]
 
 

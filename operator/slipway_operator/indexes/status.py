@@ -11,7 +11,7 @@ from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.plan import observed_conditions
 from slipway_operator.core.pod_trouble import PODS_REFUSED
 from slipway_operator.indexes.ingest import SOURCES_ANNOTATION
-from slipway_operator.indexes.ingestion import NO_DOCUMENTS, RETRY_SECONDS, IngestionRuns, Run
+from slipway_operator.indexes.ingestion import NO_DOCUMENTS, RETRY_SECONDS, IngestionRun, IngestionRuns
 
 PROGRESS_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 10.0
@@ -126,7 +126,7 @@ def _synced(index: IndexStanding) -> Statement:
     return Statement("Synced", False, reason, f"{words} {again}")
 
 
-def _success(run: Run) -> Statement:
+def _success(run: IngestionRun) -> Statement:
     report = run.report
     if report is None or report.failed == 0:
         return Statement("Synced", True, "Synced", "Every document of the sources is in the index.")
@@ -147,7 +147,7 @@ def _progress(index: IndexStanding, synced: Statement) -> Statement | None:
     return None
 
 
-def _running(index: IndexStanding) -> Run | None:
+def _running(index: IndexStanding) -> IngestionRun | None:
     run = index.runs.current or index.runs.unfinished
     return run if run is not None and not run.finished else None
 

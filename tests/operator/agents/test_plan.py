@@ -16,7 +16,7 @@ from slipway_operator.core.conditions import timestamp
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import Child, project
-from slipway_operator.core.readiness import Readiness
+from slipway_operator.core.readiness import ReportedReadiness
 from tests.support.operator_builds import NOW, SETTINGS, agent, index, resource
 from tests.support.operator_objects import deployment, raw
 
@@ -216,7 +216,7 @@ def test_pods_that_may_not_be_made_are_stalled_with_the_refusal() -> None:
 def test_a_pod_that_only_waits_is_nobodys_trouble() -> None:
     name = current()
     deployed = deployment(name, available=0, conditions=unavailable(OVERDUE, progressing=False))
-    planned = plan(view(deployed, pod(name, phase="Running"), readiness=Readiness("the store is unavailable")))
+    planned = plan(view(deployed, pod(name, phase="Running"), readiness=ReportedReadiness("the store is unavailable")))
     assert condition(planned, "Stalled") == {}
     assert "the store is unavailable" in condition(planned, "Ready")["message"]
 
@@ -234,7 +234,7 @@ def test_a_pod_that_was_killed_once_and_has_served_since_only_waits(started: int
         last={"terminated": {"reason": "Error", "exitCode": 137}},
         conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": timestamp(unready)}],
     )
-    planned = plan(view(deployed, killed, readiness=Readiness("the store is unavailable")))
+    planned = plan(view(deployed, killed, readiness=ReportedReadiness("the store is unavailable")))
     assert condition(planned, "Stalled").get("reason", "") == stalled
 
 
@@ -256,7 +256,7 @@ NO_KEY = "model gpt: there is no key"
 def test_a_model_that_cannot_be_used_is_in_the_status_of_an_agent_that_serves() -> None:
     with_models = agent(models=[GPT])
     name = current(models=[GPT])
-    planned = plan(view(deployment(name), agent=with_models, readiness=Readiness("", NO_KEY)))
+    planned = plan(view(deployment(name), agent=with_models, readiness=ReportedReadiness("", NO_KEY)))
     assert condition(planned, "Ready")["status"] == "True"
     limited = condition(planned, "ModelsLimited")
     assert (limited["status"], limited["reason"], limited["message"]) == ("True", "ModelUnusable", NO_KEY)
@@ -270,11 +270,11 @@ def test_a_model_that_cannot_be_used_is_in_the_status_of_an_agent_that_serves() 
 
 def test_an_agent_of_which_no_model_can_be_used_says_so() -> None:
     deployed = deployment(current(models=[GPT]), available=0, conditions=unavailable())
-    planned = plan(view(deployed, agent=agent(models=[GPT]), readiness=Readiness(f"x; {NO_KEY}", NO_KEY)))
+    planned = plan(view(deployed, agent=agent(models=[GPT]), readiness=ReportedReadiness(f"x; {NO_KEY}", NO_KEY)))
     ready = condition(planned, "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "ModelsUnusable")
     assert NO_KEY in ready["message"]
-    waiting = plan(view(deployed, agent=agent(models=[GPT]), readiness=Readiness("the store", NO_KEY)))
+    waiting = plan(view(deployed, agent=agent(models=[GPT]), readiness=ReportedReadiness("the store", NO_KEY)))
     assert condition(waiting, "Ready")["reason"] == "WaitingForPods", "one model is enough"
 
 

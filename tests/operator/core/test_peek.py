@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from slipway_operator.core import peek
-from slipway_operator.core.readiness import SILENT, Readiness
+from slipway_operator.core.readiness import SILENT, ReportedReadiness
 from tests.support.servers import free_port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -53,7 +53,7 @@ async def test_what_a_host_and_an_ingestion_say(http: aiohttp.ClientSession, sta
         )
 
     await start(answer)
-    assert await peek.readiness_of(http, POD) == Readiness("the store; the index handbook", "no key")
+    assert await peek.readiness_of(http, POD) == ReportedReadiness("the store; the index handbook", "no key")
     assert await peek.progress_of(http, POD) == "3/12 documents, 240 chunks"
 
 

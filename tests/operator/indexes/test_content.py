@@ -8,7 +8,7 @@ from slipway_operator.core.conditions import timestamp
 from slipway_operator.core.projections import Child, JobState, project
 from slipway_operator.indexes.content import Collection, Content, Counted, content_of, generation_of
 from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
-from slipway_operator.indexes.ingestion import RETRY_SECONDS, IngestionRuns, Run
+from slipway_operator.indexes.ingestion import RETRY_SECONDS, IngestionRun, IngestionRuns
 from tests.support.operator_builds import NOW
 from tests.support.operator_objects import raw
 
@@ -21,13 +21,17 @@ def child(kind: str, *, generation: str = "", age: float = 3600) -> Child:
     return project(kind, raw(kind, "handbook", metadata=metadata, spec={}, status={}))
 
 
-def run(*, generation: str = "", succeeded: bool = True, failed: bool = False, ended: float = 3000) -> Run:
+def run(*, generation: str = "", succeeded: bool = True, failed: bool = False, ended: float = 3000) -> IngestionRun:
     state = JobState(succeeded=succeeded, failed=failed, failures=0, finished=NOW - ended, message="")
-    return Run(child("Job", generation=generation, age=ended + 60), state, ())
+    return IngestionRun(child("Job", generation=generation, age=ended + 60), state, ())
 
 
 def content(
-    vectors: int | None, *others: Run, current: Run | None = None, generation: str = "", ready: float = 3600
+    vectors: int | None,
+    *others: IngestionRun,
+    current: IngestionRun | None = None,
+    generation: str = "",
+    ready: float = 3600,
 ) -> Content:
     """What a count means where the server has been ready for so many seconds; the build has six chunks."""
     collection = Collection(url="", name="", chunks=6, server=("uid", NOW - ready), job="")
@@ -65,7 +69,9 @@ def test_fewer_vectors_than_were_ingested_are_a_loss_and_silence_is_none(vectors
     ],
     ids=["runs", "failed", "no job", "an older one runs"],
 )
-def test_an_ingestion_that_is_not_over_may_have_removed_some_but_not_all(current: Run | None, older: Run) -> None:
+def test_an_ingestion_that_is_not_over_may_have_removed_some_but_not_all(
+    current: IngestionRun | None, older: IngestionRun
+) -> None:
     assert content(5, older, current=current).lost is False
     found = content(0, older, current=current)
     assert found.lost

@@ -22,9 +22,9 @@ from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
 from slipway_operator.indexes.ingestion import REPORT_ANNOTATION
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from tests.support import operator_manifests as manifests
+from tests.support.controller_dependencies import make_dependencies
 from tests.support.index_server import chroma_at, fill, ready_status, server_pod
 from tests.support.operator_api import FakeApi, Fault, fake_api
-from tests.support.operator_services import make_services
 from tests.support.store_keeping import Store
 from tests.support.waiting import until
 
@@ -46,10 +46,10 @@ class Bench:
         executor = Executor(kube, self.cache, self._watches, rolls_at_once=1, enqueue=lambda key: None)
         store = Store(api, kube, dsn, cache=self.cache)
         store.namespace("demo")
-        services = make_services(
+        dependencies = make_dependencies(
             kube, cache=self.cache, executor=executor, store=store.keeper, http=http, enqueue=self.enqueued.append
         )
-        self.controller = IndexController(services, self.counting)
+        self.controller = IndexController(dependencies, self.counting)
 
     def put(self, raw: dict[str, Any]) -> None:
         """An object as the API server and the cache have it."""

@@ -3,14 +3,14 @@
 import pytest
 
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.grounding import NO_ANSWER, Given
+from slipway_runtime.agents.grounding import NO_ANSWER, GivenPassage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 
 
-def passage(number: int, text: str) -> Given:
+def passage(number: int, text: str) -> GivenPassage:
     ends = [text.find(". ") + 1 or len(text), len(text)]
     pieces = tuple(dict.fromkeys(((0, ends[0]), (ends[0], ends[1]))))
-    return Given(number, "kitchen", "demo/kitchen", "r", "docs", f"{number}.md", "", 0, text, 0.9, pieces)
+    return GivenPassage(number, "kitchen", "demo/kitchen", "r", "docs", f"{number}.md", "", 0, text, 0.9, pieces)
 
 
 TEA = passage(3, "Tea is brewed hot. It is drunk cold.")

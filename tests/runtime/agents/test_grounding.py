@@ -3,16 +3,16 @@
 import pytest
 
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.grounding import Given, Grounding, split
+from slipway_runtime.agents.grounding import GivenPassage, Grounding, split
 
 PASSAGES = [
-    Given(
+    GivenPassage(
         1, "k", "i", "r", "docs", "install.md", "Install", 0,
         "Install the operator with helm install slipway. Then configure the gateway with its address. "
         "Run the list command: x = items[0] prints the first item of the list.",
         0.9, ((0, 46), (47, 92), (93, 162)),
     ),
-    Given(
+    GivenPassage(
         2, "k", "i", "r", "docs", "limits.md", "Limits", 0,
         "The gateway accepts bodies of eight megabytes. Timeouts are configured in seconds.",
         0.9, ((0, 46), (47, 83)),

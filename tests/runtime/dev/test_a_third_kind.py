@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.manifests import Document
+from slipway_crds.manifests import ManifestDocument
 from slipway_crds.registry import OWNER_KINDS
 from slipway_runtime.dev import driver
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, NamespacedName, assemble
@@ -28,7 +28,7 @@ def beacons(**colours: str) -> Manifests:
         }
         for name, colour in colours.items()
     ]
-    return assemble([Document(value, "beacons.yaml") for value in values])
+    return assemble([ManifestDocument(value, "beacons.yaml") for value in values])
 
 
 @pytest.fixture(autouse=True)

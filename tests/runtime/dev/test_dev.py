@@ -10,7 +10,7 @@ import pytest
 
 from slipway_runtime.dev.main import Front, bound, is_manifest, main, reach
 from slipway_runtime.events import Done
-from slipway_runtime.gateway.auth import KeyFile, new_key
+from slipway_runtime.gateway.auth import CallerKeyFile, new_key
 from tests.support.chat import STREAM, events
 from tests.support.dev_process import DevProcess
 from tests.support.raw_http import exchange
@@ -255,7 +255,7 @@ async def test_what_comes_in_is_bounded_as_in_a_cluster(dev: Dev) -> None:
 async def test_with_keys_other_names_are_answered_and_only_callers_with_a_key(tmp_path: Path) -> None:
     key, entry = new_key("ci")
     keys = tmp_path / "keys.json"
-    keys.write_text(KeyFile(keys=(entry,)).model_dump_json())
+    keys.write_text(CallerKeyFile(keys=(entry,)).model_dump_json())
     page = "http://localhost:3000"
     dev = Dev(tmp_path, "--port", "0", "--host", "0.0.0.0", "--keys", str(keys), "--allow-origin", page)
     dev.write()

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import yaml
 
-from slipway_crds.manifests import Document
+from slipway_crds.manifests import ManifestDocument
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import Manifests, assemble
@@ -82,7 +82,7 @@ def zoo(**changed: str) -> Manifests:
     text = ZOO
     for old, new in changed.items():
         text = text.replace(old, new)
-    return assemble([Document(value, "zoo.yaml") for value in yaml.safe_load_all(text)])
+    return assemble([ManifestDocument(value, "zoo.yaml") for value in yaml.safe_load_all(text)])
 
 
 @pytest.fixture

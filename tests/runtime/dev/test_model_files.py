@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.manifests import Document
+from slipway_crds.manifests import ManifestDocument
 from slipway_runtime.dev.manifests import Manifests, assemble
-from slipway_runtime.dev.model_files import ModelFiles
+from slipway_runtime.dev.model_files import LocalModelFiles
 
 AGENT: dict[str, Any] = {
     "apiVersion": "slipway.dev/v1alpha1",
@@ -41,17 +41,17 @@ def secret(key: str, **changes: Any) -> dict[str, Any]:
 def given(*documents: dict[str, Any], **model: Any) -> Manifests:
     models = [{**AGENT["spec"]["models"][0], **model}]
     agent = {**AGENT, "spec": {"models": models}}
-    return assemble([Document(each, "all.yaml") for each in (agent, *documents)])
+    return assemble([ManifestDocument(each, "all.yaml") for each in (agent, *documents)])
 
 
-def key(files: ModelFiles) -> str | None:
+def key(files: LocalModelFiles) -> str | None:
     path = files.of("demo/assistant").models["gpt"].api_key_file
     assert path is not None
     return Path(path).read_text() if Path(path).exists() else None
 
 
-def applied(folder: Path, manifests: Manifests, **environment: str) -> ModelFiles:
-    files = ModelFiles(folder, environment)
+def applied(folder: Path, manifests: Manifests, **environment: str) -> LocalModelFiles:
+    files = LocalModelFiles(folder, environment)
     files.apply(manifests)
     return files
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from slipway_runtime.evals.asking import AgentUnusable, Asked, Target, gateway_target
+from slipway_runtime.evals.asking import AgentUnusable, EvaluatedAnswer, Target, gateway_target
 from slipway_runtime.evals.cases import CaseKind, CasesInvalid, CaseSpec, FollowUp, load_cases
 from slipway_runtime.evals.evaluators import phrase_recall
 from slipway_runtime.evals.main import evaluate, main
@@ -118,17 +118,17 @@ def test_percentiles_are_values_that_occurred(share: float, value: float) -> Non
 class Scripted:
     """A target that answers what it is told to."""
 
-    def __init__(self, **answers: Asked) -> None:
+    def __init__(self, **answers: EvaluatedAnswer) -> None:
         self._answers = answers
 
-    async def ask(self, question: str, after: Sequence[str] = ()) -> Asked:
+    async def ask(self, question: str, after: Sequence[str] = ()) -> EvaluatedAnswer:
         if question == "broken":
             raise AgentUnusable("it answered 500")
         question = " ".join((*after, question))
-        return self._answers.get(question, Asked("Nothing.", True, (), (), 0.01))
+        return self._answers.get(question, EvaluatedAnswer("Nothing.", True, (), (), 0.01))
 
 
-async def verdict_of(cases: list[CaseSpec], **answers: Asked) -> tuple[Verdict, Any]:
+async def verdict_of(cases: list[CaseSpec], **answers: EvaluatedAnswer) -> tuple[Verdict, Any]:
     @asynccontextmanager
     async def target() -> AsyncIterator[Target]:
         yield Scripted(**answers)
@@ -145,8 +145,8 @@ def unanswerable(question: str, kind: CaseKind = CaseKind.UNANSWERABLE) -> CaseS
     return CaseSpec(name=question, question=question, kind=kind)
 
 
-RIGHT = Asked("It is eighty degrees.", False, ("tea.md",), ("...",), 0.01)
-WRONG = Asked("It is ninety degrees.", False, ("cats.md",), ("...",), 0.02)
+RIGHT = EvaluatedAnswer("It is eighty degrees.", False, ("tea.md",), ("...",), 0.01)
+WRONG = EvaluatedAnswer("It is ninety degrees.", False, ("cats.md",), ("...",), 0.02)
 
 
 async def test_right_answers_and_abstentions_pass() -> None:
@@ -204,7 +204,9 @@ async def test_follow_ups_are_asked_after_their_question_and_have_a_bar_of_their
 
 
 @pytest.mark.parametrize(("in_conversation", "passed"), [(RIGHT, True), (WRONG, False)])
-async def test_a_change_of_topic_must_be_answered_as_well_as_alone(in_conversation: Asked, passed: bool) -> None:
+async def test_a_change_of_topic_must_be_answered_as_well_as_alone(
+    in_conversation: EvaluatedAnswer, passed: bool
+) -> None:
     cases = [answerable("hot"), unanswerable("cup"), follow_up("cats", "topic-change")]
     verdict, _ = await verdict_of(cases, **{"hot": RIGHT, "cats": RIGHT, "tea cats": in_conversation})
     assert {metric.name: metric.bar for metric in verdict.metrics}["topic_change"] == 1.0

@@ -15,7 +15,7 @@ from slipway_runtime.gateway.auth import (
     new_key,
     presented_keys,
 )
-from slipway_runtime.gateway.callers import Chain, Headers, Open, Unproven
+from slipway_runtime.gateway.callers import AuthenticatorChain, Headers, Open, Unproven
 from slipway_runtime.identity import ANONYMOUS, Caller
 
 ALICE = Caller.by_key("alice")
@@ -189,7 +189,7 @@ class Badges:
 async def test_authenticators_are_asked_one_after_the_other(path: Path, clock: Clock) -> None:
     key, entry = new_key("alice")
     write(path, entry.model_dump())
-    chain = Chain([ApiKeys(path, clock=clock), Badges()])
+    chain = AuthenticatorChain([ApiKeys(path, clock=clock), Badges()])
     badge = (b"x-badge", b"blue")
     assert await chain.caller(bearer(key)) == ALICE
     assert await chain.caller([badge]) == Caller("https://badges.example", "carol", ("staff",))

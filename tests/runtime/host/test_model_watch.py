@@ -7,7 +7,7 @@ import pytest
 from slipway_crds.runtimeconfig import ModelConfig
 from slipway_runtime.host import model_watch, readiness
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.host.readiness import Readiness
+from slipway_runtime.host.readiness import HostReadiness
 from slipway_runtime.store.database import Database
 from tests.support.scripts import AGENT, Scripted, at_once, hosted
 from tests.support.waiting import until_async
@@ -41,14 +41,14 @@ def always_looked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_watch, "LOOK_SECONDS", 0.0)
 
 
-def watched(database: Database) -> tuple[WithModels, Readiness]:
+def watched(database: Database) -> tuple[WithModels, HostReadiness]:
     models = tuple(ModelConfig(name=name, provider="openai", model="m") for name in ("gpt", "own"))
     agent = WithModels()
     served = HostedAgent(hosted(None).config.model_copy(update={"models": models}), agent)
-    return agent, Readiness(database, agents=lambda: {AGENT: served}, draining=lambda: False)
+    return agent, HostReadiness(database, agents=lambda: {AGENT: served}, draining=lambda: False)
 
 
-async def becomes(ready: Readiness, *, missing: list[str], warnings: list[str]) -> None:
+async def becomes(ready: HostReadiness, *, missing: list[str], warnings: list[str]) -> None:
     async def is_so() -> bool:
         return (await ready.missing(), ready.warnings()) == (missing, warnings)
 

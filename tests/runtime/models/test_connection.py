@@ -9,7 +9,7 @@ import pytest
 from slipway_crds.runtimeconfig import AgentBindings, ModelBinding
 from slipway_runtime.models import addresses
 from slipway_runtime.models.addresses import ForbiddenAddress, check, is_forbidden
-from slipway_runtime.models.connection import KeyFile, KeyProblem
+from slipway_runtime.models.connection import ApiKeyFile, KeyProblem
 from slipway_runtime.problems import Problem, Reason
 from tests.support.model_server import model_server
 from tests.support.models import ask, entry, make_models
@@ -89,7 +89,7 @@ async def test_a_rotated_key_is_used_at_once(provider: str, tmp_path: Path, capl
 
 def test_a_key_is_not_in_what_debuggers_print(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("secret-text")
-    key = KeyFile(tmp_path / "file")
+    key = ApiKeyFile(tmp_path / "file")
     assert key.key() == "secret-text"
     assert "secret-text" not in repr(key)
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_a_key_is_named(tmp_path: Path, content: str | None, says
     if content is not None:
         path.write_text(content)
     with pytest.raises(KeyProblem, match=says) as raised:
-        KeyFile(path).key()
+        ApiKeyFile(path).key()
     assert content is None or len(content.strip()) == 0 or content not in str(raised.value)
 
 

@@ -25,7 +25,7 @@ from slipway_runtime.events import (
     Usage,
 )
 from slipway_runtime.problems import KINDS, Problem, Reason
-from slipway_runtime.protocols.chat import LEFT_OUT, Chat, ChatAnswer, parse_request
+from slipway_runtime.protocols.chat import LEFT_OUT, Chat, ChatAnswerBuilder, parse_request
 from slipway_runtime.protocols.skin import Answer
 from slipway_runtime.protocols.sse import frame
 
@@ -39,7 +39,7 @@ DONE = Done(answer="So it.", finish="stop", sources=(QUOTE,))
 def answer_of(*events: Event) -> Answer | None:
     """What the skin makes of a run, whose events come in two pieces."""
     frames = [frame(NumberedEvent(EventId(RUN, 1, seq), event)) for seq, event in enumerate(events, start=1)]
-    gathered = ChatAnswer(RUN)
+    gathered = ChatAnswerBuilder(RUN)
     for piece in (b": ping\n\n".join(frames[:1]), b": ping\n\n".join(frames[1:])):
         gathered.feed(piece)
     return gathered.answer()
@@ -119,7 +119,7 @@ def test_events_that_break_off_are_no_answer_yet() -> None:
 @pytest.mark.parametrize("data", [b"{", b"[]", b"7", b'"done"', b"{}\xff"])
 def test_an_event_that_no_host_writes_is_an_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"no object|JSON|unexpected|UTF-8"):
-        ChatAnswer(RUN).feed(b"id: %s.1.1\nevent: done\ndata: %s\n\n" % (RUN.encode(), data))
+        ChatAnswerBuilder(RUN).feed(b"id: %s.1.1\nevent: done\ndata: %s\n\n" % (RUN.encode(), data))
 
 
 def test_a_run_that_waits_says_for_what_and_where() -> None:

@@ -24,7 +24,7 @@ from slipway_runtime.events import (
     read,
 )
 from slipway_runtime.problems import Problem
-from slipway_runtime.protocols.chat import ChatAnswer
+from slipway_runtime.protocols.chat import ChatAnswerBuilder
 from slipway_runtime.protocols.sse import frame
 
 PAGE = (Path(__file__).parents[3] / "docs" / "http-api.md").read_text()
@@ -60,7 +60,7 @@ EXAMPLES: dict[str, Event] = {
 def answer(*events: Event) -> dict[str, Any]:
     """The JSON answer of a run; the problem's reason where it has none."""
 
-    gathered = ChatAnswer(RUN)
+    gathered = ChatAnswerBuilder(RUN)
     for seq, event in enumerate(events, start=1):
         gathered.feed(frame(NumberedEvent(EventId(RUN, 1, seq), event)))
     try:

@@ -7,7 +7,7 @@ import pytest
 from slipway_runtime.events import Cancelled, Done, Failed, InputRequired
 from slipway_runtime.store import run_list
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.run_list import ListedRun, Place, list_runs
+from slipway_runtime.store.run_list import Place, RunSummary, list_runs
 from slipway_runtime.store.runs import append, begin
 from tests.support.questions import ASK
 
@@ -33,7 +33,7 @@ async def runs(database: Database) -> list[str]:
     return [f"{number:032x}" for number in range(len(ENDS))]
 
 
-async def listed(database: Database, **chosen: object) -> list[ListedRun]:
+async def listed(database: Database, **chosen: object) -> list[RunSummary]:
     return await list_runs(database, agent=ASK.agent, caller="alice", **chosen)  # type: ignore[arg-type]
 
 

@@ -4,13 +4,13 @@ import time
 
 from slipway_crds.registry import OWNER_KINDS
 from slipway_operator import main as operator
+from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
 from slipway_operator.core.cache import ResourceKey
 from slipway_operator.core.conditions import Statement, conditions, standing
 from slipway_operator.core.inputs import child, labels
 from slipway_operator.core.objects import CONFIG_MAP
 from slipway_operator.core.plan import Delete, Plan, changes, observed_conditions, owner_of
 from slipway_operator.opening import model_to_act_on
-from slipway_operator.services import Row, Services, Started
 from tests.support.beacons.kind import BEACON, index_of
 from tests.support.beacons.model import Beacon
 
@@ -18,9 +18,9 @@ from tests.support.beacons.model import Beacon
 class BeaconController:
     """One ConfigMap for each Beacon."""
 
-    def __init__(self, services: Services) -> None:
-        self._cache = services.cache
-        self._executor = services.executor
+    def __init__(self, dependencies: ControllerDependencies) -> None:
+        self._cache = dependencies.cache
+        self._executor = dependencies.executor
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once."""
@@ -51,7 +51,7 @@ class BeaconController:
         return await self._executor.execute(resource, plan, now=now)
 
 
-ROW = Row(BEACON, lambda services: Started(BeaconController(services).reconcile))
+ROW = KindController(BEACON, lambda dependencies: RunningController(BeaconController(dependencies).reconcile))
 
 
 def main() -> None:

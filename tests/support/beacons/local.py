@@ -1,6 +1,6 @@
 """Makes Beacons real in the local driver."""
 
-from slipway_runtime.dev.kinds import Outcome, Report, Row
+from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, NamespacedName, key_of
 from slipway_runtime.dev.parts import Parts
 from tests.support.beacons.kind import BEACON
@@ -31,4 +31,4 @@ def _beacons(manifests: Manifests) -> list[Beacon]:
     return [each for each in manifests.objects if isinstance(each, Beacon)]
 
 
-ROW = Row(BEACON, LocalBeacons)
+ROW = LocalKind(BEACON, LocalBeacons)

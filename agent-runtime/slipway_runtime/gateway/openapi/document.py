@@ -48,7 +48,7 @@ def _rows() -> list[str]:
     return [f"| {kind.status} | `{reason}` | {kind.title} |\n" for reason, kind in KINDS.items()]
 
 
-class Document:
+class OpenAPIDocument:
     """The document as it is served: made when it is first asked for, and kept."""
 
     def __init__(self, app: FastAPI) -> None:

@@ -24,7 +24,7 @@ from slipway_runtime.knowledge.embedding.model_files import (
     DIMENSIONS,
     MAX_TOKENS,
     WEIGHTS_SHA256,
-    ModelFiles,
+    EmbeddingModelFiles,
     check,
 )
 
@@ -65,7 +65,7 @@ class MiniLM:
     """
 
     def __init__(self, folder: Path, *, threads: int = 1, workers: int = 2) -> None:
-        self._files: ModelFiles = check(folder)
+        self._files: EmbeddingModelFiles = check(folder)
         self._threads = threads
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="minilm")

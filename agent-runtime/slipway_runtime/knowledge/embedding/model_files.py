@@ -36,7 +36,7 @@ class Digest(BaseModel):
 
 
 @dataclass(frozen=True)
-class ModelFiles:
+class EmbeddingModelFiles:
     """A folder whose files match their digest."""
 
     graph: Path
@@ -61,7 +61,7 @@ def read_digest(folder: Path) -> Digest | None:
         return None
 
 
-def check(folder: Path) -> ModelFiles:
+def check(folder: Path) -> EmbeddingModelFiles:
     """The files of a model folder, after comparing them with their digest.
 
     Raises:
@@ -75,4 +75,4 @@ def check(folder: Path) -> ModelFiles:
     for name in (GRAPH, TOKENIZER):
         if not (folder / name).is_file() or sha256(folder / name) != digest.files.get(name):
             raise ModelMissing(f"{folder / name} does not match its digest: delete the folder and run `make model`")
-    return ModelFiles(graph=folder / GRAPH, tokenizer=folder / TOKENIZER)
+    return EmbeddingModelFiles(graph=folder / GRAPH, tokenizer=folder / TOKENIZER)

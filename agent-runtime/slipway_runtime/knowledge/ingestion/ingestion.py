@@ -31,7 +31,7 @@ from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker, chunk_text
 from slipway_runtime.knowledge.ingestion.documents import Document, Failure, NotText, make_document
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
-from slipway_runtime.knowledge.ingestion.sources import DocumentRef, Source
+from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource
 from slipway_runtime.knowledge.pieces import encode_pieces, encode_vectors, readable
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorStore, VectorsUnavailable
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -159,7 +159,7 @@ class Ingestion:
         self._progress = progress
         self._patience = patience
 
-    async def run(self, sources: Sequence[Source]) -> IngestReport:
+    async def run(self, sources: Sequence[DocumentSource]) -> IngestReport:
         """Bring the build up to date with the sources, and point agents to it.
 
         Raises:
@@ -196,7 +196,7 @@ class Ingestion:
     async def _take_all(
         self,
         plan: IngestionPlan,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, DocumentSource],
         *,
         states: Mapping[DocumentKey, DocumentState],
         lost: set[DocumentKey],
@@ -213,7 +213,7 @@ class Ingestion:
     async def _look(
         self,
         ref: DocumentRef,
-        source: Source,
+        source: DocumentSource,
         state: DocumentState | None,
         taken: _Taken,
         *,

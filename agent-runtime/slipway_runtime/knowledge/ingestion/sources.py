@@ -27,7 +27,7 @@ class DocumentRef:
         return (self.source, self.name)
 
 
-class Source(Protocol):
+class DocumentSource(Protocol):
     """A place that documents come from."""
 
     @property
@@ -61,12 +61,12 @@ class ItemsSource:
     items: Mapping[str, bytes]
 
     async def list(self) -> AsyncIterator[DocumentRef]:
-        """See `Source`."""
+        """See `DocumentSource`."""
         for name, content in sorted(self.items.items()):
             yield DocumentRef(self.name, name, content_version(content))
 
     async def load(self, ref: DocumentRef) -> bytes:
-        """See `Source`."""
+        """See `DocumentSource`."""
         return self.items[ref.name]
 
 
@@ -81,13 +81,13 @@ class FolderSource:
     folder: Path
 
     async def list(self) -> AsyncIterator[DocumentRef]:
-        """See `Source`."""
+        """See `DocumentSource`."""
         for path in await asyncio.to_thread(_files, self.folder):
             content = await asyncio.to_thread(path.read_bytes)
             yield DocumentRef(self.name, path.name, content_version(content))
 
     async def load(self, ref: DocumentRef) -> bytes:
-        """See `Source`."""
+        """See `DocumentSource`."""
         return await asyncio.to_thread((self.folder / ref.name).read_bytes)
 
 

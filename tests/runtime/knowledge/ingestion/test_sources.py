@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime.knowledge.ingestion.sources import FolderSource, ItemsSource, Source
+from slipway_runtime.knowledge.ingestion.sources import DocumentSource, FolderSource, ItemsSource
 
 
-async def listed(source: Source) -> dict[str, str]:
+async def listed(source: DocumentSource) -> dict[str, str]:
     return {ref.name: ref.version async for ref in source.list()}
 
 

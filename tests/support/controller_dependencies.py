@@ -5,17 +5,17 @@ from typing import cast
 
 import aiohttp
 
+from slipway_operator.controllers import ControllerDependencies
 from slipway_operator.core.cache import Cache, ResourceKey
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import KubeClient
 from slipway_operator.installation.rotation import IdentityRotation
-from slipway_operator.services import Services
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store.keeper import StoreKeeper
 from tests.support.operator_builds import SETTINGS
 
 
-def make_services(
+def make_dependencies(
     kube: KubeClient,
     *,
     cache: Cache,
@@ -23,9 +23,9 @@ def make_services(
     store: StoreKeeper,
     http: aiohttp.ClientSession,
     enqueue: Callable[[ResourceKey], None],
-) -> Services:
-    """Services without an identity, which only agents need."""
-    return Services(
+) -> ControllerDependencies:
+    """Dependencies without an identity, which only agents need."""
+    return ControllerDependencies(
         kube=kube,
         cache=cache,
         executor=executor,

@@ -17,7 +17,7 @@ from slipway_operator.store.keeper import StoreKeeper
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services:
+class ControllerDependencies:
     """The one of each that a process has. `enqueue` has a key looked at soon."""
 
     kube: KubeClient
@@ -32,7 +32,7 @@ class Services:
 
 
 @dataclass(frozen=True)
-class Started:
+class RunningController:
     """A kind's part of a process that leads."""
 
     reconcile: Reconcile
@@ -41,8 +41,8 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Row:
+class KindController:
     """A kind, and what makes its objects real."""
 
     kind: OwnerKind
-    start: Callable[[Services], Started]
+    start: Callable[[ControllerDependencies], RunningController]
