@@ -13,7 +13,7 @@ from slipway_crds.resolve import egress_warnings, resolve_agent
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.agents.builders import agent_objects
 from slipway_operator.core.inputs import BuildSettings
-from tests.support.network_policies import PodTo, reaches
+from tests.support.network_policies import Pod, reaches
 from tests.support.operator_builds import FULL_SETTINGS, SETTINGS, agent, index, owner
 
 KEY = {"apiKeyRef": {"name": "keys", "key": "KEY"}}
@@ -21,7 +21,7 @@ GPT = {"name": "gpt", "provider": "openai", "model": "gpt-5-mini", **KEY}
 METADATA = ("169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "fe80::1")
 PUBLIC = ("203.0.113.7", "2606:4700::6810:85e5")
 PRIVATE = ("10.0.0.7", "172.16.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "fd00::7")
-LLM = PodTo("models", {"app": "llm"})
+LLM = Pod("models", {"app": "llm"})
 
 
 def own(url: str, name: str = "own") -> dict[str, Any]:
@@ -51,9 +51,9 @@ SPECS: tuple[dict[str, Any], ...] = (
 def test_every_destination_of_a_configuration_is_reached(spec: dict[str, Any]) -> None:
     rendered = policy(FULL_SETTINGS, **spec)
     model = agent(**spec)
-    assert reaches(rendered, PodTo("kube-system", {"k8s-app": "kube-dns"}), 53, protocol="UDP")
-    assert reaches(rendered, PodTo("slipway-system", {"slipway.dev/component": "postgres"}), 6432), "the store"
-    assert reaches(rendered, PodTo("slipway-system", {"slipway.dev/component": "gateway"}), 8080)
+    assert reaches(rendered, Pod("kube-system", {"k8s-app": "kube-dns"}), 53, protocol="UDP")
+    assert reaches(rendered, Pod("slipway-system", {"slipway.dev/component": "postgres"}), 6432), "the store"
+    assert reaches(rendered, Pod("slipway-system", {"slipway.dev/component": "gateway"}), 8080)
     assert reaches(rendered, "10.9.9.9", 4318), "the collector"
     for knowledge in model.spec.knowledge:
         chroma = {
@@ -61,13 +61,13 @@ def test_every_destination_of_a_configuration_is_reached(spec: dict[str, Any]) -
             "slipway.dev/component": "index",
             "slipway.dev/index": knowledge.index_ref.name,
         }
-        assert reaches(rendered, PodTo("demo", chroma), 8000)
+        assert reaches(rendered, Pod("demo", chroma), 8000)
     for entry in model.spec.models:
         to = destination(entry, "demo")
         if to.namespace:
             ports = [port for opened in model.spec.egress if opened.namespace == to.namespace for port in opened.ports]
             assert ports
-            assert all(reaches(rendered, PodTo(to.namespace, {"app": "llm"}), port) for port in ports)
+            assert all(reaches(rendered, Pod(to.namespace, {"app": "llm"}), port) for port in ports)
         elif to.address is not None:
             assert reaches(rendered, str(to.address), to.port)
         else:
@@ -103,10 +103,10 @@ def test_an_entry_opens_what_it_names_and_no_more() -> None:
     labelled = {"namespace": "models", "podLabels": {"app": "llm"}, "ports": [8000, 8001]}
     rendered = policy(egress=[labelled, {"namespace": "tools", "ports": [9000]}, {"cidr": "10.1.0.0/16", "ports": [1]}])
     assert [port for port in (8000, 8001, 8002) if reaches(rendered, LLM, port)] == [8000, 8001]
-    assert not reaches(rendered, PodTo("models", {"app": "other"}), 8000)
-    assert not reaches(rendered, PodTo("demo", {"app": "llm"}), 8000)
-    assert reaches(rendered, PodTo("tools"), 9000)
-    assert not reaches(rendered, PodTo("models"), 9000)
+    assert not reaches(rendered, Pod("models", {"app": "other"}), 8000)
+    assert not reaches(rendered, Pod("demo", {"app": "llm"}), 8000)
+    assert reaches(rendered, Pod("tools"), 9000)
+    assert not reaches(rendered, Pod("models"), 9000)
     assert reaches(rendered, "10.1.2.3", 1)
     assert not reaches(rendered, "10.2.0.1", 1)
 
