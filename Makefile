@@ -12,8 +12,8 @@ SOURCES := crds operator agent-runtime devcluster demo tfreplay scripts benchmar
 VENV_STAMP := .venv/.installed-$(shell cat requirements/dev.txt */pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 
 ##@ Use it
-demo: venv model ## From an empty machine to an agent answering on real Kubernetes [DOCS=folder] [ASK="question"] [MODEL=openai:gpt-5-mini] [CONTEXT=name REGISTRY=host/path]
-	$(PY) -m slipway_demo up $(if $(DOCS),--docs "$(DOCS)") $(if $(ASK),--ask "$(ASK)") $(if $(MODEL),--model "$(MODEL)") $(if $(CONTEXT),--context "$(CONTEXT)") $(if $(REGISTRY),--registry "$(REGISTRY)")
+demo: venv model ## From an empty machine to an agent answering on real Kubernetes [DOCS=folder] [ASK="question"] [MODEL=openai:gpt-5-mini [MODEL_BASE_URL=http://...]] [CONTEXT=name REGISTRY=host/path]
+	$(PY) -m slipway_demo up $(if $(DOCS),--docs "$(DOCS)") $(if $(ASK),--ask "$(ASK)") $(if $(MODEL),--model "$(MODEL)") $(if $(MODEL_BASE_URL),--model-base-url "$(MODEL_BASE_URL)") $(if $(CONTEXT),--context "$(CONTEXT)") $(if $(REGISTRY),--registry "$(REGISTRY)")
 
 down: venv ## Remove what `make demo` made [CONTEXT=name]
 	$(PY) -m slipway_demo down $(if $(CONTEXT),--context "$(CONTEXT)")

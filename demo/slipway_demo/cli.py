@@ -46,10 +46,13 @@ def up(
     model: Annotated[
         str | None, typer.Option(help="provider:model that writes answers; its key is in the environment.")
     ] = None,
+    model_base_url: Annotated[str, typer.Option(help="Where the model is, if not at the provider's address.")] = "",
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Start a cluster, install Slipway, ingest documents and ask a question."""
-    written_by = parse(model) if model else None
+    if model_base_url and not model:
+        raise DemoError("MODEL_BASE_URL says where a model is: say which one, like MODEL=openai-compatible:llama3.2")
+    written_by = parse(model, base_url=model_base_url) if model else None
     demo.up(clusters.choose(context=context, registry=registry, name=name), docs=docs, ask=ask, model=written_by)
 
 

@@ -38,8 +38,8 @@ def up(target: TargetCluster, *, docs: Path | None, ask: str | None, model: Demo
         kube, _ = prepare(target, values(agent))
         try:
             if model:
-                kube.apply([chart.namespace(NAMESPACE), model.secret(NAMESPACE)])
-                with answered_by(model, folder) as with_model:
+                kube.apply([chart.namespace(NAMESPACE), *model.secrets(NAMESPACE)])
+                with answered_by(model, folder, namespace=NAMESPACE) as with_model:
                     apply_handbook(kube, with_model)
             else:
                 apply_handbook(kube, folder)
