@@ -16,11 +16,26 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.kubernetes_routes import AGENTS_PATH, SLICES_PATH
-from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.fake_kubernetes import FakeKubernetes, Object
 from tests.support.scripted_host import SEED
 from tests.support.servers import free_port
 
 KEY, ENTRY = new_key("alice")
+
+
+def gateway_environment(folder: Path, cluster: FakeKubernetes, *, port: int, metrics_port: int) -> dict[str, str]:
+    """What a pod would be given; the files are written into the folder."""
+    pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "private.pem").write_bytes(pem)
+    (folder / "keys.json").write_text(json.dumps({"keys": [ENTRY.model_dump()]}))
+    (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig_of(cluster.url)))
+    return {
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "SLIPWAY_PORT": str(port),
+        "SLIPWAY_METRICS_PORT": str(metrics_port),
+        "SLIPWAY_API_KEYS_FILE": str(folder / "keys.json"),
+        "SLIPWAY_IDENTITY_KEY_FILE": str(folder / "private.pem"),
+    }
 
 
 class GatewayProcess:
@@ -30,19 +45,9 @@ class GatewayProcess:
         port, metrics_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
-        pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        (folder / "private.pem").write_bytes(pem)
-        (folder / "keys.json").write_text(json.dumps({"keys": [ENTRY.model_dump()]}))
-        (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig_of(cluster.url)))
         environment = {
             **os.environ,
-            "KUBECONFIG": str(folder / "kubeconfig"),
-            "SLIPWAY_PORT": str(port),
-            "SLIPWAY_METRICS_PORT": str(metrics_port),
-            "SLIPWAY_API_KEYS_FILE": str(folder / "keys.json"),
-            "SLIPWAY_IDENTITY_KEY_FILE": str(folder / "private.pem"),
+            **gateway_environment(folder, cluster, port=port, metrics_port=metrics_port),
             "SLIPWAY_DEFAULT_AGENT": "demo/support",
             **extra,
         }
@@ -85,19 +90,26 @@ def gateway_process(folder: Path, cluster: FakeKubernetes, **environment: str) -
         gateway.process.wait(30)
 
 
-def publish(cluster: FakeKubernetes, url: str, *, namespace: str = "demo") -> None:
-    """The Agent `support` with one ready pod."""
-    host, port = url.removeprefix("http://").split(":")
-    labels = {"slipway.dev/agent": "support", "slipway.dev/revision": "a"}
+def publish(
+    cluster: FakeKubernetes, *urls: str, namespace: str = "demo", name: str = "support", spec: Object | None = None
+) -> None:
+    """An Agent with a ready pod at each of the URLs."""
+    labels = {"slipway.dev/agent": name, "slipway.dev/revision": "a"}
+    for number, url in enumerate(urls):
+        host, port = url.removeprefix("http://").split(":")
+        cluster.apply(
+            SLICES_PATH,
+            {
+                "metadata": {"namespace": namespace, "name": f"{name}-{number}", "labels": labels},
+                "ports": [{"name": "http", "port": int(port)}],
+                "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
+            },
+        )
     cluster.apply(
-        SLICES_PATH,
+        AGENTS_PATH,
         {
-            "metadata": {"namespace": namespace, "name": "a-x", "labels": labels},
-            "ports": [{"name": "http", "port": int(port)}],
-            "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
+            "metadata": {"namespace": namespace, "name": name},
+            "spec": spec or {},
+            "status": {"revisions": [{"name": "a", "weight": 100, "state": "Serving"}]},
         },
-    )
-    revisions = [{"name": "a", "weight": 100, "state": "Serving"}]
-    cluster.apply(
-        AGENTS_PATH, {"metadata": {"namespace": namespace, "name": "support"}, "status": {"revisions": revisions}}
     )

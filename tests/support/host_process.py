@@ -44,6 +44,22 @@ class HostProcess:
     """What it wrote to standard error."""
 
 
+def host_environment(
+    folder: Path, dsn: str, *, name: str, agents: Sequence[AgentConfig], port: int, metrics_port: int
+) -> dict[str, str]:
+    """What a pod would be given; the files are written into the folder."""
+    (folder / "config.json").write_text(RuntimeConfig(agents=tuple(agents)).model_dump_json())
+    (folder / "dsn").write_text(dsn)
+    return {
+        "SLIPWAY_CONFIG": str(folder / "config.json"),
+        "SLIPWAY_STORE_DSN_FILE": str(folder / "dsn"),
+        **host_keys(folder, SIGNER.public_key),
+        "SLIPWAY_PORT": str(port),
+        "SLIPWAY_METRICS_PORT": str(metrics_port),
+        "SLIPWAY_HOST_ID": name,
+    }
+
+
 @contextmanager
 def host_process(
     folder: Path,
@@ -56,17 +72,8 @@ def host_process(
     **environment: str,
 ) -> Iterator[HostProcess]:
     """Start a host and wait until it answers 200 at the path `up`; kill it at the end if it still runs."""
-    (folder / "config.json").write_text(RuntimeConfig(agents=tuple(agents)).model_dump_json())
-    (folder / "dsn").write_text(dsn)
     port, metrics_port, log = free_port(), free_port(), folder / f"{name}.log"
-    given = {
-        "SLIPWAY_CONFIG": str(folder / "config.json"),
-        "SLIPWAY_STORE_DSN_FILE": str(folder / "dsn"),
-        **host_keys(folder, SIGNER.public_key),
-        "SLIPWAY_PORT": str(port),
-        "SLIPWAY_METRICS_PORT": str(metrics_port),
-        "SLIPWAY_HOST_ID": name,
-    }
+    given = host_environment(folder, dsn, name=name, agents=agents, port=port, metrics_port=metrics_port)
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             command,

@@ -22,7 +22,6 @@ from starlette.applications import Starlette
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import Agent, Emit, Run
 from slipway_runtime.events import Delta, Done, ModelUsage, RetrievalUsage, Retrieved, Usage
-from slipway_runtime.host import lease, lifecycle, runs
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
@@ -132,10 +131,6 @@ class Options:
     in_flight: int = 200
     delta_delay: float = 0.0
     request_timeout: int = 60
-    diary: str | None = None
-    """The file of a `Thinking` agent, which is then served in place of `Wordy`."""
-    lease: float | None = None
-    """Seconds after which a dead host's runs are taken over, in a process of its own."""
 
 
 def config(agent: str, options: Options) -> AgentConfig:
@@ -161,16 +156,12 @@ def make_host(database: Database, options: Options) -> Host:
         host_id=options.name,
         delta_delay=options.delta_delay,
     )
-    host.serve([HostedAgent(config(agent, options), _agent(options, agent)) for agent in options.agents])
+    host.serve([HostedAgent(config(agent, options), _agent(agent)) for agent in options.agents])
     return host
 
 
-def _agent(options: Options, name: str) -> Agent:
-    if options.diary is None:
-        return Able() if name.endswith("able") else Wordy()
-    from tests.support.thinking import Thinking
-
-    return Thinking(Path(options.diary))
+def _agent(name: str) -> Agent:
+    return Able() if name.endswith("able") else Wordy()
 
 
 @asynccontextmanager
@@ -186,10 +177,6 @@ async def host_app(options: Options) -> AsyncIterator[tuple[Host, Starlette]]:
 
 async def serve(options: Options) -> None:
     """Serve until the process is told to stop."""
-    if options.lease is not None:
-        for module in (runs, lease):
-            setattr(module, "LEASE_SECONDS", options.lease)  # noqa: B010 (each has the name for itself)
-        setattr(lifecycle, "BEAT_SECONDS", options.lease / 3)  # noqa: B010
     async with host_app(options) as (_, app):
         await uvicorn.Server(uvicorn.Config(app, port=options.port, log_level="warning")).serve()
 

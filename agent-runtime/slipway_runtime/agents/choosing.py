@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.calling import MemberDescription
 from slipway_runtime.agents.decisions import OrchestrationDecision, Ranked, Task, analyse, decide, profile, rank
-from slipway_runtime.agents.protocol import AgentRequest, Emit, Run
+from slipway_runtime.agents.protocol import AgentRequest, Emit, Repeat, Run
 from slipway_runtime.events import ModelUsage, RetrievalUsage, Usage
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix, TextTooLong
 from slipway_runtime.models.roles import choose_role
@@ -55,6 +55,11 @@ class Chooser:
         self._embedder = embedder
         self._models = models
         self._profiles: OrderedDict[tuple[str, ...], Matrix] = OrderedDict()
+
+    @property
+    def repeat(self) -> Repeat:
+        """What it means to choose a second time."""
+        return "safe" if self._models is None else "paid"
 
     async def model_problems(self) -> list[str]:
         """See `UsesModels`."""

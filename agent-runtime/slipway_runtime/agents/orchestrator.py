@@ -60,7 +60,9 @@ class OrchestratorAgent:
             Problem: `InvalidRequest` for a member that is not there, `NoMemberAnswered`.
         """
         await self._chooser.summarise(run)
-        decided = await run.step("decide", lambda emit: self._decide(run, emit), input=_decided_by(run.request))
+        decided = await run.step(
+            "decide", lambda emit: self._decide(run, emit), repeat=self._chooser.repeat, input=_decided_by(run.request)
+        )
         decision = OrchestrationDecision.model_validate(decided["decision"])
         tried: list[Tried] = []
         for number, name in enumerate(decided["order"]):

@@ -5,7 +5,7 @@ must not be done twice, or come out differently, is a step (`Run.step`): its res
 and later attempts get the result without running it.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -22,7 +22,7 @@ Emit = Callable[[Event], None]
 Repeat = Literal["safe", "paid", "never"]
 """What it means to run a step a second time, because its host died before its result was stored.
 
-`safe`: nothing. `paid`: it costs money, so its start is recorded, and a repetition is known (`Run.begun`). `never`: it
+`safe`: nothing. `paid`: it costs money, so its start is recorded, and a repetition is counted. `never`: it
 must not happen.
 """
 TURNS = "turns"
@@ -141,11 +141,6 @@ class Run(Protocol):
     @property
     def request(self) -> AgentRequest:
         """What is asked. `remember` changes what it has of former turns."""
-        ...
-
-    @property
-    def begun(self) -> Collection[str]:
-        """Steps that former attempts began and did not finish, as far as that was stored."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import orjson
 
+from slipway_runtime.agents import metrics
 from slipway_runtime.agents.protocol import (
     DAY,
     AgentRequest,
@@ -123,7 +124,7 @@ class StepRun:
         self.journal = journal
         self._deadline = time.monotonic() + time_left
         self.notes: dict[str, Any] = {}
-        self.begun = frozenset(replay.void if replay else ())
+        self._begun = frozenset(replay.void if replay else ())
         self._finished = dict(replay.finished) if replay else {}
         self._asked = replay.asked if replay else {}
         self._answers = answers or {}
@@ -266,6 +267,8 @@ class StepRun:
     async def _run(self, step: "_OpenStep", do: Callable[[Emit], Awaitable[T]]) -> T:
         if step.repeat != "safe":
             self.journal.put(step.record("started"))
+        if step.repeat == "paid" and step.key in self._begun:
+            metrics.REPEATED.labels(self.agent).inc()
         if step.never:
             await self.journal.stored()
         try:

@@ -50,7 +50,6 @@ from pydantic_ai.messages import (
 
 from slipway_runtime.agents.protocol import Emit, Repeat
 from slipway_runtime.events import Discarded, ModelUsage, ToolCall, ToolResult, Usage, Where
-from slipway_runtime.models import metrics
 from slipway_runtime.models.approvals import approvals
 from slipway_runtime.models.scopes import (
     SCOPES,
@@ -249,8 +248,6 @@ class _Bound(BoundDurableOperation[P, W, R]):
                 emit(Discarded(steps=(key,), reason="ToolsCalled"))
             return dumped
 
-        if key in scope.run.begun:
-            metrics.REPEATED.labels(scope.run.agent).inc()
         digest = scope.chains.setdefault(name, MessageChain()).extended(params.messages)
         recorded = await scope.run.step(key, do, repeat="paid", input=[params.model_id, digest])
         if self._capability.show and _has_text(recorded) and not _calls_tools(recorded):

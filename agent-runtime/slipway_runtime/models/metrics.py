@@ -18,8 +18,3 @@ UNPRICED = Counter("slipway_model_requests_unpriced", "Answers whose price is no
 FAILOVERS = Counter(
     "slipway_model_failovers", "How often another model took over, by why.", ["agent", "model", "outcome"]
 )
-REPEATED = Counter(
-    "slipway_model_calls_repeated",
-    "Model calls that were made again, because the host died before their answer was stored.",
-    ["agent"],
-)

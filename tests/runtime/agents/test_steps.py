@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slipway_runtime.agents.metrics import REPEATED
 from slipway_runtime.agents.protocol import AgentRequest, Emit, NothingDone, StepFailed, UnknownOutcome, Waiting
 from slipway_runtime.events import Delta, Discarded, Done, Event, InputRequired, MessageEnd, Progress
 from slipway_runtime.problems import Problem, Reason
@@ -104,11 +105,11 @@ async def test_a_step_that_is_paid_again_is_known() -> None:
     attempts = Attempts()
     with pytest.raises(StoreUnavailable):
         await attempts.start().step("a", fails(StoreUnavailable()), repeat="paid")
-    run = attempts.start()
-    assert run.begun == {"a"}
-    assert await run.step("a", says("x"), repeat="paid") == "x"
+    counted = REPEATED.labels("")._value.get()
+    assert await attempts.start().step("a", says("x"), repeat="paid") == "x"
     assert await attempts.start().step("a", never_run, repeat="paid") == "x"
     assert attempts.left().unknown == ()
+    assert REPEATED.labels("")._value.get() - counted == 1
 
 
 @pytest.mark.parametrize("error", [ValueError(), StoreUnavailable(), Problem(Reason.INTERNAL_ERROR, "")])

@@ -1,180 +1,108 @@
-"""Pods and connections die at random points of answers by a model that answers differently each time."""
+"""Hosts, gateways and connections die at random moments of answers by a model that answers differently each time.
 
-import asyncio
+`SLIPWAY_CHAOS_SEED=N` repeats the choices of a run.
+"""
+
+import os
 import random
-import uuid
+import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
+import aiohttp
 import pytest
 
-from slipway_runtime.events import Done, Event, Failed
-from slipway_runtime.identity import IdentitySigner
-from slipway_runtime.problems import Reason
-from tests.runtime.gateway.conftest import CHAT, SUPPORT, Front, StartFront
-from tests.runtime.gateway.test_failover import Pod
-from tests.support.chat import STREAM, Transcript, events
-from tests.support.scripted_host import Options
+from tests.support.chaos import ANSWERED, PAIRS, PROTOCOLS, Chaos
+from tests.support.chaos_agents import AGENTS, configs, spec
+from tests.support.chaos_model import DOCUMENT, ChaosModel
+from tests.support.chaos_processes import DIARY, Killable, acts, serve_gateway, serve_host
+from tests.support.fake_kubernetes import FakeKubernetes
+from tests.support.gateway_process import KEY, gateway_environment, publish
+from tests.support.host_process import host_environment
+from tests.support.knowledge import Knowledge, contents
+from tests.support.model_server import model_server
 from tests.support.servers import free_port
-from tests.support.thinking import CALLS, WORDS, read_diary
-from tests.support.waiting import until_async
 
-QUESTION = {"question": "What do you think?"}
-REQUESTS = len(CALLS) + 1
-START_SECONDS = 120.0
-"""For a pod that imports a framework on a busy machine."""
-EVENTS = REQUESTS * (WORDS + 2) + 6
-"""About as many as an answer has."""
+HOSTS = ("one", "two")
 
 
-@dataclass
-class Chaos:
-    """A gateway, its pods, and what was done in them."""
-
-    front: Front
-    pods: list[Pod]
-    diary: Path
-    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
-
-    async def pods_up(self) -> None:
-        """Wait for all pods."""
-        for pod in self.pods:
-            await pod.alive(self.front.client, deadline=START_SECONDS)
-
-    async def kill_pod(self) -> None:
-        """Kill the pod that works on the answer, and start it again."""
-        working = {each.url for each in self.front.routes.endpoints(SUPPORT) if each.in_flight}
-        for pod in self.pods:
-            if pod.url in working:
-                pod.kill()
-                pod.start_again()
-
-    async def streamed(self) -> str:
-        """An answer as a stream that is disturbed after some of its events. Returns what came of it."""
-        at, pod = random.randint(1, EVENTS), random.random() < 0.5
-        seen, key = Transcript(), {"Idempotency-Key": uuid.uuid4().hex}
-        async with self.front.client.post(CHAT, json=QUESTION, headers={**STREAM, **key}) as response:
-            async for each in events(response):
-                seen.events.append(each)
-                if len(seen.events) == at and pod:
-                    await self.kill_pod()
-                elif len(seen.events) == at:
-                    break
-        if not _over(seen):
-            await self.resume(seen)
-        return self.judged(seen.ids[0].run, seen.last, seen.text)
-
-    async def resume(self, seen: Transcript) -> None:
-        headers = {**STREAM, "Last-Event-ID": str(seen.ids[-1])}
-        path = f"/agents/{SUPPORT}/runs/{seen.ids[0].run}"
-        async with self.front.client.get(path, headers=headers) as response:
-            assert response.status == 200, await response.text()
-            seen.events += [each async for each in events(response)]
-
-    async def at_once(self) -> str:
-        """An answer as JSON that is disturbed after some of its model requests."""
-        at, pod = random.randint(1, REQUESTS), random.random() < 0.5
-        begun, key = len(read_diary(self.diary)), {"Idempotency-Key": uuid.uuid4().hex}
-        asking = asyncio.create_task(self.ask(key))
-
-        async def reached() -> bool:
-            return asking.done() or len(read_diary(self.diary)) - begun >= at
-
-        await until_async(reached, "the answer is under way")
-        await asyncio.sleep(random.random() / 10)
-        if pod:
-            await self.kill_pod()
-        else:
-            asking.cancel()
-            with suppress(asyncio.CancelledError):
-                await asking
-        status, body = await (asking if pod else self.ask(key))
-        if status == 200:
-            return self.judged(body["run_id"], Done(answer=body["answer"], finish="stop", sources=()), body["answer"])
-        assert body["reason"] == Reason.UNKNOWN_OUTCOME, body
-        return str(body["reason"])
-
-    async def ask(self, key: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        async with self.front.client.post(CHAT, json=QUESTION, headers=key) as response:
-            return response.status, await response.json(content_type=None)
-
-    def judged(self, run: str, last: Event, text: str) -> str:
-        """What an answer came to; it must be whole, or fail for the one reason that there is."""
-        acts = [deed for each, deed in read_diary(self.diary) if each == run and deed == "act"]
-        if isinstance(last, Failed):
-            assert last.reason == Reason.UNKNOWN_OUTCOME, last
-            assert len(acts) <= 1
-            return last.reason
-        assert isinstance(last, Done)
-        assert last.answer == text
-        assert len(text.split()) == WORDS
-        assert len(acts) == 1
-        return "answered"
+@asynccontextmanager
+async def running(
+    folder: Path, knowledge: Knowledge, dsn: str, chroma_url: str, cluster: FakeKubernetes
+) -> AsyncIterator[Chaos]:
+    """Two hosts with all agents, and a gateway."""
+    namespace = knowledge.namespace
+    await knowledge.ingestion(knowledge.config(index="tea")).run(contents(tea_md=DOCUMENT))
+    seed = int(os.environ.get("SLIPWAY_CHAOS_SEED") or secrets.randbits(32))
+    print(f"\nSLIPWAY_CHAOS_SEED={seed}")  # noqa: T201 (pytest shows it with a failure, and `-s` always)
+    model, diary = ChaosModel(random.Random(seed)), folder / "diary"
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(model_server(model))
+        port = free_port()
+        gateway_url = f"http://127.0.0.1:{port}"
+        (folder / "gateway").mkdir()
+        environment = gateway_environment(folder / "gateway", cluster, port=port, metrics_port=free_port())
+        gateway = Killable(serve_gateway, url=gateway_url, environment=environment, log=folder / "gateway.log")
+        stack.callback(gateway.kill)
+        hosts: dict[str, Killable] = {}
+        metrics: dict[str, str] = {}
+        for name in HOSTS:
+            port, metrics_port = free_port(), free_port()
+            environment = host_environment(
+                folder, dsn, name=name, agents=configs(namespace, server.base_url), port=port, metrics_port=metrics_port
+            )
+            environment |= {
+                "SLIPWAY_CHROMA_URL": chroma_url,
+                "SLIPWAY_GATEWAY_URL": gateway_url,
+                "SLIPWAY_BINDINGS": str(folder / "none"),
+                DIARY: str(diary),
+            }
+            url, log = f"http://127.0.0.1:{port}", folder / f"{name}.log"
+            hosts[name] = Killable(serve_host, url=url, environment=environment, log=log)
+            stack.callback(hosts[name].kill)
+            metrics[name] = f"http://127.0.0.1:{metrics_port}/metrics"
+        for name in AGENTS:
+            publish(cluster, *(host.url for host in hosts.values()), namespace=namespace, name=name, spec=spec(name))
+        client = await stack.enter_async_context(
+            aiohttp.ClientSession(
+                gateway_url,
+                headers={"Authorization": f"Bearer {KEY}"},
+                connector=aiohttp.TCPConnector(force_close=True),
+                timeout=aiohttp.ClientTimeout(total=120),
+            )
+        )
+        yield Chaos(client, gateway, hosts, metrics, model, knowledge.database, diary, namespace, random.Random(seed))
 
 
-def _over(seen: Transcript) -> bool:
-    return isinstance(seen.last, Done | Failed)
+async def judge(chaos: Chaos, *, points: int) -> None:
+    """Print what came of all, and see that most of it was answered."""
+    print(await chaos.report())  # noqa: T201
+    assert chaos.outcomes.keys() == PROTOCOLS.keys()
+    assert sum(each.total() for each in chaos.outcomes.values()) == points
+    assert max(Counter(acts(chaos.diary)).values(), default=1) == 1
+    assert sum(each[ANSWERED] for each in chaos.outcomes.values()) > points / 2
 
 
-PROTOCOLS: dict[str, Callable[[Chaos], Coroutine[Any, Any, str]]] = {
-    "chat stream": Chaos.streamed,
-    "chat JSON": Chaos.at_once,
-}
+@pytest.fixture
+async def chaos(
+    tmp_path: Path, served: Knowledge, postgres_dsn: str, chroma_url: str, cluster: FakeKubernetes
+) -> AsyncIterator[Chaos]:
+    async with running(tmp_path, served, postgres_dsn, chroma_url, cluster) as chaos:
+        yield chaos
 
 
-async def disturbed(
-    tmp_path: Path, postgres_dsn: str, signer: IdentitySigner, start_front: StartFront, *, points: int
-) -> Chaos:
-    """Answer so many questions, each of which loses its pod or its client's connection once."""
-    diary = tmp_path / "diary"
-    shared = {"dsn": postgres_dsn, "public_key": signer.public_key, "diary": str(diary), "lease": 1.5}
-    pods = [Pod(Options(name=f"pod-{n}", port=free_port(), **shared)) for n in range(2)]  # type: ignore[arg-type]
-    try:
-        chaos = Chaos(await start_front(), pods, diary)
-        chaos.front.routes.set(SUPPORT, [pod.url for pod in pods])
-        for number in range(points):
-            await chaos.pods_up()
-            name, answer = list(PROTOCOLS.items())[number % len(PROTOCOLS)]
-            chaos.outcomes.setdefault(name, Counter())[await answer(chaos)] += 1
-        return chaos
-    finally:
-        for pod in pods:
-            pod.kill()
-
-
-def report(chaos: Chaos) -> str:
-    """What is printed: per protocol how answers ended, and what was done twice."""
-    deeds = Counter(read_diary(chaos.diary))
-    repeated = sum(times - 1 for (_, deed), times in deeds.items() if deed.startswith("model"))
-    acts = [times for (_, deed), times in deeds.items() if deed == "act"]
-    lines = [f"{name}: {dict(outcomes)}" for name, outcomes in chaos.outcomes.items()]
-    lines.append(f"model calls repeated: {repeated}; tools that must not run twice: {len(acts)} runs, {sum(acts)} acts")
-    return "\n".join(lines)
-
-
-async def chaos_is_survived(
-    tmp_path: Path, postgres_dsn: str, signer: IdentitySigner, start_front: StartFront, *, points: int
-) -> None:
-    chaos = await disturbed(tmp_path, postgres_dsn, signer, start_front, points=points)
-    print(f"\n{report(chaos)}")  # noqa: T201 (`make test-deep ARGS=-s` shows it)
-    assert sum(sum(outcomes.values()) for outcomes in chaos.outcomes.values()) == points
-    assert max(times for (_, deed), times in Counter(read_diary(chaos.diary)).items() if deed == "act") == 1
-    answered = sum(outcomes["answered"] for outcomes in chaos.outcomes.values())
-    assert answered > points / 2, "an act is a small part of an answer"
-
-
-async def test_ten_disturbances(
-    tmp_path: Path, postgres_dsn: str, signer: IdentitySigner, start_front: StartFront
-) -> None:
-    await chaos_is_survived(tmp_path, postgres_dsn, signer, start_front, points=10)
+async def test_ten_disturbances(chaos: Chaos) -> None:
+    for number in range(10):
+        agent, protocol = PAIRS[5 * number % len(PAIRS)]
+        await chaos.survive(chaos.point(agent, protocol))
+    await judge(chaos, points=10)
 
 
 @pytest.mark.deep
-async def test_sixty_disturbances(
-    tmp_path: Path, postgres_dsn: str, signer: IdentitySigner, start_front: StartFront
-) -> None:
-    await chaos_is_survived(tmp_path, postgres_dsn, signer, start_front, points=60)
+@pytest.mark.parametrize("agent", AGENTS)
+async def test_sixty_disturbances(chaos: Chaos, agent: str) -> None:
+    for number in range(60):
+        await chaos.survive(chaos.point(agent, list(PROTOCOLS)[number % len(PROTOCOLS)]))
+    await judge(chaos, points=60)

@@ -13,6 +13,7 @@ import pytest
 from slipway_crds.runtimeconfig import ModelConfig
 from slipway_runtime import retrying
 from slipway_runtime.agents import orchestrator
+from slipway_runtime.agents.metrics import REPEATED
 from slipway_runtime.agents.protocol import Run
 from slipway_runtime.events import Decision, Delta, Discarded, Done, ModelUsage, Usage
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
@@ -21,7 +22,7 @@ from slipway_runtime.identity import IdentitySigner
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.chat import STREAM, Transcript, events, transcribe
-from tests.support.model_server import model_server
+from tests.support.model_server import Reply, model_server
 from tests.support.scripted_host import Options, spawn, words
 from tests.support.scripts import said
 from tests.support.servers import free_port
@@ -31,6 +32,16 @@ from tests.support.waiting import until, until_async
 
 LEAD = AgentKey("demo", "lead")
 CHAT = f"/agents/{LEAD}/chat"
+CHOICE = Reply(
+    output={
+        "task_category": "policy",
+        "task_complexity": "moderate",
+        "ranking": ["it", "hr"],
+        "reason": "The question is about a device.",
+        "confidence": 0.9,
+    }
+)
+"""Of a model."""
 DESCRIPTIONS = {
     "hr": "Leave, sick days and travel expenses. Knows the staff handbook.",
     "it": "Laptops, passwords and the VPN. Knows the help desk.",
@@ -379,6 +390,26 @@ async def test_whoever_takes_the_orchestrators_run_over_asks_nobody_twice(
     assert len(await team.runs("hr")) == 1
 
 
+async def test_a_decision_by_a_model_that_is_made_again_is_counted(
+    start_team: StartTeam, start_host: StartHost, signer: IdentitySigner, embedder: MiniLM, stack: AsyncExitStack
+) -> None:
+    counted = REPEATED.labels(str(LEAD))._value.get()
+    with model_server([Reply(fault="hang"), CHOICE]) as server:
+        team = await start_team(hr=answers("?"), it=answers("28 ", "days."))
+        lead = lead_config(Options("", signer.public_key), models=by_model(server.base_url))
+        hosts = [await start_host(name=name, agents=()) for name in ("one", "two")]
+        for host, _ in hosts:
+            add(host, hosted_orchestrator(lead, team.front.url, embedder, stack))
+        team.front.routes.set(LEAD, [hosts[0][1]])
+        asking = asyncio.create_task(team.ask(**LEAVE))
+        await until(lambda: bool(server.requests), "the model is asked")
+        team.front.routes.set(LEAD, [hosts[1][1]])
+        await hosts[0][0].runs.hand_over()
+        status, answer = await asking
+    assert (status, answer["agent_used"], len(server.requests)) == (200, "demo/it", 2)
+    assert REPEATED.labels(str(LEAD))._value.get() - counted == 1
+
+
 @asynccontextmanager
 async def cutting_proxy(target: str, *, cuts: int) -> AsyncIterator[str]:
     """A way to the gateway that breaks the first connections after a few hundred bytes of a stream."""
@@ -459,26 +490,14 @@ def by_model(base_url: str) -> tuple[ModelConfig, ...]:
 
 
 async def test_a_model_chooses_better_and_rules_choose_where_it_cannot(start_team: StartTeam) -> None:
-    choice = {
-        "task_category": "policy",
-        "task_complexity": "moderate",
-        "ranking": ["it", "hr"],
-        "reason": "The question is about a device.",
-        "confidence": 0.9,
-    }
-
-    def script(asked: Any) -> Any:
-        from tests.support.model_server import Call, Reply
-
-        if "broken" in json.dumps(asked.body["messages"]):
-            return "no choice at all"
-        return Reply(calls=(Call("final_result", choice),))
+    def script(asked: Any) -> str | Reply:
+        return "no choice at all" if "broken" in json.dumps(asked.body["messages"]) else CHOICE
 
     with model_server(script) as server:
         team = await start_team(models=by_model(server.base_url), hr=answers("hr ", "says"), it=answers("it ", "says"))
         _, answer = await team.ask(**LEAVE)
         decision = answer["orchestration"]
-        assert (answer["agent_used"], decision["reason"]) == ("demo/it", choice["reason"])
+        assert (answer["agent_used"], decision["reason"]) == ("demo/it", "The question is about a device.")
         assert (decision["confidence"], decision["task_category"]) == (0.9, "policy")
         assert decision["model"] == "openai-compatible:router"
         assert answer["usage"]["models"][0]["requests"] == 1
