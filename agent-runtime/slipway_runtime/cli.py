@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from slipway_crds import contract
+
 app = typer.Typer(
     name="slipway",
     help="Run AI agents on Kubernetes, or here without one.",
@@ -121,7 +123,7 @@ def new_key(
     print(entry.model_dump_json(), file=sys.stderr)
 
 
-@app.command(rich_help_panel=PODS)
+@app.command(contract.HOST_COMMAND, rich_help_panel=PODS)
 def host() -> None:
     """Serve the agents of a RuntimeConfig."""
     from slipway_runtime.host.main import main
@@ -137,7 +139,7 @@ def gateway() -> None:
     raise typer.Exit(main())
 
 
-@app.command(rich_help_panel=PODS)
+@app.command(contract.INGEST_COMMAND, rich_help_panel=PODS)
 def ingest() -> None:
     """Bring an index up to date with its sources."""
     from slipway_runtime.knowledge.ingestion.main import main

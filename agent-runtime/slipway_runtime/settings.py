@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slipway_crds import contract
+from slipway_crds.identity import KEY as IDENTITY_KEY
 
 
 def cache_dir() -> Path:
@@ -57,7 +58,7 @@ class KnowledgeSettings(Settings):
 
     store_dsn_file: Path = Path(contract.STORE_DIR, contract.STORE_KEY)
     """A file with `postgresql://...` or `sqlite:////path`."""
-    chroma_url: str = "http://{index}-index:8000"
+    chroma_url: str = contract.CHROMA_URL
     """Where an index's Chroma is; `{index}` is replaced by the index's name."""
     model_dir: Path = Field(default_factory=default_model_dir)
 
@@ -71,9 +72,9 @@ class HostSettings(KnowledgeSettings, ServerSettings):
     """A Bindings, read again when it changes."""
     identity_anchor: str
     """Base64 of the 32-byte Ed25519 public key that the operator signs the gateway's keys with."""
-    identity_keys_file: Path = Path("/etc/slipway/identity/keys.json")
+    identity_keys_file: Path = Path(contract.IDENTITY_DIR, IDENTITY_KEY)
     """The gateway's public keys, signed."""
-    gateway_url: str = "http://slipway-gateway.slipway-system.svc.cluster.local"
+    gateway_url: str = contract.GATEWAY_URL
     """Where agents ask other agents."""
     host_id: str = Field(default_factory=socket.gethostname)
     """Name of this process among the hosts: the pod's name."""

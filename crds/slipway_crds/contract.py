@@ -2,14 +2,29 @@
 
 HTTP_PORT = 8080
 """Of hosts and of ingestions."""
+HTTP_PORT_NAME = "http"
+"""Of a pod's port and of an end point's."""
 METRICS_PORT = 8081
 CHROMA_PORT = 8000
+HOST_COMMAND = "host"
+INGEST_COMMAND = "ingest"
+"""Commands of the runtime's image."""
+LIVEZ = "/livez"
+READYZ = "/readyz"
+PROGRESS = "/progress"
+"""How far an ingestion is, as JSON with a `text`."""
+AGENT_PATH = "/agents/{namespace}/{name}"
+"""Where gateways and hosts serve an agent."""
+GATEWAY_URL = "http://slipway-gateway.slipway-system.svc.cluster.local"
+"""The gateway of a release that is named `slipway` and installed in `slipway-system`."""
 CONFIG_DIR = "/etc/slipway/config"
 """Where a pod has what it is started with, under `CONFIG_KEY`."""
 CONFIG_KEY = "config.json"
 BINDINGS_DIR = "/etc/slipway/bindings"
 """Where a host has its `Bindings`, under `BINDINGS_KEY`."""
 BINDINGS_KEY = "bindings.json"
+IDENTITY_DIR = "/etc/slipway/identity"
+"""Where a host has the list of keys that gateways sign with."""
 MODEL_KEYS_DIR = "/etc/slipway/model-keys"
 """Where a host has a folder for each model, with its key in `MODEL_KEY_FILE` and its server's authorities in
 `MODEL_CA_FILE`."""
@@ -23,15 +38,29 @@ SOURCES_DIR = "/sources"
 STORE_SECRET_PREFIX = "slipway-store-"
 """Names of the Secrets with which pods sign in to the store."""
 
+NO_DOCUMENTS = "NoDocuments"
+INGESTION_FAILED = "IngestionFailed"
+"""Reasons of a failed ingestion, with which its termination message begins."""
 INDEX_LOST = "IndexLost"
 """Reason of an index whose server has fewer vectors than were made, and of the agents that read it."""
 CHROMA_COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 """Path of the collections on a Chroma server."""
+INDEX_TABLES = ("chunks", "documents", "index_pointers", "pending_chunks")
+"""Tables of the store with rows of indexes, which a column `index_name` names as `namespace/name`."""
 
 
 def revision_name(agent: str, digest: str) -> str:
     """Name of an agent's revision, by the digest of its RuntimeConfig: the same content has the same name."""
     return f"{agent}-{digest}"
+
+
+def index_server(index: str) -> str:
+    """Name of an index's server, which is a Service of the index's namespace."""
+    return f"{index}-index"
+
+
+CHROMA_URL = f"http://{index_server('{index}')}:{CHROMA_PORT}"
+"""Where an index's Chroma is; `{index}` is replaced by the index's name."""
 
 
 def collection_name(index: str, revision: str) -> str:

@@ -37,6 +37,8 @@ class OwnerKind:
     facts: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
     """What of an object's status those who refer to it decide by, besides whether it is Ready."""
 
+    serves: bool = False
+    """Whether its pods answer gateways, and so need the keys that gateways sign with."""
     finalized: bool = False
     """Whether the operator puts a finalizer on an object, because something outside the cluster has to go with it."""
 

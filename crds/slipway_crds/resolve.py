@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from slipway_crds.agents.destinations import unreachable
 from slipway_crds.agents.members import agent_refs, cycle
 from slipway_crds.agents.model import Agent, AgentTool, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
-from slipway_crds.egress import cidr_problem, unreachable
+from slipway_crds.egress import cidr_problem
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import CustomObject

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from slipway_crds.agents.destinations import destination
 from slipway_crds.agents.providers import ModelSpec
-from slipway_crds.egress import destination
 from slipway_crds.validate import validate_document
 from slipway_demo.errors import DemoError
 from slipway_demo.paths import ASSISTANT

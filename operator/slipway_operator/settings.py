@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from slipway_crds import contract
 from slipway_crds.fields import parse_duration
 from slipway_operator.core.inputs import BuildSettings
 
@@ -41,7 +42,7 @@ class OperatorSettings(BaseSettings):
     store_host: str = ""
     store_port: int | None = None
     release_namespace: str = "slipway-system"
-    gateway_url: str = "http://slipway-gateway.slipway-system.svc.cluster.local"
+    gateway_url: str = contract.GATEWAY_URL
     host_resources: dict[str, Any] = Field(default_factory=dict)
     index_resources: dict[str, Any] = Field(default_factory=dict)
     ingest_resources: dict[str, Any] = Field(default_factory=dict)

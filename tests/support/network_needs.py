@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slipway_crds.agents.destinations import Destination, destination
 from slipway_crds.agents.model import Agent
 from slipway_crds.contract import CHROMA_PORT, HTTP_PORT
-from slipway_crds.egress import Destination, destination
 from slipway_crds.meta import AGENT_LABEL, COMPONENT_LABEL, INDEX_LABEL
 from tests.support.network_policies import Pod, connects
 

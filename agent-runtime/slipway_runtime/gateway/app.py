@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from slipway_crds import contract
 from slipway_runtime.applications import NO_SUCH_ROUTE
 from slipway_runtime.gateway import access, models, pages
 from slipway_runtime.gateway.agent_path import AgentPath
@@ -27,7 +28,7 @@ from slipway_runtime.protocols.inner import Inner
 NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 """FastAPI's own, which would record a second span for each request, and exceptions with what is in them."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-AGENT = "/agents/{namespace}/{name}"
+AGENT = contract.AGENT_PATH
 RUN = AGENT + "/runs/{run}"
 SESSION = AGENT + "/sessions/{session}"
 
@@ -81,8 +82,8 @@ def create_app(gateway: Gateway) -> FastAPI:
         ("GET", "/agents", agents, paths.LIST_AGENTS),
         ("GET", "/openapi.json", openapi, paths.OPENAPI),
         ("GET", "/docs", pages.docs, paths.DOCS),
-        ("GET", "/livez", alive, paths.LIVEZ),
-        ("GET", "/readyz", ready, paths.READYZ),
+        ("GET", contract.LIVEZ, alive, paths.LIVEZ),
+        ("GET", contract.READYZ, ready, paths.READYZ),
     ):
         _add(app, method, path, endpoint, operation)
     # For agents alone, so the document has nothing of it.

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from slipway_crds.contract import HTTP_PORT_NAME
 from slipway_crds.fields import parse_duration
 from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_crds.runtimeconfig import CAPABILITIES
@@ -19,7 +20,6 @@ from slipway_runtime.gateway.routes import AgentKey, Description, Reach, RouteTa
 
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
-PORT_NAME = "http"
 _BROUGHT: Mapping[object, tuple[str, ...]] = {name: each for name, each in CAPABILITIES.items()}
 DEFAULT_TIMEOUT = "60s"
 """Of an Agent that was stored before the field had a default."""
@@ -75,7 +75,7 @@ def read_slice(found: Object) -> Slice | None:
     labels = found["metadata"].get("labels") or {}
     if AGENT_LABEL not in labels or REVISION_LABEL not in labels:
         return None
-    port = next((port["port"] for port in found.get("ports") or [] if port.get("name") == PORT_NAME), None)
+    port = next((port["port"] for port in found.get("ports") or [] if port.get("name") == HTTP_PORT_NAME), None)
     ready = [
         address
         for endpoint in found.get("endpoints") or []

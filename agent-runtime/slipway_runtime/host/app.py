@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from slipway_crds import contract
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host import metrics, run_paths
@@ -57,7 +58,7 @@ def create_host_app(host: Host) -> Starlette:
     async def readyz(_: Request) -> Response:
         return readiness(await host.readiness.missing(), warnings=host.readiness.warnings())
 
-    agent = "/agents/{namespace}/{name}"
+    agent = contract.AGENT_PATH
     return new_application(
         [
             Route(f"{agent}/runs", _guarded(host, "chat", _ask), methods=["POST"]),
@@ -70,8 +71,8 @@ def create_host_app(host: Host) -> Starlette:
             ),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
-            Route("/livez", livez),
-            Route("/readyz", readyz),
+            Route(contract.LIVEZ, livez),
+            Route(contract.READYZ, readyz),
         ],
         handlers={500: _unexpected},
         lifespan=lifespan,

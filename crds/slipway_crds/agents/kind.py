@@ -22,4 +22,4 @@ def _missing(agent: Agent, known: Known) -> Iterable[ResolveProblem]:
     return (*(resolved if isinstance(resolved, tuple) else ()), *egress_warnings(agent))
 
 
-AGENT = OwnerKind(model=Agent, label=AGENT_LABEL, references=_references, missing=_missing)
+AGENT = OwnerKind(model=Agent, label=AGENT_LABEL, references=_references, missing=_missing, serves=True)

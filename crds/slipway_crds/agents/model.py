@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from slipway_crds.agents.providers import Egress, ModelSpec
+from slipway_crds.agents.providers import ModelSpec
+from slipway_crds.egress import Egress
 from slipway_crds.fields import (
     ATOMIC,
     BY_NAME,

@@ -1,4 +1,4 @@
-"""The models that an Agent calls, and where its pods may reach."""
+"""The models that an Agent calls."""
 
 from typing import Annotated
 
@@ -7,11 +7,9 @@ from pydantic import Field
 from slipway_crds.fields import (
     ATOMIC,
     MODEL_PATTERN,
-    Cidr,
     Duration,
     Key,
     Name,
-    Namespace,
     Price,
     Score,
     SpecModel,
@@ -19,11 +17,9 @@ from slipway_crds.fields import (
     Temperature,
     Url,
     emulated,
-    ignored,
     same,
 )
-from slipway_crds.podsettings import Strings
-from slipway_crds.rules import duration_within, exactly_one, given_where, only_with, unlike
+from slipway_crds.rules import duration_within, given_where, unlike
 from slipway_crds.runtimeconfig import Provider, Role
 
 METADATA_HOSTS = (
@@ -142,22 +138,3 @@ class ModelSpec(SpecModel):
     """What tokens cost; from a table of Slipway's if not given."""
     tls: Annotated[ModelTls | None, same("The same certificates are used.")] = None
     """How the model's server is checked."""
-
-
-class Egress(SpecModel):
-    """Somewhere that the agent's pods may connect to: a range of addresses, or pods of a namespace."""
-
-    local = ignored("Nothing is closed locally.")
-    rules = (
-        exactly_one(["cidr", "namespace"]),
-        only_with("podLabels", "namespace", "needs namespace: labels choose among the pods of one"),
-    )
-
-    cidr: Cidr | None = None
-    """A range of addresses. Those at which clouds answer pods about their node stay closed."""
-    namespace: Namespace | None = None
-    """A namespace whose pods may be reached."""
-    pod_labels: Strings = None
-    """Labels that those pods have; all pods of the namespace if not given."""
-    ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1, max_length=16), ATOMIC]
-    """TCP ports. For pods these are their own ports, not those of a Service in front of them."""

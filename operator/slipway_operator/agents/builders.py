@@ -156,7 +156,14 @@ def _service(owner: Owner, revision: Revision) -> Manifest:
     service["spec"] = {
         "type": "ClusterIP",
         "selector": {REVISION_LABEL: revision.name},
-        "ports": [{"name": "http", "port": contract.HTTP_PORT, "protocol": "TCP", "targetPort": "http"}],
+        "ports": [
+            {
+                "name": contract.HTTP_PORT_NAME,
+                "port": contract.HTTP_PORT,
+                "protocol": "TCP",
+                "targetPort": contract.HTTP_PORT_NAME,
+            }
+        ],
     }
     return service
 
@@ -198,20 +205,20 @@ def _host_pod(
         settings,
         name="host",
         image=settings.runtime_image,
-        ports={"http": contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
+        ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
         env=_host_env(settings),
         mounts=[
             read_only("config", contract.CONFIG_DIR),
             read_only("store", contract.STORE_DIR),
-            read_only("identity", "/etc/slipway/identity"),
+            read_only("identity", contract.IDENTITY_DIR),
             *mounts(revision.files),
         ],
         resources=resources(settings.host_resources, pod),
         more={
-            "args": ["host"],
-            "startupProbe": http_probe("/livez", period=1, failures=60),
-            "livenessProbe": http_probe("/livez", period=10, failures=6),
-            "readinessProbe": http_probe("/readyz", period=2, failures=3),
+            "args": [contract.HOST_COMMAND],
+            "startupProbe": http_probe(contract.LIVEZ, period=1, failures=60),
+            "livenessProbe": http_probe(contract.LIVEZ, period=10, failures=6),
+            "readinessProbe": http_probe(contract.READYZ, period=2, failures=3),
         },
     )
     spec = pod_spec(
@@ -234,7 +241,7 @@ def _host_pod(
 
 def _host_env(settings: BuildSettings) -> list[JsonObject]:
     return [
-        {"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"},
+        {"name": "SLIPWAY_CHROMA_URL", "value": contract.CHROMA_URL},
         {"name": "SLIPWAY_GATEWAY_URL", "value": settings.gateway_url},
         {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
         {"name": "SLIPWAY_HOST_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},

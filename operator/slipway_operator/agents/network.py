@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from slipway_crds import contract
-from slipway_crds.agents.providers import Egress
-from slipway_crds.egress import public_ports
+from slipway_crds.agents.destinations import public_ports
+from slipway_crds.egress import Egress
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.core import policies

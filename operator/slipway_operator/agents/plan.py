@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from slipway_crds.agents.model import Agent
 from slipway_crds.bindings import HostFiles, host_files
-from slipway_crds.contract import CONFIG_KEY
+from slipway_crds.contract import AGENT_PATH, CONFIG_KEY
 from slipway_crds.references import Ref
 from slipway_crds.resolve import ResolveProblem, egress_warnings, resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import Bindings, RuntimeConfig
@@ -65,7 +65,7 @@ class AgentView(View):
 def plan_agent(view: AgentView, settings: BuildSettings, *, drain_timeout: float, gateway_url: str, now: float) -> Plan:
     """Everything that is to be done for an Agent now. Nothing, if it is as it should be."""
     key = view.resource.key
-    url = f"{gateway_url.rstrip('/')}/agents/{key.namespace}/{key.name}"
+    url = gateway_url.rstrip("/") + AGENT_PATH.format(namespace=key.namespace, name=key.name)
     config = view.resolve()
     if isinstance(config, tuple):
         return Plan(status=unresolved_status(view.resource, config, url=url, revisions=_reported(view), now=now))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from slipway_crds import contract
 from slipway_crds.meta import API_VERSION, COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from slipway_operator.core.manifests import Manifest, ObjectMeta, OwnerReference
 from slipway_operator.core.objects import SERVICE_ACCOUNT, ObjectKind
@@ -21,7 +22,7 @@ class BuildSettings:
     image_pull_secrets: tuple[str, ...] = ()
     image_pull_policy: str = "IfNotPresent"
     release_namespace: str = "slipway-system"
-    gateway_url: str = "http://slipway-gateway.slipway-system.svc.cluster.local"
+    gateway_url: str = contract.GATEWAY_URL
     host_resources: Mapping[str, Any] = field(default_factory=dict)
     index_resources: Mapping[str, Any] = field(default_factory=dict)
     ingest_resources: Mapping[str, Any] = field(default_factory=dict)

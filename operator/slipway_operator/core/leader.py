@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from slipway_operator.core import metrics
+from slipway_operator.core import metrics, retrying
 from slipway_operator.core.kube import ApiError, KubeClient, RawObject
 from slipway_operator.core.manifests import Manifest
 from slipway_operator.core.objects import LEASE
@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15
 RENEW_SECONDS = 5.0
-RETRY_SECONDS = 1.0
+MARGIN_SECONDS = 1.0
+"""Before the lease ends, in which a leader that cannot renew it stops."""
 
 
 class LeaderElection:
@@ -37,7 +38,7 @@ class LeaderElection:
     async def acquire(self) -> None:
         """Wait until this replica is the leader."""
         while not await self._try():  # noqa: ASYNC110
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(retrying.delay(retrying.LEASE))
         metrics.LEADER.set(1)
         logger.info("leading", extra={"lease": self._name, "identity": self._identity})
 
@@ -48,7 +49,7 @@ class LeaderElection:
         while True:
             await asyncio.sleep(delay)
             try:
-                async with asyncio.timeout_at(self._renewed + LEASE_SECONDS - RETRY_SECONDS):
+                async with asyncio.timeout_at(self._renewed + LEASE_SECONDS - MARGIN_SECONDS):
                     if not await self._try():
                         break
                 delay = RENEW_SECONDS
@@ -56,8 +57,8 @@ class LeaderElection:
                 break
             except ApiError as error:
                 logger.warning("could not renew the lease: %s", error)
-                delay = RETRY_SECONDS
-            if loop.time() > self._renewed + LEASE_SECONDS - RETRY_SECONDS:
+                delay = retrying.delay(retrying.LEASE)
+            if loop.time() > self._renewed + LEASE_SECONDS - MARGIN_SECONDS:
                 break
         metrics.LEADER.set(0)
         logger.error("lost the lease", extra={"lease": self._name})

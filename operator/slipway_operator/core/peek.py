@@ -7,7 +7,7 @@ address, so an answer is read up to a limit, no redirect is followed, and of its
 import aiohttp
 import orjson
 
-from slipway_crds.contract import HTTP_PORT
+from slipway_crds.contract import HTTP_PORT, PROGRESS, READYZ
 from slipway_operator.core.readiness import ReportedReadiness
 from slipway_operator.core.reading import read_at_most
 
@@ -20,13 +20,13 @@ MESSAGE_MAX = 500
 
 async def progress_of(http: aiohttp.ClientSession, ip: str) -> str:
     """What a running ingestion says, such as `3/12 documents, 240 chunks`; empty if it says nothing."""
-    text = (await _get(http, ip, "/progress")).get("text")
+    text = (await _get(http, ip, PROGRESS)).get("text")
     return _plain(text)[:PROGRESS_MAX]
 
 
 async def readiness_of(http: aiohttp.ClientSession, ip: str) -> ReportedReadiness:
     """What a host says of itself."""
-    answer = await _get(http, ip, "/readyz")
+    answer = await _get(http, ip, READYZ)
     return ReportedReadiness(missing=_sentences(answer.get("missing")), warnings=_sentences(answer.get("warnings")))
 
 

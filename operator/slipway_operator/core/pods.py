@@ -6,6 +6,7 @@ Every pod passes the restricted Pod Security Standard: not root, read-only root 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slipway_crds.contract import HTTP_PORT_NAME
 from slipway_crds.podsettings import PodSettings
 from slipway_operator.core.inputs import POD_USER, BuildSettings
 from slipway_operator.core.manifests import JsonObject
@@ -138,7 +139,7 @@ def read_only(volume: str, path: str) -> JsonObject:
 def http_probe(path: str, *, period: int, failures: int, timeout: int = 3) -> JsonObject:
     """A probe of the container's `http` port; times in seconds."""
     return {
-        "httpGet": {"path": path, "port": "http"},
+        "httpGet": {"path": path, "port": HTTP_PORT_NAME},
         "periodSeconds": period,
         "failureThreshold": failures,
         "timeoutSeconds": timeout,

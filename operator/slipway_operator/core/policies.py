@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from slipway_crds.agents.providers import Egress
 from slipway_crds.contract import HTTP_PORT, METRICS_PORT
-from slipway_crds.egress import LINK_LOCAL_AND_METADATA, METADATA_IPV6, PUBLIC, closed_within
+from slipway_crds.egress import LINK_LOCAL_AND_METADATA, METADATA_IPV6, PUBLIC, Egress, closed_within
 from slipway_crds.meta import COMPONENT_LABEL, GROUP
 from slipway_operator.core.inputs import BuildSettings, Owner, child
 from slipway_operator.core.manifests import JsonObject, Manifest

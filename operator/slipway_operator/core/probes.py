@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from slipway_crds.contract import LIVEZ, READYZ
 from slipway_operator.core.watches import Watches
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,8 @@ class Health:
 
     def app(self) -> web.Application:
         application = web.Application()
-        application.router.add_get("/livez", self._livez)
-        application.router.add_get("/readyz", self._readyz)
+        application.router.add_get(LIVEZ, self._livez)
+        application.router.add_get(READYZ, self._readyz)
         application.router.add_get("/metrics", self._metrics)
         return application
 

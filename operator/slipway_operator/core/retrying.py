@@ -29,7 +29,7 @@ class Spread(wait_base):
 RECONCILE: wait_base = Spread(wait_exponential(multiplier=0.5, max=RECONCILE_MAX_SECONDS))
 """A resource whose reconcile failed: 0.5 s, doubled up to 60 s, plus or minus a fifth, since one cause fails many."""
 LEASE: wait_base = wait_fixed(1.0)
-"""An API server that does not answer about the lease: a second, less than the lease lasts."""
+"""A lease that another replica holds, or an API server that does not answer about it: a second, less than it lasts."""
 WATCH: wait_base = wait_fixed(1.0)
 """A watch of ConfigMaps that broke: a second. It continues where it stopped."""
 STORE: wait_base = wait_fixed(5.0)

@@ -121,8 +121,8 @@ def _ingest_pod(
         settings,
         name="ingest",
         image=settings.runtime_image,
-        ports={"http": contract.HTTP_PORT},
-        env=[{"name": "SLIPWAY_CHROMA_URL", "value": "http://{index}-index:8000"}],
+        ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT},
+        env=[{"name": "SLIPWAY_CHROMA_URL", "value": contract.CHROMA_URL}],
         mounts=[
             read_only("config", contract.CONFIG_DIR),
             read_only("store", contract.STORE_DIR),
@@ -132,7 +132,7 @@ def _ingest_pod(
             ),
         ],
         resources=resources(settings.ingest_resources, pod),
-        more={"args": ["ingest"]},
+        more={"args": [contract.INGEST_COMMAND]},
     )
     spec = pod_spec(
         settings,

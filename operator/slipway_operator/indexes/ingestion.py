@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import IngestReport
 from slipway_operator.core.objects import JOB, POD
@@ -23,8 +24,6 @@ RETRY_SECONDS = 300.0
 """From the end of a failed Job to the next one, until a source or the spec changes."""
 REPORT_GRACE_SECONDS = 60.0
 """A Job that succeeded and whose report is nowhere to be found after this is run again."""
-NO_DOCUMENTS = "NoDocuments"
-FAILED = "IngestionFailed"
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ class IngestionRun:
             return None
         words = [pod.ended[2] for pod in self._pod_states() if pod.phase == "Failed" and pod.ended[2]]
         if not words:
-            return FAILED, self.state.message or "The ingestion's pod failed without a word."
+            return INGESTION_FAILED, self.state.message or "The ingestion's pod failed without a word."
         reason, separator, said = words[-1].partition(": ")
-        if separator and reason in (NO_DOCUMENTS, FAILED):
+        if separator and reason in (NO_DOCUMENTS, INGESTION_FAILED):
             return reason, said.strip()
-        return FAILED, last_words(words[-1])
+        return INGESTION_FAILED, last_words(words[-1])
 
     @property
     def running_pod(self) -> PodState | None:

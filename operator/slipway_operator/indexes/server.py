@@ -36,7 +36,7 @@ def index_objects(
 
 def child_name(index: str) -> str:
     """Name of the objects that an index has once."""
-    return f"{index}-index"
+    return contract.index_server(index)
 
 
 def _labels(owner: Owner) -> dict[str, str]:

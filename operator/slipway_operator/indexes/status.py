@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_crds.contract import INDEX_LOST
+from slipway_crds.contract import INDEX_LOST, NO_DOCUMENTS
 from slipway_operator.core.cache import Resource
 from slipway_operator.core.conditions import Statement, Trouble, conditions, standing, timestamp
 from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.plan import observed_conditions
 from slipway_operator.core.pod_trouble import PODS_REFUSED
 from slipway_operator.indexes.ingest import SOURCES_ANNOTATION
-from slipway_operator.indexes.ingestion import NO_DOCUMENTS, RETRY_SECONDS, IngestionRun, IngestionRuns
+from slipway_operator.indexes.ingestion import RETRY_SECONDS, IngestionRun, IngestionRuns
 
 PROGRESS_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 10.0

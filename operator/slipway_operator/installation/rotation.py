@@ -17,9 +17,9 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from slipway_crds.agents.kind import AGENT
 from slipway_crds.identity import CONFIG_MAP as LIST_NAME
 from slipway_crds.meta import COMPONENT_LABEL
+from slipway_crds.registry import OWNER_KINDS
 from slipway_operator.core.cache import Cache
 from slipway_operator.core.kube import ApiError, KubeClient, RawObject
 from slipway_operator.core.manifests import Manifest
@@ -93,7 +93,8 @@ class IdentityRotation:
         else:
             self._pending = None
             await self._remember(settled(self._known, current=public_key(pem), now=now))
-        for namespace in {namespace for namespace, _ in self._cache.known(AGENT.name)}:
+        serving = [kind.name for kind in OWNER_KINDS.values() if kind.serves]
+        for namespace in {namespace for kind in serving for namespace, _ in self._cache.known(kind)}:
             try:
                 await self.publish(namespace)
             except ApiError as error:

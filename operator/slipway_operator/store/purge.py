@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import asyncpg
 
+from slipway_crds.contract import INDEX_TABLES
 from slipway_operator.store.roles import Tenant
 
 PURGE_SECONDS = 5.0
 BYTES_MAX = 1 << 20
 """That a purge is answered with; a trigger could send an error of a gigabyte."""
-INDEX_TABLES = ("chunks", "documents", "index_pointers", "pending_chunks")
 
 
 class PurgeError(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.egress import destination
+from slipway_crds.agents.destinations import destination
 from slipway_crds.references import by_ref
 from slipway_crds.resolve import egress_warnings, resolve_agent
 from slipway_crds.runtimeconfig import AgentConfig

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from tenacity import wait_fixed
 
-from slipway_operator.core import leader
+from slipway_operator.core import leader, retrying
 from slipway_operator.core.kube import KubeClient
 from slipway_operator.core.leader import LeaderElection
 from tests.support.operator_api import FakeApi, Fault, fake_api
@@ -26,7 +27,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second's Lease, in place of fifteen."""
     monkeypatch.setattr(leader, "LEASE_SECONDS", 1)
     monkeypatch.setattr(leader, "RENEW_SECONDS", 0.1)
-    monkeypatch.setattr(leader, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(leader, "MARGIN_SECONDS", 0.02)
+    monkeypatch.setattr(retrying, "LEASE", wait_fixed(0.02))
 
 
 async def test_the_first_leads_and_the_second_waits_until_it_is_given_back() -> None:

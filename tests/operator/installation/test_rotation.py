@@ -3,12 +3,14 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slipway_crds.identity import IdentityKeys, signed_text
+from slipway_crds.registry import OWNER_KINDS
 from slipway_operator.core.cache import Cache
 from slipway_operator.core.kube import KubeClient
 from slipway_operator.installation.identity import anchor_key, identity_secret, public_key
@@ -161,6 +163,19 @@ async def test_a_list_that_was_changed_or_deleted_is_put_right(installation: Ins
     del installation.api.objects[LIST]
     await installation.rotation.look()
     assert installation.api.objects[LIST]["data"] == right
+
+
+async def test_every_kind_whose_pods_answer_gateways_gets_the_list(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await installation.begun()
+    del installation.api.objects[LIST]
+    monkeypatch.setitem(OWNER_KINDS, "Agent", replace(OWNER_KINDS["Agent"], serves=False))
+    await installation.rotation.look()
+    assert LIST not in installation.api.objects
+    monkeypatch.setitem(OWNER_KINDS, "Agent", replace(OWNER_KINDS["Agent"], serves=True))
+    await installation.rotation.look()
+    assert LIST in installation.api.objects
 
 
 async def test_a_namespace_that_takes_no_list_holds_nothing_up(installation: Installation) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from aiohttp import web
 
+from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, PROGRESS
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
@@ -107,15 +108,15 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
             await database.close()
             await embedder.close()
     except FileNotFoundError as error:
-        raise IngestionFailed("IngestionFailed", f"the source's folder {error.filename} is not mounted") from error
+        raise IngestionFailed(INGESTION_FAILED, f"the source's folder {error.filename} is not mounted") from error
     except NothingToIngest as error:
-        raise IngestionFailed("NoDocuments", str(error)) from error
+        raise IngestionFailed(NO_DOCUMENTS, str(error)) from error
     except VectorsFull as error:
-        raise IngestionFailed("IngestionFailed", f"the index's volume has no room left: {error}") from error
+        raise IngestionFailed(INGESTION_FAILED, f"the index's volume has no room left: {error}") from error
     except (StoreUnavailable, VectorsUnavailable) as error:
-        raise IngestionFailed("IngestionFailed", f"gave up after {patience:.0f} s: {error}") from error
+        raise IngestionFailed(INGESTION_FAILED, f"gave up after {patience:.0f} s: {error}") from error
     except (ModelMissing, TextTooLong) as error:
-        raise IngestionFailed("IngestionFailed", str(error)) from error
+        raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     finally:
         await vectors.close()
 
@@ -124,7 +125,7 @@ async def run(settings: IngestSettings) -> int:
     """Serve the progress, ingest, leave the message. Returns the exit status."""
     board = ProgressBoard()
     app = web.Application()
-    app.router.add_get("/progress", board.endpoint)
+    app.router.add_get(PROGRESS, board.endpoint)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=settings.port).start()

@@ -1,0 +1,91 @@
+"""Where an agent's models are served, and which of them need `spec.egress`.
+
+Pods of an agent with models reach public addresses at the models' ports. A server in the cluster or at a private
+address is reached only where `spec.egress` says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from slipway_crds.agents.providers import ModelSpec
+from slipway_crds.egress import PUBLIC, Egress, cidr_problem
+from slipway_crds.runtimeconfig import ModelConfig
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a model is served. `namespace` is that of a Service in the cluster (`.` for the agent's own where that
+    is not known); empty for other hosts."""
+
+    host: str
+    port: int
+    namespace: str = ""
+
+    @property
+    def address(self) -> IPv4Address | None:
+        """The host, if it is an address. URLs of models have no IPv6 addresses in them."""
+        try:
+            return IPv4Address(self.host)
+        except ValueError:
+            return None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it may be outside the networks that pods and machines of one's own have."""
+        if self.address is not None:
+            return not any(self.address in ip_network(each) for each in PUBLIC["0.0.0.0/0"])
+        return not self.namespace
+
+
+def destination(model: ModelSpec | ModelConfig, namespace: str = "") -> Destination:
+    """Where a model of an agent in a namespace is served; a provider's own address is one of no name, at 443."""
+    if model.base_url is None:
+        return Destination("", 443)
+    url = urlsplit(model.base_url)
+    host = (url.hostname or "").lower()
+    labels = host.split(".")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if len(labels) == 1:
+        return Destination(host, port, namespace or ".")
+    in_cluster = labels[2:3] == ["svc"]
+    return Destination(host, port, labels[1] if in_cluster else "")
+
+
+def public_ports(models: Sequence[ModelConfig]) -> list[int]:
+    """The ports at which public addresses are open, sorted."""
+    reached = (destination(model) for model in models)
+    return sorted({each.port for each in reached if each.is_public})
+
+
+def unreachable(models: Sequence[ModelSpec], egress: Sequence[Egress], namespace: str) -> Iterator[tuple[int, str]]:
+    """Models that NetworkPolicies keep the agent from, by position, and what to write. A Service's port may be another
+    one than its pods', so of pods only the namespace is compared."""
+    for position, model in enumerate(models):
+        to = destination(model, namespace)
+        if to.is_public:
+            continue
+        if to.address is None:
+            if all(entry.namespace != to.namespace for entry in egress):
+                yield (
+                    position,
+                    (
+                        f"is a Service of namespace {to.namespace}, which no entry of spec.egress opens: add one with"
+                        f" namespace {to.namespace} and the port of its pods"
+                    ),
+                )
+        elif not any(_opens(entry, to.address, to.port) for entry in egress):
+            yield (
+                position,
+                (
+                    f"is a private address, which no entry of spec.egress opens: add one with cidr {to.address}/32 and"
+                    f" port {to.port}"
+                ),
+            )
+
+
+def _opens(entry: Egress, address: IPv4Address, port: int) -> bool:
+    if entry.cidr is None or port not in entry.ports or cidr_problem(entry.cidr):
+        return False
+    return ip_address(address) in ip_network(entry.cidr, strict=False)
