@@ -30,7 +30,7 @@ class HostFiles(ConfigModel):
 
     bindings: Bindings
     sources: Mapping[str, ModelSources] = {}
-    """By the name of the model; without those that have no file."""
+    """By the name of the model, or `contract.WEB_SEARCH_FOLDER`; without those that have no file."""
 
 
 def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> AgentBindings:
@@ -43,6 +43,11 @@ def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> Agent
     spec = agent.spec
     return AgentBindings(
         models={entry.name: _binding(entry, f"{folder}/{entry.name}") for entry in spec.models},
+        web_search_key_file=(
+            f"{folder}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"
+            if spec.web_search and spec.web_search.api_key_ref
+            else None
+        ),
         description=spec.description or "",
         capabilities=CAPABILITIES[spec.architecture] if spec.capabilities is None else tuple(spec.capabilities),
         members=asked_by(agent),
@@ -53,6 +58,8 @@ def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> Agent
 def host_files(agent: Agent) -> HostFiles:
     """The files of a host in a cluster, which serves this agent alone."""
     sources = {entry.name: _sources(entry) for entry in agent.spec.models}
+    if (search := agent.spec.web_search) and (key := search.api_key_ref):
+        sources[contract.WEB_SEARCH_FOLDER] = ModelSources(secret=FileSource(name=key.name, key=key.key))
     return HostFiles(
         bindings=Bindings(agents={f"{agent.metadata.namespace}/{agent.metadata.name}": bindings_of(agent)}),
         sources={name: each for name, each in sources.items() if each != ModelSources()},

@@ -28,6 +28,8 @@ IDENTITY_DIR = "/etc/slipway/identity"
 MODEL_KEYS_DIR = "/etc/slipway/model-keys"
 """Where a host has a folder for each model, with its key in `MODEL_KEY_FILE` and its server's authorities in
 `MODEL_CA_FILE`."""
+WEB_SEARCH_FOLDER = "web_search"
+"""Of the key of `spec.webSearch` in the same place. No model has this name."""
 MODEL_KEY_FILE = "key"
 MODEL_CA_FILE = "ca.crt"
 STORE_DIR = "/etc/slipway/store"

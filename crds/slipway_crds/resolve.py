@@ -14,6 +14,7 @@ from slipway_crds.agents.destinations import unreachable
 from slipway_crds.agents.members import agent_refs, cycle
 from slipway_crds.agents.model import Agent, AgentTool, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
+from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import cidr_problem
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
@@ -30,6 +31,7 @@ from slipway_crds.runtimeconfig import (
     RuntimeConfig,
     SourceConfig,
     ToolConfig,
+    WebSearchConfig,
 )
 
 
@@ -98,20 +100,24 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         max_steps=spec.limits.max_steps,
         max_tokens=spec.limits.max_tokens,
         tools=tuple(_tool(entry) for entry in sorted(spec.tools, key=lambda entry: entry.name)),
+        web_search=_web_search(spec.web_search) if spec.web_search else None,
     )
 
 
 def egress_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
-    """The models that NetworkPolicies keep an agent from, where the installation has policies."""
+    """What NetworkPolicies keep an agent from, models and search, where the installation has policies."""
+    spec = agent.spec
+    places = [f"spec.models[{position}]" for position in range(len(spec.models))]
+    search = [spec.web_search] if spec.web_search else []
     return tuple(
         ResolveProblem(
             severity=Severity.WARNING,
             subject=str(ref_to(agent)),
-            path=f"spec.models[{position}].baseURL",
+            path=f"{[*places, 'spec.webSearch'][position]}.baseURL",
             reason="EgressMissing",
             message=message,
         )
-        for position, message in unreachable(agent.spec.models, agent.spec.egress, agent.metadata.namespace)
+        for position, message in unreachable([*spec.models, *search], spec.egress, agent.metadata.namespace)
     )
 
 
@@ -119,6 +125,10 @@ def _tool(entry: AgentTool) -> ToolConfig:
     name = entry.agent_ref.name
     description = entry.description or f"Ask the agent {name}."
     return ToolConfig(name=entry.name, agent=name, description=description, required=entry.required)
+
+
+def _web_search(search: WebSearch) -> WebSearchConfig:
+    return WebSearchConfig(provider=search.provider, base_url=search.base_url, required=search.required)
 
 
 def _model(entry: ModelSpec) -> ModelConfig:

@@ -37,6 +37,7 @@ class ConfigModel(BaseModel):
 Architecture = Literal["langgraph", "pydantic-ai", "hybrid", "orchestrator"]
 Provider = Literal["openai", "anthropic", "google", "bedrock", "openai-compatible"]
 Role = Literal["fast_routing", "structured_output", "complex_reasoning"]
+SearchProvider = Literal["searxng", "brave", "tavily"]
 CAPABILITIES: Mapping[Architecture, tuple[str, ...]] = {
     "langgraph": ("complex_workflow", "state_management"),
     "pydantic-ai": ("structured_output", "type_validation"),
@@ -106,6 +107,16 @@ class ToolConfig(ConfigModel):
     """Whether the answer fails if the agent gave none."""
 
 
+class WebSearchConfig(ConfigModel):
+    """What an agent's models may search the web with. The key is in `AgentBindings`."""
+
+    provider: SearchProvider
+    base_url: str | None = None
+    """None: the provider's own address."""
+    required: bool = False
+    """Whether the answer fails if there was no result because the service failed."""
+
+
 class AgentConfig(ConfigModel):
     """One agent, resolved."""
 
@@ -129,6 +140,8 @@ class AgentConfig(ConfigModel):
     """Tokens of one answer, requests and responses together; None: unbounded."""
     tools: tuple[ToolConfig, ...] = ()
     """Sorted by name."""
+    web_search: WebSearchConfig | None = None
+    """None: models have no such tool."""
 
 
 class RuntimeConfig(ConfigModel):
@@ -163,6 +176,8 @@ class AgentBindings(ConfigModel):
 
     models: Mapping[str, ModelBinding] = {}
     """By the name of the entry in `spec.models`."""
+    web_search_key_file: str | None = None
+    """Path of a file that holds the key alone, read again when it changes. It may be missing."""
     description: str = ""
     capabilities: tuple[str, ...] = ()
     members: tuple[str, ...] = ()

@@ -32,6 +32,20 @@ def test_a_model_has_its_key_its_authorities_and_its_price() -> None:
     }
 
 
+@pytest.mark.proves("Agent.webSearch.apiKeyRef.*")
+def test_a_web_search_has_its_key_in_a_folder_of_no_model() -> None:
+    search = {"provider": "tavily", "apiKeyRef": {"name": "search", "key": "token"}}
+    given = agent(architecture="pydantic-ai", models=[OWN], webSearch=search)
+    assert bindings_of(given, folder="/keys").web_search_key_file == "/keys/web_search/key"
+    assert host_files(given).model_dump()["sources"] == {
+        "web_search": {"secret": {"name": "search", "key": "token"}, "config_map": None}
+    }
+    searxng = {"provider": "searxng", "baseURL": "http://searxng"}
+    without = agent(architecture="pydantic-ai", models=[OWN], webSearch=searxng)
+    assert bindings_of(without).web_search_key_file is None
+    assert host_files(without).sources == {}
+
+
 @pytest.mark.proves("Agent.description", "Agent.capabilities", "Agent.telemetry.content")
 def test_an_agent_says_what_it_is_for() -> None:
     bindings = bindings_of(agent(description="Returns.", capabilities=["returns"], telemetry={"content": True}))

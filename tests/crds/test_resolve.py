@@ -17,7 +17,7 @@ from slipway_crds.resolve import (
     resolve_agent,
     runtime_config,
 )
-from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.runtimeconfig import AgentConfig, WebSearchConfig
 
 
 def agent(namespace: str = "demo", name: str = "support", **spec: Any) -> Agent:
@@ -71,6 +71,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "max_steps": 20,
         "max_tokens": None,
         "tools": (),
+        "web_search": None,
     }
 
 
@@ -200,6 +201,17 @@ def test_tools_resolve_by_name_and_a_missing_agent_is_waited_for() -> None:
         (Severity.WAITING, "WaitingForAgent", "spec.tools[1].agentRef.name")
     ]
     assert bindings_of(asking("lead", "hr", "it")).members == ("hr", "it")
+
+
+def test_a_web_search_makes_a_revision_and_its_key_makes_none() -> None:
+    search = {"provider": "brave", "apiKeyRef": {"name": "keys", "key": "KEY"}}
+    base = {"architecture": "pydantic-ai", "models": [OWN]}
+    config = resolved(agent(**base, webSearch=search))
+    assert config.web_search == WebSearchConfig(provider="brave")
+    other_key = {**search, "apiKeyRef": {"name": "keys-2", "key": "KEY"}}
+    assert digest(agent(**base, webSearch=search)) == digest(agent(**base, webSearch=other_key))
+    assert digest(agent(**base, webSearch=search)) != digest(agent(**base, webSearch={**search, "required": True}))
+    assert digest(agent(**base, webSearch=search)) != digest(agent(**base))
 
 
 @pytest.mark.parametrize(

@@ -4,25 +4,23 @@ A call is a step that may run twice, since the run of the agent that is asked is
 usage and its progress are passed on: the model decides what of the answer is said.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_ai import FunctionToolset, Tool
-from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturn, ToolReturnPart
+from pydantic_ai.messages import ToolReturn
 
 from slipway_crds.runtimeconfig import ToolConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
 from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
 from slipway_runtime.agents.grounding import NO_ANSWER
 from slipway_runtime.agents.protocol import Emit
-from slipway_runtime.agents.tool_results import MOST_CHARACTERS, as_data
+from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
 from slipway_runtime.events import Event, Progress, Usage
 from slipway_runtime.models.durable import METADATA, Unit, current_unit
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, TextPart
 
-ANSWER = "agent_answer"
-"""Key of a result's metadata, which models are not sent."""
 PATIENCE_SHARE = 0.5
 """Share of the time that is left in which an agent must begin its text: the model needs the rest."""
 LEAST_PATIENCE_SECONDS = 5.0
@@ -35,13 +33,6 @@ know the answer otherwise, reply with {NO_ANSWER} and nothing else."""
 def agent_toolset(tools: Sequence[ToolConfig], calls: AgentCalls) -> FunctionToolset[Any]:
     """A tool for each of the agents."""
     return FunctionToolset([_tool(each, calls) for each in tools], id="agents")
-
-
-def answers_in(messages: Iterable[ModelMessage]) -> list[str]:
-    """What agents that were asked have answered in a conversation."""
-    parts = (part for each in messages if isinstance(each, ModelRequest) for part in each.parts)
-    metadata = (part.metadata for part in parts if isinstance(part, ToolReturnPart))
-    return [each[ANSWER] for each in metadata if isinstance(each, dict) and ANSWER in each]
 
 
 def _tool(tool: ToolConfig, calls: AgentCalls) -> Tool[Any]:
@@ -90,4 +81,4 @@ def _result(tool: ToolConfig, answer: MemberAnswer) -> ToolReturn[str]:
     if answer.state == "abstained":
         return ToolReturn("The agent knows no answer to this.")
     text = answer.done.answer
-    return ToolReturn(as_data(tool.name, text), metadata={ANSWER: text[:MOST_CHARACTERS]})
+    return ToolReturn(as_data(tool.name, text), metadata={SAID: text[:MOST_CHARACTERS]})

@@ -10,7 +10,7 @@ from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolDef
 from pydantic_ai.toolsets import ExternalToolset
 
 from slipway_crds.outputschema import growth_problem
-from slipway_runtime.agents import search_tool
+from slipway_runtime.agents import search_tool, web_search
 from slipway_runtime.agents.output_schemas import OUTPUT_TOOL
 from slipway_runtime.agents.protocol import Emit, Run
 from slipway_runtime.agents.tool_results import as_data
@@ -21,7 +21,7 @@ from slipway_runtime.protocols.client_calls import call_id
 from slipway_runtime.store.inputs import InputAnswer
 
 SUMMARY_CHARACTERS = 500
-RESERVED = frozenset((search_tool.NAME, OUTPUT_TOOL))
+RESERVED = frozenset((search_tool.NAME, web_search.NAME, OUTPUT_TOOL))
 """Names of tools that agents have of their own, or may be given by a later revision."""
 NO_RESULT = "The client gave no result for this call."
 

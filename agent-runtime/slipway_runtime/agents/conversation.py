@@ -54,7 +54,7 @@ def tool_rule(request: AgentRequest, *, asks: bool = False) -> str:
     """What goes into the instructions where results of tools are among the messages, or may come; else empty.
 
     Args:
-        asks: whether other agents are tools.
+        asks: whether the agent has tools of its own.
     """
     results = any(message.role == "tool" for message in request.history)
     return RULE if asks or results or request.client_tools or request.continuation else ""

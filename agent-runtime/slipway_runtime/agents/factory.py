@@ -63,6 +63,7 @@ def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
 
 def _pydantic_ai(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     from slipway_runtime.agents.pydantic_ai_agent import PydanticAIAgent
+    from slipway_runtime.agents.server_tools import ServerTools
     from slipway_runtime.models import Models
 
     return PydanticAIAgent(
@@ -70,12 +71,13 @@ def _pydantic_ai(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         models=Models(config, dependencies.bindings_of(config)),
         retriever=retriever_of(config, dependencies),
         database=dependencies.database,
-        calls=dependencies.calls,
+        tools=ServerTools(config, calls=dependencies.calls, bindings=dependencies.bindings_of(config)),
     )
 
 
 def _hybrid(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     from slipway_runtime.agents.hybrid_agent import HybridAgent
+    from slipway_runtime.agents.server_tools import ServerTools
     from slipway_runtime.models import Models
 
     return HybridAgent(
@@ -84,7 +86,7 @@ def _hybrid(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         retriever=retriever_of(config, dependencies),
         embedder=dependencies.embedder,
         database=dependencies.database,
-        calls=dependencies.calls,
+        tools=ServerTools(config, calls=dependencies.calls, bindings=dependencies.bindings_of(config)),
     )
 
 

@@ -23,7 +23,6 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from slipway_crds.runtimeconfig import AgentConfig, Role
 from slipway_runtime.agents import agent_tools, tool_results
-from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import (
@@ -50,6 +49,7 @@ from slipway_runtime.agents.pydantic_ai_agent import (
     unusable,
 )
 from slipway_runtime.agents.retrieving import retrieve
+from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
 from slipway_runtime.agents.speaking import emit_text
 from slipway_runtime.events import Citation, Done
@@ -73,7 +73,7 @@ class HybridState(TypedDict, total=False):
     queries: list[str]
     passages: list[GivenPassage]
     answers: list[str]
-    """What other agents answered to drafts."""
+    """What drafts were given by tools: answers of other agents, pages of the web."""
     drafts: int
     draft: Any
     """A text, or output of the schema."""
@@ -94,10 +94,10 @@ class HybridAgent:
         retriever: Retriever,
         embedder: Embedder,
         database: Database,
-        calls: AgentCalls,
+        tools: ServerTools,
     ) -> None:
         self._config = config
-        self._calls = calls
+        self._tools = tools
         self._models = models
         self._retriever = retriever
         self._embedder = embedder
@@ -134,8 +134,9 @@ class HybridAgent:
         return await self._models.problems()
 
     async def close(self) -> None:
-        """Close the connections to providers."""
+        """Close the connections to providers and services."""
         await self._models.close()
+        await self._tools.close()
 
     # The graph
 
@@ -160,8 +161,8 @@ class HybridAgent:
         return bool(state["queries"]) and not state["passages"] and not self._asks(state)
 
     def _asks(self, state: HybridState) -> bool:
-        """Whether drafts may ask other agents."""
-        return bool(self._config.tools) and state["run"].request.task is None
+        """Whether drafts may ask other agents or the web."""
+        return bool(self._tools) and state["run"].request.task is None
 
     async def _analyse(self, state: HybridState) -> HybridState:
         analysis = await self._ask("analyse", state, ANALYSE, [state["run"].request.question])
@@ -190,7 +191,7 @@ class HybridAgent:
         passages = state.get("passages", [])
         rules = [RULES] if passages else []
         if self._asks(state):
-            rules.append(agent_tools.DRAFT_RULE)
+            rules += [agent_tools.DRAFT_RULE, self._tools.rules]
         instructions = "\n\n".join(filter(None, [self._config.instructions, *rules]))
         answers = state.get("answers", [])
         content = [*_material(passages, answers), *user_content(state["run"].request)]
@@ -204,7 +205,7 @@ class HybridAgent:
             "model": self._models.answered_by(result.response).label,
             "drafts": state["drafts"] + 1,
             "parts": [(_text(draft), ())],
-            "answers": [*answers, *agent_tools.answers_in(result.new_messages())],
+            "answers": [*answers, *tool_results.said_in(result.new_messages())],
         }
 
     async def _check(self, state: HybridState) -> HybridState:
@@ -263,7 +264,7 @@ class HybridAgent:
                 name=node,
                 output_type=types[node] if schema is None else output_of(schema)[0],
                 retries=REPAIRS,
-                toolsets=[agent_tools.agent_toolset(self._config.tools, self._calls)] if asks else [],
+                toolsets=self._tools.toolsets() if asks else [],
                 capabilities=[DurableSteps(show=None)],
             )
             if schema is not None:
@@ -307,7 +308,7 @@ async def _say(parts: Sequence[Kept], emit: Emit) -> None:
 
 def _material(passages: Sequence[GivenPassage], answers: Sequence[str]) -> list[str]:
     """What a draft rests on, as parts of a prompt."""
-    return [*([as_prompt(passages)] if passages else []), *(tool_results.as_data("agent", each) for each in answers)]
+    return [*([as_prompt(passages)] if passages else []), *(tool_results.as_data("tool", each) for each in answers)]
 
 
 def _text(draft: Any) -> str:

@@ -20,8 +20,6 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, Role
 from slipway_runtime.agents import search_tool
-from slipway_runtime.agents.agent_tools import agent_toolset
-from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.client_tools import ClientCalls, check_tools, client_toolset
 from slipway_runtime.agents.conversation import (
@@ -36,6 +34,7 @@ from slipway_runtime.agents.grounding import GivenPassage
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
+from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
 from slipway_runtime.agents.speaking import emit_text, finish_of
 from slipway_runtime.events import Citation, Delta, Done
@@ -77,10 +76,10 @@ class PydanticAIAgent:
     """See `Agent`. Needs at least one model."""
 
     def __init__(
-        self, config: AgentConfig, *, models: Models, retriever: Retriever, database: Database, calls: AgentCalls
+        self, config: AgentConfig, *, models: Models, retriever: Retriever, database: Database, tools: ServerTools
     ) -> None:
         self.config = config
-        self.calls = calls
+        self._tools = tools
         self.models = models
         self.retriever = retriever
         self.database = database
@@ -94,9 +93,9 @@ class PydanticAIAgent:
         Raises:
             Problem: ModelsUnavailable if no model answers; LimitReached for `maxSteps` and `maxTokens`; InvalidOutput
                 if what the model gives cannot be used; InvalidRequest for what it cannot be asked; RequiredToolFailed
-                if an agent among the tools gives no answer.
+                if a required tool gives nothing.
         """
-        check_tools(run.request.client_tools, (each.name for each in self.config.tools))
+        check_tools(run.request.client_tools, self._tools.names)
         await summarise(run, self.models)
         request = run.request
         schema = None if request.task else schema_of(request, self.config)
@@ -121,8 +120,9 @@ class PydanticAIAgent:
         return await self.models.problems()
 
     async def close(self) -> None:
-        """Close the connections to providers."""
+        """Close the connections to providers and services."""
         await self.models.close()
+        await self._tools.close()
 
     async def _answer(self, run: Run, turn: AttemptContext, *, searches: bool) -> AgentRunResult[Any]:
         request = turn.request
@@ -163,8 +163,8 @@ class PydanticAIAgent:
             _TURN.reset(token)
 
     def _asks(self, request: AgentRequest) -> bool:
-        """Whether the model may ask other agents."""
-        return bool(self.config.tools) and not request.task
+        """Whether the model may ask other agents or the web."""
+        return bool(self._tools) and not request.task
 
     def _agent(self, role: Role, schema: str | None, *, searches: bool, asks: bool) -> Agent[AttemptContext, Any]:
         key = role, searches, asks, schema
@@ -179,7 +179,7 @@ class PydanticAIAgent:
                 retries=REPAIRS,
                 toolsets=[
                     *([search_tool.search_toolset(self)] if searches else []),
-                    *([agent_toolset(self.config.tools, self.calls)] if asks else []),
+                    *(self._tools.toolsets() if asks else []),
                 ],
                 capabilities=[DurableSteps(show=CitingSink if schema is None else None), approvals(), EachRequest()],
             )
@@ -189,9 +189,14 @@ class PydanticAIAgent:
         return self._agents[key]
 
     def _instructions(self, request: AgentRequest, *, searches: bool) -> str:
-        rules = search_tool.RULES if searches else ""
-        told = tool_rule(request, asks=self._asks(request))
-        return "\n\n".join(part for part in (self.config.instructions, rules, told) if part)
+        asks = self._asks(request)
+        parts = (
+            self.config.instructions,
+            search_tool.RULES if searches else "",
+            self._tools.rules if asks else "",
+            tool_rule(request, asks=asks),
+        )
+        return "\n\n".join(filter(None, parts))
 
     async def _structured(self, run: Run, turn: AttemptContext, result: AgentRunResult[Any], schema: str) -> Done:
         """The answer whose text is the output as JSON, with marks as in a text where it still fits then."""

@@ -5,7 +5,12 @@ of every agent with tools.
 """
 
 import re
+from collections.abc import Iterable
 
+from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
+
+SAID = "said"
+"""Key of a result's metadata, which models are not sent: the text that an answer may rest on."""
 MOST_CHARACTERS = 32_000
 TAG = re.compile(r"<(/?)(?=result\b)", re.IGNORECASE)
 RULE = """\
@@ -18,3 +23,10 @@ def as_data(tool: str, text: str) -> str:
     kept = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}\n[cut: {len(text)} characters]"
     name, body = re.sub(r"[^0-9A-Za-z_-]", "_", tool), TAG.sub(r"&lt;\1", kept)
     return f'<result tool="{name}">\n{body}\n</result>'
+
+
+def said_in(messages: Iterable[ModelMessage]) -> list[str]:
+    """What agents that were asked, and pages of the web, say in a conversation."""
+    parts = (part for each in messages if isinstance(each, ModelRequest) for part in each.parts)
+    metadata = (part.metadata for part in parts if isinstance(part, ToolReturnPart))
+    return [each[SAID] for each in metadata if isinstance(each, dict) and SAID in each]

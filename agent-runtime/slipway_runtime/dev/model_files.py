@@ -1,4 +1,4 @@
-"""Keys and certificates of models in the local driver: from manifests, or from the environment.
+"""Keys and certificates of models, and keys of web searches, in the local driver: from manifests or the environment.
 
 A key is looked for in a Secret among the manifests, then in the environment variable that `apiKeyRef.key` names. It
 goes into a file for this user alone, where agents find it as they do in a pod, and which goes with the process.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slipway_crds import contract
 from slipway_crds.agents.model import Agent
-from slipway_crds.agents.providers import ModelSpec
+from slipway_crds.agents.providers import ModelSpec, SecretKey
 from slipway_crds.bindings import bindings_of
 from slipway_crds.runtimeconfig import AgentBindings
 from slipway_runtime.dev.manifests import Manifests, NamespacedName, key_of
@@ -25,7 +25,7 @@ class Missing:
 
 
 def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mapping[str, bytes | Missing]:
-    """What each model's files hold, by path relative to their folder (`namespace/agent/model/file`)."""
+    """What the files of models and web searches hold, by path relative to their folder (`namespace/agent/of/file`)."""
     found: dict[str, bytes | Missing] = {}
     for agent in manifests.objects:
         if isinstance(agent, Agent):
@@ -34,6 +34,11 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
                     f"{key_of(agent)}/{model.name}/{file}": value
                     for file, value in _values(agent, model, manifests, environment)
                 }
+            if (search := agent.spec.web_search) and (ref := search.api_key_ref):
+                where = f"Agent {key_of(agent)}: the web search"
+                found[f"{key_of(agent)}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"] = _key(
+                    where, ref, agent.metadata.namespace, manifests, environment
+                )
     return found
 
 
@@ -42,12 +47,7 @@ def _values(
 ) -> Iterator[tuple[str, bytes | Missing]]:
     where = f"Agent {key_of(agent)}: model {model.name}"
     if ref := model.api_key_ref:
-        given = manifests.secrets.get(NamespacedName(agent.metadata.namespace, ref.name), {}).get(ref.key)
-        said = environment.get(ref.key, "").encode()
-        value = given or said
-        secret = f"add a Secret {ref.name} with {ref.key} to the manifests"
-        advice = f"{where} has no key: " + (f"set {ref.key}, or {secret}" if ref.key.isidentifier() else secret)
-        yield contract.MODEL_KEY_FILE, value or Missing(advice)
+        yield contract.MODEL_KEY_FILE, _key(where, ref, agent.metadata.namespace, manifests, environment)
     if model.tls:
         bundle = model.tls.ca_bundle_ref
         given = manifests.config_maps.get(NamespacedName(agent.metadata.namespace, bundle.name), {}).get(bundle.key)
@@ -55,8 +55,18 @@ def _values(
         yield contract.MODEL_CA_FILE, given or Missing(advice)
 
 
+def _key(
+    where: str, ref: SecretKey, namespace: str, manifests: Manifests, environment: Mapping[str, str]
+) -> bytes | Missing:
+    given = manifests.secrets.get(NamespacedName(namespace, ref.name), {}).get(ref.key)
+    if value := given or environment.get(ref.key, "").encode():
+        return value
+    secret = f"add a Secret {ref.name} with {ref.key} to the manifests"
+    return Missing(f"{where} has no key: " + (f"set {ref.key}, or {secret}" if ref.key.isidentifier() else secret))
+
+
 class LocalModelFiles:
-    """The files of all agents' models, and the bindings that lead to them.
+    """The files of all agents' models and web searches, and the bindings that lead to them.
 
     Args:
         folder: of this process alone.

@@ -36,7 +36,7 @@ class ForbiddenAddress(Exception):
     def __init__(self, host: str, address: Address) -> None:
         super().__init__(
             f"{host} leads to {address}, which belongs to the machine's own network (clouds hand out credentials "
-            "there): set baseURL to the address of a model provider"
+            "there): set baseURL to the address of the service itself"
         )
 
 

@@ -21,7 +21,7 @@ CONNECTIONS = 100
 PLACEHOLDER = "set-by-slipway"
 """What SDKs are given as key; the real one is put into each request, so that a rotation needs no new client."""
 
-Header = Literal["authorization", "x-api-key", "x-goog-api-key"]
+Header = Literal["authorization", "x-api-key", "x-goog-api-key", "x-subscription-token"]
 
 
 Version = tuple[int, int, int]

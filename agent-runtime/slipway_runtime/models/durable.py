@@ -63,6 +63,7 @@ from slipway_runtime.models.scopes import (
     within,
 )
 from slipway_runtime.models.watching import watching
+from slipway_runtime.telemetry import genai
 
 __all__ = ["METADATA", "Channel", "DurableSteps", "TextSink", "Unit", "approvals", "current_unit", "within"]
 
@@ -267,7 +268,8 @@ class _Bound(BoundDurableOperation[P, W, R]):
         async def do(emit: Emit) -> object:
             args = {"args": params.tool_args} if shown else {}
             emit(ToolCall(id=call_id, name=params.name, where=where, **args))
-            dumped = await self._body(params, Unit(scope.run, key, emit))
+            with genai.tool(params.name, call_id=call_id, agent=scope.run.agent):
+                dumped = await self._body(params, Unit(scope.run, key, emit))
             summary = {"summary": _summary(dumped)} if shown else {}
             emit(ToolResult(id=call_id, name=params.name, where=where, **summary))
             return dumped

@@ -79,13 +79,14 @@ def outcome_of(error: BaseException) -> str:
 
 def sentence_of(error: BaseException) -> str:
     """What is wrong, to follow a model's name."""
-    forbidden = _cause(error, ForbiddenAddress)
+    forbidden = cause_of(error, ForbiddenAddress)
     if forbidden is not None:
         return f"is not asked: {forbidden}"
     return next((words for kind, _, words in WORDS if isinstance(error, kind)), "gave no answer that can be read")
 
 
-def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+def cause_of(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """The error of a kind that led to this one; None if there is none."""
     while error is not None:
         if isinstance(error, kind):
             return error

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from slipway_crds.agents.providers import ModelSpec
+from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import Egress
 from slipway_crds.fields import (
     ATOMIC,
@@ -173,6 +174,12 @@ class AgentSpec(SpecModel):
             ["pydantic-ai", "hybrid"],
             "is for architectures pydantic-ai and hybrid: remove it, or choose one of them",
         ),
+        only_where(
+            "webSearch",
+            "architecture",
+            ["pydantic-ai", "hybrid"],
+            "is for architectures pydantic-ai and hybrid: remove it, or choose one of them",
+        ),
         only_with("instructions", "models", NEEDS_MODELS, entries=True),
         only_with("limits.maxTokens", "models", NEEDS_MODELS, entries=True),
     )
@@ -222,6 +229,8 @@ class AgentSpec(SpecModel):
         same("The same agents are asked, through the local gateway."),
     ] = ()
     """Other agents that the model may ask. It asks them for its callers, who need the right to ask them."""
+    web_search: Annotated[WebSearch | None, same("The same service is asked.")] = None
+    """The web, as a tool of the model; the model has no such tool if not given."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()
     """How long a conversation is kept."""
     limits: Annotated[Limits, same("Applies to the one local process.")] = Limits()

@@ -27,6 +27,11 @@ METADATA_HOSTS = (
     r"|instance-data\.[-.a-z0-9]+\.internal)(:[0-9]+)?(/.*)?$"
 )
 """Where clouds answer pods about their node, link-local addresses, and those of no machine."""
+NO_METADATA_HOST = unlike(
+    "baseURL",
+    METADATA_HOSTS,
+    "must not be a link-local address or one where a cloud answers about its machines: write the service's own",
+)
 
 
 class SecretKey(SpecModel):
@@ -102,11 +107,7 @@ class ModelSpec(SpecModel):
             ["openai", "anthropic", "google"],
             "must be given for providers openai, anthropic and google: name the Secret and the key in it",
         ),
-        unlike(
-            "baseURL",
-            METADATA_HOSTS,
-            "must not be a link-local address or one where a cloud answers about its machines: write the model's own",
-        ),
+        NO_METADATA_HOST,
         duration_within("timeout", "1s", "10m"),
     )
 

@@ -8,7 +8,7 @@ from slipway_crds.references import by_ref
 from slipway_crds.resolve import resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import AgentConfig, Bindings
 from slipway_operator.agents.builders import Revision, revision_objects
-from slipway_operator.agents.files import stored_files
+from slipway_operator.agents.files import stored_files, volumes
 from slipway_operator.core.projections import project
 from tests.support.operator_builds import SETTINGS, agent, index, owner
 from tests.support.operator_objects import raw
@@ -58,6 +58,15 @@ def test_keys_and_authorities_are_in_a_folder_for_each_model_and_may_come_later(
     (mount,) = [each for each in pod(GPT, OWN)["containers"][0]["volumeMounts"] if each["name"] == "model-keys"]
     assert mount == {"name": "model-keys", "mountPath": "/etc/slipway/model-keys", "readOnly": True}
     assert [each["name"] for each in pod()["volumes"]] == ["tmp", "config", "store", "identity", "bindings"]
+
+
+def test_the_key_of_a_web_search_is_mounted_as_those_of_models_are() -> None:
+    key = {"name": "search", "key": "token"}
+    model = agent(architecture="pydantic-ai", models=[GPT], webSearch={"provider": "tavily", "apiKeyRef": key})
+    sources = volumes("R", host_files(model))[1]["projected"]["sources"]
+    assert sources[1] == {
+        "secret": {"name": "search", "optional": True, "items": [{"key": "token", "path": "web_search/key"}]}
+    }
 
 
 def test_bindings_lead_to_those_files() -> None:

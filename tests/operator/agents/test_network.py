@@ -43,6 +43,13 @@ SPECS: tuple[dict[str, Any], ...] = (
     {"models": [own("http://llm.models.svc:8000/v1")], "egress": [{"namespace": "models", "ports": [8080]}]},
     {"models": [own("http://llm/v1")], "egress": [{"namespace": "demo", "podLabels": {"app": "llm"}, "ports": [80]}]},
     {"models": [own("https://10.1.2.3/v1")], "egress": [{"cidr": "10.1.2.3/8", "ports": [443]}]},
+    {"architecture": "pydantic-ai", "models": [GPT], "webSearch": {"provider": "brave", **KEY}},
+    {
+        "architecture": "hybrid",
+        "models": [GPT],
+        "webSearch": {"provider": "searxng", "baseURL": "http://searxng.search.svc:8080"},
+        "egress": [{"namespace": "search", "ports": [8888]}],
+    },
     {"egress": [{"cidr": "0.0.0.0/0", "ports": [80, 443, 8000]}, {"cidr": "::/0", "ports": [80, 443]}]},
 )
 
@@ -62,7 +69,8 @@ def test_every_destination_of_a_configuration_is_reached(spec: dict[str, Any]) -
             "slipway.dev/index": knowledge.index_ref.name,
         }
         assert reaches(rendered, Pod("demo", chroma), 8000)
-    for entry in model.spec.models:
+    search = [model.spec.web_search] if model.spec.web_search else []
+    for entry in (*model.spec.models, *search):
         to = destination(entry, "demo")
         if to.namespace:
             ports = [port for opened in model.spec.egress if opened.namespace == to.namespace for port in opened.ports]
@@ -90,6 +98,15 @@ def test_models_open_public_addresses_at_their_ports_alone() -> None:
         assert not [port for port in (443, 8443) if reaches(rendered, address, port)]
     assert not reaches(rendered, LLM, 443)
     assert not reaches(policy(), PUBLIC[0], 443), "without models nothing public is open"
+
+
+def test_a_web_search_opens_public_addresses_at_its_port() -> None:
+    inside = own("http://llm.models.svc:8000/v1")
+    search = {"provider": "searxng", "baseURL": "http://search.example.com:8443"}
+    rendered = policy(architecture="pydantic-ai", models=[inside], webSearch=search)
+    for address in PUBLIC:
+        assert [port for port in (80, 443, 8443, 22) if reaches(rendered, address, port)] == [8443]
+    assert not [address for address in PRIVATE if reaches(rendered, address, 8443)]
 
 
 def test_a_model_in_the_cluster_opens_nothing_by_itself() -> None:
@@ -126,6 +143,10 @@ def test_an_entry_opens_what_it_names_and_no_more() -> None:
     ],
 )
 def test_a_model_that_no_entry_opens_is_named(url: str, egress: list[dict[str, Any]], says: str) -> None:
-    warnings = egress_warnings(agent(models=[GPT, own(url)], egress=egress))
-    assert [each.path for each in warnings] == (["spec.models[1].baseURL"] if says else [])
+    search = {"provider": "searxng", "baseURL": url}
+    warnings = egress_warnings(
+        agent(architecture="pydantic-ai", models=[GPT, own(url)], webSearch=search, egress=egress)
+    )
+    paths = ["spec.models[1].baseURL", "spec.webSearch.baseURL"]
+    assert [each.path for each in warnings] == (paths if says else [])
     assert all(says in each.message for each in warnings)

@@ -94,6 +94,19 @@ def test_a_key_that_no_variable_can_be_called_is_asked_for_in_a_secret(tmp_path:
     assert "add a Secret openai with api-key" in sentence
 
 
+def test_a_web_search_has_its_key_from_the_same_places(tmp_path: Path) -> None:
+    search = {"provider": "brave", "apiKeyRef": {"name": "search", "key": "BRAVE_KEY"}}
+    spec = {**AGENT["spec"], "architecture": "pydantic-ai", "webSearch": search}
+    alone = assemble([ManifestDocument({**AGENT, "spec": spec}, "all.yaml")])
+    files = applied(tmp_path, alone, OPENAI_API_KEY="sk-1", BRAVE_KEY="b-1")
+    path = files.of("demo/assistant").web_search_key_file
+    assert path is not None
+    assert Path(path).read_text() == "b-1"
+    assert files.missing(alone) == []
+    (sentence,) = applied(tmp_path, alone, OPENAI_API_KEY="sk-1").missing(alone)
+    assert sentence.startswith("Agent demo/assistant: the web search has no key: set BRAVE_KEY, or add a Secret search")
+
+
 def test_authorities_come_from_a_config_map(tmp_path: Path) -> None:
     bundle = of("ConfigMap", "authorities", data={"ca.crt": "PEM"})
     manifests = given(bundle, secret("sk-1"), tls=TLS)

@@ -23,7 +23,7 @@ FORBIDDEN = (
 
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_metadata_and_link_local_addresses_are_forbidden(address: str) -> None:
-    with pytest.raises(ForbiddenAddress, match="set baseURL to the address of a model provider"):
+    with pytest.raises(ForbiddenAddress, match="set baseURL to the address of the service itself"):
         check("provider.test", ["10.0.0.1", address])
 
 

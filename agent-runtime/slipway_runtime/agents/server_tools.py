@@ -1,0 +1,53 @@
+"""The tools of an agent's models that are run here, besides the search of its documents: other agents, and the web."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_ai import FunctionToolset
+
+from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
+from slipway_runtime.agents import web_search
+from slipway_runtime.agents.agent_tools import agent_toolset
+from slipway_runtime.agents.calling import AgentCalls
+
+
+class ServerTools:
+    """Made once for each agent.
+
+    Args:
+        calls: the way to other agents.
+        bindings: what the agent is bound to now: paths of keys.
+    """
+
+    def __init__(
+        self, config: AgentConfig, *, calls: AgentCalls, bindings: Callable[[], AgentBindings] = AgentBindings
+    ) -> None:
+        self._config = config
+        self._calls = calls
+        self._web = web_search.web_searcher(config.web_search, bindings) if config.web_search else None
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._config.tools or self._web)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What models call them."""
+        return (*(each.name for each in self._config.tools), *([web_search.NAME] if self._web else []))
+
+    @property
+    def rules(self) -> str:
+        """What belongs into the instructions; empty for nothing."""
+        return web_search.RULES if self._web else ""
+
+    def toolsets(self) -> list[FunctionToolset[Any]]:
+        """As pydantic-ai takes them."""
+        made = [agent_toolset(self._config.tools, self._calls)] if self._config.tools else []
+        if self._web and self._config.web_search:
+            made.append(web_search.web_toolset(self._web, required=self._config.web_search.required))
+        return made
+
+    async def close(self) -> None:
+        """Close the connections to services. Those to agents are the process's."""
+        if self._web:
+            await self._web.close()
