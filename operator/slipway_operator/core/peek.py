@@ -14,8 +14,9 @@ from slipway_operator.core.reading import read_at_most
 TIMEOUT = aiohttp.ClientTimeout(total=1.0)
 ANSWER_BYTES = 16 * 1024
 PROGRESS_MAX = 100
-SENTENCE_MAX = 300
-MESSAGE_MAX = 500
+SENTENCE_MAX = 400
+MESSAGE_MAX = 3500
+"""A sentence about each model that an agent may have."""
 
 
 async def progress_of(http: aiohttp.ClientSession, ip: str) -> str:
@@ -31,8 +32,12 @@ async def readiness_of(http: aiohttp.ClientSession, ip: str) -> ReportedReadines
 
 
 def _sentences(given: object) -> str:
-    sentences = [_plain(each)[:SENTENCE_MAX] for each in given] if isinstance(given, list) else []
-    return "; ".join(filter(None, sentences))[:MESSAGE_MAX]
+    sentences = [_cut(_plain(each), SENTENCE_MAX) for each in given] if isinstance(given, list) else []
+    return _cut("; ".join(filter(None, sentences)), MESSAGE_MAX)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _plain(text: object) -> str:

@@ -101,7 +101,20 @@ async def test_text_is_short_and_on_one_line(http: aiohttp.ClientSession, start:
     assert said.startswith("[31mred line; yyy")
     assert said.isprintable()
     assert len(said) == peek.MESSAGE_MAX
+    assert said.endswith("yyy…")
     assert len(await peek.progress_of(http, POD)) <= peek.PROGRESS_MAX
+
+
+async def test_what_is_wrong_with_each_of_eight_models_is_kept(http: aiohttp.ClientSession, start: StartPod) -> None:
+    sentences = [
+        f"model m{number} ({'x' * 250}): write a valid key into the Secret that apiKeyRef names" for number in range(8)
+    ]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"missing": [], "warnings": sentences})
+
+    await start(answer)
+    assert (await peek.readiness_of(http, POD)).warnings == "; ".join(sentences)
 
 
 async def test_no_redirect_is_followed(http: aiohttp.ClientSession, start: StartPod) -> None:
