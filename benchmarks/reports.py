@@ -72,7 +72,7 @@ def load_all(folder: Path) -> list[Report]:
 
 
 def markdown(reports: Sequence[Report]) -> str:
-    """The reports as they stand in the documentation."""
+    """The reports as they are in the documentation."""
     parts = [] if reports else ["None are stored yet."]
     for report in reports:
         rows = [

@@ -62,7 +62,7 @@ Node = Scalar | Sequence | Mapping
 
 
 def compose(text: str) -> list[Node]:
-    """The root node of each document. A node that an alias names is the same object wherever it stands.
+    """The root node of each document. A node that an alias names is the same object wherever it is.
 
     Raises:
         UnreadableYaml: if the text is not YAML or exceeds a bound.

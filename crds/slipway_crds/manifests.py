@@ -23,10 +23,10 @@ SUFFIXES = (".yaml", ".yml", ".json")
 MOST_BYTES = 32 * 1024 * 1024
 """Of one file. An API server takes objects of at most 3 MiB."""
 MOST_PATH_CHARACTERS = 32 * 1024 * 1024
-"""Of the paths of all values of one file: long keys in deep nesting stand in the path of each value beneath."""
+"""Of the paths of all values of one file: long keys in deep nesting are part of the path of each value below."""
 
 Place = tuple[str | int, ...]
-"""Where a value stands: keys and positions from the document's root."""
+"""Where a value is: keys and positions from the document's root."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ManifestError(ValueError):
 class ManifestDocument:
     """One object of a manifest file, as plain data.
 
-    `line` is where it begins, `lines` where each field stands (by path); both count from 1. `problems` are the keys
+    `line` is where it begins, `lines` where each field is (by path); both count from 1. `problems` are the keys
     that it gives twice.
     """
 
@@ -177,7 +177,7 @@ def _items(document: ManifestDocument) -> list[ManifestDocument]:
 
 
 class _Reader:
-    """Turns the nodes of one file into plain data. Nodes that stand in several places (aliases) are read once."""
+    """Turns the nodes of one file into plain data. Nodes that are in several places (aliases) are read once."""
 
     def __init__(self, source: str) -> None:
         self._source = source

@@ -10,7 +10,7 @@ from slipway_crds.fields import Rule, SpecModel, matches, parse_duration, parse_
 
 
 def value_at(value: Any, path: str) -> Any:
-    """What stands at a path; None if there is nothing."""
+    """The value at a path; None if there is nothing."""
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value

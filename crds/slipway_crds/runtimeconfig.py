@@ -183,7 +183,7 @@ class AgentBindings(ConfigModel):
     members: tuple[str, ...] = ()
     """Names of the agents that it may ask, in its namespace. The gateway decides; it knows them of the Agent itself."""
     telemetry_content: bool = False
-    """Whether questions, answers and documents may stand in spans."""
+    """Whether spans may hold questions, answers and documents."""
 
 
 class Bindings(ConfigModel):

@@ -93,7 +93,7 @@ def _children(schema: Schema, definitions: Mapping[str, Schema], *, path: str, w
 def _inline(
     schema: Schema, definitions: Mapping[str, Schema], *, path: str, within: tuple[str, ...]
 ) -> tuple[Schema, tuple[str, ...]]:
-    """CRDs know no `$ref`. What stands next to the reference (a description, a default) is the more specific."""
+    """CRDs know no `$ref`. What is next to the reference (a description, a default) is the more specific."""
     reference = schema.get("$ref")
     if reference is None:
         return schema, within

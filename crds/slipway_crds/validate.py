@@ -28,7 +28,7 @@ MOST_PROBLEMS = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem of one object in a set: `subject` is `Kind namespace/name`, `source` and `line` where it stands."""
+    """A problem of one object in a set: `subject` is `Kind namespace/name`, `source` and `line` where it is."""
 
     subject: str
     problem: FieldProblem

@@ -1,4 +1,4 @@
-"""The operator's process: connect, wait to lead, list everything, then watch and work until told to stop.
+"""The operator's process: connect, wait to lead, list everything, then watch and work until asked to stop.
 
 Losing the Lease, a dead watch or a dead worker ends the process: starting again from nothing is the one recovery that
 is always right, since nothing is kept outside the cluster.
@@ -209,7 +209,7 @@ def _departed(settings: OperatorSettings, kube: KubeClient, store: StoreKeeper) 
 
 
 async def _store(settings: OperatorSettings, kube: KubeClient, cache: Cache, installation: Installation) -> StoreKeeper:
-    """The keeper of the store, for this cluster: two of them on one Postgres are told apart by `kube-system`'s UID.
+    """The keeper of the store, for this cluster: two of them on one Postgres are distinguished by `kube-system`'s UID.
 
     Raises:
         ApiError: if it cannot be read.

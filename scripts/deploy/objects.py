@@ -14,7 +14,7 @@ from slipway_demo.errors import DemoError
 Object = dict[str, Any]
 GATEWAY, CANDIDATE = "slipway-gateway", "slipway-gateway-candidate"
 PART_OF, COMPONENT, TRACK = "app.kubernetes.io/part-of", "slipway.dev/component", "slipway.dev/track"
-LIVE, BESIDE = "slipway", "slipway-candidate"
+LIVE, WAITING = "slipway", "slipway-candidate"
 """Values of the label part-of: whom the Service leads to, and who waits alongside."""
 CANDIDATES = {COMPONENT: "gateway", TRACK: "candidate"}
 
@@ -38,7 +38,7 @@ def gateway_of(rendered: Iterable[Object | None]) -> Object:
 def candidate(gateway: Object, strategy: Strategy, *, replicas: int) -> Object:
     """The new release's gateway under a name of its own: one pod as a canary, as many as are live for blue/green."""
     made = copy.deepcopy(gateway)
-    labels = {**CANDIDATES, PART_OF: LIVE if strategy is Strategy.CANARY else BESIDE}
+    labels = {**CANDIDATES, PART_OF: LIVE if strategy is Strategy.CANARY else WAITING}
     own = {**labels, "app.kubernetes.io/managed-by": "scripts.deploy"}
     made["metadata"]["name"] = CANDIDATE
     made["metadata"]["labels"] |= own

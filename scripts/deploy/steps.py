@@ -97,7 +97,7 @@ class Deployment(Release):
         if self.strategy is not Strategy.BLUE_GREEN:
             raise DemoError(f"{self.strategy} has nothing to switch; the step is for {Strategy.BLUE_GREEN}")
         self.cluster.gateways(NEW)
-        self.lead(objects.BESIDE)
+        self.lead(objects.WAITING)
 
     def finish(self) -> None:
         """The whole release by helm, which goes back by itself where pods do not become ready; then agents, a question.

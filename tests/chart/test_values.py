@@ -146,8 +146,8 @@ def test_every_value_is_tried() -> None:
 @pytest.mark.parametrize("path", sorted(CHANGES))
 def test_a_value_changes_what_is_rendered(render: Render, path: str) -> None:
     change = CHANGES[path]
-    value, beside = change if isinstance(change, tuple) else (change, {})
-    assert text(render, merged(beside, nested(path, value))) != text(render, beside)
+    value, others = change if isinstance(change, tuple) else (change, {})
+    assert text(render, merged(others, nested(path, value))) != text(render, others)
 
 
 @pytest.mark.parametrize("path", sorted(TYPOS))

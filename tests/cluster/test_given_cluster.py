@@ -17,7 +17,7 @@ import yaml
 from devcluster.settings import Cluster, cluster
 from scripts.deploy.__main__ import deployment, parser
 from scripts.deploy.metrics import Bars
-from scripts.deploy.objects import BESIDE, CANDIDATE, GATEWAY, LIVE, PART_OF
+from scripts.deploy.objects import CANDIDATE, GATEWAY, LIVE, PART_OF, WAITING
 from scripts.deploy.steps import Deployment
 from slipway_demo import demo
 from slipway_demo.clusters import GivenCluster
@@ -105,7 +105,7 @@ def test_a_release_is_deployed_by_digest_with_the_old_gateways_there_until_the_e
     assert _callers_reach(kube) == LIVE
     blue_green.compare()
     blue_green.switch()
-    assert _callers_reach(kube) == BESIDE
+    assert _callers_reach(kube) == WAITING
     blue_green.finish()
     assert _callers_reach(kube) == LIVE
     assert not kube.works("get", f"deployment/{CANDIDATE}", SYSTEM)

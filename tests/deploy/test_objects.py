@@ -30,7 +30,7 @@ def test_callers_meet_a_canary_at_once_and_blue_green_when_switched(
     made = objects.candidate(objects.gateway_of(rendered), strategy, replicas=6)
     assert (selector.items() <= labels(made).items()) is met
     assert made["spec"]["replicas"] == replicas
-    switched = selector | objects.leads_to(objects.BESIDE)["spec"]["selector"]
+    switched = selector | objects.leads_to(objects.WAITING)["spec"]["selector"]
     assert (switched.items() <= labels(made).items()) is not met
     assert selector | objects.leads_to(objects.LIVE)["spec"]["selector"] == selector
 

@@ -208,7 +208,7 @@ def test_what_makes_a_release_is_what_a_deployment_trusts() -> None:
     release = text("actions", "release", "action.yaml")
     assert ".github/workflows/release.yaml@refs/tags/v" in release
     assert release.index("gh release download") < release.index("cosign verify")
-    for job in ("beside", "finish"):
+    for job in ("candidate", "finish"):
         deploy = steps_of("deploy", job)
         assert deploy.index("./.github/actions/release") < deploy.index("make deploy")
 
@@ -253,7 +253,7 @@ def deploy_job(name: str) -> dict[str, Any]:
     return job
 
 
-@pytest.mark.parametrize("name", ["beside", "finish"])
+@pytest.mark.parametrize("name", ["candidate", "finish"])
 def test_what_failed_is_taken_back_at_once_by_the_job_that_did_it(name: str) -> None:
     """A job of its own would wait for the environment's reviewers, while callers meet the bad gateway."""
     job = deploy_job(name)
@@ -267,7 +267,7 @@ def test_what_failed_is_taken_back_at_once_by_the_job_that_did_it(name: str) -> 
 def test_what_no_step_took_back_is_taken_back_by_a_job() -> None:
     """A refused promotion, in which no step runs, and a runner that was lost."""
     back = deploy_job("roll-back")
-    assert back["needs"] == ["beside", "finish"]
+    assert back["needs"] == ["candidate", "finish"]
     assert "always()" in back["if"]
     assert all(f"needs.{job}.result != 'success'" in back["if"] for job in back["needs"])
     assert all(f"needs.{job}.outputs.back != 'success'" in back["if"] for job in back["needs"])
@@ -275,7 +275,7 @@ def test_what_no_step_took_back_is_taken_back_by_a_job() -> None:
 
 def test_the_way_back_needs_no_registry_and_no_signature() -> None:
     """They may be what has failed."""
-    for name in ("beside", "finish", "roll-back"):
+    for name in ("candidate", "finish", "roll-back"):
         used = [step["uses"] for step in deploy_job(name)["steps"] if step.get("uses", "").startswith("./")]
         assert used[0] == "./.github/actions/cluster"  # so its variables are there when `release` fails
         assert used[1:] == ([] if name == "roll-back" else ["./.github/actions/release"])
@@ -298,13 +298,13 @@ def test_agents_that_are_delivered_exist() -> None:
 def test_an_environment_may_say_any_value_of_the_chart_over_the_common_ones() -> None:
     given = {
         name: step["with"]["values"]
-        for name in ("beside", "finish")
+        for name in ("candidate", "finish")
         for step in deploy_job(name)["steps"]
         if step.get("uses") == "./.github/actions/release"
     }
     # What was tried in ENVIRONMENT takes over, whatever ENVIRONMENT-promotion says.
-    assert deploy_job("beside")["outputs"]["values"] == given["beside"] == "${{ vars.VALUES }}"
-    assert given["finish"] == "${{ inputs.strategy == 'rolling' && vars.VALUES || needs.beside.outputs.values }}"
+    assert deploy_job("candidate")["outputs"]["values"] == given["candidate"] == "${{ vars.VALUES }}"
+    assert given["finish"] == "${{ inputs.strategy == 'rolling' && vars.VALUES || needs.candidate.outputs.values }}"
     # helm lets the later file win.
     assert "VALUES=.github/values.yaml $RUNNER_TEMP/values.yaml" in text("actions", "release", "action.yaml")
     common = load(ROOT / ".github" / "values.yaml")

@@ -74,7 +74,7 @@ def folder(tmp_path: Path, replayed: dict[str, str]) -> Callable[[str], Folder]:
 
 @pytest.fixture(scope="session")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of terraform/ (and of what it reads beside it) to write in."""
+    """A copy of terraform/ (and of what it reads next to it) to write in."""
     home = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns(".terraform", "terratest")
     shutil.copytree(TERRAFORM, home / "terraform", ignore=ignored)

@@ -33,7 +33,7 @@ def called(module: Path) -> re.Match[str]:
 
 @pytest.fixture
 def root(copied: Path, tmp_path: Path, replayed: dict[str, str]) -> Callable[[str, Path], Folder]:
-    """Makes a root module from an example, beside it in the copy, and initialises it."""
+    """Makes a root module from an example, next to it in the copy, and initialises it."""
 
     def make(configuration: str, module: Path) -> Folder:
         path = copied / module / "examples" / tmp_path.name

@@ -1,6 +1,6 @@
 """The marks `[n]` of a text that a model writes freely: which passages it cites, while it is streamed.
 
-Other than in `grounding`, every sentence stays: what the agent's instructions ask for need not stand in a document. A
+Other than in `grounding`, every sentence stays: what the agent's instructions ask for need not be in a document. A
 number that no passage has is dropped; the others are numbered in the order of the text, and each brings a quote of its
 passage.
 """

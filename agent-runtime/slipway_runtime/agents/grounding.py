@@ -1,7 +1,7 @@
 """What a model is given of the documents, and whether its answer says what they say.
 
-Passages are numbered, and marked as data: what stands in a document is never an instruction. The model cites `[n]`. A
-sentence counts if the passages that it cites say it: all of its numbers stand in them, and most of its words, or its
+Passages are numbered, and marked as data: what is in a document is never an instruction. The model cites `[n]`. A
+sentence counts if the passages that it cites say it: all of its numbers are in them, and most of its words, or its
 meaning is near to one of theirs. A number that was not given is dropped, and a sentence without one gets the passage
 that says it. Each cited passage becomes one source with a verbatim quote, numbered in the order of the text.
 """
@@ -49,7 +49,7 @@ SHORTEST_WORD = 4
 ENOUGH_WORDS = 0.5
 """Share of a sentence's words that the passages must have."""
 NEAR = 0.6
-"""Cosine similarity with a sentence of a passage that stands in for the words."""
+"""Cosine similarity with a sentence of a passage that counts instead of the words."""
 FENCE = "```"
 
 

@@ -79,7 +79,7 @@ class Events:
         self._taken += beyond
 
     def _note(self, whole: bytes) -> None:
-        # Data is JSON on one line, so these words stand at the start of a line only where they are fields.
+        # Data is JSON on one line, so these words are at the start of a line only where they are fields.
         for line in _IDS.finditer(b"\n" + whole):
             found = _ID.fullmatch(line[1])
             if found is None or found[2].decode() != self.run:  # it goes into a header of the request to the next pod

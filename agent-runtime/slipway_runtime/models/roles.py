@@ -17,7 +17,7 @@ HARD = re.compile(
 
 @dataclass(frozen=True)
 class RoleChoice:
-    """A role and why it was chosen. Both stand in the `decision` event."""
+    """A role and why it was chosen. Both are in the `decision` event."""
 
     role: Role
     reason: str

@@ -165,7 +165,7 @@ def _validated(given: Mapping[str, Any]) -> CompletionBody:
         return CompletionBody.model_validate(given)
     except ValidationError as error:
         fault = error.errors()[0]
-        # Names of a union's members stand in the middle of a path, and say nothing to a client.
+        # Names of a union's members are in the middle of a path, and say nothing to a client.
         path = [
             str(part) for part in fault["loc"] if not (isinstance(part, str) and ("[" in part or part[:1].isupper()))
         ]

@@ -250,7 +250,7 @@ def stored_chunk(row: Row) -> StoredChunk:
 
 
 async def read_passages(database: Database, build: Build, passages: Sequence[Passage]) -> list[str | None]:
-    """What stands at these places of the stored documents now; None where there is no such document.
+    """The text at these places of the stored documents now; None where there is no such document.
 
     Only the passages travel, not the documents, which may be a megabyte each.
     """

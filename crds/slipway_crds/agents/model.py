@@ -63,7 +63,7 @@ class AgentTool(SpecModel):
     description: Annotated[str | None, Field(min_length=1, max_length=1024), same("The model gets the same text.")] = (
         None
     )
-    """What the model is told the tool is for; if not given, only the name of the agent."""
+    """What the tool is for, as the model reads it; if not given, only the name of the agent."""
     agent_ref: Annotated[ObjectRef, same("Resolved among the manifests given to `slipway dev`.")]
     """The Agent."""
     required: Annotated[bool, same("The same rule applies.")] = False
@@ -119,7 +119,7 @@ class Telemetry(SpecModel):
     """What spans hold."""
 
     content: Annotated[bool, same("The same applies to spans of the local process.")] = False
-    """Whether questions, answers, prompts and documents stand in spans."""
+    """Whether spans hold questions, answers, prompts and documents."""
 
 
 NEEDS_MODELS = "needs models: without any, the answer is made of the documents' own sentences"
@@ -202,7 +202,7 @@ class AgentSpec(SpecModel):
     instructions: Annotated[
         str | None, Field(min_length=1, max_length=32_768), same("The model gets the same text.")
     ] = None
-    """What the models are told before each question."""
+    """Instructions that the models get with each question."""
     models: Annotated[tuple[ModelSpec, ...], Field(max_length=8), BY_NAME, same("The same models are called.")] = ()
     """The models that write answers, the preferred one first. Without any, answers are made of the documents' own
     sentences."""

@@ -145,7 +145,7 @@ def _retired_at(deployment: Child) -> float | None:
 
 
 def _revisions(view: AgentView, config: RuntimeConfig, step: Step) -> list[Revision]:
-    """The revisions whose objects can be built: the spec's, and those whose configuration still stands."""
+    """The revisions whose objects can be built: the spec's, and those whose configuration still exists."""
     revisions, current_files = [], host_files(view.agent)
     for name, state in step.states.items():
         is_current = name == revision_name(config)

@@ -1,11 +1,11 @@
-"""How one revision of an agent takes over from another: a pure state machine over what stands on the API server.
+"""How one revision of an agent takes over from another: a pure state machine over what is on the API server.
 
 The first revision serves at once: there is nothing to protect. Every later one is a Candidate until all its pods are
 available, and then takes over; the old one is Retiring for the drain timeout, so that gateways that have not heard yet
 and answers under way are not cut off, and then goes. A newer spec cancels a Candidate. A Candidate that never becomes
 available changes nothing: the old revision keeps serving.
 
-The state of each revision stands on its Deployment. An operator that dies between two writes leaves a mixture, which
+The state of each revision is kept on its Deployment. An operator that dies between two writes leaves a mixture, which
 the same rules lead to the same end.
 """
 

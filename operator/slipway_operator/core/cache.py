@@ -25,7 +25,7 @@ ResourceKey = Ref
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """An object of one of our kinds as it stands on the API server."""
+    """An object of one of our kinds as it is on the API server."""
 
     key: ResourceKey
     uid: str

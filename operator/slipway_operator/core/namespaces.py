@@ -13,7 +13,7 @@ LOGIN_MAX = 999_999
 
 @dataclass(frozen=True, kw_only=True)
 class Namespace:
-    """A namespace as it stands on the API server."""
+    """A namespace as it is on the API server."""
 
     name: str
     uid: str

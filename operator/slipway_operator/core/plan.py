@@ -107,5 +107,5 @@ def _stamp_is_ours(drift: tuple[str, ...]) -> bool:
 
 
 def observed_conditions(resource: Resource) -> list[Mapping[str, Any]]:
-    """The conditions that stand in the status now."""
+    """The conditions that are in the status now."""
     return list(resource.status.get("conditions") or ())

@@ -100,7 +100,7 @@ def owner_role(uid: str) -> str:
     """Name of a namespace's owner role and of its schema: `ns_` and 32 hexadecimal digits.
 
     Raises:
-        ValueError: if the UID is not a UUID as Kubernetes writes it: only those are surely told apart without dashes.
+        ValueError: if the UID is not a UUID as Kubernetes writes it: only those are surely distinct without dashes.
     """
     try:
         parsed = uuid.UUID(uid)

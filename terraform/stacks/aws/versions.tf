@@ -1,7 +1,7 @@
 terraform {
   required_version = ">= 1.11" # use_lockfile of the S3 back end
 
-  # The rest stands in envs/ENV/aws.tfbackend: an environment has a state of its own.
+  # The rest is in envs/ENV/aws.tfbackend: an environment has a state of its own.
   backend "s3" {}
 
   required_providers {

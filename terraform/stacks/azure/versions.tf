@@ -1,7 +1,7 @@
 terraform {
   required_version = ">= 1.9"
 
-  # The rest stands in envs/ENV/azure.tfbackend: an environment has a state of its own. Locking is a lease on the blob.
+  # The rest is in envs/ENV/azure.tfbackend: an environment has a state of its own. Locking is a lease on the blob.
   backend "azurerm" {}
 
   required_providers {

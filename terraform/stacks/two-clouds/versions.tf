@@ -1,7 +1,7 @@
 terraform {
   required_version = ">= 1.11" # use_lockfile of the S3 back end
 
-  # The rest stands in envs/ENV/two-clouds.tfbackend. One state for both clouds: a fail-over needs both to be known.
+  # The rest is in envs/ENV/two-clouds.tfbackend. One state for both clouds: a fail-over needs both to be known.
   backend "s3" {}
 
   required_providers {

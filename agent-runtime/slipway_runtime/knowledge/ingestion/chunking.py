@@ -79,7 +79,7 @@ class Chunker:
         return heading
 
     def _pieces(self, text: str, block: Block, budget: int) -> Iterator[Piece]:
-        """What a block is made of, each part small enough to stand in a chunk alone."""
+        """What a block is made of, each part small enough to be a chunk alone."""
         spans: Iterable[tuple[int, int]] = [(0, block.end - block.start)]
         if block.kind is PieceKind.SENTENCE:
             spans = split_sentences(text[block.start : block.end])

@@ -116,7 +116,7 @@ module "slipway" {
   ]
 }
 
-# The load balancer's name is known once it stands. A CNAME, because only ELB's own zone would allow an alias.
+# The load balancer's name is known once it exists. A CNAME, because only ELB's own zone would allow an alias.
 resource "aws_route53_record" "gateway" {
   count = var.install_slipway && var.hostname != null ? 1 : 0
 

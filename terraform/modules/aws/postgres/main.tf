@@ -8,7 +8,7 @@ locals {
 
 resource "random_password" "master" {
   length = 40
-  # Letters and digits only: the password stands in a URL.
+  # Letters and digits only: the password is part of a URL.
   special = false
 }
 
@@ -37,7 +37,7 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
 }
 
 resource "aws_db_parameter_group" "this" {
-  # By prefix: a new major version needs a new group beside the old one, which the running server still uses.
+  # By prefix: a new major version needs a new group alongside the old one, which the running server still uses.
   name_prefix = "${var.name}-${local.family}-"
   family      = local.family
 
@@ -71,7 +71,7 @@ resource "aws_db_instance" "this" {
   #checkov:skip=CKV_AWS_133: backup_days is 1 or more by its validation; checkov cannot follow it through the platform's object.
   #checkov:skip=CKV_AWS_157: multi_az is on unless an environment says otherwise; a trial needs no standby.
   #checkov:skip=CKV_AWS_118: Enhanced monitoring needs a role of its own and tells of the host, not of Postgres; Performance Insights is on.
-  #checkov:skip=CKV_AWS_161: Slipway signs in with the password of its DSN; tokens of IAM last 15 minutes and could not stand in one.
+  #checkov:skip=CKV_AWS_161: Slipway signs in with the password of its DSN; tokens of IAM last 15 minutes and could not be part of one.
   #checkov:skip=CKV2_AWS_30: Statements hold passwords of roles, questions and answers, so they are not logged.
   identifier     = "${var.name}-postgres"
   engine         = "postgres"

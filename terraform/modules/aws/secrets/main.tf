@@ -1,5 +1,5 @@
 # Secrets Manager: what people and tools outside the cluster need to find again, such as the store's DSN. Values are
-# written elsewhere (by hand, by rotation) unless they are given here, in which case they stand in the state.
+# written elsewhere (by hand, by rotation) unless they are given here, in which case they are stored in the state.
 
 locals {
   # Whether a value is given is no secret; for_each refuses sensitive keys.

@@ -176,7 +176,7 @@ variable "hostname" {
 
   validation {
     condition     = var.hostname == null || var.domain != null
-    error_message = "hostname needs the zone it is in: write domain = \"example.com\" beside hostname = \"agents.example.com\"."
+    error_message = "hostname needs the zone it is in: write domain = \"example.com\" alongside hostname = \"agents.example.com\"."
   }
 }
 

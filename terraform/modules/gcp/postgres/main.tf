@@ -7,7 +7,7 @@ resource "random_id" "suffix" {
 
 resource "random_password" "admin" {
   length  = 40
-  special = false # it stands in a URL
+  special = false # it is part of a URL
 }
 
 resource "google_sql_database_instance" "this" {

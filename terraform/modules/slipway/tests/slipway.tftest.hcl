@@ -73,7 +73,7 @@ run "authorities_in_every_namespace" {
 
   assert {
     condition     = yamldecode(helm_release.slipway.values[0]).caBundle.configMap == "slipway-ca"
-    error_message = "The chart must be told of them."
+    error_message = "The chart must get their names."
   }
 }
 

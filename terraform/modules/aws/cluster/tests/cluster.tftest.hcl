@@ -15,7 +15,7 @@ run "auto_mode_runs_nodes_disks_and_load_balancers" {
   }
   assert {
     condition     = aws_eks_cluster.this.bootstrap_self_managed_addons == false
-    error_message = "Auto Mode brings the add-ons; self-managed ones beside them would fight."
+    error_message = "Auto Mode brings the add-ons; self-managed ones alongside them would conflict."
   }
   assert {
     condition     = length(aws_iam_role_policy_attachment.cluster) == 5 && length(aws_iam_role_policy_attachment.node) == 2

@@ -24,7 +24,7 @@ run "only_the_account_and_its_logs_may_use_the_key" {
 
   assert {
     condition     = [for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Principal] == [{ AWS = "arn:aws:iam::111111111111:root" }, { Service = "logs.eu-central-1.amazonaws.com" }]
-    error_message = "No other principal may stand in the key's policy."
+    error_message = "No other principal may be in the key's policy."
   }
   assert {
     condition     = jsondecode(aws_kms_key.this.policy).Statement[1].Condition.ArnLike["kms:EncryptionContext:aws:logs:arn"] == "arn:aws:logs:eu-central-1:111111111111:*"

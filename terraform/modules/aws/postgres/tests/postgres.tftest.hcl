@@ -30,7 +30,7 @@ run "private_encrypted_and_kept" {
   }
   assert {
     condition     = random_password.master.special == false && random_password.master.length == 40
-    error_message = "The password stands in a URL, so it must be of letters and digits only."
+    error_message = "The password is part of a URL, so it must be of letters and digits only."
   }
 }
 

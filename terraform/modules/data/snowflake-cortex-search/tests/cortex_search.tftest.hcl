@@ -10,7 +10,7 @@ run "searches_texts_of_chunks" {
 
   assert {
     condition     = snowflake_table.chunks.change_tracking
-    error_message = "Without change tracking the service would stand still."
+    error_message = "Without change tracking the service would stop refreshing."
   }
 
   assert {

@@ -1,4 +1,4 @@
-# Two installations that stand already, one name.
+# Two installations that exist already, one name.
 
 provider "aws" {
   region = "eu-central-1"

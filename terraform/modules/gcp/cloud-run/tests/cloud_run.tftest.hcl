@@ -24,7 +24,7 @@ run "one_instance_behind_iam" {
   }
   assert {
     condition     = google_cloud_run_v2_service.this.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
-    error_message = "Requests must come from the VPC unless told otherwise."
+    error_message = "Requests must come from the VPC unless configured otherwise."
   }
   assert {
     condition     = google_cloud_run_v2_service.this.template[0].vpc_access[0].egress == "ALL_TRAFFIC"

@@ -13,7 +13,7 @@ run "private_and_protected" {
 
   assert {
     condition     = google_container_cluster.this.enable_autopilot && google_container_cluster.this.deletion_protection
-    error_message = "The cluster must be Autopilot, and protected against deletion unless told otherwise."
+    error_message = "The cluster must be Autopilot, and protected against deletion unless configured otherwise."
   }
   assert {
     condition     = google_container_cluster.this.private_cluster_config[0].enable_private_nodes && google_container_cluster.this.private_cluster_config[0].enable_private_endpoint
@@ -21,11 +21,11 @@ run "private_and_protected" {
   }
   assert {
     condition     = google_container_cluster.this.control_plane_endpoints_config[0].dns_endpoint_config[0].allow_external_traffic == false
-    error_message = "The control plane's DNS name must stay inside Google Cloud unless told otherwise."
+    error_message = "The control plane's DNS name must stay inside Google Cloud unless configured otherwise."
   }
   assert {
     condition     = length(google_container_cluster.this.master_authorized_networks_config) == 1 && length(google_container_cluster.this.master_authorized_networks_config[0].cidr_blocks) == 0
-    error_message = "Authorized networks must be on, and nobody be in them unless told so."
+    error_message = "Authorized networks must be on, and nobody be in them unless configured so."
   }
   assert {
     condition     = google_project_iam_member.nodes.role == "roles/container.defaultNodeServiceAccount"

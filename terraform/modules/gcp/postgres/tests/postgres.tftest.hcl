@@ -33,7 +33,7 @@ run "private_encrypted_and_backed_up" {
   }
   assert {
     condition     = google_sql_database_instance.this.settings[0].availability_type == "REGIONAL"
-    error_message = "A database must survive a zone unless told otherwise."
+    error_message = "A database must survive a zone unless configured otherwise."
   }
   assert {
     condition = alltrue([
@@ -44,7 +44,7 @@ run "private_encrypted_and_backed_up" {
   }
   assert {
     condition     = random_password.admin.special == false
-    error_message = "The password stands in a URL, so it must need no escaping."
+    error_message = "The password is part of a URL, so it must need no escaping."
   }
 }
 

@@ -20,7 +20,7 @@ run "private_with_a_password_and_tls" {
   }
   assert {
     condition     = google_redis_instance.this.tier == "STANDARD_HA"
-    error_message = "Redis must survive a zone unless told otherwise."
+    error_message = "Redis must survive a zone unless configured otherwise."
   }
   assert {
     condition     = google_redis_instance.this.redis_configs["maxmemory-policy"] == "noeviction"

@@ -20,7 +20,7 @@ run "tags_stay_and_nodes_pull" {
   }
   assert {
     condition     = length(google_artifact_registry_repository_iam_member.writers) == 0
-    error_message = "Nobody may push unless told so."
+    error_message = "Nobody may push unless configured so."
   }
   assert {
     condition     = output.url == "europe-west4-docker.pkg.dev/example-project/slipway-dev"

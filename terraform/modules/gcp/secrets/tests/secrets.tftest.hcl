@@ -30,7 +30,7 @@ run "kept_in_one_region_for_one_reader" {
   }
   assert {
     condition     = google_secret_manager_secret.this["database"].deletion_protection
-    error_message = "Secrets must be protected unless told otherwise."
+    error_message = "Secrets must be protected unless configured otherwise."
   }
 }
 
