@@ -32,7 +32,7 @@ from slipway_runtime.store import inputs
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.followers import note_follower
-from slipway_runtime.store.orphans import Served, orphans, say_ready
+from slipway_runtime.store.orphans import ServedRevision, orphans, say_ready
 from slipway_runtime.store.sessions import SessionBusy, SessionFull, SessionNotFound, busy
 from slipway_runtime.telemetry.tracing import span
 
@@ -365,7 +365,9 @@ class Runs:
         Raises:
             StoreUnavailable: if the store is unavailable.
         """
-        ready = [Served(key, hosted.revision) for key, hosted in self.agents.items() if await self._can_answer(key)]
+        ready = [
+            ServedRevision(key, hosted.revision) for key, hosted in self.agents.items() if await self._can_answer(key)
+        ]
         if not ready:
             return
         await say_ready(self._database, ready)

@@ -21,7 +21,7 @@ OWN_IS_READY = (
 """SQL about a row of `runs`: whether hosts of the run's own revision are ready."""
 
 
-class Served(NamedTuple):
+class ServedRevision(NamedTuple):
     """An agent in one revision, as a host serves it."""
 
     agent: str
@@ -37,7 +37,7 @@ class Orphan:
     attempt: int
 
 
-async def say_ready(database: Database, served: Sequence[Served]) -> None:
+async def say_ready(database: Database, served: Sequence[ServedRevision]) -> None:
     """Write down that hosts of these revisions are ready now."""
     for agent, revision in sorted(served):  # in one order, so that hosts do not wait for each other in a circle
         await database.execute(
@@ -53,7 +53,9 @@ async def forget_revisions(database: Database) -> None:
     await database.execute("DELETE FROM ready_revisions WHERE seen < now_epoch() - $1", KEPT_SECONDS)
 
 
-async def orphans(database: Database, served: Sequence[Served], *, expired_for: float, limit: int) -> list[Orphan]:
+async def orphans(
+    database: Database, served: Sequence[ServedRevision], *, expired_for: float, limit: int
+) -> list[Orphan]:
     """Runs that a host of these revisions may take over, its own first and then the oldest first.
 
     Args:

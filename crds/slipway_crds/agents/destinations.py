@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from slipway_crds.egress import PUBLIC, Egress, cidr_problem
 
 
-class Served(Protocol):
+class ExternalService(Protocol):
     """A model, or a service that searches the web: what an agent calls at a `baseURL` or at the provider's address."""
 
     @property
@@ -45,7 +45,7 @@ class Destination:
         return not self.namespace
 
 
-def destination(model: Served, namespace: str = "") -> Destination:
+def destination(model: ExternalService, namespace: str = "") -> Destination:
     """Where a model of an agent in a namespace is served; a provider's own address is one of no name, at 443."""
     if model.base_url is None:
         return Destination("", 443)
@@ -59,13 +59,15 @@ def destination(model: Served, namespace: str = "") -> Destination:
     return Destination(host, port, labels[1] if in_cluster else "")
 
 
-def public_ports(models: Sequence[Served]) -> list[int]:
+def public_ports(models: Sequence[ExternalService]) -> list[int]:
     """The ports at which public addresses are open, sorted."""
     reached = (destination(model) for model in models)
     return sorted({each.port for each in reached if each.is_public})
 
 
-def unreachable(models: Sequence[Served], egress: Sequence[Egress], namespace: str) -> Iterator[tuple[int, str]]:
+def unreachable(
+    models: Sequence[ExternalService], egress: Sequence[Egress], namespace: str
+) -> Iterator[tuple[int, str]]:
     """Models that NetworkPolicies keep the agent from, by position, and what to write. A Service's port may be another
     one than its pods', so of pods only the namespace is compared."""
     for position, model in enumerate(models):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from slipway_crds import contract
-from slipway_crds.agents.destinations import Served, public_ports
+from slipway_crds.agents.destinations import ExternalService, public_ports
 from slipway_crds.egress import Egress
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import AgentConfig
@@ -23,7 +23,7 @@ def ingress(settings: BuildSettings) -> list[JsonObject]:
 def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Sequence[Egress]) -> list[JsonObject]:
     """Out to what the configurations of the live revisions need, and to what `spec.egress` names."""
     indexes = sorted({knowledge.index for config in configs for knowledge in config.knowledge})
-    models: list[Served] = [model for config in configs for model in config.models]
+    models: list[ExternalService] = [model for config in configs for model in config.models]
     models += [config.web_search for config in configs if config.web_search]
     return [
         policies.to_dns(),

@@ -14,7 +14,7 @@ from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import HEADER, Caller
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
-from slipway_runtime.store.orphans import Served, say_ready
+from slipway_runtime.store.orphans import ServedRevision, say_ready
 from slipway_runtime.store.runs import Look, begin, look
 from tests.support.host_process import REAL, host_process
 from tests.support.questions import ASK
@@ -80,7 +80,7 @@ async def test_a_run_is_left_to_its_own_revision(start_host: StartHost, database
     own, other = hosted(at_once), hosted(at_once, session_max_turns=4)
     assert own.revision != other.revision
     await orphan(database, own)
-    await say_ready(database, [Served(AGENT, own.revision)])
+    await say_ready(database, [ServedRevision(AGENT, own.revision)])
     candidate = await start_host(other, alive=False)
     await adopt(candidate)
     assert (await state(database)).attempt == 1

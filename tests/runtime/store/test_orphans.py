@@ -5,11 +5,18 @@ from dataclasses import replace
 import pytest
 
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.orphans import KEPT_SECONDS, READY_SECONDS, Served, forget_revisions, orphans, say_ready
+from slipway_runtime.store.orphans import (
+    KEPT_SECONDS,
+    READY_SECONDS,
+    ServedRevision,
+    forget_revisions,
+    orphans,
+    say_ready,
+)
 from slipway_runtime.store.runs import begin, take_over
 from tests.support.questions import ASK
 
-OLD, NEW = Served(ASK.agent, "old"), Served(ASK.agent, "new")
+OLD, NEW = ServedRevision(ASK.agent, "old"), ServedRevision(ASK.agent, "new")
 
 
 async def orphan(database: Database, number: int, revision: str) -> str:
@@ -19,11 +26,11 @@ async def orphan(database: Database, number: int, revision: str) -> str:
     return question.run_id
 
 
-async def found(database: Database, *served: Served) -> list[str]:
+async def found(database: Database, *served: ServedRevision) -> list[str]:
     return [each.run_id for each in await orphans(database, served, expired_for=0.0, limit=10)]
 
 
-async def last_ready(database: Database, served: Served, seconds_ago: float) -> None:
+async def last_ready(database: Database, served: ServedRevision, seconds_ago: float) -> None:
     await say_ready(database, [served])
     await database.execute(
         "UPDATE ready_revisions SET seen = seen - $1 WHERE revision = $2", seconds_ago, served.revision
@@ -38,7 +45,7 @@ async def heir(database: Database, run: str, revision: str, *, owner: str = "hei
 async def test_own_runs_come_first_and_then_the_oldest(database: Database) -> None:
     runs = [await orphan(database, number, revision) for number, revision in enumerate(["old", "new", "old", "new"])]
     assert await found(database, NEW) == [runs[1], runs[3], runs[0], runs[2]]
-    assert await found(database, OLD, Served("demo/other", "new")) == [runs[0], runs[2], runs[1], runs[3]]
+    assert await found(database, OLD, ServedRevision("demo/other", "new")) == [runs[0], runs[2], runs[1], runs[3]]
 
 
 async def test_a_run_is_left_to_its_own_revision_while_that_is_ready(database: Database) -> None:
@@ -63,7 +70,7 @@ async def test_a_run_of_a_revision_that_is_gone_is_taken_over_and_changes_hands(
 
 async def test_that_another_agent_is_ready_in_that_revision_says_nothing(database: Database) -> None:
     run = await orphan(database, 1, "old")
-    await say_ready(database, [Served("demo/other", "old")])
+    await say_ready(database, [ServedRevision("demo/other", "old")])
     assert await found(database, NEW) == [run]
 
 

@@ -9,7 +9,7 @@ from slipway_runtime.events import Delta, Done, Event, EventId, Failed, Started
 from slipway_runtime.protocols.ask import Ask, DataPart, TextPart
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
-from slipway_runtime.store.orphans import Served, orphans
+from slipway_runtime.store.orphans import ServedRevision, orphans
 from slipway_runtime.store.runs import (
     LeaseLost,
     Look,
@@ -168,10 +168,10 @@ async def test_leases_are_renewed_and_given_up_together(database: Database) -> N
     await renew(database, [work.lease for work in works], seconds=50.0)
     assert all([(await seen(database, work.lease.run_id)).lease_left > 40 for work in works])
     await release(database, [work.lease for work in works[:2]])
-    own = [Served("demo/support", "r1")]
+    own = [ServedRevision("demo/support", "r1")]
     found = await orphans(database, own, expired_for=0.0, limit=10)
     assert {orphan.run_id for orphan in found} == {work.lease.run_id for work in works[:2]}
-    assert await orphans(database, [Served("demo/other", "r1")], expired_for=0.0, limit=10) == []
+    assert await orphans(database, [ServedRevision("demo/other", "r1")], expired_for=0.0, limit=10) == []
     assert await orphans(database, own, expired_for=60.0, limit=10) == []
     await renew(database, [], seconds=5.0)
 
