@@ -87,6 +87,26 @@ async def test_a_rotated_key_is_used_at_once(provider: str, tmp_path: Path, capl
     assert "second-key" not in caplog.text
 
 
+async def test_a_key_is_followed_as_the_kubelet_mounts_it(tmp_path: Path) -> None:
+    """A Secret that comes later, and one that changes: a link to the folder of the moment is exchanged."""
+    key = tmp_path / "api-key"
+    key.symlink_to("..data/api-key")
+
+    def mount(text: str) -> None:
+        (tmp_path / f"..{text}").mkdir()
+        (tmp_path / f"..{text}" / "api-key").write_text(text)
+        (tmp_path / "..data_tmp").symlink_to(f"..{text}")
+        (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+
+    with model_server("Hello.") as server:
+        models = make_models(entry(server), bindings={"first": ModelBinding(api_key_file=str(key))})
+        assert "the API key is missing" in (await models.problems())[0]
+        for text in ("first-key", "other-key"):
+            mount(text)
+            await ask(models)
+    assert [each.headers["authorization"] for each in server.requests] == ["Bearer first-key", "Bearer other-key"]
+
+
 def test_a_key_is_not_in_what_debuggers_print(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("secret-text")
     key = ApiKeyFile(tmp_path / "file")
