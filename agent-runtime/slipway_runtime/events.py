@@ -1,7 +1,7 @@
 """What happens while a question is answered, as one numbered stream.
 
 Every wire protocol (a *skin*) is laid over these events, and the store keeps them, so that a client that lost its
-connection gets each of them once, from any pod. This module imports nothing of Slipway.
+connection gets each of them once, from any pod. This module imports nothing of Slipway but `former_events`.
 
 Writers are strict: an event has the fields that it has here, and those that are not set are not written. Readers are
 lenient: a type or a field of a newer version goes on to clients as it came (`read`), so that an older pod or gateway is
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from slipway_runtime.former_events import as_now
 
 Json = Mapping[str, Any]
 
@@ -293,7 +295,7 @@ def read(json: Json) -> Event:
     """An event that any version wrote, as far as this one knows it."""
     kind = str(json.get("type", ""))
     try:
-        return MODELS[kind].model_validate(json, extra="ignore")
+        return MODELS[kind].model_validate(as_now(json), extra="ignore")
     except (KeyError, ValidationError):
         return Unknown(type=kind)
 
