@@ -33,6 +33,8 @@ LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
 """A key of a Secret or a ConfigMap."""
 MODEL_PATTERN = "^[!-~]+$"
+ENTRY_POINT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+IMAGE_PATTERN = "^[0-9A-Za-z][-._/:@0-9A-Za-z]*$"
 CAPABILITY_PATTERN = "^[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 CIDR_PATTERN = "^[0-9a-fA-F.:]+/[0-9]{1,3}$"
 URL_PATTERN = (
@@ -57,6 +59,8 @@ HINTS: Mapping[str, str] = {
     LABEL_PATTERN: "lower-case letters, digits and dashes, beginning and ending with a letter or digit, like models-2",
     KEY_PATTERN: "letters, digits, dashes, underscores and dots, like OPENAI_API_KEY",
     MODEL_PATTERN: "the provider's name of a model, without spaces, like gpt-5-mini",
+    IMAGE_PATTERN: "an image with its registry and tag or digest, like registry.example.com/desk:1.2",
+    ENTRY_POINT_PATTERN: "a module and a function in it, like package.module:factory",
     CAPABILITY_PATTERN: "lower-case letters, digits, dashes and underscores, beginning and ending with a letter or"
     " digit, like order_lookup",
     CIDR_PATTERN: "a range of addresses, like 10.20.0.0/16",

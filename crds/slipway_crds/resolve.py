@@ -24,6 +24,7 @@ from slipway_crds.outputschema import canonical_schema, schema_problem
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
 from slipway_crds.runtimeconfig import (
     AgentConfig,
+    CustomConfig,
     IngestConfig,
     KnowledgeConfig,
     ModelConfig,
@@ -101,6 +102,7 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         max_tokens=spec.limits.max_tokens,
         tools=tuple(_tool(entry) for entry in sorted(spec.tools, key=lambda entry: entry.name)),
         web_search=_web_search(spec.web_search) if spec.web_search else None,
+        custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image) if spec.custom else None,
     )
 
 

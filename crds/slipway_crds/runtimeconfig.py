@@ -34,7 +34,7 @@ class ConfigModel(BaseModel):
         return hashlib.sha256(self.canonical()).hexdigest()[:10]
 
 
-Architecture = Literal["langgraph", "pydantic-ai", "hybrid", "orchestrator"]
+Architecture = Literal["langgraph", "pydantic-ai", "hybrid", "orchestrator", "custom"]
 Provider = Literal["openai", "anthropic", "google", "bedrock", "openai-compatible"]
 Role = Literal["fast_routing", "structured_output", "complex_reasoning"]
 SearchProvider = Literal["searxng", "brave", "tavily"]
@@ -43,6 +43,7 @@ CAPABILITIES: Mapping[Architecture, tuple[str, ...]] = {
     "pydantic-ai": ("structured_output", "type_validation"),
     "hybrid": ("workflow_with_validation", "migration_support"),
     "orchestrator": ("task_analysis", "agent_selection"),
+    "custom": (),
 }
 """What an agent of each architecture is good at, where it does not say so itself."""
 BackendKind = Literal["chroma"]
@@ -117,6 +118,15 @@ class WebSearchConfig(ConfigModel):
     """Whether the answer fails if there was no result because the service failed."""
 
 
+class CustomConfig(ConfigModel):
+    """Code of the user's that is the agent."""
+
+    entry_point: str
+    """`package.module:factory`."""
+    image: str | None = None
+    """Of the host; None: the runtime's own. Answers depend on it as they do on a model."""
+
+
 class AgentConfig(ConfigModel):
     """One agent, resolved."""
 
@@ -142,6 +152,8 @@ class AgentConfig(ConfigModel):
     """Sorted by name."""
     web_search: WebSearchConfig | None = None
     """None: models have no such tool."""
+    custom: CustomConfig | None = None
+    """For architecture `custom`."""
 
 
 class RuntimeConfig(ConfigModel):

@@ -57,7 +57,7 @@ def test_an_agent_says_what_it_is_for() -> None:
 def test_an_architecture_brings_capabilities() -> None:
     assert bindings_of(agent()).capabilities == ("complex_workflow", "state_management")
     assert bindings_of(agent(capabilities=[])).capabilities == ()
-    assert set(CAPABILITIES) == {"langgraph", "pydantic-ai", "hybrid", "orchestrator"}
+    assert set(CAPABILITIES) == {"langgraph", "pydantic-ai", "hybrid", "orchestrator", "custom"}
 
 
 def test_the_document_survives_json() -> None:

@@ -17,7 +17,7 @@ from slipway_crds.resolve import (
     resolve_agent,
     runtime_config,
 )
-from slipway_crds.runtimeconfig import AgentConfig, WebSearchConfig
+from slipway_crds.runtimeconfig import AgentConfig, CustomConfig, WebSearchConfig
 
 
 def agent(namespace: str = "demo", name: str = "support", **spec: Any) -> Agent:
@@ -72,6 +72,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "max_tokens": None,
         "tools": (),
         "web_search": None,
+        "custom": None,
     }
 
 
@@ -201,6 +202,16 @@ def test_tools_resolve_by_name_and_a_missing_agent_is_waited_for() -> None:
         (Severity.WAITING, "WaitingForAgent", "spec.tools[1].agentRef.name")
     ]
     assert bindings_of(asking("lead", "hr", "it")).members == ("hr", "it")
+
+
+def test_another_image_or_entry_point_is_another_revision() -> None:
+    code = {"entryPoint": "desk:make"}
+    base = {"architecture": "custom", "knowledge": []}
+    config = resolved(agent(**base, custom={**code, "image": "registry.test/desk:1"}))
+    assert config.custom == CustomConfig(entry_point="desk:make", image="registry.test/desk:1")
+    specs = (code, {**code, "image": "registry.test/desk:1"}, {**code, "image": "registry.test/desk:2"})
+    other = {"entryPoint": "desk:other"}
+    assert len({digest(agent(**base, custom=each)) for each in (*specs, other)}) == 4
 
 
 def test_a_web_search_makes_a_revision_and_its_key_makes_none() -> None:

@@ -38,12 +38,16 @@ def thinker(
         models=(model_entry(server, **(model or {})),),
         **fields,
     )
-    dependencies = AgentDependencies(
-        database=knowledge.database, embedder=knowledge.embedder, vectors=lambda *_: knowledge.vectors
-    )
-    made = make_agent(config, dependencies)
+    made = make_agent(config, dependencies_of(knowledge))
     MADE.append(made)
     return made
+
+
+def dependencies_of(knowledge: Knowledge) -> AgentDependencies:
+    """What agents are made of, over the knowledge of a test."""
+    return AgentDependencies(
+        database=knowledge.database, embedder=knowledge.embedder, vectors=lambda *_: knowledge.vectors
+    )
 
 
 async def close_all() -> None:

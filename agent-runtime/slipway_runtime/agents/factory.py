@@ -103,11 +103,18 @@ def _orchestrator(config: AgentConfig, dependencies: AgentDependencies) -> Agent
     return OrchestratorAgent(config, calls=dependencies.calls, chooser=chooser)
 
 
+def _custom(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
+    from slipway_runtime.agents.custom_agent import custom_agent
+
+    return custom_agent(config, dependencies)
+
+
 FACTORIES: Mapping[str, Factory] = {
     "langgraph": _langgraph,
     "pydantic-ai": _pydantic_ai,
     "hybrid": _hybrid,
     "orchestrator": _orchestrator,
+    "custom": _custom,
 }
 """How an agent of each architecture is made. A factory imports its framework itself, when it is first used."""
 

@@ -6,6 +6,7 @@ from collections.abc import Container
 from slipway_crds.agents.kind import AGENT
 from slipway_crds.resolve import resolve
 from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.custom_agent import BrokenAgent
 from slipway_runtime.agents.factory import make_agent
 from slipway_runtime.agents.protocol import close
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
@@ -23,6 +24,7 @@ class LocalAgents:
         self._parts = parts
         self._host_url = host_url
         self._phase = "Pending"
+        self._next: list[HostedAgent] = []
 
     def announce(self, manifests: Manifests) -> None:
         self._parts.model_files.apply(manifests)
@@ -31,12 +33,15 @@ class LocalAgents:
         gateway.default_agent = gateway.default_agent or _only(manifests)
 
     async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
-        return []
+        """Nothing takes a while, but code of the user's may give no agent."""
+        self._next = self._hosted(manifests)
+        broken = (each.agent for each in self._next if isinstance(each.agent, BrokenAgent))
+        return [Outcome("agent", error=each.why) for each in broken]
 
     def exchange(self, manifests: Manifests) -> None:
         self._phase = "Ready"
         before = list(self._parts.host.runs.agents.values())
-        self._serve(self._hosted(manifests))
+        self._serve(self._next)
         for each in before:
             _close_later(each)
         self._parts.gateway.default_agent = _only(manifests)

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -98,6 +99,8 @@ def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float
     try:
         check(front)
         manifests = load(files)
+        # For entry points of agents. At the end, so that nothing there takes the place of another module.
+        sys.path += [str(each) for each in sorted(_folders(files)) if str(each) not in sys.path]
         with locked(data or data_folder(files)) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(files, manifests, folder=folder, front=front, teller=teller, began=began))
     except CANNOT_START as error:
@@ -201,7 +204,7 @@ async def follow(
     """
     refused = False
     async for _ in awatch(
-        *{file if file.is_dir() else file.parent for file in files},
+        *_folders(files),
         watch_filter=lambda _, path: is_manifest(Path(path), files),
         stop_event=stop,
         debounce=DEBOUNCE_MILLISECONDS,
@@ -225,6 +228,11 @@ async def follow(
         else:
             current = None
             teller.note("fix what is reported above, and save a file again to try once more")
+
+
+def _folders(files: Sequence[Path]) -> set[Path]:
+    """Where the manifests are."""
+    return {file if file.is_dir() else file.parent for file in map(Path.absolute, files)}
 
 
 def is_manifest(path: Path, files: Sequence[Path]) -> bool:

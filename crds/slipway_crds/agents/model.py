@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from slipway_crds.agents.custom import Custom
 from slipway_crds.agents.providers import ModelSpec
 from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import Egress
@@ -22,7 +23,16 @@ from slipway_crds.fields import (
 )
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
-from slipway_crds.rules import duration_within, empty_where, filled_where, not_below, only_where, only_with, unique
+from slipway_crds.rules import (
+    duration_within,
+    empty_where,
+    filled_where,
+    given_where,
+    not_below,
+    only_where,
+    only_with,
+    unique,
+)
 from slipway_crds.runtimeconfig import Architecture
 
 
@@ -152,7 +162,7 @@ class AgentSpec(SpecModel):
         empty_where(
             "members",
             "architecture",
-            ["langgraph", "pydantic-ai", "hybrid"],
+            ["langgraph", "pydantic-ai", "hybrid", "custom"],
             "is for architecture orchestrator, which chooses one of them for each question: remove it",
         ),
         unique("members", by="agentRef.name", message="must not name an agent twice"),
@@ -180,6 +190,15 @@ class AgentSpec(SpecModel):
             ["pydantic-ai", "hybrid"],
             "is for architectures pydantic-ai and hybrid: remove it, or choose one of them",
         ),
+        given_where(
+            "custom",
+            "architecture",
+            ["custom"],
+            "must be given for architecture custom: say what makes the agent, like entryPoint: package.module:factory",
+        ),
+        only_where(
+            "custom", "architecture", ["custom"], "is for architecture custom: remove it, or write architecture: custom"
+        ),
         only_with("instructions", "models", NEEDS_MODELS, entries=True),
         only_with("limits.maxTokens", "models", NEEDS_MODELS, entries=True),
     )
@@ -187,7 +206,7 @@ class AgentSpec(SpecModel):
     architecture: Annotated[Architecture, same("The same agent runs in process.")] = "langgraph"
     """How the agent is built. `langgraph` is a graph that retrieves, answers from what it found and cites it;
     `pydantic-ai` is one model with instructions and typed output; `hybrid` is a graph of such; `orchestrator` chooses
-    another agent for each question."""
+    another agent for each question; `custom` is code of yours."""
     description: Annotated[str | None, Field(min_length=1, max_length=1024), same("Shown by the local gateway.")] = None
     """What the agent is for, in a sentence or two. Orchestrators choose by it."""
     capabilities: Annotated[
@@ -198,7 +217,8 @@ class AgentSpec(SpecModel):
     ] = None
     """What the agent is good at, in words. If not given, those of the architecture: for `langgraph` complex_workflow
     and state_management, for `pydantic-ai` structured_output and type_validation, for `hybrid`
-    workflow_with_validation and migration_support, for `orchestrator` task_analysis and agent_selection."""
+    workflow_with_validation and migration_support, for `orchestrator` task_analysis and agent_selection; none for
+    `custom`."""
     instructions: Annotated[
         str | None, Field(min_length=1, max_length=32_768), same("The model gets the same text.")
     ] = None
@@ -231,6 +251,8 @@ class AgentSpec(SpecModel):
     """Other agents that the model may ask. It asks them for its callers, who need the right to ask them."""
     web_search: Annotated[WebSearch | None, same("The same service is asked.")] = None
     """The web, as a tool of the model; the model has no such tool if not given."""
+    custom: Annotated[Custom | None, same("The same code runs in process.")] = None
+    """Code of yours that is the agent, for architecture `custom`. It is given all other fields."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()
     """How long a conversation is kept."""
     limits: Annotated[Limits, same("Applies to the one local process.")] = Limits()

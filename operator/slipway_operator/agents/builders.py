@@ -201,10 +201,11 @@ def _host_pod(
     owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
 ) -> JsonObject:
     timeout = max(agent.request_timeout_seconds for agent in revision.config.agents)
+    custom = revision.config.agents[0].custom
     host = container(
         settings,
         name="host",
-        image=settings.runtime_image,
+        image=custom.image if custom is not None and custom.image else settings.runtime_image,
         ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
         env=_host_env(settings),
         mounts=[

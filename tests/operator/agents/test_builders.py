@@ -182,3 +182,16 @@ def test_the_store_may_be_anywhere(address: str) -> None:
 def test_a_name_server_may_be_on_the_node_or_of_the_cloud(address: str) -> None:
     """169.254.20.10 is the address of NodeLocal DNSCache: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
     assert reaches(of_kind(rendered(), "NetworkPolicy")["spec"], address, 53, protocol="UDP")
+
+
+@pytest.mark.proves("Agent.custom.image")
+def test_code_of_ones_own_runs_in_its_image_with_the_same_rights() -> None:
+    code = {"architecture": "custom", "knowledge": [], "custom": {"entryPoint": "desk:make"}}
+    own = {**code, "custom": {"entryPoint": "desk:make", "image": "registry.test/desk:1"}}
+    ordinary = of_kind(rendered(**code), "Deployment")["spec"]["template"]["spec"]
+    pod = of_kind(rendered(**own), "Deployment")["spec"]["template"]["spec"]
+    assert ordinary["containers"][0]["image"] == SETTINGS.runtime_image
+    assert pod["containers"][0]["image"] == "registry.test/desk:1"
+    assert pod["automountServiceAccountToken"] is False
+    for name in ("securityContext", "args", "volumeMounts"):
+        assert pod["containers"][0][name] == ordinary["containers"][0][name]
