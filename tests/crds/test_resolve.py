@@ -216,7 +216,7 @@ def test_another_image_or_entry_point_is_another_revision() -> None:
 
 def test_a_web_search_makes_a_revision_and_its_key_makes_none() -> None:
     search = {"provider": "brave", "apiKeyRef": {"name": "keys", "key": "KEY"}}
-    base = {"architecture": "pydantic-ai", "models": [OWN]}
+    base: dict[str, Any] = {"architecture": "pydantic-ai", "models": [OWN]}
     config = resolved(agent(**base, webSearch=search))
     assert config.web_search == WebSearchConfig(provider="brave")
     other_key = {**search, "apiKeyRef": {"name": "keys-2", "key": "KEY"}}

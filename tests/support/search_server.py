@@ -41,7 +41,13 @@ def searxng(query: str, pages: Sequence[Page]) -> dict[str, Any]:
         {"url": url, "title": title, "content": text, "engine": "mojeek", "category": "general", "score": 1.0}
         for title, url, text in pages
     ]
-    rest = {"answers": [], "corrections": [], "infoboxes": [], "suggestions": [], "unresponsive_engines": []}
+    rest: dict[str, Any] = {
+        "answers": [],
+        "corrections": [],
+        "infoboxes": [],
+        "suggestions": [],
+        "unresponsive_engines": [],
+    }
     return {"query": query, "number_of_results": 0, "results": results, **rest}
 
 
@@ -57,7 +63,7 @@ def tavily(query: str, pages: Sequence[Page]) -> dict[str, Any]:
     results = [
         {"title": title, "url": url, "content": text, "score": 0.9, "raw_content": None} for title, url, text in pages
     ]
-    rest = {"follow_up_questions": None, "answer": None, "images": [], "response_time": 0.5}
+    rest: dict[str, Any] = {"follow_up_questions": None, "answer": None, "images": [], "response_time": 0.5}
     return {"query": query, "results": results, **rest}
 
 
@@ -86,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, service: str, query: Mapping[str, Any], *, authorized: bool) -> None:
         self.state.asked.append({"service": service, **query})
         fault = self.state.faults.pop(0) if self.state.faults else None
-        refusals = {
+        refusals: dict[str, tuple[int, dict[str, Any]]] = {
             "brave": (422, {"type": "ErrorResponse", "error": {"code": "SUBSCRIPTION_TOKEN_INVALID", "status": 422}}),
             "tavily": (401, {"detail": {"error": "Unauthorized: missing or invalid API key."}}),
         }

@@ -63,8 +63,9 @@ def test_keys_and_authorities_are_in_a_folder_for_each_model_and_may_come_later(
 def test_the_key_of_a_web_search_is_mounted_as_those_of_models_are() -> None:
     key = {"name": "search", "key": "token"}
     model = agent(architecture="pydantic-ai", models=[GPT], webSearch={"provider": "tavily", "apiKeyRef": key})
-    sources = volumes("R", host_files(model))[1]["projected"]["sources"]
-    assert sources[1] == {
+    made: Any = volumes("R", host_files(model))
+    (mounted,) = [each for each in made if each["name"] == "model-keys"]
+    assert mounted["projected"]["sources"][1] == {
         "secret": {"name": "search", "optional": True, "items": [{"key": "token", "path": "web_search/key"}]}
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.agents.destinations import destination
+from slipway_crds.agents.destinations import ExternalService, destination
 from slipway_crds.references import by_ref
 from slipway_crds.resolve import egress_warnings, resolve_agent
 from slipway_crds.runtimeconfig import AgentConfig
@@ -70,7 +70,8 @@ def test_every_destination_of_a_configuration_is_reached(spec: dict[str, Any]) -
         }
         assert reaches(rendered, Pod("demo", chroma), 8000)
     search = [model.spec.web_search] if model.spec.web_search else []
-    for entry in (*model.spec.models, *search):
+    services: list[ExternalService] = [*model.spec.models, *search]
+    for entry in services:
         to = destination(entry, "demo")
         if to.namespace:
             ports = [port for opened in model.spec.egress if opened.namespace == to.namespace for port in opened.ports]

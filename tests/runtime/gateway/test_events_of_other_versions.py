@@ -23,7 +23,7 @@ async def front(start_front: StartFront, request: pytest.FixtureRequest) -> Asyn
         yield front
 
 
-def of(*names: str) -> Any:
+def of(*names: str) -> pytest.MarkDecorator:
     """The pod's stream."""
     return pytest.mark.parametrize("front", names, indirect=True)
 

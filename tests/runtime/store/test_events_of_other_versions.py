@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from slipway_runtime.events import Cancelled, Done, Failed, ends
+from slipway_runtime.events import Cancelled, Done, Event, Failed, ends
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.transcript import Transcript
 from slipway_runtime.store.database import Database
@@ -12,7 +12,14 @@ from tests.support.golden_events import FORMER, NEWER, with_run, written
 from tests.support.questions import ASK
 
 STREAMS = {**FORMER, "newer": NEWER}
-ENDS = {"answered": Done, "abstained": Done, "restarted": Done, "newer": Done, "failed": Failed, "cancelled": Cancelled}
+ENDS: dict[str, type[Event]] = {
+    "answered": Done,
+    "abstained": Done,
+    "restarted": Done,
+    "newer": Done,
+    "failed": Failed,
+    "cancelled": Cancelled,
+}
 
 
 async def stored(database: Database, name: str) -> Look:
