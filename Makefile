@@ -37,7 +37,10 @@ FAST_FOLDERS := $(addprefix --ignore=,$(ONLY_CLUSTER))
 # Where it is set, each of those processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-test: check lint-delivery audit-tools scanners test-fast eval ## Everything that must hold, on a real cluster too
+# The first five use one core each.
+test: venv model ## Everything that must hold, on a real cluster too
+	@$(MAKE) -j 2 --output-sync=target check lint-delivery audit-tools scanners eval ARGS=
+	@$(MAKE) test-fast
 	$(PY) -m pytest -q -m "(cluster or terraform) and not deep" $(CLUSTER_FOLDERS) $(CLUSTER_WORKERS) $(RERUN) $(ARGS)
 
 test-fast: venv model ## What needs no cluster
