@@ -4,8 +4,8 @@ import re
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies
-from slipway_runtime.agents.protocol import Emit, Run
 from slipway_runtime.events import Delta, Done
+from slipway_runtime.run import Emit, Run
 
 ORDERS = {"1001": "left our store on Monday", "1002": "waits for your payment"}  # yours would be a database
 

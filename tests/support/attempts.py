@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
+from slipway_runtime.run import AgentRequest
 from slipway_runtime.store.database import Row
 from slipway_runtime.store.steps import Replay, StepRecord, dump_records, replay
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from slipway_runtime.agents.protocol import Run
 from slipway_runtime.agents.steps import StepRun
 from slipway_runtime.events import Delta, Discarded, InputRequired, NumberedEvent, Restarted, ends
 from slipway_runtime.host import runs
@@ -16,6 +15,7 @@ from slipway_runtime.host.interventions import Giving, give
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.runs import NewRun
 from slipway_runtime.protocols.transcript import Transcript
+from slipway_runtime.run import Run
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.steps import StepRecord, read_records

@@ -5,9 +5,10 @@ from typing import Any
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
-from slipway_runtime.agents.protocol import Agent, AgentRequest, close
+from slipway_runtime.agents.protocol import Agent, close
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.events import Delta, Discarded, Done, Event
+from slipway_runtime.run import AgentRequest
 from tests.support.knowledge import Knowledge
 from tests.support.model_server import ModelServer
 from tests.support.models import entry as model_entry

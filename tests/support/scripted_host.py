@@ -20,7 +20,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.protocol import Agent, Emit, Run
+from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.events import Delta, Done, ModelUsage, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
@@ -28,6 +28,7 @@ from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentityVerifier
 from slipway_runtime.protocols.ask import ImagePart
 from slipway_runtime.protocols.client_calls import call_id
+from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
 

@@ -9,12 +9,12 @@ from slipway_crds.runtimeconfig import AgentConfig, ModelConfig
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.orchestrator import OrchestratorAgent
-from slipway_runtime.agents.protocol import Emit, Run
 from slipway_runtime.events import Delta, Done, RetrievalUsage, Usage
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.models.agent_models import Models
+from slipway_runtime.run import Emit, Run
 from tests.support.scripted_host import Options, config
 
 Play = Callable[[Run], Awaitable[Done]]

@@ -14,12 +14,12 @@ from slipway_crds.runtimeconfig import ToolConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
 from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
 from slipway_runtime.agents.grounding import NO_ANSWER
-from slipway_runtime.agents.protocol import Emit
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
 from slipway_runtime.events import Event, Progress, Usage
 from slipway_runtime.models.durable import METADATA, Unit, current_unit
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, TextPart
+from slipway_runtime.run import Emit
 
 PATIENCE_SHARE = 0.5
 """Share of the time that is left in which an agent must begin its text: the model needs the rest."""

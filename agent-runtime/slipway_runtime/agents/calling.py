@@ -15,10 +15,10 @@ from typing import Any
 import aiohttp
 
 from slipway_runtime import retrying
-from slipway_runtime.agents.protocol import Run
 from slipway_runtime.events import Event, ends, read
 from slipway_runtime.grants import named_run
 from slipway_runtime.protocols.ask import Ask
+from slipway_runtime.run import Run
 from slipway_runtime.telemetry.tracing import outgoing
 
 LISTED_SECONDS = 10.0

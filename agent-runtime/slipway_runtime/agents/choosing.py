@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.calling import MemberDescription
 from slipway_runtime.agents.decisions import OrchestrationDecision, Ranked, Task, analyse, decide, profile, rank
-from slipway_runtime.agents.protocol import AgentRequest, Emit, Repeat, Run
 from slipway_runtime.events import ModelUsage, RetrievalUsage, Usage
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix, TextTooLong
 from slipway_runtime.models.roles import choose_role
 from slipway_runtime.models.watching import watching
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import AgentRequest, Emit, Repeat, Run
 
 if TYPE_CHECKING:  # its libraries are loaded only where there are models
     from slipway_runtime.models.agent_models import Models

@@ -12,12 +12,12 @@ from pydantic_ai.toolsets import ExternalToolset
 from slipway_crds.outputschema import growth_problem
 from slipway_runtime.agents import search_tool, web_search
 from slipway_runtime.agents.output_schemas import OUTPUT_TOOL
-from slipway_runtime.agents.protocol import Emit, Run
 from slipway_runtime.agents.tool_results import as_data
 from slipway_runtime.events import ToolCall, ToolResult
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ClientTool
 from slipway_runtime.protocols.client_calls import call_id
+from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.inputs import InputAnswer
 
 SUMMARY_CHARACTERS = 500

@@ -24,11 +24,11 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.agents.tool_results import RULE, as_data
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import ask
+from slipway_runtime.run import AgentRequest
 
 CLIENT_SYSTEM = "The client asks for this, as far as it agrees with the instructions above:\n"
 MAGIC = {

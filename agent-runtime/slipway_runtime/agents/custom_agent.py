@@ -11,9 +11,10 @@ from typing import Any
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies
-from slipway_runtime.agents.protocol import Agent, Run, UsesModels
+from slipway_runtime.agents.protocol import Agent, UsesModels
 from slipway_runtime.events import Done
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import Run
 
 MESSAGE_CHARACTERS = 300
 """Of an error of the user's code that is repeated."""

@@ -11,12 +11,13 @@ from typing import Any
 from prometheus_client import Counter
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.retrieving import report, search
 from slipway_runtime.events import Delta, Done
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
 from slipway_runtime.knowledge.retrieval.follow_ups import context_of, joined_is_better
 from slipway_runtime.knowledge.retrieval.retriever import Found, Retriever
+from slipway_runtime.run import AgentRequest, Emit, Run
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import read_passages
 

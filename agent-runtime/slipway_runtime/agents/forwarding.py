@@ -6,7 +6,6 @@ from contextlib import aclosing
 from typing import Any, Literal
 
 from slipway_runtime.agents.calling import CallFailed, MemberCall
-from slipway_runtime.agents.protocol import Emit
 from slipway_runtime.events import (
     Artifact,
     Cancelled,
@@ -26,6 +25,7 @@ from slipway_runtime.events import (
     ToolResult,
     Usage,
 )
+from slipway_runtime.run import Emit
 
 PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress)
 

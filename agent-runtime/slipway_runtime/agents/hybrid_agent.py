@@ -39,7 +39,7 @@ from slipway_runtime.agents.grounding import (
 from slipway_runtime.agents.hybrid_nodes import ANALYSE, CHECK, DECLINED, Analysis, Critique, Draft
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import checked, fault, output_of
-from slipway_runtime.agents.protocol import TURNS, Emit, Run
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.pydantic_ai_agent import (
     REPAIRS,
     honoured,
@@ -58,6 +58,7 @@ from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
 from slipway_runtime.models.durable import DurableSteps, within
+from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.database import Database
 
 DRAFTS = 2

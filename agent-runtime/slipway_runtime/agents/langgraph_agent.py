@@ -21,7 +21,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
 from slipway_runtime.agents.grounding import NO_ANSWER, RULES, GivenPassage, Grounding, as_prompt, given, verified
 from slipway_runtime.agents.memory import summarise
-from slipway_runtime.agents.protocol import TURNS, Emit, Run
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.agents.speaking import Spoken, ask_model, speak
 from slipway_runtime.events import Delta, Done
@@ -31,6 +31,7 @@ from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
 from slipway_runtime.models.roles import choose_role
 from slipway_runtime.problems import Problem
+from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.database import Database
 
 REWRITE = """\

@@ -6,10 +6,10 @@ from pydantic_ai.messages import ModelRequest, UserPromptPart
 
 from slipway_runtime.agents import summaries
 from slipway_runtime.agents.conversation import system_message
-from slipway_runtime.agents.protocol import Emit, Run, StepFailed
 from slipway_runtime.agents.speaking import ask_model
 from slipway_runtime.models import Models
 from slipway_runtime.problems import Problem
+from slipway_runtime.run import Emit, Run, StepFailed
 from slipway_runtime.store.sessions import Summary
 
 STEP = "summary"

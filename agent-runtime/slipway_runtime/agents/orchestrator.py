@@ -14,11 +14,12 @@ from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallF
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
 from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
-from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.events import Decision, Delta, Done
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, Message, TextPart
+from slipway_runtime.run import AgentRequest, Emit, Run
 
 PATIENCE_SHARE = 0.5
 """Share of the time that is left in which a member must begin its text, where there is another one to ask."""

@@ -33,7 +33,7 @@ from slipway_runtime.agents.conversation import (
 from slipway_runtime.agents.grounding import GivenPassage
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
-from slipway_runtime.agents.protocol import TURNS, AgentRequest, Emit, Run
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
 from slipway_runtime.agents.speaking import emit_text, finish_of
@@ -43,6 +43,7 @@ from slipway_runtime.models import Models
 from slipway_runtime.models.durable import Channel, DurableSteps, TextSink, approvals, within
 from slipway_runtime.models.roles import choose_role
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import AgentRequest, Emit, Run
 from slipway_runtime.store.database import Database
 
 NAME = "answer"

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
-from slipway_runtime.agents.protocol import Emit
 from slipway_runtime.events import RetrievalUsage, Retrieved, Usage
 from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, Retriever
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import Emit
 
 
 async def retrieve(

@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from pydantic_ai.settings import ModelSettings
 
-from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import AgentRequest
 
 TAKEN = frozenset(
     (

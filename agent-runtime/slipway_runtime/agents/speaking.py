@@ -20,11 +20,11 @@ from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import Role
 from slipway_runtime.agents.grounding import NO_ANSWER, Grounding, Mark, split
-from slipway_runtime.agents.protocol import Emit
 from slipway_runtime.events import Citation, Delta, Discarded, Finish, ModelUsage, Usage
 from slipway_runtime.models import Models
 from slipway_runtime.models.chain import ModelChain
 from slipway_runtime.models.watching import watching
+from slipway_runtime.run import Emit
 
 FINISHES: Mapping[FinishReason, Finish] = {"length": "length", "content_filter": "content_filter"}
 

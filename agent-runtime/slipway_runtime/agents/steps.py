@@ -17,16 +17,6 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 import orjson
 
 from slipway_runtime.agents import metrics
-from slipway_runtime.agents.protocol import (
-    DAY,
-    AgentRequest,
-    Emit,
-    NothingDone,
-    Repeat,
-    StepFailed,
-    UnknownOutcome,
-    Waiting,
-)
 from slipway_runtime.events import (
     Delta,
     Discarded,
@@ -38,6 +28,7 @@ from slipway_runtime.events import (
     StepEvent,
 )
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import DAY, AgentRequest, Emit, NothingDone, Repeat, StepFailed, UnknownOutcome, Waiting
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.inputs import InputAnswer, step_of
 from slipway_runtime.store.sessions import Summary

@@ -15,7 +15,7 @@ import aiohttp
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
-from slipway_runtime.agents.protocol import Agent, AgentRequest
+from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import indexes_in
@@ -28,6 +28,7 @@ from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.ingestion.sources import ItemsSource
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
+from slipway_runtime.run import AgentRequest
 from slipway_runtime.settings import cache_dir, default_model_dir
 from slipway_runtime.store.migrations import schema
 from slipway_runtime.store.opening import open_database

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from slipway_runtime.agents.protocol import TURNS, AgentRequest, UnknownOutcome, Waiting
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.steps import StepRun
 from slipway_runtime.events import Done, Event, Failed, InputRequired, Restarted, Started
 from slipway_runtime.host.hosted import HostedAgent
@@ -15,6 +15,7 @@ from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
 from slipway_runtime.host.recorder import RunLog, record
 from slipway_runtime.host.refusals import given_up, internal_error, store_unavailable, too_late, unknown_outcome
 from slipway_runtime.problems import Problem
+from slipway_runtime.run import AgentRequest, UnknownOutcome, Waiting
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
 from slipway_runtime.store.sessions import FinishedTurn, Summary, finished_turns, read_summary, save_summary

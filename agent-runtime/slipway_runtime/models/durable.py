@@ -48,7 +48,6 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
 )
 
-from slipway_runtime.agents.protocol import Emit, Repeat
 from slipway_runtime.events import Discarded, ModelUsage, ToolCall, ToolResult, Usage, Where
 from slipway_runtime.models.approvals import approvals
 from slipway_runtime.models.scopes import (
@@ -63,6 +62,7 @@ from slipway_runtime.models.scopes import (
     within,
 )
 from slipway_runtime.models.watching import watching
+from slipway_runtime.run import Emit, Repeat
 from slipway_runtime.telemetry import genai
 
 __all__ = ["METADATA", "Channel", "DurableSteps", "TextSink", "Unit", "approvals", "current_unit", "within"]

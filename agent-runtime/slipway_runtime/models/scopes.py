@@ -16,8 +16,8 @@ from typing import Any, Literal
 import orjson
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 
-from slipway_runtime.agents.protocol import Emit, Run
 from slipway_runtime.events import Delta
+from slipway_runtime.run import Emit, Run
 
 NOT_HASHED = frozenset(("timestamp", "run_id", "conversation_id"))
 """Fields of messages that differ from attempt to attempt."""

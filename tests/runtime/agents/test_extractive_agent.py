@@ -6,12 +6,13 @@ from prometheus_client import REGISTRY
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
-from slipway_runtime.agents.protocol import TURNS, Agent, AgentRequest
+from slipway_runtime.agents.protocol import TURNS, Agent
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.events import Delta, Done, Event, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Message, TextPart
+from slipway_runtime.run import AgentRequest
 from slipway_runtime.store.database import Row, StoreUnavailable
 from slipway_runtime.store.pointers import read_pointer
 from slipway_runtime.store.sessions import FinishedTurn

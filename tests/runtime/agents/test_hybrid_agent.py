@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Delta, Retrieved
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import AgentRequest
 from tests.support.attempts import Attempts
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.model_agents import RUN, ask, close_all, shown, thinker

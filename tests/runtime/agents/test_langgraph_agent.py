@@ -7,12 +7,13 @@ import pytest
 
 from slipway_crds.runtimeconfig import AgentConfig, ModelConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
-from slipway_runtime.agents.protocol import Agent, AgentRequest, close
+from slipway_runtime.agents.protocol import Agent, close
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.events import Delta, Discarded, Done, Event, Retrieved, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ImagePart, Message, TextPart
+from slipway_runtime.run import AgentRequest
 from slipway_runtime.store.database import Row
 from slipway_runtime.store.sessions import FinishedTurn
 from slipway_runtime.store.steps import StepRecord, dump_records, replay

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from slipway_runtime.agents.orchestrator import ask_of
-from slipway_runtime.agents.protocol import AgentRequest
 from slipway_runtime.events import Event, Usage
+from slipway_runtime.run import AgentRequest
 from slipway_runtime.store.sessions import FinishedTurn, Summary
 from tests.support.knowledge import Knowledge
 from tests.support.model_agents import ask, close_all, thinker

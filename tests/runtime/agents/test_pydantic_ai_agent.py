@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.agents.protocol import AgentRequest, Waiting
 from slipway_runtime.events import Delta, Discarded, Done, Retrieved, ToolCall, ToolResult, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ClientTool, ImagePart, Message, TextPart, ToolUse
 from slipway_runtime.protocols.client_calls import call_id, results
+from slipway_runtime.run import AgentRequest, Waiting
 from slipway_runtime.store.inputs import InputAnswer
 from slipway_runtime.store.sessions import FinishedTurn
 from tests.support.attempts import Attempts

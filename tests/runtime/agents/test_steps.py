@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from slipway_runtime.agents.metrics import REPEATED
-from slipway_runtime.agents.protocol import AgentRequest, Emit, NothingDone, StepFailed, UnknownOutcome, Waiting
 from slipway_runtime.events import Delta, Discarded, Done, Event, InputRequired, MessageEnd, Progress
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import AgentRequest, Emit, NothingDone, StepFailed, UnknownOutcome, Waiting
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.inputs import InputAnswer
 from slipway_runtime.store.steps import Replay, StepRecord

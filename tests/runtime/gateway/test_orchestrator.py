@@ -14,12 +14,12 @@ from slipway_crds.runtimeconfig import ModelConfig
 from slipway_runtime import retrying
 from slipway_runtime.agents import orchestrator
 from slipway_runtime.agents.metrics import REPEATED
-from slipway_runtime.agents.protocol import Run
 from slipway_runtime.events import Decision, Delta, Discarded, Done, ModelUsage, Usage
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.run import Run
 from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.chat import STREAM, Transcript, events, transcribe
 from tests.support.model_server import Reply, model_server

@@ -11,7 +11,6 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from slipway_runtime.agents.protocol import Run
 from slipway_runtime.events import Done
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.lifecycle import Host
@@ -19,6 +18,7 @@ from slipway_runtime.identity import HEADER, Caller, IdentitySigner
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.headers import RUN_HEADER
+from slipway_runtime.run import Run
 from tests.support.asking import ask_json, chat_answer
 from tests.support.scripts import AGENT, SIGNER, Gated, Scripted, StartHost, at_once, hosted
 from tests.support.serving import served

@@ -11,9 +11,9 @@ from collections.abc import Awaitable
 
 import pytest
 
-from slipway_runtime.agents.protocol import Emit, Run, StepFailed
 from slipway_runtime.events import Delta, Done, Failed, ToolCall, ToolResult
 from slipway_runtime.problems import Reason
+from slipway_runtime.run import Emit, Run, StepFailed
 from tests.support.killing import Process, kill, said
 from tests.support.scripts import Script, StartHost
 

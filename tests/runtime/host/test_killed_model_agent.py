@@ -14,11 +14,11 @@ from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
-from slipway_runtime.agents.protocol import Run
 from slipway_runtime.events import Done, Failed, InputRequired, Usage
 from slipway_runtime.models.durable import METADATA, DurableSteps, approvals, within
 from slipway_runtime.problems import Reason
 from slipway_runtime.protocols.transcript import Transcript
+from slipway_runtime.run import Run
 from tests.support.killing import Process, kill, said
 from tests.support.scripts import Script, StartHost
 

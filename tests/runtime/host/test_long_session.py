@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from slipway_runtime.agents.memory import summarise
-from slipway_runtime.agents.protocol import TURNS, Run
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.events import Done, Started, Usage
 from slipway_runtime.host import runs
 from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.run import Run
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.sessions import SHOWN_TURNS, read_session, read_summary
 from tests.support.dying_database import DyingDatabase

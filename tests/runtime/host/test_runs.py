@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from slipway_runtime.agents.protocol import Emit, Run
 from slipway_runtime.events import Done, EventId, Failed, Retrieved, Started
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import look
 from slipway_runtime.store.sessions import delete_session, read_session

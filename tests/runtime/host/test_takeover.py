@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.agents.protocol import Run
 from slipway_runtime.agents.steps import StepRun
 from slipway_runtime.events import Delta, Done, Failed, NumberedEvent
 from slipway_runtime.host import attempt, runs
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.runs import NewRun
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import Run
 from slipway_runtime.store import runs as stored
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from slipway_runtime.agents.protocol import Run
 from slipway_runtime.events import Delta, Done, Failed, InputGiven, NumberedEvent
 from slipway_runtime.host import attempt
 from slipway_runtime.host.interventions import Giving, cancel, give
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.runs import NewRun
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import Run
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import look
 from tests.support.scripts import (

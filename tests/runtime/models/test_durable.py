@@ -14,10 +14,10 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.toolsets import DynamicToolset
 
-from slipway_runtime.agents.protocol import Run, Waiting
 from slipway_runtime.events import Delta, Event, ModelUsage, ToolCall, ToolResult, Usage
 from slipway_runtime.models.durable import METADATA, DurableSteps, approvals, current_unit, within
 from slipway_runtime.models.watching import watcher
+from slipway_runtime.run import Run, Waiting
 from slipway_runtime.store.inputs import InputAnswer
 from tests.support.attempts import Attempts
 
