@@ -76,11 +76,11 @@ class Started(Event):
 
 
 class Decision(StepEvent):
-    """An orchestrator chose who answers."""
+    """An orchestrator chose who answers, or an agent with models chose a role."""
 
     type: Literal["decision"] = "decision"
     decision: Json
-    """An OrchestrationDecision."""
+    """An OrchestrationDecision, whose `model` is the one that decided, or the one that is asked first."""
     members: tuple[str, ...]
     """Whom it chose from."""
 

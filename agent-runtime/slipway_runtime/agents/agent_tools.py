@@ -12,19 +12,21 @@ from pydantic_ai.messages import ToolReturn
 
 from slipway_crds.runtimeconfig import ToolConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
-from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
+from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less
 from slipway_runtime.agents.grounding import NO_ANSWER
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
 from slipway_runtime.events import Event, Progress, Usage
 from slipway_runtime.models.durable import METADATA, Unit, current_unit
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.protocols.ask import Ask, TextPart
+from slipway_runtime.protocols.ask import Ask, ImagePart, TextPart
 from slipway_runtime.run import Emit
 
 PATIENCE_SHARE = 0.5
 """Share of the time that is left in which an agent must begin its text: the model needs the rest."""
 LEAST_PATIENCE_SECONDS = 5.0
 LONGEST_QUESTION = 8_000
+PICTURES = frozenset(("image",))
+"""Those of the run's question go along, to agents that can see."""
 DRAFT_RULE = f"""\
 What a tool gave may be said like what a passage says, without a number. If neither answers the question, and you cannot
 know the answer otherwise, reply with {NO_ANSWER} and nothing else."""
@@ -50,10 +52,12 @@ def _tool(tool: ToolConfig, calls: AgentCalls) -> Tool[Any]:
 
 
 async def _ask(tool: ToolConfig, calls: AgentCalls, unit: Unit, question: str) -> MemberAnswer:
-    asked = Ask(parts=(TextPart(text=question),), unfollowed_seconds=UNFOLLOWED_SECONDS)
+    pictures = [part for part in unit.run.request.parts if isinstance(part, ImagePart)]
+    asked = Ask(parts=(TextPart(text=question), *pictures), unfollowed_seconds=UNFOLLOWED_SECONDS)
     call = calls.call(unit.run, tool.agent, asked, key=unit.key)
     patience = max(LEAST_PATIENCE_SECONDS, unit.run.time_left() * PATIENCE_SHARE)
-    return await ask_member(call, step=unit.key, emit=_accounting(unit.emit), patience=patience)
+    emit = _accounting(unit.emit)
+    return await ask_with_less(call, without=PICTURES, step=unit.key, emit=emit, patience=patience)
 
 
 def _accounting(emit: Emit) -> Emit:

@@ -1,6 +1,7 @@
 """What an agent passes on of an agent that it asks: the events, as its own, and the text only once it stands."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Literal
@@ -25,8 +26,11 @@ from slipway_runtime.events import (
     ToolResult,
     Usage,
 )
+from slipway_runtime.problems import Reason
+from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.run import Emit
 
+REFUSED = re.compile(r"does not take: ([a-z_, ]+)\.")
 PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress)
 
 
@@ -69,6 +73,33 @@ async def ask_member(call: MemberCall, *, step: str, emit: Emit, patience: float
         await call.cancel()
         return forwarding.failed("MemberWaits", "it waits for an input, which cannot be given through another agent")
     return forwarding.end(forwarding.last)
+
+
+async def ask_with_less(
+    call: MemberCall, *, without: frozenset[str], step: str, emit: Emit, patience: float | None = None
+) -> MemberAnswer:
+    """The same, and once more without what the member refuses.
+
+    Args:
+        without: fields of the ask and kinds of its parts that the member can do without.
+    """
+    answer = await ask_member(call, step=step, emit=emit, patience=patience)
+    refused = _refused(answer)
+    if not refused or not refused <= without:
+        return answer
+    plain = call.calls.call(call.run, call.member, _less(call.ask, refused), key=f"{call.key}/plain")
+    return await ask_member(plain, step=step, emit=emit, patience=patience)
+
+
+def _refused(answer: MemberAnswer) -> frozenset[str]:
+    """What of the question the member does not take."""
+    found = REFUSED.search(answer.message) if answer.reason == Reason.INVALID_REQUEST else None
+    return frozenset(found[1].split(", ")) if found else frozenset()
+
+
+def _less(ask: Ask, names: frozenset[str]) -> Ask:
+    fields = {name: None for name in names & set(Ask.model_fields)}
+    return ask.model_copy(update={**fields, "parts": tuple(part for part in ask.parts if part.kind not in names)})
 
 
 class Forwarding:

@@ -49,6 +49,7 @@ from slipway_runtime.agents.pydantic_ai_agent import (
     unusable,
 )
 from slipway_runtime.agents.retrieving import retrieve
+from slipway_runtime.agents.role_decision import tell_role
 from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
 from slipway_runtime.agents.speaking import emit_text
@@ -58,10 +59,13 @@ from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
 from slipway_runtime.models.durable import DurableSteps, within
+from slipway_runtime.models.roles import RoleChoice
 from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.database import Database
 
 DRAFTS = 2
+DRAFTED = RoleChoice("complex_reasoning", "the draft is checked by other roles")
+STRUCTURED = RoleChoice("structured_output", "an output schema is asked for")
 AGENTS_KEPT = 64
 
 
@@ -116,6 +120,7 @@ class HybridAgent:
         """
         await summarise(run, self._models)
         schema = None if run.request.task else schema_of(run.request, self._config)
+        await tell_role(run, self._models, STRUCTURED if schema else DRAFTED)
         usage = RunUsage()
         try:
             with within(run):

@@ -23,15 +23,16 @@ from slipway_runtime.agents.grounding import NO_ANSWER, RULES, GivenPassage, Gro
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.retrieving import retrieve
+from slipway_runtime.agents.role_decision import tell_role
 from slipway_runtime.agents.speaking import Spoken, ask_model, speak
 from slipway_runtime.events import Delta, Done
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
-from slipway_runtime.models.roles import choose_role
+from slipway_runtime.models.roles import RoleChoice, choose_role
 from slipway_runtime.problems import Problem
-from slipway_runtime.run import Emit, Run
+from slipway_runtime.run import AgentRequest, Emit, Run
 from slipway_runtime.store.database import Database
 
 REWRITE = """\
@@ -76,6 +77,7 @@ class LangGraphAgent:
             Problem: ModelsUnavailable if no model answers; IndexNotReady if an index cannot be searched now.
         """
         await summarise(run, self._models)
+        await tell_role(run, self._models, self._role(run.request))
         state = await self._graph.ainvoke({"run": run})
         spoken: Sequence[Spoken] = state.get("spoken", ())
         spoken = [each for each in spoken if each]
@@ -85,6 +87,9 @@ class LangGraphAgent:
         sources = tuple(source for each in spoken for source in each.sources)
         grounded = bool(sources)
         return Done(answer=text, finish=spoken[0].finish, sources=sources, grounded=grounded, model=spoken[0].model)
+
+    def _role(self, request: AgentRequest) -> RoleChoice:
+        return choose_role(request.question, self._config, attachments=len(request.parts) > 1)
 
     async def missing(self) -> list[str]:
         """See `Agent`."""
@@ -185,7 +190,7 @@ class LangGraphAgent:
         request, passages = state["run"].request, state.get("passages")
         instructions = _joined(self._config.instructions, RULES if passages else "", tool_rule(request))
         messages = _messages(instructions, former_messages(request), content)
-        role = choose_role(request.question, self._config, attachments=len(request.parts) > 1).role
+        role = self._role(request).role
         settings = cast(ModelSettings, dict(request.settings)) if request.settings else None
 
         async def say(emit: Emit) -> Mapping[str, Any]:

@@ -4,7 +4,6 @@ The decision is a step, and so is each call. A member that fails or abstains lea
 that says so is emitted anew: the last one names whoever answered.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallFailed, MemberDescription
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
-from slipway_runtime.agents.forwarding import MemberAnswer, ask_member
+from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.events import Decision, Delta, Done
@@ -26,7 +25,6 @@ PATIENCE_SHARE = 0.5
 LEAST_PATIENCE_SECONDS = 5.0
 LEFT_OUT = frozenset(("history", "metadata", "settings"))
 """What a member may refuse and be asked again without."""
-REFUSED = re.compile(r"does not take: ([a-z_, ]+)\.")
 
 
 @dataclass(frozen=True)
@@ -124,12 +122,8 @@ class OrchestratorAgent:
             last = number + 1 == len(order)
             patience = None if last else max(LEAST_PATIENCE_SECONDS, run.time_left() * PATIENCE_SHARE)
             asked = ask_of(run.request)
-            answer = await ask_member(
-                self._calls.call(run, name, asked, key=key), step=key, emit=emit, patience=patience
-            )
-            if without := _refused(answer, asked):
-                again = self._calls.call(run, name, asked.model_copy(update=without), key=f"{key}/plain")
-                answer = await ask_member(again, step=key, emit=emit, patience=patience)
+            call = self._calls.call(run, name, asked, key=key)
+            answer = await ask_with_less(call, without=LEFT_OUT, step=key, emit=emit, patience=patience)
             return answer.to_json()
 
         return MemberAnswer.model_validate(await run.step(key, ask))
@@ -181,11 +175,3 @@ def ask_of(request: AgentRequest) -> Ask:
         metadata=request.metadata,
         unfollowed_seconds=UNFOLLOWED_SECONDS,
     )
-
-
-def _refused(answer: MemberAnswer, asked: Ask) -> dict[str, None]:
-    """What to leave out, where a member refused a part of the question that it can do without."""
-    if answer.reason != Reason.INVALID_REQUEST or (found := REFUSED.search(answer.message)) is None:
-        return {}
-    names = set(found[1].split(", "))
-    return {name: None for name in names} if names <= LEFT_OUT else {}

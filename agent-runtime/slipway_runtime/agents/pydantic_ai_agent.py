@@ -34,6 +34,7 @@ from slipway_runtime.agents.grounding import GivenPassage
 from slipway_runtime.agents.memory import summarise
 from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
 from slipway_runtime.agents.protocol import TURNS
+from slipway_runtime.agents.role_decision import tell_role
 from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
 from slipway_runtime.agents.speaking import emit_text, finish_of
@@ -132,14 +133,15 @@ class PydanticAIAgent:
         if request.continuation:
             messages += [ModelRequest(parts=[prompt]), *later_messages(request)]
         images = any(part.kind == "image" for part in request.parts)
-        role = choose_role(
+        choice = choose_role(
             request.question,
             self.config,
             output_schema=turn.schema is not None,
             attachments=images,
             tools=bool(request.client_tools),
-        ).role
-        agent = self._agent(role, turn.schema, searches=searches, asks=self._asks(request))
+        )
+        await tell_role(run, self.models, choice)
+        agent = self._agent(choice.role, turn.schema, searches=searches, asks=self._asks(request))
         usage = RunUsage()
         token = _TURN.set(turn)
         try:

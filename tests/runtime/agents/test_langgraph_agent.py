@@ -9,7 +9,7 @@ from slipway_crds.runtimeconfig import AgentConfig, ModelConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import Agent, close
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
-from slipway_runtime.events import Delta, Discarded, Done, Event, Retrieved, Usage
+from slipway_runtime.events import Decision, Delta, Discarded, Done, Event, Retrieved, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ImagePart, Message, TextPart
@@ -125,7 +125,10 @@ async def test_an_answer_cites_the_passages_that_say_it(tea: Knowledge) -> None:
     (source,) = answer.sources
     assert TEA[source.start : source.end] == source.quote == "Green tea is brewed at *eighty* degrees."
     assert source.heading == "Tea > Green"
-    assert isinstance(events[0], Retrieved)
+    assert [type(each) for each in events[:2]] == [Decision, Retrieved]
+    assert isinstance(events[0], Decision)
+    decision = events[0].decision
+    assert (decision["model_role"], decision["model"]) == ("fast_routing", "openai-compatible:test-model")
     used = [model for event in events if isinstance(event, Usage) for model in event.models or ()]
     assert [(model.model, model.requests) for model in used] == [("openai-compatible:test-model", 1)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipway_runtime.events import Delta, Discarded, Done, Retrieved, ToolCall, ToolResult, Usage
+from slipway_runtime.events import Decision, Delta, Discarded, Done, Retrieved, ToolCall, ToolResult, Usage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ClientTool, ImagePart, Message, TextPart, ToolUse
@@ -86,7 +86,7 @@ async def test_what_a_search_gave_is_cited(local: Knowledge) -> None:
     assert done.grounded is True
     assert tuple(e.citation for e in events if isinstance(e, Delta) and e.citation) == done.sources
     kinds = [type(event) for event in events if not isinstance(event, Delta)]
-    assert kinds == [Usage, ToolCall, Retrieved, Usage, ToolResult, Usage]
+    assert kinds == [Decision, Usage, ToolCall, Retrieved, Usage, ToolResult, Usage]
     assert "eighty degrees" in messages(server.requests[1])[-1]["content"]
     call = next(event for event in events if isinstance(event, ToolCall))
     assert (call.name, call.where, call.args) == ("search_documents", "server", None)

@@ -18,11 +18,13 @@ from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
+from slipway_runtime.protocols.ask import ImagePart
 from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.chat import STREAM, Transcript, transcribe
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.model_server import Asked, Call, ModelServer, Reply, model_server
 from tests.support.models import entry as model_entry
+from tests.support.pictures import LARGE_PICTURE
 from tests.support.scripted_host import Options, config
 from tests.support.team import Actor, Play, abstains, add, answers, fails, hangs, waits
 from tests.support.waiting import until, until_async
@@ -70,6 +72,7 @@ def start_team(
         *,
         architecture: str = "pydantic-ai",
         required: bool = False,
+        images: bool = False,
         indexes: tuple[KnowledgeConfig, ...] = (),
     ) -> Team:
         front = await start_front(hold_seconds=1.0)
@@ -78,7 +81,7 @@ def start_team(
         tool = ToolConfig(name="ask-hr", agent="hr", description="Knows the rules of leave.", required=required)
         changed = {
             "architecture": architecture,
-            "models": (model_entry(server),),
+            "models": (model_entry(server, images=images),),
             "tools": (tool,),
             "knowledge": indexes,
         }
@@ -158,6 +161,19 @@ async def test_an_agent_without_an_answer_is_a_sentence_to_the_model(
         stream = await team.stream()
     stream.assert_whole("I cannot say.")
     assert given(server.requests[1]).startswith(said)
+
+
+@pytest.mark.parametrize("sees", [True, False], ids=["sees", "blind"])
+async def test_pictures_of_the_question_go_along_to_an_agent_that_sees(start_team: StartTeam, sees: bool) -> None:
+    with model_server([ASK_HR, "It is a cat."]) as server:
+        team = await start_team(server, answers("A ", "cat."), images=True)
+        team.hr.honours |= {"image"} if sees else set()
+        status, answer = await team.ask(images=[LARGE_PICTURE])
+    assert (status, answer["answer"]) == (200, "It is a cat.")
+    assert given(server.requests[1]) == '<result tool="ask-hr">\nA cat.\n</result>'
+    (asked,) = team.hr.asked
+    pictures = [part.data for part in asked.request.parts if isinstance(part, ImagePart)]
+    assert pictures == ([LARGE_PICTURE.partition(",")[2]] if sees else [])
 
 
 async def test_an_agent_without_pods_is_a_sentence_too(start_team: StartTeam) -> None:

@@ -19,10 +19,12 @@ from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.protocols.ask import ImagePart
 from slipway_runtime.run import Run
 from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.chat import STREAM, Transcript, events, transcribe
 from tests.support.model_server import Reply, model_server
+from tests.support.pictures import LARGE_PICTURE
 from tests.support.scripted_host import Options, spawn, words
 from tests.support.scripts import said
 from tests.support.servers import free_port
@@ -292,6 +294,16 @@ async def test_what_a_member_cannot_use_is_left_out_and_what_matters_is_not(star
     assert (status, answer["agent_used"]) == (200, "demo/hr"), "the one that takes no data is not asked without it"
     assert team.members["hr"].asked[-1].request.context == {"ticket": 7}
     assert not team.members["it"].asked
+
+
+async def test_pictures_go_along_to_a_member_that_sees(start_team: StartTeam) -> None:
+    it = Actor(answers("A ", "cat."), frozenset(("image",)))
+    team = await start_team(hr=answers("hr ", "says"), it=it)
+    status, answer = await team.ask(question="How many days of leave are on this?", images=[LARGE_PICTURE])
+    assert (status, answer["answer"]) == (200, "A cat.")
+    (picture,) = [part for part in it.asked[0].request.parts if isinstance(part, ImagePart)]
+    assert f"data:{picture.media_type};base64,{picture.data}" == LARGE_PICTURE
+    assert "hr failed (InvalidRequest: This agent does not take: image" in answer["orchestration"]["reason"]
 
 
 async def test_the_turns_before_go_along_as_history(start_team: StartTeam) -> None:
