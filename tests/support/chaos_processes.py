@@ -97,16 +97,14 @@ def serve_gateway() -> None:
 
 def serve_host() -> None:
     """`slipway host` with a short lease, and the tool `act` for agents that have tools."""
-    from slipway_runtime.agents import agent_tools, pydantic_ai_agent
+    from slipway_runtime.agents import agent_tools, server_tools
     from slipway_runtime.host import lease, lifecycle, runs
     from slipway_runtime.host.main import main
 
     for module in (runs, lease):
         setattr(module, "LEASE_SECONDS", LEASE_SECONDS)  # noqa: B010 (each has the name for itself)
     setattr(lifecycle, "BEAT_SECONDS", LEASE_SECONDS / 3)  # noqa: B010
-    with_act = _with_act(agent_tools.agent_toolset)
-    for module in (agent_tools, pydantic_ai_agent):
-        setattr(module, "agent_toolset", with_act)  # noqa: B010
+    setattr(server_tools, "agent_toolset", _with_act(agent_tools.agent_toolset))  # noqa: B010
     main()
 
 

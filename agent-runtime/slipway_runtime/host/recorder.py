@@ -20,6 +20,8 @@ from slipway_runtime.telemetry.tracing import span
 Entry = Event | StepRecord
 UNWATCHED_BATCH_SECONDS = 0.1
 """How long events may wait for company if no client streams them."""
+STARTED_BATCH_SECONDS = 0.01
+"""The same for the start of a step that costs money: were it not stored, a repetition would not be known for one."""
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,8 @@ class RunLog:
         self._complete = any(isinstance(entry, Event) and stops(entry) for entry in entries)
         if self._watchers or self._complete:
             self._due.set()
+        elif any(isinstance(entry, StepRecord) and entry.state == "started" for entry in entries):
+            asyncio.get_running_loop().call_later(STARTED_BATCH_SECONDS, self._due.set)
 
     async def stored(self) -> None:
         """See `Journal`."""
