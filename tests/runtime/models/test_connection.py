@@ -60,9 +60,14 @@ async def test_a_name_that_leads_to_a_metadata_service_is_not_connected_to(
     assert "127.0.0.1 leads to 127.0.0.1" in raised.value.detail
 
 
-@pytest.mark.parametrize("url", ["http://169.254.169.254/v1", "http://[::ffff:169.254.169.254]/v1"])
-async def test_a_metadata_address_is_reported(url: str) -> None:
-    (problem,) = await make_models(entry(url)).problems()
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]", "2852039166"]
+)
+async def test_a_metadata_address_is_reported_however_it_is_written(host: str) -> None:
+    models = make_models(entry(f"http://{host}/v1"))
+    (problem,) = await models.problems()
+    with pytest.raises(Problem, match="which belongs to the machine's own network"):
+        await ask(models)
     assert problem.startswith("model first (openai-compatible:test-model): ")
     assert "set baseURL" in problem
 
