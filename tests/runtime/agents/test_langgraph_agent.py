@@ -125,8 +125,8 @@ async def test_an_answer_cites_the_passages_that_say_it(tea: Knowledge) -> None:
     (source,) = answer.sources
     assert TEA[source.start : source.end] == source.quote == "Green tea is brewed at *eighty* degrees."
     assert source.heading == "Tea > Green"
-    assert [type(each) for each in events[:2]] == [Decision, Retrieved]
     assert isinstance(events[0], Decision)
+    assert isinstance(events[1], Retrieved)
     decision = events[0].decision
     assert (decision["model_role"], decision["model"]) == ("fast_routing", "openai-compatible:test-model")
     used = [model for event in events if isinstance(event, Usage) for model in event.models or ()]
