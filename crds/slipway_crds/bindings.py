@@ -4,9 +4,17 @@ from collections.abc import Mapping
 
 from slipway_crds import contract
 from slipway_crds.agents.members import asked_by
-from slipway_crds.agents.model import Agent
-from slipway_crds.agents.providers import ModelPrice, ModelSpec
-from slipway_crds.runtimeconfig import CAPABILITIES, AgentBindings, Bindings, ConfigModel, ModelBinding, Price
+from slipway_crds.agents.model import Agent, RedisSpec
+from slipway_crds.agents.providers import ModelPrice, ModelSpec, SecretKey, ServerTls
+from slipway_crds.runtimeconfig import (
+    CAPABILITIES,
+    AgentBindings,
+    Bindings,
+    ConfigModel,
+    ModelBinding,
+    Price,
+    RedisBinding,
+)
 
 
 class FileSource(ConfigModel):
@@ -16,11 +24,11 @@ class FileSource(ConfigModel):
     key: str
 
 
-class ModelSources(ConfigModel):
-    """What is in a model's folder."""
+class FolderSources(ConfigModel):
+    """What is in the folder of a server that a host connects to."""
 
     secret: FileSource | None = None
-    """Of its `key`."""
+    """Of its key or password."""
     config_map: FileSource | None = None
     """Of its `ca.crt`."""
 
@@ -29,16 +37,20 @@ class HostFiles(ConfigModel):
     """A host's second document and what its paths lead to: what its pod mounts."""
 
     bindings: Bindings
-    sources: Mapping[str, ModelSources] = {}
+    sources: Mapping[str, FolderSources] = {}
     """By the name of the model, or `contract.WEB_SEARCH_FOLDER`; without those that have no file."""
+    session_redis: FolderSources = FolderSources()
 
 
-def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> AgentBindings:
+def bindings_of(
+    agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR, redis_folder: str = contract.SESSION_REDIS_DIR
+) -> AgentBindings:
     """What a host needs for an agent besides its configuration.
 
     Args:
         agent: a valid Agent with CRD defaults filled in.
         folder: where keys and certificates are: `<folder>/<model>/key` and `ca.crt`.
+        redis_folder: where `password` and `ca.crt` of the Redis with its sessions are.
     """
     spec = agent.spec
     return AgentBindings(
@@ -51,26 +63,36 @@ def bindings_of(agent: Agent, *, folder: str = contract.MODEL_KEYS_DIR) -> Agent
         description=spec.description or "",
         capabilities=CAPABILITIES[spec.architecture] if spec.capabilities is None else tuple(spec.capabilities),
         members=asked_by(agent),
+        session_redis=_redis_binding(spec.sessions.redis, redis_folder),
         telemetry_content=spec.telemetry.content,
     )
 
 
 def host_files(agent: Agent) -> HostFiles:
     """The files of a host in a cluster, which serves this agent alone."""
-    sources = {entry.name: _sources(entry) for entry in agent.spec.models}
-    if (search := agent.spec.web_search) and (key := search.api_key_ref):
-        sources[contract.WEB_SEARCH_FOLDER] = ModelSources(secret=FileSource(name=key.name, key=key.key))
+    sources = {entry.name: _sources(entry.api_key_ref, entry.tls) for entry in agent.spec.models}
+    if search := agent.spec.web_search:
+        sources[contract.WEB_SEARCH_FOLDER] = _sources(search.api_key_ref, None)
+    redis = agent.spec.sessions.redis
     return HostFiles(
         bindings=Bindings(agents={f"{agent.metadata.namespace}/{agent.metadata.name}": bindings_of(agent)}),
-        sources={name: each for name, each in sources.items() if each != ModelSources()},
+        sources={name: each for name, each in sources.items() if each != FolderSources()},
+        session_redis=_sources(redis.password_ref, redis.tls) if redis else FolderSources(),
     )
 
 
-def _sources(entry: ModelSpec) -> ModelSources:
-    key, bundle = entry.api_key_ref, entry.tls.ca_bundle_ref if entry.tls else None
-    return ModelSources(
+def _sources(key: SecretKey | None, tls: ServerTls | None) -> FolderSources:
+    bundle = tls.ca_bundle_ref if tls else None
+    return FolderSources(
         secret=FileSource(name=key.name, key=key.key) if key else None,
         config_map=FileSource(name=bundle.name, key=bundle.key) if bundle else None,
+    )
+
+
+def _redis_binding(redis: RedisSpec | None, folder: str) -> RedisBinding:
+    return RedisBinding(
+        password_file=f"{folder}/{contract.REDIS_PASSWORD_FILE}" if redis and redis.password_ref else None,
+        ca_file=f"{folder}/{contract.REDIS_CA_FILE}" if redis and redis.tls else None,
     )
 
 

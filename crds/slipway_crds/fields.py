@@ -44,6 +44,12 @@ URL_PATTERN = (
     r"(:[1-9][0-9]{0,4})?(/[-._~0-9A-Za-z/:]*)?$"
 )
 """An address whose host is a name or four plain decimals, so that no other spelling of an IP address gets by a rule."""
+REDIS_URL_PATTERN = (
+    r"^rediss?://([-._0-9A-Za-z]{1,64}@)?"
+    r"(([0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?\.)*[A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?|"
+    r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3})"
+    r"(:[1-9][0-9]{0,4})?(/[0-9]{1,3})?$"
+)
 
 HINTS: Mapping[str, str] = {
     NAME_PATTERN: "lower-case letters, digits and dashes, beginning with a letter and ending with a letter or digit,"
@@ -66,6 +72,8 @@ HINTS: Mapping[str, str] = {
     CIDR_PATTERN: "a range of addresses, like 10.20.0.0/16",
     URL_PATTERN: "an http or https address with a host name or an IPv4 address, without user, query and fragment, like"
     " http://llm.models.svc:8000/v1",
+    REDIS_URL_PATTERN: "a redis or rediss address with a host name or an IPv4 address, without password, like"
+    " redis://redis.data.svc:6379/0",
 }
 """What to write, by the pattern that a value has to match: for the messages of `slipway validate`."""
 
@@ -208,6 +216,7 @@ Price = Annotated[str, Field(min_length=1, max_length=13, pattern=PRICE_PATTERN)
 Namespace = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
 Key = Annotated[str, Field(min_length=1, max_length=253, pattern=KEY_PATTERN)]
 Url = Annotated[str, Field(min_length=8, max_length=512, pattern=URL_PATTERN)]
+RedisUrl = Annotated[str, Field(min_length=10, max_length=512, pattern=REDIS_URL_PATTERN)]
 Cidr = Annotated[str, Field(min_length=4, max_length=43, pattern=CIDR_PATTERN)]
 
 _UNITS = {

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slipway_crds.agents.destinations import unreachable
+from slipway_crds.agents.destinations import closed, destination_of, unreachable
 from slipway_crds.agents.members import agent_refs, cycle
 from slipway_crds.agents.model import Agent, AgentTool, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
@@ -93,6 +93,7 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         ),
         session_ttl_seconds=_seconds(spec.sessions.ttl),
         session_max_turns=spec.sessions.max_turns,
+        session_redis=spec.sessions.redis.url if spec.sessions.redis else None,
         in_flight=spec.limits.in_flight,
         request_timeout_seconds=_seconds(spec.limits.request_timeout),
         models=tuple(_model(each) for each in spec.models),
@@ -104,6 +105,14 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         web_search=_web_search(spec.web_search) if spec.web_search else None,
         custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image) if spec.custom else None,
     )
+
+
+def session_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
+    """Whether NetworkPolicies keep an agent from the Redis with its sessions, where the installation has policies."""
+    redis, namespace = agent.spec.sessions.redis, agent.metadata.namespace
+    problem = closed(destination_of(redis.url, namespace), agent.spec.egress) if redis else ""
+    path = "spec.sessions.redis.url"
+    return (ResolveProblem(Severity.WARNING, str(ref_to(agent)), path, "EgressMissing", problem),) if problem else ()
 
 
 def egress_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:

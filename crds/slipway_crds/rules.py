@@ -147,6 +147,16 @@ def unlike(optional: str, pattern: str, message: str) -> Rule:
     )
 
 
+def only_like(optional: str, field: str, pattern: str, message: str) -> Rule:
+    """An optional value is given only where a required text matches a pattern, of RE2 and Python alike."""
+    return Rule(
+        cel=f"!has(self.{optional}) || self.{field}.matches(r'{pattern}')",
+        message=message,
+        holds=lambda value: value.get(optional) is None or matches(pattern, value[field]),
+        field=optional,
+    )
+
+
 def _words(values: Sequence[str]) -> str:
     return "[" + ", ".join(f"'{value}'" for value in values) + "]"
 

@@ -139,6 +139,8 @@ class AgentConfig(ConfigModel):
     session_max_turns: int
     in_flight: int
     request_timeout_seconds: int
+    session_redis: str | None = None
+    """URL of the Redis that has the sessions; None: the store has them."""
     models: tuple[ModelConfig, ...] = ()
     """In fallback order; empty: answers are made of the documents' own sentences."""
     instructions: str = ""
@@ -183,6 +185,15 @@ class ModelBinding(ConfigModel):
     """None: as a table says."""
 
 
+class RedisBinding(ConfigModel):
+    """What the Redis with an agent's sessions is reached with."""
+
+    password_file: str | None = None
+    """Path of a file that holds the password alone, read again for each connection. It may be missing."""
+    ca_file: str | None = None
+    """Path of the PEM certificates that the server is checked with; None: the ordinary ones."""
+
+
 class AgentBindings(ConfigModel):
     """What an agent is started with besides its configuration."""
 
@@ -194,6 +205,7 @@ class AgentBindings(ConfigModel):
     capabilities: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     """Names of the agents that it may ask, in its namespace. The gateway decides; it knows them of the Agent itself."""
+    session_redis: RedisBinding = RedisBinding()
     telemetry_content: bool = False
     """Whether spans may hold questions, answers and documents."""
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from slipway_crds.agents.model import Agent
-from slipway_crds.bindings import HostFiles, bindings_of, host_files
-from slipway_crds.runtimeconfig import CAPABILITIES
+from slipway_crds.bindings import FileSource, HostFiles, bindings_of, host_files
+from slipway_crds.runtimeconfig import CAPABILITIES, RedisBinding
 
 OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm/v1"}
 
@@ -44,6 +44,19 @@ def test_a_web_search_has_its_key_in_a_folder_of_no_model() -> None:
     without = agent(architecture="pydantic-ai", models=[OWN], webSearch=searxng)
     assert bindings_of(without).web_search_key_file is None
     assert host_files(without).sources == {}
+
+
+@pytest.mark.proves("Agent.sessions.redis.passwordRef.*", "Agent.sessions.redis.tls.*")
+def test_the_redis_of_the_sessions_has_its_password_and_its_authorities() -> None:
+    redis = {"url": "rediss://redis.example.com:6380/1"}
+    assert bindings_of(agent(sessions={"redis": redis})).session_redis == RedisBinding()
+    password, bundle = {"name": "redis", "key": "password"}, {"name": "authorities", "key": "bundle.pem"}
+    full = agent(sessions={"redis": redis | {"passwordRef": password, "tls": {"caBundleRef": bundle}}})
+    assert bindings_of(full, redis_folder="/redis").session_redis == RedisBinding(
+        password_file="/redis/password", ca_file="/redis/ca.crt"
+    )
+    sources = host_files(full).session_redis
+    assert (sources.secret, sources.config_map) == (FileSource(**password), FileSource(**bundle))
 
 
 @pytest.mark.proves("Agent.description", "Agent.capabilities", "Agent.telemetry.content")

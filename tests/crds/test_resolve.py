@@ -65,6 +65,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "session_max_turns": 7,
         "in_flight": 3,
         "request_timeout_seconds": 90,
+        "session_redis": None,
         "models": (),
         "instructions": "",
         "output_schema": None,

@@ -41,6 +41,7 @@ _WORDS = (
     *("gpt-5-mini", "complex_workflow", "OPENAI_API_KEY", "10.0.0.0/8", "fd00::/8", "0.25", "2.0", "600s", "11m"),
     *("https://api.example.com/v1", "http://llm.models.svc:8000/v1", "http://10.0.0.5:80", "HTTP://x", "http://x?y"),
     *("http://169.254.169.254/latest", "http://METADATA.google.internal:80/x", "https://metadata.example.com"),
+    *("redis://redis.data.svc:6379/0", "rediss://me@redis.example.com", "redis://169.254.169.254:80", "redis://x?y"),
     *("0s", "1s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
 )
 """Tried wherever a pattern takes them: few enough that entries meet (one index twice), and near limits (59s)."""

@@ -7,13 +7,12 @@ from slipway_crds.agents.kind import AGENT
 from slipway_crds.resolve import resolve
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.custom_agent import BrokenAgent
-from slipway_runtime.agents.factory import make_agent
-from slipway_runtime.agents.protocol import close
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.making import close_hosted, hosted_agent
 
 
 class LocalAgents:
@@ -50,7 +49,7 @@ class LocalAgents:
     def _hosted(self, manifests: Manifests, *, but: Container[str] = ()) -> list[HostedAgent]:
         dependencies = self._parts.dependencies
         configs = (each for each in agents_in(manifests) if f"{each.namespace}/{each.name}" not in but)
-        return [HostedAgent(config, make_agent(config, dependencies)) for config in configs]
+        return [hosted_agent(config, dependencies) for config in configs]
 
     def _serve(self, agents: list[HostedAgent]) -> None:
         self._parts.host.serve(agents)
@@ -80,7 +79,7 @@ class LocalAgents:
 def _close_later(hosted: HostedAgent) -> None:
     """Close an agent that was exchanged, when its last run is over."""
     loop = asyncio.get_running_loop()
-    loop.call_later(hosted.config.request_timeout_seconds, lambda: loop.create_task(close(hosted.agent)))
+    loop.call_later(hosted.config.request_timeout_seconds, lambda: loop.create_task(close_hosted(hosted)))
 
 
 def agents_in(manifests: Manifests) -> tuple[AgentConfig, ...]:

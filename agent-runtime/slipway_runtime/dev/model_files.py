@@ -1,4 +1,4 @@
-"""Keys and certificates of models, and keys of web searches, in the local driver: from manifests or the environment.
+"""Keys and certificates of models, web searches and Redis in the local driver: from manifests or the environment.
 
 A key is looked for in a Secret among the manifests, then in the environment variable that `apiKeyRef.key` names. It
 goes into a file for this user alone, where agents find it as they do in a pod, and which goes with the process.
@@ -11,10 +11,13 @@ from pathlib import Path
 
 from slipway_crds import contract
 from slipway_crds.agents.model import Agent
-from slipway_crds.agents.providers import ModelSpec, SecretKey
+from slipway_crds.agents.providers import ModelSpec, SecretKey, ServerTls
 from slipway_crds.bindings import bindings_of
 from slipway_crds.runtimeconfig import AgentBindings
 from slipway_runtime.dev.manifests import Manifests, NamespacedName, key_of
+
+REDIS_FOLDER = "_session-redis"
+"""Alongside those of models, none of which can have this name."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
     found: dict[str, bytes | Missing] = {}
     for agent in manifests.objects:
         if isinstance(agent, Agent):
+            for path, value in _redis_values(agent, manifests, environment):
+                found[f"{key_of(agent)}/{REDIS_FOLDER}/{path}"] = value
             for model in agent.spec.models:
                 found |= {
                     f"{key_of(agent)}/{model.name}/{file}": value
@@ -36,8 +41,8 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
                 }
             if (search := agent.spec.web_search) and (ref := search.api_key_ref):
                 where = f"Agent {key_of(agent)}: the web search"
-                found[f"{key_of(agent)}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"] = _key(
-                    where, ref, agent.metadata.namespace, manifests, environment
+                found[f"{key_of(agent)}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"] = _secret(
+                    ref, agent.metadata.namespace, manifests, environment, lacks=f"{where} has no key"
                 )
     return found
 
@@ -45,24 +50,39 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
 def _values(
     agent: Agent, model: ModelSpec, manifests: Manifests, environment: Mapping[str, str]
 ) -> Iterator[tuple[str, bytes | Missing]]:
-    where = f"Agent {key_of(agent)}: model {model.name}"
+    where, namespace = f"Agent {key_of(agent)}: model {model.name}", agent.metadata.namespace
     if ref := model.api_key_ref:
-        yield contract.MODEL_KEY_FILE, _key(where, ref, agent.metadata.namespace, manifests, environment)
+        yield contract.MODEL_KEY_FILE, _secret(ref, namespace, manifests, environment, lacks=f"{where} has no key")
     if model.tls:
-        bundle = model.tls.ca_bundle_ref
-        given = manifests.config_maps.get(NamespacedName(agent.metadata.namespace, bundle.name), {}).get(bundle.key)
-        advice = f"{where} has no certificates: add a ConfigMap {bundle.name} with {bundle.key} to the manifests"
-        yield contract.MODEL_CA_FILE, given or Missing(advice)
+        yield contract.MODEL_CA_FILE, _bundle(model.tls, namespace, manifests, where)
 
 
-def _key(
-    where: str, ref: SecretKey, namespace: str, manifests: Manifests, environment: Mapping[str, str]
+def _redis_values(
+    agent: Agent, manifests: Manifests, environment: Mapping[str, str]
+) -> Iterator[tuple[str, bytes | Missing]]:
+    redis, namespace = agent.spec.sessions.redis, agent.metadata.namespace
+    where = f"Agent {key_of(agent)}: the Redis of its sessions"
+    if redis and (ref := redis.password_ref):
+        lacks = f"{where} has no password"
+        yield contract.REDIS_PASSWORD_FILE, _secret(ref, namespace, manifests, environment, lacks=lacks)
+    if redis and redis.tls:
+        yield contract.REDIS_CA_FILE, _bundle(redis.tls, namespace, manifests, where)
+
+
+def _secret(
+    ref: SecretKey, namespace: str, manifests: Manifests, environment: Mapping[str, str], *, lacks: str
 ) -> bytes | Missing:
     given = manifests.secrets.get(NamespacedName(namespace, ref.name), {}).get(ref.key)
-    if value := given or environment.get(ref.key, "").encode():
-        return value
     secret = f"add a Secret {ref.name} with {ref.key} to the manifests"
-    return Missing(f"{where} has no key: " + (f"set {ref.key}, or {secret}" if ref.key.isidentifier() else secret))
+    advice = f"set {ref.key}, or {secret}" if ref.key.isidentifier() else secret
+    return given or environment.get(ref.key, "").encode() or Missing(f"{lacks}: {advice}")
+
+
+def _bundle(tls: ServerTls, namespace: str, manifests: Manifests, where: str) -> bytes | Missing:
+    bundle = tls.ca_bundle_ref
+    given = manifests.config_maps.get(NamespacedName(namespace, bundle.name), {}).get(bundle.key)
+    advice = f"{where} has no certificates: add a ConfigMap {bundle.name} with {bundle.key} to the manifests"
+    return given or Missing(advice)
 
 
 class LocalModelFiles:
@@ -97,12 +117,14 @@ class LocalModelFiles:
                 file.unlink(missing_ok=True)
             elif not file.exists() or file.read_bytes() != value:
                 _replace(file, value)
-        self._bindings = {
-            str(key_of(agent)): bindings_of(agent, folder=str(self._folder / str(key_of(agent)))) for agent in agents
-        }
+        self._bindings = {str(key_of(agent)): self._bind(agent) for agent in agents}
         kept = {str(Path(path).parent) for path in values}
         for old in [each for each in self._folder.glob("*/*/*") if str(each.relative_to(self._folder)) not in kept]:
             shutil.rmtree(old)
+
+    def _bind(self, agent: Agent) -> AgentBindings:
+        folder = self._folder / str(key_of(agent))
+        return bindings_of(agent, folder=str(folder), redis_folder=str(folder / REDIS_FOLDER))
 
 
 def _replace(file: Path, value: bytes) -> None:

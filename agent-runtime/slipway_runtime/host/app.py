@@ -35,7 +35,7 @@ from slipway_runtime.protocols.headers import (
     SESSION_HEADER,
 )
 from slipway_runtime.store.database import StoreUnavailable
-from slipway_runtime.store.sessions import OtherRevision, Session, SessionNotFound, delete_session, read_session
+from slipway_runtime.store.sessions import OtherRevision, Session, SessionNotFound
 from slipway_runtime.telemetry.tracing import incoming, span
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerato
 async def _show_session(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     session_id = _session_id(request)
     try:
-        session = await read_session(host.database, session_id, agent=hosted.key, caller=caller.owner)
+        session = await host.runs.sessions_of(hosted).read(session_id, agent=hosted.key, caller=caller.owner)
     except SessionNotFound:
         raise session_not_found() from None
     return JSONResponse(_session_json(session))
@@ -200,7 +200,7 @@ async def _show_session(host: Host, hosted: HostedAgent, caller: Caller, request
 
 async def _end_session(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     try:
-        await delete_session(host.database, _session_id(request), agent=hosted.key, caller=caller.owner)
+        await host.runs.sessions_of(hosted).delete(_session_id(request), agent=hosted.key, caller=caller.owner)
     except SessionNotFound:
         raise session_not_found() from None
     return Response(status_code=204)

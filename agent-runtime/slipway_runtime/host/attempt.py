@@ -18,7 +18,8 @@ from slipway_runtime.problems import Problem
 from slipway_runtime.run import AgentRequest, UnknownOutcome, Waiting
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
-from slipway_runtime.store.sessions import FinishedTurn, Summary, finished_turns, read_summary, save_summary
+from slipway_runtime.store.session_stores import Sessions
+from slipway_runtime.store.sessions import FinishedTurn, Summary, finished_turns
 from slipway_runtime.telemetry.tracing import span
 
 MAX_TURNS = 50
@@ -37,6 +38,7 @@ class Attempt:
     """
 
     hosted: HostedAgent
+    sessions: Sessions
     work: Work
     run_log: RunLog
     delta_delay: float
@@ -80,9 +82,7 @@ class Attempt:
 
     async def _last_event(self, database: Database) -> Event:
         try:
-            return await self._done(database)
-        except Waiting as waiting:
-            return waiting.required
+            return await self._waited(database)
         except UnknownOutcome as unknown:
             log.error("a step has no known outcome", extra={"run": self.work.lease.run_id, "step": unknown.step})
             problem = unknown_outcome()
@@ -94,6 +94,16 @@ class Attempt:
             log.exception("the agent failed", extra={"run": self.work.lease.run_id})
             problem = internal_error()
         return Failed(reason=problem.reason, message=problem.detail)
+
+    async def _waited(self, database: Database) -> Event:
+        """The answer, or the input that the run waits for, until after which its session is kept."""
+        try:
+            return await self._done(database)
+        except Waiting as waiting:
+            if self.work.session_id:
+                until = waiting.required.expires + self.hosted.config.session_ttl_seconds
+                await self.sessions.keep(self.work.session_id, until=until)
+            return waiting.required
 
     async def _done(self, database: Database) -> Done:
         """Let the agent answer within the question's deadline.
@@ -127,7 +137,7 @@ class Attempt:
         turns: tuple[FinishedTurn, ...] = ()
         summary = Summary()
         if TURNS in self.hosted.agent.honours and session_id and work.turn and work.turn > 1:
-            summary = await read_summary(database, session_id)
+            summary = await self.sessions.read_summary(session_id)
             turns = await finished_turns(database, session_id, after=summary.turn, before=work.turn, limit=MAX_TURNS)
         return StepRun(
             AgentRequest.of(work.ask, turns, summary),
@@ -139,7 +149,7 @@ class Attempt:
             time_left=work.time_left,
             replay=work.replay,
             answers=work.answers,
-            save=partial(save_summary, database, session_id) if session_id else None,
+            save=partial(self.sessions.save_summary, session_id) if session_id else None,
         )
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from slipway_crds.contract import revision_name
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_runtime.agents.protocol import Agent
+from slipway_runtime.store.session_stores import Sessions
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,8 @@ class HostedAgent:
 
     config: AgentConfig
     agent: Agent
+    sessions: Sessions | None = None
+    """Where its sessions are kept; None for the host's own store."""
 
     @cached_property
     def revision(self) -> str:

@@ -15,7 +15,8 @@ from slipway_runtime.host.runs import Runs
 from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.orphans import forget_revisions
-from slipway_runtime.store.sessions import delete_expired, delete_expired_runs
+from slipway_runtime.store.session_stores import Sessions, StoredSessions
+from slipway_runtime.store.sessions import delete_expired_runs
 
 ORPHAN_EVERY_SECONDS = 15.0
 ORPHAN_AFTER_SECONDS = 10.0
@@ -88,9 +89,13 @@ class Host:
     async def _adopt_orphans(self) -> None:
         await self.runs.adopt_orphans(expired_for=ORPHAN_AFTER_SECONDS, limit=ORPHAN_BATCH)
 
+    def _sessions_elsewhere(self) -> list[Sessions]:
+        return [hosted.sessions for hosted in self.runs.agents.values() if hosted.sessions is not None]
+
     async def _expire_sessions(self) -> None:
-        while (deleted := await delete_expired(self.database, limit=EXPIRE_BATCH)) > 0:
-            SESSIONS_EXPIRED.inc(deleted)
+        for sessions in (StoredSessions(self.database), *self._sessions_elsewhere()):
+            while (deleted := await sessions.delete_expired(limit=EXPIRE_BATCH)) > 0:
+                SESSIONS_EXPIRED.inc(deleted)
         while await delete_expired_runs(self.database, limit=EXPIRE_BATCH) > 0:
             pass
         await forget_revisions(self.database)

@@ -39,8 +39,8 @@ async def agents_of(
 ) -> AsyncIterator[list[HostedAgent]]:
     """The agents of a configuration, with the model in memory and used once."""
     from slipway_runtime.agents.calling import AgentCalls
-    from slipway_runtime.agents.factory import AgentDependencies, make_agent
-    from slipway_runtime.agents.protocol import close
+    from slipway_runtime.agents.factory import AgentDependencies
+    from slipway_runtime.host.making import close_hosted, hosted_agent
     from slipway_runtime.knowledge.embedding.minilm import MiniLM
     from slipway_runtime.knowledge.vectors.servers import VectorServers
 
@@ -56,9 +56,9 @@ async def agents_of(
         dependencies = AgentDependencies(
             database=database, embedder=embedder, vectors=vectors, bindings=bindings.of, calls=calls
         )
-        hosted = [HostedAgent(agent, make_agent(agent, dependencies)) for agent in config.agents]
+        hosted = [hosted_agent(agent, dependencies) for agent in config.agents]
         for each in hosted:
-            stack.push_async_callback(close, each.agent)
+            stack.push_async_callback(close_hosted, each)
         yield hosted
 
 

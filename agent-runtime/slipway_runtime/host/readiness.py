@@ -65,7 +65,7 @@ class HostReadiness:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._database.fetch("SELECT 1 AS one")
                 agents = self._agents()
-                lacks = await asyncio.gather(*(hosted.agent.missing() for hosted in agents.values()))
+                lacks = await asyncio.gather(*(_lacking(hosted) for hosted in agents.values()))
                 self._lacks = {
                     name: [*lacking, *self._unusable(agents[name])] for name, lacking in zip(agents, lacks, strict=True)
                 }
@@ -81,3 +81,8 @@ class HostReadiness:
         if problems is None:
             return ["a first look at the models, which takes some seconds"]
         return problems if len(problems) >= len(hosted.config.models) else []
+
+
+async def _lacking(hosted: HostedAgent) -> list[str]:
+    sessions = await hosted.sessions.missing() if hosted.sessions is not None else []
+    return [*sessions, *await hosted.agent.missing()]

@@ -33,6 +33,7 @@ from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.followers import note_follower
 from slipway_runtime.store.orphans import ServedRevision, orphans, say_ready
+from slipway_runtime.store.session_stores import Sessions, StoredSessions
 from slipway_runtime.store.sessions import SessionBusy, SessionFull, SessionNotFound, busy
 from slipway_runtime.telemetry.tracing import span
 
@@ -95,6 +96,7 @@ class Runs:
         self.draining = False
         self.heartbeat = Heartbeat(database, lambda: [active.work.lease for active in self._active.values()], self.stop)
         self._database = database
+        self._sessions = StoredSessions(database)
         self._owner = owner
         self._can_answer = can_answer
         self._delta_delay = delta_delay
@@ -159,6 +161,10 @@ class Runs:
             if await busy(self._database, new.ask.session or "") is None:
                 return
 
+    def sessions_of(self, hosted: HostedAgent) -> Sessions:
+        """Where an agent's sessions are kept."""
+        return hosted.sessions or self._sessions
+
     def _is_here(self, run_id: str) -> bool:
         return run_id in self._active or run_id in self._claiming
 
@@ -178,7 +184,7 @@ class Runs:
             architecture=hosted.config.architecture,
         )
         with span("store question"):
-            return await store.begin(self._database, question, owner=self._owner, lease=LEASE_SECONDS)
+            return await self.sessions_of(hosted).begin(question, owner=self._owner, lease=LEASE_SECONDS)
 
     async def _start(self, hosted: HostedAgent, run_id: str, slot: Slot, claim: Awaitable[store.Work | None]) -> None:
         """Work on what `claim` gets a lease of, in the slot that was taken for it."""
@@ -198,7 +204,7 @@ class Runs:
         run_id = work.lease.run_id
         # The slot is free before the client has its answer: its next question must not find its last one in the way.
         run_log = RunLog(work.lease, finished=slot.leave)
-        attempt = Attempt(hosted, work, run_log, self._delta_delay)
+        attempt = Attempt(hosted, self.sessions_of(hosted), work, run_log, self._delta_delay)
         task = asyncio.create_task(attempt.run(self._database), name=f"run {run_id}")
         self._active[run_id] = Active(work, run_log, task)
         watch = asyncio.create_task(self._cancel_when_left(work, run_log)) if work.ask.unfollowed_seconds else None

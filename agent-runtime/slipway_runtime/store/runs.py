@@ -11,7 +11,7 @@ Events are stored in batches: everything that waited when a commit began is one 
 after that commit, so what a client has seen is never lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -125,17 +125,61 @@ class Look:
     events: tuple[NumberedEvent, ...]
 
 
-async def begin(database: Database, question: Question, *, owner: str, lease: float) -> Work:
+NextTurn = Callable[[Database, Question], Awaitable[int]]
+
+
+class _JustOver(Exception):
+    """The session was busy, and is not any more: try again."""
+
+
+async def _stored_turn(database: Database, question: Question) -> int:
+    agent, caller, ttl = question.agent, question.caller, question.session_ttl
+    assert question.session_id is not None
+    if question.new_session:
+        await add_session(
+            database,
+            question.session_id,
+            agent=agent,
+            caller=caller,
+            ttl=ttl,
+            revision=question.revision,
+            architecture=question.architecture,
+            metadata=question.ask.metadata,
+        )
+        return 1
+    return await take_turn(
+        database,
+        question.session_id,
+        agent=agent,
+        caller=caller,
+        ttl=ttl,
+        max_turns=question.max_turns,
+        revision=question.revision,
+        retiring=question.retiring,
+    )
+
+
+async def begin(
+    database: Database, question: Question, *, owner: str, lease: float, next_turn: NextTurn = _stored_turn
+) -> Work:
     """Store the question, as a turn of its session, and take the lease of its first attempt. One commit.
+
+    Args:
+        next_turn: gives the question's number in its session, within that commit.
 
     Raises:
         RunExists: if there is a run of this id (`OtherQuestion` where it is not this one); nothing is changed then.
         SessionBusy: if the session has a run that is not over.
         SessionNotFound, SessionFull, OtherRevision: see `take_turn`.
     """
-    async with database.transaction() as transaction:
-        turn = await _next_turn(transaction, question)
-        await _add_run(transaction, question, turn=turn, owner=owner, lease=lease)
+    while True:
+        try:
+            async with database.transaction() as transaction:
+                turn = await _turn(transaction, question, next_turn)
+                await _add_run(transaction, question, turn=turn, owner=owner, lease=lease)
+            break
+        except _JustOver:
+            continue
     return Work(
         lease=Lease(question.run_id, 1, owner),
         agent=question.agent,
@@ -167,44 +211,22 @@ async def _add_run(database: Database, question: Question, *, turn: int | None, 
         question.ask.model_dump_json(exclude_none=True),
     )
     if not added:
-        await _same_run(database, question)
-        raise await busy(database, question.session_id or "") or RunExists(question.run_id)
+        await same_run(database, question)
+        raise await busy(database, question.session_id or "") or _JustOver(question.run_id)
 
 
-async def _next_turn(database: Database, question: Question) -> int | None:
-    agent, caller, ttl = question.agent, question.caller, question.session_ttl
+async def _turn(database: Database, question: Question, next_turn: NextTurn) -> int | None:
     if question.session_id is None:
         return None
-    if question.new_session:
-        await add_session(
-            database,
-            question.session_id,
-            agent=agent,
-            caller=caller,
-            ttl=ttl,
-            revision=question.revision,
-            architecture=question.architecture,
-            metadata=question.ask.metadata,
-        )
-        return 1
     try:
-        return await take_turn(
-            database,
-            question.session_id,
-            agent=agent,
-            caller=caller,
-            ttl=ttl,
-            max_turns=question.max_turns,
-            revision=question.revision,
-            retiring=question.retiring,
-        )
+        return await next_turn(database, question)
     except (SessionFull, SessionNotFound):
         # A question that is sent again after a lost connection may itself have filled the session.
-        await _same_run(database, question)
+        await same_run(database, question)
         raise
 
 
-async def _same_run(database: Database, question: Question) -> None:
+async def same_run(database: Database, question: Question) -> None:
     """Raise RunExists or OtherQuestion if there is a run of this id."""
     rows = await database.fetch("SELECT ask, session_id FROM runs WHERE id = $1", question.run_id)
     if not rows:

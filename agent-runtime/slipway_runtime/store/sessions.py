@@ -15,6 +15,9 @@ from slipway_runtime.store.database import Database, placeholders
 SHOWN_TURNS = 200
 """The turns that `read_session` gives at most: a thousand answers with their sources may be tens of megabytes."""
 
+LEFT_SECONDS = 7 * 86_400
+"""For how long the store keeps what it has of a session in Redis that no agent looks after."""
+
 
 class SessionNotFound(Exception):
     """There is no such session for this caller and agent, or it has expired."""
@@ -99,7 +102,7 @@ async def take_turn(
     elsewhere = f"AND revision NOT IN ({placeholders(7, len(others))}) " if others else ""
     rows = await database.fetch(
         "UPDATE sessions SET turns = turns + 1, expires = now_epoch() + $4, revision = $6 "
-        "WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch() AND turns < $5 "
+        "WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' AND expires > now_epoch() AND turns < $5 "
         f"{elsewhere}RETURNING turns",
         session_id,
         agent,
@@ -112,7 +115,8 @@ async def take_turn(
     if rows:
         return cast(int, rows[0]["turns"])
     found = await database.fetch(
-        "SELECT revision FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND expires > now_epoch()",
+        "SELECT revision FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' "
+        "AND expires > now_epoch()",
         session_id,
         agent,
         caller,
@@ -162,17 +166,28 @@ async def read_session(database: Database, session_id: str, *, agent: str, calle
         SessionNotFound: if it is not there, not the caller's, or of another agent.
     """
     rows = await database.fetch(
-        "SELECT s.created AS session_created, s.expires, r.id, r.question, r.created, r.outcome, r.wake_at, r.result "
-        "FROM sessions s LEFT JOIN runs r ON r.session_id = s.id "
-        "WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.expires > now_epoch() ORDER BY r.turn DESC LIMIT $4",
+        "SELECT created, expires FROM sessions "
+        "WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' AND expires > now_epoch()",
         session_id,
         agent,
         caller,
-        SHOWN_TURNS,
     )
     if not rows:
         raise SessionNotFound(session_id)
-    turns = tuple(
+    created, expires = cast(float, rows[0]["created"]), cast(float, rows[0]["expires"])
+    turns = await read_turns(database, session_id)
+    return Session(id=session_id, agent=agent, created=created, expires=expires, turns=turns)
+
+
+async def read_turns(database: Database, session_id: str) -> tuple[Turn, ...]:
+    """The newest turns of a session, `SHOWN_TURNS` at most, oldest first."""
+    rows = await database.fetch(
+        "SELECT id, question, created, outcome, wake_at, result FROM runs WHERE session_id = $1 "
+        "ORDER BY turn DESC LIMIT $2",
+        session_id,
+        SHOWN_TURNS,
+    )
+    return tuple(
         Turn(
             run_id=cast(str, row["id"]),
             question=cast(str, row["question"]),
@@ -182,10 +197,7 @@ async def read_session(database: Database, session_id: str, *, agent: str, calle
             result=orjson.loads(cast(str, row["result"])) if row["result"] else None,
         )
         for row in reversed(rows)
-        if row["id"] is not None
     )
-    created, expires = cast(float, rows[0]["session_created"]), cast(float, rows[0]["expires"])
-    return Session(id=session_id, agent=agent, created=created, expires=expires, turns=turns)
 
 
 @dataclass(frozen=True)
@@ -255,7 +267,7 @@ async def delete_session(database: Database, session_id: str, *, agent: str, cal
         SessionNotFound: if it is not there, not the caller's, or of another agent.
     """
     deleted = await database.execute(
-        "DELETE FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3", session_id, agent, caller
+        "DELETE FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = ''", session_id, agent, caller
     )
     if not deleted:
         raise SessionNotFound(session_id)
@@ -291,10 +303,14 @@ async def delete_expired_runs(database: Database, *, limit: int) -> int:
 
 
 async def delete_expired(database: Database, *, limit: int) -> int:
-    """Delete up to `limit` sessions whose time is over and that answer nothing now. Returns how many."""
+    """Delete up to `limit` sessions whose time is over and that answer nothing now. Returns how many.
+
+    Those that are kept in Redis are deleted by the agent that keeps them, unless nobody did so for days.
+    """
     return await database.execute(
         "DELETE FROM sessions WHERE id IN ("
-        "SELECT s.id FROM sessions s WHERE s.expires < now_epoch() AND NOT EXISTS ("
+        "SELECT s.id FROM sessions s WHERE s.expires < now_epoch() AND "
+        f"(s.kept = '' OR s.expires < now_epoch() - {LEFT_SECONDS}) AND NOT EXISTS ("
         "SELECT 1 FROM runs r WHERE r.session_id = s.id AND r.outcome IS NULL AND r.lease_until > now_epoch()"
         ") LIMIT $1)",
         limit,

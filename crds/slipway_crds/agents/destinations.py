@@ -4,13 +4,16 @@ Pods of an agent with models reach public addresses at the models' ports. A serv
 address is reached only where `spec.egress` says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from slipway_crds.egress import PUBLIC, Egress, cidr_problem
+
+PORTS: Mapping[str, int] = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
+"""Where an address leads that names no port."""
 
 
 class ExternalService(Protocol):
@@ -47,21 +50,28 @@ class Destination:
 
 def destination(model: ExternalService, namespace: str = "") -> Destination:
     """Where a model of an agent in a namespace is served; a provider's own address is one of no name, at 443."""
-    if model.base_url is None:
-        return Destination("", 443)
-    url = urlsplit(model.base_url)
+    return Destination("", 443) if model.base_url is None else destination_of(model.base_url, namespace)
+
+
+def destination_of(address: str, namespace: str = "") -> Destination:
+    """Where an address of http or redis leads from a namespace."""
+    url = urlsplit(address)
     host = (url.hostname or "").lower()
     labels = host.split(".")
-    port = url.port or (443 if url.scheme == "https" else 80)
+    port = url.port or PORTS[url.scheme]
     if len(labels) == 1:
         return Destination(host, port, namespace or ".")
     in_cluster = labels[2:3] == ["svc"]
     return Destination(host, port, labels[1] if in_cluster else "")
 
 
-def public_ports(models: Sequence[ExternalService]) -> list[int]:
-    """The ports at which public addresses are open, sorted."""
-    reached = (destination(model) for model in models)
+def public_ports(models: Sequence[ExternalService], others: Sequence[str] = ()) -> list[int]:
+    """The ports at which public addresses are open, sorted.
+
+    Args:
+        others: addresses of other servers that are connected to.
+    """
+    reached = [*(destination(model) for model in models), *map(destination_of, others)]
     return sorted({each.port for each in reached if each.is_public})
 
 
@@ -71,26 +81,27 @@ def unreachable(
     """Models that NetworkPolicies keep the agent from, by position, and what to write. A Service's port may be another
     one than its pods', so of pods only the namespace is compared."""
     for position, model in enumerate(models):
-        to = destination(model, namespace)
-        if to.is_public:
-            continue
-        if to.address is None:
-            if all(entry.namespace != to.namespace for entry in egress):
-                yield (
-                    position,
-                    (
-                        f"is a Service of namespace {to.namespace}, which no entry of spec.egress opens: add one with"
-                        f" namespace {to.namespace} and the port of its pods"
-                    ),
-                )
-        elif not any(_opens(entry, to.address, to.port) for entry in egress):
-            yield (
-                position,
-                (
-                    f"is a private address, which no entry of spec.egress opens: add one with cidr {to.address}/32 and"
-                    f" port {to.port}"
-                ),
-            )
+        if problem := closed(destination(model, namespace), egress):
+            yield position, problem
+
+
+def closed(to: Destination, egress: Sequence[Egress]) -> str:
+    """Why NetworkPolicies keep the agent from a server, as a sentence after its path; empty if they do not."""
+    if to.is_public:
+        return ""
+    if to.address is None:
+        if any(entry.namespace == to.namespace for entry in egress):
+            return ""
+        return (
+            f"is a Service of namespace {to.namespace}, which no entry of spec.egress opens: add one with"
+            f" namespace {to.namespace} and the port of its pods"
+        )
+    if any(_opens(entry, to.address, to.port) for entry in egress):
+        return ""
+    return (
+        f"is a private address, which no entry of spec.egress opens: add one with cidr {to.address}/32 and"
+        f" port {to.port}"
+    )
 
 
 def _opens(entry: Egress, address: IPv4Address, port: int) -> bool:

@@ -7,7 +7,7 @@ from slipway_crds.agents.model import Agent
 from slipway_crds.meta import AGENT_LABEL
 from slipway_crds.owners import Known, OwnerKind
 from slipway_crds.references import Ref
-from slipway_crds.resolve import ResolveProblem, egress_warnings, resolve_agent
+from slipway_crds.resolve import ResolveProblem, egress_warnings, resolve_agent, session_warnings
 
 
 def _references(agent: Agent) -> Iterator[Ref]:
@@ -19,7 +19,7 @@ def _references(agent: Agent) -> Iterator[Ref]:
 
 def _missing(agent: Agent, known: Known) -> Iterable[ResolveProblem]:
     resolved = resolve_agent(agent, known.objects)
-    return (*(resolved if isinstance(resolved, tuple) else ()), *egress_warnings(agent))
+    return (*(resolved if isinstance(resolved, tuple) else ()), *egress_warnings(agent), *session_warnings(agent))
 
 
 AGENT = OwnerKind(model=Agent, label=AGENT_LABEL, references=_references, missing=_missing, serves=True)

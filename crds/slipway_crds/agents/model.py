@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from slipway_crds.agents.custom import Custom
-from slipway_crds.agents.providers import ModelSpec
+from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec, SecretKey, ServerTls
 from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import Egress
 from slipway_crds.fields import (
@@ -15,9 +15,11 @@ from slipway_crds.fields import (
     CAPABILITY_PATTERN,
     Duration,
     Name,
+    RedisUrl,
     Score,
     SpecModel,
     StatusModel,
+    emulated,
     ignored,
     same,
 )
@@ -29,9 +31,11 @@ from slipway_crds.rules import (
     filled_where,
     given_where,
     not_below,
+    only_like,
     only_where,
     only_with,
     unique,
+    unlike,
 )
 from slipway_crds.runtimeconfig import Architecture
 
@@ -80,8 +84,34 @@ class AgentTool(SpecModel):
     """Whether an answer fails if this agent was asked and gave none. Otherwise the model is notified and goes on."""
 
 
+class RedisSpec(SpecModel):
+    """A Redis that has the sessions."""
+
+    local = same("The same server is used.")
+    rules = (
+        unlike(
+            "url",
+            METADATA_REDIS,
+            "must not be a link-local address or one where a cloud answers about its machines: write the Redis's own",
+        ),
+        only_like("tls", "url", "^rediss://", "needs a url that begins with rediss://: the other has no certificate"),
+    )
+
+    url: RedisUrl
+    """Where it is: `redis://host:port/database`, or `rediss://` with TLS. It may name a user, as in
+    `rediss://support@redis.example.com:6379/0`, and has no password. A server in the cluster, or at a private address,
+    also has to be in `egress`."""
+    password_ref: Annotated[
+        SecretKey | None,
+        emulated("Read from a Secret among the manifests, or from the environment variable that `key` names."),
+    ] = None
+    """The password to sign in with. The operator never reads it; pods read it again when they connect."""
+    tls: Annotated[ServerTls | None, same("The same certificates are used.")] = None
+    """How the server is checked."""
+
+
 class Sessions(SpecModel):
-    """How long a conversation is kept."""
+    """How long a conversation is kept, and where."""
 
     rules = (duration_within("ttl", "1m"),)
 
@@ -89,6 +119,9 @@ class Sessions(SpecModel):
     """A session unused for this long is deleted."""
     max_turns: Annotated[int, Field(ge=1, le=10_000), same("The same count applies.")] = 50
     """A session takes this many questions; the next one is refused."""
+    redis: Annotated[RedisSpec | None, same("The same server is used.")] = None
+    """A Redis for sessions and their summaries, in place of the store. Answers are in the store either way. A change
+    begins new sessions."""
 
 
 class Limits(SpecModel):

@@ -32,6 +32,7 @@ NO_METADATA_HOST = unlike(
     METADATA_HOSTS,
     "must not be a link-local address or one where a cloud answers about its machines: write the service's own",
 )
+METADATA_REDIS = METADATA_HOSTS.replace("https?://", "rediss?://([^@/]*@)?")
 
 
 class SecretKey(SpecModel):
@@ -56,8 +57,8 @@ class ConfigMapKey(SpecModel):
     """Key within it."""
 
 
-class ModelTls(SpecModel):
-    """How a model's server is checked."""
+class ServerTls(SpecModel):
+    """How a server is checked."""
 
     ca_bundle_ref: Annotated[ConfigMapKey, same("The same certificates are used.")]
     """PEM certificates of the authorities that sign the server's, instead of the ordinary ones."""
@@ -137,5 +138,5 @@ class ModelSpec(SpecModel):
     """What the model is chosen for; for everything if not given."""
     price: Annotated[ModelPrice | None, same("Cost is counted alike.")] = None
     """What tokens cost; from a table of Slipway's if not given."""
-    tls: Annotated[ModelTls | None, same("The same certificates are used.")] = None
+    tls: Annotated[ServerTls | None, same("The same certificates are used.")] = None
     """How the model's server is checked."""

@@ -1,4 +1,4 @@
-"""What a host finds in files besides its configuration: its bindings, and the keys and certificates of models.
+"""What a host finds in files besides its configuration: its bindings, and keys and certificates of models and Redis.
 
 The bindings are a ConfigMap of each revision, so that one that retires keeps what its models need when the spec has
 others by then. Keys are projected from Secrets, which may come later, and which the operator never reads.
@@ -7,7 +7,7 @@ others by then. Keys are projected from Secrets, which may come later, and which
 from pydantic import ValidationError
 
 from slipway_crds import contract
-from slipway_crds.bindings import FileSource, HostFiles
+from slipway_crds.bindings import FileSource, FolderSources, HostFiles
 from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.pods import read_only
 from slipway_operator.core.projections import Child, ConfigMapState
@@ -47,22 +47,30 @@ def volumes(revision: str, files: HostFiles) -> list[JsonObject]:
     sources = [source for model in sorted(files.sources) for source in _projections(model, files)]
     if sources:
         made.append({"name": "model-keys", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": sources}})
+    if redis := _redis_projections(files):
+        made.append({"name": "session-redis", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": redis}})
     return made
 
 
 def mounts(files: HostFiles) -> list[JsonObject]:
     """Where the container has them."""
     keys = [read_only("model-keys", contract.MODEL_KEYS_DIR)] if files.sources else []
-    return [read_only("bindings", contract.BINDINGS_DIR), *keys]
+    redis = [read_only("session-redis", contract.SESSION_REDIS_DIR)] if _redis_projections(files) else []
+    return [read_only("bindings", contract.BINDINGS_DIR), *keys, *redis]
 
 
 def _projections(model: str, files: HostFiles) -> list[JsonObject]:
     sources = files.sources[model]
-    given = (
-        ("secret", sources.secret, contract.MODEL_KEY_FILE),
-        ("configMap", sources.config_map, contract.MODEL_CA_FILE),
-    )
-    return [{kind: _projection(source, f"{model}/{file}")} for kind, source, file in given if source is not None]
+    return _folder(sources, f"{model}/{contract.MODEL_KEY_FILE}", f"{model}/{contract.MODEL_CA_FILE}")
+
+
+def _redis_projections(files: HostFiles) -> list[JsonObject]:
+    return _folder(files.session_redis, contract.REDIS_PASSWORD_FILE, contract.REDIS_CA_FILE)
+
+
+def _folder(sources: FolderSources, secret: str, bundle: str) -> list[JsonObject]:
+    given = (("secret", sources.secret, secret), ("configMap", sources.config_map, bundle))
+    return [{kind: _projection(source, path)} for kind, source, path in given if source is not None]
 
 
 def _projection(source: FileSource, path: str) -> JsonObject:

@@ -25,11 +25,12 @@ def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Seq
     indexes = sorted({knowledge.index for config in configs for knowledge in config.knowledge})
     models: list[ExternalService] = [model for config in configs for model in config.models]
     models += [config.web_search for config in configs if config.web_search]
+    redis = [config.session_redis for config in configs if config.session_redis is not None]
     return [
         policies.to_dns(),
         *policies.to_platform(settings),
         policies.to_gateway(settings),
         *(policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT) for index in indexes),
-        *policies.to_public(public_ports(models)),
+        *policies.to_public(public_ports(models, redis)),
         *(policies.to_egress(entry) for entry in entries),
     ]

@@ -106,3 +106,27 @@ def test_what_is_stored_is_read_back_and_nonsense_is_not() -> None:
 def test_the_files_survive_json() -> None:
     files = host_files(agent(models=[GPT, OWN]))
     assert HostFiles.model_validate_json(files.canonical()) == files
+
+
+def test_the_password_and_the_authorities_of_a_redis_are_mounted_and_may_come_later() -> None:
+    redis: dict[str, Any] = {
+        "url": "rediss://redis.example.com",
+        "passwordRef": {"name": "redis", "key": "token"},
+        "tls": {"caBundleRef": {"name": "authorities", "key": "bundle.pem"}},
+    }
+    model = agent(sessions={"redis": redis})
+    resolved = resolve_agent(model, by_ref([index()]))
+    assert isinstance(resolved, AgentConfig)
+    assert resolved.session_redis == "rediss://redis.example.com"
+    revision = Revision(config=runtime_config(resolved), files=host_files(model), state="Serving")
+    objects: list[Any] = [*revision_objects(owner(), SETTINGS, revision, pod=None, store_secret="s")]
+    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "session-redis"]
+    bundle = [{"key": "bundle.pem", "path": "ca.crt"}]
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": "redis", "optional": True, "items": [{"key": "token", "path": "password"}]}},
+        {"configMap": {"name": "authorities", "optional": True, "items": bundle}},
+    ]
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "session-redis"]
+    assert mount == {"name": "session-redis", "mountPath": "/etc/slipway/session-redis", "readOnly": True}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.agents.destinations import ExternalService, destination
+from slipway_crds.agents.destinations import ExternalService, destination, destination_of
 from slipway_crds.references import by_ref
-from slipway_crds.resolve import egress_warnings, resolve_agent
+from slipway_crds.resolve import egress_warnings, resolve_agent, session_warnings
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.agents.builders import agent_objects
 from slipway_operator.core.inputs import BuildSettings
@@ -50,6 +50,8 @@ SPECS: tuple[dict[str, Any], ...] = (
         "webSearch": {"provider": "searxng", "baseURL": "http://searxng.search.svc:8080"},
         "egress": [{"namespace": "search", "ports": [8888]}],
     },
+    {"sessions": {"redis": {"url": "rediss://redis.example.com:6380/0"}}},
+    {"sessions": {"redis": {"url": "redis://redis.data.svc"}}, "egress": [{"namespace": "data", "ports": [6379]}]},
     {"egress": [{"cidr": "0.0.0.0/0", "ports": [80, 443, 8000]}, {"cidr": "::/0", "ports": [80, 443]}]},
 )
 
@@ -69,10 +71,10 @@ def test_every_destination_of_a_configuration_is_reached(spec: dict[str, Any]) -
             "slipway.dev/index": knowledge.index_ref.name,
         }
         assert reaches(rendered, Pod("demo", chroma), 8000)
-    search = [model.spec.web_search] if model.spec.web_search else []
-    services: list[ExternalService] = [*model.spec.models, *search]
-    for entry in services:
-        to = destination(entry, "demo")
+    redis, search = model.spec.sessions.redis, model.spec.web_search
+    services: list[ExternalService] = [*model.spec.models, *([search] if search else [])]
+    servers = [destination(entry, "demo") for entry in services]
+    for to in [*servers, *([destination_of(redis.url, "demo")] if redis else [])]:
         if to.namespace:
             ports = [port for opened in model.spec.egress if opened.namespace == to.namespace for port in opened.ports]
             assert ports
@@ -81,7 +83,7 @@ def test_every_destination_of_a_configuration_is_reached(spec: dict[str, Any]) -
             assert reaches(rendered, str(to.address), to.port)
         else:
             assert all(reaches(rendered, address, to.port) for address in PUBLIC)
-    assert egress_warnings(model) == ()
+    assert (egress_warnings(model), session_warnings(model)) == ((), ())
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -150,4 +152,21 @@ def test_a_model_that_no_entry_opens_is_named(url: str, egress: list[dict[str, A
     )
     paths = ["spec.models[1].baseURL", "spec.webSearch.baseURL"]
     assert [each.path for each in warnings] == (paths if says else [])
+    assert all(says in each.message for each in warnings)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis://redis.data.svc:6379/0", "namespace data"),
+        ("redis://redis", "namespace demo"),
+        ("rediss://me@10.1.2.3", "cidr 10.1.2.3/32 and port 6379"),
+        ("rediss://redis.example.com", ""),
+    ],
+)
+def test_a_redis_that_no_entry_opens_is_named(url: str, says: str) -> None:
+    warnings = session_warnings(agent(sessions={"redis": {"url": url}}))
+    assert [(each.path, each.reason) for each in warnings] == (
+        [("spec.sessions.redis.url", "EgressMissing")] if says else []
+    )
     assert all(says in each.message for each in warnings)

@@ -144,3 +144,24 @@ def test_keys_are_for_their_user_alone_and_in_no_text(tmp_path: Path) -> None:
 def test_another_key_is_another_set_of_manifests() -> None:
     assert given(secret("sk-1")) != given(secret("sk-2")), "so that saving the file reloads it"
     assert given(secret("sk-1")) == given(secret("sk-1"))
+
+
+def test_the_password_of_a_redis_comes_from_the_environment_too(tmp_path: Path) -> None:
+    redis = {
+        "url": "rediss://redis.example.com",
+        "passwordRef": {"name": "redis", "key": "REDIS_PASSWORD"},
+        "tls": TLS,
+    }
+    agent = {**AGENT, "spec": {**AGENT["spec"], "sessions": {"redis": redis}}}
+    manifests = assemble(
+        [ManifestDocument(each, "all.yaml") for each in (agent, of("ConfigMap", "authorities", data={"ca.crt": "PEM"}))]
+    )
+    files = applied(tmp_path, manifests, OPENAI_API_KEY="k", REDIS_PASSWORD="secret")
+    binding = files.of("demo/assistant").session_redis
+    assert binding.password_file
+    assert binding.ca_file
+    assert (Path(binding.password_file).read_text(), Path(binding.ca_file).read_text()) == ("secret", "PEM")
+    assert LocalModelFiles(tmp_path, {"OPENAI_API_KEY": "k"}).missing(manifests) == [
+        "Agent demo/assistant: the Redis of its sessions has no password: set REDIS_PASSWORD, or add a Secret redis "
+        "with REDIS_PASSWORD to the manifests"
+    ]

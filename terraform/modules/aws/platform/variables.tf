@@ -121,7 +121,7 @@ variable "database" {
 }
 
 variable "redis" {
-  description = "Makes a Redis: type and number of its nodes. Null: none. Slipway does not use Redis yet."
+  description = "Makes a Redis: type and number of its nodes. Null: none. Only agents with spec.sessions.redis use it."
   type = object({
     node_type = optional(string, "cache.t4g.small")
     nodes     = optional(number, 2)

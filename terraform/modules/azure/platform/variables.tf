@@ -100,7 +100,7 @@ variable "database" {
 }
 
 variable "redis" {
-  description = "Size of a Redis alongside the installation; null makes none, since Slipway needs none."
+  description = "Size of a Redis alongside the installation; null makes none, since only agents with spec.sessions.redis use it."
   type = object({
     sku_name          = optional(string, "Balanced_B1")
     high_availability = optional(bool, true)

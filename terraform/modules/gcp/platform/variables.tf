@@ -90,7 +90,7 @@ variable "postgres" {
 }
 
 variable "redis" {
-  description = "A Redis alongside the installation, for agents that need one; null for none. Slipway itself needs none."
+  description = "A Redis alongside the installation, for agents that need one; null for none. Only agents with spec.sessions.redis use it."
   type = object({
     memory_gb         = optional(number, 1)
     high_availability = optional(bool, true)

@@ -1,0 +1,85 @@
+"""A host whose agent has its sessions in a Redis: they go on, and an outage is one of the store."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from slipway_crds.runtimeconfig import AgentBindings, RedisBinding
+from slipway_runtime.agents.factory import AgentDependencies
+from slipway_runtime.agents.protocol import TURNS, Run
+from slipway_runtime.events import Done, Started
+from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.host.making import close_hosted, hosted_agent
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.store.opening import open_database
+from slipway_runtime.store.redis_sessions import RedisSessions
+from tests.support.redis_server import RedisServer
+from tests.support.scripts import Scripted, StartHost, answer, ask, begin, hosted
+
+CONFIG = hosted(None).config.model_copy(update={"architecture": "orchestrator"})
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    (tmp_path / "password").write_text("secret")
+    made = RedisServer(folder, password="secret")
+    made.start()
+    yield made
+    made.stop(kill=True)
+
+
+@pytest.fixture
+async def remembering(dsn: str, stack: AsyncExitStack, server: RedisServer, tmp_path: Path) -> HostedAgent:
+    """Says how many turns it knows."""
+    database = await open_database(dsn)
+    stack.push_async_callback(database.close)
+    bindings = AgentBindings(session_redis=RedisBinding(password_file=str(tmp_path / "password")))
+    dependencies = AgentDependencies(
+        database=database, embedder=cast(Any, None), vectors=cast(Any, None), bindings=lambda _: bindings
+    )
+    config = CONFIG.model_copy(update={"session_redis": server.url})
+    made = hosted_agent(config, dependencies)
+    stack.push_async_callback(close_hosted, made)
+
+    async def count(run: Run) -> Done:
+        return Done(answer=f"{len(run.request.turns)}", finish="stop", sources=())
+
+    return replace(made, agent=Scripted(count, frozenset((TURNS,))))
+
+
+@pytest.mark.proves("Agent.sessions.redis.url")
+async def test_a_conversation_goes_on_after_an_outage(
+    start_host: StartHost, remembering: HostedAgent, server: RedisServer
+) -> None:
+    host = await start_host(remembering)
+    first = ask()
+    await begin(host, first)
+    events = await answer(host, first)
+    started = events[0].event
+    assert isinstance(started, Started)
+    rows = await host.database.fetch("SELECT summary, kept FROM sessions")
+    assert [(row["summary"], row["kept"]) for row in rows] == [("", "redis")]
+    server.stop()
+    with pytest.raises(Problem) as refused:
+        await begin(host, ask(session_id=started.session_id))
+    assert refused.value.reason == Reason.STORE_UNAVAILABLE
+    assert refused.value.retry_after
+    (missing,) = await host.readiness.missing()
+    assert missing.startswith("the sessions: Redis cannot be used")
+    server.start()
+    second = ask(session_id=started.session_id)
+    await begin(host, second)
+    done = (await answer(host, second))[-1].event
+    assert isinstance(done, Done)
+    assert done.answer == "1"
+
+
+async def test_an_agent_without_a_redis_has_its_sessions_in_the_store(remembering: HostedAgent) -> None:
+    assert isinstance(remembering.sessions, RedisSessions)
+    assert hosted(None).sessions is None
