@@ -33,6 +33,7 @@ LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
 """A key of a Secret or a ConfigMap."""
 MODEL_PATTERN = "^[!-~]+$"
+TOOL_PATTERN = "^[a-z]([-_a-z0-9]*[a-z0-9])?$"
 ENTRY_POINT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 IMAGE_PATTERN = "^[0-9A-Za-z][-._/:@0-9A-Za-z]*$"
 CAPABILITY_PATTERN = "^[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
@@ -65,6 +66,7 @@ HINTS: Mapping[str, str] = {
     LABEL_PATTERN: "lower-case letters, digits and dashes, beginning and ending with a letter or digit, like models-2",
     KEY_PATTERN: "letters, digits, dashes, underscores and dots, like OPENAI_API_KEY",
     MODEL_PATTERN: "the provider's name of a model, without spaces, like gpt-5-mini",
+    TOOL_PATTERN: "lower-case letters, digits, dashes and underscores, like web_search",
     IMAGE_PATTERN: "an image with its registry and tag or digest, like registry.example.com/desk:1.2",
     ENTRY_POINT_PATTERN: "a module and a function in it, like package.module:factory",
     CAPABILITY_PATTERN: "lower-case letters, digits, dashes and underscores, beginning and ending with a letter or"
@@ -144,6 +146,7 @@ class ListType:
 
 
 BY_NAME = ListType(("name",))
+BY_TOOL = ListType(("tool",))
 BY_TYPE = ListType(("type",))
 ATOMIC = ListType()
 

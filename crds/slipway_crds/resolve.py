@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from slipway_crds.agents.approvals import Approval
 from slipway_crds.agents.destinations import closed, destination_of, unreachable
 from slipway_crds.agents.members import agent_refs, cycle
 from slipway_crds.agents.model import Agent, AgentTool, Knowledge
@@ -24,6 +25,7 @@ from slipway_crds.outputschema import canonical_schema, schema_problem
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
 from slipway_crds.runtimeconfig import (
     AgentConfig,
+    ApprovalConfig,
     CustomConfig,
     IngestConfig,
     KnowledgeConfig,
@@ -103,6 +105,7 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         max_tokens=spec.limits.max_tokens,
         tools=tuple(_tool(entry) for entry in sorted(spec.tools, key=lambda entry: entry.name)),
         web_search=_web_search(spec.web_search) if spec.web_search else None,
+        approvals=tuple(_approval(each) for each in sorted(spec.approvals, key=lambda entry: entry.tool)),
         custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image) if spec.custom else None,
     )
 
@@ -136,6 +139,12 @@ def _tool(entry: AgentTool) -> ToolConfig:
     name = entry.agent_ref.name
     description = entry.description or f"Ask the agent {name}."
     return ToolConfig(name=entry.name, agent=name, description=description, required=entry.required)
+
+
+def _approval(entry: Approval) -> ApprovalConfig:
+    return ApprovalConfig(
+        tool=entry.tool, groups=tuple(sorted(set(entry.groups or ()))), seconds=_seconds(entry.expires)
+    )
 
 
 def _web_search(search: WebSearch) -> WebSearchConfig:

@@ -118,6 +118,16 @@ class WebSearchConfig(ConfigModel):
     """Whether the answer fails if there was no result because the service failed."""
 
 
+class ApprovalConfig(ConfigModel):
+    """A tool whose calls wait for a person."""
+
+    tool: str
+    groups: tuple[str, ...] = ()
+    """Of which one has to be among a person's; empty: the caller decides."""
+    seconds: int = 86_400
+    """After which a call counts as denied."""
+
+
 class CustomConfig(ConfigModel):
     """Code of the user's that is the agent."""
 
@@ -154,6 +164,8 @@ class AgentConfig(ConfigModel):
     """Sorted by name."""
     web_search: WebSearchConfig | None = None
     """None: models have no such tool."""
+    approvals: tuple[ApprovalConfig, ...] = ()
+    """Sorted by tool."""
     custom: CustomConfig | None = None
     """For architecture `custom`."""
 

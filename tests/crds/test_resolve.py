@@ -17,7 +17,7 @@ from slipway_crds.resolve import (
     resolve_agent,
     runtime_config,
 )
-from slipway_crds.runtimeconfig import AgentConfig, CustomConfig, WebSearchConfig
+from slipway_crds.runtimeconfig import AgentConfig, ApprovalConfig, CustomConfig, WebSearchConfig
 
 
 def agent(namespace: str = "demo", name: str = "support", **spec: Any) -> Agent:
@@ -73,6 +73,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "max_tokens": None,
         "tools": (),
         "web_search": None,
+        "approvals": (),
         "custom": None,
     }
 
@@ -203,6 +204,16 @@ def test_tools_resolve_by_name_and_a_missing_agent_is_waited_for() -> None:
         (Severity.WAITING, "WaitingForAgent", "spec.tools[1].agentRef.name")
     ]
     assert bindings_of(asking("lead", "hr", "it")).members == ("hr", "it")
+
+
+@pytest.mark.proves("Agent.approvals[].*")
+def test_approvals_resolve_by_tool_and_make_a_revision() -> None:
+    base = {"architecture": "pydantic-ai", "models": [OWN]}
+    given = [{"tool": "search_documents", "groups": ["leads", "a", "leads"], "expires": "2h"}]
+    config = resolved(agent(**base, approvals=given))
+    assert config.approvals == (ApprovalConfig(tool="search_documents", groups=("a", "leads"), seconds=7200),)
+    assert digest(agent(**base, approvals=given)) != digest(agent(**base))
+    assert digest(agent(**base, approvals=[{"tool": "search_documents"}])) != digest(agent(**base, approvals=given))
 
 
 def test_another_image_or_entry_point_is_another_revision() -> None:

@@ -4,7 +4,7 @@ A call is a step that may run twice, since the run of the agent that is asked is
 usage and its progress are passed on: the model decides what of the answer is said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic_ai import FunctionToolset, Tool
@@ -32,12 +32,18 @@ What a tool gave may be said like what a passage says, without a number. If neit
 know the answer otherwise, reply with {NO_ANSWER} and nothing else."""
 
 
-def agent_toolset(tools: Sequence[ToolConfig], calls: AgentCalls) -> FunctionToolset[Any]:
-    """A tool for each of the agents."""
-    return FunctionToolset([_tool(each, calls) for each in tools], id="agents")
+def agent_toolset(
+    tools: Sequence[ToolConfig], calls: AgentCalls, *, approved: Collection[str] = ()
+) -> FunctionToolset[Any]:
+    """A tool for each of the agents.
+
+    Args:
+        approved: names of the tools whose calls a person has to approve.
+    """
+    return FunctionToolset([_tool(each, calls, approved=each.name in approved) for each in tools], id="agents")
 
 
-def _tool(tool: ToolConfig, calls: AgentCalls) -> Tool[Any]:
+def _tool(tool: ToolConfig, calls: AgentCalls, *, approved: bool) -> Tool[Any]:
     async def ask(question: str) -> ToolReturn[str]:
         """Ask the agent.
 
@@ -48,7 +54,13 @@ def _tool(tool: ToolConfig, calls: AgentCalls) -> Tool[Any]:
         assert unit is not None, "tools are called within steps"
         return _result(tool, await _ask(tool, calls, unit, question[:LONGEST_QUESTION]))
 
-    return Tool(ask, name=tool.name, description=tool.description, metadata={METADATA: {"where": "agent"}})
+    return Tool(
+        ask,
+        name=tool.name,
+        description=tool.description,
+        metadata={METADATA: {"where": "agent"}},
+        requires_approval=approved,
+    )
 
 
 async def _ask(tool: ToolConfig, calls: AgentCalls, unit: Unit, question: str) -> MemberAnswer:

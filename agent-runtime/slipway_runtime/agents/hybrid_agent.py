@@ -58,7 +58,7 @@ from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
-from slipway_runtime.models.durable import DurableSteps, within
+from slipway_runtime.models.durable import DurableSteps, approvals, within
 from slipway_runtime.models.roles import RoleChoice
 from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.database import Database
@@ -271,7 +271,7 @@ class HybridAgent:
                 output_type=types[node] if schema is None else output_of(schema)[0],
                 retries=REPAIRS,
                 toolsets=self._tools.toolsets() if asks else [],
-                capabilities=[DurableSteps(show=None)],
+                capabilities=[DurableSteps(show=None), approvals(self._config.approvals)],
             )
             if schema is not None:
                 made.output_validator(checked(output_of(schema)[1]))

@@ -174,6 +174,7 @@ class PydanticAIAgent:
         if key not in self._agents:
             if len(self._agents) >= AGENTS_KEPT:
                 self._agents.clear()
+            waits = search_tool.NAME in self._tools.approved
             made: Agent[AttemptContext, Any] = Agent(
                 self.models.for_role(role),
                 name=NAME,
@@ -181,10 +182,14 @@ class PydanticAIAgent:
                 output_type=str if schema is None else output_of(schema)[0],
                 retries=REPAIRS,
                 toolsets=[
-                    *([search_tool.search_toolset(self)] if searches else []),
+                    *([search_tool.search_toolset(self, approved=waits)] if searches else []),
                     *(self._tools.toolsets() if asks else []),
                 ],
-                capabilities=[DurableSteps(show=CitingSink if schema is None else None), approvals(), EachRequest()],
+                capabilities=[
+                    DurableSteps(show=CitingSink if schema is None else None),
+                    approvals(self.config.approvals),
+                    EachRequest(),
+                ],
             )
             if schema is not None:
                 made.output_validator(checked(output_of(schema)[1]))

@@ -33,11 +33,15 @@ class Searcher(Protocol):
     knowledge: Sequence[KnowledgeConfig]
 
 
-def search_toolset(searcher: Searcher) -> FunctionToolset[Any]:
-    """The tool, for an agent that has knowledge."""
+def search_toolset(searcher: Searcher, *, approved: bool = False) -> FunctionToolset[Any]:
+    """The tool, for an agent that has knowledge.
+
+    Args:
+        approved: whether a person has to approve each search.
+    """
     toolset: FunctionToolset[Any] = FunctionToolset(id="documents")
 
-    @toolset.tool(name=NAME, retries=2)
+    @toolset.tool(name=NAME, retries=2, requires_approval=approved)
     async def search_documents(
         ctx: RunContext[Any], query: str, filters: dict[str, str] | None = None
     ) -> ToolReturn[str]:

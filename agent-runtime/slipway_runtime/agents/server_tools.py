@@ -36,15 +36,21 @@ class ServerTools:
         return (*(each.name for each in self._config.tools), *([web_search.NAME] if self._web else []))
 
     @property
+    def approved(self) -> frozenset[str]:
+        """Names of the tools whose calls a person has to approve; that of the search of documents may be among them."""
+        return frozenset(each.tool for each in self._config.approvals)
+
+    @property
     def rules(self) -> str:
         """What belongs into the instructions; empty for nothing."""
         return web_search.RULES if self._web else ""
 
     def toolsets(self) -> list[FunctionToolset[Any]]:
         """As pydantic-ai takes them."""
-        made = [agent_toolset(self._config.tools, self._calls)] if self._config.tools else []
+        made = [agent_toolset(self._config.tools, self._calls, approved=self.approved)] if self._config.tools else []
         if self._web and self._config.web_search:
-            made.append(web_search.web_toolset(self._web, required=self._config.web_search.required))
+            required = self._config.web_search.required
+            made.append(web_search.web_toolset(self._web, required=required, approved=web_search.NAME in self.approved))
         return made
 
     async def close(self) -> None:

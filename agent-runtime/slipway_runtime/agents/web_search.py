@@ -34,11 +34,12 @@ def web_searcher(config: WebSearchConfig, bindings: Callable[[], AgentBindings])
     return WebSearcher(config, key)
 
 
-def web_toolset(searcher: WebSearcher, *, required: bool) -> FunctionToolset[Any]:
+def web_toolset(searcher: WebSearcher, *, required: bool, approved: bool) -> FunctionToolset[Any]:
     """The tool, for an agent that has a service.
 
     Args:
         required: whether an answer fails if the service does.
+        approved: whether a person has to approve each search.
     """
 
     async def web_search(query: str) -> ToolReturn[str]:
@@ -60,7 +61,7 @@ def web_toolset(searcher: WebSearcher, *, required: bool) -> FunctionToolset[Any
         text = "\n\n".join(map(_as_text, found))
         return ToolReturn(as_data(NAME, text), metadata={SAID: text[:MOST_CHARACTERS]})
 
-    return FunctionToolset([Tool(web_search, name=NAME)], id="web")
+    return FunctionToolset([Tool(web_search, name=NAME, requires_approval=approved)], id="web")
 
 
 def _as_text(result: WebResult) -> str:

@@ -1,27 +1,25 @@
 """Approvals of tool calls: the run waits until a person decides."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from pydantic_ai import RunContext
 from pydantic_ai.capabilities import HandleDeferredToolCalls
-from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
 
+from slipway_crds.runtimeconfig import ApprovalConfig
 from slipway_runtime.models.scopes import SCOPES
 
 
-def approvals(
-    answerers: Callable[[ToolCallPart], Sequence[str]] = lambda _: ("caller",), *, seconds: float = 86_400.0
-) -> HandleDeferredToolCalls[Any]:
+def approvals(configs: Sequence[ApprovalConfig] = ()) -> HandleDeferredToolCalls[Any]:
     """Lets the run wait where a tool asks for an approval. Calls of the client's own tools are left to others.
 
     Args:
-        answerers: who may approve a call; see `Run.ask`.
-        seconds: how long to wait. An approval that nobody gave until then counts as denied.
+        configs: who may approve a tool's calls, and until when; the caller within a day for tools that are not there.
     """
+    by_tool = {each.tool: each for each in configs}
 
     async def handle(context: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
         scopes = SCOPES.get()
@@ -30,6 +28,7 @@ def approvals(
         results: dict[str, Any] = {}
         for call in requests.approvals:
             asked = {"id": call.tool_call_id, "name": call.tool_name, "args": call.args_as_dict()}
+            config = by_tool.get(call.tool_name, ApprovalConfig(tool=call.tool_name))
             number = scopes.current().requests[_agent_name(context)]
             digest = hashlib.sha256(orjson.dumps([scopes.current().name, number, asked], option=orjson.OPT_SORT_KEYS))
             given = await scopes.run.ask(
@@ -37,8 +36,8 @@ def approvals(
                 "approval",
                 prompt=f"May the tool {call.tool_name} be called?",
                 calls=[asked],
-                answerers=answerers(call),
-                seconds=seconds,
+                answerers=[f"group:{each}" for each in config.groups] or ["caller"],
+                seconds=config.seconds,
             )
             denied = ToolDenied(f"{'Nobody approved' if given.by == 'expiry' else 'A person refused'} this call.")
             results[call.tool_call_id] = ToolApproved() if given.approved else denied

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from slipway_crds.agents.approvals import APPROVALS_OF_TOOLS, Approval
 from slipway_crds.agents.custom import Custom
 from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec, SecretKey, ServerTls
 from slipway_crds.agents.web_search import WebSearch
@@ -11,6 +12,7 @@ from slipway_crds.egress import Egress
 from slipway_crds.fields import (
     ATOMIC,
     BY_NAME,
+    BY_TOOL,
     BY_TYPE,
     CAPABILITY_PATTERN,
     Duration,
@@ -223,6 +225,7 @@ class AgentSpec(SpecModel):
             ["pydantic-ai", "hybrid"],
             "is for architectures pydantic-ai and hybrid: remove it, or choose one of them",
         ),
+        APPROVALS_OF_TOOLS,
         given_where(
             "custom",
             "architecture",
@@ -284,6 +287,8 @@ class AgentSpec(SpecModel):
     """Other agents that the model may ask. It asks them for its callers, who need the right to ask them."""
     web_search: Annotated[WebSearch | None, same("The same service is asked.")] = None
     """The web, as a tool of the model; the model has no such tool if not given."""
+    approvals: Annotated[tuple[Approval, ...], Field(max_length=20), BY_TOOL, same("The same people are asked.")] = ()
+    """Tools whose calls wait for a person. The others are called at once."""
     custom: Annotated[Custom | None, same("The same code runs in process.")] = None
     """Code of yours that is the agent, for architecture `custom`. It is given all other fields."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from slipway_crds.runtimeconfig import AgentBindings, WebSearchConfig
+from slipway_crds.runtimeconfig import AgentBindings, ApprovalConfig, WebSearchConfig
 from slipway_runtime.agents import tool_results, web_search, web_services
 from slipway_runtime.agents.web_services import MOST_RESULTS, SearchFailed, WebResult, WebSearcher
 from slipway_runtime.events import ToolCall, ToolResult
@@ -18,9 +18,12 @@ from slipway_runtime.models import addresses
 from slipway_runtime.models.addresses import is_forbidden
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ClientTool
+from slipway_runtime.run import Waiting
+from slipway_runtime.store.inputs import InputAnswer
 from slipway_runtime.telemetry import tracing
-from tests.support.knowledge import Knowledge
-from tests.support.model_agents import ask, close_all, shown, thinker
+from tests.support.attempts import Attempts
+from tests.support.knowledge import Knowledge, entry
+from tests.support.model_agents import RUN, ask, close_all, shown, thinker
 from tests.support.model_server import Asked, Call, Reply, model_server
 from tests.support.search_server import KEY, PAGES, SearchServer, search_server
 
@@ -244,3 +247,33 @@ async def test_a_search_is_a_span_without_its_query(local: Knowledge, monkeypatc
     (span,) = [each for each in exporter.get_finished_spans() if each.name == "execute_tool web_search"]
     assert (span.attributes or {})["gen_ai.tool.name"] == "web_search"
     assert "boiling" not in span.to_json()
+
+
+@pytest.mark.parametrize("tool", ["web_search", "search_documents"])
+@pytest.mark.parametrize("by", ["caller", "nobody", "expiry"])
+async def test_a_search_waits_for_an_approval_and_is_made_once(local: Knowledge, tool: str, by: str) -> None:
+    attempts = Attempts()
+    call = Reply(calls=(Call(tool, {"query": "How hot is boiling water?"}),))
+    with search_server() as server, model_server([call, "So it is."]) as model:
+        agent = thinker(
+            local,
+            model,
+            indexes=(entry(),),
+            web_search=WebSearchConfig(provider="searxng", base_url=server.url),
+            approvals=(ApprovalConfig(tool=tool, seconds=60),),
+        )
+        with pytest.raises(Waiting) as raised:
+            await agent.run(attempts.start(id=RUN, agent="demo/thinker"))
+        required = raised.value.required
+        assert (required.kind, required.answerers) == ("approval", ("caller",))
+        assert server.asked == []
+        attempts.journal.put(required)
+        answer = InputAnswer(approved=by == "caller", answer=None, by="expiry" if by == "expiry" else "caller")
+        for _ in range(2):  # the second attempt replays what the first one did
+            run = attempts.start(id=RUN, agent="demo/thinker", answers={required.id: answer})
+            assert (await agent.run(run)).finish in ("stop", "abstained")
+    assert len(server.asked) == (1 if (tool, by) == ("web_search", "caller") else 0)
+    assert len(model.requests) == 2
+    if by != "caller":
+        refusals = {"nobody": "A person refused this call.", "expiry": "Nobody approved this call."}
+        assert given(model.requests[1]) == refusals[by]

@@ -14,6 +14,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.toolsets import DynamicToolset
 
+from slipway_crds.runtimeconfig import ApprovalConfig
 from slipway_runtime.events import Delta, Event, ModelUsage, ToolCall, ToolResult, Usage
 from slipway_runtime.models.durable import METADATA, DurableSteps, approvals, current_unit, within
 from slipway_runtime.models.watching import watcher
@@ -264,7 +265,8 @@ async def test_toolsets_of_one_run_are_refused() -> None:
 @pytest.mark.parametrize(("approved", "ran"), [(True, [7]), (False, [])])
 async def test_a_tool_waits_for_its_approval(approved: bool, ran: list[int]) -> None:
     model, attempts, done = Scripted(calls("act")), Attempts(), list[int]()
-    agent = Agent(model.model, name="a", capabilities=[DurableSteps(), approvals(lambda _: ("group:ops",))])
+    ops = ApprovalConfig(tool="act", groups=("ops",))
+    agent = Agent(model.model, name="a", capabilities=[DurableSteps(), approvals([ops])])
 
     @agent.tool_plain(requires_approval=True, metadata={METADATA: {"repeat": "never"}})
     def act(n: int) -> str:
