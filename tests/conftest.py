@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.support.cluster",
     "tests.support.handbook",
     "tests.support.workers",
+    "tests.support.durations",
     "tests.support.model",
     "tests.support.knowledge",
 ]

@@ -38,11 +38,16 @@ A worker is given its next group when it has two tests left, so none of a group'
 """
 
 
+def group_of(nodeid: str) -> str:
+    """The group of a test with a cluster."""
+    return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), SHARED)
+
+
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
     """Whole groups go to workers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), SHARED)
+        return group_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster | None:
