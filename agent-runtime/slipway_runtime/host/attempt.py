@@ -18,7 +18,7 @@ from slipway_runtime.problems import Problem
 from slipway_runtime.run import AgentRequest, UnknownOutcome, Waiting
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.runs import LeaseLost, Work
-from slipway_runtime.store.session_stores import Sessions
+from slipway_runtime.store.session_stores import SessionStore
 from slipway_runtime.store.sessions import FinishedTurn, Summary, finished_turns
 from slipway_runtime.telemetry.tracing import span
 
@@ -38,7 +38,7 @@ class Attempt:
     """
 
     hosted: HostedAgent
-    sessions: Sessions
+    sessions: SessionStore
     work: Work
     run_log: RunLog
     delta_delay: float

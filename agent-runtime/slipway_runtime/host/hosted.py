@@ -6,7 +6,7 @@ from functools import cached_property
 from slipway_crds.contract import revision_name
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_runtime.agents.protocol import Agent
-from slipway_runtime.store.session_stores import Sessions
+from slipway_runtime.store.session_stores import SessionStore
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class HostedAgent:
 
     config: AgentConfig
     agent: Agent
-    sessions: Sessions | None = None
+    sessions: SessionStore | None = None
     """Where its sessions are kept; None for the host's own store."""
 
     @cached_property

@@ -15,7 +15,7 @@ from slipway_runtime.host.runs import Runs
 from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.orphans import forget_revisions
-from slipway_runtime.store.session_stores import Sessions, StoredSessions
+from slipway_runtime.store.session_stores import SessionStore, StoredSessions
 from slipway_runtime.store.sessions import delete_expired_runs
 
 ORPHAN_EVERY_SECONDS = 15.0
@@ -89,7 +89,7 @@ class Host:
     async def _adopt_orphans(self) -> None:
         await self.runs.adopt_orphans(expired_for=ORPHAN_AFTER_SECONDS, limit=ORPHAN_BATCH)
 
-    def _sessions_elsewhere(self) -> list[Sessions]:
+    def _sessions_elsewhere(self) -> list[SessionStore]:
         return [hosted.sessions for hosted in self.runs.agents.values() if hosted.sessions is not None]
 
     async def _expire_sessions(self) -> None:

@@ -6,7 +6,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import close
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.store.session_stores import Sessions
+from slipway_runtime.store.session_stores import SessionStore
 
 
 def hosted_agent(config: AgentConfig, dependencies: AgentDependencies) -> HostedAgent:
@@ -21,7 +21,7 @@ async def close_hosted(hosted: HostedAgent) -> None:
         await hosted.sessions.close()
 
 
-def _sessions(config: AgentConfig, dependencies: AgentDependencies) -> Sessions | None:
+def _sessions(config: AgentConfig, dependencies: AgentDependencies) -> SessionStore | None:
     if config.session_redis is None:
         return None
     from slipway_runtime.store.redis_sessions import RedisSessions, open_redis

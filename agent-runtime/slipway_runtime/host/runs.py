@@ -33,7 +33,7 @@ from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.followers import note_follower
 from slipway_runtime.store.orphans import ServedRevision, orphans, say_ready
-from slipway_runtime.store.session_stores import Sessions, StoredSessions
+from slipway_runtime.store.session_stores import SessionStore, StoredSessions
 from slipway_runtime.store.sessions import SessionBusy, SessionFull, SessionNotFound, busy
 from slipway_runtime.telemetry.tracing import span
 
@@ -161,7 +161,7 @@ class Runs:
             if await busy(self._database, new.ask.session or "") is None:
                 return
 
-    def sessions_of(self, hosted: HostedAgent) -> Sessions:
+    def sessions_of(self, hosted: HostedAgent) -> SessionStore:
         """Where an agent's sessions are kept."""
         return hosted.sessions or self._sessions
 

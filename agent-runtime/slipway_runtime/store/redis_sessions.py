@@ -107,7 +107,7 @@ def _without_user(url: str) -> str:
 
 
 class RedisSessions:
-    """See `Sessions`.
+    """See `SessionStore`.
 
     Args:
         agent: `namespace/name`. Every key begins with `slipway:` and this.

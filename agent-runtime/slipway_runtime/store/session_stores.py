@@ -12,7 +12,7 @@ from slipway_runtime.store.runs import Question, Work
 from slipway_runtime.store.sessions import Session, Summary
 
 
-class Sessions(Protocol):
+class SessionStore(Protocol):
     """The sessions of one agent. Every method raises `StoreUnavailable` if a server that it needs is unavailable."""
 
     async def begin(self, question: Question, *, owner: str, lease: float) -> Work:
@@ -57,7 +57,7 @@ class Sessions(Protocol):
 
 
 class StoredSessions:
-    """See `Sessions`: rows of the store, written in the same transactions as its runs."""
+    """See `SessionStore`: rows of the store, written in the same transactions as its runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -16,7 +16,7 @@ from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.redis_sessions import RedisSessions, open_redis
 from slipway_runtime.store.runs import LeaseLost, OtherQuestion, RunExists, append
-from slipway_runtime.store.session_stores import Sessions, StoredSessions
+from slipway_runtime.store.session_stores import SessionStore, StoredSessions
 from slipway_runtime.store.sessions import (
     OtherRevision,
     SessionBusy,
@@ -41,7 +41,7 @@ ASKED = InputRequired(step="input/a", id="a", kind="approval", answerers=("calle
 class Place:
     """Where sessions are kept, and the store that their runs are in."""
 
-    sessions: Sessions
+    sessions: SessionStore
     database: Database
 
 
@@ -57,7 +57,7 @@ def servers(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str | 
 async def place(servers: tuple[str, str | None]) -> AsyncIterator[Place]:
     dsn, redis_url = servers
     database = await open_database(dsn)
-    sessions: Sessions = StoredSessions(database)
+    sessions: SessionStore = StoredSessions(database)
     if redis_url is not None:
         redis = open_redis(redis_url)
         await redis.flushall()
