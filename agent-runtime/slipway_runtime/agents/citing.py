@@ -8,8 +8,11 @@ passage.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from slipway_runtime.agents.grounding import FENCE, NO_ANSWER, GivenPassage, is_mark, numbers_of
+from slipway_runtime.agents.grounding import NO_ANSWER
+from slipway_runtime.agents.marks import FENCE, is_mark, numbers_of
+from slipway_runtime.agents.passages import GivenPassage
 from slipway_runtime.events import Citation
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 
@@ -111,3 +114,14 @@ class Citing:
 
 def _bare(text: str) -> str:
     return text.strip(" \n.*`\"'")
+
+
+def marked(output: Any, citing: Citing) -> Any:
+    """Output whose texts have their marks resolved."""
+    if isinstance(output, str):
+        before = len(citing.text)
+        citing.whole(output)
+        return citing.text[before:]
+    if isinstance(output, dict):
+        return {name: marked(child, citing) for name, child in output.items()}
+    return [marked(child, citing) for child in output] if isinstance(output, list) else output

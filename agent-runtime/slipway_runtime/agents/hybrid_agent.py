@@ -23,31 +23,16 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from slipway_crds.runtimeconfig import AgentConfig, Role
 from slipway_runtime.agents import agent_tools, tool_results
-from slipway_runtime.agents.citing import Citing
+from slipway_runtime.agents.citing import Citing, marked
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
-from slipway_runtime.agents.grounding import (
-    NO_ANSWER,
-    RULES,
-    GivenPassage,
-    Grounding,
-    Kept,
-    as_prompt,
-    given,
-    split,
-    verified,
-)
+from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Grounding, Kept
 from slipway_runtime.agents.hybrid_nodes import ANALYSE, CHECK, DECLINED, Analysis, Critique, Draft
+from slipway_runtime.agents.marks import split
 from slipway_runtime.agents.memory import summarise
-from slipway_runtime.agents.output_schemas import checked, fault, output_of
+from slipway_runtime.agents.model_agents import REPAIRS, honoured, limit_reached, unusable
+from slipway_runtime.agents.output_schemas import checked, fault, output_of, schema_of
+from slipway_runtime.agents.passages import GivenPassage, as_prompt, given, verified
 from slipway_runtime.agents.protocol import TURNS
-from slipway_runtime.agents.pydantic_ai_agent import (
-    REPAIRS,
-    honoured,
-    limit_reached,
-    marked,
-    schema_of,
-    unusable,
-)
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.agents.role_decision import tell_role
 from slipway_runtime.agents.server_tools import ServerTools

@@ -19,8 +19,9 @@ from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.conversation import former_messages, system_message, tool_rule, user_content, user_prompt
-from slipway_runtime.agents.grounding import NO_ANSWER, RULES, GivenPassage, Grounding, as_prompt, given, verified
+from slipway_runtime.agents.grounding import NO_ANSWER, RULES, Grounding
 from slipway_runtime.agents.memory import summarise
+from slipway_runtime.agents.passages import GivenPassage, as_prompt, given, verified
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.agents.role_decision import tell_role

@@ -22,7 +22,9 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 from pydantic_core import ValidationError as CoreValidationError
 
 from slipway_crds.outputschema import schema_problem
+from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import AgentRequest
 
 MESSAGE_CHARACTERS = 500
 OUTPUT_TOOL = "final_result"
@@ -111,3 +113,8 @@ def _matches(pattern: str, text: str) -> bool:
 _VALIDATOR: Callable[[Mapping[str, Any]], Validator] = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, {"pattern": _check_pattern}
 )
+
+
+def schema_of(request: AgentRequest, config: AgentConfig) -> str | None:
+    """The schema that the output has to fit: the caller's, else the agent's own."""
+    return canonical(request.output_schema) if request.output_schema is not None else config.output_schema

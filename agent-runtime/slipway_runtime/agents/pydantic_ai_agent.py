@@ -20,7 +20,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, Role
 from slipway_runtime.agents import search_tool
-from slipway_runtime.agents.citing import Citing
+from slipway_runtime.agents.citing import Citing, marked
 from slipway_runtime.agents.client_tools import ClientCalls, check_tools, client_toolset
 from slipway_runtime.agents.conversation import (
     former_messages,
@@ -30,10 +30,10 @@ from slipway_runtime.agents.conversation import (
     user_content,
     user_prompt,
 )
-from slipway_runtime.agents.grounding import GivenPassage
 from slipway_runtime.agents.memory import summarise
-from slipway_runtime.agents.output_schemas import canonical, checked, fault, output_of
-from slipway_runtime.agents.protocol import TURNS
+from slipway_runtime.agents.model_agents import REPAIRS, honoured, limit_reached, unusable
+from slipway_runtime.agents.output_schemas import checked, fault, output_of, schema_of
+from slipway_runtime.agents.passages import GivenPassage
 from slipway_runtime.agents.role_decision import tell_role
 from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
@@ -48,8 +48,6 @@ from slipway_runtime.run import AgentRequest, Emit, Run
 from slipway_runtime.store.database import Database
 
 NAME = "answer"
-REPAIRS = 2
-"""How often output that does not fit, or a tool call that cannot be understood, is asked for again."""
 AGENTS_KEPT = 64
 """Of pydantic-ai, by role and schema: questions may bring schemas of their own."""
 
@@ -269,37 +267,6 @@ class EachRequest(AbstractCapability[AttemptContext]):
         return ModelSettings(tool_choice=cast(Any, turn.forced))
 
 
-def honoured(config: AgentConfig) -> frozenset[str]:
-    """What of an `Ask` an agent with models takes."""
-    taken = ("data", "history", "continuation", "client_tools", "tool_choice", "output_schema", "settings", "metadata")
-    images = ("image",) if any(model.images for model in config.models) else ()
-    return frozenset((*taken, *images, TURNS))
-
-
-def limit_reached(config: AgentConfig, usage: RunUsage) -> Problem:
-    """Which limit of the agent ended an answer."""
-    if usage.requests >= config.max_steps:
-        limit = f"{config.max_steps} requests to models (limits.maxSteps)"
-    else:
-        limit = f"{config.max_tokens} tokens (limits.maxTokens)"
-    return Problem(
-        Reason.LIMIT_REACHED, f"There was no answer within {limit}: ask for less at once, or raise the limit."
-    )
-
-
-def unusable(error: UnexpectedModelBehavior, *, structured: bool) -> Problem:
-    """What a model gave cannot be used, however often it was asked."""
-    cause = f" The last try: {error.__cause__}" if structured and error.__cause__ is not None else ""
-    what = "output that fits the schema" if structured else "an answer that can be used"
-    advice = "simplify the schema, or use another model" if structured else "use another model"
-    return Problem(Reason.INVALID_OUTPUT, f"The model gave no {what} in {REPAIRS + 1} tries: {advice}.{cause[:600]}")
-
-
-def schema_of(request: AgentRequest, config: AgentConfig) -> str | None:
-    """The schema that the output has to fit: the caller's, else the agent's own."""
-    return canonical(request.output_schema) if request.output_schema is not None else config.output_schema
-
-
 def _forced(request: AgentRequest) -> list[str] | str | None:
     choice = request.tool_choice
     if choice is None or choice == "auto":
@@ -314,14 +281,3 @@ def _forced(request: AgentRequest) -> list[str] | str | None:
 
 def _text_of(response: ModelResponse) -> str:
     return "".join(part.content for part in response.parts if isinstance(part, TextPart))
-
-
-def marked(output: Any, citing: Citing) -> Any:
-    """Output whose texts have their marks resolved."""
-    if isinstance(output, str):
-        before = len(citing.text)
-        citing.whole(output)
-        return citing.text[before:]
-    if isinstance(output, dict):
-        return {name: marked(child, citing) for name, child in output.items()}
-    return [marked(child, citing) for child in output] if isinstance(output, list) else output

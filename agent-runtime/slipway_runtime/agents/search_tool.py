@@ -7,7 +7,8 @@ from pydantic_ai import FunctionToolset, RunContext
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturn, ToolReturnPart
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
-from slipway_runtime.agents.grounding import NO_ANSWER, GivenPassage, as_prompt, given, verified
+from slipway_runtime.agents.grounding import NO_ANSWER
+from slipway_runtime.agents.passages import GivenPassage, as_prompt, given, verified
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models.durable import current_unit

@@ -19,11 +19,12 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import Role
-from slipway_runtime.agents.grounding import NO_ANSWER, Grounding, Mark, split
-from slipway_runtime.events import Citation, Delta, Discarded, Finish, ModelUsage, Usage
+from slipway_runtime.agents.grounding import NO_ANSWER, Grounding, Mark
+from slipway_runtime.agents.marks import split
+from slipway_runtime.events import Citation, Delta, Finish
 from slipway_runtime.models import Models
 from slipway_runtime.models.chain import ModelChain
-from slipway_runtime.models.watching import watching
+from slipway_runtime.models.watching import StepWatcher, watching
 from slipway_runtime.run import Emit
 
 FINISHES: Mapping[FinishReason, Finish] = {"length": "length", "content_filter": "content_filter"}
@@ -61,36 +62,24 @@ class Spoken:
         return cls(**{**json, "sources": sources, "unsupported": tuple(json["unsupported"]), "numbers": numbers})
 
 
-@dataclass
-class _Watcher:
-    """Hears of the models that are asked, and starts again where one broke off."""
+class _SpeechWatcher(StepWatcher):
+    """Starts again where a model broke off."""
 
-    emit: Emit
-    step: str
-    said: bool = False
-    void: bool = False
-    usages: list[ModelUsage] = field(default_factory=list)
+    said = False
+    """Whether text of the present model was emitted."""
+    void = False
 
     def discarded(self, reason: str) -> None:
         """See `Watcher`."""
         self.void = True
         if self.said:
-            self.emit(Discarded(steps=(self.step,), reason=reason))
+            super().discarded(reason)
             self.said = False
-
-    def used(self, usage: ModelUsage) -> None:
-        """See `Watcher`."""
-        self.usages.append(usage)
-
-    def report(self) -> None:
-        """Emit what was used, by models that failed as well."""
-        if self.usages:
-            self.emit(Usage(models=tuple(self.usages)))
 
 
 async def ask_model(chain: ModelChain, messages: Sequence[ModelMessage], emit: Emit, *, step: str) -> str:
     """The text of one response, which nobody is shown. Raises Problem (ModelsUnavailable)."""
-    watcher = _Watcher(emit, step)
+    watcher = _SpeechWatcher(emit, step)
     try:
         with watching(watcher):
             response = await chain.request(list(messages), None, ModelRequestParameters())
@@ -117,7 +106,7 @@ async def speak(
     Raises:
         Problem: ModelsUnavailable if no model answers.
     """
-    watcher = _Watcher(emit, step)
+    watcher = _SpeechWatcher(emit, step)
     voice = _Voice(emit, watcher, grounding)
     try:
         with watching(watcher):
@@ -148,7 +137,7 @@ def emit_text(text: str, citations: Sequence[Citation], emit: Emit) -> None:
 class _Voice:
     """Turns a model's stream into deltas."""
 
-    def __init__(self, emit: Emit, watcher: _Watcher, grounding: Grounding | None) -> None:
+    def __init__(self, emit: Emit, watcher: _SpeechWatcher, grounding: Grounding | None) -> None:
         self._emit = emit
         self._watcher = watcher
         self._grounding = grounding

@@ -18,7 +18,6 @@ not run twice, and `{"where": "agent"}` for one that asks another agent.
 """
 
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import orjson
@@ -48,7 +47,7 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
 )
 
-from slipway_runtime.events import Discarded, ModelUsage, ToolCall, ToolResult, Usage, Where
+from slipway_runtime.events import Discarded, ModelUsage, ToolCall, ToolResult, Where
 from slipway_runtime.models.approvals import approvals
 from slipway_runtime.models.scopes import (
     SCOPES,
@@ -61,7 +60,7 @@ from slipway_runtime.models.scopes import (
     current_unit,
     within,
 )
-from slipway_runtime.models.watching import watching
+from slipway_runtime.models.watching import StepWatcher, watching
 from slipway_runtime.run import Emit, Repeat
 from slipway_runtime.telemetry import genai
 
@@ -76,22 +75,18 @@ SUMMARY_CHARACTERS = 500
 Show = Callable[[Emit], TextSink]
 
 
-@dataclass
-class _Watcher:
-    """Hears of the models that a step asks; see `watching`."""
+class _UnitWatcher(StepWatcher):
+    """Empties the sink of a step whose text is void."""
 
-    unit: Unit
-    used_: list[ModelUsage] = field(default_factory=list)
+    def __init__(self, unit: Unit) -> None:
+        super().__init__(unit.emit, unit.key)
+        self._sink = unit.sink
 
     def discarded(self, reason: str) -> None:
         """See `Watcher`."""
-        if self.unit.sink is not None:
-            self.unit.sink.void()
-        self.unit.emit(Discarded(steps=(self.unit.key,), reason=reason))
-
-    def used(self, usage: ModelUsage) -> None:
-        """See `Watcher`."""
-        self.used_.append(usage)
+        if self._sink is not None:
+            self._sink.void()
+        super().discarded(reason)
 
 
 async def _stream(_: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
@@ -217,21 +212,20 @@ class _Bound(BoundDurableOperation[P, W, R]):
 
     async def _body(self, params: Any, unit: Unit) -> object:
         """Run the operation within its step, with a watcher of the models that it asks."""
-        watcher = _Watcher(unit)
+        watcher = _UnitWatcher(unit)
         token = UNIT.set(unit)
         try:
             with durable_unit_scope(), watching(watcher):
                 result = await self._operation.handler(params)
             if isinstance(result, ModelResponse):
-                if not watcher.used_:
+                if not watcher.usages:
                     watcher.used(_usage(result))
                 if unit.sink is not None:
                     await unit.sink.end()
             return self._operation.result_codec.dump(result)
         finally:
             UNIT.reset(token)
-            if watcher.used_:
-                unit.emit(Usage(models=tuple(watcher.used_)))
+            watcher.report()
 
     async def _request(self, scope: Scope, params: ModelRequestParams) -> object:
         name = self._capability.name

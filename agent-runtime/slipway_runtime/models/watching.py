@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from slipway_runtime.events import ModelUsage
+from slipway_runtime.events import Discarded, ModelUsage, Usage
+from slipway_runtime.run import Emit
 
 
 class Watcher(Protocol):
@@ -26,6 +27,33 @@ class Watcher(Protocol):
     def used(self, usage: ModelUsage) -> None:
         """A model was asked: once for each, also if it failed, refused or was cancelled."""
         ...
+
+
+class StepWatcher:
+    """Emits what a step learns about the models that it asks.
+
+    Args:
+        emit: writes events of the step.
+        step: the step's key.
+    """
+
+    def __init__(self, emit: Emit, step: str) -> None:
+        self.emit = emit
+        self.step = step
+        self.usages: list[ModelUsage] = []
+
+    def discarded(self, reason: str) -> None:
+        """See `Watcher`."""
+        self.emit(Discarded(steps=(self.step,), reason=reason))
+
+    def used(self, usage: ModelUsage) -> None:
+        """See `Watcher`."""
+        self.usages.append(usage)
+
+    def report(self) -> None:
+        """Emit what was used, by models that failed as well."""
+        if self.usages:
+            self.emit(Usage(models=tuple(self.usages)))
 
 
 class _Nobody:

@@ -3,7 +3,8 @@
 import pytest
 
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.grounding import NO_ANSWER, GivenPassage
+from slipway_runtime.agents.grounding import NO_ANSWER
+from slipway_runtime.agents.passages import GivenPassage
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 
 

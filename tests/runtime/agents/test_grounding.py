@@ -1,9 +1,15 @@
 """What of a model's answer is kept, and how it is marked, whatever the pieces in which it comes."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 
 from slipway_runtime.agents.citing import Citing
-from slipway_runtime.agents.grounding import GivenPassage, Grounding, split
+from slipway_runtime.agents.grounding import Grounding
+from slipway_runtime.agents.marks import split
+from slipway_runtime.agents.passages import GivenPassage
+from slipway_runtime.knowledge.embedding.embedder import Matrix
 
 PASSAGES = [
     GivenPassage(
@@ -91,3 +97,29 @@ def test_brackets_that_are_no_marks_stay_in_free_text(size: int) -> None:
     pieces = [citing.feed(CODE[start : start + size]) for start in range(0, len(CODE), size)]
     shown = "".join(text for each in (*pieces, citing.end()) for text, _ in each)
     assert shown == CODE.replace("gateway [2]", "gateway [1]")
+
+
+class CountingEmbedder:
+    """A stand-in whose vectors say nothing: it counts what it is given."""
+
+    identity = "counting"
+    dimensions = 2
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    async def embed_texts(self, texts: Sequence[str], **_: object) -> Matrix:
+        self.texts += texts
+        return np.array([[0.0, 1.0]] * len(texts), dtype=np.float32)
+
+    async def embed_query(self, _: str) -> Matrix:
+        return np.array([1.0, 0.0], dtype=np.float32)
+
+
+async def test_the_sentences_of_passages_are_embedded_once_for_an_answer() -> None:
+    embedder = CountingEmbedder()
+    grounding = Grounding(PASSAGES, embedder)  # type: ignore[arg-type]  # what it needs of one
+    for sentence in ("Elephants are grey.", "Penguins swim far.", "Herons wait [2]."):
+        assert await grounding.add(sentence) is None
+    pieces = [passage.piece(*place) for passage in PASSAGES for place in passage.pieces]
+    assert sorted(embedder.texts) == sorted(pieces)

@@ -10,11 +10,12 @@ import pytest
 
 from slipway_crds.runtimeconfig import AgentBindings, RedisBinding
 from slipway_runtime.agents.factory import AgentDependencies
-from slipway_runtime.agents.protocol import TURNS, Run
+from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.events import Done, Started
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import Run
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.redis_sessions import RedisSessions
 from tests.support.redis_server import RedisServer

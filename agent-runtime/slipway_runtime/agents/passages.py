@@ -1,0 +1,139 @@
+"""Passages of documents as models are given them: numbered, and marked as data.
+
+What is in a document is never an instruction.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from slipway_runtime.events import Citation
+from slipway_runtime.knowledge.pieces import decode_pieces
+from slipway_runtime.knowledge.retrieval.retriever import Found
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.documents import Build, Passage, read_passages
+
+PASSAGE_TAG = re.compile(r"<(/?)passage", re.IGNORECASE)
+WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
+STEM = 5
+"""Characters of a word that are compared, so that endings do not matter."""
+SHORTEST_WORD = 4
+
+
+@dataclass(frozen=True)
+class GivenPassage:
+    """A passage as a model is given it. Recorded with the retrieval, so that every attempt gives the same."""
+
+    number: int
+    knowledge: str
+    index: str
+    revision: str
+    source: str
+    document: str
+    heading: str
+    start: int
+    text: str
+    score: float
+    pieces: tuple[tuple[int, int], ...]
+    """Offsets in the document of its sentences, code and rows, end exclusive."""
+
+    def to_json(self) -> list[Any]:
+        """As a step records it."""
+        place = [self.source, self.document, self.heading, self.start, self.text, self.score]
+        return [self.number, self.knowledge, self.index, self.revision, *place, [list(each) for each in self.pieces]]
+
+    @classmethod
+    def from_json(cls, json: Sequence[Any]) -> "GivenPassage":
+        """What `to_json` made."""
+        *fields, pieces = json
+        return cls(*fields, tuple((start, end) for start, end in pieces))  # type: ignore[call-arg]  # as to_json has them
+
+    @cached_property
+    def words(self) -> set[str]:
+        """The words of its heading and text, to compare with those of a sentence."""
+        return words(f"{self.heading} {self.text}")
+
+    def citation(self, sentence: str) -> Citation:
+        """The source that a sentence has in it, with a verbatim quote."""
+        start, end = self.quote_for(sentence)
+        return Citation(
+            index=self.knowledge,
+            source=self.source,
+            document=self.document,
+            heading=self.heading,
+            start=start,
+            end=end,
+            quote=self.piece(start, end),
+            score=self.score,
+        )
+
+    def piece(self, start: int, end: int) -> str:
+        """The text of one of its pieces."""
+        return self.text[start - self.start : end - self.start]
+
+    def quote_for(self, sentence: str) -> tuple[int, int]:
+        """The piece that has most of a sentence's words: the quote that is shown for it."""
+        wanted = words(sentence)
+        whole = (self.start, self.start + len(self.text))
+        return max(self.pieces, key=lambda each: len(wanted & words(self.piece(*each))), default=whole)
+
+
+def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:
+    """The chunks that are about the question, as passages numbered from `first`; the others are left out."""
+    kept = [one for one in found if one.relevance >= one.knowledge.min_score]
+    return [
+        GivenPassage(
+            number=number,
+            knowledge=one.knowledge.name,
+            index=one.build.index,
+            revision=one.build.revision,
+            source=one.chunk.source,
+            document=one.chunk.document,
+            heading=one.chunk.heading,
+            start=one.chunk.start,
+            text=one.chunk.text,
+            score=round(min(one.relevance, 1.0), 4),
+            pieces=tuple((piece.start, piece.end) for piece in decode_pieces(one.chunk.sentences)),
+        )
+        for number, one in enumerate(kept, start=first)
+    ]
+
+
+async def verified(database: Database, passages: Sequence[GivenPassage]) -> list[GivenPassage]:
+    """The passages that the stored documents have word for word: no other is given to a model, or cited."""
+    kept: list[GivenPassage] = []
+    for build in dict.fromkeys(Build(each.index, each.revision) for each in passages):
+        of_build = [each for each in passages if Build(each.index, each.revision) == build]
+        places = [Passage(each.source, each.document, each.start, each.start + len(each.text)) for each in of_build]
+        stored = await read_passages(database, build, places)
+        kept += [each for each, text in zip(of_build, stored, strict=True) if text == each.text]
+    return sorted(kept, key=lambda each: each.number)
+
+
+def as_prompt(passages: Iterable[GivenPassage]) -> str:
+    """The passages as a part of a prompt. Tags within a document cannot end a passage."""
+    return "\n".join(
+        f'<passage number="{each.number}" document="{_attribute(each.document)}" '
+        f'heading="{_attribute(each.heading)}">\n{_escaped(each.text)}\n</passage>'
+        for each in passages
+    )
+
+
+def _escaped(text: str) -> str:
+    return PASSAGE_TAG.sub(r"&lt;\1passage", text)
+
+
+def _attribute(text: str) -> str:
+    return re.sub(r"[\"<>\s]+", " ", text)
+
+
+def words(text: str) -> set[str]:
+    """The words of a text that carry meaning, by their beginnings; numbers whole."""
+    found = (match[0].lower() for match in WORD.finditer(text))
+    return {word if numeric(word) else word[:STEM] for word in found if len(word) >= SHORTEST_WORD or numeric(word)}
+
+
+def numeric(word: str) -> bool:
+    return any(character.isdigit() for character in word)
