@@ -119,8 +119,8 @@ def _with_act(make: Callable[..., Any]) -> Callable[..., Any]:
         await asyncio.sleep(ACT_SECONDS)
         return os.urandom(4).hex()
 
-    def made(*args: Any) -> Any:
-        toolset = make(*args)
+    def made(*args: Any, **more: Any) -> Any:
+        toolset = make(*args, **more)
         toolset.add_function(act, metadata={METADATA: {"repeat": "never"}})
         return toolset
 

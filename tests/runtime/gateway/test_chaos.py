@@ -76,12 +76,12 @@ async def running(
         yield Chaos(client, gateway, hosts, metrics, model, knowledge.database, diary, namespace, random.Random(seed))
 
 
-async def judge(chaos: Chaos, *, points: int) -> None:
+async def judge(chaos: Chaos, *, points: int, acting: bool = True) -> None:
     """Print what came of all, and see that most of it was answered."""
     print(await chaos.report())  # noqa: T201
     assert chaos.outcomes.keys() == PROTOCOLS.keys()
     assert sum(each.total() for each in chaos.outcomes.values()) == points
-    assert max(Counter(acts(chaos.diary)).values(), default=1) == 1
+    assert max(Counter(acts(chaos.diary)).values(), default=0) == bool(acting), "what must not run twice ran once"
     assert sum(each[ANSWERED] for each in chaos.outcomes.values()) > points / 2
 
 
@@ -105,4 +105,4 @@ async def test_ten_disturbances(chaos: Chaos) -> None:
 async def test_sixty_disturbances(chaos: Chaos, agent: str) -> None:
     for number in range(60):
         await chaos.survive(chaos.point(agent, list(PROTOCOLS)[number % len(PROTOCOLS)]))
-    await judge(chaos, points=60)
+    await judge(chaos, points=60, acting=agent != "lang")
