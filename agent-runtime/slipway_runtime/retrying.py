@@ -64,8 +64,16 @@ async def retry(
     Raises:
         Exception: the last error of the step.
     """
+    try:
+        return await step()  # nearly always; what tenacity makes for a retry costs as much as a statement
+    except Exception as error:
+        if not on(error):
+            raise
+        former = [error]
 
-    async def once() -> T:  # tenacity awaits coroutine functions only, and callers pass lambdas
+    async def once() -> T:
+        if former:
+            raise former.pop()
         return await step()
 
     def after(state: RetryCallState) -> None:

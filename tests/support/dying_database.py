@@ -56,6 +56,13 @@ class DyingDatabase:
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         raise NotImplementedError
 
+    async def chain(self, *statements: str, args: Sequence[Value]) -> list[Row]:
+        last = await self._before()
+        rows = await self._database.chain(*statements, args=args)
+        if last:
+            await self._die()
+        return rows
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
         last = await self._before()

@@ -172,10 +172,8 @@ def _events(
     """A run's events from where the gateway wants them. With `?watch=false` what counts is how they end."""
     watch = request.query_params.get("watch") != "false"
     events = host.runs.follow(run_id, agent=hosted.key, caller=caller.owner, after=after, watch=watch)
-    frames = sse.stream(_until_problem(events))
-    return StreamingResponse(
-        frames if watch else sse.in_one(frames), media_type=sse.MEDIA_TYPE, headers={RUN_HEADER: run_id, **sse.HEADERS}
-    )
+    frames = (sse.stream if watch else sse.in_one)(_until_problem(events))
+    return StreamingResponse(frames, media_type=sse.MEDIA_TYPE, headers={RUN_HEADER: run_id, **sse.HEADERS})
 
 
 async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent]:

@@ -72,17 +72,25 @@ async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SE
                 await asyncio.wait({coming})
 
 
-async def in_one(frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """All frames as one piece at their end, and pings as they come: for a reader who only needs the end."""
-    held: list[bytes] = []
-    async with aclosing(frames):
-        async for piece in frames:
-            if piece == PING:
-                yield piece
-            else:
-                held.append(piece)
-    if held:
-        yield b"".join(held)
+async def in_one(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SECONDS) -> AsyncGenerator[bytes]:
+    """All frames as one piece at their end, and pings meanwhile: for a reader who only needs the end.
+
+    However it ends, `events` is closed.
+    """
+
+    async def whole() -> bytes:
+        async with aclosing(events):
+            return b"".join([frame(event) async for event in events])
+
+    reading = asyncio.create_task(whole())
+    try:
+        while not (await asyncio.wait({reading}, timeout=ping))[0]:
+            yield PING
+        if frames := reading.result():
+            yield frames
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
 
 
 def last_event_id(request: Request, run_id: str) -> EventId | None:

@@ -40,6 +40,21 @@ class Database(Protocol):
         """Run one statement once for each row of parameters: all of them are committed, or none."""
         ...
 
+    async def chain(self, *statements: str, args: Sequence[Value]) -> list[Row]:
+        """Run statements as one commit, each if the one before touched a row; in Postgres in one round trip.
+
+        Each ends with `RETURNING`, and touches one row at most unless it is the last. What the first one returned is
+        the table `s1` for those after it, and so on. What else they read is as it was before the first one. Foreign
+        keys are checked at the end.
+
+        Args:
+            args: parameters of all statements together; the last statement, or one before it, uses each.
+
+        Returns:
+            The rows of the last statement; none if it was not run.
+        """
+        ...
+
     def transaction(self) -> AbstractAsyncContextManager["Database"]:
         """A database whose statements are committed together at the end, or rolled back if the body raises.
 

@@ -84,6 +84,9 @@ class DeferredDatabase:
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         await self._ready().execute_many(sql, rows)
 
+    async def chain(self, *statements: str, args: Sequence[Value]) -> list[Row]:
+        return await self._ready().chain(*statements, args=args)
+
     def transaction(self) -> AbstractAsyncContextManager[Database]:
         return self._ready().transaction()
 

@@ -5,6 +5,7 @@ unavailable, connections are made anew by the next statement; statements in betw
 """
 
 import asyncio
+import functools
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
@@ -95,6 +96,9 @@ class PostgresStatements:
         with store_errors():
             await self._connection.executemany(sql, rows)
 
+    async def chain(self, *statements: str, args: Sequence[Value]) -> list[Row]:
+        return await self.fetch(chained(*statements), *args)
+
     def transaction(self) -> AbstractAsyncContextManager[Database]:
         raise RuntimeError("transactions are not nested: use the database that transaction() gave you")
 
@@ -112,7 +116,8 @@ class PostgresDatabase:
     async def _connection(self) -> AsyncIterator[Any]:
         """A connection of the pool; one that failed is thrown away, whatever state asyncpg believes it to be in."""
         with store_errors():
-            connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
+            async with asyncio.timeout(CONNECT_TIMEOUT):  # asyncpg's own costs a task
+                connection = await self._pool.acquire()
         try:
             yield connection
         except StoreUnavailable:
@@ -134,6 +139,9 @@ class PostgresDatabase:
         async with self._connection() as connection:
             await PostgresStatements(connection).execute_many(sql, rows)
 
+    async def chain(self, *statements: str, args: Sequence[Value]) -> list[Row]:
+        return await self.fetch(chained(*statements), *args)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
         async with self._connection() as connection:
@@ -154,6 +162,14 @@ class PostgresDatabase:
             await asyncio.wait_for(self._pool.close(), timeout=CONNECT_TIMEOUT)
         except (TimeoutError, *UNAVAILABLE):
             self._pool.terminate()
+
+
+@functools.lru_cache(maxsize=512)
+def chained(*statements: str) -> str:
+    """Statements of a chain as one."""
+    *first, last = statements
+    named = ", ".join(f"s{number} AS ({statement})" for number, statement in enumerate(first, start=1))
+    return f"WITH {named} {last}" if named else last
 
 
 def touched(status: str) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-import orjson
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -129,7 +128,7 @@ class RedisSessions:
         except SessionNotFound:
             await same_run(self._database, question)  # one that is sent again may have a session that is over by now
             raise
-        work = await runs.begin(self._database, question, owner=owner, lease=lease, next_turn=_next_turn)
+        work = await runs.begin(self._database, question, owner=owner, lease=lease, next_turn=_next_turn, kept=KEPT)
         await self._entered(question, question.session_id)
         return work
 
@@ -259,21 +258,8 @@ class RedisSessions:
 
 
 async def _next_turn(database: Database, question: Question) -> int:
-    """The number of a question in its session. Of a new one the store gets a row, for reporting tools."""
-    if question.new_session:
-        await database.execute(
-            "INSERT INTO sessions (id, agent, caller, turns, created, expires, revision, architecture, metadata, kept) "
-            "VALUES ($1, $2, $3, 1, now_epoch(), now_epoch() + $4, $5, $6, $7, $8)",
-            question.session_id,
-            question.agent,
-            question.caller,
-            question.session_ttl,
-            question.revision,
-            question.architecture,
-            orjson.dumps(question.ask.metadata or {}).decode(),
-            KEPT,
-        )
-        return 1
+    """The number of a question in a session that is not new."""
+    assert question.session_id is not None
     rows = await database.fetch(
         "SELECT (SELECT coalesce(max(r.turn), 0) + 1 FROM runs r WHERE r.session_id = s.id) AS turn FROM sessions s "
         "WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.kept = $4",

@@ -19,17 +19,42 @@ import orjson
 
 from slipway_runtime.events import Cancelled, Event, EventId, InputRequired, NumberedEvent, ends
 from slipway_runtime.protocols.ask import Ask
-from slipway_runtime.store.database import Database, Row, placeholders
+from slipway_runtime.store.database import Database, Row, Value, placeholders
 from slipway_runtime.store.inputs import InputAnswer, add_event, add_input, answers_of
 from slipway_runtime.store.orphans import OWN_IS_READY
-from slipway_runtime.store.sessions import SessionFull, SessionNotFound, add_session, busy, keep, take_turn
+from slipway_runtime.store.sessions import SessionFull, SessionNotFound, busy, keep, take_turn
 from slipway_runtime.store.steps import Replay, StepRecord, dump_records, replay
-from slipway_runtime.store.usage import add_usage, uses_models
+from slipway_runtime.store.usage import add_usage
 
+OWN = "id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL"
+"""SQL about a row of `runs`: whether it is the lease's that the parameters describe."""
 ADD_EVENTS = (
     "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps, finished) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    "SELECT id, attempt, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS TEXT), "
+    "CAST($8 AS TEXT), CAST($9 AS BIGINT) FROM "
 )
+EVENTS_OF_FIRST = f"{ADD_EVENTS} s1 RETURNING run_id, attempt, number"
+# The row lock makes a takeover wait for this commit, or this statement see the takeover.
+EVENTS_OF_RUN = (
+    f"{ADD_EVENTS} runs WHERE {OWN} FOR UPDATE "
+    "ON CONFLICT (run_id, attempt, number) DO NOTHING RETURNING run_id, attempt, number"
+)
+FINISH = f"UPDATE runs SET outcome = $10, result = $11, lease_until = 0 WHERE {OWN} RETURNING id, attempt"
+WAIT = f"UPDATE runs SET wake_at = $10, lease_until = now_epoch() WHERE {OWN} RETURNING id, attempt"
+
+ADD_RUN = (
+    "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, ttl, expires, deadline, attempt, "
+    "fresh_from, deaths, owner, lease_until, revision, ask) "
+    "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), $7, now_epoch() + $7, now_epoch() + $8, 1, 1, 0, $9, "
+    "now_epoch() + $10, $11, $12) ON CONFLICT DO NOTHING RETURNING session_id, agent, caller, "
+    "created, expires, revision"
+)
+ADD_SESSION = (
+    "INSERT INTO sessions (id, agent, caller, turns, created, expires, revision, architecture, metadata, kept) "
+    "SELECT session_id, agent, caller, 1, created, expires, revision, CAST($13 AS TEXT), CAST($14 AS TEXT), "
+    "CAST($15 AS TEXT) FROM s1 RETURNING id"
+)
+"""Of a run that was just stored, as its first turn."""
 
 FINISHED_A_STEP = (
     "EXISTS (SELECT 1 FROM events e WHERE e.run_id = runs.id AND e.attempt = runs.attempt AND e.finished > 0)"
@@ -133,26 +158,13 @@ class _JustOver(Exception):
 
 
 async def _stored_turn(database: Database, question: Question) -> int:
-    agent, caller, ttl = question.agent, question.caller, question.session_ttl
     assert question.session_id is not None
-    if question.new_session:
-        await add_session(
-            database,
-            question.session_id,
-            agent=agent,
-            caller=caller,
-            ttl=ttl,
-            revision=question.revision,
-            architecture=question.architecture,
-            metadata=question.ask.metadata,
-        )
-        return 1
     return await take_turn(
         database,
         question.session_id,
-        agent=agent,
-        caller=caller,
-        ttl=ttl,
+        agent=question.agent,
+        caller=question.caller,
+        ttl=question.session_ttl,
         max_turns=question.max_turns,
         revision=question.revision,
         retiring=question.retiring,
@@ -160,12 +172,19 @@ async def _stored_turn(database: Database, question: Question) -> int:
 
 
 async def begin(
-    database: Database, question: Question, *, owner: str, lease: float, next_turn: NextTurn = _stored_turn
+    database: Database,
+    question: Question,
+    *,
+    owner: str,
+    lease: float,
+    next_turn: NextTurn = _stored_turn,
+    kept: str = "",
 ) -> Work:
     """Store the question, as a turn of its session, and take the lease of its first attempt. One commit.
 
     Args:
-        next_turn: gives the question's number in its session, within that commit.
+        next_turn: gives the number of a question in a session that is not new, within that commit.
+        kept: where a new session is kept, for the store's row of it.
 
     Raises:
         RunExists: if there is a run of this id (`OtherQuestion` where it is not this one); nothing is changed then.
@@ -174,9 +193,7 @@ async def begin(
     """
     while True:
         try:
-            async with database.transaction() as transaction:
-                turn = await _turn(transaction, question, next_turn)
-                await _add_run(transaction, question, turn=turn, owner=owner, lease=lease)
+            turn = await _add_turn(database, question, owner=owner, lease=lease, next_turn=next_turn, kept=kept)
             break
         except _JustOver:
             continue
@@ -191,12 +208,25 @@ async def begin(
     )
 
 
-async def _add_run(database: Database, question: Question, *, turn: int | None, owner: str, lease: float) -> None:
-    added = await database.execute(
-        "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, ttl, expires, deadline, attempt, "
-        "fresh_from, deaths, owner, lease_until, revision, ask) "
-        "VALUES ($1, $2, $3, $4, $5, $6, now_epoch(), $7, now_epoch() + $7, now_epoch() + $8, 1, 1, 0, $9, "
-        "now_epoch() + $10, $11, $12) ON CONFLICT DO NOTHING",
+async def _add_turn(
+    database: Database, question: Question, *, owner: str, lease: float, next_turn: NextTurn, kept: str
+) -> int | None:
+    if question.session_id is None or question.new_session:
+        turn = None if question.session_id is None else 1
+        await _add_run(database, question, turn=turn, owner=owner, lease=lease, kept=kept)
+        return turn
+    async with database.transaction() as transaction:
+        turn = await _next(transaction, question, next_turn)
+        await _add_run(transaction, question, turn=turn, owner=owner, lease=lease)
+    return turn
+
+
+async def _add_run(
+    database: Database, question: Question, *, turn: int | None, owner: str, lease: float, kept: str = ""
+) -> None:
+    """Store the run, with its session if that is new."""
+    statements = [ADD_RUN]
+    args: list[Value] = [
         question.run_id,
         question.session_id,
         turn,
@@ -209,15 +239,16 @@ async def _add_run(database: Database, question: Question, *, turn: int | None, 
         lease,
         question.revision,
         question.ask.model_dump_json(exclude_none=True),
-    )
-    if not added:
+    ]
+    if turn == 1 and question.new_session:
+        statements.append(ADD_SESSION)
+        args += [question.architecture, orjson.dumps(question.ask.metadata or {}).decode(), kept]
+    if not await database.chain(*statements, args=args):
         await same_run(database, question)
         raise await busy(database, question.session_id or "") or _JustOver(question.run_id)
 
 
-async def _turn(database: Database, question: Question, next_turn: NextTurn) -> int | None:
-    if question.session_id is None:
-        return None
+async def _next(database: Database, question: Question, next_turn: NextTurn) -> int:
     try:
         return await next_turn(database, question)
     except (SessionFull, SessionNotFound):
@@ -273,67 +304,28 @@ async def append(
         dump_records(steps),
         sum(step.finished for step in steps),
     )
-    if last is not None and ends(last):
+    if isinstance(last, InputRequired):
         async with database.transaction() as transaction:
-            written = await _finish(transaction, lease, outcome=last.type, result=orjson.dumps(dumped[-1]).decode())
+            written = await _add(transaction, lease, row, events, WAIT, last.expires)
             if written:
-                await transaction.execute(ADD_EVENTS, lease.run_id, lease.attempt, *row)
-                await add_usage(transaction, lease.run_id, lease.attempt, row.number, events)
-    elif isinstance(last, InputRequired):
-        async with database.transaction() as transaction:
-            written = await _wait(transaction, lease, until=last.expires)
-            if written:
-                await transaction.execute(ADD_EVENTS, lease.run_id, lease.attempt, *row)
-                await add_usage(transaction, lease.run_id, lease.attempt, row.number, events)
                 await add_input(transaction, lease.run_id, last)
                 await keep(transaction, lease.run_id, until=last.expires)
-    elif uses_models(events):
-        async with database.transaction() as transaction:
-            written = await _add_row(transaction, lease, row)
-            if written:
-                await add_usage(transaction, lease.run_id, lease.attempt, row.number, events)
+    elif last is not None and ends(last):
+        written = await _add(database, lease, row, events, FINISH, last.type, orjson.dumps(dumped[-1]).decode())
     else:
-        written = await _add_row(database, lease, row)
+        written = await _add(database, lease, row, events)
     if not written and not await _was_written(database, lease, row.number):
         raise LeaseLost(lease.run_id)
 
 
-async def _wait(database: Database, lease: Lease, *, until: float) -> int:
-    return await database.execute(
-        "UPDATE runs SET wake_at = $4, lease_until = now_epoch() "
-        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL",
-        lease.run_id,
-        lease.attempt,
-        lease.owner,
-        until,
-    )
-
-
-async def _finish(database: Database, lease: Lease, *, outcome: str, result: str) -> int:
-    return await database.execute(
-        "UPDATE runs SET outcome = $4, result = $5, lease_until = 0 "
-        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL",
-        lease.run_id,
-        lease.attempt,
-        lease.owner,
-        outcome,
-        result,
-    )
-
-
-async def _add_row(database: Database, lease: Lease, row: _EventsRow) -> int:
-    # The row lock makes a takeover wait for this commit, or this statement see the takeover.
-    return await database.execute(
-        "INSERT INTO events (run_id, attempt, number, first_seq, last_seq, batch, steps, finished) "
-        "SELECT id, attempt, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS TEXT), "
-        "CAST($8 AS TEXT), CAST($9 AS BIGINT) FROM runs "
-        "WHERE id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL FOR UPDATE "
-        "ON CONFLICT (run_id, attempt, number) DO NOTHING",
-        lease.run_id,
-        lease.attempt,
-        lease.owner,
-        *row,
-    )
+async def _add(
+    database: Database, lease: Lease, row: _EventsRow, events: Sequence[Event], change: str = "", *more: Value
+) -> bool:
+    """Write a row of events, with what they report of models, after a `change` of the run. False if it is not ours."""
+    args = [lease.run_id, lease.attempt, lease.owner, *row, *more]
+    statements = [change, EVENTS_OF_FIRST] if change else [EVENTS_OF_RUN]
+    usage, values = add_usage(events, row=f"s{len(statements)}", first=len(args) + 1)
+    return bool(await database.chain(*statements, *([usage] if usage else []), args=[*args, *values]))
 
 
 async def _was_written(database: Database, lease: Lease, number: int) -> bool:

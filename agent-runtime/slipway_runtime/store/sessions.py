@@ -4,7 +4,6 @@ A turn of a session is a run (`store/runs.py`). A session belongs to one caller 
 not exist.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -126,37 +125,6 @@ async def take_turn(
     if found[0]["revision"] in others:
         raise OtherRevision(found[0]["revision"])
     raise SessionFull(session_id)
-
-
-async def add_session(
-    database: Database,
-    session_id: str,
-    *,
-    agent: str,
-    caller: str,
-    ttl: float,
-    revision: str,
-    architecture: str = "",
-    metadata: Mapping[str, Any] | None = None,
-) -> None:
-    """Make a session that has its first turn taken.
-
-    Args:
-        revision: of the agent, which the session belongs to.
-        architecture: of the agent, for reporting tools.
-        metadata: what the client said of the conversation, for reporting tools.
-    """
-    await database.execute(
-        "INSERT INTO sessions (id, agent, caller, turns, created, expires, revision, architecture, metadata) "
-        "VALUES ($1, $2, $3, 1, now_epoch(), now_epoch() + $4, $5, $6, $7)",
-        session_id,
-        agent,
-        caller,
-        ttl,
-        revision,
-        architecture,
-        orjson.dumps(metadata or {}).decode(),
-    )
 
 
 async def read_session(database: Database, session_id: str, *, agent: str, caller: str) -> Session:

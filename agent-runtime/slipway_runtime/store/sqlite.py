@@ -61,6 +61,19 @@ class SqliteStatements:
         with store_errors():
             await self._connection.executemany(translate(sql), rows)
 
+    async def chain(self, *statements: str, args: Sequence[Value]) -> list[Row]:
+        await self.execute("PRAGMA defer_foreign_keys = ON")  # until the transaction ends
+        named = [f"args AS (SELECT ${len(args)})"]  # each statement gets all parameters, and SQLite counts them
+        values, rows = list(args), list[Row]()
+        for number, statement in enumerate(statements, start=1):
+            rows = await self.fetch(f"WITH {', '.join(named)} {statement}", *values)
+            if not rows:
+                break
+            columns = (f"${place} AS {column}" for place, column in enumerate(rows[0], start=len(values) + 1))
+            named.append(f"s{number} AS (SELECT {', '.join(columns)})")
+            values += rows[0].values()
+        return rows
+
     def transaction(self) -> AbstractAsyncContextManager[Database]:
         raise RuntimeError("transactions are not nested: use the database that transaction() gave you")
 
@@ -90,6 +103,12 @@ class SqliteDatabase:
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         async with self.transaction() as database:
             await database.execute_many(sql, rows)
+
+    async def chain(self, *statements: str, args: Sequence[Value]) -> list[Row]:
+        if len(statements) == 1:
+            return await self.fetch(*statements, *args)
+        async with self.transaction() as database:
+            return await database.chain(*statements, args=args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:

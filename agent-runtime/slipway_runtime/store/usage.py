@@ -1,39 +1,43 @@
 """What models were used for, as rows that a reporting tool can sum up (the view `usage`)."""
 
+import functools
 from collections.abc import Sequence
 
 from slipway_runtime.events import Event, ModelUsage, Usage
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Value
 
 
-def uses_models(events: Sequence[Event]) -> bool:
-    """Whether some of the events report the use of a model by their own run."""
-    return bool(_used(events))
-
-
-async def add_usage(database: Database, run_id: str, attempt: int, number: int, events: Sequence[Event]) -> None:
-    """Store what a row of events reports, in the transaction that stores the row.
+def add_usage(events: Sequence[Event], *, row: str, first: int) -> tuple[str, list[Value]]:
+    """A statement of a chain that stores what a row of events reports, and its parameters; empty if that is nothing.
 
     What a discarded step used counts as well: it was paid. What a member of an orchestrator used is stored for the
     member's run only.
 
     Args:
-        number: of the row of events.
+        row: the table of the chain that has the row's `run_id`, `attempt` and `number`.
+        first: number of its first parameter.
     """
-    for ordinal, model in enumerate(_used(events)):
-        await database.execute(
-            "INSERT INTO model_usage (run_id, attempt, number, ordinal, model, requests, input_tokens, output_tokens, "
-            "cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            run_id,
-            attempt,
-            number,
-            ordinal,
-            model.model,
-            model.requests,
-            model.input_tokens,
-            model.output_tokens,
-            model.cost,
+    used = _used(events)
+    values: list[Value] = []
+    for ordinal, model in enumerate(used):
+        values += (
+            *(ordinal, model.model, model.requests),
+            *(model.input_tokens, model.output_tokens, model.cost),
         )
+    return (_statement(row, first, len(used)) if used else ""), values
+
+
+@functools.lru_cache(maxsize=64)
+def _statement(row: str, first: int, count: int) -> str:
+    kinds = ("BIGINT", "TEXT", "BIGINT", "BIGINT", "BIGINT", "TEXT")
+    selects = (
+        "SELECT run_id, attempt, number, "
+        + ", ".join(f"CAST(${start + offset} AS {kind})" for offset, kind in enumerate(kinds))
+        + f" FROM {row}"
+        for start in range(first, first + count * len(kinds), len(kinds))
+    )
+    columns = "run_id, attempt, number, ordinal, model, requests, input_tokens, output_tokens, cost"
+    return f"INSERT INTO model_usage ({columns}) {' UNION ALL '.join(selects)} RETURNING run_id"
 
 
 def _used(events: Sequence[Event]) -> list[ModelUsage]:

@@ -144,3 +144,43 @@ async def test_a_sqlite_file_that_cannot_be_made_is_unavailable(tmp_path: Path) 
 async def test_other_databases_are_refused() -> None:
     with pytest.raises(StoreUnavailable, match="postgresql://"):
         await open_database("mysql://host/db")
+
+
+RENAME = "UPDATE documents SET name = $2 WHERE name = $1 RETURNING name, revision"
+COPY = (
+    "INSERT INTO documents (index_name, source, name, revision, title, text, hash, version, metadata) "
+    "SELECT 'i', 's', name || CAST($3 AS TEXT), revision, '', '', '', '', '{}' FROM s1 RETURNING name"
+)
+
+
+async def test_a_chain_hands_on_what_its_statements_return(database: Database) -> None:
+    await database.execute(ADD, "i", "s", "a", "r")
+    rows = await database.chain(RENAME, COPY, args=["a", "b", "2"])
+    assert [row["name"] for row in rows] == ["b2"]
+    assert await names(database) == ["b", "b2"]
+
+
+async def test_a_chain_ends_where_nothing_was_touched(database: Database) -> None:
+    assert await database.chain(RENAME, COPY, args=["a", "b", "2"]) == []
+    assert await names(database) == []
+
+
+async def test_a_chain_is_all_or_nothing(database: Database) -> None:
+    for name in ("a", "b2"):
+        await database.execute(ADD, "i", "s", name, "r")
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await database.chain(RENAME, COPY, args=["a", "b", "2"])
+    assert await names(database) == ["a", "b2"]
+
+
+async def test_a_chain_within_a_transaction_is_part_of_it(database: Database) -> None:
+    await database.execute(ADD, "i", "s", "a", "r")
+
+    async def write_and_fail() -> None:
+        async with database.transaction() as transaction:
+            await transaction.chain(RENAME, COPY, args=["a", "b", "2"])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await write_and_fail()
+    assert await names(database) == ["a"]
