@@ -122,3 +122,8 @@ FACTORIES: Mapping[str, Factory] = {
 def make_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     """The agent of the architecture that its configuration names."""
     return FACTORIES[config.architecture](config, dependencies)
+
+
+def needs_embedder(config: AgentConfig) -> bool:
+    """Whether the agent embeds texts: it searches documents, or compares questions with what its members are for."""
+    return bool(config.knowledge) or config.architecture == "orchestrator"

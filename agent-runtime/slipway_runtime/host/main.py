@@ -37,9 +37,9 @@ MakeAgents = Callable[[RuntimeConfig, HostSettings, Database], AbstractAsyncCont
 async def agents_of(
     config: RuntimeConfig, settings: HostSettings, database: Database
 ) -> AsyncIterator[list[HostedAgent]]:
-    """The agents of a configuration, with the model in memory and used once."""
+    """The agents of a configuration, with the embedding model in memory and used once if they need it."""
     from slipway_runtime.agents.calling import AgentCalls
-    from slipway_runtime.agents.factory import AgentDependencies
+    from slipway_runtime.agents.factory import AgentDependencies, needs_embedder
     from slipway_runtime.host.making import close_hosted, hosted_agent
     from slipway_runtime.knowledge.embedding.minilm import MiniLM
     from slipway_runtime.knowledge.vectors.servers import VectorServers
@@ -47,7 +47,8 @@ async def agents_of(
     async with AsyncExitStack() as stack:
         embedder = MiniLM(settings.model_dir)
         stack.push_async_callback(embedder.close)
-        await embedder.embed_query("The first question should not wait for the model.")
+        if any(needs_embedder(agent) for agent in config.agents):
+            await embedder.embed_query("The first question should not wait for the model.")
         vectors = VectorServers(settings.chroma_url)
         stack.push_async_callback(vectors.close)
         bindings = BindingsFile(settings.bindings)

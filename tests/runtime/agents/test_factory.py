@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import pytest
 
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.factory import FACTORIES
+from slipway_runtime.agents.factory import FACTORIES, needs_embedder
+from tests.support.knowledge import entry
+from tests.support.models import agent_config
 
 
 def test_every_architecture_has_a_factory() -> None:
@@ -18,3 +21,17 @@ def test_every_architecture_has_a_factory() -> None:
 def test_no_framework_is_imported_before_it_is_used(framework: str) -> None:
     code = f"import sys, slipway_runtime.agents.factory; sys.exit({framework!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "needed"),
+    [
+        ({"architecture": "pydantic-ai"}, False),
+        ({"architecture": "hybrid"}, False),
+        ({"architecture": "pydantic-ai", "knowledge": (entry(),)}, True),
+        ({"architecture": "orchestrator"}, True),
+    ],
+    ids=["pydantic-ai", "hybrid", "documents", "orchestrator"],
+)
+def test_a_host_loads_the_embedding_model_for_agents_that_embed(fields: Mapping[str, Any], needed: bool) -> None:
+    assert needs_embedder(agent_config().model_copy(update=fields)) is needed

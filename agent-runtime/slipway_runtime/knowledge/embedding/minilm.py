@@ -12,12 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from prometheus_client import Counter
-from tokenizers import Tokenizer
 
 from slipway_runtime.knowledge.embedding.embedder import Matrix, TextTooLong, Vector
 from slipway_runtime.knowledge.embedding.model_files import (
@@ -28,14 +27,20 @@ from slipway_runtime.knowledge.embedding.model_files import (
     check,
 )
 
+if TYPE_CHECKING:  # libraries that a host without documents never loads
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
 BATCH = 8
 
 CPU_SECONDS = Counter("slipway_embedding_cpu_seconds", "CPU time of the embedding model's threads.")
 
 
-def load_tokenizer(path: Path) -> Tokenizer:
+def load_tokenizer(path: Path) -> "Tokenizer":
     """The model's tokenizer, without the padding and the cut at 128 tokens that its file asks for."""
-    tokenizer = Tokenizer.from_file(str(path))
+    from tokenizers import Tokenizer
+
+    tokenizer: Tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
@@ -53,7 +58,7 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 class MiniLM:
-    """The embedder. Loading it takes some 0.3 s of CPU; hold one a process.
+    """The embedder. The first use loads it, which takes some 0.3 s of CPU and 150 MiB; hold one a process.
 
     Args:
         folder: the model's folder, as `minilm build` makes it.
@@ -69,10 +74,15 @@ class MiniLM:
         self._threads = threads
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="minilm")
-        self._tokenizer: Tokenizer = load_tokenizer(self._files.tokenizer)
 
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
+    def _tokenizer(self) -> "Tokenizer":
+        return load_tokenizer(self._files.tokenizer)
+
+    @cached_property
+    def _session(self) -> "InferenceSession":
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1

@@ -1,6 +1,8 @@
 """The embedder keeps order, never cuts a text silently, and leaves the event loop free."""
 
 import asyncio
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -56,3 +58,16 @@ async def test_the_loop_goes_on_while_the_model_runs(embedder: MiniLM) -> None:
     await embedder.embed_texts(["a text of some length " * 20] * 16)
     counting.cancel()
     assert turns > 10
+
+
+def test_its_libraries_are_loaded_by_its_first_use() -> None:
+    code = (
+        "import sys\n"
+        "from slipway_runtime.knowledge.embedding.minilm import MiniLM\n"
+        "from slipway_runtime.settings import default_model_dir\n"
+        "model = MiniLM(default_model_dir())\n"
+        "before = {'onnxruntime', 'tokenizers'} & sys.modules.keys()\n"
+        "model.count_tokens('text')\n"
+        "sys.exit(bool(before) or 'tokenizers' not in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
