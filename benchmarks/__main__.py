@@ -1,6 +1,6 @@
 """The command line: `python -m benchmarks [NAME]... [--small] [--wait SECONDS]`, or `... docs`.
 
-NAME is `question`, `startup`, `models` or `scale`.
+NAME is `question`, `architectures`, `startup`, `models` or `scale`.
 
 Exits with 0 when everything could be measured: a missed bar is a finding, and printed as one.
 """
@@ -19,14 +19,14 @@ from devcluster.errors import DevclusterError
 from slipway_demo.errors import DemoError
 
 KNOWN = (BenchmarkFailed, DevclusterError, DemoError)
-NAMES = ("question", "startup", "models", "scale")
+NAMES = ("question", "architectures", "startup", "models", "scale")
 console = Console(highlight=False)
 
 
 def main() -> int:
     """Run what is asked for; everything if nothing is."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=[*NAMES, "docs", []], metavar="question|startup|models|scale|docs")
+    parser.add_argument("what", nargs="*", choices=[*NAMES, "docs", []], metavar="|".join([*NAMES, "docs"]))
     parser.add_argument("--small", action="store_true", help="a small scale, to try the benchmark itself")
     parser.add_argument("--wait", type=float, default=180.0, help="seconds to wait for a quiet machine (180)")
     parser.add_argument("--results", type=Path, help="folder for the JSON files (benchmarks/results)")

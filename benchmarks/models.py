@@ -43,9 +43,9 @@ print(time.process_time() - before, (psutil.Process().memory_info().rss - memory
 
 
 @asynccontextmanager
-async def provider(*options: str) -> AsyncIterator[str]:
+async def provider(*options: str, module: str = "tests.support.model_server") -> AsyncIterator[str]:
     """A stand-in for a provider; its base URL."""
-    command = (sys.executable, "-m", "tests.support.model_server", *options)
+    command = (sys.executable, "-m", module, *options)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None

@@ -17,6 +17,7 @@ from benchmarks.asking import Ask, Timing, ask_all
 from benchmarks.figures import BenchmarkFailed, Figure, Report, median_ratio
 from benchmarks.processes import Running
 from benchmarks.stack import Parts
+from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.evals.cases import CaseKind, load_cases
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
@@ -70,7 +71,7 @@ async def measure(*, reduced: bool, wait: float) -> Report:
         host = await entered.enter_async_context(stack.host(made))
         gateway = await entered.enter_async_context(stack.gateway(made))
         stack.route(made, host)
-        through = await entered.enter_async_context(asking(gateway, made))
+        through = await entered.enter_async_context(asking(gateway, made.agent))
         in_process = await entered.enter_async_context(retrieving(made))
         questions = await simple_questions(through)
         for ask in (through, in_process):
@@ -128,9 +129,9 @@ def _median(costs: list[Costs]) -> Costs:
 
 
 @asynccontextmanager
-async def asking(gateway: Running, made: Parts) -> AsyncIterator[Ask]:
+async def asking(gateway: Running, agent: AgentConfig) -> AsyncIterator[Ask]:
     """Asks through the gateway; a question that is not answered ends the benchmark."""
-    path = f"/agents/{made.agent.namespace}/{made.agent.name}/chat"
+    path = f"/agents/{agent.namespace}/{agent.name}/chat"
     headers = {"Authorization": f"Bearer {stack.KEY}"}
     async with aiohttp.ClientSession(gateway.url, headers=headers) as client:
 

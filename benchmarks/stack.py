@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from benchmarks.figures import BenchmarkFailed
 from benchmarks.processes import Running, environment, running
 from benchmarks.reports import ROOT
 from slipway_crds.resolve import runtime_config
-from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
@@ -78,8 +78,8 @@ class Parts:
 
 
 @asynccontextmanager
-async def parts() -> AsyncIterator[Parts]:
-    """Store, vectors, routes and receiver, with `examples/handbook` ingested by `slipway ingest`."""
+async def parts(*, ingested: bool = True) -> AsyncIterator[Parts]:
+    """Store, vectors, routes and receiver, with `examples/handbook` ingested by `slipway ingest` unless told not to."""
     manifests = await asyncio.to_thread(load, [HANDBOOK])
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
@@ -97,13 +97,13 @@ async def parts() -> AsyncIterator[Parts]:
         (config,) = agents_in(manifests)
         made = Parts(folder, postgres.dsn, chroma.url, kubernetes, traces, config, IdentitySigner(key))
         _write_files(made, key)
-        await asyncio.to_thread(_ingest, made, manifests)
+        if ingested:
+            await asyncio.to_thread(_ingest, made, manifests)
         yield made
 
 
 def _write_files(made: Parts, key: Ed25519PrivateKey) -> None:
     folder = made.folder
-    (folder / "config.json").write_text(runtime_config(made.agent).model_dump_json())
     (folder / "dsn").write_text(made.dsn)
     (folder / "private.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     hashed = {"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}
@@ -140,12 +140,19 @@ def _ingest(made: Parts, manifests: Manifests) -> None:
 
 
 @asynccontextmanager
-async def host(made: Parts) -> AsyncIterator[Running]:
-    """A host that is ready."""
+async def host(made: Parts, *agents: AgentConfig, gateway_url: str = "") -> AsyncIterator[Running]:
+    """A host that is ready. It serves the handbook's agent unless others are given.
+
+    Args:
+        gateway_url: where agents ask other agents.
+    """
     port, metrics_port = free_port(), free_port()
+    config = RuntimeConfig(agents=agents) if agents else runtime_config(made.agent)
+    (made.folder / "config.json").write_text(config.model_dump_json())
+    asks = {"SLIPWAY_GATEWAY_URL": gateway_url} if gateway_url else {}
     async with running(
         [SLIPWAY, "host"],
-        env=made.host_env(port, metrics_port),
+        env={**made.host_env(port, metrics_port), **asks},
         url=f"http://127.0.0.1:{port}",
         log=made.folder / "host.log",
         metrics_port=metrics_port,
@@ -167,18 +174,24 @@ async def gateway(made: Parts) -> AsyncIterator[Running]:
         yield process
 
 
-def route(made: Parts, host: Running) -> None:
-    """Report to the gateway, by way of the API server, that this host serves the agent."""
-    agent, (address, port) = made.agent, host.url.removeprefix("http://").split(":")
-    metadata = {"namespace": agent.namespace, "name": agent.name}
-    status = {"revisions": [{"name": REVISION, "weight": 100}]}
-    made.kubernetes.apply(AGENTS_PATH, {"metadata": metadata, "status": status})
-    labels = {"slipway.dev/agent": agent.name, "slipway.dev/revision": REVISION}
-    made.kubernetes.apply(
-        SLICES_PATH,
-        {
-            "metadata": {**metadata, "labels": labels},
-            "ports": [{"name": "http", "port": int(port)}],
-            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-        },
-    )
+def route(made: Parts, host: Running, *agents: AgentConfig, members: Sequence[str] = ()) -> None:
+    """Report to the gateway, by way of the API server, that this host serves the handbook's agent, or these.
+
+    Args:
+        members: names of the agents that each of them may ask.
+    """
+    address, port = host.url.removeprefix("http://").split(":")
+    for agent in agents or (made.agent,):
+        metadata = {"namespace": agent.namespace, "name": agent.name}
+        spec = {"architecture": agent.architecture, "members": [{"agentRef": {"name": name}} for name in members]}
+        status = {"revisions": [{"name": REVISION, "weight": 100, "state": "Serving"}]}
+        made.kubernetes.apply(AGENTS_PATH, {"metadata": metadata, "spec": spec, "status": status})
+        labels = {"slipway.dev/agent": agent.name, "slipway.dev/revision": REVISION}
+        made.kubernetes.apply(
+            SLICES_PATH,
+            {
+                "metadata": {**metadata, "labels": labels},
+                "ports": [{"name": "http", "port": int(port)}],
+                "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+            },
+        )

@@ -145,7 +145,7 @@ async def after_questions(made: Parts, count: int) -> Usage:
     """What a host has used after so many questions."""
     async with stack.host(made) as host, stack.gateway(made) as gateway:
         stack.route(made, host)
-        async with asking(gateway, made) as ask:
+        async with asking(gateway, made.agent) as ask:
             await ask_all(ask, await simple_questions(ask), count=count, in_flight=IN_FLIGHT)
         return host.usage()
 
