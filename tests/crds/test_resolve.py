@@ -208,7 +208,7 @@ def test_tools_resolve_by_name_and_a_missing_agent_is_waited_for() -> None:
 
 @pytest.mark.proves("Agent.approvals[].*")
 def test_approvals_resolve_by_tool_and_make_a_revision() -> None:
-    base = {"architecture": "pydantic-ai", "models": [OWN]}
+    base: dict[str, Any] = {"architecture": "pydantic-ai", "models": [OWN]}
     given = [{"tool": "search_documents", "groups": ["leads", "a", "leads"], "expires": "2h"}]
     config = resolved(agent(**base, approvals=given))
     assert config.approvals == (ApprovalConfig(tool="search_documents", groups=("a", "leads"), seconds=7200),)
@@ -218,7 +218,7 @@ def test_approvals_resolve_by_tool_and_make_a_revision() -> None:
 
 def test_another_image_or_entry_point_is_another_revision() -> None:
     code = {"entryPoint": "desk:make"}
-    base = {"architecture": "custom", "knowledge": []}
+    base: dict[str, Any] = {"architecture": "custom", "knowledge": []}
     config = resolved(agent(**base, custom={**code, "image": "registry.test/desk:1"}))
     assert config.custom == CustomConfig(entry_point="desk:make", image="registry.test/desk:1")
     specs = (code, {**code, "image": "registry.test/desk:1"}, {**code, "image": "registry.test/desk:2"})

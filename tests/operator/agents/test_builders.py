@@ -186,7 +186,7 @@ def test_a_name_server_may_be_on_the_node_or_of_the_cloud(address: str) -> None:
 
 @pytest.mark.proves("Agent.custom.image")
 def test_code_of_ones_own_runs_in_its_image_with_the_same_rights() -> None:
-    code = {"architecture": "custom", "knowledge": [], "custom": {"entryPoint": "desk:make"}}
+    code: dict[str, Any] = {"architecture": "custom", "knowledge": [], "custom": {"entryPoint": "desk:make"}}
     own = {**code, "custom": {"entryPoint": "desk:make", "image": "registry.test/desk:1"}}
     ordinary = of_kind(rendered(**code), "Deployment")["spec"]["template"]["spec"]
     pod = of_kind(rendered(**own), "Deployment")["spec"]["template"]["spec"]

@@ -22,7 +22,7 @@ from slipway_runtime.protocols.ask import ImagePart
 from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.chat import STREAM, Transcript, transcribe
 from tests.support.knowledge import Knowledge, contents, entry
-from tests.support.model_server import Asked, Call, ModelServer, Reply, model_server
+from tests.support.model_server import Asked, Call, ModelServer, Reply, Script, model_server
 from tests.support.models import entry as model_entry
 from tests.support.pictures import LARGE_PICTURE
 from tests.support.scripted_host import Options, config
@@ -360,7 +360,9 @@ async def end_of(team: Team, run_id: str) -> Transcript:
 
 @pytest.mark.parametrize("architecture", ["pydantic-ai", "hybrid"])
 async def test_an_agent_is_asked_once_a_person_has_approved(start_team: StartTeam, architecture: str) -> None:
-    script = drafting("You have 28 days.") if architecture == "hybrid" else [ASK_HR, "You have 28 days."]
+    script: Script = [ASK_HR, "You have 28 days."]
+    if architecture == "hybrid":
+        script = drafting("You have 28 days.")
     with model_server(script) as server:
         approvals = (ApprovalConfig(tool="ask-hr"),)
         team = await start_team(
