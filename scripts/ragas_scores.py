@@ -79,7 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parsed = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # ragas and its dependencies warn of their own future
-    cases = [case for case in json.loads(parsed.report.read_text())["cases"] if case["kind"] == "answerable"]
+    every = json.loads(parsed.report.read_text())["cases"]
+    asked_again = [case for case in every if case.get("after") and not case.get("follow_up")]
+    cases = [case for case in every if case["kind"] == "answerable" and case not in asked_again]
     if not cases:
         print(f"{parsed.report} has no answerable cases", file=sys.stderr)
         return 2

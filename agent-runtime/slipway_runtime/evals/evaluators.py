@@ -15,6 +15,10 @@ FOLLOW_UPS = "follow_ups"
 TOPIC_CHANGE = "topic_change"
 ASKED_ALONE = "asked_alone"
 """The questions of `TOPIC_CHANGE` without what was asked before them."""
+SINGLE_TURN = "single_turn"
+"""Single questions: the recall of those that can be answered, the abstention from the others."""
+IN_SESSION = "in_session"
+"""The same questions after one about something else."""
 MARKUP = re.compile(r"[`*_]")
 SPACE = re.compile(r"\s+")
 
@@ -41,8 +45,8 @@ def case_of(context: Context) -> CaseSpec:
 
 
 def single_turn(context: Context) -> bool:
-    """Whether the case is a question that follows on from nothing."""
-    return case_of(context).follow_up is None
+    """Whether the case is a question that follows on from nothing, and is asked first."""
+    return case_of(context).follow_up is None and not context.inputs.after
 
 
 def recall(context: Context) -> float | None:
@@ -88,12 +92,19 @@ class RightAbstention(Evaluator[CaseSpec, EvaluatedAnswer, CaseSpec]):
 
 @dataclass(repr=False)
 class RightFollowUp(Evaluator[CaseSpec, EvaluatedAnswer, CaseSpec]):
-    """The recall of questions of a conversation that can be answered, the abstention from those that cannot."""
+    """The recall of questions that can be answered, the abstention from those that cannot, by where they are asked."""
 
     def evaluate(self, ctx: Context) -> dict[str, float]:
-        if single_turn(ctx):
-            return {}
-        changes = case_of(ctx).follow_up is FollowUp.TOPIC_CHANGE
-        name = FOLLOW_UPS if not changes else TOPIC_CHANGE if ctx.inputs.after else ASKED_ALONE
         share = recall(ctx)
-        return {name: right_abstention(ctx) if share is None else share}
+        return {_compared_as(ctx): right_abstention(ctx) if share is None else share}
+
+
+def _compared_as(context: Context) -> str:
+    """The metric by which a case is compared with others."""
+    match case_of(context).follow_up:
+        case None:
+            return IN_SESSION if context.inputs.after else SINGLE_TURN
+        case FollowUp.TOPIC_CHANGE:
+            return TOPIC_CHANGE if context.inputs.after else ASKED_ALONE
+        case _:
+            return FOLLOW_UPS

@@ -45,15 +45,24 @@ EXPECTED = (
 
 
 def dataset(cases: Sequence[CaseSpec]) -> Dataset[CaseSpec, EvaluatedAnswer, CaseSpec]:
-    """The cases as pydantic-evals takes them. Questions that change the topic come twice, once of them alone."""
+    """The cases as pydantic-evals takes them. Questions that change the topic come twice, once of them alone.
+
+    So do single questions where there are conversations: once of them after a question from the other half of the list.
+    """
     asked = [Case(name=case.name, inputs=case, metadata=case) for case in cases]
     alone = [
         Case(name=f"{case.name}-alone", inputs=case.model_copy(update={"after": ()}), metadata=case)
         for case in cases
         if case.follow_up is FollowUp.TOPIC_CHANGE
     ]
+    single = [case for case in cases if case.follow_up is None]
+    in_session = [
+        Case(name=f"{case.name}-in-session", inputs=case.model_copy(update={"after": (other.question,)}), metadata=case)
+        for case, other in zip(single, single[len(single) // 2 :] + single[: len(single) // 2], strict=True)
+        if alone and case is not other
+    ]
     evaluators = [RightDocument(), AnswerRecall(), RightAbstention(), RightFollowUp()]
-    return Dataset(name="slipway", cases=[*asked, *alone], evaluators=evaluators)
+    return Dataset(name="slipway", cases=[*asked, *alone, *in_session], evaluators=evaluators)
 
 
 async def evaluate(target: AbstractAsyncContextManager[Target], cases: Sequence[CaseSpec]) -> Report:

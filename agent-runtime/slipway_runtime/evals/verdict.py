@@ -15,13 +15,17 @@ from slipway_runtime.evals.evaluators import (
     ANSWER_RECALL,
     ASKED_ALONE,
     FOLLOW_UPS,
+    IN_SESSION,
     RETRIEVAL,
+    SINGLE_TURN,
     TOPIC_CHANGE,
 )
 
 BARS: Mapping[str, float] = {RETRIEVAL: 0.9, ANSWER_RECALL: 0.7, ABSTENTION: 0.8}
 FOLLOW_UP_BAR = 0.7
-SHOWN = (*BARS, FOLLOW_UPS, TOPIC_CHANGE, ASKED_ALONE)
+IN_SESSION_LOSS = 0.01
+"""By how much single questions may be answered worse where others were asked before."""
+SHOWN = (*BARS, FOLLOW_UPS, TOPIC_CHANGE, ASKED_ALONE, IN_SESSION)
 
 ANSWER_SHOWN = 160
 
@@ -93,6 +97,8 @@ def judge(report: Report) -> Verdict:
         metrics.append(metric_of(report, FOLLOW_UPS, FOLLOW_UP_BAR))
     if scores(report, TOPIC_CHANGE):
         metrics.append(metric_of(report, TOPIC_CHANGE, mean(scores(report, ASKED_ALONE))))
+    if scores(report, IN_SESSION):
+        metrics.append(metric_of(report, IN_SESSION, mean(scores(report, SINGLE_TURN)) - IN_SESSION_LOSS))
     kinds: dict[str, list[float]] = {}
     follow_ups: dict[str, list[float]] = {}
     for case in report.cases:

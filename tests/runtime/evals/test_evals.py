@@ -208,9 +208,23 @@ async def test_a_change_of_topic_must_be_answered_as_well_as_alone(
     in_conversation: EvaluatedAnswer, passed: bool
 ) -> None:
     cases = [answerable("hot"), unanswerable("cup"), follow_up("cats", "topic-change")]
-    verdict, _ = await verdict_of(cases, **{"hot": RIGHT, "cats": RIGHT, "tea cats": in_conversation})
+    answers = {"hot": RIGHT, "cup hot": RIGHT, "cats": RIGHT, "tea cats": in_conversation}
+    verdict, _ = await verdict_of(cases, **answers)
     assert {metric.name: metric.bar for metric in verdict.metrics}["topic_change"] == 1.0
     assert verdict.passed is passed
+
+
+@pytest.mark.parametrize(("in_session", "passed"), [(RIGHT, True), (WRONG, False)])
+async def test_single_questions_must_be_answered_in_a_session_as_well_as_first(
+    in_session: EvaluatedAnswer, passed: bool
+) -> None:
+    cases = [answerable("hot"), unanswerable("cup"), follow_up("cats", "topic-change")]
+    answers = {"hot": RIGHT, "cup hot": in_session, "cats": RIGHT, "tea cats": RIGHT}
+    verdict, _ = await verdict_of(cases, **answers)
+    (metric,) = [each for each in verdict.metrics if each.name == "in_session"]
+    assert (metric.bar, metric.cases) == (0.99, 2)
+    assert verdict.passed is passed
+    assert {each.name: each.cases for each in verdict.metrics}["answer_recall"] == 1, "single questions count once"
 
 
 async def test_the_json_has_what_other_tools_need() -> None:
