@@ -88,14 +88,14 @@ async def reachable(client: aiohttp.ClientSession) -> bool:
 class OpenStream:
     """A stream that has begun to answer, read on in the background."""
 
-    def __init__(self, client: aiohttp.ClientSession, question: str) -> None:
+    def __init__(self, client: aiohttp.ClientSession, question: str, *, agent: str = AGENT) -> None:
         self.transcript = Transcript()
         self.answering = asyncio.Event()
         """Set once the first piece of the answer is here."""
-        self._task = asyncio.create_task(self._read(client, question))
+        self._task = asyncio.create_task(self._read(client, question, agent))
 
-    async def _read(self, client: aiohttp.ClientSession, question: str) -> None:
-        async with client.post(chat_path(), json={"question": question}, headers=STREAM) as response:
+    async def _read(self, client: aiohttp.ClientSession, question: str, agent: str) -> None:
+        async with client.post(chat_path(agent), json={"question": question}, headers=STREAM) as response:
             assert response.status == 200, f"{response.status} {await response.text()}"
             async for number, event in events(response):
                 self.transcript.events.append((number, event))
@@ -116,9 +116,11 @@ class OpenStream:
         return self.transcript
 
 
-async def open_streams(client: aiohttp.ClientSession, count: int, question: str) -> list[OpenStream]:
+async def open_streams(
+    client: aiohttp.ClientSession, count: int, question: str, *, agent: str = AGENT
+) -> list[OpenStream]:
     """Streams that are all answering at the same time."""
-    streams = [OpenStream(client, question) for _ in range(count)]
+    streams = [OpenStream(client, question, agent=agent) for _ in range(count)]
     await asyncio.gather(*(stream.begun() for stream in streams))
     return streams
 
@@ -126,23 +128,26 @@ async def open_streams(client: aiohttp.ClientSession, count: int, question: str)
 class Traffic:
     """Questions asked one after the other by several clients, until told to stop."""
 
-    def __init__(self, client: aiohttp.ClientSession) -> None:
+    def __init__(self, client: aiohttp.ClientSession, agent: str, question: str) -> None:
         self.answers: list[dict[str, Any] | Refusal] = []
         self._client = client
+        self._agent, self._question = agent, question
         self._stopping = asyncio.Event()
 
     async def ask_until_stopped(self) -> None:
         while not self._stopping.is_set():
-            self.answers.append(await ask_or_refusal(self._client))
+            self.answers.append(await ask_or_refusal(self._client, self._question, agent=self._agent))
 
     def stop(self) -> None:
         self._stopping.set()
 
 
 @asynccontextmanager
-async def traffic(client: aiohttp.ClientSession, clients: int) -> AsyncIterator[Traffic]:
+async def traffic(
+    client: aiohttp.ClientSession, clients: int, *, agent: str = AGENT, question: str = QUESTION
+) -> AsyncIterator[Traffic]:
     """Traffic for as long as the block runs; an error of any client is raised at its end."""
-    made = Traffic(client)
+    made = Traffic(client, agent, question)
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
             group.create_task(made.ask_until_stopped())

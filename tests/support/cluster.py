@@ -31,6 +31,8 @@ from slipway_demo.kube import Kube
 from slipway_demo.paths import cache_home
 
 AGENT = "demo/handbook"
+SMART_AGENT = "zoo/lead"
+"""There while `tests/cluster/test_models.py` runs."""
 OTHER_KEY = "slipway-another-caller-of-the-tests"
 AUDIT_TAIL = 20_000_000
 """Bytes of the audit log that are kept with a failure."""
@@ -39,6 +41,7 @@ VALUES: dict[str, Any] = {
     "gateway": {
         "auth": {"keys": [key_entry(demo_key()), key_entry(OTHER_KEY, caller="other")]},
         "defaultAgent": AGENT,
+        "smartAgent": SMART_AGENT,
         "identityNoticeSeconds": 20,
     },
     # Long enough for a stream to be open while something happens, short enough for many questions.

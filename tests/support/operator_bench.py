@@ -111,9 +111,11 @@ def wait(condition: Callable[[], object], what: Callable[[], str], *, deadline: 
 
 
 @contextmanager
-def new_bench(installation: Installation) -> Iterator[Bench]:
-    """A namespace that enforces the restricted standard."""
-    name = f"bench-{secrets.token_hex(3)}"
+def new_bench(installation: Installation, name: str = "") -> Iterator[Bench]:
+    """A namespace that enforces the restricted standard, with a name of its own if none is given."""
+    if name:  # it may be on its way out, if a test is run again
+        installation.kube.run("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
+    name = name or f"bench-{secrets.token_hex(3)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     installation.kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
     try:

@@ -26,6 +26,7 @@ GROUPS = {
     "tests/cluster/test_bad_input.py": SECOND,
     "tests/cluster/test_demo.py": SECOND,
     "tests/cluster/test_gateway.py": SECOND,
+    "tests/cluster/test_models.py": SECOND,
     "tests/cluster/test_sessions.py": SECOND,
     "tests/cluster/test_store_unavailable.py": SECOND,
     "tests/terraform/": "terraform",

@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--key", help="the only key that it takes")
     parser.add_argument("--model", action="append", dest="models", help="a model that there is; all if none is given")
     parser.add_argument("--fault", choices=get_args(Fault))
+    parser.add_argument("--text", help="what it says in place of its sentence about the elephant")
     parser.add_argument("--pause", type=float, default=0, help="seconds between the words of an answer")
     options = parser.parse_args()
 
@@ -55,7 +56,9 @@ def main() -> None:
         key = asked.headers.get("authorization", "").removeprefix("Bearer ")
         sys.stdout.write(json.dumps({"model": asked.body["model"], "key": key}) + "\n")
         sys.stdout.flush()
-        return replace(reply(asked), fault=options.fault, pause=options.pause)
+        answer = reply(asked)
+        said = options.text if answer.text and options.text else answer.text
+        return replace(answer, text=said, fault=options.fault, pause=options.pause)
 
     with model_server(paid, host=options.host, port=options.port, key=options.key, models=options.models):
         threading.Event().wait()
