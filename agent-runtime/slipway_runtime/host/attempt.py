@@ -17,7 +17,7 @@ from slipway_runtime.host.refusals import given_up, internal_error, store_unavai
 from slipway_runtime.problems import Problem
 from slipway_runtime.run import AgentRequest, UnknownOutcome, Waiting
 from slipway_runtime.store.database import Database, StoreUnavailable
-from slipway_runtime.store.runs import LeaseLost, Work
+from slipway_runtime.store.leases import LeaseLost, Work
 from slipway_runtime.store.session_stores import SessionStore
 from slipway_runtime.store.sessions import FinishedTurn, Summary, finished_turns
 from slipway_runtime.telemetry.tracing import span

@@ -19,6 +19,7 @@ from slipway_runtime.host.runs import Runs
 from slipway_runtime.store import inputs
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database
+from slipway_runtime.store.looks import look
 
 BY_CALLER = Cancelled(reason="ByCaller", message="The caller cancelled the run.")
 
@@ -69,7 +70,7 @@ async def _asked(database: Database, agent: str, giving: Giving) -> inputs.Input
     """The input that is given. To whoever is neither the run's caller nor asked, there is no such run."""
     asked = await inputs.read_input(database, giving.run_id, giving.input_id, agent=agent)
     if asked is None:
-        if await store.look(database, giving.run_id, agent=agent, caller=giving.caller, after=None):
+        if await look(database, giving.run_id, agent=agent, caller=giving.caller, after=None):
             raise input_not_found()
         raise run_not_found()
     own = asked.caller == giving.caller
@@ -89,5 +90,5 @@ async def cancel(runs: Runs, database: Database, run_id: str, *, agent: str, cal
     if await store.cancel(database, run_id, BY_CALLER, agent=agent, caller=caller):
         RUNS.labels(agent, BY_CALLER.type).inc()
         runs.stop({run_id})
-    elif await store.look(database, run_id, agent=agent, caller=caller, after=None) is None:
+    elif await look(database, run_id, agent=agent, caller=caller, after=None) is None:
         raise run_not_found()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from slipway_runtime.host.metrics import STORE_FAILURES
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.runs import Lease, renew
+from slipway_runtime.store.leases import Lease, renew
 
 LEASE_SECONDS = 5.0
 BEAT_SECONDS = 1.5

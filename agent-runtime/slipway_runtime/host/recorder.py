@@ -13,7 +13,8 @@ from slipway_runtime import retrying
 from slipway_runtime.events import Delta, Event, EventId, InputRequired, NumberedEvent, ends
 from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
 from slipway_runtime.store.database import Database, StoreUnavailable
-from slipway_runtime.store.runs import Lease, append
+from slipway_runtime.store.leases import Lease
+from slipway_runtime.store.runs import append
 from slipway_runtime.store.steps import StepRecord
 from slipway_runtime.telemetry.tracing import span
 

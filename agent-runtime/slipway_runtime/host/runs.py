@@ -28,10 +28,12 @@ from slipway_runtime.host.refusals import (
 )
 from slipway_runtime.host.unfollowed import cancel_when_left
 from slipway_runtime.protocols.ask import Ask
-from slipway_runtime.store import inputs
+from slipway_runtime.store import inputs, leases
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.followers import note_follower
+from slipway_runtime.store.leases import Work
+from slipway_runtime.store.looks import Look, look
 from slipway_runtime.store.orphans import ServedRevision, orphans, say_ready
 from slipway_runtime.store.session_stores import SessionStore, StoredSessions
 from slipway_runtime.store.sessions import SessionBusy, SessionFull, SessionNotFound, busy
@@ -68,7 +70,7 @@ class NewRun:
 class Active:
     """A run that this process works on."""
 
-    work: store.Work
+    work: Work
     run_log: RunLog
     task: asyncio.Task[None]
 
@@ -168,7 +170,7 @@ class Runs:
     def _is_here(self, run_id: str) -> bool:
         return run_id in self._active or run_id in self._claiming
 
-    async def _claim(self, hosted: HostedAgent, new: NewRun) -> store.Work | None:
+    async def _claim(self, hosted: HostedAgent, new: NewRun) -> Work | None:
         question = store.Question(
             run_id=new.run_id,
             agent=hosted.key,
@@ -186,9 +188,9 @@ class Runs:
         with span("store question"):
             return await self.sessions_of(hosted).begin(question, owner=self._owner, lease=LEASE_SECONDS)
 
-    async def _start(self, hosted: HostedAgent, run_id: str, slot: Slot, claim: Awaitable[store.Work | None]) -> None:
+    async def _start(self, hosted: HostedAgent, run_id: str, slot: Slot, claim: Awaitable[Work | None]) -> None:
         """Work on what `claim` gets a lease of, in the slot that was taken for it."""
-        work: store.Work | None = None
+        work: Work | None = None
         claimed = self._claiming[run_id] = asyncio.Event()
         try:
             work = await claim
@@ -200,7 +202,7 @@ class Runs:
         if work is not None:
             self._launch(hosted, work, slot)
 
-    def _launch(self, hosted: HostedAgent, work: store.Work, slot: Slot) -> None:
+    def _launch(self, hosted: HostedAgent, work: Work, slot: Slot) -> None:
         run_id = work.lease.run_id
         # The slot is free before the client has its answer: its next question must not find its last one in the way.
         run_log = RunLog(work.lease, finished=slot.leave)
@@ -220,7 +222,7 @@ class Runs:
 
         task.add_done_callback(ended)
 
-    async def _cancel_when_left(self, work: store.Work, run_log: RunLog) -> None:
+    async def _cancel_when_left(self, work: Work, run_log: RunLog) -> None:
         assert work.ask.unfollowed_seconds
         await cancel_when_left(self._database, work, run_log, seconds=work.ask.unfollowed_seconds)
         self.stop({work.lease.run_id})
@@ -232,7 +234,7 @@ class Runs:
             Problem: `RunNotFound`, `StoreUnavailable`.
         """
         try:
-            seen = await store.look(self._database, run_id, agent=agent, caller=caller, after=None)
+            seen = await look(self._database, run_id, agent=agent, caller=caller, after=None)
         except StoreUnavailable as error:
             self.heartbeat.disturbed()
             raise store_unavailable() from error
@@ -255,7 +257,7 @@ class Runs:
             Problem: `RunNotFound` if it is not this caller's run of this agent, or was deleted; `StoreUnavailable`;
                 `Draining` if this host would have to take it over.
         """
-        seen: store.Look | None = None
+        seen: Look | None = None
         noted = time.monotonic()
         while True:
             active = self._active.get(run_id)
@@ -288,7 +290,7 @@ class Runs:
         except StoreUnavailable:
             self.heartbeat.disturbed()
 
-    async def _move_on(self, run_id: str, agent: str, seen: store.Look) -> None:
+    async def _move_on(self, run_id: str, agent: str, seen: Look) -> None:
         """Wait a moment, and do for a run what nobody else does: deny an input in time, take it over from the dead."""
         if not self._is_here(run_id):
             if seen.waits_for is not None:
@@ -305,11 +307,11 @@ class Runs:
         except StoreUnavailable:
             self.heartbeat.disturbed()
 
-    async def _look(self, run_id: str, *, agent: str, caller: str, after: EventId | None) -> store.Look:
+    async def _look(self, run_id: str, *, agent: str, caller: str, after: EventId | None) -> Look:
         """Look at a run in the store, with patience while the store is unavailable."""
         try:
             seen = await retrying.retry(
-                lambda: store.look(self._database, run_id, agent=agent, caller=caller, after=after),
+                lambda: look(self._database, run_id, agent=agent, caller=caller, after=after),
                 policy=retrying.LOOK,
                 on=lambda error: isinstance(error, StoreUnavailable),
                 seconds=UNAVAILABLE_SECONDS,
@@ -321,7 +323,7 @@ class Runs:
             raise run_not_found()
         return seen
 
-    def _is_orphan(self, seen: store.Look) -> bool:
+    def _is_orphan(self, seen: Look) -> bool:
         """Whether nobody works on a run that is not worked on here: its host is gone, or this one lost track of it."""
         if seen.outcome is not None or seen.waits_for is not None:
             return False
@@ -346,8 +348,8 @@ class Runs:
         except StoreUnavailable:
             self.heartbeat.disturbed()
 
-    async def _take_over(self, hosted: HostedAgent, run_id: str, *, attempt: int) -> store.Work | None:
-        work = await store.take_over(
+    async def _take_over(self, hosted: HostedAgent, run_id: str, *, attempt: int) -> Work | None:
+        work = await leases.take_over(
             self._database,
             run_id,
             attempt=attempt,
@@ -399,6 +401,6 @@ class Runs:
         if active:
             await asyncio.wait({run.task for run in active})
         try:
-            await store.release(self._database, [run.work.lease for run in active])
+            await leases.release(self._database, [run.work.lease for run in active])
         except StoreUnavailable as error:
             log.warning("leases could not be given up, they run out by themselves: %s", error)

@@ -10,7 +10,7 @@ from slipway_runtime.host.recorder import RunLog
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.followers import is_left
-from slipway_runtime.store.runs import Work
+from slipway_runtime.store.leases import Work
 
 log = logging.getLogger(__name__)
 

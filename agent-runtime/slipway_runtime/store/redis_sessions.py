@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 
 from slipway_runtime.store import runs
 from slipway_runtime.store.database import Database, StoreUnavailable, placeholders
-from slipway_runtime.store.runs import Question, Work, same_run
+from slipway_runtime.store.leases import Work
+from slipway_runtime.store.runs import Question, same_run
 from slipway_runtime.store.sessions import (
     OtherRevision,
     Session,

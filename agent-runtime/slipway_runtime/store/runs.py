@@ -11,19 +11,19 @@ Events are stored in batches: everything that waited when a commit began is one 
 after that commit, so what a client has seen is never lost.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import orjson
 
-from slipway_runtime.events import Cancelled, Event, EventId, InputRequired, NumberedEvent, ends
+from slipway_runtime.events import Cancelled, Event, InputRequired, ends
 from slipway_runtime.protocols.ask import Ask
-from slipway_runtime.store.database import Database, Row, Value, placeholders
-from slipway_runtime.store.inputs import InputAnswer, add_event, add_input, answers_of
-from slipway_runtime.store.orphans import OWN_IS_READY
+from slipway_runtime.store.database import Database, Value
+from slipway_runtime.store.inputs import add_event, add_input
+from slipway_runtime.store.leases import Lease, LeaseLost, Work
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, busy, keep, take_turn
-from slipway_runtime.store.steps import Replay, StepRecord, dump_records, replay
+from slipway_runtime.store.steps import StepRecord, dump_records
 from slipway_runtime.store.usage import add_usage
 
 OWN = "id = $1 AND attempt = $2 AND owner = $3 AND outcome IS NULL AND wake_at IS NULL"
@@ -56,11 +56,6 @@ ADD_SESSION = (
 )
 """Of a run that was just stored, as its first turn."""
 
-FINISHED_A_STEP = (
-    "EXISTS (SELECT 1 FROM events e WHERE e.run_id = runs.id AND e.attempt = runs.attempt AND e.finished > 0)"
-)
-"""SQL about a row of `runs`: whether its latest attempt finished a step."""
-
 
 class RunExists(Exception):
     """A run of this id was begun before: attach to it."""
@@ -68,10 +63,6 @@ class RunExists(Exception):
 
 class OtherQuestion(RunExists):
     """The run of this id was begun with another question or session."""
-
-
-class LeaseLost(Exception):
-    """The run is another host's now, is over, or was deleted: stop working on it."""
 
 
 @dataclass(frozen=True)
@@ -95,36 +86,6 @@ class Question:
     """Other revisions that still answer, and keep their sessions."""
 
 
-@dataclass(frozen=True)
-class Lease:
-    """The right to write one attempt of one run, until it runs out."""
-
-    run_id: str
-    attempt: int
-    owner: str
-
-
-@dataclass(frozen=True)
-class Work:
-    """A run that this host now has the lease of."""
-
-    lease: Lease
-    agent: str
-    caller: str
-    session_id: str | None
-    turn: int | None
-    """The question's number in its session, from 1."""
-    ask: Ask
-    time_left: float
-    """Seconds until the question's deadline; negative if it has passed."""
-    deaths: int = 0
-    """Attempts whose host died and after which no step was finished."""
-    replay: Replay = field(default_factory=Replay)
-    """What former attempts left."""
-    answers: Mapping[str, InputAnswer] = field(default_factory=dict)
-    """Inputs that were given, by their id."""
-
-
 class _EventsRow(NamedTuple):
     """A row of `events`, apart from its run and attempt."""
 
@@ -134,20 +95,6 @@ class _EventsRow(NamedTuple):
     batch: str
     steps: str | None
     finished: int
-
-
-@dataclass(frozen=True)
-class Look:
-    """A run as the store has it, with the events after the one that was asked about."""
-
-    attempt: int
-    owner: str
-    lease_left: float
-    """Seconds until the lease runs out; negative if it has."""
-    waits_for: float | None
-    """Seconds until the input that the run waits for counts as denied; None for a run that does not wait."""
-    outcome: str | None
-    events: tuple[NumberedEvent, ...]
 
 
 NextTurn = Callable[[Database, Question], Awaitable[int]]
@@ -341,86 +288,6 @@ async def _was_written(database: Database, lease: Lease, number: int) -> bool:
     return bool(rows)
 
 
-async def renew(database: Database, leases: Sequence[Lease], *, seconds: float) -> set[str]:
-    """Renew the leases of one host, all in one statement. Returns the runs that are still its own."""
-    if not leases:
-        return set()
-    rows = await database.fetch(
-        "UPDATE runs SET lease_until = now_epoch() + $2 "
-        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({placeholders(3, len(leases))}) "
-        "RETURNING id",
-        leases[0].owner,
-        seconds,
-        *(lease.run_id for lease in leases),
-    )
-    return {cast(str, row["id"]) for row in rows}
-
-
-async def release(database: Database, leases: Sequence[Lease]) -> None:
-    """Give leases up, so that another host may take the runs over at once."""
-    if not leases:
-        return
-    await database.execute(
-        "UPDATE runs SET lease_until = now_epoch() - 1, owner = '' "
-        f"WHERE owner = $1 AND outcome IS NULL AND wake_at IS NULL AND id IN ({placeholders(2, len(leases))})",
-        leases[0].owner,
-        *(lease.run_id for lease in leases),
-    )
-
-
-async def take_over(
-    database: Database, run_id: str, *, attempt: int, owner: str, lease: float, revision: str
-) -> Work | None:
-    """Begin the next attempt of a run whose lease has run out, or which this host lost track of.
-
-    Args:
-        attempt: the attempt that the caller saw; if it is no longer the latest, another host was quicker.
-        revision: the heir's. A run of another revision is taken over only while no host of its own is ready.
-
-    Returns:
-        What to work on, or None if there is nothing to take over.
-    """
-    rows = await database.fetch(
-        "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4, revision = $5, "
-        "fresh_from = CASE WHEN revision = $5 THEN fresh_from ELSE attempt + 1 END, "
-        f"deaths = CASE WHEN {FINISHED_A_STEP} THEN 0 ELSE deaths END "
-        "+ CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END, "
-        "deadline = deadline + CASE WHEN lease_until < now_epoch() THEN now_epoch() - lease_until ELSE 0 END "
-        "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND wake_at IS NULL AND "
-        f"(owner = $3 OR (lease_until < now_epoch() AND (revision = $5 OR NOT {OWN_IS_READY}))) "
-        "RETURNING attempt, deaths, fresh_from, agent, caller, session_id, turn, ask, "
-        "deadline - now_epoch() AS time_left",
-        run_id,
-        attempt,
-        owner,
-        lease,
-        revision,
-    )
-    if not rows:
-        return None
-    row = rows[0]
-    return Work(
-        lease=Lease(run_id, cast(int, row["attempt"]), owner),
-        agent=cast(str, row["agent"]),
-        caller=cast(str, row["caller"]),
-        session_id=cast(str | None, row["session_id"]),
-        turn=cast(int | None, row["turn"]),
-        ask=Ask.model_validate_json(cast(str, row["ask"])),
-        time_left=cast(float, row["time_left"]),
-        deaths=cast(int, row["deaths"]),
-        replay=await _read_replay(database, run_id, fresh_from=cast(int, row["fresh_from"])),
-        answers=await answers_of(database, run_id),
-    )
-
-
-async def _read_replay(database: Database, run_id: str, *, fresh_from: int) -> Replay:
-    # Nobody adds to former attempts any more: the lease is ours.
-    rows = await database.fetch(
-        "SELECT attempt, batch, steps FROM events WHERE run_id = $1 ORDER BY attempt, number", run_id
-    )
-    return replay(rows, fresh_from=fresh_from)
-
-
 async def cancel(database: Database, run_id: str, event: Cancelled, *, agent: str, caller: str) -> bool:
     """End a run with `event`, whoever works on it. False if it is over, or not the caller's."""
     async with database.transaction() as transaction:
@@ -436,41 +303,3 @@ async def cancel(database: Database, run_id: str, event: Cancelled, *, agent: st
             await add_event(transaction, run_id, cast(int, rows[0]["attempt"]), event)
             await keep(transaction, run_id)
     return bool(rows)
-
-
-async def look(database: Database, run_id: str, *, agent: str, caller: str, after: EventId | None) -> Look | None:
-    """The state of a run and its events after `after`, in one statement; None if it is not the caller's."""
-    rows = await database.fetch(
-        "SELECT r.attempt, r.owner, r.outcome, r.lease_until - now_epoch() AS lease_left, "
-        "r.wake_at - now_epoch() AS waits_for, e.attempt AS event_attempt, e.first_seq, e.batch "
-        "FROM runs r LEFT JOIN events e ON e.run_id = r.id "
-        "AND (e.attempt > $4 OR (e.attempt = $4 AND e.last_seq > $5)) "
-        "WHERE r.id = $1 AND r.agent = $2 AND r.caller = $3 ORDER BY e.attempt, e.number",
-        run_id,
-        agent,
-        caller,
-        after.attempt if after else 0,
-        after.seq if after else 0,
-    )
-    if not rows:
-        return None
-    state = rows[0]
-    return Look(
-        attempt=cast(int, state["attempt"]),
-        owner=cast(str, state["owner"]),
-        lease_left=cast(float, state["lease_left"]),
-        waits_for=cast(float | None, state["waits_for"]),
-        outcome=cast(str | None, state["outcome"]),
-        events=tuple(event for row in rows for event in _unpack(run_id, row, after)),
-    )
-
-
-def _unpack(run_id: str, row: Row, after: EventId | None) -> list[NumberedEvent]:
-    if row["batch"] is None:
-        return []
-    attempt, first_seq = cast(int, row["event_attempt"]), cast(int, row["first_seq"])
-    batch: list[Any] = orjson.loads(cast(str, row["batch"]))
-    numbered = [
-        NumberedEvent.read(EventId(run_id, attempt, seq), event) for seq, event in enumerate(batch, start=first_seq)
-    ]
-    return [event for event in numbered if after is None or event.id[1:] > after[1:]]

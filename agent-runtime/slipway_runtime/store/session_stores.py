@@ -8,7 +8,8 @@ from typing import Protocol
 
 from slipway_runtime.store import runs, sessions
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.runs import Question, Work
+from slipway_runtime.store.leases import Work
+from slipway_runtime.store.runs import Question
 from slipway_runtime.store.sessions import Session, Summary
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from slipway_runtime.host import lifecycle, runs
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.runs import look
+from slipway_runtime.store.looks import look
 from tests.support.scripts import AGENT, Gated, StartHost, ask, at_once, gather, hosted
 from tests.support.waiting import until_async
 

@@ -13,9 +13,10 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import HEADER, Caller
 from slipway_runtime.store.database import Database
+from slipway_runtime.store.looks import Look, look
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.orphans import ServedRevision, say_ready
-from slipway_runtime.store.runs import Look, begin, look
+from slipway_runtime.store.runs import begin
 from tests.support.host_process import REAL, host_process
 from tests.support.questions import ASK
 from tests.support.scripts import AGENT, SIGNER, Scripted, StartHost, at_once, hosted

@@ -7,7 +7,7 @@ import pytest
 from slipway_runtime.events import Started
 from slipway_runtime.host import recorder
 from slipway_runtime.host.recorder import RunLog
-from slipway_runtime.store.runs import Lease
+from slipway_runtime.store.leases import Lease
 from slipway_runtime.store.steps import StepRecord
 from tests.support.waiting import DEADLINE
 

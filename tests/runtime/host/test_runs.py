@@ -9,7 +9,7 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Emit, Run
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.runs import look
+from slipway_runtime.store.looks import look
 from slipway_runtime.store.sessions import delete_session, read_session
 from tests.support.scripts import (
     AGENT,

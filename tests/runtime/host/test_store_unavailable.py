@@ -9,8 +9,8 @@ from slipway_runtime.host import lease
 from slipway_runtime.host.lease import Heartbeat
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.store.leases import Lease
 from slipway_runtime.store.opening import open_database
-from slipway_runtime.store.runs import Lease
 from tests.support.postgres import RestartablePostgres
 from tests.support.scripts import AGENT, Gated, StartHost, ask, gather, hosted, types
 from tests.support.waiting import until, until_async

@@ -13,10 +13,11 @@ from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.runs import NewRun
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Run
-from slipway_runtime.store import runs as stored
+from slipway_runtime.store import leases
 from slipway_runtime.store.database import Database
+from slipway_runtime.store.leases import Work
+from slipway_runtime.store.looks import look
 from slipway_runtime.store.opening import open_database
-from slipway_runtime.store.runs import Work, look
 from tests.support.scripts import (
     AGENT,
     SHORT,
@@ -216,7 +217,7 @@ async def test_what_the_first_attempt_stored_last_is_seen_too(
     """A host stores events after its heir looked at the run, and before the heir took it over."""
     first, asked = await left_behind(start_host, monkeypatch, lease=-1.0)
     second = await start_host(hosted(at_once))
-    take_over = stored.take_over
+    take_over = leases.take_over
 
     async def late(*arguments: Any, **options: Any) -> Work | None:
         seen = await answer_so_far(first, asked, count=3)
@@ -224,7 +225,7 @@ async def test_what_the_first_attempt_stored_last_is_seen_too(
         taken: Work | None = await take_over(*arguments, **options)
         return taken
 
-    monkeypatch.setattr(stored, "take_over", late)
+    monkeypatch.setattr(leases, "take_over", late)
     assert types(await answer(second, asked)) == ["started", "retrieved", "delta", "restarted", *SHORT]
 
 

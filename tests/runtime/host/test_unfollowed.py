@@ -7,7 +7,7 @@ from slipway_runtime.host.recorder import RunLog
 from slipway_runtime.host.runs import NewRun
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.followers import is_left, note_follower
-from slipway_runtime.store.runs import Lease
+from slipway_runtime.store.leases import Lease
 from tests.runtime.host.test_waiting import Asking, waiting
 from tests.support.scripts import AGENT, Gated, StartHost, answer, ask, begin, hosted
 from tests.support.waiting import until

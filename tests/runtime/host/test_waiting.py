@@ -13,7 +13,7 @@ from slipway_runtime.host.runs import NewRun
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Run
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.runs import look
+from slipway_runtime.store.looks import look
 from tests.support.scripts import (
     AGENT,
     Gated,

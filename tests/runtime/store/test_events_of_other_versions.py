@@ -7,7 +7,8 @@ from slipway_runtime.events import Cancelled, Done, Event, Failed, ends
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.transcript import Transcript
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.runs import Look, begin, look
+from slipway_runtime.store.looks import Look, look
+from slipway_runtime.store.runs import begin
 from tests.support.golden_events import FORMER, NEWER, with_run, written
 from tests.support.questions import ASK
 

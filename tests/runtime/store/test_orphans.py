@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from slipway_runtime.store.database import Database
+from slipway_runtime.store.leases import take_over
 from slipway_runtime.store.orphans import (
     KEPT_SECONDS,
     READY_SECONDS,
@@ -13,7 +14,7 @@ from slipway_runtime.store.orphans import (
     orphans,
     say_ready,
 )
-from slipway_runtime.store.runs import begin, take_over
+from slipway_runtime.store.runs import begin
 from tests.support.questions import ASK
 
 OLD, NEW = ServedRevision(ASK.agent, "old"), ServedRevision(ASK.agent, "new")

@@ -8,20 +8,11 @@ import pytest
 from slipway_runtime.events import Delta, Done, Event, EventId, Failed, Started
 from slipway_runtime.protocols.ask import Ask, DataPart, TextPart
 from slipway_runtime.store.database import Database
+from slipway_runtime.store.leases import LeaseLost, release, renew, take_over
+from slipway_runtime.store.looks import Look, look
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.orphans import ServedRevision, orphans
-from slipway_runtime.store.runs import (
-    LeaseLost,
-    Look,
-    OtherQuestion,
-    RunExists,
-    append,
-    begin,
-    look,
-    release,
-    renew,
-    take_over,
-)
+from slipway_runtime.store.runs import OtherQuestion, RunExists, append, begin
 from slipway_runtime.store.sessions import SessionFull, SessionNotFound, read_session
 from tests.support.questions import ASK, question
 

@@ -13,9 +13,10 @@ import pytest
 
 from slipway_runtime.events import Done, InputRequired
 from slipway_runtime.store.database import Database
+from slipway_runtime.store.leases import LeaseLost
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.redis_sessions import RedisSessions, open_redis
-from slipway_runtime.store.runs import LeaseLost, OtherQuestion, RunExists, append
+from slipway_runtime.store.runs import OtherQuestion, RunExists, append
 from slipway_runtime.store.session_stores import SessionStore, StoredSessions
 from slipway_runtime.store.sessions import (
     OtherRevision,
