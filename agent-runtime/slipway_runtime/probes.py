@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from starlette.responses import JSONResponse, Response
 
+from slipway_crds.contract import MISSING, WARNINGS
+
 _FILE = re.compile(r"(?:(?<=sqlite:)/+|(?<![\w:/.]))(?!/(?:apis?|agents?)\b)(?:/[\w.@%+~-]+)+/?")
 """An absolute path that is no part of a URL and no path of an HTTP interface."""
 
@@ -18,9 +20,9 @@ def readiness(missing: Sequence[str], *, warnings: Sequence[str] = ()) -> Respon
         warnings: a sentence for each thing that is wrong and may not keep it from being ready.
     """
     said = [without_files(sentence) for sentence in missing]
-    body = {"ready": not said, "missing": said}
+    body = {"ready": not said, MISSING: said}
     if warnings:
-        body["warnings"] = [without_files(sentence) for sentence in warnings]
+        body[WARNINGS] = [without_files(sentence) for sentence in warnings]
     return JSONResponse(body, status_code=503 if said else 200)
 
 

@@ -7,7 +7,7 @@ address, so an answer is read up to a limit, no redirect is followed, and of its
 import aiohttp
 import orjson
 
-from slipway_crds.contract import HTTP_PORT, PROGRESS, READYZ
+from slipway_crds.contract import HTTP_PORT, MISSING, PROGRESS, PROGRESS_TEXT, READYZ, WARNINGS
 from slipway_operator.core.readiness import ReportedReadiness
 from slipway_operator.core.reading import read_at_most
 
@@ -21,14 +21,14 @@ MESSAGE_MAX = 3500
 
 async def progress_of(http: aiohttp.ClientSession, ip: str) -> str:
     """What a running ingestion says, such as `3/12 documents, 240 chunks`; empty if it says nothing."""
-    text = (await _get(http, ip, PROGRESS)).get("text")
+    text = (await _get(http, ip, PROGRESS)).get(PROGRESS_TEXT)
     return _plain(text)[:PROGRESS_MAX]
 
 
 async def readiness_of(http: aiohttp.ClientSession, ip: str) -> ReportedReadiness:
     """What a host says of itself."""
     answer = await _get(http, ip, READYZ)
-    return ReportedReadiness(missing=_sentences(answer.get("missing")), warnings=_sentences(answer.get("warnings")))
+    return ReportedReadiness(missing=_sentences(answer.get(MISSING)), warnings=_sentences(answer.get(WARNINGS)))
 
 
 def _sentences(given: object) -> str:

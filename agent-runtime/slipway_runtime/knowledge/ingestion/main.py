@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from aiohttp import web
 
-from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, PROGRESS
+from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, PROGRESS, PROGRESS_TEXT
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
@@ -51,7 +51,7 @@ class ProgressBoard:
 
     async def endpoint(self, _: web.Request) -> web.Response:
         """`GET /progress`."""
-        return web.json_response({**asdict(self.progress), "text": str(self.progress)})
+        return web.json_response({**asdict(self.progress), PROGRESS_TEXT: str(self.progress)})
 
 
 class IngestionFailed(Exception):
