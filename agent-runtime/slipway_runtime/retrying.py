@@ -65,7 +65,7 @@ async def retry(
         Exception: the last error of the step.
     """
     try:
-        return await step()  # nearly always; what tenacity makes for a retry costs as much as a statement
+        return await step()  # nearly always: without what tenacity makes for a retry
     except Exception as error:
         if not on(error):
             raise

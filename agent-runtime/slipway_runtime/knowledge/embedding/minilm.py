@@ -58,7 +58,7 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 class MiniLM:
-    """The embedder. The first use loads it, which takes some 0.3 s of CPU and 150 MiB; hold one a process.
+    """The embedder. The first use loads it; hold one a process.
 
     Args:
         folder: the model's folder, as `minilm build` makes it.
