@@ -1,6 +1,7 @@
 """`make demo` as a newcomer runs it, on the cluster of the tests."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -13,8 +14,12 @@ import pytest
 from slipway_demo import chart, diagnosis, waiting
 from slipway_demo.errors import DemoError
 from tests.support.cluster import Installation
+from tests.support.operator_bench import new_bench
+from tests.support.stand_in import sources, stand_in
 
 pytestmark = pytest.mark.cluster
+
+KEY = "sk-of-the-tests"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,9 +29,9 @@ def restored_at_the_end(installation: Installation) -> Iterator[None]:
     installation.restore()
 
 
-def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "slipway_demo", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+def _demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command, variables = [sys.executable, "-m", "slipway_demo", *arguments], {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=variables)
 
 
 def test_the_demo_answers_with_citations_and_says_how_to_go_on(installation: Installation) -> None:
@@ -45,6 +50,33 @@ def test_the_demo_answers_with_citations_and_says_how_to_go_on(installation: Ins
         ["bash", "-ec", f"{look}\nkubectl get agents -A"], capture_output=True, text=True, check=True
     )
     assert "handbook" in listed.stdout
+
+
+@pytest.fixture
+def model(installation: Installation) -> Iterator[str]:
+    """Base URL of a stand-in for OpenAI, which quotes the documents and takes one key."""
+    with new_bench(installation) as made:
+        made.apply(sources(made.namespace), *stand_in(installation, made.namespace, "llm", f"--key={KEY}", "--quote"))
+        yield f"http://llm.{made.namespace}.svc/v1"
+    installation.kube.run("delete", "agent/assistant", "secret/openai", "--namespace=demo")
+
+
+def test_a_model_writes_the_demos_answer_with_a_key_from_the_environment(
+    installation: Installation, model: str
+) -> None:
+    options = (f"--name={installation.target.name}", "--model=openai:gpt-5-mini", f"--model-base-url={model}")
+    done = _demo("up", *options, OPENAI_API_KEY=KEY)
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert re.search(r"\[1\] \S+\.md › ", shown), shown
+    assert KEY not in shown
+    curl = next(line for line in shown.splitlines() if line.strip().startswith("curl "))
+    for path in ("/agents/demo/assistant/chat", "/agent/chat"):
+        command = shlex.split(curl.replace("/agents/demo/assistant/chat", path))
+        answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        assert (answer["agent_used"], answer["model"]) == ("demo/assistant", "openai:gpt-5-mini")
+        assert answer["sources"]
+    assert installation.kube.get("agent", "assistant", "--namespace=demo")["status"]["phase"] == "Ready"
 
 
 def test_a_cluster_that_was_named_but_does_not_answer_is_said_to(tmp_path: Path) -> None:

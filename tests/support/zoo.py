@@ -6,6 +6,7 @@ stand-in for a paid model, and writes a line of JSON for each request that a pro
 
 import argparse
 import json
+import re
 import sys
 import threading
 from dataclasses import replace
@@ -41,6 +42,26 @@ def reply(asked: Asked) -> Reply:
     return Reply(output={name: outputs[name] for name in properties}) if properties else Reply(SAID)
 
 
+PASSAGE = re.compile(r'<passage number="(\d+)"[^>]*>\n(.*?)\n</passage>', re.DOTALL)
+SENTENCE = re.compile(r"[A-Z][\w ,]*?(?=\.(?:\s|$))")
+
+
+def quote(asked: Asked) -> Reply:
+    """The first plain sentence of the passages in a prompt, with its passage's number."""
+    prompt = "".join(re.findall(r"<passage .*</passage>", _text(asked), re.DOTALL))
+    for number, text in PASSAGE.findall(prompt):
+        for paragraph in text.split("\n\n"):
+            if found := SENTENCE.match(" ".join(paragraph.split())):
+                return Reply(f"{found[0]} [{number}].")
+    return Reply("NO_ANSWER")
+
+
+def _text(asked: Asked) -> str:
+    """Of the last message, whose content is a text or parts."""
+    content = asked.body["messages"][-1]["content"]
+    return content if isinstance(content, str) else "\n".join(part["text"] for part in content if "text" in part)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
@@ -49,6 +70,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", dest="models", help="a model that there is; all if none is given")
     parser.add_argument("--fault", choices=get_args(Fault))
     parser.add_argument("--text", help="what it says in place of its sentence about the elephant")
+    parser.add_argument("--quote", action="store_true", help="quote the documents instead")
     parser.add_argument("--pause", type=float, default=0, help="seconds between the words of an answer")
     options = parser.parse_args()
 
@@ -56,7 +78,7 @@ def main() -> None:
         key = asked.headers.get("authorization", "").removeprefix("Bearer ")
         sys.stdout.write(json.dumps({"model": asked.body["model"], "key": key}) + "\n")
         sys.stdout.flush()
-        answer = reply(asked)
+        answer = quote(asked) if options.quote else reply(asked)
         said = options.text if answer.text and options.text else answer.text
         return replace(answer, text=said, fault=options.fault, pause=options.pause)
 
