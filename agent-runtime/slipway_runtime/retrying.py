@@ -27,7 +27,8 @@ INGESTION: wait_base = wait_exponential_jitter(0.5, 10)
 """The store or the vector server of an ingestion: 0.5 s, doubled up to 10 s, up to 1 s of jitter. No client
 waits for it."""
 COMMIT: wait_base = wait_random(0.15, 0.25)
-"""The store that a run's events go to: 0.15 s to 0.25 s, short because a client waits. Until the run's time is up."""
+"""The store that a run's events go to and its session is read from: 0.15 s to 0.25 s, short because a client waits.
+Until the run's time is up."""
 LOOK: wait_base = wait_random(0.3, 0.5)
 """The store that a followed run is read from: 0.3 s to 0.5 s, as long as the client is kept."""
 OPEN_STORE: wait_base = wait_random(0.7, 1.0)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from slipway_runtime import retrying
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.steps import StepRun
 from slipway_runtime.events import Done, Event, Failed, InputRequired, Restarted, Started
@@ -101,9 +102,17 @@ class Attempt:
             return await self._done(database)
         except Waiting as waiting:
             if self.work.session_id:
-                until = waiting.required.expires + self.hosted.config.session_ttl_seconds
-                await self.sessions.keep(self.work.session_id, until=until)
+                await self._keep(self.work.session_id, until=waiting.required.expires)
             return waiting.required
+
+    async def _keep(self, session_id: str, *, until: float) -> None:
+        """Keep the session in a Redis too. The run waits whatever becomes of this."""
+        try:
+            await self.sessions.keep(session_id, until=until + self.hosted.config.session_ttl_seconds)
+        except StoreUnavailable as error:
+            log.warning(
+                "a session is not kept any longer than before: %s", error, extra={"run": self.work.lease.run_id}
+            )
 
     async def _done(self, database: Database) -> Done:
         """Let the agent answer within the question's deadline.
@@ -137,8 +146,7 @@ class Attempt:
         turns: tuple[FinishedTurn, ...] = ()
         summary = Summary()
         if TURNS in self.hosted.agent.honours and session_id and work.turn and work.turn > 1:
-            summary = await self.sessions.read_summary(session_id)
-            turns = await finished_turns(database, session_id, after=summary.turn, before=work.turn, limit=MAX_TURNS)
+            summary, turns = await self._former(database, session_id, before=work.turn)
         return StepRun(
             AgentRequest.of(work.ask, turns, summary),
             self.run_log,
@@ -151,6 +159,18 @@ class Attempt:
             answers=work.answers,
             save=partial(self.sessions.save_summary, session_id) if session_id else None,
         )
+
+    async def _former(
+        self, database: Database, session_id: str, *, before: int
+    ) -> tuple[Summary, tuple[FinishedTurn, ...]]:
+        """The summary and the turns after it. Without them the steps of former attempts would have other inputs."""
+
+        async def read() -> tuple[Summary, tuple[FinishedTurn, ...]]:
+            summary = await self.sessions.read_summary(session_id)
+            turns = await finished_turns(database, session_id, after=summary.turn, before=before, limit=MAX_TURNS)
+            return summary, turns
+
+        return await retrying.retry(read, policy=retrying.COMMIT, on=lambda error: isinstance(error, StoreUnavailable))
 
 
 def _outcome(event: Event | None) -> str:

@@ -16,10 +16,15 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Run
+from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.leases import Work
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.redis_sessions import RedisSessions
+from slipway_runtime.store.runs import Question
+from slipway_runtime.store.sessions import Summary
 from tests.support.redis_server import RedisServer
-from tests.support.scripts import Scripted, StartHost, answer, ask, begin, hosted
+from tests.support.scripts import AGENT, Scripted, StartHost, answer, ask, begin, hosted, types
+from tests.support.waiting import until
 
 CONFIG = hosted(None).config.model_copy(update={"architecture": "orchestrator"})
 
@@ -79,6 +84,60 @@ async def test_a_conversation_goes_on_after_an_outage(
     done = (await answer(host, second))[-1].event
     assert isinstance(done, Done)
     assert done.answer == "1"
+
+
+async def test_a_turn_waits_for_a_redis_that_has_its_summary(
+    start_host: StartHost, remembering: HostedAgent, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = await start_host(remembering)
+    first = ask()
+    await begin(host, first)
+    started = (await answer(host, first))[0].event
+    assert isinstance(started, Started)
+    sessions = remembering.sessions
+    assert isinstance(sessions, RedisSessions)
+    store, read = sessions.begin, sessions.read_summary
+    failed: list[StoreUnavailable] = []
+
+    async def stop_when_stored(question: Question, *, owner: str, lease: float) -> Work:
+        work = await store(question, owner=owner, lease=lease)
+        server.stop()
+        return work
+
+    async def note_failures(session_id: str) -> Summary:
+        try:
+            return await read(session_id)
+        except StoreUnavailable as error:
+            failed.append(error)
+            raise
+
+    monkeypatch.setattr(sessions, "begin", stop_when_stored)
+    monkeypatch.setattr(sessions, "read_summary", note_failures)
+    second = ask(session_id=started.session_id)
+    await begin(host, second)
+    await until(lambda: bool(failed), "the summary was looked for")
+    server.start()
+    done = (await answer(host, second))[-1].event
+    assert isinstance(done, Done)
+    assert done.answer == "1"
+
+
+async def test_a_run_waits_for_an_input_without_redis(
+    start_host: StartHost, remembering: HostedAgent, server: RedisServer, database: Database
+) -> None:
+    async def approved(run: Run) -> Done:
+        server.stop()
+        given = await run.ask("go", "approval", prompt="Go on?")
+        return Done(answer=f"{given.approved}", finish="stop", sources=())
+
+    host = await start_host(replace(remembering, agent=Scripted(approved)))
+    asked = ask()
+    await begin(host, asked)
+    follow = host.runs.follow(asked.run_id, agent=AGENT, caller=asked.caller, watch=False)
+    assert types([event async for event in follow])[-1] == "input_required"
+    (row,) = await database.fetch("SELECT wake_at, outcome FROM runs")
+    assert row["wake_at"]
+    assert row["outcome"] is None
 
 
 async def test_an_agent_without_a_redis_has_its_sessions_in_the_store(remembering: HostedAgent) -> None:
