@@ -185,7 +185,8 @@ def _objects(value: object) -> Iterator[Mapping[str, Any]]:
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
-    return value if isinstance(value, str) else ""
+    # JSON may have half of a surrogate pair, of which nothing can be stored
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _cut(result: WebResult) -> WebResult:

@@ -225,6 +225,12 @@ class AgentSpec(SpecModel):
             ["pydantic-ai", "hybrid"],
             "is for architectures pydantic-ai and hybrid: remove it, or choose one of them",
         ),
+        empty_where(
+            "approvals",
+            "architecture",
+            ["custom"],
+            "has no effect on code of yours: remove it, and let the code ask with run.ask before it calls a tool",
+        ),
         APPROVALS_OF_TOOLS,
         given_where(
             "custom",

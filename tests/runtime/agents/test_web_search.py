@@ -77,6 +77,12 @@ async def test_results_are_few_short_and_plain(searcher: MakeSearcher, provider:
     assert [each.title for each in found[1:3]] == ["Page 0", "Page 1"]
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_half_an_emoji_is_replaced_since_it_cannot_be_stored(searcher: MakeSearcher, provider: str) -> None:
+    with search_server(pages=[("Tea \ud83d", "https://tea.example/\ud83d", "Hot \udc00.")]) as server:
+        assert await searcher(server, provider).search("tea") == [WebResult("Tea ?", "https://tea.example/?", "Hot ?.")]
+
+
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b"[" * 100_000, b"{" + b" " * 2 * 1024 * 1024 + b"}"])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_an_answer_that_cannot_be_read_is_a_failure(searcher: MakeSearcher, provider: str, body: bytes) -> None:
