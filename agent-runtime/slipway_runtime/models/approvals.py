@@ -30,13 +30,16 @@ def approvals(configs: Sequence[ApprovalConfig] = ()) -> HandleDeferredToolCalls
             asked = {"id": call.tool_call_id, "name": call.tool_name, "args": call.args_as_dict()}
             config = by_tool.get(call.tool_name, ApprovalConfig(tool=call.tool_name))
             number = scopes.current().requests[_agent_name(context)]
-            digest = hashlib.sha256(orjson.dumps([scopes.current().name, number, asked], option=orjson.OPT_SORT_KEYS))
+            answerers = [f"group:{each}" for each in config.groups] or ["caller"]
+            # Who may answer is part of the id: what others approved under a former revision does not count here.
+            identity = [scopes.current().name, number, asked, answerers]
+            digest = hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS))
             given = await scopes.run.ask(
                 f"approve-{digest.hexdigest()[:16]}",
                 "approval",
                 prompt=f"May the tool {call.tool_name} be called?",
                 calls=[asked],
-                answerers=[f"group:{each}" for each in config.groups] or ["caller"],
+                answerers=answerers,
                 seconds=config.seconds,
             )
             denied = ToolDenied(f"{'Nobody approved' if given.by == 'expiry' else 'A person refused'} this call.")

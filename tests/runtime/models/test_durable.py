@@ -285,6 +285,30 @@ async def test_a_tool_waits_for_its_approval(approved: bool, ran: list[int]) -> 
     assert (done, model.asked) == (ran, 2)
 
 
+async def test_an_approval_does_not_count_once_others_are_to_decide() -> None:
+    model, attempts, done = Scripted(calls("act")), Attempts(), list[int]()
+
+    def of(group: str) -> Agent[None, str]:
+        config = ApprovalConfig(tool="act", groups=(group,))
+        agent = Agent(model.model, name="a", capabilities=[DurableSteps(), approvals([config])])
+
+        @agent.tool_plain(requires_approval=True)
+        def act(n: int) -> str:
+            done.append(n)
+            return "done"
+
+        return agent
+
+    with pytest.raises(Waiting) as waiting:
+        await ask(of("ops"), attempts.start())
+    attempts.journal.put(waiting.value.required)
+    given = {waiting.value.required.id: InputAnswer(approved=True, answer=None, by="bob")}
+    with pytest.raises(Waiting) as again:
+        await ask(of("leads"), attempts.start(answers=given))
+    assert again.value.required.answerers == ("group:leads",)
+    assert done == []
+
+
 class State(TypedDict, total=False):
     """Of a graph whose node runs several times at once."""
 
