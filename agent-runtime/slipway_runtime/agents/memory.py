@@ -1,5 +1,6 @@
 """Long conversations: before an agent with models answers, turns that became too many are put into a summary."""
 
+import asyncio
 import logging
 
 from pydantic_ai.messages import ModelRequest, UserPromptPart
@@ -8,11 +9,15 @@ from slipway_runtime.agents import summaries
 from slipway_runtime.agents.conversation import system_message
 from slipway_runtime.agents.speaking import ask_model
 from slipway_runtime.models import Models
-from slipway_runtime.problems import Problem
+from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Emit, Run, StepFailed
 from slipway_runtime.store.sessions import Summary
 
 STEP = "summary"
+MOST_SECONDS = 20.0
+"""How long a summary may take."""
+MOST_SHARE = 0.25
+"""How much of the time that is left it may take: the answer needs the rest."""
 log = logging.getLogger(__name__)
 
 
@@ -31,7 +36,11 @@ async def summarise(run: Run, models: Models) -> None:
     messages = [*system_message(summaries.INSTRUCTIONS), ModelRequest(parts=[UserPromptPart(request)])]
 
     async def make(emit: Emit) -> str:
-        text = await ask_model(models.for_role("fast_routing"), messages, emit, step=STEP)
+        try:
+            async with asyncio.timeout(min(MOST_SECONDS, MOST_SHARE * run.time_left())):
+                text = await ask_model(models.for_role("fast_routing"), messages, emit, step=STEP)
+        except TimeoutError:
+            raise Problem(Reason.MODELS_UNAVAILABLE, "no summary came in time") from None
         return text.strip()[: summaries.SUMMARY_CHARACTERS]
 
     try:

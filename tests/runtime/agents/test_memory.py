@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from slipway_runtime.agents.memory import STEP
 from slipway_runtime.agents.orchestrator import ask_of
 from slipway_runtime.events import Event, Usage
 from slipway_runtime.run import AgentRequest
 from slipway_runtime.store.sessions import FinishedTurn, Summary
+from tests.support.attempts import Attempts
 from tests.support.knowledge import Knowledge
 from tests.support.model_agents import ask, close_all, thinker
 from tests.support.model_server import Asked, Reply, model_server
@@ -103,6 +105,22 @@ async def test_without_a_summary_the_question_is_answered_all_the_same(local: Kn
         done, _ = await ask(thinker(local, server), "And now?", turns=turns(1, 21))
     assert done.answer == "So it is."
     assert "Question 1?" in sent(server.requests[-1])
+
+
+async def test_a_summary_that_hangs_leaves_time_for_the_answer(local: Knowledge) -> None:
+    def hang(asked: Asked) -> Reply:
+        return Reply(fault="hang") if is_summary(asked) else Reply("So it is.")
+
+    attempts, request = Attempts(), AgentRequest("And now?", turns=turns(1, 21))
+    with model_server(hang) as server:
+        agent = thinker(local, server)
+        for _ in range(2):
+            run = attempts.start(time_left=4.0)
+            run.request = request
+            assert (await agent.run(run)).answer == "So it is."
+    assert [is_summary(asked) for asked in server.requests] == [True, False], "the second attempt does not try again"
+    (failed,) = [each for each in attempts.left().finished.values() if each.state == "failed"]
+    assert (failed.key, failed.value["message"]) == (STEP, "no summary came in time")
 
 
 def test_a_member_of_an_orchestrator_gets_the_summary_too() -> None:
