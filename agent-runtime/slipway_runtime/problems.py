@@ -43,6 +43,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "InternalError"
     UNKNOWN_OUTCOME = "UnknownOutcome"
     DRAINING = "Draining"
+    NOT_READY = "NotReady"
     NO_POD_READY = "NoPodReady"
     NO_MEMBER_ANSWERED = "NoMemberAnswered"
     REQUIRED_TOOL_FAILED = "RequiredToolFailed"
@@ -93,6 +94,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.UNKNOWN_OUTCOME: ProblemKind(500, "It is not known what a tool did"),
     Reason.INVALID_ANSWER: ProblemKind(502, "A pod gave no valid answer"),
     Reason.DRAINING: ProblemKind(503, "This pod is shutting down", retry_after=1),
+    Reason.NOT_READY: ProblemKind(503, "The gateway has just started", retry_after=1),
     Reason.NO_POD_READY: ProblemKind(503, "No pod is ready for this agent", retry_after=5),
     Reason.NO_MEMBER_ANSWERED: ProblemKind(503, "No member of the agent answered", retry_after=5),
     Reason.REQUIRED_TOOL_FAILED: ProblemKind(503, "A tool that the answer needs failed", retry_after=5),

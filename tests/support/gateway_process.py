@@ -58,9 +58,15 @@ class GatewayProcess:
             )
 
     async def ready(self, client: aiohttp.ClientSession) -> bool:
+        return await self._is_well(client, "/readyz")
+
+    async def alive(self, client: aiohttp.ClientSession) -> bool:
+        return await self._is_well(client, "/livez")
+
+    async def _is_well(self, client: aiohttp.ClientSession, probe: str) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            async with client.get("/readyz") as response:
+            async with client.get(probe) as response:
                 return response.status == 200
         except aiohttp.ClientConnectionError:
             return False

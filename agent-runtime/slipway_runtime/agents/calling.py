@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -30,7 +30,7 @@ IDLE_SECONDS = 4.0
 SILENCE_SECONDS = 45.0
 """The gateway passes on a host's pings, of which there is one every 15 s."""
 PATIENCE_SECONDS = 20.0
-"""How long a call is tried again without any progress."""
+"""How long a call that broke off is tried again without any progress."""
 EVENT_BYTES = 1024 * 1024
 UNFOLLOWED_SECONDS = 60
 """After which a member's run that nobody follows is cancelled. Longer than a host takes to resume the asking run."""
@@ -135,8 +135,8 @@ class MemberCall:
     ask: Ask
     key: str
     _last_id: str = ""
-    _moved: float = field(default_factory=time.monotonic)
-    """When the member was last heard of."""
+    _lost: float | None = None
+    """When the connection broke; None while the member is heard. A member that works may be silent for a while."""
 
     @property
     def agent(self) -> str:
@@ -161,7 +161,8 @@ class MemberCall:
                             return
                 raise aiohttp.ClientPayloadError("the stream ended before the answer did")
             except Broken as error:
-                await _pause(error, since=self._moved)
+                self._lost = self._lost or time.monotonic()
+                await _pause(error, since=self._lost)
 
     async def cancel(self) -> None:
         """End the member's run, if that works at once; otherwise it ends at its own deadline."""
@@ -189,7 +190,7 @@ class MemberCall:
         """Raises ValueError for what is no event."""
         number = ""
         async for line in response.content:
-            self._moved = time.monotonic()
+            self._lost = None
             if line.startswith(b"id: "):
                 number = line[4:].decode().strip()
             elif line.startswith(b"data: "):
@@ -230,7 +231,7 @@ async def _pause(error: Exception, *, since: float) -> None:
     """Wait before the next try.
 
     Raises:
-        CallFailed: if nothing was heard for too long.
+        CallFailed: if that has been tried for too long.
     """
     if time.monotonic() - since > PATIENCE_SECONDS:
         if isinstance(error, Passing):

@@ -88,13 +88,26 @@ class Gateway:
             raise Problem(Reason.UNAUTHENTICATED, f"{found.finding}: {found.remedy}")
         return found
 
+    def require_agents(self) -> None:
+        """See that the agents are known, so that one that is not is refused for good.
+
+        Raises:
+            Problem: NotReady.
+        """
+        if not self.routes.listed:
+            raise Problem(
+                Reason.NOT_READY,
+                "this gateway has not read the list of agents yet: ask again, and see its /readyz if that lasts",
+            )
+
     async def listing(self, request: Request) -> tuple[Caller, list[dict[str, object]]]:
         """Who asks for the list of agents, and what there is for them: for an agent, whom it may ask.
 
         Raises:
-            Problem: Unauthenticated, NoPodReady.
+            Problem: Unauthenticated, NotReady, NoPodReady.
         """
         caller, grant = await self.identify(request)
+        self.require_agents()
         if grant is None:
             return caller, self.listed(caller)
         await self.nesting.check_goes_on(grant)

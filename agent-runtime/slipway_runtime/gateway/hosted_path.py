@@ -51,6 +51,7 @@ class HostedPath(Response):
         caller, grant = await self._identified(request)
         with access.logged(request, caller, reply):
             try:
+                self._gateway.require_agents()
                 await self._answered(request, receive, reply, caller=caller, grant=grant)
             except ClientGone:
                 reply.status = 499

@@ -96,6 +96,7 @@ class Join:
 
     def __init__(self, routes: RouteTable) -> None:
         self._routes = routes
+        self._routes.listed = False
         self._serving: dict[AgentKey, str | None] = {}
         self._retiring: dict[AgentKey, frozenset[str]] = {}
         self._slices: dict[ObjectKey, Slice] = {}
@@ -107,6 +108,7 @@ class Join:
             self._remove(gone)
         for key, agent in agents.items():
             self._keep_agent(AgentKey(*key), agent)
+        self._routes.listed = True
 
     def change_agent(self, key: ObjectKey, found: Object | None) -> None:
         """Take note of one Agent's new state."""

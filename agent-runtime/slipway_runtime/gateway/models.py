@@ -37,6 +37,7 @@ def list_models(gateway: Gateway) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         caller = await gateway.authenticate(request)
+        gateway.require_agents()
         access.write(request, caller, status=200)
         return JSONResponse({"object": "list", "data": _models(gateway, caller)})
 
@@ -48,6 +49,7 @@ def read_model(gateway: Gateway) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         caller = await gateway.authenticate(request)
+        gateway.require_agents()
         model = request.path_params["model"]
         agent = agent_of(gateway, model, caller)
         access.write(request, caller, status=200)

@@ -94,6 +94,8 @@ class RouteTable:
 
     def __init__(self) -> None:
         self._routes: dict[AgentKey, _Route] = {}
+        self.listed = True
+        """Whether an agent that is not here does not exist. Not so before a source that needs time has listed them."""
 
     def replace(self, routes: Mapping[AgentKey, Collection[str]]) -> None:
         """Take this as the whole truth."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.runtime.gateway.conftest import CHAT, StartHost
+from tests.runtime.gateway.conftest import CHAT, SUPPORT, StartHost
 from tests.support.chat import STREAM, events, transcribe
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.gateway_process import ENTRY, KEY, GatewayProcess, gateway_process, publish
@@ -52,6 +52,35 @@ async def test_a_stream_outlives_the_signal_to_stop(
     assert await asyncio.to_thread(gateway.process.wait, 30) == 0
     log = [json.loads(line) for line in gateway.log.read_text().splitlines()]
     assert {"draining", "stopping"} <= {line["message"] for line in log}
+
+
+async def test_no_agent_is_unknown_before_the_agents_were_listed(
+    cluster: FakeKubernetes, tmp_path: Path, start_host: StartHost
+) -> None:
+    _, url = await start_host()
+    publish(cluster, url)
+    cluster.refuse_with = 503
+    completion = {"model": str(SUPPORT), "messages": [{"role": "user", "content": "say 5 words"}]}
+    requests: list[tuple[str, str, object, int]] = [
+        ("POST", CHAT, {"question": "say 5 words"}, 200),
+        ("POST", "/agent/chat", {"question": "say 5 words"}, 200),
+        ("POST", f"/agents/{SUPPORT}/runs", {}, 401),
+        ("POST", "/v1/chat/completions", completion, 200),
+        ("GET", f"/v1/models/{SUPPORT}", None, 200),
+        ("GET", "/v1/models", None, 200),
+        ("GET", "/agents", None, 200),
+    ]
+    with gateway_process(tmp_path, cluster) as gateway:
+        async with aiohttp.ClientSession(gateway.url, headers={"X-API-Key": KEY}) as client:
+            await until_async(lambda: gateway.alive(client), "the gateway listens")
+            for method, path, body, _ in requests:
+                async with client.request(method, path, json=body) as response:
+                    assert (response.status, "NotReady" in await response.text()) == (503, True), path
+            cluster.refuse_with = None
+            await until_async(lambda: gateway.ready(client), "the gateway is ready")
+            for method, path, body, status in requests:
+                async with client.request(method, path, json=body) as response:
+                    assert response.status == status, path
 
 
 async def test_neither_keys_nor_questions_are_in_the_log(

@@ -12,7 +12,7 @@ import pytest
 
 from slipway_crds.runtimeconfig import ModelConfig
 from slipway_runtime import retrying
-from slipway_runtime.agents import orchestrator
+from slipway_runtime.agents import calling, orchestrator
 from slipway_runtime.agents.metrics import REPEATED
 from slipway_runtime.events import Decision, Delta, Discarded, Done, ModelUsage, Usage
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
@@ -423,8 +423,15 @@ async def test_a_decision_by_a_model_that_is_made_again_is_counted(
 
 
 @asynccontextmanager
-async def cutting_proxy(target: str, *, cuts: int) -> AsyncIterator[str]:
-    """A way to the gateway that breaks the first connections after a few hundred bytes of a stream."""
+async def cutting_proxy(
+    target: str, *, cuts: int, cut: Callable[[], object] = bool, passed_on: Callable[[bytes], object] = bool
+) -> AsyncIterator[str]:
+    """A way to the gateway that breaks the first connections after a few hundred bytes of a stream.
+
+    Args:
+        cut: called before each break, and awaited where there is something to await.
+        passed_on: called with what the gateway sends.
+    """
     host, _, port = target.removeprefix("http://").partition(":")
     left = cuts
 
@@ -439,16 +446,21 @@ async def cutting_proxy(target: str, *, cuts: int) -> AsyncIterator[str]:
 
         pumping = asyncio.create_task(up())
         passed = b""
-        while data := await there.read(65536):
-            writer.write(data)
-            passed += data
-            if left and b"event: delta" in passed:
-                left -= 1
-                break
-        await writer.drain()
-        pumping.cancel()
-        for each in (writer, here):
-            each.close()
+        try:
+            while data := await there.read(65536):
+                passed_on(data)
+                writer.write(data)
+                passed += data
+                await writer.drain()
+                if left and b"event: delta" in passed:
+                    left -= 1
+                    if isinstance(waiting := cut(), Awaitable):
+                        await waiting
+                    break
+        finally:
+            pumping.cancel()
+            for each in (writer, here):
+                each.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -457,12 +469,16 @@ async def cutting_proxy(target: str, *, cuts: int) -> AsyncIterator[str]:
         server.close()
 
 
+@pytest.mark.parametrize("silence", [0.0, 1.1], ids=["at once", "after a silence longer than the patience"])
 async def test_a_connection_that_breaks_is_taken_up_where_it_was(
-    start_front: StartFront, start_team: StartTeam, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+    start_team: StartTeam, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, silence: float
 ) -> None:
     monkeypatch.setattr(retrying, "delay", lambda _: 0.01)
+    monkeypatch.setattr(calling, "PATIENCE_SECONDS", 1.0)
     port = free_port()
-    proxy = await stack.enter_async_context(cutting_proxy(f"http://127.0.0.1:{port}", cuts=2))
+    proxy = await stack.enter_async_context(
+        cutting_proxy(f"http://127.0.0.1:{port}", cuts=2, cut=lambda: asyncio.sleep(silence))
+    )
     pieces = [f"piece {number} " for number in range(30)]
     team = await start_team(gateway_url=proxy, hr=answers(*pieces))
     forward = await stack.enter_async_context(relay(port, team.front.url))
@@ -472,6 +488,37 @@ async def test_a_connection_that_breaks_is_taken_up_where_it_was(
     assert len(team.members["hr"].asked) == 1
     deltas = [event.text for _, event in stream.events if isinstance(event, Delta)]
     assert deltas == pieces, "each once"
+
+
+async def test_a_gateway_that_starts_anew_ends_no_call(
+    start_team: StartTeam, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It listens before it knows any agent."""
+    monkeypatch.setattr(retrying, "delay", lambda _: 0.01)
+    port = free_port()
+    refusals: list[bytes] = []
+
+    def forget() -> None:
+        team.front.routes.listed = False
+        team.front.routes.replace({})
+
+    def learn_after_a_refusal(data: bytes) -> None:
+        if team.front.routes.listed or b'"reason"' not in data:
+            return
+        refusals.append(data)
+        team.front.routes.replace({LEAD: [host], AgentKey("demo", "hr"): [host]})
+        publish(team.front, ["hr"])
+        team.front.routes.listed = True
+
+    proxy = await stack.enter_async_context(
+        cutting_proxy(f"http://127.0.0.1:{port}", cuts=1, cut=forget, passed_on=learn_after_a_refusal)
+    )
+    team = await start_team(gateway_url=proxy, hr=answers("28 ", "days."))
+    host = team.front.routes.endpoints(LEAD)[0].url
+    await stack.enter_async_context(relay(port, team.front.url))
+    status, answer = await team.ask(**LEAVE)
+    assert (status, answer.get("answer"), len(team.members["hr"].asked)) == (200, "28 days.", 1), answer
+    assert len(refusals) == 1
 
 
 @asynccontextmanager
@@ -488,7 +535,11 @@ async def relay(port: int, target: str) -> AsyncIterator[bool]:
                 await sink.drain()
             sink.close()
 
-        await asyncio.gather(pump(reader, here), pump(there, writer), return_exceptions=True)
+        try:
+            await asyncio.gather(pump(reader, here), pump(there, writer), return_exceptions=True)
+        finally:
+            for each in (here, writer):
+                each.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:

@@ -180,7 +180,7 @@ LIST_MODELS = Operation(
     summary="List the agents that the caller may ask, as models",
     tag="OpenAI",
     answers={200: answer(ModelList, "The models.")},
-    reasons=problems.WITH_A_KEY,
+    reasons=problems.OF_THE_LIST,
     errors=_errors,
 )
 READ_MODEL = replace(
@@ -189,5 +189,5 @@ READ_MODEL = replace(
     summary="Read one of them",
     parameters=(parameters.MODEL,),
     answers={200: answer(Model, "The model.")},
-    reasons=(*problems.WITH_A_KEY, Reason.AGENT_NOT_FOUND),
+    reasons=(*problems.OF_THE_LIST, Reason.AGENT_NOT_FOUND),
 )

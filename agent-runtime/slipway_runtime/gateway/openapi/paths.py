@@ -11,6 +11,7 @@ from slipway_runtime.gateway.openapi.problems import (
     OF_A_QUESTION,
     OF_A_RUN_THAT_ENDED,
     OF_AN_AGENT,
+    OF_THE_LIST,
     WITH_A_KEY,
 )
 from slipway_runtime.problems import Reason
@@ -115,7 +116,7 @@ LIST_AGENTS = Operation(
     summary="List the agents that the caller may see",
     tag="Agents",
     answers={200: answer(bodies.AgentList, "The agents.")},
-    reasons=WITH_A_KEY,
+    reasons=OF_THE_LIST,
     head=True,
 )
 OPENAPI = Operation(

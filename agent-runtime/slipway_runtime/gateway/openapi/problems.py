@@ -55,6 +55,7 @@ DETAILS: Mapping[Reason, str] = {
     Reason.INVALID_OUTPUT: "The model gave no output that fits the schema in 3 tries: simplify the schema, or use "
     "another model.",
     Reason.DRAINING: "This pod takes no more questions. Ask again: another pod answers.",
+    Reason.NOT_READY: "this gateway has not read the list of agents yet: ask again, and see its /readyz if that lasts",
     Reason.NO_POD_READY: "no pod of agent demo/support became ready within 30 s: see the Agent's conditions",
     Reason.STORE_UNAVAILABLE: "The store cannot be reached. Nothing is lost; ask again after the Retry-After time.",
     Reason.INDEX_NOT_READY: "the index docs has no vectors yet; try again shortly",
@@ -73,8 +74,10 @@ EVERYWHERE = (
 """What any request can meet, before it is known who sends it. `NotFound` and `MethodNotAllowed` are for requests that
 missed the path."""
 WITH_A_KEY = (*EVERYWHERE, Reason.UNAUTHENTICATED)
+OF_THE_LIST = (*WITH_A_KEY, Reason.NOT_READY)
+"""What needs to know which agents there are."""
 OF_AN_AGENT = (
-    *WITH_A_KEY,
+    *OF_THE_LIST,
     *(Reason.AGENT_NOT_FOUND, Reason.INVALID_ANSWER, Reason.NO_POD_READY, Reason.STORE_UNAVAILABLE),
     Reason.REQUEST_TIMEOUT,
 )
