@@ -59,9 +59,11 @@ class LocalAgents:
             table.describe(_key(agent.config), self._describe(agent), self._reach(agent))
 
     def _reach(self, agent: HostedAgent) -> Reach:
-        members = self._parts.model_files.of(agent.key).members
+        config, members = agent.config, self._parts.model_files.of(agent.key).members
         return Reach(
-            frozenset(AgentKey(agent.config.namespace, name) for name in members), agent.config.request_timeout_seconds
+            frozenset(AgentKey(config.namespace, name) for name in members),
+            config.request_timeout_seconds,
+            waits=bool(config.approvals) or config.architecture == "custom",
         )
 
     def _describe(self, agent: HostedAgent) -> Description:

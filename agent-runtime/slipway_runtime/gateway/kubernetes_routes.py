@@ -67,7 +67,8 @@ def reach(agent: Object) -> Reach:
     refs = [each.get("agentRef") for name in ("members", "tools") for each in spec.get(name) or []]
     namespace = agent["metadata"]["namespace"]
     seconds = parse_duration((spec.get("limits") or {}).get("requestTimeout") or DEFAULT_TIMEOUT).total_seconds()
-    return Reach(frozenset(AgentKey(namespace, ref["name"]) for ref in refs if ref), seconds)
+    waits = bool(spec.get("approvals")) or spec.get("architecture") == "custom"
+    return Reach(frozenset(AgentKey(namespace, ref["name"]) for ref in refs if ref), seconds, waits)
 
 
 def read_slice(found: Object) -> Slice | None:

@@ -45,8 +45,10 @@ class Nesting:
         if not reach.agents:
             return None
         if within is None:
-            return grants.sign(grants.first(caller, actor=str(agent), run=run, seconds=reach.seconds), self._signer)
-        nested = within.nested(actor=str(agent), run=run, seconds=reach.seconds)
+            return grants.sign(
+                grants.first(caller, actor=str(agent), run=run, seconds=reach.grant_seconds), self._signer
+            )
+        nested = within.nested(actor=str(agent), run=run, seconds=reach.grant_seconds)
         return grants.sign(nested, self._signer) if nested else None
 
     def read(self, token: str) -> Grant:

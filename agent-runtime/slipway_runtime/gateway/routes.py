@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
+from slipway_runtime.grants import MAX_SECONDS
+
 
 class AgentKey(NamedTuple):
     """An agent's address: namespace and name."""
@@ -70,10 +72,18 @@ class Description:
 
 @dataclass(frozen=True)
 class Reach:
-    """Whom an agent may ask for its callers, and how many seconds a run of it may take."""
+    """Whom an agent may ask for its callers, and for how long."""
 
     agents: frozenset[AgentKey] = frozenset()
     seconds: float = 0.0
+    """How long a run of it may take, without the time in which it waits for a person."""
+    waits: bool = False
+    """Whether its runs may wait for a person."""
+
+    @property
+    def grant_seconds(self) -> float:
+        """How long a grant of it is valid. A run that waits goes on later than its time, by whomever it is answered."""
+        return MAX_SECONDS if self.waits else self.seconds
 
 
 @dataclass(eq=False, slots=True)

@@ -15,11 +15,12 @@ from slipway_runtime.gateway.kubernetes_routes import (
     SLICES_PATH,
     KubernetesRoutes,
     describe,
+    reach,
     read_slice,
     serving_revision,
 )
 from slipway_runtime.gateway.metrics import WATCH_RESTARTS
-from slipway_runtime.gateway.routes import AgentKey, Description, Endpoint, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, Description, Endpoint, Reach, RouteTable
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.waiting import until
 
@@ -60,6 +61,17 @@ def slice_of(
 )
 def test_the_serving_revision(found: Object, revision: str | None) -> None:
     assert serving_revision(found) == revision
+
+
+@pytest.mark.parametrize(
+    ("more", "waits"),
+    [({}, False), ({"approvals": [{"tool": "ask-hr"}]}, True), ({"architecture": "custom"}, True)],
+)
+def test_whom_an_agent_may_ask_and_for_how_long(more: Object, waits: bool) -> None:
+    spec = {"tools": [{"name": "ask-hr", "agentRef": {"name": "hr"}}], "limits": {"requestTimeout": "5m"}, **more}
+    found = reach({"metadata": {"namespace": "demo", "name": "support"}, "spec": spec})
+    assert found == Reach(frozenset({AgentKey("demo", "hr")}), 300.0, waits)
+    assert found.grant_seconds == (1800 if waits else 300)
 
 
 def test_what_the_list_says_of_an_agent() -> None:

@@ -14,6 +14,7 @@ from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import ANONYMOUS, Caller, IdentitySigner
+from slipway_runtime.problems import Problem
 from slipway_runtime.store.opening import open_database
 from tests.runtime.gateway.conftest import Front, StartFront, StartHost
 from tests.support.asking import ask_json
@@ -66,6 +67,19 @@ async def test_a_run_of_an_agent_with_members_gets_a_grant_and_others_get_none(t
     nested = nesting.mint(ALICE, agent=LEAD, run="b" * 32, within=grant)
     assert nested is not None
     assert nesting.read(nested).depth == 2
+
+
+async def test_a_run_that_may_wait_for_a_person_may_ask_after_its_time(team: Front) -> None:
+    """Who decides late may be somebody else than the caller, by whom no new grant comes."""
+    nesting, agents = team.gateway.nesting, team.routes.reach(LEAD).agents
+
+    def minted(*, waits: bool) -> str:
+        team.routes.describe(LEAD, Description(), Reach(agents, -60.0, waits=waits))
+        return nesting.mint(ALICE, agent=LEAD, run="a" * 32) or ""
+
+    with pytest.raises(Problem, match="expired"):
+        nesting.read(minted(waits=False))
+    assert nesting.read(minted(waits=True)).caller == ALICE
 
 
 async def test_an_agent_asks_a_member_as_its_caller_and_a_repeated_call_attaches(team: Front) -> None:
