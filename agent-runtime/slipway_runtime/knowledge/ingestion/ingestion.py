@@ -18,6 +18,7 @@ One ingestion of an index runs at a time; that is the caller's matter.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -127,8 +128,11 @@ class _Taken:
     failures: list[Failure] = field(default_factory=list)
     kept_failing: bool = False
     """Whether a document that cannot be read has an earlier version in the build."""
-    wordless: list[tuple[DocumentRef, Document]] = field(default_factory=list)
-    """Without a chunk. They take the place of what the build has only once it is sure that something is left."""
+    wordless: dict[DocumentRef, str] = field(default_factory=dict)
+    """Without a chunk, with their hashes. They are loaded again to take the place of what the build has, once it is
+    sure that something is left."""
+    blank: bool = True
+    """Whether those are empty altogether."""
 
 
 class Ingestion:
@@ -172,11 +176,15 @@ class Ingestion:
         lost = await self._patiently(lambda: self._lost(states))
         refs = [ref for source in sources async for ref in source.list()]
         plan = make_plan(refs, states=states, lost=lost)
-        taken = await self._take_all(plan, {source.name: source for source in sources}, states=states, lost=lost)
+        by_name = {source.name: source for source in sources}
+        taken = await self._take_all(plan, by_name, states=states, lost=lost)
         if not (taken.made or taken.unchanged or taken.kept_failing or plan.kept):
             raise _nothing(refs, taken)
-        for ref, document in taken.wordless:
-            await self._replace(ref, document, [], replaces=ref.key in states)
+        for ref, hash_ in taken.wordless.items():
+            with suppress(NotText):  # changed meanwhile, which the next ingestion sees
+                document = await _load(ref, by_name[ref.source])
+                if document.hash == hash_:
+                    await self._replace(ref, document, [], replaces=ref.key in states)
         if plan.removed:
             await self._patiently(lambda: delete_documents(self._database, self._build, plan.removed))
             await self._patiently(self._sweep)
@@ -227,7 +235,7 @@ class Ingestion:
             known: whether the build has it.
         """
         try:
-            document = make_document(source=ref.source, name=ref.name, content=await source.load(ref))
+            document = await _load(ref, source)
         except NotText as error:
             taken.failures.append(Failure(source=ref.source, name=ref.name, reason=str(error)))
             taken.kept_failing |= state is not None and state.chunks > 0
@@ -238,7 +246,8 @@ class Ingestion:
             return
         chunks = await asyncio.to_thread(self._chunker.chunks, document)
         if not chunks:
-            taken.wordless.append((ref, document))
+            taken.wordless[ref] = document.hash
+            taken.blank &= not document.text.strip()
             return
         await self._take(ref, document, chunks, replaces=known, done=done)
         taken.made += len(chunks)
@@ -343,6 +352,10 @@ def unavailable(error: BaseException) -> bool:
     return isinstance(error, StoreUnavailable | VectorsUnavailable) and not isinstance(error, VectorsFull)
 
 
+async def _load(ref: DocumentRef, source: DocumentSource) -> Document:
+    return make_document(source=ref.source, name=ref.name, content=await source.load(ref))
+
+
 def _nothing(refs: Sequence[DocumentRef], taken: _Taken) -> NothingToIngest:
     """Why there is nothing to ingest."""
     if not refs:
@@ -350,6 +363,6 @@ def _nothing(refs: Sequence[DocumentRef], taken: _Taken) -> NothingToIngest:
     if taken.failures and not taken.wordless:
         named = "; ".join(str(failure) for failure in taken.failures[:3])
         return NothingToIngest(f"none of the {len(taken.failures)} documents could be read: {named}")
-    if taken.wordless and not any(document.text.strip() for _, document in taken.wordless):
+    if taken.wordless and taken.blank:
         return NothingToIngest("All documents are empty.")
     return NothingToIngest("the documents hold nothing to quote, headings at most: put sentences under them")
