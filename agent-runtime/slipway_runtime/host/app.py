@@ -94,8 +94,8 @@ def _guarded(host: Host, name: str, handler: Handler) -> Callable[[Request], Awa
                 response = problem.response()
             except ClientDisconnect:
                 response = Response(status_code=499)  # for the span; nobody is left to read it
-            except StoreUnavailable:
-                host.runs.heartbeat.disturbed()
+            except StoreUnavailable as error:
+                host.runs.heartbeat.disturbed(error)
                 response = store_unavailable().response()
             current.set_attribute("http.response.status_code", response.status_code)
             return response

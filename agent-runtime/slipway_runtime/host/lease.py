@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from slipway_runtime.host.metrics import STORE_FAILURES
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.leases import Lease, renew
+from slipway_runtime.store.session_stores import SessionsUnavailable
 
 LEASE_SECONDS = 5.0
 BEAT_SECONDS = 1.5
@@ -34,8 +35,10 @@ class Heartbeat:
         self._lost = lost
         self._trouble = float("-inf")
 
-    def disturbed(self) -> None:
-        """The store did not answer just now."""
+    def disturbed(self, error: BaseException) -> None:
+        """The store did not answer just now. Nothing follows from a Redis with sessions: leases are in the store."""
+        if isinstance(error, SessionsUnavailable):
+            return
         STORE_FAILURES.inc()
         self._trouble = time.monotonic()
 

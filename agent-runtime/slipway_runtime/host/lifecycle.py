@@ -81,8 +81,8 @@ class Host:
             await asyncio.sleep(pause())
             try:
                 await chore()
-            except StoreUnavailable:
-                self.runs.heartbeat.disturbed()
+            except StoreUnavailable as error:
+                self.runs.heartbeat.disturbed(error)
             except Exception:
                 log.exception("a chore failed")
 

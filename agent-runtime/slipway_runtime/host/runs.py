@@ -137,7 +137,7 @@ class Runs:
             except SessionFull:
                 raise session_full(hosted) from None
             except StoreUnavailable as error:
-                self.heartbeat.disturbed()
+                self.heartbeat.disturbed(error)
                 raise store_unavailable() from error
             await self._until_free(new, patient_until)
 
@@ -236,7 +236,7 @@ class Runs:
         try:
             seen = await look(self._database, run_id, agent=agent, caller=caller, after=None)
         except StoreUnavailable as error:
-            self.heartbeat.disturbed()
+            self.heartbeat.disturbed(error)
             raise store_unavailable() from error
         if seen is None:
             raise run_not_found()
@@ -287,8 +287,8 @@ class Runs:
     async def _note_follower(self, run_id: str) -> None:
         try:
             await note_follower(self._database, run_id)
-        except StoreUnavailable:
-            self.heartbeat.disturbed()
+        except StoreUnavailable as error:
+            self.heartbeat.disturbed(error)
 
     async def _move_on(self, run_id: str, agent: str, seen: Look) -> None:
         """Wait a moment, and do for a run what nobody else does: deny an input in time, take it over from the dead."""
@@ -304,8 +304,8 @@ class Runs:
     async def _deny(self, run_id: str, agent: str) -> None:
         try:
             await inputs.deny_expired(self._database, [agent], limit=1, run_id=run_id)
-        except StoreUnavailable:
-            self.heartbeat.disturbed()
+        except StoreUnavailable as error:
+            self.heartbeat.disturbed(error)
 
     async def _look(self, run_id: str, *, agent: str, caller: str, after: EventId | None) -> Look:
         """Look at a run in the store, with patience while the store is unavailable."""
@@ -315,7 +315,7 @@ class Runs:
                 policy=retrying.LOOK,
                 on=lambda error: isinstance(error, StoreUnavailable),
                 seconds=UNAVAILABLE_SECONDS,
-                failed=lambda _: self.heartbeat.disturbed(),
+                failed=self.heartbeat.disturbed,
             )
         except StoreUnavailable as error:
             raise store_unavailable() from error
@@ -345,8 +345,8 @@ class Runs:
             return
         try:
             await self._start(hosted, run_id, slot, self._take_over(hosted, run_id, attempt=attempt))
-        except StoreUnavailable:
-            self.heartbeat.disturbed()
+        except StoreUnavailable as error:
+            self.heartbeat.disturbed(error)
 
     async def _take_over(self, hosted: HostedAgent, run_id: str, *, attempt: int) -> Work | None:
         work = await leases.take_over(

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError
 
 from slipway_runtime.store import runs
-from slipway_runtime.store.database import Database, StoreUnavailable, placeholders
+from slipway_runtime.store.database import Database, placeholders
 from slipway_runtime.store.leases import Work
 from slipway_runtime.store.runs import Question, same_run
+from slipway_runtime.store.session_stores import SessionsUnavailable
 from slipway_runtime.store.sessions import (
     OtherRevision,
     Session,
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 CONNECTIONS = 20
+"""More commands than these at once wait for one another, as long as for an answer."""
 KEPT = "redis"
 """In `sessions.kept` of the store's row."""
 TAKE = """
@@ -53,11 +55,11 @@ return 1
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """What redis-py raises for a server that is unavailable or refuses, as the store's one exception."""
+    """What redis-py raises for a server that is unavailable or refuses, as `SessionsUnavailable`."""
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis cannot be used: {type(error).__name__}: {error}") from error
+        raise SessionsUnavailable(f"Redis cannot be used: {type(error).__name__}: {error}") from error
 
 
 class _Login(CredentialProvider):
@@ -68,13 +70,13 @@ class _Login(CredentialProvider):
         self._file = file
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """See CredentialProvider. Raises StoreUnavailable while there is no password."""
+        """See CredentialProvider. Raises SessionsUnavailable while there is no password."""
         try:
             password = self._file.read_text().strip()
         except OSError:
             password = ""
         if not password:
-            raise StoreUnavailable(f"Redis cannot be used: the file {self._file} has no password")
+            raise SessionsUnavailable(f"Redis cannot be used: the file {self._file} has no password")
         return (self._user, password) if self._user else (password,)
 
 
@@ -88,8 +90,9 @@ def open_redis(url: str, *, password_file: Path | None = None, ca_file: Path | N
     """
     login = _Login(unquote(urlsplit(url).username or ""), password_file) if password_file else None
     tls: dict[str, Any] = {"ssl_ca_certs": str(ca_file)} if ca_file else {}
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         _without_user(url) if login else url,
+        timeout=ANSWER_SECONDS,
         credential_provider=login,
         decode_responses=True,
         max_connections=CONNECTIONS,
@@ -99,6 +102,7 @@ def open_redis(url: str, *, password_file: Path | None = None, ca_file: Path | N
         health_check_interval=0,
         **tls,
     )
+    return Redis.from_pool(pool)
 
 
 def _without_user(url: str) -> str:
@@ -164,7 +168,7 @@ class RedisSessions:
                         TAKE, 1, self._key(session_id), question.revision, _milliseconds(question.session_ttl)
                     ),
                 )
-        except StoreUnavailable as error:
+        except SessionsUnavailable as error:
             log.warning("a session is not kept any longer than before: %s", error, extra={"run": question.run_id})
 
     async def read(self, session_id: str, *, agent: str, caller: str) -> Session:
@@ -235,7 +239,7 @@ class RedisSessions:
         try:
             with redis_errors():
                 await cast(Any, self._redis.ping())
-        except StoreUnavailable as error:
+        except SessionsUnavailable as error:
             return [f"the sessions: {error}"]
         return []
 

@@ -7,10 +7,14 @@ under way: see docs/operations.md.
 from typing import Protocol
 
 from slipway_runtime.store import runs, sessions
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.leases import Work
 from slipway_runtime.store.runs import Question
 from slipway_runtime.store.sessions import Session, Summary
+
+
+class SessionsUnavailable(StoreUnavailable):
+    """A server that keeps sessions cannot be used. Leases are in the store, so nothing follows for them."""
 
 
 class SessionStore(Protocol):

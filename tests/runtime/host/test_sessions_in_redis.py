@@ -76,6 +76,7 @@ async def test_a_conversation_goes_on_after_an_outage(
         await begin(host, ask(session_id=started.session_id))
     assert refused.value.reason == Reason.STORE_UNAVAILABLE
     assert refused.value.retry_after
+    assert host.runs.heartbeat.may_take_over(), "leases are in the store, which answered"
     (missing,) = await host.readiness.missing()
     assert missing.startswith("the sessions: Redis cannot be used")
     server.start()

@@ -73,7 +73,7 @@ async def test_after_an_outage_nothing_is_taken_over_until_others_could_renew(
     server.stop()
     with pytest.raises(StoreUnavailable):
         await heartbeat.beat()
-    heartbeat.disturbed()
+    heartbeat.disturbed(StoreUnavailable())
     server.start()
     await heartbeat.beat()
     assert not heartbeat.may_take_over(), "the others may not have had the time to renew"

@@ -10,7 +10,7 @@ import pytest
 from slipway_runtime.events import Done
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.opening import open_database
-from slipway_runtime.store.redis_sessions import RedisSessions, open_redis
+from slipway_runtime.store.redis_sessions import CONNECTIONS, RedisSessions, open_redis
 from slipway_runtime.store.runs import append
 from slipway_runtime.store.session_stores import StoredSessions
 from slipway_runtime.store.sessions import LEFT_SECONDS, SessionNotFound, Summary
@@ -79,6 +79,13 @@ async def test_sessions_recover_when_redis_is_back(
     assert await sessions.missing() == []
     assert await sessions.read_summary("s1") == Summary("So far.", 1)
     assert (await sessions.begin(NEXT, owner="h", lease=5.0)).turn == 2
+
+
+async def test_more_commands_than_connections_wait_for_one_another(sessions: RedisSessions) -> None:
+    await sessions.begin(ASK, owner="h", lease=5.0)
+    await sessions.save_summary("s1", Summary("So far.", 1))
+    read = await asyncio.gather(*(sessions.read_summary("s1") for _ in range(3 * CONNECTIONS)))
+    assert set(read) == {Summary("So far.", 1)}
 
 
 async def test_a_question_that_is_stored_is_answered_without_redis(
