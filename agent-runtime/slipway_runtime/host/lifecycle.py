@@ -15,7 +15,7 @@ from slipway_runtime.host.runs import Runs
 from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.orphans import forget_revisions
-from slipway_runtime.store.session_stores import SessionStore, StoredSessions
+from slipway_runtime.store.session_stores import SessionStore, SessionsUnavailable, StoredSessions
 from slipway_runtime.store.sessions import delete_expired_runs
 
 ORPHAN_EVERY_SECONDS = 15.0
@@ -93,12 +93,20 @@ class Host:
         return [hosted.sessions for hosted in self.runs.agents.values() if hosted.sessions is not None]
 
     async def _expire_sessions(self) -> None:
-        for sessions in (StoredSessions(self.database), *self._sessions_elsewhere()):
-            while (deleted := await sessions.delete_expired(limit=EXPIRE_BATCH)) > 0:
-                SESSIONS_EXPIRED.inc(deleted)
+        await _expire(StoredSessions(self.database))
         while await delete_expired_runs(self.database, limit=EXPIRE_BATCH) > 0:
             pass
         await forget_revisions(self.database)
+        for sessions in self._sessions_elsewhere():
+            try:
+                await _expire(sessions)
+            except SessionsUnavailable as error:
+                log.warning("expired sessions are left: %s", error)
+
+
+async def _expire(sessions: SessionStore) -> None:
+    while (deleted := await sessions.delete_expired(limit=EXPIRE_BATCH)) > 0:
+        SESSIONS_EXPIRED.inc(deleted)
 
 
 def _jittered(seconds: float) -> float:
