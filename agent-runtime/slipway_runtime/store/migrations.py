@@ -167,8 +167,8 @@ ALTER TABLE sessions ADD COLUMN summarized BIGINT NOT NULL DEFAULT 0
 """`summary` stands for a session's turns up to the one with the number `summarized`."""
 
 KEPT = "ALTER TABLE sessions ADD COLUMN kept TEXT NOT NULL DEFAULT ''"
-"""Where a session is kept: `redis`, or here if empty. Of one in Redis the row says whose it is and when to look again.
-"""
+"""Where a session is kept: here if empty, or `redis:` and a digest of which. Of one in Redis the row says whose it is
+and when to look again."""
 
 MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS, SESSIONS_OF_REVISIONS, SUMMARIES, KEPT)
 

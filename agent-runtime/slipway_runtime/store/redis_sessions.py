@@ -5,6 +5,7 @@ numbered by the runs in the store, and one answer at a time is what the store se
 not exist any more; its runs go when their time is over.
 """
 
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -37,8 +38,6 @@ CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 CONNECTIONS = 20
 """More commands than these at once wait for one another, as long as for an answer."""
-KEPT = "redis"
-"""In `sessions.kept` of the store's row."""
 TAKE = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'revision', ARGV[1])
@@ -121,6 +120,7 @@ class RedisSessions:
         self._database = database
         self._redis = redis
         self._agent = agent
+        self._kept = _kept(redis)
 
     def _key(self, session_id: str) -> str:
         return f"slipway:{self._agent}:{session_id}"
@@ -133,9 +133,29 @@ class RedisSessions:
         except SessionNotFound:
             await same_run(self._database, question)  # one that is sent again may have a session that is over by now
             raise
-        work = await runs.begin(self._database, question, owner=owner, lease=lease, next_turn=_next_turn, kept=KEPT)
+        work = await runs.begin(
+            self._database, question, owner=owner, lease=lease, next_turn=self._next_turn, kept=self._kept
+        )
         await self._entered(question, question.session_id)
         return work
+
+    async def _next_turn(self, database: Database, question: Question) -> int:
+        """The number of a question in a session that is not new."""
+        assert question.session_id is not None
+        rows = await database.fetch(
+            "SELECT (SELECT coalesce(max(r.turn), 0) + 1 FROM runs r WHERE r.session_id = s.id) AS turn "
+            "FROM sessions s WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.kept = $4",
+            question.session_id,
+            question.agent,
+            question.caller,
+            self._kept,
+        )
+        if not rows:
+            raise SessionNotFound(question.session_id)
+        turn = cast(int, rows[0]["turn"])
+        if turn > question.max_turns:
+            raise SessionFull(question.session_id)
+        return turn
 
     async def enter(self, question: Question, session_id: str) -> None:
         """Make a new session; whether a question may be asked in another one."""
@@ -185,7 +205,7 @@ class RedisSessions:
 
     async def delete(self, session_id: str, *, agent: str, caller: str) -> None:
         await self._row(session_id, agent=agent, caller=caller)
-        await self._database.execute("DELETE FROM sessions WHERE id = $1 AND kept = $2", session_id, KEPT)
+        await self._database.execute("DELETE FROM sessions WHERE id = $1 AND kept = $2", session_id, self._kept)
         with redis_errors():
             await self._redis.delete(self._key(session_id))
 
@@ -204,7 +224,7 @@ class RedisSessions:
             await cast(Any, self._redis.eval(SUMMARISE, 1, self._key(session_id), text, str(summary.turn)))
 
     async def delete_expired(self, *, limit: int) -> int:
-        """The rows that the store has of sessions that Redis has no more, with their runs."""
+        """The rows that the store has of sessions that this Redis has no more, with their runs."""
         while due := await self._due(limit):
             left = await self._left(due)
             await self._database.execute_many(
@@ -220,7 +240,7 @@ class RedisSessions:
             "SELECT s.id FROM sessions s WHERE s.kept = $1 AND s.agent = $2 AND s.expires < now_epoch() "
             "AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.session_id = s.id AND r.outcome IS NULL "
             "AND r.lease_until > now_epoch()) LIMIT $3",
-            KEPT,
+            self._kept,
             self._agent,
             limit,
         )
@@ -262,23 +282,11 @@ class RedisSessions:
             await pipeline.execute()
 
 
-async def _next_turn(database: Database, question: Question) -> int:
-    """The number of a question in a session that is not new."""
-    assert question.session_id is not None
-    rows = await database.fetch(
-        "SELECT (SELECT coalesce(max(r.turn), 0) + 1 FROM runs r WHERE r.session_id = s.id) AS turn FROM sessions s "
-        "WHERE s.id = $1 AND s.agent = $2 AND s.caller = $3 AND s.kept = $4",
-        question.session_id,
-        question.agent,
-        question.caller,
-        KEPT,
-    )
-    if not rows:
-        raise SessionNotFound(question.session_id)
-    turn = cast(int, rows[0]["turn"])
-    if turn > question.max_turns:
-        raise SessionFull(question.session_id)
-    return turn
+def _kept(redis: Redis) -> str:
+    """What `sessions.kept` is for a Redis: another one at the same time, as of a candidate revision, has no say."""
+    place = redis.connection_pool.connection_kwargs
+    text = f"{place.get('host', 'localhost').lower()}:{place.get('port', 6379)}/{place.get('db', 0)}"
+    return f"redis:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _milliseconds(seconds: float) -> int:
