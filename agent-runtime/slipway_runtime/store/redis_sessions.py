@@ -5,6 +5,7 @@ numbered by the runs in the store, and one answer at a time is what the store se
 not exist any more; its runs go when their time is over.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -36,6 +37,8 @@ from slipway_runtime.store.sessions import (
 log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
+SHORT_SECONDS = 1.0
+"""For what a run or a probe waits for and can do without."""
 CONNECTIONS = 20
 """More commands than these at once wait for one another, as long as for an answer."""
 TAKE = """
@@ -58,7 +61,16 @@ def redis_errors() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        raise SessionsUnavailable(f"Redis cannot be used: {type(error).__name__}: {error}") from error
+        why = str(error) or "no answer in time"
+        raise SessionsUnavailable(f"Redis cannot be used: {type(error).__name__}: {why}") from error
+
+
+@asynccontextmanager
+async def _in_short() -> AsyncIterator[None]:
+    """See `redis_errors`, for `SHORT_SECONDS` at most."""
+    with redis_errors():
+        async with asyncio.timeout(SHORT_SECONDS):
+            yield
 
 
 class _Login(CredentialProvider):
@@ -181,7 +193,7 @@ class RedisSessions:
     async def _entered(self, question: Question, session_id: str) -> None:
         """The question is stored, so that it is answered whatever becomes of this note."""
         try:
-            with redis_errors():
+            async with _in_short():
                 await cast(
                     Any,
                     self._redis.eval(
@@ -257,7 +269,7 @@ class RedisSessions:
 
     async def missing(self) -> list[str]:
         try:
-            with redis_errors():
+            async with _in_short():
                 await cast(Any, self._redis.ping())
         except SessionsUnavailable as error:
             return [f"the sessions: {error}"]

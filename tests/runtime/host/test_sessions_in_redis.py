@@ -1,6 +1,6 @@
 """A host whose agent has its sessions in a Redis: they go on, and an outage is one of the store."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from slipway_crds.runtimeconfig import AgentBindings, RedisBinding
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.events import Done, Started
+from slipway_runtime.host import lifecycle, readiness
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 from slipway_runtime.problems import Problem, Reason
@@ -24,9 +25,12 @@ from slipway_runtime.store.runs import Question
 from slipway_runtime.store.sessions import Summary
 from tests.support.redis_server import RedisServer
 from tests.support.scripts import AGENT, Scripted, StartHost, answer, ask, begin, hosted, types
-from tests.support.waiting import until
+from tests.support.servers import free_port
+from tests.support.waiting import until, until_async
 
 CONFIG = hosted(None).config.model_copy(update={"architecture": "orchestrator"})
+
+MakeAgent = Callable[[str], Awaitable[HostedAgent]]
 
 
 @pytest.fixture
@@ -41,17 +45,27 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def remembering(dsn: str, stack: AsyncExitStack, server: RedisServer, tmp_path: Path) -> HostedAgent:
-    """Says how many turns it knows."""
+async def with_sessions_at(dsn: str, stack: AsyncExitStack, tmp_path: Path) -> MakeAgent:
+    """Make an agent of the configuration whose sessions are in the Redis with this URL."""
     database = await open_database(dsn)
     stack.push_async_callback(database.close)
     bindings = AgentBindings(session_redis=RedisBinding(password_file=str(tmp_path / "password")))
     dependencies = AgentDependencies(
         database=database, embedder=cast(Any, None), vectors=cast(Any, None), bindings=lambda _: bindings
     )
-    config = CONFIG.model_copy(update={"session_redis": server.url})
-    made = hosted_agent(config, dependencies)
-    stack.push_async_callback(close_hosted, made)
+
+    async def make(url: str) -> HostedAgent:
+        made = hosted_agent(CONFIG.model_copy(update={"session_redis": url}), dependencies)
+        stack.push_async_callback(close_hosted, made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+async def remembering(with_sessions_at: MakeAgent, server: RedisServer) -> HostedAgent:
+    """Says how many turns it knows."""
+    made = await with_sessions_at(server.url)
 
     async def count(run: Run) -> Done:
         return Done(answer=f"{len(run.request.turns)}", finish="stop", sources=())
@@ -69,8 +83,8 @@ async def test_a_conversation_goes_on_after_an_outage(
     events = await answer(host, first)
     started = events[0].event
     assert isinstance(started, Started)
-    rows = await host.database.fetch("SELECT summary, kept FROM sessions")
-    assert [(row["summary"], row["kept"]) for row in rows] == [("", "redis")]
+    (row,) = await host.database.fetch("SELECT summary, kept FROM sessions")
+    assert (row["summary"], str(row["kept"]).partition(":")[0]) == ("", "redis")
     server.stop()
     with pytest.raises(Problem) as refused:
         await begin(host, ask(session_id=started.session_id))
@@ -139,6 +153,41 @@ async def test_a_run_waits_for_an_input_without_redis(
     (row,) = await database.fetch("SELECT wake_at, outcome FROM runs")
     assert row["wake_at"]
     assert row["outcome"] is None
+
+
+async def test_what_has_expired_is_deleted_though_one_redis_is_unavailable(
+    start_host: StartHost, remembering: HostedAgent, with_sessions_at: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = await start_host(remembering, alive=False)
+    for asked in (ask(), ask(keeps_session=False)):
+        await begin(host, asked)
+        await answer(host, asked)
+    assert isinstance(remembering.sessions, RedisSessions)
+    (row,) = await host.database.fetch("SELECT id FROM sessions")
+    await remembering.sessions.keep(str(row["id"]), until=1.0)
+    await host.database.execute("UPDATE sessions SET expires = 1")
+    await host.database.execute("UPDATE runs SET expires = 1")
+    broken = await with_sessions_at(f"redis://127.0.0.1:{free_port()}/0")
+    host.runs.agents = {"demo/broken": broken, **host.runs.agents}
+    monkeypatch.setattr(lifecycle, "EXPIRE_EVERY_SECONDS", 0.05)
+    async with host.running():
+
+        async def gone() -> bool:
+            return await host.database.fetch("SELECT id FROM runs") == []
+
+        await until_async(gone, "the runs are deleted, with the session and without")
+        assert host.runs.heartbeat.may_take_over(), "leases are in the store, which answered"
+
+
+async def test_a_redis_that_hangs_is_named(
+    start_host: StartHost, remembering: HostedAgent, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = await start_host(remembering)
+    assert await host.readiness.missing() == []
+    server.pause()
+    monkeypatch.setattr(readiness, "KEEP_SECONDS", 0.0)
+    (missing,) = await host.readiness.missing()
+    assert missing == "the sessions: Redis cannot be used: TimeoutError: no answer in time"
 
 
 async def test_an_agent_without_a_redis_has_its_sessions_in_the_store(remembering: HostedAgent) -> None:

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slipway_runtime.events import Done
+from slipway_runtime.store import runs
 from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.leases import Work
 from slipway_runtime.store.opening import open_database
-from slipway_runtime.store.redis_sessions import CONNECTIONS, RedisSessions, open_redis
+from slipway_runtime.store.redis_sessions import ANSWER_SECONDS, CONNECTIONS, RedisSessions, open_redis
 from slipway_runtime.store.runs import append
 from slipway_runtime.store.session_stores import StoredSessions
 from slipway_runtime.store.sessions import LEFT_SECONDS, SessionNotFound, Summary
@@ -98,6 +101,21 @@ async def test_a_question_that_is_stored_is_answered_without_redis(
     assert row["outcome"] == "done"
 
 
+async def test_a_stored_question_does_not_wait_for_a_redis_that_hangs(
+    server: RedisServer, sessions: RedisSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = runs.begin
+
+    async def hang_when_stored(*args: Any, **kwargs: Any) -> Work:
+        work = await store(*args, **kwargs)
+        server.pause()
+        return work
+
+    monkeypatch.setattr(runs, "begin", hang_when_stored)
+    async with asyncio.timeout(ANSWER_SECONDS):  # within a lease, which the host does not renew before
+        assert (await sessions.begin(ASK, owner="h", lease=5.0)).turn == 1
+
+
 async def test_a_password_is_read_again_and_a_refused_one_is_named(
     server: RedisServer, sessions: RedisSessions, password: Path
 ) -> None:
@@ -163,6 +181,21 @@ async def test_a_session_that_redis_lost_is_over_and_its_runs_go_in_time(
     rows = await store.fetch("SELECT session_id FROM runs")
     assert [row["session_id"] for row in rows] == ["s2"]
     assert await sessions.delete_expired(limit=5) == 0
+
+
+async def test_a_redis_says_nothing_about_sessions_in_another(
+    store: Database, server: RedisServer, sessions: RedisSessions, password: Path
+) -> None:
+    work = await sessions.begin(ASK, owner="h", lease=0.0)
+    await append(store, work.lease, 1, [DONE])
+    await store.execute("UPDATE sessions SET expires = now_epoch() - 1")
+    url = server.url.removesuffix("0") + "1"
+    candidate = RedisSessions(store, open_redis(url, password_file=password), agent=ASK.agent)
+    assert await candidate.delete_expired(limit=5) == 0
+    with pytest.raises(SessionNotFound):
+        await candidate.begin(NEXT, owner="h", lease=5.0)
+    await candidate.close()
+    assert (await sessions.begin(NEXT, owner="h", lease=5.0)).turn == 2
 
 
 async def test_what_no_agent_looks_after_goes_in_the_end(store: Database, sessions: RedisSessions) -> None:
