@@ -136,6 +136,8 @@ class Completions(HostedPath):
         run = run_that_waits(work.asked.results)
         if run is None:
             return None
+        if not self._gateway.policy.allows(work.caller, Action.ANSWER, work.agent):
+            raise no_such_model(work.asked.model)
         grant = self._gateway.nesting.mint(work.caller, agent=work.agent, run=run)
         after = await give_results(self._gateway.upstreams, work.call, run=run, given=work.asked.results, grant=grant)
         if after is None:

@@ -90,6 +90,26 @@ async def test_a_model_that_is_kept_from_a_caller_is_not_there(guarded: Front) -
             assert response.status == 404
 
 
+class NoAnswers:
+    """Lets everybody ask, and nobody answer."""
+
+    def allows(self, caller: Caller, action: Action, target: AgentKey) -> bool:
+        return action is not Action.ANSWER
+
+
+async def test_results_of_a_clients_tools_are_an_answer(guarded: Front) -> None:
+    guarded.gateway.policy = NoAnswers()
+    call = {"id": f"call_{'a' * 32}_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "done"},
+    ]
+    body = {"model": str(SUPPORT), "messages": messages}
+    async with guarded.client.post("/v1/chat/completions", json=body) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (404, "model_not_found")
+
+
 async def test_an_agent_that_is_kept_from_a_caller_looks_like_one_that_is_not_there(guarded: Front) -> None:
     answers = []
     for name in ("secret", "no-such-agent"):
