@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from slipway_crds.egress import LINK_LOCAL_AND_METADATA
+from slipway_crds.meta import GROUP
+from slipway_crds.registry import KINDS
 from slipway_demo.paths import CHART
 from slipway_operator.core.policies import METADATA, METRICS_LABEL
 from tests.chart.conftest import Render
@@ -94,6 +96,20 @@ def test_the_operator_may_create_secrets_and_nothing_else_with_them(render: Rend
     assert not any("*" in rule["verbs"] + rule["apiGroups"] for rule in rules)
 
 
+def test_the_operator_may_watch_every_kind_and_write_its_status(render: Render) -> None:
+    allowed = {
+        (resource, verb)
+        for rule in find(render({}), "ClusterRole", "slipway-operator")["rules"]
+        if GROUP in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    plurals = {kind.PLURAL for kind in KINDS.values()}
+    assert {resource.partition("/")[0] for resource, _ in allowed} == plurals
+    assert allowed >= {(plural, verb) for plural in plurals for verb in ("list", "watch")}
+    assert allowed >= {(f"{plural}/status", "patch") for plural in plurals}
+
+
 def test_the_gateway_may_only_read(render: Render) -> None:
     rules = find(render({}), "ClusterRole", "slipway-gateway")["rules"]
     assert {verb for rule in rules for verb in rule["verbs"]} == {"list", "watch"}
@@ -102,7 +118,7 @@ def test_the_gateway_may_only_read(render: Render) -> None:
 def test_kinds_are_the_generated_ones_and_stay(render: Render) -> None:
     generated = [yaml.safe_load(path.read_text()) for path in sorted((CHART / "crd-manifests").glob("*.yaml"))]
     rendered = [item for item in render({}) if item["kind"] == "CustomResourceDefinition"]
-    assert len(generated) == 2
+    assert len(generated) == len(KINDS)
     for item in rendered:
         assert item["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
     assert sorted(rendered, key=lambda item: str(item["metadata"]["name"])) == generated

@@ -58,7 +58,7 @@ class StoredChunk:
     sentences: str
     """JSON; what is in it is the matter of whoever made the chunk."""
     vectors: bytes
-    """float32 [sentences, 384], little-endian."""
+    """float32 [sentences, dimensions of the embedder], little-endian."""
 
 
 @dataclass(frozen=True)
