@@ -13,14 +13,19 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 from pydantic_ai.messages import (
+    ModelMessagesTypeAdapter,
     ModelResponse,
     ModelResponseStreamEvent,
     PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
     TextPartDelta,
+    ThinkingPart,
     ThinkingPartDelta,
     ToolCallPartDelta,
 )
 from pydantic_ai.models import StreamedResponse
+from pydantic_core import PydanticSerializationError
 
 from slipway_runtime.models.attempts import Link
 from slipway_runtime.models.failures import ContentFiltered, CutShort, Endless
@@ -36,7 +41,7 @@ async def readable(link: Link) -> AsyncIterator[None]:
         yield
     except TimeoutError as error:
         raise ModelTimeoutError(link.config.model, f"no answer within {link.config.timeout_seconds} s") from error
-    except (UnexpectedModelBehavior, ValidationError) as error:
+    except (UnexpectedModelBehavior, ValidationError, UnicodeEncodeError, PydanticSerializationError) as error:
         raise ModelAPIError(link.config.model, "the answer cannot be read") from error
     except UserError as error:
         raise ModelRequestRejectedError(link.config.model, "the model cannot be asked this") from error
@@ -46,6 +51,7 @@ def judge(link: Link, response: ModelResponse, *, last: bool) -> None:
     """Raise unless a response is whole.
 
     Raises:
+        PydanticSerializationError: if it cannot be stored, since it has half of a surrogate pair.
         CutShort: if the provider did not say why it ended. pydantic-ai takes such a response for a whole one.
         ContentFiltered: by the content filter, unless this is the last model: then the refusal is the answer.
     """
@@ -53,6 +59,7 @@ def judge(link: Link, response: ModelResponse, *, last: bool) -> None:
         raise CutShort(link.config.model, "the answer ended without a finish reason")
     if response.finish_reason == "content_filter" and not last:
         raise ContentFiltered(link.config.model, "the content filter ended the answer")
+    ModelMessagesTypeAdapter.dump_json([response])
 
 
 async def bounded(stream: StreamedResponse, link: Link, *, opened: float) -> AsyncIterator[ModelResponseStreamEvent]:
@@ -64,6 +71,7 @@ async def bounded(stream: StreamedResponse, link: Link, *, opened: float) -> Asy
     Raises:
         TimeoutError: if no event came within the time-out, whatever else the server sent to keep the connection.
         Endless: if the answer is longer, or takes longer, than any answer may.
+        UnicodeEncodeError: if the text has half of a surrogate pair, which nobody can be shown.
     """
     seconds = link.config.timeout_seconds
     end = opened + seconds * TIMEOUTS_PER_REQUEST
@@ -77,11 +85,22 @@ async def bounded(stream: StreamedResponse, link: Link, *, opened: float) -> Asy
                 event = await anext(events)
             except StopAsyncIteration:
                 return
+        text_of(event).encode()
         characters += written(event)
         if characters > link.most_characters() or loop.time() > end:
             raise Endless(link.config.model, "the answer did not end")
         yield event
         until = loop.time() + seconds
+
+
+def text_of(event: ModelResponseStreamEvent) -> str:
+    """The text that an event adds to the answer, or to what the model thinks."""
+    match event:
+        case PartStartEvent(part=TextPart(content=text) | ThinkingPart(content=text)):
+            return text
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=piece) | ThinkingPartDelta(content_delta=piece)):
+            return piece or ""
+    return ""
 
 
 def written(event: ModelResponseStreamEvent) -> int:

@@ -74,7 +74,7 @@ class ModelChain(FallbackModel):
                         sent = self.prepared(link, messages, model_request_parameters)
                         settings = limited(link, model_settings)
                         attempt.response = await link.model.request(sent, settings, model_request_parameters)
-                    judge(link, attempt.response, last=link is self.links[-1])
+                        judge(link, attempt.response, last=link is self.links[-1])
             except ModelAPIError as error:
                 self.fails(link, error, failures)
                 attempts += [attempt.record()] if attempt else []

@@ -27,7 +27,7 @@ def content(current: Span, name: str, value: Callable[[], Any], *, enabled: bool
     if enabled and current.is_recording():
         found = value()
         text = found if isinstance(found, str) else json.dumps(found, default=str, ensure_ascii=False)
-        current.set_attribute(name, text.encode()[:CONTENT_BYTES].decode(errors="ignore"))
+        current.set_attribute(name, text.encode(errors="replace")[:CONTENT_BYTES].decode(errors="ignore"))
 
 
 def start_model_request(*, agent: str, provider: str, model: str, role: str) -> Span:

@@ -10,7 +10,7 @@ from pydantic_ai.exceptions import UnexpectedModelBehavior
 
 from slipway_runtime.models import Models, watching
 from slipway_runtime.problems import Problem, Reason
-from tests.support.model_server import ModelServer, Reply, model_server
+from tests.support.model_server import Call, ModelServer, Reply, model_server
 from tests.support.model_wire import Fault
 from tests.support.models import Recorder, ask, entry, make_models
 from tests.support.waiting import until
@@ -60,6 +60,21 @@ async def test_every_provider_answers(provider: str, streamed: bool) -> None:
     assert (usage.model, usage.requests) == (f"{provider}:{entry('', provider).model}", 1)
     assert (usage.input_tokens, usage.output_tokens) == (10, 5)
     assert usage == models.usage_of(result.response)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("provider", IN_DEPTH)
+async def test_half_an_emoji_is_no_answer_since_it_cannot_be_stored(provider: str, streamed: bool) -> None:
+    with model_server("An answer \ud83d with a half.") as bad, model_server("The answer.") as good:
+        result, seen = await ask(pair(bad, good, provider), streamed=streamed)
+    assert (result.output, seen.text) == ("The answer.", "The answer." if streamed else "")
+
+
+async def test_half_an_emoji_in_a_tools_argument_is_no_answer() -> None:
+    called = Reply(calls=(Call("search", {"query": "\ud83d"}),))
+    with model_server(called) as bad, model_server("The answer.") as good:
+        result, _ = await ask(pair(bad, good, "anthropic"), streamed=False)
+    assert result.output == "The answer."
 
 
 @pytest.mark.parametrize("streamed", [True, False])
