@@ -16,7 +16,7 @@ import httpx2
 
 from slipway_crds.runtimeconfig import SearchProvider, WebSearchConfig
 from slipway_runtime import retrying
-from slipway_runtime.models.addresses import ForbiddenAddress
+from slipway_runtime.addresses import ForbiddenAddress
 from slipway_runtime.models.connection import Header, KeyProblem, http_client
 from slipway_runtime.models.failures import cause_of
 

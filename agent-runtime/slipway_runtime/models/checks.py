@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from slipway_runtime.models.addresses import ForbiddenAddress, check_url
+from slipway_runtime.addresses import ForbiddenAddress, check_url
 from slipway_runtime.models.attempts import Link
 from slipway_runtime.models.connection import KeyProblem
 

@@ -11,7 +11,7 @@ from typing import Literal
 import httpcore2
 import httpx2
 
-from slipway_runtime.models.addresses import GuardedBackend
+from slipway_runtime.addresses import GuardedBackend
 
 log = logging.getLogger(__name__)
 

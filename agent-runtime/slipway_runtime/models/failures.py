@@ -21,7 +21,7 @@ from pydantic_ai.exceptions import (
     ModelUnavailableError,
 )
 
-from slipway_runtime.models.addresses import ForbiddenAddress
+from slipway_runtime.addresses import ForbiddenAddress
 from slipway_runtime.problems import Problem, Reason
 
 

@@ -16,7 +16,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from slipway_crds.runtimeconfig import ModelConfig
-from slipway_runtime.models.addresses import ForbiddenAddress, check_url_blocking
+from slipway_runtime.addresses import ForbiddenAddress, check_url_blocking
 from slipway_runtime.models.connection import CONNECT_SECONDS, CONNECTIONS, PLACEHOLDER, http_client
 
 BASE_URLS: Mapping[str, str] = {

@@ -8,18 +8,20 @@ not exist any more; its runs go when their time is over.
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError
 
+from slipway_runtime.addresses import resolve
 from slipway_runtime.store import runs
 from slipway_runtime.store.database import Database, placeholders
 from slipway_runtime.store.leases import Work
@@ -91,6 +93,32 @@ class _Login(CredentialProvider):
         return (self._user, password) if self._user else (password,)
 
 
+class _Guarded(Connection):
+    """Connects to allowed addresses only: see `addresses`."""
+
+    async def _connect(self) -> None:
+        """Raises ForbiddenAddress before anything is sent, or OSError if no address answers in time."""
+        failure = OSError(f"{self.host} has no address")
+        async with asyncio.timeout(self.socket_connect_timeout):
+            for address in dict.fromkeys(await resolve(self.host, self.port)):
+                self._address = address
+                try:
+                    await super()._connect()  # type: ignore[no-untyped-call]
+                except OSError as error:
+                    failure = error
+                else:
+                    return
+        raise failure
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        arguments = {**super()._connection_arguments(), "host": self._address}
+        return {**arguments, "server_hostname": self.host} if "ssl" in arguments else arguments
+
+
+class _GuardedTLS(_Guarded, SSLConnection):
+    """The certificate is checked for the name, whatever address it leads to."""
+
+
 def open_redis(url: str, *, password_file: Path | None = None, ca_file: Path | None = None) -> Redis:
     """A client that connects when it is first used, and again after the server was unavailable.
 
@@ -101,8 +129,9 @@ def open_redis(url: str, *, password_file: Path | None = None, ca_file: Path | N
     """
     login = _Login(unquote(urlsplit(url).username or ""), password_file) if password_file else None
     tls: dict[str, Any] = {"ssl_ca_certs": str(ca_file)} if ca_file else {}
-    pool = BlockingConnectionPool.from_url(
-        _without_user(url) if login else url,
+    place: dict[str, Any] = {**parse_url(_without_user(url) if login else url)}
+    place["connection_class"] = _GuardedTLS if place.get("connection_class") is SSLConnection else _Guarded
+    pool = BlockingConnectionPool(
         timeout=ANSWER_SECONDS,
         credential_provider=login,
         decode_responses=True,
@@ -111,6 +140,7 @@ def open_redis(url: str, *, password_file: Path | None = None, ca_file: Path | N
         socket_timeout=ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=0,
+        **place,
         **tls,
     )
     return Redis.from_pool(pool)

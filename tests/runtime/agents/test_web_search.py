@@ -11,11 +11,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from slipway_crds.runtimeconfig import AgentBindings, ApprovalConfig, WebSearchConfig
+from slipway_runtime import addresses
+from slipway_runtime.addresses import is_forbidden
 from slipway_runtime.agents import tool_results, web_search, web_services
 from slipway_runtime.agents.web_services import MOST_RESULTS, SearchFailed, WebResult, WebSearcher
 from slipway_runtime.events import ToolCall, ToolResult
-from slipway_runtime.models import addresses
-from slipway_runtime.models.addresses import is_forbidden
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ClientTool
 from slipway_runtime.run import Waiting

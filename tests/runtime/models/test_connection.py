@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from slipway_crds.runtimeconfig import AgentBindings, ModelBinding
-from slipway_runtime.models import addresses
-from slipway_runtime.models.addresses import ForbiddenAddress, check, is_forbidden
+from slipway_runtime import addresses
+from slipway_runtime.addresses import ForbiddenAddress, check, is_forbidden
 from slipway_runtime.models.connection import ApiKeyFile, KeyProblem
 from slipway_runtime.problems import Problem, Reason
 from tests.support.model_server import model_server
@@ -23,7 +23,7 @@ FORBIDDEN = (
 
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_metadata_and_link_local_addresses_are_forbidden(address: str) -> None:
-    with pytest.raises(ForbiddenAddress, match="set baseURL to the address of the service itself"):
+    with pytest.raises(ForbiddenAddress, match="or the url of a Redis, to the address of the service itself"):
         check("provider.test", ["10.0.0.1", address])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from slipway_runtime import addresses
 from slipway_runtime.events import Done
 from slipway_runtime.store import runs
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -147,6 +148,22 @@ async def test_a_user_of_the_url_signs_in(store: Database, server: RedisServer, 
     with pytest.raises(StoreUnavailable, match="NoPermissionError"):
         await other.read_summary("s1")
     await redis.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+async def test_a_name_that_leads_to_a_metadata_service_is_not_connected_to(
+    scheme: str, store: Database, password: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "is_forbidden", lambda address: address.is_loopback)
+    connected: list[asyncio.StreamWriter] = []
+    front = await asyncio.start_server(lambda _, writer: connected.append(writer), "127.0.0.1", 0)
+    url = f"{scheme}://localhost:{front.sockets[0].getsockname()[1]}/0"
+    guarded = RedisSessions(store, open_redis(url, password_file=password), agent=ASK.agent)
+    (missing,) = await guarded.missing()
+    assert "localhost leads to" in missing
+    assert connected == []
+    await guarded.close()
+    front.close()
 
 
 async def test_a_certificate_is_checked(store: Database, server: RedisServer, password: Path, tmp_path: Path) -> None:

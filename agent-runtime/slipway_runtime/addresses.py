@@ -1,7 +1,7 @@
-"""Addresses that no model is asked at: where clouds hand out credentials of nodes (metadata services).
+"""Addresses that are not connected to for an agent: where clouds hand out credentials of nodes (metadata services).
 
-A `baseURL` may be a name, and a name may lead anywhere at any time, so the address is looked at where the connection is
-made, and the connection goes to the address that was looked at.
+The host of a `baseURL` or of a Redis may be a name, and a name may lead anywhere at any time, so the address is looked
+at where the connection is made, and the connection goes to the address that was looked at.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ class ForbiddenAddress(Exception):
     def __init__(self, host: str, address: Address) -> None:
         super().__init__(
             f"{host} leads to {address}, which belongs to the machine's own network (clouds hand out credentials "
-            "there): set baseURL to the address of the service itself"
+            "there): set baseURL, or the url of a Redis, to the address of the service itself"
         )
 
 
 def is_forbidden(address: Address) -> bool:
-    """Whether no model may be asked there. An IPv4 address inside an IPv6 one is looked at as what it is."""
+    """Whether nothing may be connected to there. An IPv4 address inside an IPv6 one is looked at as what it is."""
     address = _embedded(address) or address
     return address.is_link_local or address.is_multicast or address.is_unspecified or address in METADATA
 
