@@ -1,7 +1,7 @@
 """A host whose agent has its sessions in a Redis: they go on, and an outage is one of the store."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,8 +24,7 @@ from slipway_runtime.store.redis_sessions import RedisSessions
 from slipway_runtime.store.runs import Question
 from slipway_runtime.store.sessions import Summary
 from tests.support.redis_server import RedisServer
-from tests.support.scripts import AGENT, Scripted, StartHost, answer, ask, begin, hosted, types
-from tests.support.servers import free_port
+from tests.support.scripts import AGENT, Scripted, StartHost, answer, ask, at_once, begin, hosted, types
 from tests.support.waiting import until, until_async
 
 CONFIG = hosted(None).config.model_copy(update={"architecture": "orchestrator"})
@@ -33,11 +32,10 @@ CONFIG = hosted(None).config.model_copy(update={"architecture": "orchestrator"})
 MakeAgent = Callable[[str], Awaitable[HostedAgent]]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    folder = tmp_path / "redis"
+@contextmanager
+def redis_in(folder: Path) -> Iterator[RedisServer]:
+    """One that a test may stop, which asks for the password."""
     folder.mkdir()
-    (tmp_path / "password").write_text("secret")
     made = RedisServer(folder, password="secret")
     made.start()
     yield made
@@ -45,8 +43,22 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with redis_in(tmp_path / "redis") as made:
+        yield made
+
+
+@pytest.fixture
+def neighbour_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """Of another agent."""
+    with redis_in(tmp_path / "neighbour") as made:
+        yield made
+
+
+@pytest.fixture
 async def with_sessions_at(dsn: str, stack: AsyncExitStack, tmp_path: Path) -> MakeAgent:
     """Make an agent of the configuration whose sessions are in the Redis with this URL."""
+    (tmp_path / "password").write_text("secret")
     database = await open_database(dsn)
     stack.push_async_callback(database.close)
     bindings = AgentBindings(session_redis=RedisBinding(password_file=str(tmp_path / "password")))
@@ -156,27 +168,35 @@ async def test_a_run_waits_for_an_input_without_redis(
 
 
 async def test_what_has_expired_is_deleted_though_one_redis_is_unavailable(
-    start_host: StartHost, remembering: HostedAgent, with_sessions_at: MakeAgent, monkeypatch: pytest.MonkeyPatch
+    start_host: StartHost,
+    remembering: HostedAgent,
+    with_sessions_at: MakeAgent,
+    server: RedisServer,
+    neighbour_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    neighbour = replace(await with_sessions_at(neighbour_server.url), agent=Scripted(at_once))
     host = await start_host(remembering, alive=False)
-    for asked in (ask(), ask(keeps_session=False)):
+    left = ask()
+    for serving, asked in ((remembering, left), (neighbour, ask()), (neighbour, ask(keeps_session=False))):
+        host.serve([serving])
         await begin(host, asked)
         await answer(host, asked)
-    assert isinstance(remembering.sessions, RedisSessions)
-    (row,) = await host.database.fetch("SELECT id FROM sessions")
-    await remembering.sessions.keep(str(row["id"]), until=1.0)
-    await host.database.execute("UPDATE sessions SET expires = 1")
-    await host.database.execute("UPDATE runs SET expires = 1")
-    broken = await with_sessions_at(f"redis://127.0.0.1:{free_port()}/0")
-    host.runs.agents = {"demo/broken": broken, **host.runs.agents}
+    assert neighbour.sessions is not None
+    for row in await host.database.fetch("SELECT id FROM sessions"):
+        await neighbour.sessions.keep(str(row["id"]), until=1.0)
+    await host.database.execute("UPDATE sessions SET expires = now_epoch() - 1")
+    await host.database.execute("UPDATE runs SET expires = now_epoch() - 1")
+    server.stop()
+    host.runs.agents = {"demo/broken": remembering, **host.runs.agents}
     monkeypatch.setattr(lifecycle, "EXPIRE_EVERY_SECONDS", 0.05)
+
+    async def gone() -> bool:
+        return [row["id"] for row in await host.database.fetch("SELECT id FROM runs")] == [left.run_id]
+
     async with host.running():
-
-        async def gone() -> bool:
-            return await host.database.fetch("SELECT id FROM runs") == []
-
-        await until_async(gone, "the runs are deleted, with the session and without")
-        assert host.runs.heartbeat.may_take_over(), "leases are in the store, which answered"
+        await until_async(gone, "all is deleted but what the unavailable Redis may still have")
+    assert host.runs.heartbeat.may_take_over(), "leases are in the store, which answered"
 
 
 async def test_a_redis_that_hangs_is_named(
