@@ -300,6 +300,7 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
         "egress": [],
         "members": [],
         "tools": [],
+        "approvals": [],
         "telemetry": {"content": False},
     }
     assert index["spec"]["chunking"] == {"maxTokens": 200, "overlap": 20}

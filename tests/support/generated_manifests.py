@@ -133,7 +133,7 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
         for name, child in schema["properties"].items()
         if name in required or name in chosen or (name not in members and random.random() < 0.6)
     }
-    if random.random() < 0.85:
+    if random.random() < 0.75:
         _repair(value, schema, random)
     return value
 
