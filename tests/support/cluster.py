@@ -22,6 +22,7 @@ import aiohttp
 import pytest
 
 from devcluster import checks, images, lifecycle, records, settings
+from devcluster.errors import DevclusterError
 from devcluster.settings import Cluster
 from slipway_demo import chart, demo, diagnosis, waiting
 from slipway_demo.clusters import Devcluster
@@ -277,7 +278,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     (folder / "failure.txt").write_text(report.longreprtext)  # type: ignore[attr-defined]
     installed = getattr(item, "funcargs", {}).get("installation")
     if isinstance(installed, Installation):
-        _keep(installed, folder)
+        try:
+            _keep(installed, folder)
+        except DevclusterError as error:  # a cluster that does not answer must not end the whole run
+            (folder / "diagnosis.txt").write_text(str(error))
         report.sections.append(("what the cluster says", f"objects, events, logs and audit log: {folder}"))  # type: ignore[attr-defined]
     return report
 
