@@ -6,12 +6,12 @@ numbers): writing the same thing differently makes no new revision.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from slipway_crds.agents.approvals import Approval
-from slipway_crds.agents.destinations import closed, destination_of, unreachable
+from slipway_crds.agents.destinations import Destination, closed, destination, destination_of
 from slipway_crds.agents.members import agent_refs, cycle
 from slipway_crds.agents.model import Agent, AgentTool, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
@@ -112,27 +112,26 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
 
 def session_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
     """Whether NetworkPolicies keep an agent from the Redis with its sessions, where the installation has policies."""
-    redis, namespace = agent.spec.sessions.redis, agent.metadata.namespace
-    problem = closed(destination_of(redis.url, namespace), agent.spec.egress) if redis else ""
-    path = "spec.sessions.redis.url"
-    return (ResolveProblem(Severity.WARNING, str(ref_to(agent)), path, "EgressMissing", problem),) if problem else ()
+    redis = agent.spec.sessions.redis
+    if redis is None:
+        return ()
+    return tuple(_closed(agent, {"spec.sessions.redis.url": destination_of(redis.url, agent.metadata.namespace)}))
 
 
 def egress_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
     """What NetworkPolicies keep an agent from, models and search, where the installation has policies."""
-    spec = agent.spec
-    places = [f"spec.models[{position}]" for position in range(len(spec.models))]
-    search = [spec.web_search] if spec.web_search else []
-    return tuple(
-        ResolveProblem(
-            severity=Severity.WARNING,
-            subject=str(ref_to(agent)),
-            path=f"{[*places, 'spec.webSearch'][position]}.baseURL",
-            reason="EgressMissing",
-            message=message,
-        )
-        for position, message in unreachable([*spec.models, *search], spec.egress, agent.metadata.namespace)
-    )
+    spec, namespace = agent.spec, agent.metadata.namespace
+    places = {f"spec.models[{at}].baseURL": destination(each, namespace) for at, each in enumerate(spec.models)}
+    if spec.web_search:
+        places["spec.webSearch.baseURL"] = destination(spec.web_search, namespace)
+    return tuple(_closed(agent, places))
+
+
+def _closed(agent: Agent, places: Mapping[str, Destination]) -> Iterator[ResolveProblem]:
+    """A warning for each place, by its path, that no entry of `spec.egress` opens."""
+    for path, to in places.items():
+        if problem := closed(to, agent.spec.egress):
+            yield ResolveProblem(Severity.WARNING, str(ref_to(agent)), path, "EgressMissing", problem)
 
 
 def _tool(entry: AgentTool) -> ToolConfig:

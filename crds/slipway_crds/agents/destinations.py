@@ -4,7 +4,7 @@ Pods of an agent with models reach public addresses at the models' ports. A serv
 address is reached only where `spec.egress` says so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Protocol
@@ -75,18 +75,11 @@ def public_ports(models: Sequence[ExternalService], others: Sequence[str] = ()) 
     return sorted({each.port for each in reached if each.is_public})
 
 
-def unreachable(
-    models: Sequence[ExternalService], egress: Sequence[Egress], namespace: str
-) -> Iterator[tuple[int, str]]:
-    """Models that NetworkPolicies keep the agent from, by position, and what to write. A Service's port may be another
-    one than its pods', so of pods only the namespace is compared."""
-    for position, model in enumerate(models):
-        if problem := closed(destination(model, namespace), egress):
-            yield position, problem
-
-
 def closed(to: Destination, egress: Sequence[Egress]) -> str:
-    """Why NetworkPolicies keep the agent from a server, as a sentence after its path; empty if they do not."""
+    """Why NetworkPolicies keep the agent from a server, as a sentence after its path; empty if they do not.
+
+    A Service's port may be another one than its pods', so of pods only the namespace is compared.
+    """
     if to.is_public:
         return ""
     if to.address is None:
