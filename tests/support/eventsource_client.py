@@ -3,12 +3,11 @@
 Needs Node.js with npm. Its lock file is in `eventsource/`.
 """
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.npm import installed
+from tests.support import npm
 
 FOLDER = Path(__file__).parent / "eventsource"
 
@@ -19,15 +18,5 @@ async def follow(url: str, *, deadline: float = 60.0) -> list[dict[str, Any]]:
     Raises:
         TimeoutError: if it goes on connecting.
     """
-    home = await asyncio.to_thread(installed, FOLDER)
-    process = await asyncio.create_subprocess_exec(
-        "node", FOLDER / "client.mjs", home / "node_modules", url, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(deadline):
-            out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    out = await npm.output_of(FOLDER, "client.mjs", url, seconds=deadline)
     return [json.loads(line) for line in out.splitlines()]

@@ -1,9 +1,11 @@
 """Clients from npm, for tests that need a real one. Needs Node.js with npm."""
 
+import asyncio
 import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -26,3 +28,27 @@ def installed(folder: Path) -> Path:
             subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=home, check=True, capture_output=True)
             done.touch()
     return home
+
+
+async def output_of(
+    folder: Path, script: str, *arguments: str, seconds: float, environment: Mapping[str, str] | None = None
+) -> bytes:
+    """What a script of a folder printed. Its first argument is where the folder's packages are.
+
+    Raises:
+        TimeoutError: if it does not end in time.
+    """
+    home = await asyncio.to_thread(installed, folder)
+    command: list[str | Path] = ["node", folder / script, home / "node_modules", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, **(environment or {})}
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            out, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    return out

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,10 @@ SECONDS = 120
 
 async def looked_at(url: str, *, wrong: str, key: str) -> dict[str, Any]:
     """What a person sees who gives a wrong key, then the right one, and then sends `GET /agents` from the page."""
-    home = await asyncio.to_thread(npm.installed, FOLDER)
-    command: list[str | Path] = ["node", FOLDER / "docs_page.mjs", home / "node_modules", url, wrong, key]
     # Chromium is unpacked into the folder for temporary files, once.
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "TMPDIR": str(home)}
-    )
-    try:
-        async with asyncio.timeout(SECONDS):
-            out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0
+    home = await asyncio.to_thread(npm.installed, FOLDER)
+    arguments = (url, wrong, key)
+    out = await npm.output_of(FOLDER, "docs_page.mjs", *arguments, seconds=SECONDS, environment={"TMPDIR": str(home)})
     seen: dict[str, Any] = json.loads(out)
     return seen
 

@@ -1,6 +1,5 @@
 """The official Node client against the real gateway and a real host."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,7 @@ SECONDS = 60
 
 async def run(url: str) -> list[dict[str, Any]]:
     """What the client printed."""
-    home = await asyncio.to_thread(npm.installed, FOLDER)
-    command: list[str | Path] = ["node", FOLDER / "client.mjs", home / "node_modules", f"{url}/v1", "none"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    try:
-        async with asyncio.timeout(SECONDS):
-            out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0
+    out = await npm.output_of(FOLDER, "client.mjs", f"{url}/v1", "none", seconds=SECONDS)
     return [json.loads(line) for line in out.splitlines()]
 
 
