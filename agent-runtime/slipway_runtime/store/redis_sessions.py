@@ -211,9 +211,11 @@ class RedisSessions:
     async def _add(self, question: Question, session_id: str) -> None:
         key = self._key(session_id)
         row = {"agent": question.agent, "caller": question.caller, "revision": question.revision, "summary": ""}
-        async with self._together() as pipeline:
-            pipeline.hset(key, mapping={**row, "summarized": 0, "created": repr(await self._now())})
-            pipeline.pexpire(key, _milliseconds(question.session_ttl))
+        pipeline: Any = self._redis.pipeline(transaction=True)
+        pipeline.hset(key, mapping={**row, "summarized": 0, "created": repr(await self._now())})
+        pipeline.pexpire(key, _milliseconds(question.session_ttl))
+        with redis_errors():
+            await pipeline.execute()
 
     async def _now(self) -> float:
         with redis_errors():
@@ -314,14 +316,6 @@ class RedisSessions:
         if (row.get("agent"), row.get("caller")) != (agent, caller):
             raise SessionNotFound(session_id)
         return cast(dict[str, str], row)
-
-    @asynccontextmanager
-    async def _together(self) -> AsyncIterator[Any]:
-        """Commands that are carried out together, at the end."""
-        pipeline = self._redis.pipeline(transaction=True)
-        yield pipeline
-        with redis_errors():
-            await pipeline.execute()
 
 
 def _kept(redis: Redis) -> str:
