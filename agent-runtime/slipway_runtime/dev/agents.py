@@ -10,7 +10,7 @@ from slipway_runtime.agents.custom_agent import BrokenAgent
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import AgentKey, Description, Reach
+from slipway_runtime.gateway.routes import AgentKey, Description, Reach, may_wait
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 
@@ -63,7 +63,7 @@ class LocalAgents:
         return Reach(
             frozenset(AgentKey(config.namespace, name) for name in members),
             config.request_timeout_seconds,
-            waits=bool(config.approvals) or config.architecture == "custom",
+            waits=may_wait(config.architecture, config.approvals),
         )
 
     def _describe(self, agent: HostedAgent) -> Description:

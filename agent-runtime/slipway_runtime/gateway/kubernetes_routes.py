@@ -16,7 +16,7 @@ from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_crds.runtimeconfig import CAPABILITIES
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
-from slipway_runtime.gateway.routes import AgentKey, Description, Reach, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, Description, Reach, RouteTable, may_wait
 
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -67,7 +67,7 @@ def reach(agent: Object) -> Reach:
     refs = [each.get("agentRef") for name in ("members", "tools") for each in spec.get(name) or []]
     namespace = agent["metadata"]["namespace"]
     seconds = parse_duration((spec.get("limits") or {}).get("requestTimeout") or DEFAULT_TIMEOUT).total_seconds()
-    waits = bool(spec.get("approvals")) or spec.get("architecture") == "custom"
+    waits = may_wait(spec.get("architecture"), spec.get("approvals"))
     return Reach(frozenset(AgentKey(namespace, ref["name"]) for ref in refs if ref), seconds, waits)
 
 

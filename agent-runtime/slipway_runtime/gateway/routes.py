@@ -86,6 +86,11 @@ class Reach:
         return MAX_SECONDS if self.waits else self.seconds
 
 
+def may_wait(architecture: object, approvals: object) -> bool:
+    """Whether runs of an agent may wait for a person: for those whom a tool needs, or whom code of the user's asks."""
+    return bool(approvals) or architecture == "custom"
+
+
 @dataclass(eq=False, slots=True)
 class _Route:
     description: Description = field(default_factory=Description)
