@@ -12,7 +12,7 @@ from pydantic_ai.messages import ToolReturn
 
 from slipway_crds.runtimeconfig import ToolConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
-from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less
+from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less, patience_of
 from slipway_runtime.agents.grounding import NO_ANSWER
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
 from slipway_runtime.events import Event, Progress, Usage
@@ -21,9 +21,6 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, ImagePart, TextPart
 from slipway_runtime.run import Emit
 
-PATIENCE_SHARE = 0.5
-"""Share of the time that is left in which an agent must begin its text: the model needs the rest."""
-LEAST_PATIENCE_SECONDS = 5.0
 LONGEST_QUESTION = 8_000
 PICTURES = frozenset(("image",))
 """Those of the run's question go along, to agents that can see."""
@@ -67,9 +64,8 @@ async def _ask(tool: ToolConfig, calls: AgentCalls, unit: Unit, question: str) -
     pictures = [part for part in unit.run.request.parts if isinstance(part, ImagePart)]
     asked = Ask(parts=(TextPart(text=question), *pictures), unfollowed_seconds=UNFOLLOWED_SECONDS)
     call = calls.call(unit.run, tool.agent, asked, key=unit.key)
-    patience = max(LEAST_PATIENCE_SECONDS, unit.run.time_left() * PATIENCE_SHARE)
     emit = _accounting(unit.emit)
-    return await ask_with_less(call, without=PICTURES, step=unit.key, emit=emit, patience=patience)
+    return await ask_with_less(call, without=PICTURES, step=unit.key, emit=emit, patience=patience_of(unit.run))
 
 
 def _accounting(emit: Emit) -> Emit:

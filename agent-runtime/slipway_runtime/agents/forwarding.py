@@ -28,9 +28,13 @@ from slipway_runtime.events import (
 )
 from slipway_runtime.problems import Reason
 from slipway_runtime.protocols.ask import Ask
-from slipway_runtime.run import Emit
+from slipway_runtime.run import Emit, Run
 
 REFUSED = re.compile(r"does not take: ([a-z_, ]+)\.")
+PATIENCE_SHARE = 0.5
+"""Share of the time that is left in which an agent must begin its text, where something else comes after it: another
+member, or the model that asked."""
+LEAST_PATIENCE_SECONDS = 5.0
 PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress)
 
 
@@ -41,6 +45,11 @@ class MemberAnswer(EventModel):
     done: Done | None = None
     reason: str = ""
     message: str = ""
+
+
+def patience_of(run: Run) -> float:
+    """Seconds in which an agent must begin its text."""
+    return max(LEAST_PATIENCE_SECONDS, run.time_left() * PATIENCE_SHARE)
 
 
 async def ask_member(call: MemberCall, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:

@@ -12,7 +12,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallFailed, MemberDescription
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
-from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less
+from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less, patience_of
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.events import Decision, Delta, Done
@@ -20,9 +20,6 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, Message, TextPart
 from slipway_runtime.run import AgentRequest, Emit, Run
 
-PATIENCE_SHARE = 0.5
-"""Share of the time that is left in which a member must begin its text, where there is another one to ask."""
-LEAST_PATIENCE_SECONDS = 5.0
 LEFT_OUT = frozenset(("history", "metadata", "settings"))
 """What a member may refuse and be asked again without."""
 
@@ -120,7 +117,7 @@ class OrchestratorAgent:
             if tried:
                 emit(self._next(decision, order, number, tried))
             last = number + 1 == len(order)
-            patience = None if last else max(LEAST_PATIENCE_SECONDS, run.time_left() * PATIENCE_SHARE)
+            patience = None if last else patience_of(run)
             asked = ask_of(run.request)
             call = self._calls.call(run, name, asked, key=key)
             answer = await ask_with_less(call, without=LEFT_OUT, step=key, emit=emit, patience=patience)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.runtimeconfig import AgentConfig, ApprovalConfig, KnowledgeConfig, ToolConfig
-from slipway_runtime.agents import agent_tools, tool_results
+from slipway_runtime.agents import agent_tools, forwarding, tool_results
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import close
@@ -209,8 +209,8 @@ async def test_without_a_required_agent_the_answer_fails_and_names_it(start_team
 async def test_an_agent_that_hangs_is_left_and_its_run_cancelled(
     start_team: StartTeam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent_tools, "LEAST_PATIENCE_SECONDS", 2.0)
-    monkeypatch.setattr(agent_tools, "PATIENCE_SHARE", 0.0)
+    monkeypatch.setattr(forwarding, "LEAST_PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(forwarding, "PATIENCE_SHARE", 0.0)
     with model_server([ASK_HR, "I cannot say."]) as server:
         team = await start_team(server, hangs)
         assert (await team.ask())[1]["answer"] == "I cannot say."

@@ -12,7 +12,7 @@ import pytest
 
 from slipway_crds.runtimeconfig import ModelConfig
 from slipway_runtime import retrying
-from slipway_runtime.agents import calling, orchestrator
+from slipway_runtime.agents import calling, forwarding, orchestrator
 from slipway_runtime.agents.metrics import REPEATED
 from slipway_runtime.events import Decision, Delta, Discarded, Done, ModelUsage, Usage
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
@@ -207,8 +207,8 @@ async def test_a_member_without_pods_is_passed_over(start_team: StartTeam) -> No
 async def test_a_member_that_hangs_is_left_and_its_run_cancelled(
     start_team: StartTeam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orchestrator, "LEAST_PATIENCE_SECONDS", 2.0)
-    monkeypatch.setattr(orchestrator, "PATIENCE_SHARE", 0.0)
+    monkeypatch.setattr(forwarding, "LEAST_PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(forwarding, "PATIENCE_SHARE", 0.0)
     team = await start_team(hr=hangs, it=answers("28 ", "days."))
     _, answer = await team.ask(**LEAVE)
     assert answer["agent_used"] == "demo/it"
