@@ -7,6 +7,9 @@ from slipway_runtime.store.database import Database
 from slipway_runtime.store.runs import append, begin
 from tests.support.questions import ASK
 
+BATCH = 1000
+"""Rows that are written at once: a busy machine has to manage them in the time that a statement may take."""
+
 
 async def add_long_session(database: Database, session_id: str, *, turns: int, characters: int = 0) -> None:
     """A session of alice with `demo/support` whose turns are finished: `Question 1?` and so on.
@@ -24,10 +27,12 @@ async def add_long_session(database: Database, session_id: str, *, turns: int, c
     await database.execute(
         "UPDATE runs SET question = 'Question 1?', result = $2 WHERE session_id = $1", session_id, results[0]
     )
-    await database.execute_many(
-        "INSERT INTO runs SELECT $1 || '-' || $2, session_id, CAST($3 AS BIGINT), agent, caller, $4, ask, created, "
-        "ttl, expires, deadline, revision, attempt, fresh_from, deaths, owner, lease_until, wake_at, followed, "
-        "outcome, $5 FROM runs WHERE session_id = $1 AND turn = 1",
-        [(session_id, str(n), n, f"Question {n}?", results[n - 1]) for n in range(2, turns + 1)],
-    )
+    rows = [(session_id, str(n), n, f"Question {n}?", results[n - 1]) for n in range(2, turns + 1)]
+    for start in range(0, len(rows), BATCH):
+        await database.execute_many(
+            "INSERT INTO runs SELECT $1 || '-' || $2, session_id, CAST($3 AS BIGINT), agent, caller, $4, ask, created, "
+            "ttl, expires, deadline, revision, attempt, fresh_from, deaths, owner, lease_until, wake_at, followed, "
+            "outcome, $5 FROM runs WHERE session_id = $1 AND turn = 1",
+            rows[start : start + BATCH],
+        )
     await database.execute("UPDATE sessions SET turns = $2 WHERE id = $1", session_id, turns)
