@@ -51,6 +51,7 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
         return group_of(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)  # a run without xdist does not know it
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster | None:
     """Scheduler of `--dist loadscope`; every other way of handing out tests is xdist's own."""
     return ByCluster(config, log) if config.getoption("dist") == "loadscope" else None

@@ -51,12 +51,11 @@ def _rows() -> list[str]:
 class OpenAPIDocument:
     """The document as it is served: made when it is first asked for, and kept."""
 
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
+    def __init__(self) -> None:
         self._json: bytes | None = None
 
-    async def json(self) -> bytes:
-        """The document as JSON."""
+    async def json(self, app: FastAPI) -> bytes:
+        """The document of an application, always the same one, as JSON."""
         if self._json is None:
-            self._json = await asyncio.to_thread(lambda: orjson.dumps(describe(self._app)))
+            self._json = await asyncio.to_thread(lambda: orjson.dumps(describe(app)))
         return self._json

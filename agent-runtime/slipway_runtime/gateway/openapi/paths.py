@@ -1,4 +1,4 @@
-"""The operations of the gateway's paths. `gateway.app` says at which path each is served, and by what."""
+"""The operations of the gateway's paths. `gateway.endpoints` says at which path each is served, and by what."""
 
 from dataclasses import replace
 
