@@ -53,16 +53,13 @@ class ApiKeyFile:
             if self._read is None or self._read[0] != version:
                 self._read = version, self.path.read_text("ascii").strip()
         except FileNotFoundError:
-            raise KeyProblem(
-                f"the API key is missing: there is no file {self.path}; create the Secret that apiKeyRef names, with "
-                "its key"
-            ) from None
+            raise KeyProblem("the API key is missing: create the Secret that apiKeyRef names, with its key") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise KeyProblem(f"the API key in {self.path} cannot be read ({type(error).__name__})") from None
+            raise KeyProblem(f"the file of the API key cannot be read ({type(error).__name__})") from None
         key = self._read[1]
         if not key or not key.isprintable() or " " in key:
             what = "is empty" if not key else "has spaces or line breaks in it"
-            raise KeyProblem(f"the API key in {self.path} {what}: write the provider's key into the Secret")
+            raise KeyProblem(f"the API key {what}: write the provider's key into the Secret that apiKeyRef names")
         return key
 
 

@@ -105,7 +105,9 @@ async def test_a_key_is_followed_as_the_kubelet_mounts_it(tmp_path: Path) -> Non
 
     with model_server("Hello.") as server:
         models = make_models(entry(server), bindings={"first": ModelBinding(api_key_file=str(key))})
-        assert "the API key is missing" in (await models.problems())[0]
+        assert (await models.problems())[0].endswith(
+            "the API key is missing: create the Secret that apiKeyRef names, with its key"
+        ), "a status has no room for the file"
         for text in ("first-key", "other-key"):
             mount(text)
             await ask(models)
