@@ -28,7 +28,7 @@ from slipway_runtime.host.refusals import (
 )
 from slipway_runtime.host.unfollowed import cancel_when_left
 from slipway_runtime.protocols.ask import Ask
-from slipway_runtime.store import inputs, leases
+from slipway_runtime.store import inputs, leases, named_sessions
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.followers import note_follower
@@ -186,7 +186,9 @@ class Runs:
             architecture=hosted.config.architecture,
         )
         with span("store question"):
-            return await self.sessions_of(hosted).begin(question, owner=self._owner, lease=LEASE_SECONDS)
+            return await named_sessions.begin(
+                self.sessions_of(hosted), question, owner=self._owner, lease=LEASE_SECONDS
+            )
 
     async def _start(self, hosted: HostedAgent, run_id: str, slot: Slot, claim: Awaitable[Work | None]) -> None:
         """Work on what `claim` gets a lease of, in the slot that was taken for it."""

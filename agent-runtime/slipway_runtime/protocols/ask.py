@@ -20,7 +20,7 @@ LARGE_ASK_BYTES = 8 * 1024 * 1024
 """The same for an agent that does."""
 SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
 TOOL_NAME_PATTERN = "^[a-zA-Z0-9_-]{1,64}$"
-OF_THE_RUN = frozenset(("parts", "unfollowed_seconds", "metadata"))
+OF_THE_RUN = frozenset(("parts", "unfollowed_seconds", "metadata", "begins_session"))
 """What of an ask no agent needs to honour."""
 TASK = "slipway/task"
 """Key of `Ask.metadata` that no client can give. See `Ask.task`."""
@@ -118,6 +118,8 @@ class Ask(AskModel):
     """Of the model, by the names of pydantic-ai's `ModelSettings`."""
     session: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
     """The conversation to go on with."""
+    begins_session: Literal[True] | None = None
+    """The session is begun if it is not there: its id is made from one that a client chose, such as an AG-UI thread."""
     resume: Json | None = None
     """Answers to what a run waits for, by the input's id."""
     force_agent: str | None = None

@@ -10,4 +10,4 @@ class Inner(Chat):
     """See `Skin`. What an agent may not say of itself is taken out: the grant is the gateway's to give."""
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Ask:
-        return read_ask(body).model_copy(update={"grant": None, "session": None})
+        return read_ask(body).model_copy(update={"grant": None, "session": None, "begins_session": None})

@@ -33,6 +33,7 @@ from slipway_runtime.store.sessions import (
     SessionFull,
     SessionNotFound,
     Summary,
+    delete_leftover,
     read_turns,
 )
 
@@ -180,6 +181,9 @@ class RedisSessions:
         )
         await self._entered(question, question.session_id)
         return work
+
+    async def clear(self, session_id: str, *, agent: str, caller: str) -> None:
+        await delete_leftover(self._database, session_id, agent=agent, caller=caller, kept=self._kept)
 
     async def _next_turn(self, database: Database, question: Question) -> int:
         """The number of a question in a session that is not new."""

@@ -100,6 +100,10 @@ class _EventsRow(NamedTuple):
 NextTurn = Callable[[Database, Question], Awaitable[int]]
 
 
+class SessionExists(Exception):
+    """The session that was to be begun is there: go on with it."""
+
+
 class _JustOver(Exception):
     """The session was busy, and is not any more: try again."""
 
@@ -136,6 +140,7 @@ async def begin(
     Raises:
         RunExists: if there is a run of this id (`OtherQuestion` where it is not this one); nothing is changed then.
         SessionBusy: if the session has a run that is not over.
+        SessionExists: if the session has an id that was chosen for it, is to be new, and is not.
         SessionNotFound, SessionFull, OtherRevision: see `take_turn`.
     """
     while True:
@@ -143,7 +148,8 @@ async def begin(
             turn = await _add_turn(database, question, owner=owner, lease=lease, next_turn=next_turn, kept=kept)
             break
         except _JustOver:
-            continue
+            if question.new_session and question.ask.begins_session:
+                raise SessionExists(question.session_id) from None
     return Work(
         lease=Lease(question.run_id, 1, owner),
         agent=question.agent,

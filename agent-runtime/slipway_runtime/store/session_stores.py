@@ -28,6 +28,10 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def clear(self, session_id: str, *, agent: str, caller: str) -> None:
+        """Delete what is left of a session that is not found any more, so that one of the same id can be begun."""
+        ...
+
     async def read(self, session_id: str, *, agent: str, caller: str) -> Session:
         """A session and its newest turns. Raises SessionNotFound, as for a session of somebody else."""
         ...
@@ -69,6 +73,9 @@ class StoredSessions:
 
     async def begin(self, question: Question, *, owner: str, lease: float) -> Work:
         return await runs.begin(self._database, question, owner=owner, lease=lease)
+
+    async def clear(self, session_id: str, *, agent: str, caller: str) -> None:
+        await sessions.delete_leftover(self._database, session_id, agent=agent, caller=caller)
 
     async def read(self, session_id: str, *, agent: str, caller: str) -> Session:
         return await sessions.read_session(self._database, session_id, agent=agent, caller=caller)

@@ -241,6 +241,23 @@ async def delete_session(database: Database, session_id: str, *, agent: str, cal
         raise SessionNotFound(session_id)
 
 
+async def delete_leftover(database: Database, session_id: str, *, agent: str, caller: str, kept: str = "") -> None:
+    """Delete what the store still has of a session that is over, so that one of the same id can be begun.
+
+    Args:
+        kept: where the new one is kept. What is left of one that was kept elsewhere goes too.
+    """
+    await database.execute(
+        "DELETE FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 "
+        "AND (kept <> $4 OR kept <> '' OR expires <= now_epoch()) AND NOT EXISTS (SELECT 1 FROM runs r "
+        "WHERE r.session_id = $1 AND r.outcome IS NULL AND r.lease_until > now_epoch())",
+        session_id,
+        agent,
+        caller,
+        kept,
+    )
+
+
 async def busy(database: Database, session_id: str) -> SessionBusy | None:
     """What keeps the session from taking a question now."""
     rows = await database.fetch("SELECT id, wake_at FROM runs WHERE session_id = $1 AND outcome IS NULL", session_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from slipway_runtime.events import Done, InputRequired
+from slipway_runtime.store import named_sessions
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.leases import LeaseLost
 from slipway_runtime.store.opening import open_database
@@ -236,3 +237,34 @@ async def test_a_turn_keeps_its_session_for_another_while(place: Place) -> None:
     await place.sessions.begin(later, owner="h", lease=5.0)
     assert 530 < (await place.sessions.read("s1", **OWN)).expires - before.expires < 550
     assert await place.sessions.missing() == []
+
+
+NAMED = replace(ASK, ask=ASK.ask.model_copy(update={"begins_session": True}), new_session=False)
+
+
+async def test_a_session_with_a_chosen_id_is_begun_once_and_gone_on_with(place: Place) -> None:
+    work = await named_sessions.begin(place.sessions, NAMED, owner="h", lease=5.0)
+    await append(place.database, work.lease, 1, [DONE])
+    again = await named_sessions.begin(place.sessions, replace(NAMED, run_id="b" * 32), owner="h", lease=5.0)
+    assert (work.turn, again.turn) == (1, 2)
+    with pytest.raises(RunExists) as same:
+        await named_sessions.begin(place.sessions, replace(NAMED, run_id="b" * 32), owner="h", lease=5.0)
+    assert not isinstance(same.value, OtherQuestion)
+
+
+async def test_a_session_with_a_chosen_id_is_begun_anew_once_it_is_over(place: Place) -> None:
+    work = await named_sessions.begin(place.sessions, replace(NAMED, session_ttl=-1.0), owner="h", lease=5.0)
+    await append(place.database, work.lease, 1, [DONE])
+    again = await named_sessions.begin(place.sessions, replace(NAMED, run_id="b" * 32), owner="h", lease=5.0)
+    assert again.turn == 1
+    assert [turn.question for turn in (await place.sessions.read("s1", **OWN)).turns] == ["How?"]
+    assert await count(place.database, "runs") == 1, "nothing is left of the former one"
+
+
+async def test_of_questions_that_begin_one_session_the_others_find_it_busy(place: Place) -> None:
+    asks = [replace(NAMED, run_id=letter * 32) for letter in "bcd"]
+    came = await asyncio.gather(
+        *(named_sessions.begin(place.sessions, ask, owner="h", lease=5.0) for ask in asks), return_exceptions=True
+    )
+    (won,) = [each for each in came if not isinstance(each, BaseException)]
+    assert [each.run_id for each in came if isinstance(each, SessionBusy)] == [won.lease.run_id] * 2
