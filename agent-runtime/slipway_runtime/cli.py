@@ -105,6 +105,7 @@ def chat(
 @keys.command("new")
 def new_key(
     name: Annotated[str, typer.Argument(help="Who will use the key.")],
+    group: Annotated[list[str] | None, typer.Option(help="A group that they are in; may be repeated.")] = None,
 ) -> None:
     """Make an API key: the key on standard output, its entry for keys.json on standard error.
 
@@ -115,12 +116,13 @@ def new_key(
     from slipway_runtime.gateway.auth import new_key as make
 
     try:
-        key, entry = make(name)
+        key, entry = make(name, groups=group or ())
     except ValidationError as error:
-        raise typer.BadParameter("; ".join(fault["msg"] for fault in error.errors()), param_hint="NAME") from None
+        wrong = {"groups": "--group"}.get(str(error.errors()[0]["loc"][0]), "NAME")
+        raise typer.BadParameter("; ".join(fault["msg"] for fault in error.errors()), param_hint=wrong) from None
     print(key)
     print(f"Give the line above to {name}. Add this to `keys` in keys.json:", file=sys.stderr)
-    print(entry.model_dump_json(), file=sys.stderr)
+    print(entry.model_dump_json(exclude_defaults=True), file=sys.stderr)
 
 
 @app.command(contract.HOST_COMMAND, rich_help_panel=PODS)

@@ -39,6 +39,8 @@ class InvalidKey(Exception):
 API_KEYS = "api-keys"
 """The issuer of callers that hold an API key."""
 SEPARATOR = "|"
+MAX_GROUPS = 200
+"""Groups of one caller, which go to hosts in a header with every request."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class Caller:
             raise ValueError(f"a subject must not be empty, and the name of an API key must not contain {SEPARATOR}")
 
     @classmethod
-    def by_key(cls, name: str) -> Self:
+    def by_key(cls, name: str, *, groups: tuple[str, ...] = ()) -> Self:
         """The caller that holds the API key of this name."""
-        return cls(API_KEYS, name)
+        return cls(API_KEYS, name, groups)
 
     @property
     def owner(self) -> str:

@@ -35,6 +35,14 @@ def test_a_new_key_and_the_entry_that_lets_it_in() -> None:
     entry = KeyEntry.model_validate_json(result.stderr.splitlines()[-1])
     assert entry == KeyEntry(name="alice", sha256=hash_key(key))
     assert key not in result.stderr
+    assert "groups" not in result.stderr
+
+
+def test_a_new_key_of_groups() -> None:
+    result = RUNNER.invoke(app, ["keys", "new", "alice", "--group", "staff", "--group", "leads"])
+    assert KeyEntry.model_validate_json(result.stderr.splitlines()[-1]).groups == ("staff", "leads")
+    refused = RUNNER.invoke(app, ["keys", "new", "alice", "--group", ""])
+    assert (refused.exit_code, "Invalid value for --group" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["", "https://id.example.org|alice", "x" * 254])

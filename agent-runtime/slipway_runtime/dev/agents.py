@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Container
 
 from slipway_crds.agents.kind import AGENT
+from slipway_crds.agents.model import Agent
 from slipway_crds.resolve import resolve
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.custom_agent import BrokenAgent
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
-from slipway_runtime.dev.manifests import Manifests
+from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import AgentKey, Description, Reach, may_wait
+from slipway_runtime.gateway.routes import Access, AgentKey, Description, Reach, may_wait
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 
@@ -24,9 +25,11 @@ class LocalAgents:
         self._host_url = host_url
         self._phase = "Pending"
         self._next: list[HostedAgent] = []
+        self._access: dict[AgentKey, Access] = {}
 
     def announce(self, manifests: Manifests) -> None:
         self._parts.model_files.apply(manifests)
+        self._access = {AgentKey(*key_of(each)): _access(each) for each in manifests.objects if isinstance(each, Agent)}
         served, gateway = self._parts.host.runs.agents, self._parts.gateway
         self._serve([*served.values(), *self._hosted(manifests, but=served)])
         gateway.default_agent = gateway.default_agent or _only(manifests)
@@ -56,6 +59,7 @@ class LocalAgents:
         table = self._parts.gateway.routes
         table.replace({_key(agent.config): [self._host_url] for agent in agents})
         for agent in agents:
+            table.restrict(_key(agent.config), self._access.get(_key(agent.config)))
             table.describe(_key(agent.config), self._describe(agent), self._reach(agent))
 
     def _reach(self, agent: HostedAgent) -> Reach:
@@ -76,6 +80,10 @@ class LocalAgents:
             capabilities=bindings.capabilities,
             knowledge=tuple(each.index for each in agent.config.knowledge),
         )
+
+
+def _access(agent: Agent) -> Access:
+    return Access.read(agent.spec.model_dump(mode="json", by_alias=True, include={"access"}))
 
 
 def _close_later(hosted: HostedAgent) -> None:

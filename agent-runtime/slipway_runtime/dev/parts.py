@@ -14,6 +14,7 @@ from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
+from slipway_runtime.gateway.permissions import Everything
 from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner, IdentityVerifier
@@ -123,6 +124,8 @@ async def open_parts(
             allowed_origins=tuple(allowed_origins),
         )
         gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
+        if not keys:  # nobody has groups then, and the machine's user wrote the manifests
+            gateway.policy = Everything()
         # Not in the folder: keys are gone when the process is.
         keys_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-"))
         model_files = LocalModelFiles(Path(keys_folder), os.environ)

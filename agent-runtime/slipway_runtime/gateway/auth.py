@@ -11,14 +11,14 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from slipway_runtime.gateway.callers import Headers, Unproven
-from slipway_runtime.identity import SEPARATOR, Caller
+from slipway_runtime.identity import MAX_GROUPS, SEPARATOR, Caller
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,14 @@ def _unambiguous(name: str) -> str:
 
 
 class KeyEntry(BaseModel):
-    """One caller: a name, and the hash of the key."""
+    """One caller: a name, the hash of the key, and the groups that the caller is in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_unambiguous)]
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    groups: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], Field(max_length=MAX_GROUPS)
+    ] = ()
 
 
 class CallerKeyFile(BaseModel):
@@ -55,14 +58,14 @@ class CallerKeyFile(BaseModel):
     keys: tuple[KeyEntry, ...] = ()
 
 
-def new_key(name: str) -> tuple[str, KeyEntry]:
+def new_key(name: str, *, groups: Sequence[str] = ()) -> tuple[str, KeyEntry]:
     """A fresh key for a caller, and the entry for `keys.json`; the key itself is kept nowhere.
 
     Raises:
-        ValidationError: for a name that no caller may have.
+        ValidationError: for a name that no caller may have, or a group without a name.
     """
     key = KEY_PREFIX + secrets.token_urlsafe(32)
-    return key, KeyEntry(name=name, sha256=hash_key(key))
+    return key, KeyEntry(name=name, sha256=hash_key(key), groups=tuple(groups))
 
 
 def hash_key(key: str) -> str:
@@ -124,7 +127,7 @@ class ApiKeys:
         for digest in map(hash_key, presented):
             found = [entry for entry in self._keys if hmac.compare_digest(entry.sha256, digest)]
             if found:
-                return Caller.by_key(found[0].name)
+                return Caller.by_key(found[0].name, groups=found[0].groups)
         return Unproven(presented=bool(presented), finding=looked_at(headers), remedy=REMEDY)
 
     def missing(self) -> str | None:

@@ -21,6 +21,7 @@ from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, O
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
+from slipway_runtime.gateway.permissions import ByGroups
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
 from slipway_runtime.identity import InvalidKey, Signer
@@ -61,6 +62,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Si
             authenticator=AuthenticatorChain(authenticators),
             signer=signer,
             bound=Bound(settings.max_in_flight),
+            policy=ByGroups(routes.access),
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
             allowed_origins=settings.allowed_origins,
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,

@@ -1,19 +1,21 @@
 """The one place that asks whether a caller may do something. Every path of the gateway asks here."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
-from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.gateway.routes import Access, AgentKey, Target
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 
 
 class Action(StrEnum):
-    """What a caller does with an agent."""
+    """What a caller does with an agent or a plugin."""
 
     LIST = "list"
-    """To see that the agent exists."""
+    """To see that it exists, or with a tool: that it has that tool."""
     ASK = "ask"
+    """To start a run; with a plugin: to call a tool."""
     ANSWER = "answer"
     """To give an input that a run waits for, which only those may whom the run asks."""
     READ = "read"
@@ -24,29 +26,60 @@ class Action(StrEnum):
 class Policy(Protocol):
     """Decides what callers may do."""
 
-    def allows(self, caller: Caller, action: Action, target: AgentKey) -> bool:
-        """Whether this caller may do this with this agent."""
+    def allows(self, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> bool:
+        """Whether this caller may do this with this agent or plugin.
+
+        Args:
+            tool: the tool of it that is called or listed; None where it is about none.
+        """
         ...
 
 
 class Everything:
-    """Every verified caller may ask every agent."""
+    """Every verified caller may use everything."""
 
-    def allows(self, caller: Caller, action: Action, target: AgentKey) -> bool:
+    def allows(self, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> bool:
         return True
 
 
-def require(policy: Policy, caller: Caller, action: Action, target: AgentKey) -> None:
+ASK_TOOL = "ask"
+"""The tool by which MCP clients ask an agent. To ask is the same on every protocol, so one name is for all of them."""
+
+
+class ByGroups:
+    """What `spec.access` of agents and plugins says.
+
+    Args:
+        access: who may use what, as it is known now.
+    """
+
+    def __init__(self, access: Callable[[Target], Access]) -> None:
+        self._access = access
+
+    def allows(self, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> bool:
+        access = self._access(target)
+        if access.groups is not None and access.groups.isdisjoint(caller.groups):
+            return False
+        named = tool or (ASK_TOOL if action is Action.ASK else "")
+        return named not in access.tools or not access.tools[named].isdisjoint(caller.groups)
+
+
+def require(policy: Policy, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> None:
     """Let an allowed action pass.
 
     Raises:
-        Problem: `AgentNotFound`, in the words that are used where there is no such agent: a caller does not learn of
-            agents that others use.
+        Problem: in the words that are used where there is no such agent or plugin: a caller does not learn of what
+            others use.
     """
-    if not policy.allows(caller, action, target):
-        raise no_such_agent()
+    if not policy.allows(caller, action, target, tool=tool):
+        raise no_such_agent() if isinstance(target, AgentKey) else no_such_plugin()
 
 
 def no_such_agent() -> Problem:
     """There is no such agent for this caller."""
     return Problem(Reason.AGENT_NOT_FOUND, "there is no such agent: GET /agents lists what there is")
+
+
+def no_such_plugin() -> Problem:
+    """There is no such plugin for this caller."""
+    return Problem(Reason.NOT_FOUND, "there is no such plugin: its owner can say whether it is for you")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from slipway_runtime.grants import MAX_SECONDS
 
@@ -35,6 +35,41 @@ class AgentKey(NamedTuple):
         if not (namespace and slash and name) or "/" in name:
             raise ValueError(f"{text!r} is not an agent: write it as namespace/name")
         return cls(namespace, name)
+
+
+@dataclass(frozen=True, order=True)
+class PluginKey:
+    """A plugin's address. It never equals an agent's, whatever both are called."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+Target = AgentKey | PluginKey
+"""What a caller may or may not use."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use something, by groups, as its manifest says (`spec.access`)."""
+
+    groups: frozenset[str] | None = None
+    """None: every verified caller."""
+    tools: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Tools that only members of these groups may use."""
+
+    @classmethod
+    def read(cls, spec: Mapping[str, Any]) -> "Access":
+        """The access of an Agent or a Plugin, from its `spec` as the API server has it."""
+        given = spec.get("access") or {}
+        groups = given.get("groups")
+        return cls(
+            groups=None if groups is None else frozenset(groups),
+            tools={each["name"]: frozenset(each["groups"]) for each in given.get("tools") or ()},
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -109,6 +144,7 @@ class RouteTable:
 
     def __init__(self) -> None:
         self._routes: dict[AgentKey, _Route] = {}
+        self._access: dict[Target, Access] = {}
         self.listed = True
         """Whether an agent that is not here does not exist. Not so before a source that needs time has listed them."""
 
@@ -151,8 +187,20 @@ class RouteTable:
         route = self._routes.get(agent)
         return route.reach if route else Reach()
 
+    def restrict(self, target: Target, access: Access | None) -> None:
+        """Only these may use the agent or plugin from now on; None where it is no more."""
+        if access is None:
+            self._access.pop(target, None)
+        else:
+            self._access[target] = access
+
+    def access(self, target: Target) -> Access:
+        """Who may use an agent or a plugin: every verified caller, where nothing else was said."""
+        return self._access.get(target) or Access()
+
     def remove(self, agent: AgentKey) -> None:
         """The agent is no more."""
+        self.restrict(agent, None)
         if route := self._routes.pop(agent, None):
             _wake(route)
 

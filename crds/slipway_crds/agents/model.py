@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from slipway_crds.access import WITH_KEYS, Access
 from slipway_crds.agents.approvals import APPROVALS_OF_TOOLS, Approval
 from slipway_crds.agents.custom import Custom
 from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec, SecretKey, ServerTls
@@ -295,6 +296,8 @@ class AgentSpec(SpecModel):
     """The web, as a tool of the model; the model has no such tool if not given."""
     approvals: Annotated[tuple[Approval, ...], Field(max_length=20), BY_TOOL, same("The same people are asked.")] = ()
     """Tools whose calls wait for a person. The others are called at once."""
+    access: Annotated[Access | None, WITH_KEYS] = None
+    """Who may use the agent; every caller whom the gateway knows if not given."""
     custom: Annotated[Custom | None, same("The same code runs in process.")] = None
     """Code of yours that is the agent, for architecture `custom`. It is given all other fields."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()

@@ -17,6 +17,7 @@ from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import Manifests, assemble
 from slipway_runtime.dev.parts import Parts, open_parts
 from slipway_runtime.gateway.app import create_app
+from slipway_runtime.gateway.auth import CallerKeyFile, new_key
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
@@ -139,6 +140,33 @@ async def test_the_list_of_agents_says_what_they_are_for(dev: Dev) -> None:
         (listed,) = (await response.json())["agents"]
     assert listed["description"] == "Knows animals."
     assert listed["capabilities"] == ["complex_workflow", "state_management"]
+
+
+FOR_STAFF = {"spec: {knowledge": "spec: {access: {groups: [staff]}, knowledge"}
+
+
+async def test_without_keys_the_machines_user_may_do_everything(dev: Dev) -> None:
+    dev.embedder.gate.set()
+    await dev.apply(zoo(**FOR_STAFF))
+    assert (await dev.ask())[0] == 200
+
+
+async def test_with_keys_groups_decide(tmp_path: Path) -> None:
+    (ann, anns), (bob, bobs) = new_key("ann", groups=["staff"]), new_key("bob")
+    keys = tmp_path / "keys.json"
+    keys.write_text(CallerKeyFile(keys=(anns, bobs)).model_dump_json())
+    async with AsyncExitStack() as stack:
+        opened = open_parts(tmp_path / "data", model=default_model_dir(), delta_delay=0, keys=keys)
+        (tmp_path / "data").mkdir()
+        parts = await stack.enter_async_context(opened)
+        driver = LocalDriver(parts, host_url="http://127.0.0.1:1")
+        client = await stack.enter_async_context(
+            aiohttp.ClientSession(await stack.enter_async_context(served(create_app(parts.gateway))))
+        )
+        await driver.apply(zoo(**FOR_STAFF), progress=lambda key, progress: None)
+        for key, names in ((ann, ["keeper"]), (bob, [])):
+            async with client.get("/agents", headers={"X-API-Key": key}) as response:
+                assert [each["name"] for each in (await response.json())["agents"]] == names
 
 
 MODEL = "{name: gpt, provider: openai, model: gpt-5-mini, apiKeyRef: {name: openai, key: A_KEY_OF_THIS_TEST}}"

@@ -20,7 +20,7 @@ from slipway_runtime.gateway.kubernetes_routes import (
     serving_revision,
 )
 from slipway_runtime.gateway.metrics import WATCH_RESTARTS
-from slipway_runtime.gateway.routes import AgentKey, Description, Endpoint, Reach, RouteTable
+from slipway_runtime.gateway.routes import Access, AgentKey, Description, Endpoint, Reach, RouteTable
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.waiting import until
 
@@ -141,6 +141,15 @@ async def followed(cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 ONE, TWO, THREE = ({f"http://10.0.0.{n}:8080"} for n in (1, 2, 3))
+
+
+async def test_who_may_use_an_agent_follows_its_manifest(cluster: FakeKubernetes, followed: Followed) -> None:
+    closed = {**agent(), "spec": {"access": {"groups": ["staff"]}}}
+    cluster.apply(AGENTS_PATH, closed)
+    await followed.become(set())
+    assert followed.routes.access(SUPPORT) == Access(frozenset({"staff"}))
+    cluster.apply(AGENTS_PATH, agent())
+    await until(lambda: followed.routes.access(SUPPORT) == Access(), "everybody may use it")
 
 
 async def test_routes_come_and_go_with_objects(cluster: FakeKubernetes, followed: Followed) -> None:

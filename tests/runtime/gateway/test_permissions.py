@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.permissions import Action
-from slipway_runtime.gateway.routes import AgentKey
+from slipway_runtime.gateway.routes import AgentKey, Target
 from slipway_runtime.identity import ANONYMOUS, Caller
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
 
@@ -25,9 +25,9 @@ class AllBut:
     """Keeps one agent from everybody, and remembers what it was asked."""
 
     kept: AgentKey
-    asked: list[tuple[Caller, Action, AgentKey]] = field(default_factory=list)
+    asked: list[tuple[Caller, Action, Target]] = field(default_factory=list)
 
-    def allows(self, caller: Caller, action: Action, target: AgentKey) -> bool:
+    def allows(self, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> bool:
         self.asked.append((caller, action, target))
         return target != self.kept
 
@@ -93,7 +93,7 @@ async def test_a_model_that_is_kept_from_a_caller_is_not_there(guarded: Front) -
 class NoAnswers:
     """Lets everybody ask, and nobody answer."""
 
-    def allows(self, caller: Caller, action: Action, target: AgentKey) -> bool:
+    def allows(self, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> bool:
         return action is not Action.ANSWER
 
 

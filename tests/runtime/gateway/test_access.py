@@ -1,0 +1,165 @@
+"""`spec.access`: whom it lets in, and that it means the same on every path."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from slipway_runtime.gateway.auth import new_key
+from slipway_runtime.gateway.permissions import Action, ByGroups, Policy, require
+from slipway_runtime.gateway.routes import Access, AgentKey, PluginKey, RouteTable, Target
+from slipway_runtime.identity import Caller
+from slipway_runtime.problems import Problem
+from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
+
+SECRET = AgentKey("demo", "secret")
+STAFF = Caller("https://id.example", "ann", ("staff", "other"))
+NOBODY = Caller("https://id.example", "bob")
+OPEN: dict[str, Any] = {}
+CLOSED = {"access": {"groups": ["staff", "leads"]}}
+ONE_TOOL = {"access": {"tools": [{"name": "search_documents", "groups": ["staff"]}]}}
+NO_ASKING = {"access": {"tools": [{"name": "ask", "groups": ["staff"]}]}}
+
+
+def policy(spec: dict[str, Any], target: Target = SUPPORT) -> Policy:
+    routes = RouteTable()
+    routes.set(SUPPORT, [])
+    routes.restrict(target, Access.read(spec))
+    return ByGroups(routes.access)
+
+
+class Row(NamedTuple):
+    """What a caller without groups may do. One of the staff may do all of it."""
+
+    spec: dict[str, Any]
+    action: Action
+    tool: str | None
+    allowed: bool
+
+
+@pytest.mark.proves("Agent.access.*")
+@pytest.mark.parametrize(
+    "row",
+    [
+        *(Row(OPEN, action, None, True) for action in Action),
+        *(Row(CLOSED, action, None, False) for action in Action),
+        Row(CLOSED, Action.ASK, "search_documents", False),
+        Row(ONE_TOOL, Action.ASK, None, True),
+        Row(ONE_TOOL, Action.ASK, "ask", True),
+        Row(ONE_TOOL, Action.ASK, "search_documents", False),
+        Row(ONE_TOOL, Action.LIST, "search_documents", False),
+        Row(ONE_TOOL, Action.LIST, None, True),
+        Row(NO_ASKING, Action.ASK, None, False),
+        Row(NO_ASKING, Action.ASK, "search_documents", True),
+        Row(NO_ASKING, Action.LIST, None, True),
+        Row(NO_ASKING, Action.READ, None, True),
+    ],
+)
+def test_what_groups_decide(row: Row) -> None:
+    decides = policy(row.spec)
+    assert decides.allows(NOBODY, row.action, SUPPORT, tool=row.tool) == row.allowed
+    assert decides.allows(STAFF, row.action, SUPPORT, tool=row.tool)
+
+
+def test_a_plugin_is_no_agent_of_its_name() -> None:
+    plugin = PluginKey(*SUPPORT)
+    decides = policy(CLOSED, plugin)
+    assert decides.allows(NOBODY, Action.ASK, SUPPORT)
+    with pytest.raises(Problem, match="no such plugin"):
+        require(decides, NOBODY, Action.ASK, plugin, tool="convert")
+    require(decides, STAFF, Action.ASK, plugin, tool="convert")
+    with pytest.raises(Problem, match="no such agent"):
+        require(policy(CLOSED), NOBODY, Action.ASK, SUPPORT)
+
+
+def test_an_agent_that_comes_back_has_its_own_access() -> None:
+    routes = RouteTable()
+    routes.set(SUPPORT, [])
+    routes.restrict(SUPPORT, Access.read(CLOSED))
+    routes.remove(SUPPORT)
+    assert routes.access(SUPPORT) == Access()
+
+
+class Doors(NamedTuple):
+    """A gateway with an agent for the staff, and the keys of one of them and of somebody else."""
+
+    front: Front
+    staff: str
+    other: str
+
+
+@pytest.fixture
+async def doors(start_front: StartFront, start_host: StartHost, tmp_path: Path) -> Doors:
+    (staff, its), (other, others) = new_key("ann", groups=["staff"]), new_key("bob")
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [its.model_dump(), others.model_dump()]}))
+    _, url = await start_host(agents=("demo/support", "demo/secret"))
+    front = await start_front(
+        auth_mode="apikeys", api_keys_file=path, default_agent="demo/secret", smart_agent="demo/secret"
+    )
+    for agent in (SUPPORT, SECRET):
+        front.routes.set(agent, [url])
+    front.routes.restrict(SECRET, Access.read(CLOSED))
+    return Doors(front, staff, other)
+
+
+class Way(NamedTuple):
+    """A way to an agent, on some protocol."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+
+
+QUESTION = {"question": "say 2 words"}
+OF_OPENAI = {"messages": [{"role": "user", "content": "say 2 words"}]}
+RUN = "a" * 32
+WAYS = [
+    Way("POST", f"/agents/{SECRET}/chat", QUESTION),
+    Way("POST", "/agent/chat", QUESTION),
+    Way("POST", "/smart/chat", QUESTION),
+    Way("POST", "/v1/chat/completions", {"model": str(SECRET), **OF_OPENAI}),
+    Way("POST", "/v1/chat/completions", {"model": "auto", **OF_OPENAI}),
+    Way("GET", f"/v1/models/{SECRET}"),
+    Way("GET", "/v1/models/auto"),
+    Way("GET", f"/agents/{SECRET}/runs"),
+    Way("GET", f"/agents/{SECRET}/runs/{RUN}"),
+    Way("DELETE", f"/agents/{SECRET}/runs/{RUN}"),
+    Way("POST", f"/agents/{SECRET}/runs/{RUN}/input/i", {"approved": True}),
+    Way("GET", f"/agents/{SECRET}/sessions/s"),
+    Way("DELETE", f"/agents/{SECRET}/sessions/s"),
+]
+"""Every way on which an agent is named, or meant."""
+
+
+async def answer(doors: Doors, key: str, way: Way) -> tuple[int, str]:
+    headers = {"X-API-Key": key}
+    async with doors.front.client.request(way.method, way.path, json=way.body, headers=headers) as response:
+        return response.status, await response.text()
+
+
+NOT_THERE = ("AgentNotFound", "model_not_found")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.method} {way.path}")
+async def test_an_agent_for_a_group_is_there_for_its_members_only(doors: Doors, way: Way) -> None:
+    status, text = await answer(doors, doors.other, way)
+    assert (status, any(word in text for word in NOT_THERE)) == (404, True), text
+    status, text = await answer(doors, doors.staff, way)
+    assert not any(word in text for word in NOT_THERE), text
+
+
+async def test_lists_show_what_a_caller_may_use(doors: Doors) -> None:
+    for key, known in ((doors.staff, ["secret", "support"]), (doors.other, ["support"])):
+        headers = {"X-API-Key": key}
+        async with doors.front.client.get("/agents", headers=headers) as response:
+            assert [each["name"] for each in (await response.json())["agents"]] == known
+        async with doors.front.client.get("/v1/models", headers=headers) as response:
+            models = [each["id"] for each in (await response.json())["data"] if each["id"] != "auto"]
+            assert models == [f"demo/{name}" for name in known]
+
+
+async def test_groups_that_an_agent_asks_for_may_change(doors: Doors) -> None:
+    doors.front.routes.restrict(SECRET, Access())
+    assert (await answer(doors, doors.other, WAYS[0]))[0] == 200
