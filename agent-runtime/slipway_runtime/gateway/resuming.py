@@ -1,11 +1,11 @@
-"""Going on with a run that waits for the results of its client's tools.
+"""Going on with a run that waits for what a client's request gives.
 
-The protocol's clients only send results back. The ids of the calls name the run, whose events say which input it waits
-for. A result that was sent before is found by its request's id, so a repeated request attaches to the run.
+The request names the run, by the id of an input or by those of its calls, and the run's events say which input it waits
+for. What was sent before is found by its request's id, so a repeated request attaches to the run.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import orjson
@@ -15,52 +15,48 @@ from slipway_runtime.gateway.relay import Relay, Reply
 from slipway_runtime.gateway.upstream import UpstreamRequest, Upstreams
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import sse
-from slipway_runtime.protocols.asked import InputBody
-from slipway_runtime.protocols.client_calls import calls_of, results, run_of
+from slipway_runtime.protocols.given import Given
 from slipway_runtime.protocols.headers import REQUEST_HEADER
-from slipway_runtime.protocols.openai_errors import BadParameter
 
-GONE = frozenset((Reason.RUN_NOT_FOUND, Reason.INPUT_NOT_FOUND, Reason.INPUT_NOT_OPEN))
+GONE = frozenset((Reason.RUN_NOT_FOUND, Reason.INPUT_NOT_FOUND))
 MakeCall = Callable[..., UpstreamRequest]
 """`HostedPath._call` for one caller and agent: method, path and what else a `UpstreamRequest` has."""
 
 
-def run_that_waits(given: Mapping[str, str]) -> str | None:
-    """The run that all results belong to; None if they name none, or several."""
-    runs = {run_of(call) for call in given}
-    return runs.pop() if len(runs) == 1 else None
-
-
-async def give_results(
-    upstreams: Upstreams, call: MakeCall, *, run: str, given: Mapping[str, str], grant: str | None
-) -> str | None:
-    """Give results to the run that waits for them.
+async def resume(upstreams: Upstreams, call: MakeCall, given: Given, *, grant: str | None) -> str | None:
+    """Give a run what it waits for.
 
     Args:
-        given: the text of each result by its call's id.
         grant: the run's right to ask other agents, renewed.
 
     Returns:
-        The id of the event after which the run goes on, or None if it does not wait for them any more: a run is begun
+        The id of the event after which the run goes on, or None if it does not wait for this any more: a run is begun
         from the messages then.
 
     Raises:
-        Problem: `BadParameter` if results are missing; what else keeps hosts from answering.
+        Problem: `BadParameter` if a part is missing; what else keeps hosts from answering.
     """
     log = _Log()
+    run = given.run
     stream = call("GET", f"{_path(call)}/{run}?watch=false", headers={"Accept": sse.MEDIA_TYPE}, stream=True)
     try:
         await _relay(upstreams, stream, run, log)
-        place, asked = log.asked(given)
-        if asked is None or log.failed:
+        if log.failed and not given.late:
             return None
-        if missing := sorted(calls_of(asked) - set(given)):
-            raise BadParameter("messages", f"there is no result for {', '.join(missing)}: send one for each call")
-        body = InputBody(answer=results(given)).renewed(grant).model_dump_json(exclude_none=True).encode()
-        name = hashlib.sha256(orjson.dumps([run, asked.id, sorted(given.items())])).hexdigest()[:32]
-        headers = {"Accept": "application/json", "Content-Type": "application/json", REQUEST_HEADER: name}
+        place, asked = log.asked(given)
+        if asked is None:
+            return None
+        name = hashlib.sha256(orjson.dumps([run, asked.id, given.body.model_dump()], option=orjson.OPT_SORT_KEYS))
+        body = given.body.renewed(grant).model_dump_json(exclude_none=True).encode()
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            REQUEST_HEADER: name.hexdigest()[:32],
+        }
         await _relay(upstreams, call("POST", f"{_path(call)}/{run}/input/{asked.id}", headers=headers, body=body), run)
     except Problem as problem:
+        if problem.reason is Reason.INPUT_NOT_OPEN:
+            return place if given.late else None
         if problem.reason in GONE:
             return None
         raise
@@ -77,7 +73,7 @@ async def _nobody(_: MutableMapping[str, Any]) -> None:
 
 
 class _Log:
-    """An `Output` that keeps what a run asks for, and how it ended."""
+    """An `EventSink` that keeps what a run asks for, and how it ended."""
 
     over = False
 
@@ -90,9 +86,9 @@ class _Log:
         """Whether there will be no answer."""
         return isinstance(self._last, Failed | Cancelled)
 
-    def asked(self, given: Mapping[str, str]) -> tuple[str, InputRequired | None]:
-        """What asks for these results, and the id of the event that does; the last one, if there are several."""
-        found = [(place, each) for place, each in self._asked if set(given) <= calls_of(each)]
+    def asked(self, given: Given) -> tuple[str, InputRequired | None]:
+        """What asks for this, and the id of the event that does; the last one, if there are several."""
+        found = [(place, each) for place, each in self._asked if given.answers(each)]
         return found[-1] if found else ("", None)
 
     async def begin(self) -> None:

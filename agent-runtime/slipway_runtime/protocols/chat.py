@@ -124,7 +124,7 @@ class ChatStream:
     """The host's own bytes."""
 
     headers: Mapping[str, str] = MappingProxyType({"content-type": sse.MEDIA_TYPE, "x-accel-buffering": "no"})
-    over = False
+    over = cancels = False
 
     def feed(self, frames: bytes) -> bytes:
         return frames

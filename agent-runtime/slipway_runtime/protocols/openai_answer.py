@@ -138,7 +138,7 @@ class CompletionStream:
         self._answered = False
         """Whether any of it belongs to the answer."""
         self.over = False
-        self.restarted = False
+        self.cancels = False
         """Whether text that was sent became void."""
 
     def feed(self, frames: bytes) -> bytes:
@@ -189,7 +189,7 @@ class CompletionStream:
     def _void(self, steps: Iterable[str]) -> bytes:
         if self._sent.isdisjoint(steps):
             return b""
-        self.over = self.restarted = True
+        self.over = self.cancels = True
         return _frame({"error": errors.restarted()})
 
     def _waits(self, asked: InputRequired) -> bytes:

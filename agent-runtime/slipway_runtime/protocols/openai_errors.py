@@ -10,6 +10,7 @@ import orjson
 
 from slipway_runtime.events import Cancelled, Failed
 from slipway_runtime.problems import SAFE_HEADERS, Problem, Reason, reason_of
+from slipway_runtime.protocols.parameters import BadParameter
 from slipway_runtime.protocols.skin import Answer
 
 ANSWER_RESTARTED = "answer_restarted"
@@ -20,14 +21,6 @@ CODES: Mapping[Reason, str] = MappingProxyType(
 """OpenAI's own words, where there is one. Otherwise the code is the reason."""
 REPEATABLE = frozenset((Reason.STORE_UNAVAILABLE, Reason.INDEX_NOT_READY, Reason.OVERLOADED, Reason.DRAINING))
 """Why a run may have failed and may as well succeed when it is asked again."""
-
-
-class BadParameter(Problem):
-    """A parameter that is not taken as it is."""
-
-    def __init__(self, param: str, detail: str) -> None:
-        super().__init__(Reason.INVALID_REQUEST, f"{param}: {detail}")
-        self.param = param
 
 
 class RunFailed(Problem):

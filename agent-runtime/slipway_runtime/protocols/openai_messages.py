@@ -1,15 +1,15 @@
 """OpenAI's messages: as its clients send them, and as an `Ask` has them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_runtime.protocols.ask import ImagePart, Message, Part, TextPart, ToolUse
+from slipway_runtime.protocols.ask import Message, Part, TextPart, ToolUse
+from slipway_runtime.protocols.conversations import Conversation, split
 from slipway_runtime.protocols.images import NotAnImage, read_data_url
-from slipway_runtime.protocols.openai_errors import BadParameter
+from slipway_runtime.protocols.parameters import BadParameter
 
 ROLES: dict[str, Literal["system", "user", "assistant", "tool"]] = {
     "system": "system",
@@ -18,8 +18,6 @@ ROLES: dict[str, Literal["system", "user", "assistant", "tool"]] = {
     "assistant": "assistant",
     "tool": "tool",
 }
-IMAGES_MAX = 32
-"""Pictures in a request."""
 
 
 class Lenient(BaseModel):
@@ -70,46 +68,13 @@ class ChatMessage(Lenient):
 Messages = Annotated[list[ChatMessage], Field(min_length=1)]
 
 
-@dataclass(frozen=True)
-class Conversation:
-    """The question, and the messages around it."""
-
-    question: Message
-    before: tuple[Message, ...]
-    after: tuple[Message, ...]
-    """Tool calls and their results."""
-
-    @property
-    def results(self) -> dict[str, str]:
-        """The text of each result that the conversation ends with, by its call's id."""
-        found: dict[str, str] = {}
-        for message in reversed(self.after):
-            if message.role != "tool":
-                break
-            found[message.tool_call_id or ""] = message.text
-        return found
-
-
 def read_conversation(messages: Sequence[ChatMessage]) -> Conversation:
     """Find the question among messages.
 
     Raises:
         BadParameter: naming the message.
     """
-    read = [_message(message, f"messages.{place}") for place, message in enumerate(messages)]
-    if sum(isinstance(part, ImagePart) for message in read for part in message.parts) > IMAGES_MAX:
-        raise BadParameter("messages", f"send at most {IMAGES_MAX} images")
-    asked = max((place for place, message in enumerate(read) if message.role == "user"), default=None)
-    if asked is None:
-        raise BadParameter("messages", "there is no message of the user: send one with the question")
-    question, rest = read[asked], read[asked + 1 :]
-    if not (question.text.strip() or any(isinstance(part, ImagePart) for part in question.parts)):
-        raise BadParameter(f"messages.{asked}.content", "must not be blank")
-    late_system = [message for message in rest if message.role == "system"]
-    after = [message for message in rest if message.role != "system"]
-    if after and after[-1].role != "tool":
-        raise BadParameter("messages", "must end with a message of the user, or with results of tools")
-    return Conversation(question, (*read[:asked], *late_system), tuple(after))
+    return split([_message(message, f"messages.{place}") for place, message in enumerate(messages)])
 
 
 def _message(message: ChatMessage, where: str) -> Message:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from slipway_runtime.protocols.openai_errors import BadParameter
+from slipway_runtime.protocols.parameters import BadParameter
 
 
 class Treatment(StrEnum):

@@ -11,9 +11,10 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import front_ends
 from slipway_runtime.protocols.ask import TASK, TOOL_NAME_PATTERN, Ask, ClientTool, Json
 from slipway_runtime.protocols.bodies import read_json
-from slipway_runtime.protocols.openai_errors import BadParameter
-from slipway_runtime.protocols.openai_messages import Conversation, Messages, read_conversation
+from slipway_runtime.protocols.conversations import Conversation
+from slipway_runtime.protocols.openai_messages import Messages, read_conversation
 from slipway_runtime.protocols.openai_parameters import PARAMETERS, Treatment, check
+from slipway_runtime.protocols.parameters import BadParameter
 
 HOLD_HEADER = "x-slipway-hold-text"
 """With `true`, no text is sent before it is certain that it stays."""

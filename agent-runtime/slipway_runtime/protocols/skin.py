@@ -36,6 +36,11 @@ class StreamRenderer(Protocol):
         """Whether the client has all there is for it, though the run may go on."""
         ...
 
+    @property
+    def cancels(self) -> bool:
+        """Whether the run is to be cancelled once `over`: its client has no use for what is left of it."""
+        ...
+
     def feed(self, frames: bytes) -> bytes:
         """What goes to the client now.
 
