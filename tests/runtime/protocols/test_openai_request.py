@@ -9,9 +9,9 @@ import pytest
 
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ImagePart, TextPart
-from slipway_runtime.protocols.openai_errors import BadParameter
 from slipway_runtime.protocols.openai_parameters import PARAMETERS, Treatment
 from slipway_runtime.protocols.openai_request import CompletionRequest, parse_completion
+from slipway_runtime.protocols.parameters import BadParameter
 
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode()
 QUESTION = {"role": "user", "content": "How long is a session kept?"}
