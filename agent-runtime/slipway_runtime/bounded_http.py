@@ -7,10 +7,7 @@ exceeds a bound gets an error answer, and the connection is closed.
 
 import asyncio
 import functools
-import re
-import resource
 from asyncio import TimerHandle
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, ClassVar
 
@@ -18,56 +15,15 @@ import httptools
 from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from slipway_runtime.http_limits import HttpLimits
 from slipway_runtime.problems import Problem, Reason
 
 REFUSED = Counter("slipway_http_refused", "Requests refused for how they were sent, by reason.", ["reason"])
 
 PIECE_BYTES = 4096
 """Bytes parsed at a time: how far a head may exceed its bound before that is noticed."""
-LARGE_PATHS = re.compile(
-    rb"/v1/chat/completions|(/agent|/smart|/agents/[^/]+/[^/]+)/chat|/agents/[^/]+/[^/]+/runs(/[^/]+/input/[^/]+)?"
-)
-"""Where questions are sent, which may have pictures and a long history, and the results of tools."""
 SINGLE = frozenset({b"host", b"authorization", b"x-api-key", b"content-type", b"x-slipway-identity"})
 """Headers that decide who asks, whom and what. Two of them could mean one thing to a proxy and another here."""
-
-
-@dataclass(frozen=True)
-class HttpLimits:
-    """The bounds of one server. Bytes, seconds and numbers."""
-
-    url_bytes: int = 8 * 1024
-    head_bytes: int = 32 * 1024
-    """URL and headers, of a request and of those pipelined behind it."""
-    headers: int = 100
-    body_bytes: int = 64 * 1024
-    large_body_bytes: int = 8 * 1024 * 1024
-    """The same at `large_paths`. What nobody reads is not held: the connection is not read from meanwhile."""
-    large_paths: re.Pattern[bytes] = LARGE_PATHS
-    framing_bytes: int = 32 * 1024
-    """What chunk sizes, chunk extensions and trailers may add to a body."""
-    pipelined: int = 8
-    """Requests that may wait on one connection behind the one that is being answered; none of them may have a body."""
-    connections: int = 2000
-    head_seconds: float = 10.0
-    """From the connection, or the first byte of a further request, to the end of the headers."""
-    body_seconds: float = 10.0
-    """From the end of the headers to the end of the body, for one whose length is not given or fits `body_bytes`."""
-    body_bytes_a_second: int = 256 * 1024
-    """How fast a longer body must come. Its length says how many seconds more it has."""
-    stall_seconds: float = 60.0
-    """How long a client may read nothing of an answer that is being sent."""
-    linger_seconds: float = 2.0
-    """How long a refused client gets to read why; what it still sends is thrown away."""
-
-    def body_bytes_at(self, url: bytes) -> int:
-        """Bytes that a body may have there."""
-        path, _, _ = url.partition(b"?")
-        return self.large_body_bytes if self.large_paths.fullmatch(path) else self.body_bytes
-
-    def seconds_for(self, length: int) -> float:
-        """Seconds that a body of this length may take; 0 for a length that is not known."""
-        return self.body_seconds + (length / self.body_bytes_a_second if length > self.body_bytes else 0)
 
 
 class _Phase(Enum):
@@ -85,19 +41,13 @@ class _Refused(Exception):
         self.problem = problem
 
 
-def within_files(limits: HttpLimits) -> int:
-    """How many connections there may be: a request takes two file descriptors, one of them towards a pod."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return limits.connections if soft == resource.RLIM_INFINITY else min(limits.connections, max(1, soft // 2 - 32))
-
-
 def bounded(limits: HttpLimits) -> type[asyncio.Protocol]:
     """The protocol class for one server with these limits."""
 
     class Bounded(_BoundedProtocol):
         pass
 
-    Bounded.limits, Bounded.most, Bounded.waiting = limits, within_files(limits), {}
+    Bounded.limits, Bounded.most, Bounded.waiting = limits, limits.within_files(), {}
     return Bounded
 
 

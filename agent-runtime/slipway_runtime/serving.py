@@ -14,7 +14,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
-from slipway_runtime.bounded_http import HttpLimits, bounded
+from slipway_runtime.bounded_http import bounded
+from slipway_runtime.http_limits import HttpLimits
 
 LINGER_SECONDS = 3.0
 """How long it still accepts, to refuse, after it began to drain."""

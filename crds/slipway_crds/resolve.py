@@ -71,27 +71,30 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         agent: a valid Agent with CRD defaults filled in (the models fill in the same ones).
         objects: what it may refer to.
     """
-    spec, namespace = agent.spec, agent.metadata.namespace
-    indexes = {entry.name: look_up(objects, VectorIndex, namespace, entry.index_ref.name) for entry in spec.knowledge}
+    namespace, knowledge = agent.metadata.namespace, agent.spec.knowledge
+    found = [look_up(objects, VectorIndex, namespace, entry.index_ref.name) for entry in knowledge]
     problems = (
         *(
             _missing_index(agent, position, entry.index_ref.name)
-            for position, entry in enumerate(spec.knowledge)
-            if indexes[entry.name] is None
+            for position, entry in enumerate(knowledge)
+            if found[position] is None
         ),
         *_members(agent, objects),
         *_stalled(agent),
     )
-    if problems:
-        return problems
+    indexes = {entry.name: index for entry, index in zip(knowledge, found, strict=True) if index is not None}
+    return problems or _config(agent, indexes)
+
+
+def _config(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConfig:
+    """The configuration of an agent with all of its indexes, by the names of its entries."""
+    spec = agent.spec
     return AgentConfig(
-        namespace=namespace,
+        namespace=agent.metadata.namespace,
         name=agent.metadata.name,
         architecture=spec.architecture,
         knowledge=tuple(
-            _knowledge(entry, index)
-            for entry in sorted(spec.knowledge, key=lambda entry: entry.name)
-            if (index := indexes[entry.name]) is not None
+            _knowledge(entry, indexes[entry.name]) for entry in sorted(spec.knowledge, key=lambda entry: entry.name)
         ),
         session_ttl_seconds=_seconds(spec.sessions.ttl),
         session_max_turns=spec.sessions.max_turns,

@@ -138,13 +138,7 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
     """What a leader does, until it is cancelled."""
     installation = await obtain(settings, kube)
     cache, queue = Cache(), FairQueue()
-    watching = Watching(
-        kube,
-        cache,
-        watches,
-        lease_name=settings.lease_name,
-        enqueue=queue.add,
-    )
+    watching = Watching(kube, cache, watches, lease_name=settings.lease_name, enqueue=queue.add)
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
         await watching.fill()
         since = await watching.fill_config_maps()

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from slipway_runtime.bounded_http import HttpLimits
+from slipway_runtime.http_limits import HttpLimits
 from tests.support.raw_http import Answer, connected, exchange
 from tests.support.serving import served
 from tests.support.waiting import until, until_async

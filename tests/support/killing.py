@@ -13,7 +13,7 @@ from slipway_runtime.events import Delta, Discarded, InputRequired, NumberedEven
 from slipway_runtime.host import runs
 from slipway_runtime.host.interventions import Giving, give
 from slipway_runtime.host.lifecycle import Host
-from slipway_runtime.host.runs import NewRun
+from slipway_runtime.host.new_run import NewRun
 from slipway_runtime.protocols.transcript import Transcript
 from slipway_runtime.run import Run
 from slipway_runtime.store.database import Database

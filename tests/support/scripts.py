@@ -8,7 +8,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.events import Delta, Done, Event, EventId, NumberedEvent, RetrievalUsage, Retrieved, Usage, ends
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
-from slipway_runtime.host.runs import NewRun
+from slipway_runtime.host.new_run import NewRun
 from slipway_runtime.identity import IdentitySigner
 from slipway_runtime.protocols.ask import Ask, TextPart
 from slipway_runtime.run import AgentRequest, Emit, Run

@@ -6,7 +6,7 @@ from typing import Any
 
 import uvicorn
 
-from slipway_runtime.bounded_http import HttpLimits
+from slipway_runtime.http_limits import HttpLimits
 from slipway_runtime.serving import server_config
 from tests.support.servers import free_port
 

@@ -109,35 +109,37 @@ async def open_parts(
     Raises:
         ModelMissing, VectorsUnavailable or StoreUnavailable: if a part cannot be opened.
     """
-    signer = IdentitySigner.generate()
+    signer, embedder = IdentitySigner.generate(), MiniLM(model)
     async with AsyncExitStack() as stack:
-        embedder = MiniLM(model)
         stack.push_async_callback(embedder.close)
         database = await open_database(f"sqlite:///{folder}/store.db")
         stack.push_async_callback(database.close)
         vectors = await open_embedded_chroma(folder / "chroma")
         stack.push_async_callback(vectors.close)
         host = Host(database, verifier=IdentityVerifier([signer.public_key]), host_id="local", delta_delay=delta_delay)
-        settings = GatewaySettings(
-            auth_mode="apikeys" if keys else "open",
-            api_keys_file=keys or Path(),
-            allowed_origins=tuple(allowed_origins),
-        )
-        gateway = await stack.enter_async_context(assembled(settings, routes=RouteTable(), signer=signer))
-        if not keys:  # nobody has groups then, and the machine's user wrote the manifests
-            gateway.policy = Everything()
+        gateway = await stack.enter_async_context(_gateway(signer, keys=keys, allowed_origins=allowed_origins))
         # Not in the folder: keys are gone when the process is.
-        keys_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-"))
-        model_files = LocalModelFiles(Path(keys_folder), os.environ)
+        secret = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-")))
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()
-        yield Parts(
-            dependencies=AgentDependencies(
-                database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=model_files.of, calls=calls
-            ),
-            embedder=embedder,
-            host=host,
-            gateway=gateway,
-            model_files=model_files,
+        model_files = LocalModelFiles(secret, os.environ)
+        dependencies = AgentDependencies(
+            database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=model_files.of, calls=calls
         )
+        yield Parts(dependencies, embedder, host, gateway, model_files)
+
+
+@asynccontextmanager
+async def _gateway(
+    signer: IdentitySigner, *, keys: Path | None, allowed_origins: Sequence[str]
+) -> AsyncIterator[Gateway]:
+    settings = GatewaySettings(
+        auth_mode="apikeys" if keys else "open",
+        api_keys_file=keys or Path(),
+        allowed_origins=tuple(allowed_origins),
+    )
+    async with assembled(settings, routes=RouteTable(), signer=signer) as gateway:
+        if not keys:  # nobody has groups then, and the machine's user wrote the manifests
+            gateway.policy = Everything()
+        yield gateway

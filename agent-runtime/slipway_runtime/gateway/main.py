@@ -13,7 +13,6 @@ from pathlib import Path
 
 import uvloop
 
-from slipway_runtime.bounded_http import HttpLimits
 from slipway_runtime.gateway.admission import Bound, Shares
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.auth import ApiKeys
@@ -24,6 +23,7 @@ from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
 from slipway_runtime.gateway.permissions import ByGroups
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
+from slipway_runtime.http_limits import HttpLimits
 from slipway_runtime.identity import InvalidKey, Signer
 from slipway_runtime.identity_files import SignerFile
 from slipway_runtime.serving import DrainingServer, server_config

@@ -18,8 +18,8 @@ from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host import metrics, run_paths
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
+from slipway_runtime.host.new_run import NewRun
 from slipway_runtime.host.refusals import agent_not_found, draining, session_not_found, store_unavailable
-from slipway_runtime.host.runs import NewRun
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.identity import Caller, InvalidIdentity
 from slipway_runtime.probes import readiness

@@ -15,6 +15,7 @@ from slipway_runtime.host.attempt import Attempt
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import LEASE_SECONDS, Heartbeat
 from slipway_runtime.host.metrics import SHED, TAKEOVERS
+from slipway_runtime.host.new_run import NewRun
 from slipway_runtime.host.recorder import RunLog
 from slipway_runtime.host.refusals import (
     draining,
@@ -27,7 +28,6 @@ from slipway_runtime.host.refusals import (
     store_unavailable,
 )
 from slipway_runtime.host.unfollowed import cancel_when_left
-from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.store import inputs, leases, named_sessions
 from slipway_runtime.store import runs as store
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -48,22 +48,6 @@ WAITING_POLL_SECONDS = 1.0
 UNAVAILABLE_SECONDS = 60.0
 """How long a client that follows a run is kept while the store is unavailable."""
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class NewRun:
-    """A question as it came in. The same `run_id` may be sent again."""
-
-    run_id: str
-    caller: str
-    ask: Ask
-    """What is asked. Without a session one is made."""
-    keeps_session: bool = True
-    """False for a run that belongs to no session."""
-    wait: float = 0.0
-    """Seconds to wait for the session to be free."""
-    retiring: frozenset[str] = frozenset()
-    """Other revisions of the agent that still answer, and keep their sessions."""
 
 
 @dataclass(frozen=True)
@@ -262,11 +246,7 @@ class Runs:
         seen: Look | None = None
         noted = time.monotonic()
         while True:
-            active = self._active.get(run_id)
-            # The log has one attempt. What came before it is in the store, whole once that attempt has been seen there.
-            if active and (seen.attempt if seen else 1) >= active.work.lease.attempt:
-                if (active.work.agent, active.work.caller) != (agent, caller):
-                    raise run_not_found()
+            if active := self._worked_on_here(run_id, seen, agent=agent, caller=caller):
                 async with aclosing(active.run_log.follow(after, watch=watch)) as events:
                     async for event in events:
                         yield event
@@ -285,6 +265,16 @@ class Runs:
                 noted = time.monotonic()
                 await self._note_follower(run_id)
             await self._move_on(run_id, agent, seen)
+
+    def _worked_on_here(self, run_id: str, seen: Look | None, *, agent: str, caller: str) -> Active | None:
+        """The run, if its log is all that is left to follow. Raises Problem: `RunNotFound`."""
+        active = self._active.get(run_id)
+        # The log has one attempt. What came before it is in the store, whole once that attempt has been seen there.
+        if active is None or (seen.attempt if seen else 1) < active.work.lease.attempt:
+            return None
+        if (active.work.agent, active.work.caller) != (agent, caller):
+            raise run_not_found()
+        return active
 
     async def _note_follower(self, run_id: str) -> None:
         try:

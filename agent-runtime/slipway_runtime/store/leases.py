@@ -18,6 +18,18 @@ FINISHED_A_STEP = (
     "EXISTS (SELECT 1 FROM events e WHERE e.run_id = runs.id AND e.attempt = runs.attempt AND e.finished > 0)"
 )
 """SQL about a row of `runs`: whether its latest attempt finished a step."""
+TAKE_OVER = (
+    "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4, revision = $5, "
+    "fresh_from = CASE WHEN revision = $5 THEN fresh_from ELSE attempt + 1 END, "
+    f"deaths = CASE WHEN {FINISHED_A_STEP} THEN 0 ELSE deaths END "
+    "+ CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END, "
+    "deadline = deadline + CASE WHEN lease_until < now_epoch() THEN now_epoch() - lease_until ELSE 0 END "
+    "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND wake_at IS NULL AND "
+    f"(owner = $3 OR (lease_until < now_epoch() AND (revision = $5 OR NOT {OWN_IS_READY}))) "
+    "RETURNING attempt, deaths, fresh_from, agent, caller, session_id, turn, ask, "
+    "deadline - now_epoch() AS time_left"
+)
+"""SQL of the next attempt: $1 run, $2 the attempt that was seen, $3 owner, $4 lease in seconds, $5 revision."""
 
 
 class LeaseLost(Exception):
@@ -94,15 +106,7 @@ async def take_over(
         What to work on, or None if there is nothing to take over.
     """
     rows = await database.fetch(
-        "UPDATE runs SET attempt = attempt + 1, owner = $3, lease_until = now_epoch() + $4, revision = $5, "
-        "fresh_from = CASE WHEN revision = $5 THEN fresh_from ELSE attempt + 1 END, "
-        f"deaths = CASE WHEN {FINISHED_A_STEP} THEN 0 ELSE deaths END "
-        "+ CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END, "
-        "deadline = deadline + CASE WHEN lease_until < now_epoch() THEN now_epoch() - lease_until ELSE 0 END "
-        "WHERE id = $1 AND attempt = $2 AND outcome IS NULL AND wake_at IS NULL AND "
-        f"(owner = $3 OR (lease_until < now_epoch() AND (revision = $5 OR NOT {OWN_IS_READY}))) "
-        "RETURNING attempt, deaths, fresh_from, agent, caller, session_id, turn, ask, "
-        "deadline - now_epoch() AS time_left",
+        TAKE_OVER,
         run_id,
         attempt,
         owner,

@@ -247,16 +247,8 @@ async def append(
     Raises:
         LeaseLost: if the run is no longer the lease's; nothing is written then.
     """
-    dumped = [event.to_json() for event in events]
-    last, last_seq = events[-1] if events else None, first_seq + len(events) - 1
-    row = _EventsRow(
-        number or first_seq,
-        first_seq,
-        last_seq,
-        orjson.dumps(dumped).decode(),
-        dump_records(steps),
-        sum(step.finished for step in steps),
-    )
+    last = events[-1] if events else None
+    row = _row(first_seq, events, steps, number=number or first_seq)
     if isinstance(last, InputRequired):
         async with database.transaction() as transaction:
             written = await _add(transaction, lease, row, events, WAIT, last.expires)
@@ -264,11 +256,22 @@ async def append(
                 await add_input(transaction, lease.run_id, last)
                 await keep(transaction, lease.run_id, until=last.expires)
     elif last is not None and ends(last):
-        written = await _add(database, lease, row, events, FINISH, last.type, orjson.dumps(dumped[-1]).decode())
+        written = await _add(database, lease, row, events, FINISH, last.type, orjson.dumps(last.to_json()).decode())
     else:
         written = await _add(database, lease, row, events)
     if not written and not await _was_written(database, lease, row.number):
         raise LeaseLost(lease.run_id)
+
+
+def _row(first_seq: int, events: Sequence[Event], steps: Sequence[StepRecord], *, number: int) -> _EventsRow:
+    return _EventsRow(
+        number=number,
+        first_seq=first_seq,
+        last_seq=first_seq + len(events) - 1,
+        batch=orjson.dumps([event.to_json() for event in events]).decode(),
+        steps=dump_records(steps),
+        finished=sum(step.finished for step in steps),
+    )
 
 
 async def _add(

@@ -4,6 +4,7 @@ A turn of a session is a run (`store/runs.py`). A session belongs to one caller 
 not exist.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -113,6 +114,13 @@ async def take_turn(
     )
     if rows:
         return cast(int, rows[0]["turns"])
+    raise await _refusal(database, session_id, agent=agent, caller=caller, others=others)
+
+
+async def _refusal(
+    database: Database, session_id: str, *, agent: str, caller: str, others: Sequence[str]
+) -> SessionNotFound | OtherRevision | SessionFull:
+    """Why a session takes no turn."""
     found = await database.fetch(
         "SELECT revision FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' "
         "AND expires > now_epoch()",
@@ -121,10 +129,10 @@ async def take_turn(
         caller,
     )
     if not found:
-        raise SessionNotFound(session_id)
-    if found[0]["revision"] in others:
-        raise OtherRevision(found[0]["revision"])
-    raise SessionFull(session_id)
+        return SessionNotFound(session_id)
+    if (revision := cast(str, found[0]["revision"])) in others:
+        return OtherRevision(revision)
+    return SessionFull(session_id)
 
 
 async def read_session(database: Database, session_id: str, *, agent: str, caller: str) -> Session:

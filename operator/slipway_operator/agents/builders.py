@@ -201,11 +201,10 @@ def _host_pod(
     owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
 ) -> JsonObject:
     timeout = max(agent.request_timeout_seconds for agent in revision.config.agents)
-    custom = revision.config.agents[0].custom
     host = container(
         settings,
         name="host",
-        image=custom.image if custom is not None and custom.image else settings.runtime_image,
+        image=_host_image(settings, revision),
         ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
         env=_host_env(settings),
         mounts=[
@@ -238,6 +237,11 @@ def _host_pod(
     )
     spec["terminationGracePeriodSeconds"] = timeout + DRAIN_SLACK_SECONDS
     return spec
+
+
+def _host_image(settings: BuildSettings, revision: Revision) -> str:
+    custom = revision.config.agents[0].custom
+    return custom.image if custom is not None and custom.image else settings.runtime_image
 
 
 def _host_env(settings: BuildSettings) -> list[JsonObject]:

@@ -10,7 +10,7 @@ from slipway_runtime.agents.steps import StepRun
 from slipway_runtime.events import Delta, Done, Failed, NumberedEvent
 from slipway_runtime.host import attempt, runs
 from slipway_runtime.host.lifecycle import Host
-from slipway_runtime.host.runs import NewRun
+from slipway_runtime.host.new_run import NewRun
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Run
 from slipway_runtime.store import leases

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from slipway_runtime.events import Cancelled, Started
+from slipway_runtime.host.new_run import NewRun
 from slipway_runtime.host.recorder import RunLog
-from slipway_runtime.host.runs import NewRun
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.followers import is_left, note_follower
 from slipway_runtime.store.leases import Lease

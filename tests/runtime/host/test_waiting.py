@@ -9,7 +9,7 @@ from slipway_runtime.events import Delta, Done, Failed, InputGiven, NumberedEven
 from slipway_runtime.host import attempt
 from slipway_runtime.host.interventions import Giving, cancel, give
 from slipway_runtime.host.lifecycle import Host
-from slipway_runtime.host.runs import NewRun
+from slipway_runtime.host.new_run import NewRun
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Run
 from slipway_runtime.store.database import Database
