@@ -62,6 +62,8 @@ class Parts:
             SLIPWAY_PORT=str(port),
             SLIPWAY_METRICS_PORT=str(metrics_port),
             OTEL_EXPORTER_OTLP_ENDPOINT=self.traces.url,
+            AWS_ACCESS_KEY_ID="id",  # the SDK of Bedrock signs its requests
+            AWS_SECRET_ACCESS_KEY="secret",
             **host_keys(self.folder, self.signer.public_key),
         )
 
@@ -74,6 +76,8 @@ class Parts:
             SLIPWAY_PORT=str(port),
             SLIPWAY_METRICS_PORT=str(metrics_port),
             OTEL_EXPORTER_OTLP_ENDPOINT=self.traces.url,
+            AWS_ACCESS_KEY_ID="id",  # the SDK of Bedrock signs its requests
+            AWS_SECRET_ACCESS_KEY="secret",
         )
 
 

@@ -28,7 +28,7 @@ from pydantic_ai.models import StreamedResponse
 from pydantic_core import PydanticSerializationError
 
 from slipway_runtime.models.attempts import Link
-from slipway_runtime.models.failures import ContentFiltered, CutShort, Endless
+from slipway_runtime.models.failures import ContentFiltered, CutShort, Endless, NoCredentials
 
 TIMEOUTS_PER_REQUEST = 10
 """A streamed answer may take so many times the model's time-out, however steadily it comes."""
@@ -45,6 +45,11 @@ async def readable(link: Link) -> AsyncIterator[None]:
         raise ModelAPIError(link.config.model, "the answer cannot be read") from error
     except UserError as error:
         raise ModelRequestRejectedError(link.config.model, "the model cannot be asked this") from error
+    except Exception as error:
+        # pydantic-ai leaves what AWS's SDK raises before it sends anything. The SDK may not be installed here.
+        if type(error).__module__ != "botocore.exceptions":
+            raise
+        raise NoCredentials(link.config.model, "no credentials") from error
 
 
 def judge(link: Link, response: ModelResponse, *, last: bool) -> None:

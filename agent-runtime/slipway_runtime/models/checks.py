@@ -11,6 +11,7 @@ from typing import Any
 from slipway_runtime.addresses import ForbiddenAddress, check_url
 from slipway_runtime.models.attempts import Link
 from slipway_runtime.models.connection import KeyProblem
+from slipway_runtime.models.failures import NO_CREDENTIALS
 
 CHECK_SECONDS = 5.0
 REFUSED = "the provider refused the API key: write a valid key into the Secret that apiKeyRef names"
@@ -85,6 +86,8 @@ async def _google(link: Link) -> bool:
 async def _bedrock(link: Link) -> bool:
     if link.last.outcome == "refused_key":
         raise KeyProblem(REFUSED)
+    if link.last.outcome == "no_credentials":
+        raise KeyProblem(f"there is no key: {NO_CREDENTIALS}")
     return link.last.outcome != "unknown_model"
 
 

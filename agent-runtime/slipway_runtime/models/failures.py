@@ -24,6 +24,10 @@ from pydantic_ai.exceptions import (
 from slipway_runtime.addresses import ForbiddenAddress
 from slipway_runtime.problems import Problem, Reason
 
+NO_CREDENTIALS = (
+    "name one in apiKeyRef, or give the pod's ServiceAccount (pod.serviceAccountName) a role that may use the model"
+)
+
 
 class CircuitOpen(ModelUnavailableError):
     """The provider failed so often that it is left alone for a while."""
@@ -45,6 +49,10 @@ class NoKey(ModelAuthenticationError):
     """The file of the API key is missing, or holds no key."""
 
 
+class NoCredentials(NoKey):
+    """The entry names no key, and the pod has no identity that the provider knows."""
+
+
 class ImagesNotTaken(ModelRequestRejectedError):
     """The request has images, and the manifest does not say that the model takes them."""
 
@@ -55,6 +63,7 @@ WORDS: Sequence[tuple[type[ModelAPIError], str, str]] = (
     (Endless, "endless", "did not end its answer"),
     (ContentFiltered, "refused", "refused to answer (content filter)"),
     (ImagesNotTaken, "images", "takes no images: ask without, or set images: true if it can see"),
+    (NoCredentials, "no_credentials", f"has no key: {NO_CREDENTIALS}"),
     (NoKey, "no_key", "has no API key: look at the Secret that apiKeyRef names"),
     (ModelAuthenticationError, "refused_key", "refused the API key: check the Secret of apiKeyRef"),
     (ModelNotFoundError, "unknown_model", "is not known to its provider: check model and baseURL"),

@@ -43,8 +43,17 @@ class JsonFormatter(logging.Formatter):
         fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0]:
             fields["error"] = record.exc_info[0].__name__
+            fields["caused_by"] = _causes(record.exc_info[1])
             fields["raised_at"] = "".join(traceback.format_tb(record.exc_info[2])).rstrip()
         return orjson.dumps(fields, default=str).decode()
+
+
+def _causes(error: BaseException | None) -> list[str]:
+    """The types of the exceptions that led to this one, the nearest first."""
+    found: list[str] = []
+    while error is not None and (error := error.__cause__ or error.__context__) is not None:
+        found.append(type(error).__name__)
+    return found
 
 
 def configure_logging(component: str, *, level: int = logging.INFO) -> None:

@@ -56,6 +56,24 @@ async def test_bedrock_is_judged_by_its_last_request() -> None:
         assert await models.problems() == []
 
 
+async def test_a_pod_without_an_identity_is_a_failure_of_the_model_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Bedrock's SDK finds no credentials: the next model answers, and the status says what to do."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    with model_server("Fine.", models=["test-model"]) as server:
+        alone = make_models(entry(server, "bedrock"))
+        with pytest.raises(Problem, match="give the pod's ServiceAccount"):
+            await ask(alone)
+        (problem,) = await alone.problems()
+        assert "give the pod's ServiceAccount" in problem
+        result, _ = await ask(make_models(entry(server, "bedrock"), entry(server, name="second")))
+    assert result.output == "Fine."
+
+
 async def test_providers_are_asked_once_in_thirty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     with model_server("Never.", models=["test-model"]) as server:
         models = make_models(entry(server))

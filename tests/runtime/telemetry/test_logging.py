@@ -43,3 +43,14 @@ def test_an_exception_is_told_by_type_and_place_without_its_text() -> None:
     assert line["error"] == "ValueError"
     assert "test_logging.py" in str(line["raised_at"])
     assert "MARKER" not in str(line).replace('raise ValueError("MARKER")', "")
+
+
+def test_the_types_of_what_led_to_an_exception_are_said() -> None:
+    try:
+        try:
+            raise KeyError("MARKER")
+        except KeyError as cause:
+            raise ValueError from cause
+    except ValueError:
+        line = formatted(msg="failed", exc_info=sys.exc_info())
+    assert (line["error"], line["caused_by"]) == ("ValueError", ["KeyError"])
