@@ -19,6 +19,8 @@ from slipway_operator.core.namespaces import Namespace, Namespaces
 from slipway_operator.core.objects import CONFIG_MAP, DEPLOYMENT, NAMESPACE
 from slipway_operator.core.projections import Child, DeploymentState
 
+TERMINATING = "Terminating"
+"""Kubernetes' word for a namespace that goes."""
 ResourceKey = Ref
 """One of our resources."""
 
@@ -82,6 +84,8 @@ class Referenced:
     reason: str = ""
     message: str = ""
     """Of its Ready condition; for people, so that a change of it alone is no reason to decide again."""
+    version: str = ""
+    """Identity and version of an object of which nothing else is known: a ConfigMap."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """What its kind's row says."""
 
@@ -90,7 +94,16 @@ class Referenced:
         """What a change of matters to those who refer to it."""
         own = OWNER_KINDS[type(self.model).__name__].references(self.model) if self.model is not None else ()
         refers = frozenset(ref for ref in own if ref.kind in OWNER_KINDS)
-        return (self.exists, self.uid, self.model is None, self.ready, self.reason, dict(self.facts), refers)
+        return (
+            self.exists,
+            self.uid,
+            self.model is None,
+            self.ready,
+            self.reason,
+            self.version,
+            dict(self.facts),
+            refers,
+        )
 
 
 def referenced(resource: Resource | None) -> Referenced:
@@ -107,6 +120,19 @@ def referenced(resource: Resource | None) -> Referenced:
         reason=ready.get("reason", ""),
         message=ready.get("message", ""),
         facts=OWNER_KINDS[resource.key.kind].facts(resource.status),
+    )
+
+
+def _namespace_referenced(namespace: Namespace | None) -> Referenced:
+    """A namespace as those see it who are in it."""
+    if namespace is None:
+        return Referenced()
+    return Referenced(
+        exists=True,
+        uid=namespace.uid,
+        ready=not namespace.deleting,
+        reason=TERMINATING if namespace.deleting else "",
+        facts={"login": namespace.login},
     )
 
 
@@ -132,7 +158,12 @@ class Cache:
         return iter(tuple(self._resources))
 
     def look(self, ref: Ref) -> Referenced:
-        """An object of one of our kinds as those see it who refer to it."""
+        """An object as those see it who refer to it: of one of our kinds, a ConfigMap or a namespace."""
+        if ref.kind == CONFIG_MAP.name:
+            version = self._config_maps.get((ref.namespace, ref.name), "")
+            return Referenced(exists=bool(version), ready=bool(version), version=version)
+        if ref.kind == NAMESPACE.name:
+            return _namespace_referenced(self._namespaces.get(ref.name))
         return referenced(self._resources.get(ref))
 
     def referrers(self, ref: Ref) -> set[ResourceKey]:
@@ -159,10 +190,6 @@ class Cache:
             for child in self._children.values()
             if child.kind == CONFIG_MAP.name and not child.owner[1] and child.name.startswith(STORE_SECRET_PREFIX)
         ]
-
-    def config_map_version(self, namespace: str, name: str) -> str | None:
-        """Identity and version of any ConfigMap; None if there is none."""
-        return self._config_maps.get((namespace, name))
 
     def rolling(self) -> int:
         """Deployments whose pods are being replaced while older ones serve."""
@@ -218,7 +245,9 @@ class Cache:
         return affected | {owner}
 
     def put_namespace(self, new: Namespace) -> set[ResourceKey]:
-        return self._all_in(new.name) if self._namespaces.put(new) else set()
+        before = _namespace_referenced(self._namespaces.get(new.name))
+        changed = self._namespaces.put(new) and before.decisive != _namespace_referenced(new).decisive
+        return self._all_in(new.name) if changed else set()
 
     def drop_namespace(self, name: str, uid: str) -> set[ResourceKey]:
         return self._all_in(name) if self._namespaces.drop(name, uid) else set()

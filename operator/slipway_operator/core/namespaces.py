@@ -42,7 +42,7 @@ def _login(text: str) -> int | None:
 
 
 class Namespaces:
-    """All namespaces, by name. Methods that change it return whether decisions depend on the change."""
+    """All namespaces, by name. Methods that change it return whether anything has changed."""
 
     def __init__(self) -> None:
         self._known: dict[str, Namespace] = {}
@@ -59,7 +59,7 @@ class Namespaces:
             # Versions grow over all objects, so this holds for one that was made again as well.
             return False
         self._known[new.name] = new
-        return old is None or (old.uid, old.deleting, old.login) != (new.uid, new.deleting, new.login)
+        return True
 
     def drop(self, name: str, uid: str) -> bool:
         old = self._known.get(name)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import GROUP
+from slipway_crds.references import Ref
 from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
 from slipway_operator.core import retrying
 from slipway_operator.core.cache import Resource, ResourceKey, resource_of
 from slipway_operator.core.conditions import epoch
 from slipway_operator.core.events import announce
 from slipway_operator.core.namespaces import Namespace
-from slipway_operator.core.objects import JOB, object_kind
+from slipway_operator.core.objects import CONFIG_MAP, JOB, object_kind
 from slipway_operator.core.peek import progress_of
 from slipway_operator.core.refusal_events import refusal_of
 from slipway_operator.indexes.counting import AT_ONCE, Counting
@@ -88,7 +89,7 @@ class IndexController:
             index=index,
             children=self._cache.children(resource.key),
             source_versions={
-                source: self._cache.config_map_version(namespace.name, name)
+                source: self._cache.look(Ref(CONFIG_MAP.name, namespace.name, name)).version or None
                 for source, name in index.spec.config_maps.items()
             },
             store_secret=self._store.access(namespace).secret_name,

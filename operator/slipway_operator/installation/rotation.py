@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from slipway_crds.identity import CONFIG_MAP as LIST_NAME
 from slipway_crds.meta import COMPONENT_LABEL
+from slipway_crds.references import Ref
 from slipway_crds.registry import OWNER_KINDS
 from slipway_operator.core.cache import Cache
 from slipway_operator.core.kube import ApiError, KubeClient, RawObject
@@ -108,8 +109,8 @@ class IdentityRotation:
             ApiError: if the API server refuses.
         """
         wanted = keys_config_map(namespace, self._known, self._anchor)
-        seen = self._cache.config_map_version(namespace, LIST_NAME)
-        if seen is not None and self._written.get(namespace) == (wanted, seen):
+        seen = self._cache.look(Ref(CONFIG_MAP.name, namespace, LIST_NAME))
+        if seen.exists and self._written.get(namespace) == (wanted, seen.version):
             return
         found = await self._kube.get(CONFIG_MAP, namespace, LIST_NAME)
         if found is None or found.get("data") != wanted.get("data"):

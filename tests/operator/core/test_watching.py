@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slipway_crds.references import Ref
 from slipway_operator.core.cache import Cache, ResourceKey, resource_of
 from slipway_operator.core.kube import ApiError, KubeClient
 from slipway_operator.core.objects import LEASE
@@ -61,7 +62,7 @@ async def test_a_changed_source_wakes_the_index_that_reads_it() -> None:
         with suppress(asyncio.CancelledError):
             await task
     assert enqueued == [INDEX] * 3
-    assert cache.config_map_version("demo", "documents") is None
+    assert not cache.look(Ref("ConfigMap", "demo", "documents")).exists
 
 
 async def test_a_watch_that_expired_is_begun_anew_from_a_listing() -> None:
@@ -77,7 +78,7 @@ async def test_a_watch_that_expired_is_begun_anew_from_a_listing() -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    assert cache.config_map_version("demo", "documents") is None
+    assert not cache.look(Ref("ConfigMap", "demo", "documents")).exists
 
 
 async def test_a_dropped_watch_goes_on_where_it_was() -> None:
