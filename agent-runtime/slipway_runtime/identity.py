@@ -15,6 +15,8 @@ from typing import Any, Protocol, Self
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 HEADER = "X-Slipway-Identity"
@@ -100,6 +102,10 @@ class Signer(Protocol):
         """Of the key in force and of the one before it, where that is known."""
         ...
 
+    def secrets(self, purpose: str) -> tuple[bytes, ...]:
+        """32 bytes from the key in force, and from the one before it where that is known: the same in every gateway."""
+        ...
+
 
 class Verifier(Protocol):
     """Checks callers' identities."""
@@ -118,6 +124,7 @@ class IdentitySigner:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
+        self._secrets: dict[str, bytes] = {}
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
@@ -182,6 +189,13 @@ class IdentitySigner:
     def public_keys(self) -> tuple[Ed25519PublicKey, ...]:
         """The one."""
         return (self._key.public_key(),)
+
+    def secrets(self, purpose: str) -> tuple[bytes, ...]:
+        """As `Signer` says."""
+        if purpose not in self._secrets:
+            derive = HKDF(SHA256(), length=32, salt=None, info=purpose.encode())
+            self._secrets[purpose] = derive.derive(self._key.private_bytes_raw())
+        return (self._secrets[purpose],)
 
 
 def read_public_key(text: str) -> Ed25519PublicKey:

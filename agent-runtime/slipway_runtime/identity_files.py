@@ -85,6 +85,12 @@ class SignerFile:
         former = self._former.public_keys() if self._former is not None else ()
         return (*self._current.public_keys(), *former)
 
+    def secrets(self, purpose: str) -> tuple[bytes, ...]:
+        """As `Signer` says."""
+        self._refresh()
+        former = self._former.secrets(purpose) if self._former is not None else ()
+        return (*self._current.secrets(purpose), *former)
+
     def _refresh(self) -> None:
         if not self._file.changed():
             return

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     UNAUTHENTICATED = "Unauthenticated"
     NOT_AN_ANSWERER = "NotAnAnswerer"
     NOT_A_MEMBER = "NotAMember"
+    ORIGIN_NOT_ALLOWED = "OriginNotAllowed"
     AGENT_NOT_FOUND = "AgentNotFound"
     SESSION_NOT_FOUND = "SessionNotFound"
     RUN_NOT_FOUND = "RunNotFound"
@@ -71,6 +72,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.UNAUTHENTICATED: ProblemKind(401, "The caller is not known"),
     Reason.NOT_AN_ANSWERER: ProblemKind(403, "Others are asked for this input"),
     Reason.NOT_A_MEMBER: ProblemKind(403, "The agent may not ask this one"),
+    Reason.ORIGIN_NOT_ALLOWED: ProblemKind(403, "Pages of this origin may not ask"),
     Reason.AGENT_NOT_FOUND: ProblemKind(404, "There is no such agent"),
     Reason.SESSION_NOT_FOUND: ProblemKind(404, "There is no such session"),
     Reason.RUN_NOT_FOUND: ProblemKind(404, "There is no such run"),

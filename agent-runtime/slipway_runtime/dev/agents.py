@@ -11,7 +11,7 @@ from slipway_runtime.agents.custom_agent import BrokenAgent
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import Access, AgentKey, Description, Reach, may_wait
+from slipway_runtime.gateway.routes import Access, AgentKey, Description, Offer, Reach, may_wait
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 
@@ -60,7 +60,7 @@ class LocalAgents:
         table.replace({_key(agent.config): [self._host_url] for agent in agents})
         for agent in agents:
             table.restrict(_key(agent.config), self._access.get(_key(agent.config)))
-            table.describe(_key(agent.config), self._describe(agent), self._reach(agent))
+            table.describe(_key(agent.config), self._describe(agent), self._reach(agent), _offer(agent.config))
 
     def _reach(self, agent: HostedAgent) -> Reach:
         config, members = agent.config, self._parts.model_files.of(agent.key).members
@@ -108,6 +108,10 @@ def _smart(manifests: Manifests) -> AgentKey | None:
     """The agent behind `/smart/chat`: the only orchestrator that there is."""
     found = [_key(config) for config in agents_in(manifests) if config.architecture == "orchestrator"]
     return found[0] if len(found) == 1 else None
+
+
+def _offer(config: AgentConfig) -> Offer:
+    return Offer(web_search=config.web_search is not None, approved=frozenset(each.tool for each in config.approvals))
 
 
 def _key(config: AgentConfig) -> AgentKey:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from slipway_runtime.applications import NO_SUCH_ROUTE
 from slipway_runtime.gateway.asgi import SafeHeaders
 from slipway_runtime.gateway.cors import cors
-from slipway_runtime.gateway.endpoints import about, chat, openai
+from slipway_runtime.gateway.endpoints import about, chat, mcp, openai
 from slipway_runtime.gateway.endpoints.endpoint import Endpoint
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.problems import Problem, Reason
@@ -20,6 +20,7 @@ NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_sp
 PROTOCOLS: tuple[Callable[[Gateway], list[Endpoint]], ...] = (
     chat.endpoints,
     openai.endpoints,
+    mcp.endpoints,
     about.endpoints,
 )
 """The tables of paths, in the order of the OpenAPI document. Of two rows for a path, the first one answers."""

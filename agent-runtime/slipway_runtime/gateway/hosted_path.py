@@ -4,7 +4,7 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -66,24 +66,9 @@ class HostedPath(Response):
     ) -> None:
         """Answer a known caller. Raises Problem where nothing was sent, and ClientGone."""
 
-    @contextmanager
-    def _measured(self, agent: AgentKey, reply: Reply) -> Iterator[None]:
+    def _measured(self, agent: AgentKey, reply: Reply) -> AbstractContextManager[None]:
         """Count a request for an agent, and log an answer that broke off."""
-        began = time.perf_counter()
-        try:
-            yield
-        except ClientGone:
-            reply.status = 499
-            raise
-        except CutOff as error:
-            reply.status = 502
-            log.warning("an answer broke off in its middle", extra={"agent": str(agent), "cause": str(error.__cause__)})
-        except Problem as problem:
-            reply.status = problem.status
-            raise
-        finally:
-            metrics.SECONDS.labels(*agent).observe(time.perf_counter() - began)
-            metrics.REQUESTS.labels(*agent, reply.status or 500).inc()
+        return measured(agent, reply)
 
     @contextmanager
     def _admitted(self, *, depth: int = 0) -> Iterator[None]:
@@ -131,15 +116,61 @@ class HostedPath(Response):
         seconds: float = LONGEST_SECONDS,
     ) -> UpstreamRequest:
         """A request to the agent's pods in the caller's name."""
-        signer = self._gateway.signer
-        return UpstreamRequest(
+        return upstream_request(
+            self._gateway,
+            method,
+            path,
             agent=agent,
-            method=method,
-            path=path,
+            caller=caller,
             headers=headers,
-            identity=lambda: signer.sign(caller, str(agent)),
-            former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
             body=body,
             stream=stream,
             seconds=seconds,
         )
+
+
+@contextmanager
+def measured(agent: AgentKey, reply: Reply) -> Iterator[None]:
+    """Count a request for an agent, and log an answer that broke off."""
+    began = time.perf_counter()
+    try:
+        yield
+    except ClientGone:
+        reply.status = 499
+        raise
+    except CutOff as error:
+        reply.status = 502
+        log.warning("an answer broke off in its middle", extra={"agent": str(agent), "cause": str(error.__cause__)})
+    except Problem as problem:
+        reply.status = problem.status
+        raise
+    finally:
+        metrics.SECONDS.labels(*agent).observe(time.perf_counter() - began)
+        metrics.REQUESTS.labels(*agent, reply.status or 500).inc()
+
+
+def upstream_request(
+    gateway: Gateway,
+    method: str,
+    path: str,
+    *,
+    agent: AgentKey,
+    caller: Caller,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    stream: bool = False,
+    seconds: float = LONGEST_SECONDS,
+) -> UpstreamRequest:
+    """A request to the agent's pods in the caller's name."""
+    signer = gateway.signer
+    return UpstreamRequest(
+        agent=agent,
+        method=method,
+        path=path,
+        headers=headers,
+        identity=lambda: signer.sign(caller, str(agent)),
+        former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
+        body=body,
+        stream=stream,
+        seconds=seconds,
+    )

@@ -16,7 +16,7 @@ from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_crds.runtimeconfig import CAPABILITIES
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
-from slipway_runtime.gateway.routes import Access, AgentKey, Description, Reach, RouteTable, may_wait
+from slipway_runtime.gateway.routes import Access, AgentKey, Description, Offer, Reach, RouteTable, may_wait
 
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -69,6 +69,16 @@ def reach(agent: Object) -> Reach:
     seconds = parse_duration((spec.get("limits") or {}).get("requestTimeout") or DEFAULT_TIMEOUT).total_seconds()
     waits = may_wait(spec.get("architecture"), spec.get("approvals"))
     return Reach(frozenset(AgentKey(namespace, ref["name"]) for ref in refs if ref), seconds, waits)
+
+
+def offer(agent: Object) -> Offer:
+    """What an Agent's MCP server has."""
+    spec = agent.get("spec") or {}
+    return Offer(
+        created=agent["metadata"].get("creationTimestamp") or "",
+        web_search=spec.get("webSearch") is not None,
+        approved=frozenset(each["tool"] for each in spec.get("approvals") or ()),
+    )
 
 
 def read_slice(found: Object) -> Slice | None:
@@ -129,7 +139,7 @@ class Join:
         self._serving[agent] = serving_revision(found)
         self._retiring[agent] = retiring_revisions(found)
         self._update(agent)
-        self._routes.describe(agent, describe(found), reach(found))
+        self._routes.describe(agent, describe(found), reach(found), offer(found))
 
     def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
         """Take these EndpointSlices as all that there are."""

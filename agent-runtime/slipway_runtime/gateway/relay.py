@@ -55,10 +55,12 @@ class Reply:
         self._send = send
         self._last = last
         self.status = 0
+        self.begun = False
+        """Whether the client was sent anything. The status may be known before."""
 
     async def start(self, status: int, headers: Mapping[str, str], extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the status and the headers."""
-        self.status = status
+        self.status, self.begun = status, True
         passed = [(name.encode(), value.encode()) for name, value in headers.items()]
         closing = [(b"connection", b"close")] if self._last else []
         await self._send({"type": "http.response.start", "status": status, "headers": [*passed, *extra, *closing]})

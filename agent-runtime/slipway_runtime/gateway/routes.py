@@ -121,6 +121,17 @@ class Reach:
         return MAX_SECONDS if self.waits else self.seconds
 
 
+@dataclass(frozen=True)
+class Offer:
+    """What an agent's MCP server needs to know of it besides its description."""
+
+    created: str = ""
+    """When the Agent was made (RFC 3339)."""
+    web_search: bool = False
+    approved: frozenset[str] = frozenset()
+    """Tools whose calls wait for a person."""
+
+
 def may_wait(architecture: object, approvals: object) -> bool:
     """Whether runs of an agent may wait for a person: for those whom a tool needs, or whom code of the user's asks."""
     return bool(approvals) or architecture == "custom"
@@ -130,6 +141,7 @@ def may_wait(architecture: object, approvals: object) -> bool:
 class _Route:
     description: Description = field(default_factory=Description)
     reach: Reach = field(default_factory=Reach)
+    offer: Offer = field(default_factory=Offer)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     retiring: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -172,10 +184,12 @@ class RouteTable:
             route.endpoints = {url: known.get(url) or Endpoint(url) for url in urls}
             _wake(route)
 
-    def describe(self, agent: AgentKey, description: Description, reach: Reach | None = None) -> None:
+    def describe(
+        self, agent: AgentKey, description: Description, reach: Reach | None = None, offer: Offer | None = None
+    ) -> None:
         """Say more of an agent that exists."""
         if route := self._routes.get(agent):
-            route.description, route.reach = description, reach or Reach()
+            route.description, route.reach, route.offer = description, reach or Reach(), offer or Offer()
 
     def description(self, agent: AgentKey) -> Description:
         """What is known of an agent."""
@@ -197,6 +211,11 @@ class RouteTable:
     def access(self, target: Target) -> Access:
         """Who may use an agent or a plugin: every verified caller, where nothing else was said."""
         return self._access.get(target) or Access()
+
+    def offer(self, agent: AgentKey) -> Offer:
+        """What an agent's MCP server has; nothing special, where the agent is not known."""
+        route = self._routes.get(agent)
+        return route.offer if route else Offer()
 
     def remove(self, agent: AgentKey) -> None:
         """The agent is no more."""

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from slipway_crds import contract
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
-from slipway_runtime.host import metrics, run_paths
+from slipway_runtime.host import metrics, run_paths, tool_paths
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.new_run import NewRun
@@ -71,6 +71,10 @@ def create_host_app(host: Host) -> Starlette:
             ),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
+            *(
+                Route(f"{agent}/{name}", _guarded(host, name, handler), methods=["POST"])
+                for name, handler in tool_paths.HANDLERS.items()
+            ),
             Route(contract.LIVEZ, livez),
             Route(contract.READYZ, readyz),
         ],

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from slipway_crds.contract import revision_name
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
+from slipway_runtime.agents.direct_tools import DirectTools
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.store.session_stores import SessionStore
 
@@ -17,6 +18,8 @@ class HostedAgent:
     agent: Agent
     sessions: SessionStore | None = None
     """Where its sessions are kept; None for the host's own store."""
+    tools: DirectTools | None = None
+    """What it does without a run; None for an agent that is made for a test."""
 
     @cached_property
     def revision(self) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.direct_tools import DirectTools
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import close
 from slipway_runtime.host.hosted import HostedAgent
@@ -11,7 +12,8 @@ from slipway_runtime.store.session_stores import SessionStore
 
 def hosted_agent(config: AgentConfig, dependencies: AgentDependencies) -> HostedAgent:
     """An agent, with the Redis that has its sessions, if one has."""
-    return HostedAgent(config, make_agent(config, dependencies), _sessions(config, dependencies))
+    sessions, tools = _sessions(config, dependencies), DirectTools(config, dependencies)
+    return HostedAgent(config, make_agent(config, dependencies), sessions, tools)
 
 
 async def close_hosted(hosted: HostedAgent) -> None:

@@ -29,6 +29,7 @@ from slipway_runtime.protocols import openai_errors as errors
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.skin import Answer
 from slipway_runtime.protocols.transcript import Transcript
+from slipway_runtime.protocols.waiting import place_of
 
 UNREAD = frozenset(("decision", "retrieved", "tool_call", "tool_result", "message_end", "artifact", "progress"))
 """Types of events that no completion shows, and so need not be read."""
@@ -69,13 +70,7 @@ class Completion:
 
     def place_of(self, asked: InputRequired) -> str:
         """The words of a message that ends because somebody is asked something."""
-        run = f"/agents/{self.agent}/runs/{self.run_id}"
-        what = "an approval" if asked.kind == "approval" else "an answer"
-        prompt = f": {asked.prompt}" if asked.prompt else "."
-        return (
-            f"This waits for {what} from {', '.join(asked.answerers)}{prompt}\n"
-            f"Give it with POST {run}/input/{asked.id}, then read the answer with GET {run}."
-        )
+        return place_of(asked, agent=self.agent, run=self.run_id)
 
     def extra(self, transcript: Transcript, ending: Done | InputRequired) -> dict[str, object]:
         """What is under `slipway`."""

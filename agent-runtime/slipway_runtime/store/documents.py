@@ -268,3 +268,15 @@ async def read_passages(database: Database, build: Build, passages: Sequence[Pas
     rows = await database.fetch(" UNION ALL ".join(selects), *values)
     quotes = {int(row["number"] or 0): str(row["quote"]) for row in rows}
     return [quotes.get(number) for number in range(len(passages))]
+
+
+async def read_document(database: Database, build: Build, source: str, name: str) -> str | None:
+    """The text of a document; None if the build has no such document."""
+    rows = await database.fetch(
+        "SELECT text FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
+        build.index,
+        build.revision,
+        source,
+        name,
+    )
+    return str(rows[0]["text"]) if rows else None

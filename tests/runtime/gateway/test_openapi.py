@@ -73,6 +73,7 @@ async def test_every_path_is_in_the_document_that_is_served(front: Front, docume
     for_agents = ("POST", "/agents/{namespace}/{name}/runs")
     hidden = {(method, path) for method, path in served if method == "HEAD" or path == "/v1/{rest}"}
     hidden |= {("GET", "/docs/{asset}"), for_agents}
+    hidden |= {(method, path) for method, path in served if path.endswith("/mcp")}  # which describes itself
     assert {(method, path) for method, path, _ in operations(document)} == served - hidden
     assert ("POST", "/agents/{namespace}/{name}/chat") in served
 
@@ -94,7 +95,7 @@ def test_every_reason_has_an_example_and_a_path(document: Json) -> None:
         if where.endswith("application/problem+json")
         for reason in content["examples"]
     }
-    assert used == set(Reason) - {Reason.NOT_A_MEMBER}, "which agents alone can get"
+    assert used == set(Reason) - {Reason.NOT_A_MEMBER, Reason.ORIGIN_NOT_ALLOWED}, "of agents' and MCP's paths"
     assert set(DETAILS) == set(Reason)
     for reason, example in document["components"]["examples"].items():
         value = example["value"]

@@ -24,6 +24,8 @@ DETAILS: Mapping[Reason, str] = {
     "agent demo/hr became ready within 15 s: see the Agent's conditions).",
     Reason.NOT_A_MEMBER: "agent demo/lead may ask its members and the agents among its tools, and demo/support is none "
     "of them.",
+    Reason.ORIGIN_NOT_ALLOWED: "pages of this origin may not ask: add it to the chart value "
+    "gateway.cors.allowedOrigins",
     Reason.AGENT_NOT_FOUND: "there is no such agent: GET /agents lists what there is",
     Reason.SESSION_NOT_FOUND: "You have no such session with this agent, or it has expired. Leave session_id out to "
     "begin a new one.",

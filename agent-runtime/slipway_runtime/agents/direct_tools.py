@@ -1,0 +1,152 @@
+"""What an agent does for a program that asks for no answer: it searches, reads a document, or analyses a task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig
+from slipway_runtime.agents.calling import MemberDescription
+from slipway_runtime.agents.factory import AgentDependencies, retriever_of
+from slipway_runtime.agents.passages import given, verified
+from slipway_runtime.agents.retrieving import search
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.run import AgentRequest
+from slipway_runtime.store.documents import Build, read_document
+from slipway_runtime.store.pointers import read_pointer
+
+FILTERED_POOL = 20
+"""Chunks that are looked at where only some documents count."""
+MARKDOWN = (".md", ".markdown")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which documents are searched; None for all."""
+
+    index: str | None = None
+    source: str | None = None
+    document: str | None = None
+
+
+class DirectTools:
+    """Of one agent. A tool that it has not is refused."""
+
+    def __init__(self, config: AgentConfig, dependencies: AgentDependencies) -> None:
+        self._config = config
+        self._dependencies = dependencies
+        self._retriever: Retriever = retriever_of(config, dependencies)
+
+    async def search(self, query: str, filters: Filters) -> list[dict[str, Any]]:
+        """The passages that are most about a query, best first.
+
+        Raises:
+            Problem: `NotFound` without knowledge, `InvalidRequest` for an unknown index, `IndexNotReady`.
+        """
+        knowledge = self._knowledge(filters.index)
+        narrow = filters.source is not None or filters.document is not None
+        wide = [replace_top_k(each, FILTERED_POOL) for each in knowledge] if narrow else knowledge
+        (found,) = await search(self._retriever, [query], wide)
+        passages = await verified(self._dependencies.database, given(found))
+        kept = [each for each in passages if _fits(each.source, each.document, filters)]
+        most = sum(each.top_k for each in knowledge)
+        return [
+            {
+                "index": each.knowledge,
+                "source": each.source,
+                "document": each.document,
+                "heading": each.heading,
+                "start": each.start,
+                "end": each.start + len(each.text),
+                "text": each.text,
+                "score": each.score,
+            }
+            for each in kept[:most]
+        ]
+
+    async def document(self, knowledge: str, source: str, name: str) -> dict[str, str]:
+        """The text of a document that the agent answers from.
+
+        Raises:
+            Problem: `NotFound`.
+        """
+        entry = next((each for each in self._config.knowledge if each.name == knowledge), None)
+        stored = f"{self._config.namespace}/{entry.index}" if entry else ""
+        pointer = await read_pointer(self._dependencies.database, stored) if entry else None
+        found = (
+            await read_document(self._dependencies.database, Build(stored, pointer.revision), source, name)
+            if pointer
+            else None
+        )
+        if found is None:
+            raise Problem(Reason.NOT_FOUND, "This agent has no such document: search_documents gives the addresses.")
+        kind = "text/markdown" if name.lower().endswith(MARKDOWN) else "text/plain"
+        return {"text": found, "media_type": kind}
+
+    async def web_search(self, query: str) -> list[dict[str, str]]:
+        """Pages of the web.
+
+        Raises:
+            Problem: `NotFound` where the agent does not search the web, `RequiredToolFailed`.
+        """
+        from slipway_runtime.agents.web_search import web_searcher
+        from slipway_runtime.agents.web_services import SearchFailed
+
+        if self._config.web_search is None:
+            raise Problem(Reason.NOT_FOUND, "This agent does not search the web: see spec.webSearch.")
+        searcher = web_searcher(self._config.web_search, self._dependencies.bindings_of(self._config))
+        try:
+            return [{"title": each.title, "url": each.url, "text": each.text} for each in await searcher.search(query)]
+        except SearchFailed as error:
+            raise Problem(Reason.REQUIRED_TOOL_FAILED, f"The web was not searched: {error}.") from error
+        finally:
+            await searcher.close()
+
+    async def analyze(
+        self, question: str, context: str | None, members: Sequence[MemberDescription]
+    ) -> Mapping[str, Any]:
+        """The `OrchestrationDecision` for a question: of an orchestrator over its members, of others on themselves."""
+        from slipway_runtime.agents.choosing import Chooser
+
+        models = None
+        if self._config.architecture == "orchestrator" and self._config.models:
+            from slipway_runtime.models.agent_models import Models
+
+            models = Models(self._config, self._dependencies.bindings_of(self._config))
+        chooser = Chooser(self._config, embedder=self._dependencies.embedder, models=models)
+        asked = AgentRequest(question=f"{question}\n\n{context}" if context else question)
+        try:
+            decision, _ = await chooser.choose(asked, members or [self._itself()], lambda _: None)
+        finally:
+            await chooser.close()
+        return decision.to_json()
+
+    def _itself(self) -> MemberDescription:
+        bindings = self._dependencies.bindings_of(self._config)()
+        return MemberDescription(
+            name=self._config.name,
+            ready=True,
+            architecture=self._config.architecture,
+            description=bindings.description,
+            capabilities=bindings.capabilities,
+            knowledge=tuple(each.index for each in self._config.knowledge),
+        )
+
+    def _knowledge(self, index: str | None) -> Sequence[KnowledgeConfig]:
+        knowledge = self._config.knowledge
+        if not knowledge:
+            raise Problem(Reason.NOT_FOUND, "This agent has no documents: see spec.knowledge.")
+        kept = [each for each in knowledge if index in (None, each.name)]
+        if not kept:
+            names = ", ".join(each.name for each in knowledge)
+            raise Problem(Reason.INVALID_REQUEST, f"filters.index: this agent has {names}.")
+        return kept
+
+
+def replace_top_k(entry: KnowledgeConfig, top_k: int) -> KnowledgeConfig:
+    """The same entry with at least so many chunks."""
+    return entry.model_copy(update={"top_k": max(entry.top_k, top_k)})
+
+
+def _fits(source: str, document: str, filters: Filters) -> bool:
+    return filters.source in (None, source) and filters.document in (None, document)

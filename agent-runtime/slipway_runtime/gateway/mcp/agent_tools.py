@@ -1,0 +1,125 @@
+"""What an agent's MCP server has: its tools with their arguments, the template of its documents, and its prompts."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slipway_runtime.gateway.routes import Description, Offer
+from slipway_runtime.protocols.mcp import documents
+from slipway_runtime.protocols.mcp.messages import Json
+
+QUESTION = Field(min_length=1, max_length=32_768)
+
+
+class Arguments(BaseModel):
+    """Base of the arguments of a tool."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def schema_of(cls) -> Json:
+        """The JSON Schema that clients see."""
+        return dict(_untitled(cls.model_json_schema()))
+
+
+class AskArguments(Arguments):
+    """Of `ask`."""
+
+    question: Annotated[str, QUESTION, Field(description="The question, in words that stand by themselves.")]
+
+
+class Filters(Arguments):
+    """Which documents are searched."""
+
+    index: Annotated[str | None, Field(description="Only this entry of the agent's knowledge.")] = None
+    source: Annotated[str | None, Field(description="Only documents of this source.")] = None
+    document: Annotated[str | None, Field(description="Only the document of this name.")] = None
+
+
+class SearchArguments(Arguments):
+    """Of `search_documents`."""
+
+    query: Annotated[str, Field(min_length=1, max_length=2000, description="What to look for, in a sentence.")]
+    filters: Annotated[Filters | None, Field(description="Leave it out to search all documents.")] = None
+
+
+class WebArguments(Arguments):
+    """Of `web_search`."""
+
+    query: Annotated[str, Field(min_length=1, max_length=400, description="What to look for, in a few words.")]
+
+
+class AnalyzeArguments(Arguments):
+    """Of `analyze_task`."""
+
+    question: Annotated[str, QUESTION, Field(description="The question to analyse. It is not answered.")]
+    context: Annotated[str | None, Field(max_length=32_768, description="What else matters for the choice.")] = None
+
+
+class InvalidArguments(Exception):
+    """The text says what is wrong, for the model that called the tool."""
+
+
+ARGUMENTS: Mapping[str, type[Arguments]] = {
+    "ask": AskArguments,
+    "search_documents": SearchArguments,
+    "web_search": WebArguments,
+    "analyze_task": AnalyzeArguments,
+}
+
+
+def read_arguments(tool: str, given: object) -> Arguments:
+    """The arguments of a call. Raises InvalidArguments."""
+    try:
+        return ARGUMENTS[tool].model_validate(given or {})
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}" for each in error.errors())
+        raise InvalidArguments(f"Invalid arguments: {'; '.join(faults)}.") from None
+
+
+def tools_of(description: Description, offer: Offer) -> dict[str, Json]:
+    """The tools of an agent by name. One that waits for a person before it is called is none of a client's."""
+    about = f" {description.description}" if description.description else ""
+    found = {
+        "ask": _tool(
+            "ask", f"Ask this agent. It answers from what it knows, with its sources.{about}", open_world=True
+        ),
+        "analyze_task": _tool(
+            "analyze_task", "Say what a question asks for and which agent would answer, without answering."
+        ),
+    }
+    if description.knowledge and "search_documents" not in offer.approved:
+        indexes = ", ".join(description.knowledge)
+        found["search_documents"] = _tool(
+            "search_documents", f"Search this agent's documents ({indexes}). Returns the passages most about the query."
+        )
+    if offer.web_search and "web_search" not in offer.approved:
+        found["web_search"] = _tool(
+            "web_search", "Search the web. Returns a few pages with their address.", open_world=True
+        )
+    return found
+
+
+def templates_of(description: Description) -> tuple[Json, ...]:
+    """The resource templates of an agent."""
+    if not description.knowledge:
+        return ()
+    about = "A document that this agent answers from. search_documents and ask give the addresses."
+    return ({"uriTemplate": documents.TEMPLATE, "name": "document", "description": about},)
+
+
+def _tool(name: str, description: str, *, open_world: bool = False) -> Json:
+    return {
+        "name": name,
+        "description": description,
+        "inputSchema": ARGUMENTS[name].schema_of(),
+        "annotations": {"readOnlyHint": name != "ask", "openWorldHint": open_world},
+    }
+
+
+def _untitled(schema: Any) -> Any:
+    """A schema without the titles that are made of names."""
+    if isinstance(schema, dict):
+        return {key: _untitled(value) for key, value in schema.items() if key != "title" or isinstance(value, dict)}
+    return [_untitled(each) for each in schema] if isinstance(schema, list) else schema

@@ -1,0 +1,101 @@
+"""The contract of what an MCP server of the gateway is made of: agents, and servers elsewhere."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from slipway_runtime.gateway.mcp.exchange import Client, Exchange
+from slipway_runtime.gateway.relay import Reply
+from slipway_runtime.identity import Caller
+from slipway_runtime.protocols.mcp.messages import Id, Json
+
+
+class SourceKey(NamedTuple):
+    """The object that a source is: `agents` or another plural, namespace and name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a caller may use of a source, each as the protocol lists it, under the source's own names."""
+
+    tools: tuple[Json, ...] = ()
+    resources: tuple[Json, ...] = ()
+    templates: tuple[Json, ...] = ()
+    prompts: tuple[Json, ...] = ()
+
+
+class Source(Protocol):
+    """Something that has tools, and perhaps resources and prompts."""
+
+    @property
+    def key(self) -> SourceKey:
+        """Which object it is."""
+        ...
+
+    @property
+    def created(self) -> str:
+        """When the object was made (RFC 3339), by which older ones keep their names; empty where nobody knows."""
+        ...
+
+    async def listing(self, caller: Caller) -> Listing:
+        """What the caller may use now. It may raise or hang: then the server goes on without it."""
+        ...
+
+    async def answer(self, exchange: Exchange, name: str) -> None:
+        """Answer `tools/call`, `prompts/get`, `resources/read` or `completion/complete`.
+
+        Args:
+            name: of the tool or prompt, or address of the resource, as `listing` has it.
+
+        Raises:
+            RpcError: for what it does not have.
+            Problem: if it cannot answer; the client gets that as the result of its tool.
+            ClientGone: if the client left first.
+        """
+        ...
+
+    async def resume(self, client: Client, kept: Mapping[str, Any], reply: Reply) -> None:
+        """Go on with a stream after an event whose id holds `kept`. Raises Problem, ClientGone."""
+        ...
+
+    async def answered(self, client: Client, kept: Mapping[str, Any], result: Json | None) -> None:
+        """Take a client's answer to a request whose id holds `kept`; None for an error. Raises Problem."""
+        ...
+
+    async def cancelled(self, client: Client, request: Id) -> None:
+        """The client gave up this request of its session, which may be another source's."""
+        ...
+
+
+class Sources(Protocol):
+    """Where sources are from."""
+
+    def of(self, caller: Caller) -> Iterable[Source]:
+        """Those that a caller may use anything of."""
+        ...
+
+    def get(self, key: SourceKey, caller: Caller) -> Source | None:
+        """The one with this key, if it is of this kind and the caller may use anything of it."""
+        ...
+
+
+@dataclass
+class AllSources:
+    """Everything that there is, from wherever it is known."""
+
+    parts: list[Sources] = field(default_factory=list)
+
+    def of(self, caller: Caller) -> list[Source]:
+        """See `Sources`."""
+        return [source for part in self.parts for source in part.of(caller)]
+
+    def get(self, key: SourceKey, caller: Caller) -> Source | None:
+        """See `Sources`."""
+        return next((found for part in self.parts if (found := part.get(key, caller)) is not None), None)

@@ -1,0 +1,75 @@
+"""An agent as an MCP server, with the official SDK's client, in both eras."""
+
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import TextContent
+
+from slipway_runtime.gateway.routes import Description
+from tests.runtime.gateway.conftest import SUPPORT, Front
+from tests.support.scripted_host import words
+
+ERAS = ["legacy", "2026-07-28", "auto"]
+MCP = f"/agents/{SUPPORT}/mcp"
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def front(front: Front) -> Front:
+    front.routes.describe(SUPPORT, Description(architecture="langgraph", description="Knows the product."))
+    return front
+
+
+def said(result: object) -> str:
+    """The words of a tool's result."""
+    content = result.content  # type: ignore[attr-defined]
+    return "\n".join(each.text for each in content if isinstance(each, TextContent))
+
+
+async def test_tools_are_listed(front: Front, era: Any) -> None:
+    async with Client(front.url + MCP, mode=era) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {"ask", "analyze_task"}
+        assert "Knows the product." in (tools["ask"].description or "")
+        assert tools["ask"].input_schema["required"] == ["question"]
+
+
+async def test_ask_answers_with_progress(front: Front, era: Any) -> None:
+    async with Client(front.url + MCP, mode=era) as client:
+        noted: list[tuple[float, str | None]] = []
+
+        async def note(progress: float, total: float | None, message: str | None) -> None:
+            noted.append((progress, message))
+
+        result = await client.call_tool("ask", {"question": "say 3 words"}, progress_callback=note)
+        assert said(result) == "".join(words(3))
+        assert result.structured_content is not None
+        assert result.structured_content["answer"] == "".join(words(3))
+        assert [message for _, message in noted] == ["Found 1 passages", *words(3)]
+        assert [done for done, _ in noted] == [1, 2, 3, 4]
+
+
+async def test_a_mistake_is_a_result_for_the_model(front: Front, era: Any) -> None:
+    async with Client(front.url + MCP, mode=era) as client:
+        result = await client.call_tool("ask", {"query": "x"})
+        assert result.is_error
+        assert "question" in said(result)
+
+
+async def test_a_run_that_fails_is_a_result_too(front: Front, era: Any) -> None:
+    async with Client(front.url + MCP, mode=era) as client:
+        result = await client.call_tool("ask", {"question": "fail"})
+        assert result.is_error
+        assert "InternalError" in said(result)
+
+
+async def test_the_federated_server_prefixes_names(front: Front, era: Any) -> None:
+    async with Client(f"{front.url}/mcp", mode=era) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == {"support__ask", "support__analyze_task"}
+        result = await client.call_tool("support__ask", {"question": "say 2 words"})
+        assert said(result) == "".join(words(2))
