@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NO_MEMBER_ANSWERED = "NoMemberAnswered"
     REQUIRED_TOOL_FAILED = "RequiredToolFailed"
     STORE_UNAVAILABLE = "StoreUnavailable"
+    IDENTITY_UNAVAILABLE = "IdentityUnavailable"
     INDEX_NOT_READY = "IndexNotReady"
     REQUEST_TIMEOUT = "RequestTimeout"
     INVALID_ANSWER = "InvalidAnswer"
@@ -101,6 +102,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.NO_MEMBER_ANSWERED: ProblemKind(503, "No member of the agent answered", retry_after=5),
     Reason.REQUIRED_TOOL_FAILED: ProblemKind(503, "A tool that the answer needs failed", retry_after=5),
     Reason.STORE_UNAVAILABLE: ProblemKind(503, "The store is unavailable", retry_after=5),
+    Reason.IDENTITY_UNAVAILABLE: ProblemKind(503, "It cannot be checked who is calling", retry_after=5),
     Reason.INDEX_NOT_READY: ProblemKind(503, "An index of the agent is not ready", retry_after=10),
     Reason.MODELS_UNAVAILABLE: ProblemKind(503, "No model of the agent answered", retry_after=5),
     Reason.REQUEST_TIMEOUT: ProblemKind(504, "The answer took too long"),

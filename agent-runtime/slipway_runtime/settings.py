@@ -5,15 +5,23 @@ is in RuntimeConfig instead. Files are named here and read by whoever uses them,
 """
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slipway_crds import contract
 from slipway_crds.identity import KEY as IDENTITY_KEY
+
+LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/.*)?")
+
+
+def is_secure(url: str) -> bool:
+    """Whether nobody between here and there can change what is read: by TLS, or on this machine."""
+    return url.startswith("https://") or LOOPBACK.fullmatch(url) is not None
 
 
 def cache_dir() -> Path:
@@ -42,8 +50,13 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            faults = (f"SLIPWAY_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+            faults = (": ".join((*_variable(fault["loc"]), fault["msg"])) for fault in error.errors())
             raise SystemExit("The environment is not complete. " + "; ".join(faults)) from None
+
+
+def _variable(place: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The variable that a fault is in; none for one of several together."""
+    return (f"SLIPWAY_{str(place[0]).upper()}",) if place else ()
 
 
 class ServerSettings(Settings):
@@ -109,7 +122,37 @@ class GatewaySettings(ServerSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Web origins whose pages may read answers (CORS), with commas between them."""
 
-    @field_validator("allowed_origins", mode="before")
+    public_url: str = ""
+    """Where callers reach the gateway, without a path: `https://agents.example.org`."""
+    oidc_issuer: str = ""
+    """URL of the OpenID Connect provider whose tokens are taken; empty: none are."""
+    oidc_audiences: Annotated[tuple[str, ...], NoDecode] = ()
+    """What tokens must have in `aud`: one of these, with commas between them."""
+    oidc_username_claim: str = "sub"
+    oidc_groups_claim: str = "groups"
+    token_review_audience: str = ""
+    """What tokens of ServiceAccounts must be for; empty: none are taken."""
+
+    @field_validator("allowed_origins", "oidc_audiences", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#@|\s\"]+", value):
+            raise ValueError("must be a URL without a path, like https://agents.example.org")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.auth_mode == "open" and (self.oidc_issuer or self.token_review_audience):
+            raise ValueError("SLIPWAY_AUTH_MODE=open lets everybody in: remove what says whose tokens are taken")
+        if not self.oidc_issuer:
+            return self
+        if "|" in self.oidc_issuer or not is_secure(self.oidc_issuer):
+            raise ValueError("SLIPWAY_OIDC_ISSUER must be an https URL, or on this machine an http one, without |")
+        if not (self.oidc_audiences or self.public_url):
+            raise ValueError("SLIPWAY_OIDC_AUDIENCES must be set: a token for another service is none for this gateway")
+        return self

@@ -27,6 +27,8 @@ POD: dict[str, Any] = {
     "serviceAccountName": "given",
 }
 
+OIDC: dict[str, Any] = {"gateway": {"oidc": {"issuer": "https://login.example.org:8443", "audiences": ["slipway"]}}}
+
 # What each value is changed to, to see that the rendering changes; other values in the way are set with it.
 CHANGES: dict[str, Any] = {
     "image.registry": "registry.example/slipway",
@@ -42,6 +44,12 @@ CHANGES: dict[str, Any] = {
     "gateway.auth.mode": "open",
     "gateway.auth.existingSecret": "keys",
     "gateway.auth.keys": [{"name": "alice", "sha256": "0" * 64}],
+    "gateway.publicURL": "https://agents.example.org",
+    "gateway.oidc.issuer": ("https://id.example.org", OIDC),
+    "gateway.oidc.audiences": (["slipway", "other"], OIDC),
+    "gateway.oidc.usernameClaim": ("email", OIDC),
+    "gateway.oidc.groupsClaim": ("roles", OIDC),
+    "gateway.tokenReview.audience": "slipway",
     "gateway.cors.allowedOrigins": ["https://portal.example.org", "http://[::1]:3000"],
     "gateway.defaultAgent": "demo/handbook",
     "gateway.smartAgent": "demo/handbook",
@@ -89,6 +97,9 @@ TYPOS = {
     "gateway.auth.mode": "none",
     "gateway.auth.keys": [{"name": "alice", "key": "in clear"}],
     "gateway.cors.allowedOrigins": ["*"],
+    "gateway.oidc.issuer": "http://id.example.org",
+    "gateway.oidc.audience": "slipway",
+    "gateway.publicURL": "agents.example.org/path",
     "gateway.defaultAgent": "handbook",
     "gateway.smartAgent": "handbook",
     "image.tags.gateway": "1",

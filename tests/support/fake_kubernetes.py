@@ -24,6 +24,9 @@ class FakeKubernetes:
         """Versions below this one have been compacted."""
         self.requests: list[str] = []
         self.refuse_with: int | None = None
+        self.reviews: Object = {}
+        """The status that every created object gets, as the server gives one to a TokenReview."""
+        self.created: list[Object] = []
         self.silent = False
         self.cut_next_watch = False
         self._objects: defaultdict[str, dict[tuple[str, str], Object]] = defaultdict(dict)
@@ -41,6 +44,7 @@ class FakeKubernetes:
         """Listen."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._get)
+        app.router.add_post("/{path:.*}", self._post)
         self._runner = web.AppRunner(app, shutdown_timeout=1, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -91,6 +95,13 @@ class FakeKubernetes:
         if self.refuse_with:
             return web.json_response({"message": "no"}, status=self.refuse_with)
         return await (self._watch(request) if watching else self._list(request))
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(f"create {request.path}")
+        if self.refuse_with:
+            return web.json_response({"message": "no"}, status=self.refuse_with)
+        self.created.append(await request.json())
+        return web.json_response({**self.created[-1], "status": self.reviews}, status=201)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         """One object a page, so that every list of two or more is read in pages."""

@@ -10,9 +10,10 @@ from starlette.responses import Response
 from slipway_runtime.applications import NO_SUCH_ROUTE
 from slipway_runtime.gateway.asgi import SafeHeaders
 from slipway_runtime.gateway.cors import cors
-from slipway_runtime.gateway.endpoints import about, chat, mcp, openai
+from slipway_runtime.gateway.endpoints import about, chat, mcp, oauth, openai
 from slipway_runtime.gateway.endpoints.endpoint import Endpoint
 from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.protected_resource import Challenge
 from slipway_runtime.problems import Problem, Reason
 
 NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
@@ -22,6 +23,7 @@ PROTOCOLS: tuple[Callable[[Gateway], list[Endpoint]], ...] = (
     openai.endpoints,
     mcp.endpoints,
     about.endpoints,
+    oauth.endpoints,
 )
 """The tables of paths, in the order of the OpenAPI document. Of two rows for a path, the first one answers."""
 
@@ -38,6 +40,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         middleware=[
             Middleware(SafeHeaders),
             *([cors(gateway.allowed_origins)] if gateway.allowed_origins else []),
+            *([Middleware(Challenge, resource=gateway.resource)] if gateway.resource else []),
         ],
     )
     for endpoints in PROTOCOLS:

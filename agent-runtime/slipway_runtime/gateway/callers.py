@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from slipway_runtime.identity import ANONYMOUS, Caller
+from slipway_runtime.identity import ANONYMOUS, MAX_GROUPS, Caller
 
 Headers = list[tuple[bytes, bytes]]
 """A request's headers as ASGI has them: names in small letters."""
+
+UNKNOWN_KEY = "unknown key"
+GROUPS_BYTES = 8 * 1024
+"""Of all groups of a caller together: hosts get them in a header."""
 
 
 @dataclass(frozen=True)
@@ -18,16 +22,18 @@ class Unproven:
         presented: whether it brought something that the authenticator refused, and not nothing at all.
         finding: what was found in the request, without any secret.
         remedy: what to send instead.
+        refused: what was presented, for the metric and the log.
     """
 
     presented: bool
     finding: str
     remedy: str
+    refused: str = UNKNOWN_KEY
 
     @property
     def cause(self) -> str:
         """For the metric and the log."""
-        return "unknown key" if self.presented else "no key"
+        return self.refused if self.presented else "no key"
 
 
 class Authenticator(Protocol):
@@ -73,7 +79,26 @@ class AuthenticatorChain:
             presented=any(refusal.presented for refusal in refusals),
             finding="; ".join(refusal.finding for refusal in refusals),
             remedy=", or ".join(refusal.remedy for refusal in refusals),
+            # A token is an unknown key too, for whoever looks for keys.
+            refused=next(
+                (each.refused for each in refusals if each.presented and each.refused != UNKNOWN_KEY), UNKNOWN_KEY
+            ),
         )
 
     def missing(self) -> str | None:
         return "; ".join(filter(None, (each.missing() for each in self._authenticators))) or None
+
+
+def _most_telling(refusals: Sequence[Unproven]) -> str:
+    """What a request brought. A token is an unknown key too, for whoever looks for keys."""
+    found = (each.refused for each in refusals if each.presented and each.refused != UNKNOWN_KEY)
+    return next(found, UNKNOWN_KEY)
+
+
+def groups_problem(groups: Sequence[str]) -> str | None:
+    """Why a caller cannot have these groups; None if it can."""
+    if len(groups) > MAX_GROUPS or sum(len(each.encode()) + 3 for each in groups) > GROUPS_BYTES:
+        return (
+            f"has more than {MAX_GROUPS} groups or {GROUPS_BYTES} bytes: let the provider send only those of use here"
+        )
+    return None

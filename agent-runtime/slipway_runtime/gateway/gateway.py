@@ -10,6 +10,7 @@ from slipway_runtime.gateway.admission import Bound, Pool, Shares
 from slipway_runtime.gateway.callers import Authenticator, Unproven
 from slipway_runtime.gateway.nesting import Nesting
 from slipway_runtime.gateway.permissions import Action, Everything, Policy
+from slipway_runtime.gateway.protected_resource import ProtectedResource
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Upstreams
 from slipway_runtime.grants import Grant
@@ -37,6 +38,8 @@ class Gateway:
     """Web origins whose pages may read answers; without any, there is no CORS."""
     default_agent: AgentKey | None = None
     smart_agent: AgentKey | None = None
+    resource: ProtectedResource | None = None
+    """What OAuth clients are told of the gateway; None where no identity provider is set."""
     routes_missing: Callable[[], str | None] = lambda: None
     """What keeps the table of routes from being trusted; None once it was filled."""
     draining: bool = field(default=False)

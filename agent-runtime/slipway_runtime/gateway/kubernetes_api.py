@@ -1,4 +1,4 @@
-"""The two calls that the gateway makes to the API server: list a collection, and watch it from there.
+"""The calls that the gateway makes to the API server: list a collection, watch it from there, and have tokens reviewed.
 
 Objects come as plain dictionaries: two kinds of which a few fields count are not worth building models for. The client
 package is imported only when there is a cluster to talk to.
@@ -17,6 +17,8 @@ WATCH_SECONDS = 300
 """How long the server lets one watch last."""
 SILENCE_SECONDS = 90.0
 """The server sends a bookmark about once a minute; a watch that is silent for longer is taken for dead."""
+
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 Object = dict[str, Any]
 
@@ -102,6 +104,23 @@ class KubernetesApi:
                 yield event
         finally:
             response.close()
+
+    async def create(self, path: str, body: Object) -> Object:
+        """Create an object; gives what the server made of it.
+
+        Raises:
+            ApiRefused, or one of ApiErrors.
+        """
+        async with asyncio.timeout(REQUEST_SECONDS):
+            serialized = await self._client.param_serialize(
+                "POST", path, header_params=JSON, body=body, auth_settings=["BearerToken"]
+            )
+            answer = await self._client.call_api(*serialized, _request_timeout=REQUEST_SECONDS)
+            response: aiohttp.ClientResponse = answer.response
+            data = await response.read()
+        if response.status != 201:
+            raise ApiRefused(response.status, data.decode(errors="replace")[:500])
+        return _parse(data)
 
     async def _get(self, path: str, query: dict[str, str]) -> aiohttp.ClientResponse:
         serialized = await self._client.param_serialize(

@@ -7,8 +7,8 @@ clients to connect anew by closing their connections after each answer, and ends
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import uvloop
@@ -20,8 +20,12 @@ from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, O
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
+from slipway_runtime.gateway.oidc import Oidc, Provider
 from slipway_runtime.gateway.permissions import ByGroups
+from slipway_runtime.gateway.protected_resource import ProtectedResource
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
+from slipway_runtime.gateway.signing_keys import SigningKeys, new_provider_session
+from slipway_runtime.gateway.token_review import TokenReviews
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
 from slipway_runtime.http_limits import HttpLimits
 from slipway_runtime.identity import InvalidKey, Signer
@@ -47,10 +51,34 @@ and ones whose request is arriving."""
 
 
 @asynccontextmanager
-async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Signer) -> AsyncIterator[Gateway]:
-    """A gateway over a table of routes, whoever keeps that current."""
-    authenticators: list[Authenticator] = [Open() if settings.auth_mode == "open" else ApiKeys(settings.api_keys_file)]
-    async with new_session(2 * settings.max_in_flight) as session:
+async def authenticators_of(settings: GatewaySettings) -> AsyncIterator[list[Authenticator]]:
+    """Those that the settings ask for, besides one that needs a cluster."""
+    if settings.auth_mode == "open":
+        yield [Open()]
+    elif not settings.oidc_issuer:
+        yield [ApiKeys(settings.api_keys_file)]
+    else:
+        provider = Provider(
+            issuer=settings.oidc_issuer,
+            audiences=settings.oidc_audiences,
+            resource=settings.public_url,
+            username_claim=settings.oidc_username_claim,
+            groups_claim=settings.oidc_groups_claim,
+        )
+        async with new_provider_session() as session, aclosing(SigningKeys(provider.issuer, session)) as keys:
+            yield [ApiKeys(settings.api_keys_file), Oidc(provider, keys)]
+
+
+@asynccontextmanager
+async def assembled(
+    settings: GatewaySettings, *, routes: RouteTable, signer: Signer, authenticators: Sequence[Authenticator] = ()
+) -> AsyncIterator[Gateway]:
+    """A gateway over a table of routes, whoever keeps that current.
+
+    Args:
+        authenticators: that are asked after those of the settings.
+    """
+    async with authenticators_of(settings) as own, new_session(2 * settings.max_in_flight) as session:
         yield Gateway(
             routes=routes,
             upstreams=Upstreams(
@@ -59,7 +87,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Si
                 hold_seconds=settings.hold_seconds,
                 held=Bound(max(1, int(settings.max_in_flight * HELD_SHARE))),
             ),
-            authenticator=AuthenticatorChain(authenticators),
+            authenticator=AuthenticatorChain([*own, *authenticators]),
             signer=signer,
             bound=Bound(settings.max_in_flight),
             policy=ByGroups(routes.access),
@@ -67,6 +95,7 @@ async def assembled(settings: GatewaySettings, *, routes: RouteTable, signer: Si
             allowed_origins=settings.allowed_origins,
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
             smart_agent=AgentKey.parse(settings.smart_agent) if settings.smart_agent else None,
+            resource=ProtectedResource(settings.oidc_issuer, settings.public_url) if settings.oidc_issuer else None,
         )
 
 
@@ -99,8 +128,13 @@ async def serve(settings: GatewaySettings) -> None:
     api = await KubernetesApi.connect()
     routes = RouteTable()
     source = KubernetesRoutes(api, routes)
+    audience = settings.token_review_audience
+    reviews = [TokenReviews(api, audience, but_of=settings.oidc_issuer)] if audience else []
     try:
-        async with assembled(settings, routes=routes, signer=signer) as gateway, source.following():
+        async with (
+            assembled(settings, routes=routes, signer=signer, authenticators=reviews) as gateway,
+            source.following(),
+        ):
             gateway.routes_missing = source.missing
             limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)

@@ -60,6 +60,7 @@ DETAILS: Mapping[Reason, str] = {
     Reason.NOT_READY: "this gateway has not read the list of agents yet: ask again, and see its /readyz if that lasts",
     Reason.NO_POD_READY: "no pod of agent demo/support became ready within 30 s: see the Agent's conditions",
     Reason.STORE_UNAVAILABLE: "The store cannot be reached. Nothing is lost; ask again after the Retry-After time.",
+    Reason.IDENTITY_UNAVAILABLE: "the identity provider cannot be asked for its keys: ask again, or use an API key",
     Reason.INDEX_NOT_READY: "the index docs has no vectors yet; try again shortly",
     Reason.REQUEST_TIMEOUT: "There was no answer within 60 seconds. Ask again, or raise spec.limits.requestTimeout of "
     "the Agent.",
@@ -75,7 +76,7 @@ EVERYWHERE = (
 )
 """What any request can meet, before it is known who sends it. `NotFound` and `MethodNotAllowed` are for requests that
 missed the path."""
-WITH_A_KEY = (*EVERYWHERE, Reason.UNAUTHENTICATED)
+WITH_A_KEY = (*EVERYWHERE, Reason.UNAUTHENTICATED, Reason.IDENTITY_UNAVAILABLE)
 OF_THE_LIST = (*WITH_A_KEY, Reason.NOT_READY)
 """What needs to know which agents there are."""
 OF_AN_AGENT = (
