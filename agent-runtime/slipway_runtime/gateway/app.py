@@ -10,7 +10,7 @@ from starlette.responses import Response
 from slipway_runtime.applications import NO_SUCH_ROUTE
 from slipway_runtime.gateway.asgi import SafeHeaders
 from slipway_runtime.gateway.cors import cors
-from slipway_runtime.gateway.endpoints import about, chat, mcp, oauth, openai
+from slipway_runtime.gateway.endpoints import about, ag_ui, chat, mcp, oauth, openai
 from slipway_runtime.gateway.endpoints.endpoint import Endpoint
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.protected_resource import Challenge
@@ -21,6 +21,7 @@ NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_sp
 PROTOCOLS: tuple[Callable[[Gateway], list[Endpoint]], ...] = (
     chat.endpoints,
     openai.endpoints,
+    ag_ui.endpoints,
     mcp.endpoints,
     about.endpoints,
     oauth.endpoints,
