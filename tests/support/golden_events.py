@@ -13,9 +13,22 @@ from slipway_runtime.events import Json
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.headers import RUN_HEADER
 
-FOLDER = Path(__file__).parents[1] / "runtime" / "golden" / "events-of-e586ab3"
-FORMER = {file.stem: file.read_bytes() for file in sorted(FOLDER.glob("*.sse"))}
-"""Streams of a former version, by what became of the run. All ids of a stream begin with the same letter 32 times."""
+GOLDEN = Path(__file__).parents[1] / "runtime" / "golden"
+STEPLESS, STEPS = "e586ab3", "afa45d8"
+"""The commits whose events are kept: the last one without steps, and one of those with them."""
+FORMER = {
+    f"{file.stem} by {commit}": file.read_bytes()
+    for commit in (STEPLESS, STEPS)
+    for file in sorted((GOLDEN / f"events-of-{commit}").glob("*.sse"))
+}
+"""Streams of former versions, by what became of the run. All ids of a stream begin with the same letter 32 times."""
+
+
+def by_each(*fates: str) -> list[str]:
+    """The streams of runs of these fates, by every commit that has them."""
+    return [name for name in FORMER if name.partition(" ")[0] in fates]
+
+
 RUN = "f" * 32
 NEWER = (
     b'id: %(run)s.1.1\nevent: started\ndata: {"type":"started","agent":"demo/support","mood":"good"}\n\n'
