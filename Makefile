@@ -121,6 +121,9 @@ scan-terraform: venv scanners ## Misconfigurations in terraform/ by checkov and 
 scanners: venv
 	$(call install_environment,scanners,$(SCANNERS))
 
+conformance: venv model ## The official suites of protocols: MCP's, and A2A's from the folder that A2A_TCK_DIR names
+	$(PY) -m pytest -q -rs $(wildcard tests/runtime/gateway/*/test_conformance.py) $(ARGS)
+
 ##@ Ship it
 images: venv model audit-tools ## Every image as an OCI archive with its SBOM and digest, into .make/images [TO=folder]
 	$(PY) -m slipway_demo archives --to $(or $(TO),.make/images) --syft $(AUDIT)/bin/syft

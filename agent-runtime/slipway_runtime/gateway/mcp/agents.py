@@ -21,6 +21,7 @@ from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.mcp import results
 from slipway_runtime.protocols.mcp.documents import DocumentId
+from slipway_runtime.protocols.mcp.eras import NAMED_BY, no_such_method
 from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
 
 KIND = "agents"
@@ -41,6 +42,17 @@ class AgentSource:
     def created(self) -> str:
         """See `Source`."""
         return self._gateway.routes.offer(self.agent).created
+
+    @property
+    def capabilities(self) -> Json:
+        """See `Source`."""
+        return {}
+
+    @property
+    def version(self) -> object:
+        """See `Source`."""
+        routes = self._gateway.routes
+        return (routes.description(self.agent), routes.offer(self.agent), routes.access(self.agent))
 
     async def listing(self, caller: Caller) -> Listing:
         """See `Source`."""
@@ -68,6 +80,8 @@ class AgentSource:
                 await self._read(exchange, name)
             elif method == "tools/call" and name in self._tools(caller):
                 await self._call(exchange, name)
+            elif method not in NAMED_BY:
+                raise no_such_method(method)
             else:
                 raise RpcError(jsonrpc.INVALID_PARAMS, f"There is no {name[:200]}: list what there is")
 

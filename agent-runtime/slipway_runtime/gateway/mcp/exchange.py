@@ -9,6 +9,7 @@ from starlette.requests import Request as HttpRequest
 from slipway_runtime.gateway.asgi import Receive
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.identity import Caller
+from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.mcp import messages, results
 from slipway_runtime.protocols.mcp.eras import SESSION_HEADER, Context
 from slipway_runtime.protocols.mcp.messages import Json, Request, RpcError
@@ -67,15 +68,44 @@ class Exchange:
         return "text/event-stream" in accept or "*/*" in accept
 
     async def result(self, content: Json) -> None:
-        """Answer with a result."""
+        """Answer with a result, which ends a stream that was begun."""
         method, client = self.message.method, self.client
         whole = results.finished(content, client.context, method=method, info=client.info)
-        await self.reply.whole(200, {**JSON, **self.headers}, messages.result(self.message.id, whole))
+        await self._end(200, messages.result(self.message.id, whole))
 
     async def error(self, error: RpcError) -> None:
-        """Answer with an error of the protocol."""
-        status = error.status if self.client.context.modern else 200
-        await self.reply.whole(status, JSON, error.body(self.message.id))
+        """Answer with an error of the protocol, which ends a stream that was begun."""
+        await self._end(error.status if self.client.context.modern else 200, error.body(self.message.id))
+
+    async def notify(self, method: str, params: Json) -> None:
+        """Tell the client something before the answer."""
+        await self._stream(messages.notification(method, params))
+
+    async def ask(self, method: str, params: Json, kept: Json) -> None:
+        """Ask the client something before the answer, in the era that has that. Its answer goes to `Source.answered`.
+
+        Args:
+            kept: comes back with the client's answer; `source` in it is the key of whoever asks.
+        """
+        await self._stream(messages.request(self.client.seal("request", kept), method, params))
+
+    async def ping(self) -> None:
+        """Keep a stream alive on which nothing happens."""
+        await self._write(sse.PING)
+
+    async def _stream(self, message: bytes) -> None:
+        await self._write(b"event: message\ndata: %s\n\n" % message)
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        if not self.reply.begun:
+            await self.reply.start(200, {"content-type": sse.MEDIA_TYPE, **sse.HEADERS})
+        await self.reply.body(data, more=more)
+
+    async def _end(self, status: int, message: bytes) -> None:
+        if self.reply.begun:
+            await self._write(b"event: message\ndata: %s\n\n" % message, more=False)
+        else:
+            await self.reply.whole(status, {**JSON, **self.headers}, message)
 
     def uri(self, uri: str) -> str:
         """A source's address of a resource as the server has it."""

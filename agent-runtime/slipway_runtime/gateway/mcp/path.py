@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import orjson
@@ -20,8 +20,9 @@ from slipway_runtime.gateway.asgi import Receive
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.mcp.exchange import JSON, Client, Exchange, session_header
+from slipway_runtime.gateway.mcp.listening import KINDS, LISTEN, Listening
 from slipway_runtime.gateway.mcp.servers import Server
-from slipway_runtime.gateway.mcp.sources import Listing, Source, SourceKey
+from slipway_runtime.gateway.mcp.sources import Source, SourceKey
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
@@ -35,7 +36,6 @@ from slipway_runtime.protocols.skin import Answer
 CANCEL_SECONDS = 5.0
 SESSION_SECONDS = 7 * 24 * 3600
 """After which a client has to begin a new session."""
-NAMED = {**eras.NAMED_BY, "completion/complete": "ref"}
 LISTS = {
     "tools/list": ("tools", "tools"),
     "resources/list": ("resources", "resources"),
@@ -54,6 +54,7 @@ class McpPath(HostedPath):
         super().__init__(gateway, _worded)
         self._find = find
         self._sealer = Sealer(lambda: gateway.signer.secrets(PURPOSE))
+        self._listening = Listening(gateway)
 
     async def _answered(
         self, request: HttpRequest, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
@@ -110,12 +111,11 @@ class McpPath(HostedPath):
         with self._gateway.long_bodies.held() as held:
             body = await self._body(request, receive, caller=caller, limit=messages.MESSAGE_BYTES, held=held)
             message = messages.parse(body, request.headers)
-            with self._admitted():
-                if isinstance(message, messages.Request):
-                    await self._requested(
-                        Exchange(self._who(request, caller, server, message), message, body, reply, receive), server
-                    )
-                else:
+            if isinstance(message, messages.Request):
+                client = self._who(request, caller, server, message)
+                await self._requested(Exchange(client, message, body, reply, receive), server)
+            else:
+                with self._admitted():
                     client = self._client(request, caller, server, _told(message, request))
                     await self._told(client, server, message)
                     await reply.whole(202, {}, b"")
@@ -136,7 +136,9 @@ class McpPath(HostedPath):
         client, message = exchange.client, exchange.message
         try:
             eras.validated(message, client.context.version)
-            await self._done(exchange, server)
+            # Who listens for changes costs next to nothing, and so takes no place.
+            with nullcontext() if message.method == LISTEN else self._admitted():
+                await self._done(exchange, server)
         except RpcError as error:
             await exchange.error(error)
 
@@ -148,15 +150,15 @@ class McpPath(HostedPath):
             await exchange.result({})
         elif method == "server/discover":
             await exchange.result(
-                {"supportedVersions": list(MODERN_PROTOCOL_VERSIONS), **await _described(server, caller)}
+                {"supportedVersions": list(MODERN_PROTOCOL_VERSIONS), **_described(server, exchange.client.context)}
             )
         elif method in LISTS:
             key, part = LISTS[method]
             await exchange.result({key: list(getattr(await server.listing(caller), part))})
-        elif method in NAMED:
-            await self._named(exchange, server)
+        elif method == LISTEN:
+            await self._listening.listen(exchange, server)
         else:
-            raise eras.no_such_method(method)
+            await self._passed_on(exchange, server)
 
     async def _begin(self, exchange: Exchange, server: Server) -> None:
         """Answer `initialize`."""
@@ -175,15 +177,14 @@ class McpPath(HostedPath):
             exchange.receive,
             headers=session_header(client.seal("session", kept)),
         )
-        described = await _described(server, client.caller)
+        described = _described(server, client.context)
         await exchange.result({"protocolVersion": client.context.version, "serverInfo": server.info, **described})
 
-    async def _named(self, exchange: Exchange, server: Server) -> None:
-        params, method = exchange.message.params, exchange.message.method
-        found: Any = params.get(NAMED[method])
-        name = found.get("name") or found.get("uri") if isinstance(found, dict) else found
+    async def _passed_on(self, exchange: Exchange, server: Server) -> None:
+        """Let a source answer."""
+        method = exchange.message.method
         try:
-            await server.answer(exchange, str(name))
+            await server.answer(exchange, _name(exchange.message.params))
         except Problem as problem:
             if method != "tools/call" or exchange.reply.begun:
                 raise RpcError(jsonrpc.INTERNAL_ERROR, problem.detail, {"reason": problem.reason}) from None
@@ -245,13 +246,18 @@ def _told(message: Notification | Response, request: HttpRequest) -> Context | N
     return None
 
 
-async def _described(server: Server, caller: Caller) -> Json:
+def _name(params: Json) -> str:
+    """Of the tool, resource or prompt that a request is about; empty if it is about none."""
+    about = params.get("ref") if isinstance(params.get("ref"), dict) else params
+    return str(about.get("name") or about.get("uri") or "") if isinstance(about, dict) else ""
+
+
+def _described(server: Server, context: Context) -> Json:
     """What a client gets to know of a server at first."""
-    listing: Listing = await server.listing(caller)
-    offered: dict[str, Json] = {"tools": {}}
-    offered |= {"resources": {}} if listing.resources or listing.templates else {}
-    offered |= {"prompts": {}} if listing.prompts else {}
-    return {"capabilities": offered, **({"instructions": server.instructions} if server.instructions else {})}
+    changes: Json = {"listChanged": True} if context.modern else {}
+    offered = {kind: {**changes, **server.capabilities.get(kind, {})} for kind in KINDS}
+    capabilities = {**server.capabilities, **offered}
+    return {"capabilities": capabilities, **({"instructions": server.instructions} if server.instructions else {})}
 
 
 def _small(capabilities: Any) -> Json:

@@ -12,9 +12,11 @@ from slipway_runtime.gateway.mcp.exchange import Exchange
 from slipway_runtime.gateway.mcp.names import Names, prefixes
 from slipway_runtime.gateway.mcp.sources import AllSources, Listing, Source, SourceKey
 from slipway_runtime.identity import Caller
+from slipway_runtime.protocols.mcp import eras
 from slipway_runtime.protocols.mcp.messages import Json, RpcError
 
 log = logging.getLogger(__name__)
+BY_ADDRESS = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe", "completion/complete"))
 LISTING_SECONDS = 5.0
 """How long a source is waited for when tools are listed. It is left out then."""
 
@@ -35,6 +37,15 @@ class Server(Protocol):
     @property
     def instructions(self) -> str:
         """What it is for; empty for nothing."""
+        ...
+
+    @property
+    def capabilities(self) -> Json:
+        """See `Source`."""
+        ...
+
+    def version(self, caller: Caller) -> object:
+        """See `Source`."""
         ...
 
     async def listing(self, caller: Caller) -> Listing:
@@ -63,6 +74,15 @@ class SingleServer:
     info: Json
     instructions: str
 
+    @property
+    def capabilities(self) -> Json:
+        """See `Server`."""
+        return self.only.capabilities
+
+    def version(self, caller: Caller) -> object:
+        """See `Server`."""
+        return self.only.version
+
     async def listing(self, caller: Caller) -> Listing:
         """See `Server`."""
         return await self.only.listing(caller)
@@ -89,6 +109,15 @@ class FederatedServer:
     info: Json
     instructions: str
 
+    @property
+    def capabilities(self) -> Json:
+        """See `Server`. What not all sources can do, it cannot."""
+        return {}
+
+    def version(self, caller: Caller) -> object:
+        """See `Server`."""
+        return [(source.key, source.version) for source in self.all.of(caller)]
+
     async def listing(self, caller: Caller) -> Listing:
         """See `Server`."""
         named = prefixes(self.all.of(caller))
@@ -107,8 +136,10 @@ class FederatedServer:
         await source.answer(replace(exchange, prefix=prefix), inner)
 
     async def _found(self, name: str, caller: Caller, method: str) -> tuple[str, Source, str]:
+        if not name:
+            raise eras.no_such_method(method)
         named = prefixes(self.all.of(caller))
-        if method in ("resources/read", "completion/complete") and "+" in name:
+        if method in BY_ADDRESS and "+" in name:
             prefix, _, inner = name.partition("+")
             if prefix in named:
                 return prefix, named[prefix], inner

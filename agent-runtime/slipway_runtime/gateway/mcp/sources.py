@@ -44,15 +44,25 @@ class Source(Protocol):
         """When the object was made (RFC 3339), by which older ones keep their names; empty where nobody knows."""
         ...
 
+    @property
+    def capabilities(self) -> Json:
+        """What it can do besides listing tools, resources and prompts, in the protocol's words."""
+        ...
+
+    @property
+    def version(self) -> object:
+        """Becomes another one when what it lists may have changed."""
+        ...
+
     async def listing(self, caller: Caller) -> Listing:
         """What the caller may use now. It may raise or hang: then the server goes on without it."""
         ...
 
     async def answer(self, exchange: Exchange, name: str) -> None:
-        """Answer `tools/call`, `prompts/get`, `resources/read` or `completion/complete`.
+        """Answer any request that is about one of its tools, resources or prompts, or one of `capabilities`.
 
         Args:
-            name: of the tool or prompt, or address of the resource, as `listing` has it.
+            name: of the tool or prompt, or address of the resource, as `listing` has it; empty where there is none.
 
         Raises:
             RpcError: for what it does not have.

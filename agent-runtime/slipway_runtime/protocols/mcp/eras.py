@@ -84,8 +84,8 @@ def modern_context(request: Request, headers: Headers) -> Context:
 
 
 def unsupported(version: object) -> RpcError:
-    """The client wants a version that there is not."""
-    supported = [*MODERN_PROTOCOL_VERSIONS, *reversed(HANDSHAKE_PROTOCOL_VERSIONS)]
+    """The client wants a version that there is not. What a handshake agrees on is not named here."""
+    supported = list(MODERN_PROTOCOL_VERSIONS)
     return RpcError(
         jsonrpc.UNSUPPORTED_PROTOCOL_VERSION,
         "Unsupported protocol version",
@@ -100,6 +100,7 @@ def _agree(name: str, headers: Headers, value: object) -> None:
 
 def decoded(value: str | None) -> str | None:
     """What a header says, which may be written as `=?base64?...?=`; None for what cannot be read."""
+    value = value.strip(" \t") if value is not None else None  # RFC 9110, 5.5
     found = _BASE64.fullmatch(value or "")
     if found is None:
         return value
