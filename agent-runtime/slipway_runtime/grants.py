@@ -68,6 +68,15 @@ def named_run(*, owner: str, agent: str, key: str, within: str | None = None, in
     return hashlib.sha256(orjson.dumps(named)).hexdigest()[:32]
 
 
+def session_named(*, owner: str, agent: str, skin: str, id: str) -> str:  # noqa: A002
+    """The id of the session that stands for a conversation whose id a client chose.
+
+    Args:
+        skin: the protocol; its conversations are apart from those of all others.
+    """
+    return hashlib.sha256(orjson.dumps(["session", owner, agent, skin, id])).hexdigest()[:32]
+
+
 def is_grant(token: str) -> bool:
     """Whether a credential claims to be a grant, of whatever worth."""
     try:

@@ -79,6 +79,7 @@ class LocalAgents:
             description=bindings.description,
             capabilities=bindings.capabilities,
             knowledge=tuple(each.index for each in agent.config.knowledge),
+            tools=tuple(each.name for each in agent.config.tools),
         )
 
 

@@ -22,7 +22,7 @@ OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 class SafeHeaders:
-    """Adds `SAFE_HEADERS` to every answer of an application."""
+    """Adds `SAFE_HEADERS` to every answer of an application that has not its own ones."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -32,7 +32,7 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SAFE_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, sending)

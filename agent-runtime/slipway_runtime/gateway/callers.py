@@ -68,6 +68,11 @@ class AuthenticatorChain:
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
         self._authenticators = tuple(authenticators)
 
+    @property
+    def open(self) -> bool:
+        """Whether it lets everybody in."""
+        return any(isinstance(each, Open) for each in self._authenticators)
+
     async def caller(self, headers: Headers) -> Caller | Unproven:
         refusals: list[Unproven] = []
         for authenticator in self._authenticators:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from slipway_runtime.gateway import access, nesting
 from slipway_runtime.gateway.admission import Bound, Pool, Shares
-from slipway_runtime.gateway.callers import Authenticator, Unproven
+from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, Open, Unproven
 from slipway_runtime.gateway.nesting import Nesting
 from slipway_runtime.gateway.permissions import Action, Everything, Policy
 from slipway_runtime.gateway.protected_resource import ProtectedResource
@@ -36,6 +36,8 @@ class Gateway:
     policy: Policy = field(default_factory=Everything)
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may read answers; without any, there is no CORS."""
+    public_url: str = ""
+    """Where clients reach this gateway; empty: whatever a client calls it."""
     default_agent: AgentKey | None = None
     smart_agent: AgentKey | None = None
     resource: ProtectedResource | None = None
@@ -55,6 +57,12 @@ class Gateway:
         if self.draining:
             reasons.append("this gateway is shutting down")
         return [reason for reason in reasons if reason]
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether a caller needs a credential."""
+        chain = self.authenticator
+        return not (isinstance(chain, Open) or (isinstance(chain, AuthenticatorChain) and chain.open))
 
     def drain(self) -> None:
         """Report that this gateway is shutting down, and go on serving what still comes."""

@@ -58,6 +58,7 @@ def describe(agent: Object) -> Description:
         description=spec.get("description") or "",
         capabilities=tuple(_BROUGHT.get(architecture, ()) if capabilities is None else capabilities),
         knowledge=tuple(entry["indexRef"]["name"] for entry in spec.get("knowledge") or ()),
+        tools=tuple(entry["name"] for entry in spec.get("tools") or ()),
     )
 
 

@@ -93,6 +93,7 @@ async def assembled(
             policy=ByGroups(routes.access),
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
             allowed_origins=settings.allowed_origins,
+            public_url=settings.public_url,
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
             smart_agent=AgentKey.parse(settings.smart_agent) if settings.smart_agent else None,
             resource=ProtectedResource(settings.oidc_issuer, settings.public_url) if settings.oidc_issuer else None,

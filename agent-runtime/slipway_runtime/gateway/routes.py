@@ -103,6 +103,8 @@ class Description:
     capabilities: tuple[str, ...] = ()
     knowledge: tuple[str, ...] = ()
     """Names of the indexes that it answers from."""
+    tools: tuple[str, ...] = ()
+    """Names of the tools that it may use while it answers."""
 
 
 @dataclass(frozen=True)

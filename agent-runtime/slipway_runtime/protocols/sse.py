@@ -53,19 +53,35 @@ async def stream(events: AsyncGenerator[NumberedEvent], *, ping: float = PING_SE
 
     However it ends, `events` is closed.
     """
-    coming: asyncio.Future[NumberedEvent | None] | None = None
-    async with aclosing(events):
-        try:
-            while True:
-                coming = asyncio.ensure_future(anext(events, None))
-                while not (await asyncio.wait({coming}, timeout=ping))[0]:
-                    yield PING
-                numbered = coming.result()
-                if numbered is None:
-                    return
+
+    async def frames() -> AsyncGenerator[bytes]:
+        async with aclosing(events):
+            async for numbered in events:
                 yield frame(numbered)
                 if ends(numbered.event):
                     return
+
+    async with aclosing(with_pings(frames(), ping=ping)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+async def with_pings(pieces: AsyncGenerator[bytes], *, ping: float = PING_SECONDS) -> AsyncGenerator[bytes]:
+    """Pieces of a stream as they come, with a comment after every `ping` seconds of silence.
+
+    However it ends, `pieces` is closed.
+    """
+    coming: asyncio.Future[bytes | None] | None = None
+    async with aclosing(pieces):
+        try:
+            while True:
+                coming = asyncio.ensure_future(anext(pieces, None))
+                while not (await asyncio.wait({coming}, timeout=ping))[0]:
+                    yield PING
+                piece = coming.result()
+                if piece is None:
+                    return
+                yield piece
         finally:
             if coming and not coming.done():
                 coming.cancel()

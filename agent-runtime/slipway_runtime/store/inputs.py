@@ -91,7 +91,8 @@ async def give(
     in_time = "wake_at <= now_epoch()" if answer.by == EXPIRY else "wake_at > now_epoch()"
     async with database.transaction() as transaction:
         woken = await transaction.fetch(
-            f"UPDATE runs SET wake_at = NULL, owner = '', deaths = 0 WHERE id = $1 AND outcome IS NULL AND {in_time} "
+            "UPDATE runs SET wake_at = NULL, owner = '', deaths = 0, changed = now_epoch() "
+            f"WHERE id = $1 AND outcome IS NULL AND {in_time} "
             "RETURNING attempt",
             run_id,
         )

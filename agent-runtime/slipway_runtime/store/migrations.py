@@ -170,7 +170,10 @@ KEPT = "ALTER TABLE sessions ADD COLUMN kept TEXT NOT NULL DEFAULT ''"
 """Where a session is kept: here if empty, or `redis:` and a digest of which. Of one in Redis the row says whose it is
 and when to look again."""
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS, SESSIONS_OF_REVISIONS, SUMMARIES, KEPT)
+CHANGES = "ALTER TABLE runs ADD COLUMN changed DOUBLE PRECISION NOT NULL DEFAULT 0"
+"""When a run last ended, began to wait or stopped waiting. Less than `created` if it never did."""
+
+MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS, SESSIONS_OF_REVISIONS, SUMMARIES, KEPT, CHANGES)
 
 
 def schema() -> str:

@@ -82,7 +82,7 @@ async def list_runs(
             session_id=cast(str | None, row["session_id"]),
             question=cast(str, row["question"]),
             created=cast(float, row["created"]),
-            state=_state(row),
+            state=state_in(row),
             waits_until=cast(float | None, row["wake_at"]),
         )
         for row in rows
@@ -94,8 +94,9 @@ async def state_of(database: Database, run_id: str, *, agent: str, caller: str) 
     rows = await database.fetch(
         "SELECT outcome, wake_at FROM runs WHERE id = $1 AND agent = $2 AND caller = $3", run_id, agent, caller
     )
-    return _state(rows[0]) if rows else None
+    return state_in(rows[0]) if rows else None
 
 
-def _state(row: Row) -> str:
+def state_in(row: Row) -> str:
+    """What a run is, from `outcome` and `wake_at` of its row."""
     return cast(str | None, row["outcome"]) or ("running" if row["wake_at"] is None else "waiting")

@@ -39,8 +39,13 @@ EVENTS_OF_RUN = (
     f"{ADD_EVENTS} runs WHERE {OWN} FOR UPDATE "
     "ON CONFLICT (run_id, attempt, number) DO NOTHING RETURNING run_id, attempt, number"
 )
-FINISH = f"UPDATE runs SET outcome = $10, result = $11, lease_until = 0 WHERE {OWN} RETURNING id, attempt"
-WAIT = f"UPDATE runs SET wake_at = $10, lease_until = now_epoch() WHERE {OWN} RETURNING id, attempt"
+FINISH = (
+    "UPDATE runs SET outcome = $10, result = $11, lease_until = 0, changed = now_epoch() "
+    f"WHERE {OWN} RETURNING id, attempt"
+)
+WAIT = (
+    f"UPDATE runs SET wake_at = $10, lease_until = now_epoch(), changed = now_epoch() WHERE {OWN} RETURNING id, attempt"
+)
 
 ADD_RUN = (
     "INSERT INTO runs (id, session_id, turn, agent, caller, question, created, ttl, expires, deadline, attempt, "
@@ -301,7 +306,8 @@ async def cancel(database: Database, run_id: str, event: Cancelled, *, agent: st
     """End a run with `event`, whoever works on it. False if it is over, or not the caller's."""
     async with database.transaction() as transaction:
         rows = await transaction.fetch(
-            "UPDATE runs SET outcome = 'cancelled', result = $4, lease_until = 0, owner = '', wake_at = NULL "
+            "UPDATE runs SET outcome = 'cancelled', result = $4, lease_until = 0, owner = '', wake_at = NULL, "
+            "changed = now_epoch() "
             "WHERE id = $1 AND agent = $2 AND caller = $3 AND outcome IS NULL RETURNING attempt",
             run_id,
             agent,

@@ -57,7 +57,7 @@ async def test_without_a_smart_agent_the_value_is_named(start_front: StartFront)
 async def test_the_list_of_agents(front: Front) -> None:
     front.routes.set(AgentKey("demo", "billing"), [])
     front.routes.describe(
-        SUPPORT, Description("langgraph", "support-1", "Ready", "Returns.", ("returns",), ("orders",))
+        SUPPORT, Description("langgraph", "support-1", "Ready", "Returns.", ("returns",), ("orders",), ("search",))
     )
     unknown: dict[str, object] = {
         "architecture": None,
@@ -66,6 +66,7 @@ async def test_the_list_of_agents(front: Front) -> None:
         "description": "",
         "capabilities": [],
         "knowledge": [],
+        "tools": [],
     }
     known = {
         "architecture": "langgraph",
@@ -74,6 +75,7 @@ async def test_the_list_of_agents(front: Front) -> None:
         "description": "Returns.",
         "capabilities": ["returns"],
         "knowledge": ["orders"],
+        "tools": ["search"],
     }
     async with front.client.get("/agents") as response:
         assert (await response.json())["agents"] == [

@@ -218,6 +218,8 @@ class ListedAgent(Body):
     """What the agent is good at, in words."""
     knowledge: list[str]
     """Names of the indexes that it answers from."""
+    tools: list[str]
+    """Names of the tools that it may use while it answers."""
 
 
 class AgentList(Body):
@@ -235,6 +237,7 @@ class AgentList(Body):
                 "description": "Answers questions about orders and returns.",
                 "capabilities": ["complex_workflow", "state_management"],
                 "knowledge": ["orders"],
+                "tools": [],
             }
         ]
     )
