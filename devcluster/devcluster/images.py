@@ -1,8 +1,9 @@
 """Getting images into a cluster that has no registry to pull from."""
 
+import contextlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from devcluster import archives, binaries, recipes
@@ -96,19 +97,35 @@ def _import(holder: int, archive: Path, present: dict[str, str]) -> list[str]:
 
 def _load_from_buildah(cluster: Cluster, holder: int, name: str) -> list[str]:
     full_name, digest = find_in_buildah(name)
-    record = cluster.root / _RECORD
-    known: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
-    if known.get(full_name) == digest and full_name in loaded(holder):
+    if _remembered(cluster).get(full_name) == digest and full_name in loaded(holder):
         return [full_name]
+    with saved(full_name) as archive:
+        ctr(holder, "images", "import", str(archive))
+    remember(cluster, {full_name: digest})
+    return [full_name]
+
+
+@contextlib.contextmanager
+def saved(full_name: str) -> Iterator[Path]:
+    """An image of buildah's as an archive, until the block ends."""
     scratch = cache_home() / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         archive = Path(folder, "image.tar")
         # The one kind of archive that buildah never compresses: it is read once, on this machine.
         run(["buildah", "push", full_name, f"docker-archive:{archive}:{full_name}"])
-        ctr(holder, "images", "import", str(archive))
-    write(record, json.dumps({**known, full_name: digest}))
-    return [full_name]
+        yield archive
+
+
+def remember(cluster: Cluster, digests: Mapping[str, str]) -> None:
+    """Note which images of buildah's a cluster has, by full name and digest."""
+    write(cluster.root / _RECORD, json.dumps({**_remembered(cluster), **digests}))
+
+
+def _remembered(cluster: Cluster) -> dict[str, str]:
+    record = cluster.root / _RECORD
+    known: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    return known
 
 
 def find_in_buildah(name: str) -> tuple[str, str]:

@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from devcluster import addons, binaries, cgroups, checks, components, doors, images, pki, recipes, records
+from devcluster import addons, binaries, cgroups, checks, components, doors, image_stores, images, pki, recipes, records
 from devcluster.errors import DevclusterError
 from devcluster.files import locked, write
 from devcluster.node import Node
@@ -22,8 +22,12 @@ DNS_DEADLINE_S = 90
 PODS_DEADLINE_S = 180
 
 
-def up(cluster: Cluster, *, minor: str, api_only: bool) -> ClusterRecord:
-    """Start the cluster, or what of it is not running. Raises DevclusterError when it does not become healthy."""
+def up(cluster: Cluster, *, minor: str, api_only: bool, with_images: Sequence[str] = ()) -> ClusterRecord:
+    """Start the cluster, or what of it is not running. Raises DevclusterError when it does not become healthy.
+
+    Args:
+        with_images: names of buildah's images that a new cluster has from the beginning.
+    """
     for recipe in recipes.needed(minor, api_only=api_only):
         binaries.ensure(recipe)
     with locked(cluster.lock, f"cluster {cluster.name}"):
@@ -31,6 +35,7 @@ def up(cluster: Cluster, *, minor: str, api_only: bool) -> ClusterRecord:
         record = before or records.new(cluster, minor=minor, api_only=api_only)
         check_same(cluster, record, minor=minor, api_only=api_only)
         node = Node(cluster, binaries.ensure(recipes.PAUSE))
+        image_stores.give(cluster, with_images)
         try:
             _start(cluster, record, node)
         except DevclusterError as error:

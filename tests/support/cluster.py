@@ -24,7 +24,7 @@ import pytest
 from devcluster import checks, images, lifecycle, records, settings
 from devcluster.errors import DevclusterError
 from devcluster.settings import Cluster
-from slipway_demo import chart, demo, diagnosis, waiting
+from slipway_demo import builders, chart, demo, diagnosis, waiting
 from slipway_demo.clusters import Devcluster
 from slipway_demo.conditions import ObjectSummary
 from slipway_demo.keys import demo_key, key_entry
@@ -181,7 +181,7 @@ def test_cluster(request: pytest.FixtureRequest) -> Iterator[Devcluster]:
         with shown(request):
             if of_a_worker and not keep:
                 lifecycle.down(settings.cluster(target.name))
-            target.start()
+            start_with_images(settings.cluster(target.name))
         yield target
     finally:
         if not existed and not keep:
@@ -215,6 +215,14 @@ def new_cluster(wanted: Cluster, *, api_only: bool = False) -> Iterator[None]:
         yield
     finally:
         lifecycle.down(wanted)
+
+
+def start_with_images(wanted: Cluster) -> None:
+    """Start a cluster with the images of this working copy, which are unpacked once for all clusters of a run."""
+    checks.ensure(install=True)
+    tags = builders.ensure(builders.Buildah())
+    names = [builders.local_reference(name, tag) for name, tag in tags.items()]
+    lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=False, with_images=names)
 
 
 @pytest.fixture(scope="session")
