@@ -103,7 +103,7 @@ TOOLS = (
 
 
 class FixtureSource:
-    """See `Source`."""
+    """See `ToolSource`."""
 
     key = SourceKey("fixtures", "test", "fixture")
     created = ""

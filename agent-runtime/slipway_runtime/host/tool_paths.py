@@ -18,23 +18,23 @@ from slipway_runtime.protocols.ask import HISTORY_BYTES, invalid
 from slipway_runtime.protocols.bodies import read_json
 
 
-class Body(BaseModel):
+class ToolBody(BaseModel):
     """Base of what is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-AnyBody = TypeVar("AnyBody", bound=Body)
+AnyBody = TypeVar("AnyBody", bound=ToolBody)
 
 
-class SearchBody(Body):
+class SearchBody(ToolBody):
     """What is looked for."""
 
     query: str = Field(min_length=1)
     filters: Filters = Filters()
 
 
-class DocumentBody(Body):
+class DocumentBody(ToolBody):
     """Which document."""
 
     knowledge: str
@@ -42,13 +42,13 @@ class DocumentBody(Body):
     document: str
 
 
-class WebBody(Body):
+class WebBody(ToolBody):
     """What is looked for."""
 
     query: str = Field(min_length=1)
 
 
-class AnalysisBody(Body):
+class AnalysisBody(ToolBody):
     """What is to be decided, and between whom; an agent without members is on its own."""
 
     question: str = Field(min_length=1)

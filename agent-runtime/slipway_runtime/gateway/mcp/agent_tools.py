@@ -29,7 +29,7 @@ class AskArguments(Arguments):
     question: Annotated[str, QUESTION, Field(description="The question, in words that stand by themselves.")]
 
 
-class Filters(Arguments):
+class FilterArguments(Arguments):
     """Which documents are searched."""
 
     index: Annotated[str | None, Field(description="Only this entry of the agent's knowledge.")] = None
@@ -41,7 +41,7 @@ class SearchArguments(Arguments):
     """Of `search_documents`."""
 
     query: Annotated[str, Field(min_length=1, max_length=2000, description="What to look for, in a sentence.")]
-    filters: Annotated[Filters | None, Field(description="Leave it out to search all documents.")] = None
+    filters: Annotated[FilterArguments | None, Field(description="Leave it out to search all documents.")] = None
 
 
 class WebArguments(Arguments):

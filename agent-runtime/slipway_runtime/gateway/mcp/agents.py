@@ -13,7 +13,7 @@ from slipway_runtime.gateway.mcp.agent_tools import Arguments, InvalidArguments,
 from slipway_runtime.gateway.mcp.asking import AskTool
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
 from slipway_runtime.gateway.mcp.inner import read_json
-from slipway_runtime.gateway.mcp.sources import Listing, Source, SourceKey
+from slipway_runtime.gateway.mcp.sources import Listing, ToolSource, SourceKey
 from slipway_runtime.gateway.permissions import Action
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import AgentKey
@@ -31,7 +31,7 @@ NO_RESOURCE = -32002
 
 
 class AgentSource:
-    """See `Source`."""
+    """See `ToolSource`."""
 
     def __init__(self, gateway: Gateway, agent: AgentKey) -> None:
         self._gateway = gateway
@@ -40,22 +40,22 @@ class AgentSource:
 
     @property
     def created(self) -> str:
-        """See `Source`."""
+        """See `ToolSource`."""
         return self._gateway.routes.offer(self.agent).created
 
     @property
     def capabilities(self) -> Json:
-        """See `Source`."""
+        """See `ToolSource`."""
         return {}
 
     @property
     def version(self) -> object:
-        """See `Source`."""
+        """See `ToolSource`."""
         routes = self._gateway.routes
         return (routes.description(self.agent), routes.offer(self.agent), routes.access(self.agent))
 
     async def listing(self, caller: Caller) -> Listing:
-        """See `Source`."""
+        """See `ToolSource`."""
         routes = self._gateway.routes
         description = routes.description(self.agent)
         return Listing(
@@ -73,7 +73,7 @@ class AgentSource:
         return self._gateway.policy.allows(caller, Action.ASK, self.agent, tool=tool)
 
     async def answer(self, exchange: Exchange, name: str) -> None:
-        """See `Source`."""
+        """See `ToolSource`."""
         method, caller = exchange.message.method, exchange.client.caller
         with measured(self.agent, exchange.reply):
             if method == "resources/read" and self._may(caller, "search_documents"):
@@ -164,31 +164,31 @@ class AgentSource:
         await exchange.result({"contents": [content]})
 
     async def resume(self, client: Client, kept: Mapping[str, Any], reply: Reply) -> None:
-        """See `Source`."""
+        """See `ToolSource`."""
         with measured(self.agent, reply):
             await self._ask.resume(client, kept, reply)
 
     async def answered(self, client: Client, kept: Mapping[str, Any], result: Json | None) -> None:
-        """See `Source`."""
+        """See `ToolSource`."""
         await self._ask.give(client, kept, result)
 
     async def cancelled(self, client: Client, request: Id) -> None:
-        """See `Source`."""
+        """See `ToolSource`."""
         await self._ask.cancel(client, request)
 
 
 class AgentSources:
-    """See `Sources`."""
+    """See `ToolSources`."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def of(self, caller: Caller) -> list[Source]:
-        """See `Sources`."""
+    def of(self, caller: Caller) -> list[ToolSource]:
+        """See `ToolSources`."""
         return [source for agent in self._gateway.routes.agents() if (source := self.agent(agent, caller))]
 
-    def get(self, key: SourceKey, caller: Caller) -> Source | None:
-        """See `Sources`."""
+    def get(self, key: SourceKey, caller: Caller) -> ToolSource | None:
+        """See `ToolSources`."""
         return self.agent(AgentKey(key.namespace, key.name), caller) if key.kind == KIND else None
 
     def agent(self, agent: AgentKey, caller: Caller) -> AgentSource | None:

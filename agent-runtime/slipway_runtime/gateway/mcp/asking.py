@@ -32,7 +32,7 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, TextPart
 from slipway_runtime.protocols.headers import NO_SESSION, REQUEST_HEADER, RUN_HEADER, SESSION_HEADER
 from slipway_runtime.protocols.mcp import elicitation
-from slipway_runtime.protocols.mcp.asked import INPUT, AskStream, AskWhole, Question, Standing
+from slipway_runtime.protocols.mcp.asked import INPUT, AskStream, AskWhole, AskCall, Standing
 from slipway_runtime.protocols.mcp.documents import DocumentId
 from slipway_runtime.protocols.mcp.eras import Context
 from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
@@ -88,18 +88,18 @@ class AskTool:
         name = [client.caller.owner, str(self._agent), client.context.session, request]
         return hashlib.sha256(orjson.dumps(name)).hexdigest()[:NAMED_DIGITS]
 
-    def _question(self, exchange: Exchange, run: str) -> Question:
+    def _question(self, exchange: Exchange, run: str) -> AskCall:
         context = exchange.client.context
         if not exchange.streams and not context.modern:  # no stream, no requests to the client
             context = replace(context, capabilities={})
         id_, token = exchange.message.id, exchange.message.progress_token
         return self._of(exchange.client, run, id_=id_, token=token, prefix=exchange.prefix, context=context)
 
-    def _of(self, client: Client, run: str, *, id_: Id, token: Id | None, prefix: str, context: Context) -> Question:
+    def _of(self, client: Client, run: str, *, id_: Id, token: Id | None, prefix: str, context: Context) -> AskCall:
         def seal(kind: Kind, content: Json) -> str:
             return client.seal(kind, {"source": tuple(self._source), "prefix": prefix, **content})
 
-        return Question(
+        return AskCall(
             id=id_,
             token=token,
             agent=str(self._agent),
@@ -117,7 +117,7 @@ class AskTool:
         return outer_uri(prefix, DocumentId(citation.index, citation.source, citation.document).uri)
 
     async def _go(
-        self, exchange: Exchange, question: Question, standing: Standing | None, *, ask: Ask | None = None
+        self, exchange: Exchange, question: AskCall, standing: Standing | None, *, ask: Ask | None = None
     ) -> None:
         client, reply = exchange.client, exchange.reply
         streams = exchange.streams
@@ -135,7 +135,7 @@ class AskTool:
             raise
 
     async def _relay(
-        self, client: Client, question: Question, call: UpstreamRequest, output: EventSink, reply: Reply
+        self, client: Client, question: AskCall, call: UpstreamRequest, output: EventSink, reply: Reply
     ) -> None:
         with span(
             "gateway mcp ask",
@@ -154,7 +154,7 @@ class AskTool:
             await relay.go()
             current.set_attribute("http.response.status_code", reply.status)
 
-    def _begun(self, client: Client, question: Question, ask: Ask, *, watch: bool) -> UpstreamRequest:
+    def _begun(self, client: Client, question: AskCall, ask: Ask, *, watch: bool) -> UpstreamRequest:
         grant = self._gateway.nesting.mint(client.caller, agent=self._agent, run=question.run)
         unfollowed = UNFOLLOWED_SECONDS if client.context.modern else None
         body = ask.model_copy(update={"grant": grant, "unfollowed_seconds": unfollowed}).to_json()
@@ -162,7 +162,7 @@ class AskTool:
         query = "" if watch else "?watch=false"
         return self._stream(client.caller, "POST", f"/agents/{self._agent}/runs{query}", headers, body)
 
-    def _followed(self, client: Client, question: Question, standing: Standing | None) -> UpstreamRequest:
+    def _followed(self, client: Client, question: AskCall, standing: Standing | None) -> UpstreamRequest:
         headers = {"Last-Event-ID": standing.place} if standing and standing.place else {}
         return self._stream(client.caller, "GET", f"/agents/{self._agent}/runs/{question.run}", headers, None)
 

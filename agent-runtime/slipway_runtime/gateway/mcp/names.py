@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-from slipway_runtime.gateway.mcp.sources import Source
+from slipway_runtime.gateway.mcp.sources import ToolSource
 
 LONGEST = 64
 MARK = "__"
@@ -16,9 +16,9 @@ HASH_DIGITS = 6
 _ODD = re.compile("[^a-zA-Z0-9_-]")
 
 
-def prefixes(sources: Iterable[Source]) -> dict[str, Source]:
+def prefixes(sources: Iterable[ToolSource]) -> dict[str, ToolSource]:
     """Each source by its prefix. The oldest keeps its bare name; others of that name get their namespace in front."""
-    named: dict[str, Source] = {}
+    named: dict[str, ToolSource] = {}
     for source in sorted(sources, key=lambda each: (each.created, each.key)):
         key = source.key
         longer = (f"{key.namespace}-{key.name}", f"{key.namespace}-{key.name}-{_digits(str(key))}")

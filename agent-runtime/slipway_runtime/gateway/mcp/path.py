@@ -22,7 +22,7 @@ from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.mcp.exchange import JSON, Client, Exchange, session_header
 from slipway_runtime.gateway.mcp.listening import KINDS, LISTEN, Listening
 from slipway_runtime.gateway.mcp.servers import Server
-from slipway_runtime.gateway.mcp.sources import Source, SourceKey
+from slipway_runtime.gateway.mcp.sources import ToolSource, SourceKey
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
@@ -208,7 +208,7 @@ class McpPath(HostedPath):
         await source.resume(client, kept, reply)
 
 
-async def _cancelled(source: Source, client: Client, request: messages.Id) -> None:
+async def _cancelled(source: ToolSource, client: Client, request: messages.Id) -> None:
     """Tell a source, which may be another one than that of the request, and may be down."""
     with suppress(Problem, TimeoutError):
         async with asyncio.timeout(CANCEL_SECONDS):
@@ -226,7 +226,7 @@ class _Answered(RpcError):
         return super().body(self._id)
 
 
-def _opened(client: Client, server: Server, kind: Any, text: str) -> tuple[Source, Json]:
+def _opened(client: Client, server: Server, kind: Any, text: str) -> tuple[ToolSource, Json]:
     """The source that made an id, and what it kept in it."""
     try:
         kept = client.open(kind, text)

@@ -10,7 +10,7 @@ from mcp_types import jsonrpc
 
 from slipway_runtime.gateway.mcp.exchange import Exchange
 from slipway_runtime.gateway.mcp.names import Names, prefixes
-from slipway_runtime.gateway.mcp.sources import AllSources, Listing, Source, SourceKey
+from slipway_runtime.gateway.mcp.sources import AllSources, Listing, ToolSource, SourceKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.protocols.mcp import eras
 from slipway_runtime.protocols.mcp.messages import Json, RpcError
@@ -41,11 +41,11 @@ class Server(Protocol):
 
     @property
     def capabilities(self) -> Json:
-        """See `Source`."""
+        """See `ToolSource`."""
         ...
 
     def version(self, caller: Caller) -> object:
-        """See `Source`."""
+        """See `ToolSource`."""
         ...
 
     async def listing(self, caller: Caller) -> Listing:
@@ -53,14 +53,14 @@ class Server(Protocol):
         ...
 
     async def answer(self, exchange: Exchange, name: str) -> None:
-        """See `Source`, with the server's names."""
+        """See `ToolSource`, with the server's names."""
         ...
 
-    def sources(self, caller: Caller) -> Sequence[Source]:
+    def sources(self, caller: Caller) -> Sequence[ToolSource]:
         """What it is made of."""
         ...
 
-    def source(self, key: SourceKey, caller: Caller) -> Source | None:
+    def source(self, key: SourceKey, caller: Caller) -> ToolSource | None:
         """The one with this key."""
         ...
 
@@ -69,7 +69,7 @@ class Server(Protocol):
 class SingleServer:
     """The server of one source, with the names that this has."""
 
-    only: Source
+    only: ToolSource
     place: str
     info: Json
     instructions: str
@@ -91,11 +91,11 @@ class SingleServer:
         """See `Server`."""
         await self.only.answer(exchange, name)
 
-    def sources(self, caller: Caller) -> Sequence[Source]:
+    def sources(self, caller: Caller) -> Sequence[ToolSource]:
         """See `Server`."""
         return (self.only,)
 
-    def source(self, key: SourceKey, caller: Caller) -> Source | None:
+    def source(self, key: SourceKey, caller: Caller) -> ToolSource | None:
         """See `Server`."""
         return self.only if key == self.only.key else None
 
@@ -135,7 +135,7 @@ class FederatedServer:
         prefix, source, inner = await self._found(name, caller, method)
         await source.answer(replace(exchange, prefix=prefix), inner)
 
-    async def _found(self, name: str, caller: Caller, method: str) -> tuple[str, Source, str]:
+    async def _found(self, name: str, caller: Caller, method: str) -> tuple[str, ToolSource, str]:
         if not name:
             raise eras.no_such_method(method)
         named = prefixes(self.all.of(caller))
@@ -152,11 +152,11 @@ class FederatedServer:
                 return prefix, source, known
         raise RpcError(jsonrpc.INVALID_PARAMS, f"There is no {name[:200]}: list what there is")
 
-    def sources(self, caller: Caller) -> Sequence[Source]:
+    def sources(self, caller: Caller) -> Sequence[ToolSource]:
         """See `Server`."""
         return self.all.of(caller)
 
-    def source(self, key: SourceKey, caller: Caller) -> Source | None:
+    def source(self, key: SourceKey, caller: Caller) -> ToolSource | None:
         """See `Server`."""
         return self.all.get(key, caller)
 
@@ -169,7 +169,7 @@ def _candidates(name: str, named: dict[str, Any]) -> list[str]:
     return [each for each in named if each.startswith(prefix)] if not mark else []
 
 
-async def _listed(source: Source, caller: Caller) -> Listing:
+async def _listed(source: ToolSource, caller: Caller) -> Listing:
     try:
         async with asyncio.timeout(LISTING_SECONDS):
             return await source.listing(caller)
@@ -178,7 +178,7 @@ async def _listed(source: Source, caller: Caller) -> Listing:
         return Listing()
 
 
-async def _renamed(source: Source, prefix: str, caller: Caller) -> Listing:
+async def _renamed(source: ToolSource, prefix: str, caller: Caller) -> Listing:
     found = await _listed(source, caller)
     tools = Names(prefix, [each["name"] for each in found.tools])
     prompts = Names(prefix, [each["name"] for each in found.prompts])

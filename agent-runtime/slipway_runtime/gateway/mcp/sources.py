@@ -31,7 +31,7 @@ class Listing:
     prompts: tuple[Json, ...] = ()
 
 
-class Source(Protocol):
+class ToolSource(Protocol):
     """Something that has tools, and perhaps resources and prompts."""
 
     @property
@@ -84,14 +84,14 @@ class Source(Protocol):
         ...
 
 
-class Sources(Protocol):
+class ToolSources(Protocol):
     """Where sources are from."""
 
-    def of(self, caller: Caller) -> Iterable[Source]:
+    def of(self, caller: Caller) -> Iterable[ToolSource]:
         """Those that a caller may use anything of."""
         ...
 
-    def get(self, key: SourceKey, caller: Caller) -> Source | None:
+    def get(self, key: SourceKey, caller: Caller) -> ToolSource | None:
         """The one with this key, if it is of this kind and the caller may use anything of it."""
         ...
 
@@ -100,12 +100,12 @@ class Sources(Protocol):
 class AllSources:
     """Everything that there is, from wherever it is known."""
 
-    parts: list[Sources] = field(default_factory=list)
+    parts: list[ToolSources] = field(default_factory=list)
 
-    def of(self, caller: Caller) -> list[Source]:
-        """See `Sources`."""
+    def of(self, caller: Caller) -> list[ToolSource]:
+        """See `ToolSources`."""
         return [source for part in self.parts for source in part.of(caller)]
 
-    def get(self, key: SourceKey, caller: Caller) -> Source | None:
-        """See `Sources`."""
+    def get(self, key: SourceKey, caller: Caller) -> ToolSource | None:
+        """See `ToolSources`."""
         return next((found for part in self.parts if (found := part.get(key, caller)) is not None), None)

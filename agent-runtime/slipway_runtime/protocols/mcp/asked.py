@@ -45,7 +45,7 @@ INPUT = "input"
 
 
 @dataclass(frozen=True)
-class Question:
+class AskCall:
     """A call of `ask`, with what its answer needs to know of it."""
 
     id: Id
@@ -83,7 +83,7 @@ class Standing:
 class AskEvents:
     """Makes messages of a run's events."""
 
-    def __init__(self, question: Question, standing: Standing | None = None) -> None:
+    def __init__(self, question: AskCall, standing: Standing | None = None) -> None:
         self._question = question
         self._at = standing or Standing()
         self._begun = standing is not None
@@ -208,7 +208,7 @@ class AskStream(AskEvents):
 class AskWhole(AskEvents):
     """See `AnswerRenderer`: the result alone, for a client that takes no stream."""
 
-    def __init__(self, question: Question, standing: Standing | None = None) -> None:
+    def __init__(self, question: AskCall, standing: Standing | None = None) -> None:
         super().__init__(question, standing)
         self._last = b""
 
