@@ -13,7 +13,7 @@ from slipway_runtime.gateway.mcp.agent_tools import Arguments, InvalidArguments,
 from slipway_runtime.gateway.mcp.asking import AskTool
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
 from slipway_runtime.gateway.mcp.inner import read_json
-from slipway_runtime.gateway.mcp.sources import Listing, ToolSource, SourceKey
+from slipway_runtime.gateway.mcp.sources import Listing, SourceKey, ToolSource
 from slipway_runtime.gateway.permissions import Action
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import AgentKey

@@ -32,7 +32,7 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, TextPart
 from slipway_runtime.protocols.headers import NO_SESSION, REQUEST_HEADER, RUN_HEADER, SESSION_HEADER
 from slipway_runtime.protocols.mcp import elicitation
-from slipway_runtime.protocols.mcp.asked import INPUT, AskStream, AskWhole, AskCall, Standing
+from slipway_runtime.protocols.mcp.asked import INPUT, AskCall, AskStream, AskWhole, Standing
 from slipway_runtime.protocols.mcp.documents import DocumentId
 from slipway_runtime.protocols.mcp.eras import Context
 from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError

@@ -82,7 +82,7 @@ class Exchange:
         await self._stream(messages.notification(method, params))
 
     async def ask(self, method: str, params: Json, kept: Json) -> None:
-        """Ask the client something before the answer, in the era that has that. Its answer goes to `ToolSource.answered`.
+        """Ask the client something before the answer, in the era that has that. `ToolSource.answered` gets its answer.
 
         Args:
             kept: comes back with the client's answer; `source` in it is the key of whoever asks.

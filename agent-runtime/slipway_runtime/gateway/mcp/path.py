@@ -22,7 +22,7 @@ from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.mcp.exchange import JSON, Client, Exchange, session_header
 from slipway_runtime.gateway.mcp.listening import KINDS, LISTEN, Listening
 from slipway_runtime.gateway.mcp.servers import Server
-from slipway_runtime.gateway.mcp.sources import ToolSource, SourceKey
+from slipway_runtime.gateway.mcp.sources import SourceKey, ToolSource
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller

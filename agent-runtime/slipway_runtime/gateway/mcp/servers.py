@@ -10,7 +10,7 @@ from mcp_types import jsonrpc
 
 from slipway_runtime.gateway.mcp.exchange import Exchange
 from slipway_runtime.gateway.mcp.names import Names, prefixes
-from slipway_runtime.gateway.mcp.sources import AllSources, Listing, ToolSource, SourceKey
+from slipway_runtime.gateway.mcp.sources import AllSources, Listing, SourceKey, ToolSource
 from slipway_runtime.identity import Caller
 from slipway_runtime.protocols.mcp import eras
 from slipway_runtime.protocols.mcp.messages import Json, RpcError
