@@ -301,6 +301,7 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
         "members": [],
         "tools": [],
         "approvals": [],
+        "prompts": [],
         "telemetry": {"content": False},
     }
     assert index["spec"]["chunking"] == {"maxTokens": 200, "overlap": 20}

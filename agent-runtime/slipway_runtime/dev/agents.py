@@ -1,7 +1,8 @@
 """Agents in the local driver: the host serves them, and the gateway has a route to each."""
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from typing import Any
 
 from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
@@ -26,10 +27,13 @@ class LocalAgents:
         self._phase = "Pending"
         self._next: list[HostedAgent] = []
         self._access: dict[AgentKey, Access] = {}
+        self._offers: dict[AgentKey, Offer] = {}
 
     def announce(self, manifests: Manifests) -> None:
         self._parts.model_files.apply(manifests)
-        self._access = {AgentKey(*key_of(each)): _access(each) for each in manifests.objects if isinstance(each, Agent)}
+        specs = {AgentKey(*key_of(each)): _spec(each) for each in manifests.objects if isinstance(each, Agent)}
+        self._access = {agent: Access.read(spec) for agent, spec in specs.items()}
+        self._offers = {agent: Offer.read(spec) for agent, spec in specs.items()}
         served, gateway = self._parts.host.runs.agents, self._parts.gateway
         self._serve([*served.values(), *self._hosted(manifests, but=served)])
         gateway.default_agent = gateway.default_agent or _only(manifests)
@@ -60,7 +64,9 @@ class LocalAgents:
         table.replace({_key(agent.config): [self._host_url] for agent in agents})
         for agent in agents:
             table.restrict(_key(agent.config), self._access.get(_key(agent.config)))
-            table.describe(_key(agent.config), self._describe(agent), self._reach(agent), _offer(agent.config))
+            table.describe(
+                _key(agent.config), self._describe(agent), self._reach(agent), self._offers.get(_key(agent.config))
+            )
 
     def _reach(self, agent: HostedAgent) -> Reach:
         config, members = agent.config, self._parts.model_files.of(agent.key).members
@@ -83,8 +89,10 @@ class LocalAgents:
         )
 
 
-def _access(agent: Agent) -> Access:
-    return Access.read(agent.spec.model_dump(mode="json", by_alias=True, include={"access"}))
+def _spec(agent: Agent) -> Mapping[str, Any]:
+    """What the gateway reads of an Agent's spec, as the API server would have it."""
+    read = {"access", "web_search", "approvals", "prompts"}
+    return agent.spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=read)
 
 
 def _close_later(hosted: HostedAgent) -> None:
@@ -109,10 +117,6 @@ def _smart(manifests: Manifests) -> AgentKey | None:
     """The agent behind `/smart/chat`: the only orchestrator that there is."""
     found = [_key(config) for config in agents_in(manifests) if config.architecture == "orchestrator"]
     return found[0] if len(found) == 1 else None
-
-
-def _offer(config: AgentConfig) -> Offer:
-    return Offer(web_search=config.web_search is not None, approved=frozenset(each.tool for each in config.approvals))
 
 
 def _key(config: AgentConfig) -> AgentKey:

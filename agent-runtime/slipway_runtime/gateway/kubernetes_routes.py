@@ -74,12 +74,7 @@ def reach(agent: Object) -> Reach:
 
 def offer(agent: Object) -> Offer:
     """What an Agent's MCP server has."""
-    spec = agent.get("spec") or {}
-    return Offer(
-        created=agent["metadata"].get("creationTimestamp") or "",
-        web_search=spec.get("webSearch") is not None,
-        approved=frozenset(each["tool"] for each in spec.get("approvals") or ()),
-    )
+    return Offer.read(agent.get("spec") or {}, created=agent["metadata"].get("creationTimestamp") or "")
 
 
 def read_slice(found: Object) -> Slice | None:

@@ -132,6 +132,18 @@ class Offer:
     web_search: bool = False
     approved: frozenset[str] = frozenset()
     """Tools whose calls wait for a person."""
+    prompts: tuple[Mapping[str, Any], ...] = ()
+    """Entries of `spec.prompts`."""
+
+    @classmethod
+    def read(cls, spec: Mapping[str, Any], *, created: str = "") -> "Offer":
+        """What the MCP server of an Agent has, from its `spec` as the API server has it."""
+        return cls(
+            created=created,
+            web_search=spec.get("webSearch") is not None,
+            approved=frozenset(each["tool"] for each in spec.get("approvals") or ()),
+            prompts=tuple(spec.get("prompts") or ()),
+        )
 
 
 def may_wait(architecture: object, approvals: object) -> bool:

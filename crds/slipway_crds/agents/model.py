@@ -7,6 +7,7 @@ from pydantic import Field
 from slipway_crds.access import WITH_KEYS, Access
 from slipway_crds.agents.approvals import APPROVALS_OF_TOOLS, Approval
 from slipway_crds.agents.custom import Custom
+from slipway_crds.agents.prompts import Prompt
 from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec, SecretKey, ServerTls
 from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import Egress
@@ -298,6 +299,10 @@ class AgentSpec(SpecModel):
     """Tools whose calls wait for a person. The others are called at once."""
     access: Annotated[Access | None, WITH_KEYS] = None
     """Who may use the agent; every caller whom the gateway knows if not given."""
+    prompts: Annotated[
+        tuple[Prompt, ...], Field(max_length=32), BY_NAME, same("The local gateway offers the same.")
+    ] = ()
+    """Messages that the agent's MCP server offers to the users of its clients. The agent itself is not given them."""
     custom: Annotated[Custom | None, same("The same code runs in process.")] = None
     """Code of yours that is the agent, for architecture `custom`. It is given all other fields."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()

@@ -1,5 +1,6 @@
 """What an agent's MCP server has: its tools with their arguments, the template of its documents, and its prompts."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -9,6 +10,10 @@ from slipway_runtime.gateway.routes import Description, Offer
 from slipway_runtime.protocols.mcp import documents
 from slipway_runtime.protocols.mcp.messages import Json
 
+LISTED = ("name", "description", "arguments")
+"""Fields of a prompt that lists have."""
+PLACE = re.compile(r"\{([-_a-z0-9]+)\}")
+"""Where an argument goes in a prompt."""
 QUESTION = Field(min_length=1, max_length=32_768)
 
 
@@ -107,6 +112,31 @@ def templates_of(description: Description) -> tuple[Json, ...]:
         return ()
     about = "A document that this agent answers from. search_documents and ask give the addresses."
     return ({"uriTemplate": documents.TEMPLATE, "name": "document", "description": about},)
+
+
+def prompts_of(offer: Offer) -> tuple[Json, ...]:
+    """The prompts of an agent as they are listed."""
+    return tuple({key: each[key] for key in LISTED if key in each} for each in offer.prompts)
+
+
+def prompt_of(offer: Offer, name: str, given: Mapping[str, object]) -> Json | None:
+    """A prompt with its arguments filled in; None if there is none of this name.
+
+    Raises:
+        InvalidArguments: if one is missing or not known.
+    """
+    found = next((each for each in offer.prompts if each["name"] == name), None)
+    if found is None:
+        return None
+    arguments = {each["name"]: bool(each.get("required")) for each in found.get("arguments") or ()}
+    wrong = [key for key, required in arguments.items() if required and key not in given]
+    wrong += [str(key)[:40] for key in given if key not in arguments]
+    if wrong:
+        raise InvalidArguments(f"Arguments that are missing or not known: {', '.join(wrong)}.")
+    text = PLACE.sub(lambda at: str(given.get(at[1], "")) if at[1] in arguments else at[0], found["text"])
+    message = {"role": "user", "content": {"type": "text", "text": text}}
+    about = {"description": found["description"]} if found.get("description") else {}
+    return {**about, "messages": [message]}
 
 
 def _tool(name: str, description: str, *, open_world: bool = False) -> Json:

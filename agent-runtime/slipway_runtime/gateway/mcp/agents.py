@@ -61,6 +61,7 @@ class AgentSource:
         return Listing(
             tools=tuple(self._tools(caller).values()),
             templates=agent_tools.templates_of(description) if self._may(caller, "search_documents") else (),
+            prompts=agent_tools.prompts_of(routes.offer(self.agent)),
         )
 
     def _tools(self, caller: Caller) -> dict[str, Json]:
@@ -80,10 +81,20 @@ class AgentSource:
                 await self._read(exchange, name)
             elif method == "tools/call" and name in self._tools(caller):
                 await self._call(exchange, name)
+            elif method == "prompts/get" and (prompt := self._prompt(exchange, name)):
+                await exchange.result(prompt)
             elif method not in NAMED_BY:
                 raise no_such_method(method)
             else:
                 raise RpcError(jsonrpc.INVALID_PARAMS, f"There is no {name[:200]}: list what there is")
+
+    def _prompt(self, exchange: Exchange, name: str) -> Json | None:
+        """Raises RpcError."""
+        given = exchange.message.params.get("arguments") or {}
+        try:
+            return agent_tools.prompt_of(self._gateway.routes.offer(self.agent), name, given)
+        except InvalidArguments as error:
+            raise RpcError(jsonrpc.INVALID_PARAMS, str(error)) from None
 
     async def _call(self, exchange: Exchange, name: str) -> None:
         try:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
-from slipway_runtime.gateway.routes import Description
+from slipway_runtime.gateway.routes import Description, Offer
 from tests.runtime.gateway.conftest import SUPPORT, Front
 from tests.support.scripted_host import words
 
@@ -73,3 +74,40 @@ async def test_the_federated_server_prefixes_names(front: Front, era: Any) -> No
         assert {tool.name for tool in (await client.list_tools()).tools} == {"support__ask", "support__analyze_task"}
         result = await client.call_tool("support__ask", {"question": "say 2 words"})
         assert said(result) == "".join(words(2))
+
+
+PROMPTS = [
+    {
+        "name": "brief",
+        "description": "A short summary",
+        "arguments": [{"name": "topic", "required": True}, {"name": "tone", "description": "formal or not"}],
+        "text": "Summarise {topic}. {tone} Leave {this} as it is.",
+    }
+]
+
+
+@pytest.mark.proves(
+    "Agent.prompts[].name",
+    "Agent.prompts[].description",
+    "Agent.prompts[].text",
+    "Agent.prompts[].arguments[].name",
+    "Agent.prompts[].arguments[].description",
+    "Agent.prompts[].arguments[].required",
+)
+async def test_prompts_are_those_of_the_spec(front: Front, era: Any) -> None:
+    front.routes.describe(SUPPORT, Description(), offer=Offer.read({"prompts": PROMPTS}))
+    async with Client(front.url + MCP, mode=era) as client:
+        (listed,) = (await client.list_prompts()).prompts
+        assert (listed.name, listed.description) == ("brief", "A short summary")
+        assert [(each.name, each.description, each.required) for each in listed.arguments or ()] == [
+            ("topic", None, True),
+            ("tone", "formal or not", None),
+        ]
+        given = await client.get_prompt("brief", {"topic": "returns"})
+        with pytest.raises(MCPError, match="topic"):
+            await client.get_prompt("brief", {})
+        with pytest.raises(MCPError, match="no other"):
+            await client.get_prompt("other", {})
+    (message,) = given.messages
+    assert isinstance(message.content, TextContent)
+    assert message.content.text == "Summarise returns.  Leave {this} as it is."
