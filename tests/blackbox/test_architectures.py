@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from slipway_runtime.events import Delta, Discarded, Done
-from tests.support import zoo
+from tests.support import ag_ui, zoo
 from tests.support.chat import STREAM, events
 from tests.support.dev_process import DevProcess
 from tests.support.model_server import ModelServer, model_server
@@ -151,11 +151,25 @@ async def as_completion_stream(clients: Clients, agent: str) -> Answered:
     return "".join(choice.delta.content or "" for choice in choices), _quotes(extra)
 
 
+async def as_ag_ui(clients: Clients, agent: str) -> Answered:
+    """What a client of AG-UI shows at the end."""
+    body = ag_ui.asks(ag_ui.user(zoo.QUESTION), thread=agent)
+    async with clients.http.post(f"/agents/demo/{agent}/ag-ui", json=body) as response:
+        seen = [event async for event in ag_ui.events(response)]
+    last = seen[-1]
+    assert last["type"] == "RUN_FINISHED", last
+    assert (last["outcome"], last["result"]["agent_used"]) == ({"type": "success"}, answers_as(agent))
+    sources = [event["value"] for event in seen if event.get("name") == "sources"]
+    shown = ag_ui.shown(seen)
+    assert shown == last["result"]["answer"]
+    return shown, [source["quote"] for source in sources[0]] if sources else []
+
+
 def _quotes(extra: dict[str, Any] | None) -> list[str]:
     return [source["quote"] for source in (extra or {})["slipway"]["sources"]]
 
 
-@pytest.mark.parametrize("protocol", [as_json, as_stream, as_smart, as_completion, as_completion_stream])
+@pytest.mark.parametrize("protocol", [as_json, as_stream, as_smart, as_completion, as_completion_stream, as_ag_ui])
 @pytest.mark.parametrize("agent", AGENTS)
 async def test_an_architecture_answers_through_a_protocol(clients: Clients, agent: str, protocol: Any) -> None:
     answer, quotes = await protocol(clients, agent)

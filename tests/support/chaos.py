@@ -16,6 +16,8 @@ import aiohttp
 from slipway_runtime.events import Done, Failed
 from slipway_runtime.problems import Reason
 from slipway_runtime.store.database import Database
+from tests.support.ag_ui import asks, shown, user
+from tests.support.ag_ui import events as ag_ui_events
 from tests.support.chaos_agents import AGENTS
 from tests.support.chaos_model import ChaosModel
 from tests.support.chaos_processes import Killable, acts
@@ -92,7 +94,7 @@ class Chaos:
         await until(lambda: asking.done() or self.model.made(mark) >= point.requests, f"{point} is under way")
         await asyncio.sleep(point.pause)
         killed_host = await self._strike(point, asking)
-        outcome = await self._outcome(ask, asking, leaves=point.protocol.startswith("OpenAI"))
+        outcome = await self._outcome(ask, asking, leaves=point.protocol.startswith(("OpenAI", "AG-UI")))
         assert outcome in (ANSWERED, LEFT) or outcome in ERRORS, (point, outcome)
         self.outcomes[point.protocol][outcome] += 1
         async with asyncio.timeout(60):
@@ -239,6 +241,25 @@ def openai_streamed(chaos: Chaos, agent: str, mark: str) -> Callable[[], Awaitab
     return ask
 
 
+def ag_ui(chaos: Chaos, agent: str, mark: str) -> Callable[[], Awaitable[str]]:
+    """A run of AG-UI. Text that becomes void is taken back, and whoever asks again attaches to the run."""
+
+    async def ask() -> str:
+        body = asks(user(question(mark)), run=mark, thread=mark)
+        async with chaos.client.post(f"/agents/{chaos.namespace}/{agent}/ag-ui", json=body) as response:
+            if response.status != 200:
+                return str((await response.json(content_type=None))["reason"])
+            seen = [event async for event in ag_ui_events(response)]
+        last = seen[-1]
+        if last["type"] == "RUN_ERROR":
+            return str(last["code"])
+        if last["type"] != "RUN_FINISHED":
+            raise aiohttp.ClientPayloadError("the stream ended before the answer did")
+        return await chaos.one_answer(agent, last["result"]["run_id"], shown(seen))
+
+    return ask
+
+
 def _complete(chaos: Chaos, agent: str, mark: str, *, stream: bool) -> Any:
     body = {
         "model": f"{chaos.namespace}/{agent}",
@@ -253,5 +274,6 @@ PROTOCOLS: dict[str, Callable[[Chaos, str, str], Callable[[], Awaitable[str]]]] 
     "chat stream": chat_streamed,
     "OpenAI JSON": openai_at_once,
     "OpenAI stream": openai_streamed,
+    "AG-UI": ag_ui,
 }
 PAIRS = [(agent, protocol) for protocol in PROTOCOLS for agent in AGENTS]

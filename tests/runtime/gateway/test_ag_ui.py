@@ -2,55 +2,32 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
-from ag_ui.core import Event
-from pydantic import TypeAdapter
 
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.protocols.client_calls import call_id
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
 from tests.runtime.gateway.test_completions import ABLE, SLOW
+from tests.support.ag_ui import AgUiEvents, asks, events, user
 from tests.support.scripted_host import words
 from tests.support.waiting import until
 
-EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 TOOLS = [{"name": "weather", "description": "Of a city", "parameters": {"type": "object"}}]
-Events = list[dict[str, Any]]
-
-
-def user(text: str, name: str = "m1") -> dict[str, Any]:
-    return {"id": name, "role": "user", "content": text}
 
 
 def user_with(**part: Any) -> dict[str, Any]:
     return {"id": "m1", "role": "user", "content": [part]}
 
 
-def asks(*messages: dict[str, Any], run: str = "r1", thread: str = "t1", **more: Any) -> dict[str, Any]:
-    return {"threadId": thread, "runId": run, "protocolVersion": "1.0", "messages": list(messages), **more}
-
-
-async def events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """Each of which is as the protocol's schema has it."""
-    assert response.status == 200, await response.text()
-    async for line in response.content:
-        if line.startswith(b"data: "):
-            event = orjson.loads(line[6:])
-            known = EVENT.validate_python(event)
-            assert not known.model_extra, known
-            yield event
-
-
 async def run(
     front: Front, body: dict[str, Any], *, agent: object = SUPPORT, headers: dict[str, str] | None = None
-) -> Events:
+) -> AgUiEvents:
     async with front.client.post(f"/agents/{agent}/ag-ui", json=body, headers=headers) as response:
         return [event async for event in events(response)]
 
@@ -63,11 +40,11 @@ async def refusal(
     return response.status, problem["reason"], problem["detail"]
 
 
-def said(seen: Events) -> str:
+def said(seen: AgUiEvents) -> str:
     return "".join(event["delta"] for event in seen if event["type"] == "TEXT_MESSAGE_CONTENT")
 
 
-def types(seen: Events) -> list[str]:
+def types(seen: AgUiEvents) -> list[str]:
     return [event["type"] for event in seen]
 
 

@@ -95,7 +95,7 @@ async def chaos(
 
 async def test_ten_disturbances(chaos: Chaos) -> None:
     for number in range(10):
-        agent, protocol = PAIRS[5 * number % len(PAIRS)]
+        agent, protocol = PAIRS[7 * number % len(PAIRS)]
         await chaos.survive(chaos.point(agent, protocol))
     await judge(chaos, points=10)
 
