@@ -14,13 +14,13 @@ OUTPUTS = {"answer": ANSWER, "faults": []}
 
 def reply(asked: Asked) -> Reply:
     """What a request gets."""
-    wanted = [
+    desired = [
         name
         for tool in asked.body.get("tools", ())
         for name in tool["function"]["parameters"]["properties"]
         if name in OUTPUTS
     ]
-    return Reply(output={name: OUTPUTS[name] for name in wanted}) if wanted else Reply(ANSWER)
+    return Reply(output={name: OUTPUTS[name] for name in desired}) if desired else Reply(ANSWER)
 
 
 if __name__ == "__main__":

@@ -139,8 +139,8 @@ async def ask(retriever: Retriever, question: Question) -> Outcome:
 
 def token_recall(answer: str, expected: str) -> float:
     """Share of the expected answer's words that the answer has, each as often as it is expected."""
-    wanted, given = (Counter(WORD.findall(text.casefold())) for text in (expected, answer))
-    return sum((wanted & given).values()) / max(sum(wanted.values()), 1)
+    desired, given = (Counter(WORD.findall(text.casefold())) for text in (expected, answer))
+    return sum((desired & given).values()) / max(sum(desired.values()), 1)
 
 
 def area_under_curve(positive: Sequence[float], negative: Sequence[float]) -> float:

@@ -60,13 +60,13 @@ async def measure(*, reduced: bool, wait: float) -> Report:
     size = REDUCED if reduced else FULL
     async with AsyncExitStack() as entered:
         made = await entered.enter_async_context(stack.parts())
-        wanted = cluster(CLUSTER)
-        entered.push_async_callback(asyncio.to_thread, lifecycle.down, wanted)
-        await api_only(wanted)
+        desired = cluster(CLUSTER)
+        entered.push_async_callback(asyncio.to_thread, lifecycle.down, desired)
+        await api_only(desired)
         load = await machine.quiet(wait)
         hosts = await starts(lambda: stack.host(made), size.starts)
         gateways = await starts(lambda: stack.gateway(made), size.starts)
-        operators = await starts(lambda: operator(made, wanted), size.starts)
+        operators = await starts(lambda: operator(made, desired), size.starts)
         after = await after_questions(made, size.questions)
         waits = await dev_waits(made, size.starts)
     return machine.report(
@@ -98,12 +98,12 @@ async def starts(start: Start, count: int) -> list[Usage]:
     return used[1:]
 
 
-async def api_only(wanted: Cluster) -> None:
+async def api_only(desired: Cluster) -> None:
     """A fresh API server with our CRDs, and one Agent, which waits for its index."""
-    await asyncio.to_thread(lifecycle.down, wanted)
-    await asyncio.to_thread(lifecycle.up, wanted, minor=DEFAULT_MINOR, api_only=True)
+    await asyncio.to_thread(lifecycle.down, desired)
+    await asyncio.to_thread(lifecycle.up, desired, minor=DEFAULT_MINOR, api_only=True)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RELEASE}}
-    async with api_server(str(wanted.kubeconfig)) as api:
+    async with api_server(str(desired.kubeconfig)) as api:
         await api.request("POST", "/api/v1/namespaces", namespace)
         for kind in KINDS.values():
             definition = custom_resource_definition(kind)
@@ -117,12 +117,12 @@ async def api_only(wanted: Cluster) -> None:
         await until_async(applied, "the API server takes an Agent")
 
 
-def operator(made: Parts, wanted: Cluster) -> AbstractAsyncContextManager[Running]:
+def operator(made: Parts, desired: Cluster) -> AbstractAsyncContextManager[Running]:
     """An operator that works: it leads, and has looked at the Agent."""
     dsn, port = made.folder / "admin-dsn", free_port()
     dsn.write_text(made.dsn.replace("postgres:@", "postgres:benchmark@"))
     env = environment(
-        KUBECONFIG=str(wanted.kubeconfig),
+        KUBECONFIG=str(desired.kubeconfig),
         SLIPWAY_OPERATOR_RUNTIME_IMAGE="slipway.local/runtime:none",
         SLIPWAY_OPERATOR_CHROMA_IMAGE="slipway.local/chroma:none",
         SLIPWAY_OPERATOR_ADMIN_DSN_FILE=str(dsn),

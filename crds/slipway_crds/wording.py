@@ -77,16 +77,16 @@ def _message(error: ValidationError) -> str:
     return error.message
 
 
-def _type(wanted: str, instance: Any, schema: Mapping[str, Any]) -> str:
-    message = f"must be {_TYPES[wanted]}, not {_shown(instance)}"
-    if wanted == "string" and isinstance(instance, bool):
+def _type(desired: str, instance: Any, schema: Mapping[str, Any]) -> str:
+    message = f"must be {_TYPES[desired]}, not {_shown(instance)}"
+    if desired == "string" and isinstance(instance, bool):
         return f"{message}: YAML reads this word as true or false, so put it in quotes"
-    if wanted == "string" and isinstance(instance, (int, float)):
+    if desired == "string" and isinstance(instance, (int, float)):
         example = HINTS.get(schema.get("pattern", ""), "")
         if not example:
             return f"{message}: YAML reads this as a number, so put it in quotes"
         return f'{message}: put it in quotes, "{instance}" ({example})'
-    if wanted == "integer" and isinstance(instance, str) and instance.isdecimal():
+    if desired == "integer" and isinstance(instance, str) and instance.isdecimal():
         return f"{message}: write it without quotes"
     return message
 

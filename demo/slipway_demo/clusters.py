@@ -68,9 +68,9 @@ class Devcluster:
     removal: str = "make down"
 
     def start(self) -> None:
-        wanted = settings.cluster(self.name)
+        desired = settings.cluster(self.name)
         checks.ensure(install=True)
-        lifecycle.up(wanted, minor=DEFAULT_MINOR, api_only=False)
+        lifecycle.up(desired, minor=DEFAULT_MINOR, api_only=False)
 
     def kube(self) -> Kube:
         config = f"--kubeconfig={settings.cluster(self.name).kubeconfig}"

@@ -51,13 +51,13 @@ def last_change(item: Object) -> str:
 
 def workload_view(item: Object) -> ObjectSummary:
     """A Deployment or StatefulSet: ready when all replicas of the newest template are."""
-    wanted, status = item["spec"].get("replicas", 1), item.get("status", {})
+    desired, status = item["spec"].get("replicas", 1), item.get("status", {})
     current = status.get("observedGeneration", -1) >= item["metadata"].get("generation", 0)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
     # A replica of the old template may still count as ready; the new ones are all up when nothing is unavailable.
-    done = current and updated >= wanted and ready >= wanted and status.get("replicas", 0) == wanted
+    done = current and updated >= desired and ready >= desired and status.get("replicas", 0) == desired
     return ObjectSummary(
-        f"{item['kind']} {item['metadata']['name']}", ready=done, text=f"{min(ready, updated)} of {wanted} ready"
+        f"{item['kind']} {item['metadata']['name']}", ready=done, text=f"{min(ready, updated)} of {desired} ready"
     )
 
 

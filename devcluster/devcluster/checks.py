@@ -108,7 +108,7 @@ def lacks(machine: Machine) -> list[Lack]:
 
 def _lacks_of_system(machine: Machine) -> list[Lack]:
     gib = machine.free / 1024**3
-    wanted = (
+    desired = (
         (machine.root, "root", "run it as root: it makes namespaces, control groups and mounts"),
         (machine.cgroups, "control groups", "mount them in /sys/fs/cgroup (version 2, or 1 with memory, cpu and pids)"),
         (
@@ -127,16 +127,16 @@ def _lacks_of_system(machine: Machine) -> list[Lack]:
         for name in MODULES
         if name not in machine.modules
     ]
-    return [*(Lack(what, remedy) for present, what, remedy in wanted if not present), *modules]
+    return [*(Lack(what, remedy) for present, what, remedy in desired if not present), *modules]
 
 
 def _lacks_of_go(version: tuple[int, int] | None) -> list[Lack]:
-    wanted = ".".join(map(str, MINIMUM_GO))
+    desired = ".".join(map(str, MINIMUM_GO))
     if version is None:
-        return [Lack("Go", f"install Go {wanted} or newer from https://go.dev/dl and put it on the PATH")]
+        return [Lack("Go", f"install Go {desired} or newer from https://go.dev/dl and put it on the PATH")]
     if version < MINIMUM_GO:
         have = ".".join(map(str, version))
-        return [Lack(f"Go {wanted}", f"Go {have} is too old: install a newer one from https://go.dev/dl")]
+        return [Lack(f"Go {desired}", f"Go {have} is too old: install a newer one from https://go.dev/dl")]
     return []
 
 

@@ -43,9 +43,9 @@ def up(
     ] = True,
 ) -> None:
     """Start a cluster, or whatever of it is not running."""
-    wanted = cluster(name)
+    desired = cluster(name)
     checks.ensure(install=install)
-    record = lifecycle.up(wanted, minor=kubernetes, api_only=api_only)
+    record = lifecycle.up(desired, minor=kubernetes, api_only=api_only)
     say(f"cluster {name} is up: https://127.0.0.1:{record.port}, Kubernetes {kubernetes}")
     command = Path(sys.executable).with_name("devcluster")
     say(f'  eval "$({command} env --name {name})" makes kubectl use it')
@@ -58,13 +58,13 @@ def control_plane(context: typer.Context, kubernetes: Minor = DEFAULT_MINOR) -> 
     if not context.args:
         raise DevclusterError("give a command to run after `--`")
     checks.ensure(install=True)
-    wanted = cluster(f"api-{os.getpid()}")
+    desired = cluster(f"api-{os.getpid()}")
     try:
-        lifecycle.up(wanted, minor=kubernetes, api_only=True)
-        env = {**os.environ, "KUBECONFIG": str(wanted.kubeconfig)}
+        lifecycle.up(desired, minor=kubernetes, api_only=True)
+        env = {**os.environ, "KUBECONFIG": str(desired.kubeconfig)}
         done = subprocess.run(context.args, env=env, check=False)
     finally:
-        lifecycle.down(wanted)
+        lifecycle.down(desired)
     raise typer.Exit(done.returncode)
 
 
@@ -123,18 +123,18 @@ def kubeconfig(
     content: Annotated[bool, typer.Option("--print", help="Print the content instead of the path.")] = False,
 ) -> None:
     """Print where the cluster's kubeconfig is."""
-    wanted = cluster(name)
-    records.require(wanted)
-    typer.echo(wanted.kubeconfig.read_text() if content else wanted.kubeconfig)
+    desired = cluster(name)
+    records.require(desired)
+    typer.echo(desired.kubeconfig.read_text() if content else desired.kubeconfig)
 
 
 @app.command()
 def env(name: Name = DEFAULT_NAME) -> None:
     """Print what makes kubectl in your shell use the cluster: `eval "$(devcluster env)"`."""
-    wanted = cluster(name)
-    record = records.require(wanted)
+    desired = cluster(name)
+    record = records.require(desired)
     folder = lifecycle.kubectl_binary(DEFAULT_MINOR if record.api_only else record.minor).parent
-    typer.echo(f"export KUBECONFIG={shlex.quote(str(wanted.kubeconfig))} PATH={shlex.quote(str(folder))}:$PATH")
+    typer.echo(f"export KUBECONFIG={shlex.quote(str(desired.kubeconfig))} PATH={shlex.quote(str(folder))}:$PATH")
 
 
 @app.command()
@@ -144,11 +144,11 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows.")] = False,
 ) -> None:
     """Print a component's log."""
-    wanted = cluster(name)
-    records.require(wanted)
-    path = wanted.logs / f"{component}.log"
+    desired = cluster(name)
+    records.require(desired)
+    path = desired.logs / f"{component}.log"
     if not path.is_file():
-        known = sorted(file.stem for file in wanted.logs.glob("*.log") if not file.stem.startswith("audit-"))
+        known = sorted(file.stem for file in desired.logs.glob("*.log") if not file.stem.startswith("audit-"))
         raise DevclusterError(f"there is no log of {component!r}: {', '.join(known)}")
     os.execvp("tail", ["tail", "-n", "+1", *(["-F"] if follow else []), str(path)])
 
@@ -166,10 +166,10 @@ def build(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def kubectl(context: typer.Context, name: Name = DEFAULT_NAME) -> None:
     """Run kubectl on the cluster: `devcluster kubectl -- get pods -A`."""
-    wanted = cluster(name)
-    record = records.require(wanted)
+    desired = cluster(name)
+    record = records.require(desired)
     binary = lifecycle.kubectl_binary(DEFAULT_MINOR if record.api_only else record.minor)
-    os.execve(binary, ["kubectl", *context.args], {**os.environ, "KUBECONFIG": str(wanted.kubeconfig)})
+    os.execve(binary, ["kubectl", *context.args], {**os.environ, "KUBECONFIG": str(desired.kubeconfig)})
 
 
 @app.command()

@@ -48,10 +48,10 @@ def give(cluster: Cluster, names: Sequence[str]) -> None:
     root = containerd_root(cluster)
     if not names or root.exists():
         return
-    wanted = dict(images.find_in_buildah(name) for name in names)
+    desired = dict(images.find_in_buildah(name) for name in names)
     with locked(home() / ".lock", "unpacking images"):
-        copy(_unpacked(wanted), root)
-    images.remember(cluster, wanted)
+        copy(_unpacked(desired), root)
+    images.remember(cluster, desired)
 
 
 def containerd_root(cluster: Cluster) -> Path:
@@ -70,9 +70,9 @@ def copy(source: Path, target: Path) -> None:
             shutil.copy2(database, mine)
 
 
-def _unpacked(wanted: Mapping[str, str]) -> Path:
+def _unpacked(desired: Mapping[str, str]) -> Path:
     """The folder of a containerd with exactly these images, by full name and digest."""
-    key = hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr(sorted(desired.items())).encode()).hexdigest()[:16]
     done = home() / key
     if done.is_dir():
         return done / FOLDER
@@ -83,8 +83,8 @@ def _unpacked(wanted: Mapping[str, str]) -> Path:
             known = json.loads((before[0] / RECORD).read_text())
             copy(before[0] / FOLDER, Path(scratch, FOLDER))
         with step("unpacking the images for all clusters"), containerd(Path(scratch, FOLDER)) as client:
-            client.change(known, wanted)
-        Path(scratch, RECORD).write_text(json.dumps(dict(wanted)))
+            client.change(known, desired)
+        Path(scratch, RECORD).write_text(json.dumps(dict(desired)))
         Path(scratch).rename(done)
         Path(scratch).mkdir()  # for what removes it
     for path in before:
@@ -93,7 +93,7 @@ def _unpacked(wanted: Mapping[str, str]) -> Path:
 
 
 @dataclass(frozen=True)
-class Client:
+class UnpackingContainerd:
     """containerd's own client, for the one that only unpacks."""
 
     address: Path
@@ -108,21 +108,21 @@ class Client:
     def answers(self) -> bool:
         return succeeds(["ctr", "--address", str(self.address), "version"])
 
-    def change(self, known: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    def change(self, known: Mapping[str, str], desired: Mapping[str, str]) -> None:
         """Have these images in place of those. The new ones come first, so that layers of both stay."""
-        for name, digest in wanted.items():
+        for name, digest in desired.items():
             if known.get(name) != digest:
                 with images.saved(name) as archive:
                     self.ctr("images", "import", str(archive))
-        if gone := known.keys() - wanted.keys():
+        if gone := known.keys() - desired.keys():
             self.ctr("images", "remove", "--sync", *gone)
 
 
 @contextlib.contextmanager
-def containerd(root: Path) -> Iterator[Client]:
+def containerd(root: Path) -> Iterator[UnpackingContainerd]:
     """A containerd without Kubernetes, until the block ends. Its state is in a short path: a socket's has 108 bytes."""
     with tempfile.TemporaryDirectory(prefix="devcluster-") as folder:
-        client = Client(Path(folder, "containerd.sock"))
+        client = UnpackingContainerd(Path(folder, "containerd.sock"))
         settings = Path(folder, "config.toml")
         settings.write_text(_configuration(root, Path(folder)))
         with Path(folder, "log").open("w+") as log:

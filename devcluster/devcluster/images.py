@@ -89,10 +89,10 @@ def load(cluster: Cluster, holder: int, source: str) -> list[str]:
 
 
 def _import(holder: int, archive: Path, present: dict[str, str]) -> list[str]:
-    wanted = archives.references(archive)
-    if any(present.get(name) != digest for name, digest in wanted.items()):
+    desired = archives.references(archive)
+    if any(present.get(name) != digest for name, digest in desired.items()):
         ctr(holder, "images", "import", str(archive))
-    return list(wanted)
+    return list(desired)
 
 
 def _load_from_buildah(cluster: Cluster, holder: int, name: str) -> list[str]:

@@ -139,24 +139,24 @@ def _authority(folder: Path, name: str) -> tuple[x509.Certificate, ec.EllipticCu
 
 
 def _issue(
-    folder: Path, wanted: Certificate, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey
+    folder: Path, desired: Certificate, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey
 ) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in wanted.groups]
-    subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, wanted.user)])
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in desired.groups]
+    subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, desired.user)])
     builder = (
         _builder(subject, authority.subject, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([wanted.usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([desired.usage]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
     )
-    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in wanted.names]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in wanted.addresses]
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in desired.names]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in desired.addresses]
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     certificate = builder.sign(authority_key, hashes.SHA256())
-    write(folder / f"{wanted.file}.key", _private(key))
-    write(folder / f"{wanted.file}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+    write(folder / f"{desired.file}.key", _private(key))
+    write(folder / f"{desired.file}.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

@@ -54,8 +54,8 @@ def python_packages(
     """
     here, findings, seen, elsewhere = environments.installed(environment), list[Finding](), set[str](), set[str]()
     for lock in locks:
-        wanted = versions(lock.read_text())
-        for name, (locked, needed) in wanted.items():
+        desired = versions(lock.read_text())
+        for name, (locked, needed) in desired.items():
             found = here.get(environments.normal(name))
             here_at = found.version if found else None
             if here_at in locked or (found is None and not needed):

@@ -128,19 +128,21 @@ class _Expansion:
             return own
         filled = fill(template.body.get("spec"), link.get("templateInputs"), (*path, "template", "templateInputs"))
         self.found.extend(HarnessProblem(file, where, message) for where, message in filled.unknown)
-        wanted = f"the template {template.identifier!r} needs a value here; add it (or {INPUT}, for input sets to give)"
-        self.found.extend(HarnessProblem(file, where, wanted) for where in filled.missing)
+        unfilled = (
+            f"the template {template.identifier!r} needs a value here; add it (or {INPUT}, for input sets to give)"
+        )
+        self.found.extend(HarnessProblem(file, where, unfilled) for where in filled.missing)
         self.origins[path] = template.file
         return {**own, **self.put_in(filled.tree, path, template.file)}
 
     def _find(self, link: Mapping[str, Json], path: Path, file: str) -> Entity | None:
-        wanted = (link["templateRef"], link.get("versionLabel"))
+        desired = (link["templateRef"], link.get("versionLabel"))
         known = {(t.identifier, t.body.get("versionLabel")): t for t in self.folder.of("template")}
-        if wanted not in known:
+        if desired not in known:
             names = ", ".join(f"{name} {version}" for name, version in known)
-            message = f"no template {wanted[0]!r} with the version {wanted[1]!r}; there are: {names}"
+            message = f"no template {desired[0]!r} with the version {desired[1]!r}; there are: {names}"
             self.found.append(HarnessProblem(file, path, message))
-        return known.get(wanted)
+        return known.get(desired)
 
 
 def written_problems(entity: Entity) -> Iterator[HarnessProblem]:

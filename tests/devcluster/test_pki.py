@@ -23,13 +23,13 @@ def _certificate(folder: Path, name: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes())
 
 
-@pytest.mark.parametrize("wanted", pki.CERTIFICATES, ids=lambda wanted: wanted.file)
-def test_every_certificate_is_issued_by_its_authority_for_its_user(folder: Path, wanted: pki.Certificate) -> None:
-    certificate = _certificate(folder, wanted.file)
-    certificate.verify_directly_issued_by(_certificate(folder, wanted.authority))
+@pytest.mark.parametrize("desired", pki.CERTIFICATES, ids=lambda desired: desired.file)
+def test_every_certificate_is_issued_by_its_authority_for_its_user(folder: Path, desired: pki.Certificate) -> None:
+    certificate = _certificate(folder, desired.file)
+    certificate.verify_directly_issued_by(_certificate(folder, desired.authority))
     subject = certificate.subject
-    assert [name.value for name in subject.get_attributes_for_oid(NameOID.COMMON_NAME)] == [wanted.user]
-    assert {name.value for name in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)} == set(wanted.groups)
+    assert [name.value for name in subject.get_attributes_for_oid(NameOID.COMMON_NAME)] == [desired.user]
+    assert {name.value for name in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)} == set(desired.groups)
 
 
 def test_the_api_server_is_valid_for_every_way_to_reach_it(folder: Path) -> None:

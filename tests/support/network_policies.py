@@ -80,8 +80,8 @@ def _matches(peer: Mapping[str, Any], other: Pod | str, namespace: str) -> bool:
 
 def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     assert selector.keys() <= {"matchLabels", "matchExpressions"}
-    wanted: Mapping[str, str] = selector.get("matchLabels", {})
-    return wanted.items() <= labels.items() and all(
+    desired: Mapping[str, str] = selector.get("matchLabels", {})
+    return desired.items() <= labels.items() and all(
         _expressed(each, labels) for each in selector.get("matchExpressions", ())
     )
 

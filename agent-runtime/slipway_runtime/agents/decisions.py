@@ -131,8 +131,8 @@ def rank(
 def _ranked(member: MemberDescription, asked: frozenset[str], task: Task, similarity: float) -> Ranked:
     shared = sorted(asked & content_words(" ".join(profile(member))))
     overlap = len(shared) / len(asked) if asked else 0.0
-    wanted = SUITS.get(task.category, frozenset()) | (COMPLEX_SUITS if task.complexity == "complex" else frozenset())
-    fits = sorted(wanted & set(member.capabilities))
+    needed = SUITS.get(task.category, frozenset()) | (COMPLEX_SUITS if task.complexity == "complex" else frozenset())
+    fits = sorted(needed & set(member.capabilities))
     score = similarity + OVERLAP_WEIGHT * overlap + CAPABILITY_WEIGHT * len(fits)
     why = [f"its description is the nearest to the question ({similarity:.2f})"]
     why += [f"shares the words {', '.join(shared[:5])}"] if shared else []

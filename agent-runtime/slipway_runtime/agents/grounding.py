@@ -40,12 +40,12 @@ NEAR = 0.6
 
 def _contradicts(sentence: str, passages: Sequence[GivenPassage]) -> bool:
     """Whether a sentence denies what the nearest one of the passages says, or says what that one denies."""
-    wanted = words(sentence)
+    claimed = words(sentence)
     pieces = [each.piece(*place) for each in passages for place in each.pieces] or [each.text for each in passages]
-    nearest = max(pieces, key=lambda piece: len(wanted & words(piece)))
+    nearest = max(pieces, key=lambda piece: len(claimed & words(piece)))
     denies, denied = bool(NEGATION.search(sentence)), bool(NEGATION.search(nearest))
     theirs = words(nearest)
-    same = len(wanted & theirs) >= NEARLY_ALL * len(theirs)
+    same = len(claimed & theirs) >= NEARLY_ALL * len(theirs)
     return denies != denied and (denies or same)
 
 
@@ -108,10 +108,10 @@ class Grounding:
         prefix, body = without_bullet(sentence)
         bare, named = without_marks(body, [each.number for each in self.passages])
         cited = [each for each in self.passages if each.number in named]
-        wanted = words(bare)
-        if not wanted:
+        claimed = words(bare)
+        if not claimed:
             return self._without_words(prefix, bare, cited)
-        if not named and leads_in(bare) and not any(map(numeric, wanted)):
+        if not named and leads_in(bare) and not any(map(numeric, claimed)):
             return self._keep(prefix, bare, [])
         if cited and await self._says(cited, bare):
             return self._keep(prefix, bare, cited)
@@ -161,15 +161,15 @@ class Grounding:
     @staticmethod
     def _has_words(passages: Sequence[GivenPassage], sentence: str) -> bool:
         """Whether the passages have all numbers and enough of the words of a sentence."""
-        wanted = words(sentence)
+        claimed = words(sentence)
         there: set[str] = set().union(*(each.words for each in passages))
-        enough = _numbers_in(wanted, there) and len(wanted & there) >= ENOUGH_WORDS * len(wanted)
+        enough = _numbers_in(claimed, there) and len(claimed & there) >= ENOUGH_WORDS * len(claimed)
         return enough and not _contradicts(sentence, passages)
 
     async def _nearest(self, passages: Sequence[GivenPassage], sentence: str) -> GivenPassage | None:
         """The passage with the sentence that is nearest in meaning, if one is near enough and has the numbers."""
-        wanted = words(sentence)
-        kept = [each for each in passages if _numbers_in(wanted, each.words)]
+        claimed = words(sentence)
+        kept = [each for each in passages if _numbers_in(claimed, each.words)]
         pieces = [(each, each.piece(*place)) for each in kept for place in each.pieces]
         if self.embedder is None or not pieces:
             return None
@@ -194,5 +194,5 @@ def _uncited(text: str) -> GivenPassage:
     return GivenPassage(0, "", "", "", "", "", "", 0, text, 0.0, tuple(pairwise(stops)))
 
 
-def _numbers_in(wanted: set[str], there: set[str]) -> bool:
-    return all(word in there for word in wanted if numeric(word))
+def _numbers_in(claimed: set[str], there: set[str]) -> bool:
+    return all(word in there for word in claimed if numeric(word))

@@ -75,9 +75,9 @@ class GivenPassage:
 
     def quote_for(self, sentence: str) -> tuple[int, int]:
         """The piece that has most of a sentence's words: the quote that is shown for it."""
-        wanted = words(sentence)
+        needed = words(sentence)
         whole = (self.start, self.start + len(self.text))
-        return max(self.pieces, key=lambda each: len(wanted & words(self.piece(*each))), default=whole)
+        return max(self.pieces, key=lambda each: len(needed & words(self.piece(*each))), default=whole)
 
 
 def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:

@@ -102,12 +102,12 @@ def plan_agent(view: AgentView, settings: BuildSettings, *, drain_timeout: float
 def _scales(view: AgentView, current: str) -> dict[str, Scale]:
     serving = next((each for each in view.deployments if each.annotations.get(STATE_ANNOTATION) == "Serving"), None)
     names = {current, serving.name} if serving is not None else {current}
-    wanted = {
+    desired = {
         each.name: scale_for(each, view.agent.spec.scaling, serving=serving)
         for each in view.deployments
         if each.name in names
     }
-    return {name: scale for name, scale in wanted.items() if scale is not None}
+    return {name: scale for name, scale in desired.items() if scale is not None}
 
 
 def _step(view: AgentView, current: str, scales: Mapping[str, Scale], *, drain_timeout: float, now: float) -> Step:

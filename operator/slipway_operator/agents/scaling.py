@@ -25,17 +25,17 @@ def scale_for(deployment: Child, scaling: Scaling, *, serving: Child | None) -> 
     state = deployment.detail
     if not isinstance(state, DeploymentState):
         return None
-    wanted = AUTOSCALED if autoscaled(scaling) else str(scaling.min)
+    desired = AUTOSCALED if autoscaled(scaling) else str(scaling.min)
     remembered = deployment.annotations.get(SCALED_ANNOTATION)
     takes_over = serving is not None and serving.key != deployment.key
-    if remembered == wanted or (remembered is None and not takes_over and wanted == str(DEFAULT_REPLICAS)):
+    if remembered == desired or (remembered is None and not takes_over and desired == str(DEFAULT_REPLICAS)):
         return None
     replicas = _replicas(state, scaling, serving if takes_over else None)
-    if remembered is None and replicas == state.replicas and wanted == str(DEFAULT_REPLICAS):
+    if remembered is None and replicas == state.replicas and desired == str(DEFAULT_REPLICAS):
         return None
     if state.scaled_by == AUTOSCALER_MANAGER and remembered != AUTOSCALED:
         replicas = None
-    return Scale(namespace=deployment.namespace, deployment=deployment.name, replicas=replicas, remember=wanted)
+    return Scale(namespace=deployment.namespace, deployment=deployment.name, replicas=replicas, remember=desired)
 
 
 def _replicas(state: DeploymentState, scaling: Scaling, serving: Child | None) -> int | None:

@@ -61,15 +61,15 @@ def content_of(
         server: the StatefulSet.
         collection: what was counted.
     """
-    wanted = generation_of(server)
-    built = generation_of(runs.last.job) if runs.last is not None else wanted
-    if built < wanted:
+    desired = generation_of(server)
+    built = generation_of(runs.last.job) if runs.last is not None else desired
+    if built < desired:
         return Content(lost=True)
     if server is None or collection is None or not _fewer(runs, collection, counted):
         return Content(lost=False)
     if _too_early(runs, collection, now):
         return Content(lost=True)
-    renewed = {GENERATION_ANNOTATION: str(max(wanted, built) + 1)}
+    renewed = {GENERATION_ANNOTATION: str(max(desired, built) + 1)}
     return Content(lost=True, renew=Annotate(child=server, annotations=renewed))
 
 

@@ -64,7 +64,7 @@ class IndexController:
         return await self._look(resource, index, namespace, now)
 
     async def _look(self, resource: Resource, index: VectorIndex, namespace: Namespace, now: float) -> float | None:
-        await self._set_finalizer(resource, wanted=index.spec.deletion_policy == "Delete")
+        await self._set_finalizer(resource, desired=index.spec.deletion_policy == "Delete")
         view = self._view(resource, index, namespace)
         run = view.runs.current or view.runs.unfinished
         store_problem = ""
@@ -95,11 +95,11 @@ class IndexController:
             store_secret=self._store.access(namespace).secret_name,
         )
 
-    async def _set_finalizer(self, resource: Resource, *, wanted: bool) -> None:
-        if wanted == (FINALIZER in resource.finalizers):
+    async def _set_finalizer(self, resource: Resource, *, desired: bool) -> None:
+        if desired == (FINALIZER in resource.finalizers):
             return
         others = [each for each in resource.finalizers if each != FINALIZER]
-        await self._write_finalizers(resource, [*others, FINALIZER] if wanted else others)
+        await self._write_finalizers(resource, [*others, FINALIZER] if desired else others)
 
     async def _write_finalizers(self, resource: Resource, finalizers: list[str]) -> None:
         key = resource.key

@@ -179,13 +179,13 @@ def _stuck_pods(view: IndexView) -> list[Delete]:
     A StatefulSet never replaces a pod that is not ready, not even when its template was fixed since: see "forced
     rollback" in Kubernetes' documentation of StatefulSets.
     """
-    wanted = view.server.detail.revision if view.server and isinstance(view.server.detail, StatefulSetState) else ""
+    desired = view.server.detail.revision if view.server and isinstance(view.server.detail, StatefulSetState) else ""
     return [
         Delete(child=child)
         for child in _server_pods(view)
         if isinstance(child.detail, PodState)
         and not child.deleting
-        and wanted not in ("", child.detail.revision)
+        and desired not in ("", child.detail.revision)
         and trouble_of([child], past="") is not None
     ]
 

@@ -108,15 +108,15 @@ class IdentityRotation:
         Raises:
             ApiError: if the API server refuses.
         """
-        wanted = keys_config_map(namespace, self._known, self._anchor)
+        desired = keys_config_map(namespace, self._known, self._anchor)
         seen = self._cache.look(Ref(CONFIG_MAP.name, namespace, LIST_NAME))
-        if seen.exists and self._written.get(namespace) == (wanted, seen.version):
+        if seen.exists and self._written.get(namespace) == (desired, seen.version):
             return
         found = await self._kube.get(CONFIG_MAP, namespace, LIST_NAME)
-        if found is None or found.get("data") != wanted.get("data"):
-            found = await self._kube.apply(wanted, force=True)
+        if found is None or found.get("data") != desired.get("data"):
+            found = await self._kube.apply(desired, force=True)
         metadata = found["metadata"]
-        self._written[namespace] = (wanted, f"{metadata['uid']}/{metadata['resourceVersion']}")
+        self._written[namespace] = (desired, f"{metadata['uid']}/{metadata['resourceVersion']}")
 
     async def _replace(self, now: float) -> None:
         if self._pending is None:

@@ -104,8 +104,8 @@ def test_what_is_left_of_a_repair_does_not_cover_what_others_took() -> None:
         {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": repaired}},
         {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": entry()["f:metadata"]}},
     ]
-    wanted: Manifest = {**MANIFEST, "spec": {"limits": {"memory": "1Gi"}, "args": ["a"], "name": "n"}}
-    assert drifted(stamp(wanted), owned_fields(entries)) == (".spec.limits.memory",)
+    desired: Manifest = {**MANIFEST, "spec": {"limits": {"memory": "1Gi"}, "args": ["a"], "name": "n"}}
+    assert drifted(stamp(desired), owned_fields(entries)) == (".spec.limits.memory",)
 
 
 def test_what_is_left_of_a_repair_covers_lists_that_are_owned_as_a_whole() -> None:
@@ -114,8 +114,8 @@ def test_what_is_left_of_a_repair_covers_lists_that_are_owned_as_a_whole() -> No
         {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": {"f:tolerations": {}}}},
         {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": entry()["f:metadata"]}},
     ]
-    wanted: Manifest = {**MANIFEST, "spec": {"tolerations": [{"key": "a"}, {"key": "b"}]}}
-    assert drifted(stamp(wanted), owned_fields(entries)) == ()
+    desired: Manifest = {**MANIFEST, "spec": {"tolerations": [{"key": "a"}, {"key": "b"}]}}
+    assert drifted(stamp(desired), owned_fields(entries)) == ()
 
 
 @pytest.mark.parametrize(
@@ -137,19 +137,19 @@ def test_what_is_left_of_a_repair_covers_objects_that_are_owned_as_a_whole(
         {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": owned}},
         {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": entry()["f:metadata"]}},
     ]
-    wanted: Manifest = {**MANIFEST, "spec": spec}
-    assert drifted(stamp(wanted), owned_fields(entries)) == ()
+    desired: Manifest = {**MANIFEST, "spec": spec}
+    assert drifted(stamp(desired), owned_fields(entries)) == ()
 
 
 def test_spread_constraints_are_told_apart_by_their_keys() -> None:
     spread = {"topologyKey": "z", "whenUnsatisfiable": "ScheduleAnyway", "maxSkew": 1, "labelSelector": {"x": {}}}
-    wanted: Manifest = {**MANIFEST, "spec": {"topologySpreadConstraints": [spread]}}
+    desired: Manifest = {**MANIFEST, "spec": {"topologySpreadConstraints": [spread]}}
     key = 'k:{"topologyKey":"z","whenUnsatisfiable":"ScheduleAnyway"}'
     owned: dict[str, Any] = {"f:topologyKey": {}, "f:whenUnsatisfiable": {}, "f:maxSkew": {}, "f:labelSelector": {}}
 
     def drift_of(constraints: dict[str, Any]) -> tuple[str, ...]:
         fields = {"f:metadata": entry()["f:metadata"], "f:spec": {"f:topologySpreadConstraints": constraints}}
-        return drifted(stamp(wanted), orjson.dumps(fields))
+        return drifted(stamp(desired), orjson.dumps(fields))
 
     assert drift_of({key: {".": {}, **owned}}) == ()
     assert drift_of({key: {name: each for name, each in owned.items() if name != "f:maxSkew"}}) == (

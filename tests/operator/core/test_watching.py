@@ -86,8 +86,8 @@ async def test_a_dropped_watch_goes_on_where_it_was() -> None:
         watch = watching(kube, cache_with_index(), [])
         api.watches.extend([[event("ADDED", "a", 41)], [event("BOOKMARK", "", 57)]])
         task = asyncio.create_task(watch.watch_config_maps_forever("40"))
-        wanted = [("WATCH", "40"), ("WATCH", "41"), ("WATCH", "57")]
-        await until(lambda: api.requests == wanted, "each goes on from the last version that was seen")
+        desired = [("WATCH", "40"), ("WATCH", "41"), ("WATCH", "57")]
+        await until(lambda: api.requests == desired, "each goes on from the last version that was seen")
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -37,12 +37,12 @@ class Clocked:
         self.enqueued: list[ResourceKey] = []
         self.counting = Counting(http, enqueue=self.enqueued.append, clock=lambda: self.now)
 
-    async def counted(self, wanted: Collection) -> Counted:
+    async def counted(self, desired: Collection) -> Counted:
         """What is known once the count that is under way has ended."""
         before = len(self.enqueued)
-        self.counting.of(KEY, wanted)
+        self.counting.of(KEY, desired)
         await until(lambda: len(self.enqueued) > before, "it was counted")
-        return self.counting.of(KEY, wanted)
+        return self.counting.of(KEY, desired)
 
 
 @pytest.fixture
@@ -70,32 +70,32 @@ async def served(answer: Answer) -> AsyncIterator[str]:
 
 async def test_a_real_chroma_is_counted_again_after_ten_minutes(chroma_url: str, clocked: Clocked) -> None:
     name = f"demo.index-{secrets.token_hex(4)}.r1"
-    wanted = collection(chroma_url, name)
+    desired = collection(chroma_url, name)
     chroma = ChromaServer(chroma_url)
-    assert clocked.counting.of(KEY, wanted) == Counted(pending=True)
-    assert await clocked.counted(wanted) == Counted(vectors=0), "there is no such collection"
+    assert clocked.counting.of(KEY, desired) == Counted(pending=True)
+    assert await clocked.counted(desired) == Counted(vectors=0), "there is no such collection"
     await chroma.upsert(name, [str(number) for number in range(6)], np.eye(6, dtype=np.float32))
-    assert clocked.counting.of(KEY, wanted) == Counted(vectors=0)
+    assert clocked.counting.of(KEY, desired) == Counted(vectors=0)
     assert clocked.counting.due_in(KEY) == COUNT_AGAIN_SECONDS
     clocked.now += COUNT_AGAIN_SECONDS
-    assert await clocked.counted(wanted) == Counted(vectors=6)
+    assert await clocked.counted(desired) == Counted(vectors=6)
     await chroma.delete(name, ["1", "2"])
     clocked.now += COUNT_AGAIN_SECONDS
-    assert await clocked.counted(wanted) == Counted(vectors=4)
+    assert await clocked.counted(desired) == Counted(vectors=4)
     await chroma.close()
 
 
 async def test_another_start_of_the_server_is_counted_at_once(chroma_url: str, clocked: Clocked) -> None:
-    wanted = collection(chroma_url, f"demo.index-{secrets.token_hex(4)}.r1")
-    await clocked.counted(wanted)
-    for other in (replace(wanted, server=("uid", 2.0)), replace(wanted, job="another"), replace(wanted, chunks=7)):
+    desired = collection(chroma_url, f"demo.index-{secrets.token_hex(4)}.r1")
+    await clocked.counted(desired)
+    for other in (replace(desired, server=("uid", 2.0)), replace(desired, job="another"), replace(desired, chunks=7)):
         assert clocked.counting.of(KEY, other) == Counted(pending=True)
         assert await clocked.counted(other) == Counted(vectors=0)
 
 
 async def test_a_server_that_cannot_be_reached_has_lost_nothing_and_is_asked_again_soon(clocked: Clocked) -> None:
-    wanted = collection(f"http://127.0.0.1:{free_port()}")
-    assert await clocked.counted(wanted) == Counted(vectors=None)
+    desired = collection(f"http://127.0.0.1:{free_port()}")
+    assert await clocked.counted(desired) == Counted(vectors=None)
     assert clocked.counting.due_in(KEY) == ASK_AGAIN_SECONDS
 
 
@@ -106,10 +106,10 @@ async def test_what_was_counted_stands_while_the_server_does_not_answer(clocked:
         return web.Response(status=answers.pop(0))
 
     async with served(answer) as url:
-        wanted = collection(url)
-        assert await clocked.counted(wanted) == Counted(vectors=0)
+        desired = collection(url)
+        assert await clocked.counted(desired) == Counted(vectors=0)
         clocked.now += COUNT_AGAIN_SECONDS
-        assert await clocked.counted(wanted) == Counted(vectors=0)
+        assert await clocked.counted(desired) == Counted(vectors=0)
     assert answers == []
 
 

@@ -86,9 +86,9 @@ def view(*children: dict[str, Any], version: str | None = "1", **changes: Any) -
 
 def current(*children: dict[str, Any], **changes: Any) -> tuple[str, str]:
     """Name of the Job that the view calls for, and the digest of its configuration."""
-    wanted = view(server(), *children, **changes).ingestion
-    assert wanted is not None
-    return wanted.name, wanted.config.digest()
+    desired = view(server(), *children, **changes).ingestion
+    assert desired is not None
+    return desired.name, desired.config.digest()
 
 
 def plan(*children: dict[str, Any], **changes: Any) -> Plan:
@@ -274,8 +274,8 @@ def test_a_loss_that_cannot_be_made_good_says_what_is_missing() -> None:
     built = job(name, spec=digest, report=True, **ended("Complete", ago=3600))
     lost = server(generation="1")
     assert "ConfigMap documents" in condition(plan(lost, built, version=None), "Ready")["message"]
-    away = condition(plan(lost, built, store_problem="Postgres is unavailable."), "Ready")
-    assert (away["reason"], "Postgres is unavailable." in away["message"]) == ("IndexLost", True)
+    unavailable = condition(plan(lost, built, store_problem="Postgres is unavailable."), "Ready")
+    assert (unavailable["reason"], "Postgres is unavailable." in unavailable["message"]) == ("IndexLost", True)
 
 
 @pytest.mark.parametrize(("before", "ready"), [("True", "True"), ("False", "False")])

@@ -111,14 +111,14 @@ async def test_an_agent_sees_and_asks_its_members_only(team: Front) -> None:
     headers = bearer(team, await waiting_run(team))
     _, listed = await call(team, "GET", "/agents", headers=headers)
     assert [agent["name"] for agent in listed["agents"]] == ["hr"]
-    for path, wanted in (
+    for path, desired in (
         (f"/agents/{IT}/runs", (403, "NotAMember")),
         (f"/agents/{LEAD}/runs", (403, "NotAMember")),
         ("/agents/demo/missing/runs", (404, "AgentNotFound")),
         (f"/agents/{HR}/runs", (200, None)),
     ):
         status, body = await call(team, "POST", path, data=ask_json_bytes("1 words"), headers=headers)
-        assert (status, body if status >= 400 else None) == wanted
+        assert (status, body if status >= 400 else None) == desired
 
 
 async def test_a_grant_opens_no_other_path(team: Front) -> None:

@@ -221,8 +221,8 @@ async def test_a_session_lives_for_its_ttl(start_host: StartHost, database: Data
     assert row["ttl"] == pytest.approx(90, abs=1)
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-async def test_an_agent_that_wants_them_gets_former_turns(start_host: StartHost, wanted: bool) -> None:
+@pytest.mark.parametrize("desired", [True, False])
+async def test_an_agent_that_wants_them_gets_former_turns(start_host: StartHost, desired: bool) -> None:
     async def answers_or_fails(run: Run) -> Done:
         if run.request.question == "Two?":
             raise ValueError
@@ -230,7 +230,7 @@ async def test_an_agent_that_wants_them_gets_former_turns(start_host: StartHost,
 
     agent = hosted(answers_or_fails)
     assert isinstance(agent.agent, Scripted)
-    agent.agent.honours |= {"turns"} if wanted else set()
+    agent.agent.honours |= {"turns"} if desired else set()
     host = await start_host(agent)
     first = ask("One?")
     await begin(host, first)
@@ -241,7 +241,7 @@ async def test_an_agent_that_wants_them_gets_former_turns(start_host: StartHost,
         await answer(host, asked)
     turns = [[(turn.question, turn.answer) for turn in request.turns] for request in asked_of(host)]
     one, three = ("One?", "One!"), ("Three?", "Three!")
-    assert turns == ([[], [one], [one], [one, three]] if wanted else [[]] * 4)
+    assert turns == ([[], [one], [one], [one, three]] if desired else [[]] * 4)
 
 
 async def test_a_run_of_somebody_else_does_not_exist(start_host: StartHost) -> None:

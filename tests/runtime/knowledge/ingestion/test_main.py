@@ -83,15 +83,15 @@ async def test_a_source_that_is_not_mounted_fails(pod: dict[str, str], monkeypat
 
 
 async def test_a_chroma_that_stays_away_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    away = settings(pod, monkeypatch, SLIPWAY_CHROMA_URL=f"http://127.0.0.1:{free_port()}")
+    unavailable = settings(pod, monkeypatch, SLIPWAY_CHROMA_URL=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(IngestionFailed, match="gave up after 0 s: Chroma cannot be reached"):
-        await ingest(away, ProgressBoard(), patience=0)
+        await ingest(unavailable, ProgressBoard(), patience=0)
 
 
 async def test_a_store_that_stays_away_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    away = settings(pod, monkeypatch, SLIPWAY_STORE_DSN_FILE="/nowhere/dsn")
+    unavailable = settings(pod, monkeypatch, SLIPWAY_STORE_DSN_FILE="/nowhere/dsn")
     with pytest.raises(IngestionFailed, match="gave up after 0 s: waiting for the store's DSN"):
-        await ingest(away, ProgressBoard(), patience=0)
+        await ingest(unavailable, ProgressBoard(), patience=0)
 
 
 async def test_a_store_that_comes_late_is_waited_for(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

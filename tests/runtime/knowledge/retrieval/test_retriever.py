@@ -65,10 +65,10 @@ async def test_an_index_whose_vectors_are_lost_is_not_ready(knowledge: Knowledge
 async def test_a_server_that_is_away_is_not_ready(local: Knowledge) -> None:
     await ingest(local)
     servers = VectorServers(f"http://127.0.0.1:{free_port()}")
-    away = Knowledge(local.database, servers("demo/handbook", "chroma"), local.embedder, "demo")
+    unavailable = Knowledge(local.database, servers("demo/handbook", "chroma"), local.embedder, "demo")
     with pytest.raises(IndexNotReady, match="cannot be searched now"):
-        await away.retriever().retrieve("cats", [entry()])
-    [missing] = await away.retriever().missing([entry()])
+        await unavailable.retriever().retrieve("cats", [entry()])
+    [missing] = await unavailable.retriever().missing([entry()])
     assert "cannot be searched" in missing
     await servers.close()
 
