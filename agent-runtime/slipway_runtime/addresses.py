@@ -1,4 +1,4 @@
-"""Addresses that are not connected to for an agent: where clouds hand out credentials of nodes (metadata services).
+"""Addresses that are not connected to for a tenant: where clouds hand out credentials of nodes (metadata services).
 
 The host of a `baseURL` or of a Redis may be a name, and a name may lead anywhere at any time, so the address is looked
 at where the connection is made, and the connection goes to the address that was looked at.
@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +39,45 @@ class ForbiddenAddress(Exception):
             f"{host} leads to {address}, which belongs to the machine's own network (clouds hand out credentials "
             "there): set baseURL, or the url of a Redis, to the address of the service itself"
         )
+
+
+class OutOfReach(ForbiddenAddress):
+    """A host leads to an address that its kind of server may not have."""
+
+    def __init__(self, host: str, address: Address, why: str) -> None:
+        Exception.__init__(self, f"{host} leads to {address}, {why}")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which addresses a server may have, metadata services and link-local ones aside, which none may.
+
+    Args:
+        loopback: this machine's own.
+        private: those of networks of one's own, as pods have them.
+        networks: private ones all the same.
+    """
+
+    loopback: bool = False
+    private: bool = False
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+    def check(self, host: str, addresses: Sequence[str]) -> None:
+        """Raise ForbiddenAddress if one of a host's addresses is out of reach."""
+        check(host, addresses)
+        for each in addresses:
+            given = ipaddress.ip_address(each.partition("%")[0])
+            address = _embedded(given) or given
+            if address.is_loopback:
+                if not self.loopback:
+                    raise OutOfReach(host, given, "which is this machine itself: name the server's own address")
+            elif not (self.private or address.is_global or any(address in network for network in self.networks)):
+                raise OutOfReach(
+                    host,
+                    given,
+                    "which is a private address: use serviceRef for a Service of the Plugin's namespace, or open the "
+                    "network with the chart value gateway.plugins.privateNetworks",
+                )
 
 
 def is_forbidden(address: Address) -> bool:

@@ -141,6 +141,14 @@ def gateway() -> None:
     raise typer.Exit(main())
 
 
+@app.command(contract.CONNECTOR_COMMAND, rich_help_panel=PODS)
+def connector() -> None:
+    """Serve the connector of a Plugin."""
+    from slipway_runtime.connector.main import main
+
+    main()
+
+
 @app.command(contract.INGEST_COMMAND, rich_help_panel=PODS)
 def ingest() -> None:
     """Bring an index up to date with its sources."""

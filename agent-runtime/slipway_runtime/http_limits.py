@@ -7,6 +7,7 @@ from dataclasses import dataclass
 LARGE_PATHS = re.compile(
     rb"/v1/chat/completions|(/agent|/smart|/agents/[^/]+/[^/]+)/chat|/agents/[^/]+/[^/]+/runs(/[^/]+/input/[^/]+)?"
     rb"|/agents/[^/]+/[^/]+/a2a(/|/message:(send|stream))?"
+    rb"|/plugins/[^/]+/[^/]+/mcp"
 )
 """Where questions are sent, which may have pictures and a long history, and the results of tools."""
 

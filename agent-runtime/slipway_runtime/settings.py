@@ -10,11 +10,12 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slipway_crds import contract
 from slipway_crds.identity import KEY as IDENTITY_KEY
+from slipway_crds.plugins.connector import CREDENTIALS_DIR
 
 LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/.*)?")
 
@@ -105,6 +106,18 @@ class IngestSettings(KnowledgeSettings):
     termination_file: Path = Path("/dev/termination-log")
 
 
+class ConnectorSettings(ServerSettings):
+    """`slipway connector`."""
+
+    connector: str
+    """A ConnectorConfig."""
+    credentials: Path = Path(CREDENTIALS_DIR)
+    """A folder with a file for each header, and the certificates of the server's authorities."""
+    identity_anchor: str
+    """As a host has it."""
+    identity_keys_file: Path = Path(contract.IDENTITY_DIR, IDENTITY_KEY)
+
+
 class GatewaySettings(ServerSettings):
     """`slipway gateway`."""
 
@@ -133,7 +146,10 @@ class GatewaySettings(ServerSettings):
     token_review_audience: str = ""
     """What tokens of ServiceAccounts must be for; empty: none are taken."""
 
-    @field_validator("allowed_origins", "oidc_audiences", mode="before")
+    plugin_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Private networks in which a Plugin's `url` may be, with commas between them."""
+
+    @field_validator("allowed_origins", "oidc_audiences", "plugin_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from slipway_crds import contract
 from slipway_crds.agents.members import asked_by
 from slipway_crds.agents.model import Agent, RedisSpec
-from slipway_crds.agents.providers import ModelPrice, ModelSpec, SecretKey, ServerTls
+from slipway_crds.agents.providers import ModelPrice, ModelSpec
 from slipway_crds.runtimeconfig import (
     CAPABILITIES,
     AgentBindings,
@@ -15,6 +15,7 @@ from slipway_crds.runtimeconfig import (
     Price,
     RedisBinding,
 )
+from slipway_crds.servers import SecretKey, ServerTls
 
 
 class FileSource(ConfigModel):

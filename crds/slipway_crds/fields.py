@@ -52,6 +52,13 @@ REDIS_URL_PATTERN = (
     r"(:[1-9][0-9]{0,4})?(/[0-9]{1,3})?$"
 )
 
+PATH_PATTERN = "^/[-._~0-9A-Za-z/]*$"
+HEADER_PATTERN = "^[A-Za-z][-0-9A-Za-z]*$"
+MCP_TOOL_PATTERN = "^[-_./0-9A-Za-z]+$"
+"""What servers may call tools (MCP 2025-11-25, server/tools)."""
+SHOWN_TOOL_PATTERN = "^[-_0-9A-Za-z]+$"
+"""What every client and every model takes for the name of a tool."""
+
 HINTS: Mapping[str, str] = {
     NAME_PATTERN: "lower-case letters, digits and dashes, beginning with a letter and ending with a letter or digit,"
     " like handbook-2",
@@ -71,6 +78,10 @@ HINTS: Mapping[str, str] = {
     ENTRY_POINT_PATTERN: "a module and a function in it, like package.module:factory",
     CAPABILITY_PATTERN: "lower-case letters, digits, dashes and underscores, beginning and ending with a letter or"
     " digit, like order_lookup",
+    PATH_PATTERN: "a path without query and fragment, like /mcp",
+    HEADER_PATTERN: "letters, digits and dashes, beginning with a letter, like X-API-Key",
+    MCP_TOOL_PATTERN: "letters, digits, dashes, underscores, dots and slashes, like issues.list",
+    SHOWN_TOOL_PATTERN: "letters, digits, dashes and underscores, like list_issues",
     CIDR_PATTERN: "a range of addresses, like 10.20.0.0/16",
     URL_PATTERN: "an http or https address with a host name or an IPv4 address, without user, query and fragment, like"
     " http://llm.models.svc:8000/v1",

@@ -6,8 +6,9 @@ from slipway_crds.agents.kind import AGENT
 from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.meta import CustomObject
 from slipway_crds.owners import OwnerKind
+from slipway_crds.plugins.kind import PLUGIN
 
-OWNER_KINDS: dict[str, OwnerKind] = {kind.name: kind for kind in (AGENT, VECTOR_INDEX)}
+OWNER_KINDS: dict[str, OwnerKind] = {kind.name: kind for kind in (AGENT, VECTOR_INDEX, PLUGIN)}
 """By name. A test may add one."""
 
 

@@ -34,6 +34,7 @@ from slipway_operator.installation.identity import anchor_key, public_half
 from slipway_operator.installation.installation import Installation, StartAgainError, current_admin, obtain
 from slipway_operator.installation.roots import UselessRootError
 from slipway_operator.installation.rotation import IdentityRotation
+from slipway_operator.plugins import controller as plugins
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store.admin import AdminSecretError
 from slipway_operator.store.departed import DeletionPolicy, DepartedNamespaces
@@ -42,7 +43,7 @@ from slipway_operator.store.rotation import EarlierLogins
 
 logger = logging.getLogger(__name__)
 
-ROWS = [agents.ROW, indexes.ROW]
+ROWS = [agents.ROW, indexes.ROW, plugins.ROW]
 """The kinds, one row each. A test may add one."""
 KEEP_EVERY_SECONDS = 5.0
 MEASURE_SECONDS = 1.0

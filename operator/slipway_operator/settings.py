@@ -43,6 +43,8 @@ class OperatorSettings(BaseSettings):
     store_port: int | None = None
     release_namespace: str = "slipway-system"
     gateway_url: str = contract.GATEWAY_URL
+    gateway_status_url: str = contract.GATEWAY_STATUS_URL
+    """Where gateways say what they found out of the servers of plugins."""
     host_resources: dict[str, Any] = Field(default_factory=dict)
     index_resources: dict[str, Any] = Field(default_factory=dict)
     ingest_resources: dict[str, Any] = Field(default_factory=dict)

@@ -183,6 +183,7 @@ def test_a_collector_inside_the_cluster_is_not_looked_for_behind_the_proxy(
     ("values", "ports"),
     [
         ({}, [443, 6443]),
+        ({"gateway": {"plugins": {"ports": [443, 9000]}}}, [443, 6443, 9000]),
         ({"proxy": {"https": "http://proxy:3128"}}, [443, 6443]),
         ({"telemetry": {"otlpEndpoint": "http://collector:4318/otlp"}}, [443, 6443, 4318]),
         (
@@ -190,9 +191,10 @@ def test_a_collector_inside_the_cluster_is_not_looked_for_behind_the_proxy(
             [443, 6443, 443, 3128],
         ),
     ],
-    ids=["nothing", "a proxy that nothing needs", "a collector", "a collector behind a proxy"],
+    ids=["nothing", "servers of plugins", "a proxy that nothing needs", "a collector", "a collector behind a proxy"],
 )
 def test_the_gateway_gets_out_to_the_collector(render: Render, values: dict[str, Any], ports: list[int]) -> None:
+    values = {"gateway": {"plugins": {"ports": []}}, **values}
     egress = find(render(values), "NetworkPolicy", "slipway-gateway")["spec"]["egress"]
     assert [each["port"] for each in egress[-1]["ports"]] == ports
 
@@ -263,7 +265,10 @@ def test_without_policies_the_operator_makes_none_and_may_only_remove_them(rende
 def test_the_gateways_metrics_are_for_labelled_namespaces_and_not_for_callers(render: Render) -> None:
     ingress = find(render({}), "NetworkPolicy", "slipway-gateway")["spec"]["ingress"]
     allowed = {rule["ports"][0]["port"]: rule.get("from") for rule in ingress}
-    assert allowed == {8080: None, 8081: [{"namespaceSelector": {"matchLabels": {METRICS_LABEL: "true"}}}]}
+    collectors, operator = allowed.pop(8081)
+    assert collectors == {"namespaceSelector": {"matchLabels": {METRICS_LABEL: "true"}}}
+    assert operator["podSelector"]["matchLabels"]["slipway.dev/component"] == "operator"
+    assert allowed == {8080: None}
 
 
 def test_no_policy_lets_pods_reach_a_metadata_address(render: Render) -> None:

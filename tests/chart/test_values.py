@@ -53,6 +53,8 @@ CHANGES: dict[str, Any] = {
     "gateway.cors.allowedOrigins": ["https://portal.example.org", "http://[::1]:3000"],
     "gateway.defaultAgent": "demo/handbook",
     "gateway.smartAgent": "demo/handbook",
+    "gateway.plugins.ports": [4000],
+    "gateway.plugins.privateNetworks": ["10.20.0.0/16"],
     "gateway.holdSeconds": 7,
     "gateway.identityNoticeSeconds": 7,
     "gateway.maxInFlight": 7,

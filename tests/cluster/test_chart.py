@@ -20,7 +20,7 @@ from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.cluster
 
-CRDS = ("agents.slipway.dev", "vectorindexes.slipway.dev")
+CRDS = ("agents.slipway.dev", "vectorindexes.slipway.dev", "plugins.slipway.dev")
 RELEASE = ("slipway", f"--namespace={chart.NAMESPACE}")
 
 

@@ -128,7 +128,11 @@ def test_metadata_holds_no_more_than_an_api_server_allows(kind: Any) -> None:
 def test_the_names_by_which_kubectl_finds_a_kind(kind: Any) -> None:
     spec = custom_resource_definition(kind)["spec"]
     assert spec["names"]["categories"] == ["slipway"]
-    assert (spec["names"]["plural"], spec["names"]["shortNames"]) in (("agents", ["agt"]), ("vectorindexes", ["vidx"]))
+    assert (spec["names"]["plural"], spec["names"]["shortNames"]) in (
+        ("agents", ["agt"]),
+        ("vectorindexes", ["vidx"]),
+        ("plugins", ["plg"]),
+    )
     (version,) = spec["versions"]
     assert version["subresources"] == {"status": {}}
     columns = [column["name"] for column in version["additionalPrinterColumns"]]

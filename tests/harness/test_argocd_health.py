@@ -12,7 +12,7 @@ from slipway_operator.core.conditions import Statement, Trouble, conditions, pau
 from tests.harness.conftest import REPOSITORY
 
 CONFIG = REPOSITORY / ".harness" / "gitops" / "argocd-cm.yaml"
-KEYS = {kind: f"resource.customizations.health.slipway.dev_{kind}" for kind in ("Agent", "VectorIndex")}
+KEYS = {kind: f"resource.customizations.health.slipway.dev_{kind}" for kind in ("Agent", "VectorIndex", "Plugin")}
 CLOSED = ("string", "math", "io", "os", "debug", "coroutine", "package", "require", "python")
 
 

@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from slipway_runtime.gateway.answers import ANSWER_BYTES, PIECES_FREE, InvalidAnswer, PodResponse, pieces
+from slipway_runtime.gateway.answers import ANSWER_BYTES, pieces
 from slipway_runtime.gateway.upstream import READ_BYTES, new_session
 from slipway_runtime.identity import IdentitySigner
+from slipway_runtime.responses import PIECES_FREE, InvalidAnswer, PodResponse
 from tests.support.chat import STREAM
 from tests.support.evil_pods import attacks, evil_pods
 from tests.support.fake_kubernetes import FakeKubernetes

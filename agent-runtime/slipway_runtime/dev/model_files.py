@@ -11,9 +11,10 @@ from pathlib import Path
 
 from slipway_crds import contract
 from slipway_crds.agents.model import Agent
-from slipway_crds.agents.providers import ModelSpec, SecretKey, ServerTls
+from slipway_crds.agents.providers import ModelSpec
 from slipway_crds.bindings import bindings_of
 from slipway_crds.runtimeconfig import AgentBindings
+from slipway_crds.servers import SecretKey, ServerTls
 from slipway_runtime.dev.manifests import Manifests, NamespacedName, key_of
 
 REDIS_FOLDER = "_session-redis"
@@ -41,7 +42,7 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
                 }
             if (search := agent.spec.web_search) and (ref := search.api_key_ref):
                 where = f"Agent {key_of(agent)}: the web search"
-                found[f"{key_of(agent)}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"] = _secret(
+                found[f"{key_of(agent)}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"] = secret_value(
                     ref, agent.metadata.namespace, manifests, environment, lacks=f"{where} has no key"
                 )
     return found
@@ -52,9 +53,9 @@ def _values(
 ) -> Iterator[tuple[str, bytes | Missing]]:
     where, namespace = f"Agent {key_of(agent)}: model {model.name}", agent.metadata.namespace
     if ref := model.api_key_ref:
-        yield contract.MODEL_KEY_FILE, _secret(ref, namespace, manifests, environment, lacks=f"{where} has no key")
+        yield contract.MODEL_KEY_FILE, secret_value(ref, namespace, manifests, environment, lacks=f"{where} has no key")
     if model.tls:
-        yield contract.MODEL_CA_FILE, _bundle(model.tls, namespace, manifests, where)
+        yield contract.MODEL_CA_FILE, bundle_value(model.tls, namespace, manifests, where)
 
 
 def _redis_values(
@@ -64,21 +65,23 @@ def _redis_values(
     where = f"Agent {key_of(agent)}: the Redis of its sessions"
     if redis and (ref := redis.password_ref):
         lacks = f"{where} has no password"
-        yield contract.REDIS_PASSWORD_FILE, _secret(ref, namespace, manifests, environment, lacks=lacks)
+        yield contract.REDIS_PASSWORD_FILE, secret_value(ref, namespace, manifests, environment, lacks=lacks)
     if redis and redis.tls:
-        yield contract.REDIS_CA_FILE, _bundle(redis.tls, namespace, manifests, where)
+        yield contract.REDIS_CA_FILE, bundle_value(redis.tls, namespace, manifests, where)
 
 
-def _secret(
+def secret_value(
     ref: SecretKey, namespace: str, manifests: Manifests, environment: Mapping[str, str], *, lacks: str
 ) -> bytes | Missing:
+    """A value of a Secret among the manifests or in the environment, or what it lacks and what to do about it."""
     given = manifests.secrets.get(NamespacedName(namespace, ref.name), {}).get(ref.key)
     secret = f"add a Secret {ref.name} with {ref.key} to the manifests"
     advice = f"set {ref.key}, or {secret}" if ref.key.isidentifier() else secret
     return given or environment.get(ref.key, "").encode() or Missing(f"{lacks}: {advice}")
 
 
-def _bundle(tls: ServerTls, namespace: str, manifests: Manifests, where: str) -> bytes | Missing:
+def bundle_value(tls: ServerTls, namespace: str, manifests: Manifests, where: str) -> bytes | Missing:
+    """Certificates in a ConfigMap among the manifests, or what lacks them and what to do about it."""
     bundle = tls.ca_bundle_ref
     given = manifests.config_maps.get(NamespacedName(namespace, bundle.name), {}).get(bundle.key)
     advice = f"{where} has no certificates: add a ConfigMap {bundle.name} with {bundle.key} to the manifests"
@@ -95,7 +98,7 @@ class LocalModelFiles:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
-        self._environment = environment
+        self.environment = environment
         self._bindings: dict[str, AgentBindings] = {}
 
     def of(self, agent: str) -> AgentBindings:
@@ -104,12 +107,12 @@ class LocalModelFiles:
 
     def missing(self, manifests: Manifests) -> list[str]:
         """What models need and nobody gave."""
-        values = model_values(manifests, self._environment).values()
+        values = model_values(manifests, self.environment).values()
         return [value.sentence for value in values if isinstance(value, Missing)]
 
     def apply(self, manifests: Manifests) -> None:
         """Make the files those of these manifests. A file whose value stays is left alone."""
-        values = model_values(manifests, self._environment)
+        values = model_values(manifests, self.environment)
         agents = [each for each in manifests.objects if isinstance(each, Agent)]
         for path, value in values.items():
             file = self._folder / path

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from slipway_runtime.events import TERMINAL
-from slipway_runtime.gateway.answers import InvalidAnswer
+from slipway_runtime.responses import InvalidAnswer
 
 EVENT_BYTES = 1024 * 1024
 """Bytes in one event."""

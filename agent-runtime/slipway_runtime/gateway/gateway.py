@@ -10,6 +10,7 @@ from slipway_runtime.gateway.admission import Bound, Pool, Shares
 from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, Open, Unproven
 from slipway_runtime.gateway.nesting import Nesting
 from slipway_runtime.gateway.permissions import Action, Everything, Policy
+from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.protected_resource import ProtectedResource
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Upstreams
@@ -38,6 +39,7 @@ class Gateway:
     """Web origins whose pages may read answers; without any, there is no CORS."""
     public_url: str = ""
     """Where clients reach this gateway; empty: whatever a client calls it."""
+    plugins: PluginTable = field(default_factory=PluginTable)
     default_agent: AgentKey | None = None
     smart_agent: AgentKey | None = None
     resource: ProtectedResource | None = None

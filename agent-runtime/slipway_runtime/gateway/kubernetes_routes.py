@@ -6,7 +6,7 @@ is held for a while instead of being refused as unknown.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -171,10 +171,15 @@ class Join:
 
 
 class KubernetesRoutes:
-    """Keeps a route table current from the API server."""
+    """Keeps a route table current from the API server.
 
-    def __init__(self, api: KubernetesApi, routes: RouteTable) -> None:
+    Args:
+        also: followers of other collections, without which the table can be trusted.
+    """
+
+    def __init__(self, api: KubernetesApi, routes: RouteTable, *, also: Sequence[Reflector] = ()) -> None:
         join = Join(routes)
+        self._also = tuple(also)
         self._agents = Reflector(api, AGENTS_PATH, on_list=join.list_agents, on_change=join.change_agent)
         self._slices = Reflector(
             api,
@@ -190,9 +195,9 @@ class KubernetesRoutes:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Follow both collections for as long as the block lasts; a follower that dies ends the block."""
+        """Follow all collections for as long as the block lasts; a follower that dies ends the block."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(reflector.run()) for reflector in (self._agents, self._slices)]
+            tasks = [group.create_task(reflector.run()) for reflector in (self._agents, self._slices, *self._also)]
             yield
             for task in tasks:
                 task.cancel()

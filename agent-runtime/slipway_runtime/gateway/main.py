@@ -22,6 +22,8 @@ from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
 from slipway_runtime.gateway.oidc import Oidc, Provider
 from slipway_runtime.gateway.permissions import ByGroups
+from slipway_runtime.gateway.plugins.source import ClusterAccess, KubernetesPlugins
+from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.protected_resource import ProtectedResource
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.signing_keys import SigningKeys, new_provider_session
@@ -78,7 +80,11 @@ async def assembled(
     Args:
         authenticators: that are asked after those of the settings.
     """
-    async with authenticators_of(settings) as own, new_session(2 * settings.max_in_flight) as session:
+    async with (
+        authenticators_of(settings) as own,
+        new_session(2 * settings.max_in_flight) as session,
+        aclosing(PluginTable()) as plugins,
+    ):
         yield Gateway(
             routes=routes,
             upstreams=Upstreams(
@@ -91,6 +97,7 @@ async def assembled(
             signer=signer,
             bound=Bound(settings.max_in_flight),
             policy=ByGroups(routes.access),
+            plugins=plugins,
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
             allowed_origins=settings.allowed_origins,
             public_url=settings.public_url,
@@ -128,21 +135,20 @@ async def serve(settings: GatewaySettings) -> None:
     signer = read_signer(settings.identity_key_file)
     api = await KubernetesApi.connect()
     routes = RouteTable()
-    source = KubernetesRoutes(api, routes)
     audience = settings.token_review_audience
     reviews = [TokenReviews(api, audience, but_of=settings.oidc_issuer)] if audience else []
     try:
-        async with (
-            assembled(settings, routes=routes, signer=signer, authenticators=reviews) as gateway,
-            source.following(),
-        ):
+        async with assembled(settings, routes=routes, signer=signer, authenticators=reviews) as gateway:
+            plugins = KubernetesPlugins(gateway.plugins, routes, ClusterAccess(signer, settings.plugin_networks))
+            source = KubernetesRoutes(api, routes, also=[plugins.reflector(api)])
             gateway.routes_missing = source.missing
             limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)
             gc.freeze()  # what start-up made is there to stay: it need not be looked through again and again
-            await DrainingServer(
-                config, drain=gateway.drain, busy=lambda: gateway.bound.taken, grace=GRACE_SECONDS
-            ).serve()
+            server = DrainingServer(config, drain=gateway.drain, busy=lambda: gateway.bound.taken, grace=GRACE_SECONDS)
+            with metrics_served(settings.metrics_port, page=gateway.plugins.status_at):
+                async with source.following():
+                    await server.serve()
     finally:
         await api.close()
 
@@ -153,7 +159,7 @@ def main() -> int:
     flush = configure_tracing("slipway-gateway")
     try:
         settings = GatewaySettings.from_environment()
-        with metrics_served(settings.metrics_port), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
     except CannotStart as error:
         log.error(str(error))

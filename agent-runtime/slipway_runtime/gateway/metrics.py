@@ -10,6 +10,15 @@ SECONDS = Histogram(
     ["namespace", "agent"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
 )
+PLUGIN_REQUESTS = Counter(
+    "slipway_gateway_plugin_requests_total", "Requests to plugins, by answer.", ["namespace", "plugin", "code"]
+)
+PLUGIN_SECONDS = Histogram(
+    "slipway_gateway_plugin_request_seconds",
+    "Time from a request's arrival to its last byte.",
+    ["namespace", "plugin"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
+)
 IN_FLIGHT = Gauge("slipway_gateway_in_flight", "Requests being passed on right now.")
 HELD = Gauge("slipway_gateway_held", "Requests waiting for a pod to become ready.")
 SHED = Counter("slipway_gateway_shed_total", "Requests refused because the gateway's own bound was reached.")

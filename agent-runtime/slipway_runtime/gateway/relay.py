@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from slipway_runtime import retrying
 from slipway_runtime.gateway import answers
-from slipway_runtime.gateway.answers import InvalidAnswer, PodResponse, passed_on
+from slipway_runtime.gateway.answers import passed_on
 from slipway_runtime.gateway.events import Events
 from slipway_runtime.gateway.metrics import REATTACHED
 from slipway_runtime.gateway.routes import Endpoint
@@ -31,6 +31,7 @@ from slipway_runtime.gateway.upstream import (
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.skin import AnswerRenderer, StreamRenderer
 from slipway_runtime.protocols.sse import MEDIA_TYPE
+from slipway_runtime.responses import InvalidAnswer, PodResponse
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 

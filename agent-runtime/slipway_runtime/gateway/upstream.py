@@ -21,13 +21,14 @@ from yarl import URL
 
 from slipway_runtime import retrying
 from slipway_runtime.gateway.admission import Bound, Full
-from slipway_runtime.gateway.answers import InvalidAnswer, PodResponse, passed_on, whole
+from slipway_runtime.gateway.answers import passed_on, whole
 from slipway_runtime.gateway.events import Shared
 from slipway_runtime.gateway.metrics import HELD, RETRIES
 from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.headers import RETIRING_HEADER, REVISION_HEADER
+from slipway_runtime.responses import InvalidAnswer, PodResponse
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ much they are used, so they are not where the public asks: whoever may read them
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -65,9 +65,25 @@ class _Handler(WSGIRequestHandler):
         """Log nothing."""
 
 
+def _application(page: Callable[[str], bytes | None]) -> Callable[[Any, Any], Any]:
+    metrics = make_wsgi_app()
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        body = page(environ.get("PATH_INFO", ""))
+        if body is None:
+            return metrics(environ, start_response)
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return answer
+
+
 @contextmanager
-def metrics_served(port: int) -> Iterator[None]:
+def metrics_served(port: int, *, page: Callable[[str], bytes | None] = lambda _: None) -> Iterator[None]:
     """Serve all metrics of the process on this port, on every address, for as long as the block lasts.
+
+    Args:
+        page: what else there is at a path: JSON that is at hand as a whole, or None.
 
     A thread does it, so that a scrape takes nothing from the event loop and shows a loop that is stuck.
 
@@ -76,7 +92,7 @@ def metrics_served(port: int) -> Iterator[None]:
     """
     every_address = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
     try:
-        server = make_server(every_address, port, make_wsgi_app(), _Server, _Handler)
+        server = make_server(every_address, port, _application(page), _Server, _Handler)
     except OSError as error:
         raise SystemExit(
             f"port {port} cannot be used for metrics ({error.strerror}): set SLIPWAY_METRICS_PORT to a free one"

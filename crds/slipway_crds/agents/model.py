@@ -8,7 +8,7 @@ from slipway_crds.access import WITH_KEYS, Access
 from slipway_crds.agents.approvals import APPROVALS_OF_TOOLS, Approval
 from slipway_crds.agents.custom import Custom
 from slipway_crds.agents.prompts import Prompt
-from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec, SecretKey, ServerTls
+from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec
 from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import Egress
 from slipway_crds.fields import (
@@ -42,6 +42,7 @@ from slipway_crds.rules import (
     unlike,
 )
 from slipway_crds.runtimeconfig import Architecture
+from slipway_crds.servers import SecretKey, ServerTls
 
 
 class ObjectRef(SpecModel):

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway_crds.agents.providers import NO_METADATA_HOST, SecretKey
 from slipway_crds.fields import SpecModel, Url, emulated, same
 from slipway_crds.rules import given_where, only_where
 from slipway_crds.runtimeconfig import SearchProvider
+from slipway_crds.servers import NO_METADATA_HOST, SecretKey
 
 
 class WebSearch(SpecModel):

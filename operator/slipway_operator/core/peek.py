@@ -46,7 +46,11 @@ def _plain(text: object) -> str:
 
 
 async def _get(http: aiohttp.ClientSession, ip: str, path: str) -> dict[str, object]:
-    url = f"http://{f'[{ip}]' if ':' in ip else ip}:{HTTP_PORT}{path}"
+    return await json_at(http, f"http://{f'[{ip}]' if ':' in ip else ip}:{HTTP_PORT}{path}")
+
+
+async def json_at(http: aiohttp.ClientSession, url: str) -> dict[str, object]:
+    """A JSON object at an address; an empty one if there is none within a second."""
     try:
         async with http.get(url, timeout=TIMEOUT, allow_redirects=False, auto_decompress=False) as response:
             # A host answers 503 while it is not ready.

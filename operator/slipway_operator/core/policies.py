@@ -108,6 +108,11 @@ def to_gateway(settings: BuildSettings) -> JsonObject:
     }
 
 
+def to_anywhere(port: int) -> JsonObject:
+    """Out to every address but those where clouds answer pods about their node."""
+    return {"to": _anywhere_but(LINK_LOCAL_AND_METADATA), "ports": [_tcp(port)]}
+
+
 def to_public(ports: Sequence[int]) -> list[JsonObject]:
     """Out to public addresses, if there are ports."""
     if not ports:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from slipway_runtime.gateway.answers import InvalidAnswer
 from slipway_runtime.gateway.events import EVENT_BYTES, OWN_BYTES, SHARED_BYTES, STREAM_BYTES, Events, Shared
+from slipway_runtime.responses import InvalidAnswer
 
 RUN = "a" * 32
 STREAM = (

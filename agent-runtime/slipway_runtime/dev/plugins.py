@@ -1,0 +1,86 @@
+"""Plugins in the local driver: the gateway calls their servers itself, with what connectors add in a cluster."""
+
+import ssl
+from collections.abc import Mapping
+
+from slipway_crds.plugins.kind import PLUGIN
+from slipway_crds.plugins.model import Plugin
+from slipway_crds.plugins.upstream import server_of
+from slipway_runtime.addresses import Reach
+from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
+from slipway_runtime.dev.manifests import Manifests, key_of
+from slipway_runtime.dev.model_files import Missing, bundle_value, secret_value
+from slipway_runtime.dev.parts import Parts
+from slipway_runtime.gateway.routes import Access as Allowed
+from slipway_runtime.gateway.routes import PluginKey
+from slipway_runtime.plugins.credentials import Credentials
+from slipway_runtime.plugins.server import Access
+
+HOST = "127.0.0.1"
+"""Where Services are."""
+ANYWHERE = Reach(loopback=True, private=True)
+"""The machine's user wrote the manifests."""
+
+
+class LocalPlugins:
+    """A plugin is there as soon as its manifest is."""
+
+    def __init__(self, parts: Parts, _: str) -> None:
+        self._parts = parts
+        self._access: dict[PluginKey, tuple[Credentials, Access]] = {}
+
+    def announce(self, manifests: Manifests) -> None:
+        """Nothing: plugins that others refer to come with the rest."""
+
+    async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
+        """Nothing takes a while."""
+        return []
+
+    def exchange(self, manifests: Manifests) -> None:
+        plugins = {PluginKey(*key_of(each)): each for each in manifests.objects if isinstance(each, Plugin)}
+        table, routes = self._parts.gateway.plugins, self._parts.gateway.routes
+        for gone, _ in table.items():
+            if gone not in plugins:
+                table.remove(gone)
+                routes.restrict(gone, None)
+        for key, plugin in plugins.items():
+            routes.restrict(key, Allowed.read(plugin.spec.model_dump(mode="json", by_alias=True, include={"access"})))
+            table.set(key, server_of(plugin, service_host=HOST), self._access_of(key, plugin, manifests))
+
+    def _access_of(self, key: PluginKey, plugin: Plugin, manifests: Manifests) -> Access:
+        """The same as before where the credentials are the same, so that connections stay."""
+        credentials = _credentials(plugin, manifests, self._parts.model_files.environment)
+        known = self._access.get(key)
+        if known is None or known[0] != credentials:
+            known = credentials, _access(credentials)
+            self._access[key] = known
+        return known[1]
+
+
+def _access(credentials: Credentials) -> Access:
+    tls = (lambda: ssl.create_default_context(cadata=credentials.authorities)) if credentials.authorities else None
+    return Access(reach=ANYWHERE, headers=credentials.current, tls=tls)
+
+
+def _credentials(plugin: Plugin, manifests: Manifests, environment: Mapping[str, str]) -> Credentials:
+    mcp, namespace = plugin.spec.mcp, plugin.metadata.namespace
+    where = f"Plugin {key_of(plugin)}"
+    refs = {"Authorization": mcp.token_ref} if mcp.token_ref else {}
+    values = {
+        name: secret_value(ref, namespace, manifests, environment, lacks=f"{where}: {name} has no value")
+        for name, ref in (*refs.items(), *((each.name, each.secret_ref) for each in mcp.headers))
+    }
+    bundle = bundle_value(mcp.tls, namespace, manifests, where) if mcp.tls else b""
+    missing = [value.sentence for value in (*values.values(), bundle) if isinstance(value, Missing)]
+    return Credentials(
+        headers={
+            name: f"Bearer {value.decode().strip()}" if name in refs else value.decode().strip()
+            for name, value in values.items()
+            if isinstance(value, bytes)
+        },
+        authorities=bundle.decode() if isinstance(bundle, bytes) else "",
+        missing="; ".join(missing),
+    )
+
+
+ROW = LocalKind(PLUGIN, LocalPlugins)

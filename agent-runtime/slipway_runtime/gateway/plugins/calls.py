@@ -1,0 +1,202 @@
+"""One message of a client for a plugin: what the gateway decides about it, and the answer that it gets.
+
+The way of a call is short: the client's bytes go to the server as they are, unless a tool has another name there, and
+the answer comes back as it comes. Only lists of tools are read, since not all of them are for everybody.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
+
+from slipway_runtime.gateway.permissions import Action, Policy
+from slipway_runtime.gateway.routes import PluginKey
+from slipway_runtime.identity import Caller
+from slipway_runtime.plugins.answers import Content, changed, event_of
+from slipway_runtime.plugins.discovery import MODERN
+from slipway_runtime.plugins.messages import EVENT_STREAM, JSON, SESSION_HEADER, Kind, Message, Refused, error_body
+from slipway_runtime.plugins.server import PluginServer, ServerFailed, media_type
+from slipway_runtime.plugins.tools import list_result
+from slipway_runtime.plugins.watched import WatchedServer
+from slipway_runtime.protocols.mcp.sealing import NotSealed, Sealer
+from slipway_runtime.responses import InvalidAnswer, PodResponse
+from slipway_runtime.telemetry.tracing import outgoing
+
+NO_SESSION = Refused(INVALID_PARAMS, "there is no such session: begin with initialize", status=404)
+ENDLESS = "subscriptions/listen"
+
+
+@dataclass
+class Answer:
+    """What a client gets: a status, headers, and a body in pieces."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True)
+class PluginCall:
+    """A known caller's use of a plugin."""
+
+    key: PluginKey
+    plugin: WatchedServer
+    caller: Caller
+    policy: Policy
+    sealer: Sealer
+    headers: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """Of the request, by names in small letters."""
+
+    @property
+    def server(self) -> PluginServer:
+        """What is called."""
+        return self.plugin.server
+
+    @property
+    def _place(self) -> str:
+        """Names the server, as what is sealed for it does."""
+        return f"plugins/{self.key}"
+
+    def session(self) -> str | None:
+        """The server's id of the client's session; None if it has none.
+
+        Raises:
+            Refused: for one that is not this caller's with this plugin.
+        """
+        given = self.headers.get(SESSION_HEADER)
+        if given is None:
+            return None
+        try:
+            return str(self.sealer.open("session", given, caller=self.caller, place=self._place)["upstream"])
+        except (NotSealed, KeyError, TypeError):
+            raise NO_SESSION from None
+
+    def sealed(self, upstream: str) -> str:
+        """What a client gets as id of a server's session."""
+        return self.sealer.seal("session", {"upstream": upstream}, caller=self.caller, place=self._place)
+
+    def server_name(self, message: Message) -> str | None:
+        """What the server calls what the message is about.
+
+        Raises:
+            Refused: for a tool that is none for this caller.
+        """
+        name = message.name
+        if message.method != "tools/call" or name is None:
+            return name
+        original = self.server.upstream.tools.original(name)
+        if original is None or not self.policy.allows(self.caller, Action.ASK, self.key, tool=name):
+            raise Refused(INVALID_PARAMS, f"Unknown tool: {name[:128]}", message_id=message.id, status=200)
+        return original
+
+    def listed(self, content: Content) -> Content:
+        """An answer to `tools/list` with the tools that are for this caller."""
+        result = content.get("result")
+        if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
+            return content
+        shown = list_result(result, self.server.upstream.tools)
+        allowed = [
+            tool for tool in shown["tools"] if self.policy.allows(self.caller, Action.LIST, self.key, tool=tool["name"])
+        ]
+        return {**content, "result": {**shown, "tools": allowed}}
+
+    @asynccontextmanager
+    async def posted(self, message: Message) -> AsyncIterator[Answer]:
+        """The answer to a message.
+
+        Raises:
+            Refused, ServerFailed.
+        """
+        name = self.server_name(message)
+        found = await self.plugin.discovery()
+        if not (found.era == MODERN if message.modern else found.sessions):
+            raise Refused(METHOD_NOT_FOUND, "the server of this plugin is of another era", message_id=message.id)
+        body = message.renamed(name) if name is not None else message.raw
+        headers = message.headers(name)
+        if not message.modern and (session := self.session()) is not None:
+            headers["Mcp-Session-Id"] = session
+        outgoing(headers)
+        async with self.server.open("POST", headers, body, endless=message.method == ENDLESS) as response:
+            yield await self._passed_on(message, response)
+
+    async def _passed_on(self, message: Message, response: PodResponse) -> Answer:
+        kind = media_type(response)
+        headers = self._headers(response, kind)
+        if response.status == 404 and kind != JSON:
+            raise NO_SESSION if SESSION_HEADER in self.headers else self._nothing_there()
+        if message.method == "tools/list" and message.kind is Kind.REQUEST and kind in (JSON, EVENT_STREAM):
+            body = await self.server.whole(response)
+            try:
+                return Answer(response.status, headers, _once(changed(body, kind, self.listed)))
+            except ValueError as error:
+                raise ServerFailed(
+                    "InvalidAnswer", f"the server of plugin {self.key} gave tools/list: {error}"
+                ) from None
+        return Answer(response.status, headers, self._pieces(message, response, stream=kind == EVENT_STREAM))
+
+    def _nothing_there(self) -> ServerFailed:
+        return ServerFailed("NotAnMcpServer", f"the server of plugin {self.key} answered 404: see the path of its URL")
+
+    def _headers(self, response: PodResponse, kind: str) -> dict[str, str]:
+        """What a client gets of a server's headers: nothing that it did not ask for."""
+        headers = {"content-type": kind} if kind in (JSON, EVENT_STREAM) else {}
+        if kind == EVENT_STREAM:
+            headers["x-accel-buffering"] = "no"
+        if session := response.headers.get("Mcp-Session-Id"):
+            headers[SESSION_HEADER] = self.sealed(session)
+        return headers
+
+    async def _pieces(self, message: Message, response: PodResponse, *, stream: bool) -> AsyncIterator[bytes]:
+        """The body as it comes. A stream that breaks off ends with an error for the client, if it waits for an
+        answer."""
+        try:
+            while piece := await response.some():
+                yield piece
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer):
+            if not stream or message.kind is not Kind.REQUEST:
+                raise
+            said = f"the server of plugin {self.key} broke off in the middle of its answer"
+            error: Content = {"jsonrpc": "2.0", "id": message.id, "error": {"code": INTERNAL_ERROR, "message": said}}
+            yield b"\n\n" + event_of(error)
+
+    @asynccontextmanager
+    async def other(self, method: str) -> AsyncIterator[Answer]:
+        """The answer to a GET, which is the stream of a session of 2025-11-25, or to a DELETE, which ends one.
+
+        Raises:
+            Refused, ServerFailed.
+        """
+        session = self.session()
+        if session is None or not (await self.plugin.discovery()).sessions:
+            raise Refused(METHOD_NOT_FOUND, "there is a stream for sessions only: post messages", status=405)
+        headers = {"Accept": EVENT_STREAM if method == "GET" else JSON, "Mcp-Session-Id": session}
+        for name, sent in (("mcp-protocol-version", "MCP-Protocol-Version"), ("last-event-id", "Last-Event-ID")):
+            if name in self.headers:
+                headers[sent] = self.headers[name]
+        outgoing(headers)
+        async with self.server.open(method, headers, endless=method == "GET") as response:
+            kind = media_type(response)
+            if response.status == 404:
+                raise NO_SESSION
+            headers = {"allow": "POST"} if response.status == 405 else self._headers(response, kind)
+            yield Answer(response.status, headers, _rest(response))
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def _rest(response: PodResponse) -> AsyncIterator[bytes]:
+    while piece := await response.some():
+        yield piece
+
+
+def failed(error: ServerFailed, message: Message | None) -> tuple[int, bytes]:
+    """Status and body for a client whose server failed. Clients of 2025-11-25 end their session at a status of an
+    error, so they get it in the body alone."""
+    message_id = message.id if message is not None else None
+    legacy = message is not None and message.kind is Kind.REQUEST and not message.modern
+    data = {"reason": error.reason}
+    return (200 if legacy else error.status), error_body(message_id, INTERNAL_ERROR, error.message, data)

@@ -1,0 +1,129 @@
+"""The path of a plugin: POST for messages, and for sessions of 2025-11-25 GET and DELETE."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+
+import aiohttp
+from starlette.requests import Request
+
+from slipway_runtime.gateway import metrics
+from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
+from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.hosted_path import HostedPath
+from slipway_runtime.gateway.permissions import Action, no_such_plugin, require
+from slipway_runtime.gateway.plugins.calls import Answer, PluginCall, failed
+from slipway_runtime.gateway.relay import CutOff, Reply
+from slipway_runtime.gateway.routes import PluginKey
+from slipway_runtime.grants import Grant
+from slipway_runtime.identity import Caller
+from slipway_runtime.plugins.messages import JSON, Message, Refused, decoded_headers, parse
+from slipway_runtime.plugins.server import ServerFailed
+from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols import skin
+from slipway_runtime.protocols.mcp.sealing import PURPOSE, Sealer
+from slipway_runtime.responses import InvalidAnswer
+
+log = logging.getLogger(__name__)
+
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""Of one message of a client."""
+
+
+class PluginPath(HostedPath):
+    """The answer to a request for a plugin's tools, written while it comes from the server."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway, _problem)
+        self._sealer = Sealer(lambda: gateway.signer.secrets(PURPOSE))
+
+    async def _answered(
+        self, request: Request, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
+    ) -> None:
+        key = PluginKey(request.path_params["namespace"], request.path_params["name"])
+        plugin = self._gateway.plugins.get(key)
+        if plugin is None:
+            self._require_listed()
+            raise no_such_plugin()
+        require(self._gateway.policy, caller, Action.LIST, key)
+        headers = decoded_headers(request.headers.raw)
+        call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers))
+        with self._counted(key, reply), self._gateway.long_bodies.held() as held:
+            if request.method != "POST":
+                with self._admitted():
+                    await unless_gone(self._other(call, request.method, reply), receive)
+                return
+            body = await self._body(request, receive, caller=caller, limit=MESSAGE_BYTES, held=held)
+            try:
+                message = parse(body, headers)
+            except Refused as refused:
+                await reply.whole(refused.status, {"content-type": JSON}, refused.body())
+                return
+            with self._admitted():
+                await unless_gone(self._posted(call, message, reply), receive)
+
+    def _require_listed(self) -> None:
+        if not self._gateway.plugins.listed:
+            raise Problem(
+                Reason.NOT_READY,
+                "this gateway has not read the list of plugins yet: ask again, and see its /readyz if that lasts",
+            )
+
+    async def _posted(self, call: PluginCall, message: Message, reply: Reply) -> None:
+        try:
+            async with call.posted(message) as answer:
+                await _send(answer, reply)
+        except Refused as refused:
+            refused.id = message.id
+            await reply.whole(refused.status, {"content-type": JSON}, refused.body())
+        except ServerFailed as error:
+            status, body = failed(error, message)
+            await reply.whole(status, {"content-type": JSON}, body)
+
+    async def _other(self, call: PluginCall, method: str, reply: Reply) -> None:
+        try:
+            async with call.other(method) as answer:
+                await _send(answer, reply)
+        except Refused as refused:
+            await reply.whole(refused.status, {"content-type": JSON, "allow": "POST"}, refused.body())
+        except ServerFailed as error:
+            status, body = failed(error, None)
+            await reply.whole(status, {"content-type": JSON}, body)
+
+    @contextmanager
+    def _counted(self, key: PluginKey, reply: Reply) -> Iterator[None]:
+        """Count a request for a plugin, and log an answer that broke off."""
+        began = time.perf_counter()
+        try:
+            yield
+        except ClientGone:
+            reply.status = 499
+            raise
+        except CutOff as error:
+            reply.status = 502
+            log.warning("an answer broke off", extra={"plugin": str(key), "cause": str(error.__cause__)})
+        except Problem as problem:
+            reply.status = problem.status
+            raise
+        finally:
+            labels = (key.namespace, key.name)
+            metrics.PLUGIN_SECONDS.labels(*labels).observe(time.perf_counter() - began)
+            metrics.PLUGIN_REQUESTS.labels(*labels, reply.status or 500).inc()
+
+
+async def _send(answer: Answer, reply: Reply) -> None:
+    """Raises CutOff if the answer breaks off after its beginning was sent."""
+    await reply.start(answer.status, answer.headers)
+    try:
+        async with aclosing(answer.body) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                await reply.body(piece, more=True)
+    except (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer) as error:
+        raise CutOff from error
+    await reply.body(b"")
+
+
+def _problem(problem: Problem) -> skin.Answer:
+    """A problem before there is a message to answer."""
+    return skin.Answer(problem.status, problem.headers(), problem.body())

@@ -1,0 +1,78 @@
+"""Which plugins there are, and the server of each. Like the table of agents, it only ever gets what is true."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from slipway_crds.contract import PLUGINS_STATUS_PATH
+from slipway_crds.plugins.upstream import McpUpstream
+from slipway_runtime.gateway.routes import PluginKey
+from slipway_runtime.plugins.server import Access
+from slipway_runtime.plugins.watched import WatchedServer
+
+
+class PluginTable:
+    """Plugins with their servers, each looked at from when it is there until it goes."""
+
+    def __init__(self) -> None:
+        self._servers: dict[PluginKey, WatchedServer] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self.listed = True
+        """Whether a plugin that is not here does not exist. Not so before a source that needs time has listed them."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when what is known of a plugin has changed."""
+        self._reports: dict[str, bytes] = {}
+        """What is known of each server, by path. Read by another thread, and so exchanged whole."""
+
+    def set(self, key: PluginKey, upstream: McpUpstream, access: Access) -> None:
+        """The plugin exists, and this is its server. One that stays the same keeps its connections."""
+        known = self._servers.get(key)
+        if known is not None and known.upstream == upstream and known.access == access:
+            return
+        self.remove(key)
+        server = WatchedServer(upstream, access, changed=self._changed)
+        server.watch()
+        self._servers[key] = server
+        self._changed()
+
+    def remove(self, key: PluginKey) -> None:
+        """The plugin is no more. Calls that are under way end."""
+        if (server := self._servers.pop(key, None)) is not None:
+            closing = asyncio.create_task(server.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            self._changed()
+
+    def keep(self, keys: Mapping[PluginKey, object]) -> None:
+        """Of the plugins, only these exist."""
+        for gone in self._servers.keys() - keys.keys():
+            self.remove(gone)
+
+    def get(self, key: PluginKey) -> WatchedServer | None:
+        """The plugin's server; None if there is no such plugin."""
+        return self._servers.get(key)
+
+    def items(self) -> list[tuple[PluginKey, WatchedServer]]:
+        """All plugins, sorted by namespace and name."""
+        return sorted(self._servers.items())
+
+    def status_at(self, path: str) -> bytes | None:
+        """What is known of the server of a plugin, as JSON; None for any path but a plugin's. For any thread."""
+        if path.startswith(f"{PLUGINS_STATUS_PATH}/"):
+            return self._reports.get(path, b"{}")
+        return None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for key in list(self._servers):
+            self.remove(key)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _changed(self) -> None:
+        self._reports = {
+            f"{PLUGINS_STATUS_PATH}/{key}": orjson.dumps(report.to_json())
+            for key, server in self._servers.items()
+            if (report := server.report) is not None
+        }
+        self.on_change()

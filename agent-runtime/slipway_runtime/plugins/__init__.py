@@ -1,0 +1,1 @@
+"""Servers of tools: how the gateway and connectors call them, and what they find out about them."""

@@ -1,0 +1,262 @@
+"""One server of a Plugin: what is sent to it, what counts as an answer, and when it is left alone for a while."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from slipway_crds.contract import FORBIDDEN_ADDRESS, SERVER_FAILED
+from slipway_crds.plugins.upstream import McpUpstream
+from slipway_runtime.addresses import ForbiddenAddress, Reach
+from slipway_runtime.circuit import Circuit
+from slipway_runtime.plugins.connection import new_session
+from slipway_runtime.plugins.messages import EVENT_STREAM, JSON
+from slipway_runtime.responses import InvalidAnswer, PodResponse
+
+log = logging.getLogger(__name__)
+
+ANSWER_BYTES = 8 * 1024 * 1024
+"""Of an answer that has to be read as a whole."""
+ERROR_CHARACTERS = 300
+FAILURE_HEADER = "X-Slipway-Failure"
+"""Of a connector's answer: the server gave none, and the body says why."""
+FAILURE_BYTES = 4096
+Headers = Mapping[str, str]
+
+
+class ServerFailed(Exception):
+    """A server could not be called or gave no answer of MCP. `reason` is a stable word, the text says what to do.
+
+    Args:
+        status: of HTTP, for clients of the gateway.
+        sent: whether the server may have acted.
+    """
+
+    def __init__(self, reason: str, message: str, *, status: int = 502, sent: bool = True) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.status = status
+        self.sent = sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How a server is reached.
+
+    Args:
+        reach: the addresses that it may have.
+        headers: what each request to it has besides; made anew for each, and it may raise ServerFailed.
+        tls: what its certificate is checked against.
+    """
+
+    reach: Reach
+    headers: Callable[[], Headers] = dict
+    tls: Callable[[], ssl.SSLContext] | None = None
+
+
+class PluginServer:
+    """Calls one server."""
+
+    def __init__(self, upstream: McpUpstream, access: Access) -> None:
+        self.upstream = upstream
+        self.circuit = Circuit()
+        self._access = access
+        self._url = URL(upstream.url)
+        self._session = self._new_session()
+        seconds = upstream.connect_timeout
+        self._endless = aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds, sock_read=None)
+        self.last_error: ServerFailed | None = None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def forget(self) -> None:
+        """Make all connections anew from now on. Calls that are under way break off."""
+        former, self._session = self._session, self._new_session()
+        await former.close()
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        upstream, access = self.upstream, self._access
+        return new_session(
+            access.reach, timeout=upstream.timeout, connect_timeout=upstream.connect_timeout, tls=access.tls
+        )
+
+    @asynccontextmanager
+    async def open(
+        self, method: str, headers: Headers, body: bytes | None = None, *, endless: bool = False
+    ) -> AsyncIterator[PodResponse]:
+        """An answer of the server, with its headers read and its body not. Its status may be one of an error of MCP.
+
+        Args:
+            endless: whether the answer is a stream that may be silent for any time.
+
+        Raises:
+            ServerFailed: if there is none.
+        """
+        if not self.circuit.allow():
+            raise ServerFailed(
+                "ServerLeftAlone",
+                f"the server of plugin {self.upstream.key} keeps failing and is left alone for some seconds"
+                + (f" ({self.last_error.message})" if self.last_error else ""),
+                status=503,
+                sent=False,
+            )
+        try:
+            response = await self._request(method, headers, body, endless=endless)
+        except ServerFailed as error:
+            self._failed(error)
+            raise
+        except BaseException:
+            self.circuit.abandoned()
+            raise
+        self.circuit.succeeded()
+        self.last_error = None
+        async with response:
+            yield response
+
+    async def _request(self, method: str, headers: Headers, body: bytes | None, *, endless: bool) -> PodResponse:
+        upstream = self.upstream
+        try:
+            self._check_literal()
+            async with asyncio.timeout(upstream.timeout):
+                response = await self._session.request(
+                    method,
+                    self._url,
+                    data=body,
+                    headers={**headers, **self._access.headers()},
+                    allow_redirects=False,
+                    timeout=self._endless if endless else self._session.timeout,
+                )
+        except ForbiddenAddress as error:
+            raise ServerFailed(FORBIDDEN_ADDRESS, str(error), status=502, sent=False) from None
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+            raise self._unreachable(error) from None
+        except TimeoutError:
+            raise ServerFailed(
+                "ServerTimeout",
+                f"the server of plugin {upstream.key} sent nothing for {upstream.timeout:g} s",
+                status=504,
+            ) from None
+        except (aiohttp.ClientError, ConnectionError, InvalidAnswer, ValueError) as error:
+            raise ServerFailed(
+                "InvalidAnswer", f"the server of plugin {upstream.key} broke off: {_said(error)}"
+            ) from None
+        assert isinstance(response, PodResponse)  # see `new_session`
+        try:
+            if upstream.connector and FAILURE_HEADER in response.headers:
+                raise await _failure_of(response)
+            self._check(response)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _check_literal(self) -> None:
+        """aiohttp resolves no host that is an address."""
+        host = self._url.host or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            return
+        self._access.reach.check(host, [host])
+
+    def _unreachable(self, error: Exception) -> ServerFailed:
+        where = f"{self._url.host}:{self._url.port}"
+        what = "no connection within" if isinstance(error, TimeoutError) else "no connection:"
+        said = f"{self.upstream.connect_timeout:g} s" if isinstance(error, TimeoutError) else _said(error)
+        return ServerFailed(
+            "ServerUnreachable",
+            f"the server of plugin {self.upstream.key} cannot be reached at {where}: {what} {said}",
+            status=503,
+            sent=False,
+        )
+
+    def _check(self, response: PodResponse) -> None:
+        """See that this is an answer of MCP. Raises ServerFailed."""
+        status, kind = response.status, media_type(response)
+        key = self.upstream.key
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise ServerFailed("InvalidAnswer", f"the server of plugin {key} sent a compressed answer, unasked")
+        if status in (401, 403, 407):
+            raise ServerFailed(
+                "CredentialRefused",
+                f"the server of plugin {key} refused the call ({status}): see tokenRef and headers of the Plugin",
+            )
+        if status in (202, 204) or (status == 405 and response.method != "POST"):
+            return
+        if 300 <= status < 400:
+            raise ServerFailed(
+                "NotAnMcpServer", f"the server of plugin {key} leads elsewhere ({status}): write its final address"
+            )
+        if status in (429, 502, 503, 504):
+            raise ServerFailed("ServerOverloaded", f"the server of plugin {key} answered {status}", status=503)
+        if kind == JSON or (kind == EVENT_STREAM and status == 200):
+            return
+        if status == 404:
+            return  # of a session that it does not know any more; who asked knows what it means
+        if 400 <= status < 500 and status != 200:
+            raise ServerFailed(
+                "NotAnMcpServer", f"the server of plugin {key} answered {status} without JSON: see the path of its URL"
+            )
+        what = f"{kind or 'nothing'} with status {status}"
+        raise ServerFailed(
+            "NotAnMcpServer", f"the server of plugin {key} answered {what}, which is no MCP: see the path of its URL"
+        )
+
+    def _failed(self, error: ServerFailed) -> None:
+        self.circuit.failed()
+        self.last_error = error
+        log.info("a plugin's server failed", extra={"plugin": self.upstream.key, "cause": error.reason})
+
+    async def whole(self, response: PodResponse) -> bytes:
+        """The body of an answer that is not endless.
+
+        Raises:
+            ServerFailed: if it breaks off, or is longer than 8 MiB.
+        """
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self.upstream.timeout):
+                while part := await response.some():
+                    size += len(part)
+                    if size > ANSWER_BYTES:
+                        raise ServerFailed(
+                            "AnswerTooLarge",
+                            f"the server of plugin {self.upstream.key} sent more than {ANSWER_BYTES // 2**20} MiB",
+                        )
+                    parts.append(part)
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer) as error:
+            raise ServerFailed(
+                "InvalidAnswer", f"the server of plugin {self.upstream.key} broke off: {_said(error)}"
+            ) from None
+        return b"".join(parts)
+
+
+async def _failure_of(response: PodResponse) -> ServerFailed:
+    """What a connector says of its server. It is a tenant's pod, so only so much of it is taken."""
+    told: object = None
+    with suppress(aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, ValueError):
+        told = orjson.loads((await response.some())[:FAILURE_BYTES])
+    words = told if isinstance(told, dict) else {}
+    reason, message = str(words.get("reason") or SERVER_FAILED)[:64], str(words.get("error") or "the server failed")
+    status = response.status if response.status > 499 else 502
+    return ServerFailed(reason, message[: 3 * ERROR_CHARACTERS], status=status)
+
+
+def media_type(response: PodResponse) -> str:
+    """The media type in small letters; empty without one."""
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _said(error: Exception) -> str:
+    """A server's words in one line of bearable length."""
+    return " ".join((str(error) or type(error).__name__).split())[:ERROR_CHARACTERS]

@@ -1,0 +1,200 @@
+"""The `Plugin` kind: tools that others serve, and that agents and callers use through the gateway."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from slipway_crds.access import WITH_KEYS, Access
+from slipway_crds.fields import (
+    ATOMIC,
+    BY_NAME,
+    BY_TOOL,
+    BY_TYPE,
+    HEADER_PATTERN,
+    MCP_TOOL_PATTERN,
+    PATH_PATTERN,
+    SHOWN_TOOL_PATTERN,
+    Duration,
+    Name,
+    SpecModel,
+    StatusModel,
+    Url,
+    emulated,
+    same,
+)
+from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
+from slipway_crds.rules import duration_within, exactly_one, unique, unlike
+from slipway_crds.servers import METADATA_HOSTS, SecretKey, ServerTls
+
+LOOPBACK_HOSTS = r"(?i)^https?://(localhost|[-.a-z0-9]+\.localhost|127\.[0-9.]+)(:[0-9]+)?(/.*)?$"
+"""Where the gateway itself is."""
+RESERVED_HEADERS = (
+    r"(?i)^(accept|accept-.*|connection|content-.*|cookie|expect|forwarded|host|keep-alive|last-event-id|mcp-.*|proxy-.*"
+    r"|te|trailer|transfer-encoding|upgrade|via|x-(forwarded|slipway)-.*)$"
+)
+"""Headers that belong to HTTP, to MCP or to Slipway."""
+TOOLS_SHOWN = 100
+"""Tools whose names are in the status."""
+
+ToolName = Annotated[str, Field(min_length=1, max_length=128, pattern=MCP_TOOL_PATTERN)]
+ShownToolName = Annotated[str, Field(min_length=1, max_length=64, pattern=SHOWN_TOOL_PATTERN)]
+
+
+class ServiceRef(SpecModel):
+    """A Service of the Plugin's namespace."""
+
+    local = emulated("Reached at the same port of this machine: start the server there.")
+
+    name: Name
+    """Name of the Service, in the Plugin's namespace."""
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """Port of the Service."""
+    path: Annotated[str, Field(min_length=1, max_length=256, pattern=PATH_PATTERN)] = "/mcp"
+    """Path of the MCP end point."""
+
+
+class Header(SpecModel):
+    """A header that each request to the server has, with a value from a Secret."""
+
+    local = emulated("Read from a Secret among the manifests, or from the environment variable that `key` names.")
+    rules = (
+        unlike(
+            "name",
+            RESERVED_HEADERS,
+            "must not be a header of HTTP, MCP or Slipway: write the one that the server asks a credential in",
+        ),
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=HEADER_PATTERN)]
+    """Name of the header, like X-API-Key."""
+    secret_ref: SecretKey
+    """Its value."""
+
+
+class Rename(SpecModel):
+    """Another name for a tool."""
+
+    local = same("The same names are shown.")
+
+    tool: ToolName
+    """The server's name of the tool."""
+    to: ShownToolName
+    """What agents and callers call it."""
+
+
+class PluginTools(SpecModel):
+    """Which of the server's tools there are, and what they are called."""
+
+    local = same("The same tools are shown.")
+    rules = (unique("rename", by="to", message="must not give two tools the same name"),)
+
+    allow: Annotated[list[ToolName] | None, Field(max_length=256), ATOMIC] = None
+    """The server's names of the tools that may be used; all of them if not given. Others can neither be listed nor
+    called."""
+    rename: Annotated[tuple[Rename, ...], Field(max_length=64), BY_TOOL] = ()
+    """Other names for tools. The server's own name cannot be used then."""
+
+
+class McpServer(SpecModel):
+    """An MCP server, of revision 2025-11-25, 2026-07-28 or both: exactly one of `url` and `serviceRef` says where."""
+
+    rules = (
+        exactly_one(["url", "serviceRef"]),
+        unlike(
+            "url",
+            METADATA_HOSTS,
+            "must not be a link-local address or one where a cloud answers about its machines: write the server's own",
+        ),
+        unlike("url", LOOPBACK_HOSTS, "must not be the gateway itself: write the server's own address"),
+        duration_within("timeout", "1s", "30m"),
+        duration_within("connectTimeout", "1s", "30s"),
+    )
+
+    url: Annotated[Url | None, same("The same server is called.")] = None
+    """Where the server is, at a public address. Private ones need the chart value `gateway.plugins.privateNetworks`."""
+    service_ref: Annotated[
+        ServiceRef | None, emulated("Reached at the same port of this machine: start the server there.")
+    ] = None
+    """A Service of the Plugin's namespace that the server is behind."""
+    token_ref: Annotated[
+        SecretKey | None,
+        emulated("Read from a Secret among the manifests, or from the environment variable that `key` names."),
+    ] = None
+    """A token that the server is called with, as `Authorization: Bearer`. A client's own token is never sent. With a
+    token, headers or `tls`, a connector of the Plugin's namespace calls the server."""
+    headers: Annotated[
+        tuple[Header, ...],
+        Field(max_length=8),
+        BY_NAME,
+        emulated("Read from a Secret among the manifests, or from the environment variable that `key` names."),
+    ] = ()
+    """Headers that the server is called with."""
+    tls: Annotated[ServerTls | None, same("The same certificates are used.")] = None
+    """How the server is checked."""
+    tools: Annotated[PluginTools, same("The same tools are shown.")] = PluginTools()
+    """Which of the server's tools there are."""
+    timeout: Annotated[Duration, same("The same time applies.")] = "60s"
+    """A server that sends nothing for this long has failed."""
+    connect_timeout: Annotated[Duration, same("The same time applies.")] = "5s"
+    """A connection that is not made in this time has failed."""
+
+    @property
+    def needs_connector(self) -> bool:
+        """Whether the server is called from the Plugin's namespace, with what only pods there can mount."""
+        return bool(self.token_ref or self.headers or self.tls)
+
+
+class PluginSpec(SpecModel):
+    """What a platform engineer writes."""
+
+    type: Annotated[Literal["mcp"], same("The same tools are there.")]
+    """What gives the tools: `mcp` is an MCP server."""
+    mcp: Annotated[McpServer, same("The same server is called.")]
+    """The MCP server."""
+    access: Annotated[Access | None, WITH_KEYS] = None
+    """Who may use the tools. Tools have the names that are shown."""
+
+
+Era = Literal["2025-11-25", "2026-07-28"]
+
+
+class PluginStatus(StatusModel):
+    """What the operator reports. Never read back as a source of truth."""
+
+    observed_generation: int = -1
+    """Generation of the spec that this status is about; -1 before the first look."""
+    phase: Phase | None = None
+    """The conditions in one word, for tools that compare a string."""
+    url: Annotated[str | None, Field(max_length=512)] = None
+    """Where the gateway serves the tools, inside the cluster."""
+    era: Era | None = None
+    """The revision of MCP whose rules the server goes by."""
+    protocol_version: Annotated[str | None, Field(max_length=32)] = None
+    """The revision that was agreed on with the server."""
+    tool_count: int | None = None
+    """Tools that can be used."""
+    tools: Annotated[list[Annotated[str, Field(max_length=128)]] | None, Field(max_length=TOOLS_SHOWN), ATOMIC] = None
+    """Names of the first hundred of them, sorted."""
+    last_error: Annotated[str | None, Field(max_length=1024)] = None
+    """What went wrong last, until the server answers again."""
+    conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None
+    """Ready always; Reconciling and Stalled only while True; Reachable explains Ready."""
+
+
+class Plugin(CustomObject):
+    """Tools that others serve, and that agents and callers use through the gateway."""
+
+    kind: Literal["Plugin"] = "Plugin"
+    spec: PluginSpec
+    """The desired plugin."""
+    status: PluginStatus = PluginStatus()
+    """What the operator reports."""
+
+    PLURAL: ClassVar[str] = "plugins"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("plg",)
+    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
+        *READY_COLUMNS,
+        {"name": "Era", "type": "string", "jsonPath": ".status.era"},
+        {"name": "Tools", "type": "integer", "jsonPath": ".status.toolCount"},
+        AGE_COLUMN,
+    )

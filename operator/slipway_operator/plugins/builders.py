@@ -1,0 +1,125 @@
+"""A Plugin's connector: the one thing that is made for it, where its server is called with something from a Secret."""
+
+from urllib.parse import urlsplit
+
+from slipway_crds import contract
+from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
+from slipway_crds.meta import PLUGIN_LABEL
+from slipway_crds.plugins.connector import CREDENTIALS_DIR, connector_config, credential_files
+from slipway_crds.plugins.model import McpServer, Plugin
+from slipway_operator.core import policies
+from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
+from slipway_operator.core.manifests import JsonObject, Manifest
+from slipway_operator.core.objects import DEPLOYMENT, SERVICE
+from slipway_operator.core.pods import container, http_probe, pod_spec, pod_template, read_only, resources
+
+COMPONENT = "connector"
+OWNER_AND_GROUP = 0o440
+GRACE_SECONDS = 60
+RESOURCES = {"requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
+
+
+def connector_objects(owner: Owner, settings: BuildSettings, plugin: Plugin) -> list[Manifest]:
+    """Everything that a connector consists of."""
+    name, own = contract.connector_name(owner.name), _labels(owner)
+    return [
+        service_account(name, owner, own),
+        _service(owner),
+        *([_network_policy(owner, settings, plugin.spec.mcp)] if settings.network_policies else []),
+        _deployment(owner, settings, plugin),
+    ]
+
+
+def _labels(owner: Owner) -> dict[str, str]:
+    return labels(COMPONENT, {PLUGIN_LABEL: owner.name})
+
+
+def _service(owner: Owner) -> Manifest:
+    service = child(SERVICE, contract.connector_name(owner.name), owner, _labels(owner))
+    service["spec"] = {
+        "type": "ClusterIP",
+        "selector": _labels(owner),
+        "ports": [
+            {
+                "name": contract.HTTP_PORT_NAME,
+                "port": contract.HTTP_PORT,
+                "protocol": "TCP",
+                "targetPort": contract.HTTP_PORT_NAME,
+            }
+        ],
+    }
+    return service
+
+
+def _network_policy(owner: Owner, settings: BuildSettings, mcp: McpServer) -> Manifest:
+    """In from the gateway and the operator; out to names and to the server: a Service's pods, whose ports only the
+    Service knows, or any address but those of metadata at the port of the URL."""
+    server: JsonObject = {"to": [{"podSelector": {}}]}
+    if mcp.url is not None:
+        url = urlsplit(mcp.url)
+        server = policies.to_anywhere(url.port or (443 if url.scheme == "https" else 80))
+    return policies.network_policy(
+        contract.connector_name(owner.name),
+        owner,
+        _labels(owner),
+        selector=_labels(owner),
+        ingress=[
+            policies.from_release(settings, "gateway", "operator", port=contract.HTTP_PORT),
+            policies.from_metrics(),
+        ],
+        egress=[policies.to_dns(), server],
+    )
+
+
+def _deployment(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Manifest:
+    deployment = child(DEPLOYMENT, contract.connector_name(owner.name), owner, _labels(owner))
+    deployment["spec"] = {
+        "replicas": 1,
+        "revisionHistoryLimit": 1,
+        "progressDeadlineSeconds": settings.rollout_deadline,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "selector": {"matchLabels": _labels(owner)},
+        "template": pod_template(_labels(owner), _pod(owner, settings, plugin), None),
+    }
+    return deployment
+
+
+def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
+    connector = container(
+        settings,
+        name=COMPONENT,
+        image=settings.runtime_image,
+        ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
+        env=[
+            {"name": "SLIPWAY_CONNECTOR", "value": connector_config(plugin).canonical().decode()},
+            {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
+        ],
+        mounts=[read_only("identity", contract.IDENTITY_DIR), read_only("credentials", CREDENTIALS_DIR)],
+        resources=resources(RESOURCES, None),
+        more={
+            "args": [contract.CONNECTOR_COMMAND],
+            "startupProbe": http_probe(contract.LIVEZ, period=1, failures=60),
+            "livenessProbe": http_probe(contract.LIVEZ, period=10, failures=6),
+            "readinessProbe": http_probe(contract.READYZ, period=2, failures=3),
+        },
+    )
+    spec = pod_spec(
+        settings,
+        service_account=contract.connector_name(owner.name),
+        container=connector,
+        volumes=[
+            {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
+            {"name": "credentials", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": _sources(plugin)}},
+        ],
+        pod=None,
+    )
+    spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    return spec
+
+
+def _sources(plugin: Plugin) -> list[JsonObject]:
+    # Optional, so that the connector starts and says itself what is missing.
+    return [
+        {each.kind: {"name": each.name, "optional": True, "items": [{"key": each.key, "path": each.file}]}}
+        for each in credential_files(plugin)
+    ]

@@ -1,0 +1,68 @@
+"""One look at a Plugin: ask who has looked at its server, plan, carry out."""
+
+import time
+
+from slipway_crds.contract import CONNECTOR_STATUS_PATH, HTTP_PORT, PLUGINS_STATUS_PATH
+from slipway_crds.plugins.kind import PLUGIN
+from slipway_crds.plugins.model import Plugin
+from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
+from slipway_operator.core.cache import ResourceKey
+from slipway_operator.core.peek import json_at
+from slipway_operator.core.projections import PodState
+from slipway_operator.opening import model_to_act_on, namespace_to_act_in
+from slipway_operator.plugins.plan import PluginView, plan_plugin
+from slipway_operator.plugins.reports import ServerReport, read_report
+
+
+class PluginController:
+    """Makes Plugins real."""
+
+    def __init__(self, dependencies: ControllerDependencies) -> None:
+        self._cache = dependencies.cache
+        self._executor = dependencies.executor
+        self._store = dependencies.store
+        self._http = dependencies.http
+        self._build = dependencies.build
+        self._settings = dependencies.settings
+        self._identity = dependencies.identity
+
+    async def reconcile(self, key: ResourceKey) -> float | None:
+        """Look once. Returns in how many seconds to look again.
+
+        Raises:
+            ApiError: if the API server refuses or is unavailable; the caller tries again later.
+        """
+        resource = self._cache.resource(key)
+        if resource is None or resource.deleting_since:
+            return None
+        now = time.time()
+        plugin = await model_to_act_on(self._executor, resource, Plugin, now=now)
+        if plugin is None or await namespace_to_act_in(self._executor, self._store, resource, now=now) is None:
+            return None
+        connector = plugin.spec.mcp.needs_connector
+        if connector:
+            await self._identity.publish(key.namespace)
+        report = await (self._connectors(key) if connector else self._gateways(key))
+        view = PluginView(resource=resource, plugin=plugin, children=self._cache.children(key), report=report)
+        plan = plan_plugin(view, self._build, gateway_url=self._settings.gateway_url, now=now)
+        return await self._executor.execute(resource, plan, now=now)
+
+    async def _gateways(self, key: ResourceKey) -> ServerReport | None:
+        url = f"{self._settings.gateway_status_url.rstrip('/')}{PLUGINS_STATUS_PATH}/{key.namespace}/{key.name}"
+        return read_report(await json_at(self._http, url))
+
+    async def _connectors(self, key: ResourceKey) -> ServerReport | None:
+        """Of the newest connector's pod that is ready."""
+        pods = [
+            (child.created, child.name, child.detail.ip)
+            for child in self._cache.children(key)
+            if isinstance(child.detail, PodState) and child.detail.ready and child.detail.ip and not child.deleting
+        ]
+        if not pods:
+            return None
+        ip = max(pods)[2]
+        host = f"[{ip}]" if ":" in ip else ip
+        return read_report(await json_at(self._http, f"http://{host}:{HTTP_PORT}{CONNECTOR_STATUS_PATH}"))
+
+
+ROW = KindController(PLUGIN, lambda dependencies: RunningController(PluginController(dependencies).reconcile))

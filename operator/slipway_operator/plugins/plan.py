@@ -1,0 +1,83 @@
+"""What a Plugin needs done now: its connector, where it has one, and what its status says."""
+
+from dataclasses import dataclass
+
+from slipway_crds.contract import PLUGIN_PATH, connector_name
+from slipway_crds.plugins.model import Plugin
+from slipway_operator.core.conditions import Trouble
+from slipway_operator.core.inputs import BuildSettings
+from slipway_operator.core.manifests import Manifest
+from slipway_operator.core.objects import DEPLOYMENT, POD
+from slipway_operator.core.plan import Delete, Plan, View, changes, owner_of
+from slipway_operator.core.pod_trouble import refused, trouble_of
+from slipway_operator.core.projections import Child, DeploymentState, PodState
+from slipway_operator.plugins.builders import connector_objects
+from slipway_operator.plugins.reports import ServerReport
+from slipway_operator.plugins.status import PluginStanding, plugin_status
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginView(View):
+    """A Plugin with everything that the decision depends on."""
+
+    plugin: Plugin
+    report: ServerReport | None = None
+    """What was found out of its server."""
+
+    @property
+    def deployment(self) -> DeploymentState | None:
+        """How the connector does."""
+        found = self.by_kind_and_name.get((DEPLOYMENT.name, connector_name(self.resource.key.name)))
+        return found.detail if found is not None and isinstance(found.detail, DeploymentState) else None
+
+    @property
+    def pods(self) -> list[Child]:
+        """Of the connector."""
+        return [each for each in self.children if each.kind == POD.name]
+
+
+def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, now: float) -> Plan:
+    """Everything that is to be done for a Plugin now. Nothing, if it is as it should be."""
+    key, connector = view.resource.key, view.plugin.spec.mcp.needs_connector
+    manifests = connector_objects(owner_of(view.resource), settings, view.plugin) if connector else []
+    deployment = view.deployment
+    status, wake_after = plugin_status(
+        PluginStanding(
+            resource=view.resource,
+            url=gateway_url.rstrip("/") + PLUGIN_PATH.format(namespace=key.namespace, name=key.name),
+            report=view.report,
+            connector=connector,
+            available=not connector or (deployment is not None and deployment.available > 0),
+            trouble=_trouble(view, settings, now) if connector else None,
+        ),
+        now=now,
+    )
+    return Plan(
+        apply=tuple(changes(manifests, view.by_kind_and_name, view.resource.uid)),
+        delete=tuple(_unwanted(view, manifests)),
+        status=status,
+        wake_after=wake_after,
+    )
+
+
+def _trouble(view: PluginView, settings: BuildSettings, now: float) -> Trouble | None:
+    """What a person has to fix about the connector's pods."""
+    state = view.deployment
+    if state is None or state.complete:
+        return None
+    late = [
+        pod
+        for pod in view.pods
+        if isinstance(pod.detail, PodState) and now > pod.detail.readiness_since + settings.rollout_deadline
+    ]
+    return refused(state) or trouble_of(late, past=f"This has lasted longer than {settings.rollout_deadline} s.")
+
+
+def _unwanted(view: PluginView, manifests: list[Manifest]) -> list[Delete]:
+    """What was made while the Plugin had a connector, or the installation NetworkPolicies."""
+    wanted = {(each["kind"], each["metadata"]["name"]) for each in manifests}
+    return [
+        Delete(child=each)
+        for kind_and_name, each in view.by_kind_and_name.items()
+        if kind_and_name not in wanted and each.owner_uid == view.resource.uid
+    ]
