@@ -250,6 +250,8 @@ class Done(Event):
     """Of a model's answer: whether it cites what it says. None for quotes, and for an abstention."""
     model: str | None = None
     """`provider:model` that wrote the answer."""
+    as_message: bool | None = None
+    """True where a protocol that has tasks and messages, such as A2A, answers with a message alone."""
 
     @property
     def abstained(self) -> bool:

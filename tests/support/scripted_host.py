@@ -162,6 +162,10 @@ def make_host(database: Database, options: Options) -> Host:
 
 
 def _agent(name: str) -> Agent:
+    if name.endswith("tck"):
+        from tests.support.tck_agent import TckAgent  # with the SDK of A2A, which takes a while
+
+        return TckAgent()
     return Able() if name.endswith("able") else Wordy()
 
 

@@ -1,7 +1,7 @@
 """Runs as records: what was asked, what became of it and when. For protocols whose clients look tasks up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -9,6 +9,7 @@ import orjson
 from slipway_runtime.events import NumberedEvent
 from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.store.database import Database, Row, Value
+from slipway_runtime.store.inputs import answers_of
 from slipway_runtime.store.looks import look
 from slipway_runtime.store.run_list import STATES, state_in
 
@@ -56,6 +57,8 @@ class RunRecord:
     """The run's own in a record that is read by itself, its session's in a list."""
     events: tuple[NumberedEvent, ...] = ()
     """Those so far; none in a list."""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    """What the caller answered, by the input's id; none in a list."""
 
     @property
     def place(self) -> Place:
@@ -72,6 +75,7 @@ class RunRecord:
             "changed": self.changed,
             "state": self.state,
             "metadata": self.metadata,
+            "answers": self.answers,
             "events": [event.json for event in self.events],
             "last_event": str(self.events[-1].id) if self.events else None,
         }
@@ -101,7 +105,12 @@ async def read_record(database: Database, run_id: str, *, agent: str, caller: st
     if seen is None:
         return None
     ask = Ask.model_validate_json(cast(str, rows[0]["ask"]))
-    return _record(rows[0], metadata=ask.metadata or {}, events=seen.events)
+    answers = {
+        name: answer.answer or {"approved": answer.approved}
+        for name, answer in (await answers_of(database, run_id)).items()
+        if answer.by == caller
+    }
+    return replace(_record(rows[0], metadata=ask.metadata or {}), events=seen.events, answers=answers)
 
 
 async def list_records(
@@ -141,7 +150,7 @@ def _where(wanted: Wanted) -> tuple[str, list[Value]]:
     return where, args
 
 
-def _record(row: Row, *, metadata: Mapping[str, Any], events: tuple[NumberedEvent, ...] = ()) -> RunRecord:
+def _record(row: Row, *, metadata: Mapping[str, Any]) -> RunRecord:
     return RunRecord(
         run_id=cast(str, row["id"]),
         session_id=cast(str | None, row["session_id"]),
@@ -150,5 +159,4 @@ def _record(row: Row, *, metadata: Mapping[str, Any], events: tuple[NumberedEven
         changed=cast(float, row["changed"]),
         state=state_in(row),
         metadata=metadata,
-        events=events,
     )

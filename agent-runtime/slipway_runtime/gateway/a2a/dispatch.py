@@ -17,6 +17,7 @@ from a2a.server.request_handlers.response_helpers import build_error_response
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
 from a2a.server.routes.rest_dispatcher import RestDispatcher
 from a2a.utils.error_handlers import build_rest_error_payload
+from a2a.utils.errors import ContentTypeNotSupportedError
 from sse_starlette.event import ensure_bytes
 
 from slipway_runtime.gateway.a2a.handler import TaskHandler
@@ -69,6 +70,8 @@ class Dispatch:
         """
         visit = Visit(request, agent, caller, call)
         if request.method == "POST" and (body or operation == JSON_RPC):
+            if not _is_json(request.headers.get("content-type", "")):
+                return _not_json(rpc=operation == JSON_RPC)
             try:
                 body = orjson.dumps(read_json(body, request.headers))
             except Problem as problem:
@@ -81,6 +84,23 @@ class Dispatch:
         if visit.problem is not None and operation != JSON_RPC and status >= 500:
             status = visit.problem.status
         return Answer(status, _headers(response, visit.problem), bytes(response.body))
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether a body may be JSON by its header, which may be missing."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return not kind or kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _not_json(*, rpc: bool) -> Answer:
+    error = ContentTypeNotSupportedError("Send JSON, with Content-Type: application/json.")
+    if rpc:
+        return _json(JSONResponse(build_error_response(None, error)))
+    return _json(JSONResponse(build_rest_error_payload(error), status_code=415))
+
+
+def _json(response: JSONResponse) -> Answer:
+    return Answer(response.status_code, {"content-type": "application/json"}, bytes(response.body))
 
 
 def _with_body(request: Request, body: bytes, visit: Visit) -> Request:
@@ -106,7 +126,7 @@ def _refused(problem: Problem, *, rpc: bool) -> Answer:
         response = JSONResponse(build_error_response(None, a2a_error(problem)))
     else:
         response = JSONResponse(build_rest_error_payload(a2a_error(problem)), status_code=problem.status)
-    return Answer(response.status_code, {"content-type": "application/json"}, bytes(response.body))
+    return _json(response)
 
 
 async def _pieces(frames: AsyncGenerator[Any]) -> AsyncGenerator[bytes]:

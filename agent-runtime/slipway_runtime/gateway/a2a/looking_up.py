@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from a2a.types.a2a_pb2 import ListTasksRequest, Message, Role, TaskState
+from a2a.types.a2a_pb2 import ListTasksRequest, Message, Part, Role, TaskState
 from a2a.utils.errors import TaskNotFoundError
 
 from slipway_runtime import events
@@ -16,7 +16,7 @@ from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.inner_calls import fetch
 from slipway_runtime.grants import session_named
 from slipway_runtime.protocols.a2a.messages import ABOUT
-from slipway_runtime.protocols.a2a.tasks import STATES, TaskView, text_part
+from slipway_runtime.protocols.a2a.tasks import STATES, TaskView, data_part, text_part
 
 QUICK_SECONDS = 60.0
 TASK_ID = re.compile("[0-9a-f]{32}")
@@ -105,7 +105,13 @@ def recorded(record: Mapping[str, Any]) -> Recorded:
         role=Role.ROLE_USER,
         parts=[text_part(record["question"])],
     )
-    view = TaskView(run, context, history=[asked])
+    given = {
+        name: Message(
+            message_id=f"{run}-{name}", task_id=run, context_id=context, role=Role.ROLE_USER, parts=[_answered(answer)]
+        )
+        for name, answer in record["answers"].items()
+    }
+    view = TaskView(run, context, history=[asked], given=given)
     read = [events.read(each) for each in record["events"]]
     for event in read:
         view.take(event)
@@ -116,3 +122,9 @@ def recorded(record: Mapping[str, Any]) -> Recorded:
         last_id=record["last_event"] or "",
         inputs=tuple(each for each in read if isinstance(each, events.InputRequired)),
     )
+
+
+def _answered(answer: Mapping[str, Any]) -> Part:
+    """A client's answer, in words where it was that."""
+    text = answer.get("text")
+    return text_part(text) if set(answer) == {"text"} and isinstance(text, str) else data_part(answer)

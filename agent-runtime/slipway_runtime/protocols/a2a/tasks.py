@@ -38,6 +38,7 @@ STATES: Mapping[str, TaskState] = {
 }
 """What each state of a run is."""
 ENDED = frozenset((STATES["done"], STATES["failed"], STATES["cancelled"]))
+EMPTY: Mapping[str, Message] = {}
 SAID = ("abstained", "finish", "grounded", "model")
 
 
@@ -68,15 +69,20 @@ class TaskView:
 
     Args:
         history: messages that the client may look up, the question first.
+        given: the client's answers, by the id of the input.
     """
 
-    def __init__(self, task_id: str, context_id: str, *, history: Sequence[Message] = ()) -> None:
+    def __init__(
+        self, task_id: str, context_id: str, *, history: Sequence[Message] = (), given: Mapping[str, Message] = EMPTY
+    ) -> None:
         self.task_id = task_id
         self.context_id = context_id
         self.history = list(history)
+        self._given = given
         self._state = TaskState.TASK_STATE_SUBMITTED
         self._status_message: Message | None = None
         self._changed = time.time()
+        self._done: events.Done | None = None
         self._transcript = Transcript()
         self._artifacts: dict[str, Artifact] = {}
         self._made_in: dict[str, str] = {}
@@ -133,7 +139,7 @@ class TaskView:
             case events.InputRequired():
                 return self._moves(TaskState.TASK_STATE_INPUT_REQUIRED, _asked(event))
             case events.InputGiven():
-                self._remember_status()
+                self._remember(event)
                 return self._moves(TaskState.TASK_STATE_WORKING)
             case events.Failed():
                 return self._moves(TaskState.TASK_STATE_FAILED, [text_part(f"{event.reason}: {event.message}")])
@@ -141,6 +147,16 @@ class TaskView:
                 return self._moves(TaskState.TASK_STATE_CANCELED, [text_part(event.message)])
             case _:
                 return None
+
+    @property
+    def reply(self) -> Message | None:
+        """The answer as a message, where the agent means no task."""
+        done = self._done
+        if done is None or not done.as_message:
+            return None
+        message = self._message([text_part(done.answer)])
+        message.ClearField("task_id")
+        return message
 
     def settle(self, state: str) -> None:
         """Be what the run's record says, where events are left out or newer than it: `state` is a run's."""
@@ -167,9 +183,12 @@ class TaskView:
             parts=parts,
         )
 
-    def _remember_status(self) -> None:
+    def _remember(self, given: events.InputGiven) -> None:
+        """Put what was asked, and what the client answered, into the history."""
         if self._status_message is not None:
             self.history.append(self._status_message)
+        if given.id in self._given:
+            self.history.append(self._given[given.id])
 
     def _status(self, *, changed: float | None = None) -> TaskStatus:
         when = self._changed if changed is None else changed
@@ -220,6 +239,7 @@ class TaskView:
         return self._adds(piece, last=event.last)
 
     def _ends(self, done: events.Done) -> list[Update]:
+        self._done = done
         updates: list[Update] = []
         rest = {name: getattr(done, name) for name in SAID if getattr(done, name) is not None}
         more = data_part({**rest, "sources": [source.model_dump() for source in done.sources]})

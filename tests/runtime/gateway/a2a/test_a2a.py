@@ -270,6 +270,7 @@ async def test_the_card(front: Front) -> None:
         assert (response.status, await response.read()) == (304, b"")
 
 
+VERSIONED = {"A2A-Version": "1.0", "Content-Type": "application/json"}
 RPC = {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "x"}}
 
 
@@ -294,14 +295,21 @@ async def test_the_version_is_asked_for(front: Front) -> None:
     ],
 )
 async def test_bad_bodies(front: Front, body: bytes, code: int) -> None:
-    async with front.client.post(A2A, data=body, headers={"A2A-Version": "1.0"}) as response:
+    async with front.client.post(A2A, data=body, headers=VERSIONED) as response:
         answer = await response.json()
     assert "error" in answer, answer
     assert answer["error"]["code"] == code
 
 
 async def test_a_body_that_is_too_long(front: Front) -> None:
-    async with front.client.post(
-        A2A, data=io.BytesIO(b" " * (9 * 1024 * 1024)), headers={"A2A-Version": "1.0"}
-    ) as response:
+    async with front.client.post(A2A, data=io.BytesIO(b" " * (9 * 1024 * 1024)), headers=VERSIONED) as response:
         assert (response.status, (await response.json())["reason"]) == (413, "QuestionTooLarge")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "multipart/form-data; boundary=x"])
+async def test_what_does_not_say_that_it_is_json_is_refused(front: Front, kind: str) -> None:
+    headers = {**VERSIONED, "Content-Type": kind}
+    async with front.client.post(A2A, data=json.dumps(RPC), headers=headers) as response:
+        assert (await response.json())["error"]["code"] == -32005
+    async with front.client.post(f"{A2A}/message:send", data=b"{}", headers=headers) as response:
+        assert response.status == 415
