@@ -39,6 +39,7 @@ class Reason(StrEnum):
     UNSUPPORTED_ENCODING = "UnsupportedEncoding"
     INVALID_REQUEST = "InvalidRequest"
     OVERLOADED = "Overloaded"
+    RATE_LIMITED = "RateLimited"
     HEADERS_TOO_LARGE = "HeadersTooLarge"
     CANCELLED = "Cancelled"
     INTERNAL_ERROR = "InternalError"
@@ -92,6 +93,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.LIMIT_REACHED: ProblemKind(422, "A limit of the agent was reached"),
     Reason.INVALID_OUTPUT: ProblemKind(422, "What the models gave cannot be used"),
     Reason.OVERLOADED: ProblemKind(429, "Too many questions at once", retry_after=1),
+    Reason.RATE_LIMITED: ProblemKind(429, "The caller sends too many requests", retry_after=1),
     Reason.HEADERS_TOO_LARGE: ProblemKind(431, "The headers are too large"),
     Reason.INTERNAL_ERROR: ProblemKind(500, "Something went wrong here"),
     Reason.UNKNOWN_OUTCOME: ProblemKind(500, "It is not known what a tool did"),

@@ -143,6 +143,12 @@ class GatewaySettings(ServerSettings):
     """What tokens must have in `aud`: one of these, with commas between them."""
     oidc_username_claim: str = "sub"
     oidc_groups_claim: str = "groups"
+    rate_limit_caller: Annotated[int, Field(ge=0)] = 0
+    """Requests that one caller may send in a minute, through all replicas together; 0: no limit."""
+    rate_limit_agent: Annotated[int, Field(ge=0)] = 0
+    """Requests that one caller may send to one agent in a minute; 0: no limit."""
+    service: str = ""
+    """`namespace/name` of the gateway's Service, whose ready end points share the limits; empty: this gateway alone."""
     token_review_audience: str = ""
     """What tokens of ServiceAccounts must be for; empty: none are taken."""
 

@@ -50,6 +50,8 @@ CHANGES: dict[str, Any] = {
     "gateway.oidc.usernameClaim": ("email", OIDC),
     "gateway.oidc.groupsClaim": ("roles", OIDC),
     "gateway.tokenReview.audience": "slipway",
+    "gateway.rateLimits.perCaller": 600,
+    "gateway.rateLimits.perCallerAndAgent": 60,
     "gateway.cors.allowedOrigins": ["https://portal.example.org", "http://[::1]:3000"],
     "gateway.defaultAgent": "demo/handbook",
     "gateway.smartAgent": "demo/handbook",

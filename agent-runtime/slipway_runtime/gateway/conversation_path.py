@@ -99,7 +99,8 @@ class ConversationPath(HostedPath):
         try:
             await unless_gone(self._relay(request, reply, work), receive)
         except ClientGone:
-            await self._cancel(work)
+            if not reply.ended:
+                await self._cancel(work)
             raise
 
     async def _relay(self, request: Request, reply: Reply, work: _Work) -> None:

@@ -12,13 +12,20 @@ from slipway_runtime.gateway.nesting import Nesting
 from slipway_runtime.gateway.permissions import Action, Everything, Policy
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.protected_resource import ProtectedResource
+from slipway_runtime.gateway.rates import RateLimits
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Upstreams
 from slipway_runtime.grants import Grant
-from slipway_runtime.identity import Caller, Signer
+from slipway_runtime.identity import ANONYMOUS, Caller, Signer
 from slipway_runtime.problems import Problem, Reason
 
 LONG_BODIES_BYTES = 64 * 1024 * 1024
+
+
+def caller_name(request: Request, caller: Caller) -> str:
+    """What is counted together. Anonymous callers all have one name, which is no reason to share one's places."""
+    address = request.client.host if request.client else ""
+    return address if caller == ANONYMOUS else f"caller {caller.owner}"
 
 
 @dataclass
@@ -35,6 +42,7 @@ class Gateway:
     long_bodies: Pool = field(default_factory=lambda: Pool(LONG_BODIES_BYTES))
     """What bodies have beyond 64 KiB, until their requests end."""
     policy: Policy = field(default_factory=Everything)
+    rates: RateLimits = field(default_factory=RateLimits)
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may read answers; without any, there is no CORS."""
     public_url: str = ""
@@ -90,7 +98,7 @@ class Gateway:
         """Who asks, where a grant is no credential. A request of nobody is counted and logged.
 
         Raises:
-            Problem: Unauthenticated.
+            Problem: Unauthenticated, IdentityUnavailable, RateLimited.
         """
         if nesting.presented(request):
             self.refusals.add(request, cause="invalid grant")
@@ -99,6 +107,11 @@ class Gateway:
         if isinstance(found, Unproven):
             self.refusals.add(request, cause=found.cause)
             raise Problem(Reason.UNAUTHENTICATED, f"{found.finding}: {found.remedy}")
+        try:
+            self.rates.take(caller_name(request, found))
+        except Problem as problem:
+            access.write(request, found, status=problem.status)
+            raise
         return found
 
     def require_agents(self) -> None:

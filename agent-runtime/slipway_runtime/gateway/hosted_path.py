@@ -5,6 +5,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,12 +13,12 @@ from starlette.responses import Response
 from slipway_runtime.gateway import access, metrics
 from slipway_runtime.gateway.admission import Full, Held
 from slipway_runtime.gateway.asgi import ClientGone, Message, Receive, Send, read_body
-from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.gateway import Gateway, caller_name
 from slipway_runtime.gateway.relay import CutOff, Reply
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, UpstreamRequest
 from slipway_runtime.grants import Grant
-from slipway_runtime.identity import ANONYMOUS, Caller
+from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.skin import Answer
 
@@ -49,12 +50,17 @@ class HostedPath(Response):
     async def _authenticated(self, scope: Message, receive: Receive, reply: Reply) -> None:
         request = Request(scope)
         caller, grant = await self._identified(request)
-        with access.logged(request, caller, reply):
+        called = access.Called()
+        if grant is None:
+            called.admit = partial(self._gateway.rates.take_for, caller_name(request, caller))
+        else:
+            called.via = grant.actor
+        with access.logged(request, caller, reply, called):
             try:
                 self._gateway.require_agents()
                 await self._answered(request, receive, reply, caller=caller, grant=grant)
             except ClientGone:
-                reply.status = 499
+                reply.left()
 
     async def _identified(self, request: Request) -> tuple[Caller, Grant | None]:
         """Who asks, and by which grant. A path that does not say otherwise takes none."""
@@ -91,10 +97,8 @@ class HostedPath(Response):
             ) from None
 
     async def _body(self, request: Request, receive: Receive, *, caller: Caller, limit: int, held: Held) -> bytes:
-        address = request.client.host if request.client else ""
         try:
-            # Anonymous callers all have one name, which is no reason for them to share one caller's places.
-            with self._gateway.bodies.slot(address if caller == ANONYMOUS else f"caller {caller.owner}"):
+            with self._gateway.bodies.slot(caller_name(request, caller)):
                 return await read_body(receive, limit=limit, held=held)
         except Full:
             metrics.SHED.inc()
@@ -131,12 +135,13 @@ class HostedPath(Response):
 
 @contextmanager
 def measured(agent: AgentKey, reply: Reply) -> Iterator[None]:
-    """Count a request for an agent, and log an answer that broke off."""
+    """Count a request for an agent, and log an answer that broke off. Raises Problem where its caller sent too many."""
     began = time.perf_counter()
     try:
+        access.note(agent=agent)
         yield
     except ClientGone:
-        reply.status = 499
+        reply.left()
         raise
     except CutOff as error:
         reply.status = 502

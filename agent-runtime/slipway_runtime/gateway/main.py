@@ -7,8 +7,8 @@ clients to connect anew by closing their connections after each answer, and ends
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import uvloop
@@ -25,6 +25,8 @@ from slipway_runtime.gateway.permissions import ByGroups
 from slipway_runtime.gateway.plugins.source import ClusterAccess, KubernetesPlugins
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.protected_resource import ProtectedResource
+from slipway_runtime.gateway.rates import Limits, RateLimits
+from slipway_runtime.gateway.replicas import Replicas
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.signing_keys import SigningKeys, new_provider_session
 from slipway_runtime.gateway.token_review import TokenReviews
@@ -73,12 +75,18 @@ async def authenticators_of(settings: GatewaySettings) -> AsyncIterator[list[Aut
 
 @asynccontextmanager
 async def assembled(
-    settings: GatewaySettings, *, routes: RouteTable, signer: Signer, authenticators: Sequence[Authenticator] = ()
+    settings: GatewaySettings,
+    *,
+    routes: RouteTable,
+    signer: Signer,
+    authenticators: Sequence[Authenticator] = (),
+    replicas: Callable[[], int] = lambda: 1,
 ) -> AsyncIterator[Gateway]:
     """A gateway over a table of routes, whoever keeps that current.
 
     Args:
         authenticators: that are asked after those of the settings.
+        replicas: how many gateways share the rate limits.
     """
     async with (
         authenticators_of(settings) as own,
@@ -99,6 +107,10 @@ async def assembled(
             policy=ByGroups(routes.access),
             plugins=plugins,
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
+            rates=RateLimits(
+                Limits(per_caller=settings.rate_limit_caller, per_caller_and_agent=settings.rate_limit_agent),
+                replicas=replicas,
+            ),
             allowed_origins=settings.allowed_origins,
             public_url=settings.public_url,
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
@@ -135,10 +147,16 @@ async def serve(settings: GatewaySettings) -> None:
     signer = read_signer(settings.identity_key_file)
     api = await KubernetesApi.connect()
     routes = RouteTable()
-    audience = settings.token_review_audience
+    audience, limited = settings.token_review_audience, settings.rate_limit_caller or settings.rate_limit_agent
     reviews = [TokenReviews(api, audience, but_of=settings.oidc_issuer)] if audience else []
+    replicas = Replicas(api, settings.service) if settings.service and limited else None
     try:
-        async with assembled(settings, routes=routes, signer=signer, authenticators=reviews) as gateway:
+        async with (
+            replicas.following() if replicas else nullcontext(),
+            assembled(
+                settings, routes=routes, signer=signer, authenticators=reviews, replicas=replicas or (lambda: 1)
+            ) as gateway,
+        ):
             plugins = KubernetesPlugins(gateway.plugins, routes, ClusterAccess(signer, settings.plugin_networks))
             source = KubernetesRoutes(api, routes, also=[plugins.reflector(api)])
             gateway.routes_missing = source.missing

@@ -58,6 +58,8 @@ class Reply:
         self.status = 0
         self.begun = False
         """Whether the client was sent anything. The status may be known before."""
+        self.ended = False
+        """Whether the client was sent everything. Who closes the connection then has not left early."""
 
     async def start(self, status: int, headers: Mapping[str, str], extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the status and the headers."""
@@ -68,7 +70,13 @@ class Reply:
 
     async def body(self, data: bytes, *, more: bool = False) -> None:
         """Send a piece of the body, or its end."""
+        self.ended = not more
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def left(self) -> None:
+        """Take note that the client closed the connection."""
+        if not self.ended:
+            self.status = 499
 
     async def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
         """Send a response that is at hand as a whole."""

@@ -49,9 +49,11 @@ def signer() -> IdentitySigner:
 def start_front(stack: AsyncExitStack, signer: IdentitySigner) -> StartFront:
     """Start a gateway with settings of the test's choice; open unless it says otherwise."""
 
-    async def start(port: int | None = None, **settings: object) -> Front:
+    async def start(port: int | None = None, *, replicas: Callable[[], int] = lambda: 1, **settings: object) -> Front:
         chosen = GatewaySettings.model_validate({"auth_mode": "open", **settings})
-        gateway = await stack.enter_async_context(assembled(chosen, routes=RouteTable(), signer=signer))
+        gateway = await stack.enter_async_context(
+            assembled(chosen, routes=RouteTable(), signer=signer, replicas=replicas)
+        )
         url = await stack.enter_async_context(served(create_app(gateway), port=port))
         client = await stack.enter_async_context(
             aiohttp.ClientSession(

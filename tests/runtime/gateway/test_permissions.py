@@ -17,9 +17,14 @@ OF_NO_AGENT = {"/v1/{rest:path}", "/livez", "/readyz", "/openapi.json", "/docs",
 """Paths that say nothing about any agent."""
 FEDERATED = {"/mcp"}
 """A path on which an agent is named within the body."""
+OF_A_PLUGIN = {"/plugins/{namespace}/{name}/mcp"}
+"""See `test_access.py`."""
 OPENAI = {"/v1/models", "/v1/models/{model:path}", "/v1/chat/completions"}
 """Paths on which an agent is a model: to see one is to see that it may be asked."""
-GIVEN = {"run": "a" * 32, "session": "s", "input": "i", "asset": "page.js", "model": "auto", "rest": "x"}
+GIVEN = {
+    **{"run": "a" * 32, "session": "s", "input": "i", "asset": "page.js", "model": "auto", "rest": "x"},
+    **{"id": "a" * 32, "push_id": "p"},
+}
 ACTIONS = {"GET": Action.READ, "POST": Action.ASK, "DELETE": Action.DELETE}
 
 
@@ -64,7 +69,7 @@ async def test_every_path_asks(guarded: Front) -> None:
     policy = guarded.gateway.policy
     assert isinstance(policy, AllBut)
     for method, template, path in paths(guarded):
-        if template in OF_NO_AGENT | OPENAI | FEDERATED:
+        if template in OF_NO_AGENT | OPENAI | FEDERATED | OF_A_PLUGIN:
             continue
         policy.asked.clear()
         async with guarded.client.request(method, path, json={"question": "?"}) as response:
@@ -74,7 +79,9 @@ async def test_every_path_asks(guarded: Front) -> None:
             assert (ANONYMOUS, Action.LIST, SECRET) in policy.asked
         else:
             action = Action.ANSWER if template.endswith("/input/{input}") else ACTIONS[method]
-            action = Action.LIST if template.endswith("/mcp") else action  # what is called of it is asked then
+            # By these protocols it is asked first whether there is such an agent, and then what is called of it.
+            named = ("/mcp", "/a2a", "agent-card")
+            action = Action.LIST if any(each in template for each in named) else action
             assert policy.asked == [(ANONYMOUS, action, SECRET)], template
             assert (response.status, "there is no such agent" in json.dumps(body)) == (404, True), template
 

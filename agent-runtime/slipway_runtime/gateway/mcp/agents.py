@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from mcp_types import jsonrpc
 
+from slipway_runtime.gateway import access
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import measured, upstream_request
 from slipway_runtime.gateway.mcp import agent_tools
@@ -76,6 +77,7 @@ class AgentSource:
     async def answer(self, exchange: Exchange, name: str) -> None:
         """See `ToolSource`."""
         method, caller = exchange.message.method, exchange.client.caller
+        access.note(tool=name if method == "tools/call" else method)
         with measured(self.agent, exchange.reply):
             if method == "resources/read" and self._may(caller, "search_documents"):
                 await self._read(exchange, name)

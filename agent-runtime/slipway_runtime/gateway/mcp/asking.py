@@ -130,7 +130,7 @@ class AskTool:
         try:
             await unless_gone(self._relay(client, question, call, output, reply), exchange.receive)
         except ClientGone:
-            if client.context.modern:
+            if client.context.modern and not reply.ended:
                 await self._stop(client.caller, question.run)
             raise
 

@@ -47,6 +47,7 @@ DETAILS: Mapping[Reason, str] = {
     "'Content-Type: application/json; charset=utf-8' and no Content-Encoding.",
     Reason.INVALID_REQUEST: "question: Field required. The fields are `question`, `session_id` and `context`.",
     Reason.OVERLOADED: "the gateway works on 1000 requests already: come back later",
+    Reason.RATE_LIMITED: "you may send 600 requests a minute: come back after the seconds in Retry-After",
     Reason.HEADERS_TOO_LARGE: "send at most 100 headers, not 101",
     Reason.INTERNAL_ERROR: "The agent failed. Ask again; the pod's log has the cause under this run.",
     Reason.UNKNOWN_OUTCOME: "A tool that must not run twice was interrupted, and it is not known what it did. Look "
@@ -76,7 +77,7 @@ EVERYWHERE = (
 )
 """What any request can meet, before it is known who sends it. `NotFound` and `MethodNotAllowed` are for requests that
 missed the path."""
-WITH_A_KEY = (*EVERYWHERE, Reason.UNAUTHENTICATED, Reason.IDENTITY_UNAVAILABLE)
+WITH_A_KEY = (*EVERYWHERE, Reason.UNAUTHENTICATED, Reason.RATE_LIMITED, Reason.IDENTITY_UNAVAILABLE)
 OF_THE_LIST = (*WITH_A_KEY, Reason.NOT_READY)
 """What needs to know which agents there are."""
 OF_AN_AGENT = (

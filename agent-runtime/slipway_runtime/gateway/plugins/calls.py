@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 
+from slipway_runtime.gateway import access
 from slipway_runtime.gateway.permissions import Action, Policy
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
@@ -86,6 +87,7 @@ class PluginCall:
         name = message.name
         if message.method != "tools/call" or name is None:
             return name
+        access.note(tool=name)
         original = self.server.upstream.tools.original(name)
         if original is None or not self.policy.allows(self.caller, Action.ASK, self.key, tool=name):
             raise Refused(INVALID_PARAMS, f"Unknown tool: {name[:128]}", message_id=message.id, status=200)

@@ -8,7 +8,7 @@ from contextlib import aclosing, contextmanager
 import aiohttp
 from starlette.requests import Request
 
-from slipway_runtime.gateway import metrics
+from slipway_runtime.gateway import access, metrics
 from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
@@ -46,6 +46,7 @@ class PluginPath(HostedPath):
         if plugin is None:
             self._require_listed()
             raise no_such_plugin()
+        access.note(plugin=key)
         require(self._gateway.policy, caller, Action.LIST, key)
         headers = decoded_headers(request.headers.raw)
         call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers))
