@@ -1,7 +1,6 @@
 """What results have apart from their content: what each era wants of them."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 from mcp_types import SERVER_INFO_META_KEY
@@ -9,8 +8,7 @@ from mcp_types.methods import CACHEABLE_METHODS
 
 from slipway_runtime.protocols.mcp.eras import Context
 from slipway_runtime.protocols.mcp.messages import Json
-
-VERSION = version("slipway-runtime")
+from slipway_runtime.version import VERSION
 
 
 def finished(content: Json, context: Context, *, method: str, info: Json) -> Json:
