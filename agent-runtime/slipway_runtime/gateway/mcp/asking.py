@@ -32,7 +32,7 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, TextPart
 from slipway_runtime.protocols.headers import NO_SESSION, REQUEST_HEADER, RUN_HEADER, SESSION_HEADER
 from slipway_runtime.protocols.mcp import elicitation
-from slipway_runtime.protocols.mcp.asked import INPUT, AskCall, AskStream, AskWhole, Standing
+from slipway_runtime.protocols.mcp.asked import INPUT, AskCall, AskStream, AskWhole, Standing, input_required
 from slipway_runtime.protocols.mcp.documents import DocumentId
 from slipway_runtime.protocols.mcp.eras import Context
 from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
@@ -60,7 +60,8 @@ class AskTool:
             kept = self._opened(exchange.client, state)
             responses = exchange.message.params.get("inputResponses") or {}
             if INPUT not in responses:
-                raise RpcError(jsonrpc.INVALID_PARAMS, f"inputResponses must have {INPUT}, which was asked for")
+                await exchange.result(input_required(kept["form"], state))
+                return
             await self.give(exchange.client, kept, responses[INPUT])
             await self._go(exchange, self._question(exchange, kept["run"]), Standing(kept["place"], kept["progress"]))
             return

@@ -80,6 +80,17 @@ class Standing:
     progress: int = 0
 
 
+def input_required(form: Json, state: str) -> Json:
+    """The result that asks the client's user something, in revision 2026-07-28.
+
+    Args:
+        form: parameters of `elicitation/create`.
+        state: comes back with the answer.
+    """
+    asked = {INPUT: {"method": elicitation.METHOD, "params": form}}
+    return {"resultType": "input_required", "inputRequests": asked, "requestState": state}
+
+
 class AskEvents:
     """Makes messages of a run's events."""
 
@@ -141,19 +152,16 @@ class AskEvents:
     def _asked(self, asked: InputRequired) -> bytes:
         question = self._question
         form = elicitation.form(asked) if question.context.elicits and _answers(question.caller, asked) else None
-        kept = question.kept(input=asked.id, kind=asked.kind, place=self._at.place, progress=self._at.progress)
         if form is None:
             waits = place_of(asked, agent=question.agent, run=question.run)
             return self._result(results.text(waits, structuredContent={"answer": waits, "run_id": question.run}))
         if not question.context.modern:
-            return self._frame(messages.request(question.seal("request", kept), elicitation.METHOD, form))
-        return self._result(
-            {
-                "resultType": "input_required",
-                "inputRequests": {INPUT: {"method": elicitation.METHOD, "params": form}},
-                "requestState": question.seal("state", kept),
-            }
+            name = question.seal("request", {"run": question.run, "input": asked.id, "kind": asked.kind})
+            return self._frame(messages.request(name, elicitation.METHOD, form))
+        kept = question.kept(
+            input=asked.id, kind=asked.kind, form=form, place=self._at.place, progress=self._at.progress
         )
+        return self._result(input_required(form, question.seal("state", kept)))
 
     def _answer(self, done: Done) -> Json:
         uri = self._question.uri

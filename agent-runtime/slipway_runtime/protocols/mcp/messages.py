@@ -28,7 +28,8 @@ STATUS: Mapping[int, int] = {
 """The HTTP status of an error in revision 2026-07-28. In the revisions before, errors of requests have 200."""
 MESSAGE_BYTES = 4 * 1024 * 1024
 """Bytes in a message from a client."""
-LONGEST_ID = 512
+LONGEST_ID, LONGEST_OWN_ID = 256, 4096
+"""Characters of an id that a client chose, and of one that it was given."""
 
 
 class RpcError(Exception):
@@ -116,12 +117,12 @@ def _response(message: Json) -> Response:
     result = message.get("result")
     if ("result" in message) == ("error" in message) or not isinstance(result, dict | None):
         raise _invalid("a message is a request, a notification, or a response with either `result` or `error`")
-    return Response(_id(message), result)
+    return Response(_id(message, LONGEST_OWN_ID), result)
 
 
-def _id(message: Json) -> Id:
+def _id(message: Json, longest: int = LONGEST_ID) -> Id:
     found = message.get("id")
-    if isinstance(found, bool) or not isinstance(found, str | int) or len(str(found)) > LONGEST_ID:
+    if isinstance(found, bool) or not isinstance(found, str | int) or len(str(found)) > longest:
         raise _invalid("`id` is a string or an integer")
     return found
 

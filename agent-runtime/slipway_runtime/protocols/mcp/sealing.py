@@ -18,7 +18,7 @@ from slipway_runtime.identity import Caller
 
 Kind = Literal["session", "event", "request", "state"]
 NONCE_BYTES = 12
-LONGEST = 16 * 1024
+LONGEST = 64 * 1024
 PURPOSE = "slipway mcp seal"
 
 
