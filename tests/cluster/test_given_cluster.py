@@ -26,7 +26,7 @@ from slipway_demo.keys import demo_key
 from slipway_demo.kube import Kube
 from tests.support.cluster import new_cluster
 from tests.support.operator_bench import wait
-from tests.support.registry import registry
+from tests.support.registry import kept_registry, registry
 
 pytestmark = pytest.mark.cluster
 
@@ -40,15 +40,15 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 def theirs() -> Iterator[Cluster]:
     """A cluster that Slipway did not start, with a context of its own in a kubeconfig."""
     wanted = cluster(NAME)
-    with new_cluster(wanted), pytest.MonkeyPatch.context() as patched:
+    with new_cluster(wanted, with_images=True), pytest.MonkeyPatch.context() as patched:
         patched.setenv("KUBECONFIG", str(wanted.kubeconfig))
         yield wanted
 
 
 @pytest.fixture(scope="module")
-def host(theirs: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """HOST:PORT of a registry that the cluster can pull from."""
-    with registry(theirs, tmp_path_factory.mktemp("registry")) as address:
+def host(theirs: Cluster) -> Iterator[str]:
+    """HOST:PORT of a registry that the cluster can pull from. It has what was pushed to it in earlier runs."""
+    with registry(theirs, kept_registry()) as address:
         yield address
 
 

@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 
 from slipway_runtime.events import Done, Failed
 from slipway_runtime.problems import Reason
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.steps import read_records
 from tests.support.ag_ui import asks, shown, user
 from tests.support.ag_ui import events as ag_ui_events
 from tests.support.chaos_agents import AGENTS
@@ -48,6 +49,33 @@ class Point:
     """What dies does so once the model was asked so often,"""
     pause: float
     """and so many seconds more have passed."""
+
+
+class RunHistory(NamedTuple):
+    """What the store has of a run's steps."""
+
+    attempts: int
+    made_again: tuple[str, ...]
+    """Steps that have a second outcome, though the first one was stored and nothing made it void."""
+    log: tuple[str, ...]
+    """The records in their order, for people."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "RunHistory":
+        """From the rows of `events`, in their order."""
+        finished: set[str] = set()
+        again: list[str] = []
+        log: list[str] = []
+        for row in rows:
+            log.append(f"attempt {row['attempt']!r}, events {[each['type'] for each in json.loads(str(row['batch']))]}")
+            for record in read_records(row):
+                log.append(f"{record.state} {record.key}")
+                if record.state == "discarded":
+                    finished.discard(record.key)
+                elif record.finished:
+                    again += [record.key] if record.key in finished else []
+                    finished.add(record.key)
+        return cls(max(int(row["attempt"] or 0) for row in rows), tuple(again), tuple(log))
 
 
 class Left(Exception):
@@ -93,7 +121,7 @@ class Chaos:
         asking = asyncio.create_task(self._patiently(ask))
         await until(lambda: asking.done() or self.model.made(mark) >= point.requests, f"{point} is under way")
         await asyncio.sleep(point.pause)
-        killed_host = await self._strike(point, asking)
+        await self._strike(point, asking)
         outcome = await self._outcome(ask, asking, leaves=point.protocol.startswith(("OpenAI", "AG-UI")))
         assert outcome in (ANSWERED, LEFT) or outcome in ERRORS, (point, outcome)
         self.outcomes[point.protocol][outcome] += 1
@@ -101,11 +129,20 @@ class Chaos:
             while await self.database.fetch(WORKING):  # noqa: ASYNC110 (only the store knows)
                 await asyncio.sleep(0.05)
         repeated = self.model.repeated(mark)
-        assert repeated <= killed_host, (point, "a call whose answer was stored was made again")
+        histories = await self._histories(mark)
+        for history in histories:
+            assert not history.made_again, (point, "a call whose answer was stored was made again", history)
+        taken_over = sum(history.attempts - 1 for history in histories)
+        assert bool(repeated) <= bool(taken_over), (point, "a call was made again though no run was taken over")
         self.repeated += repeated
 
-    async def _strike(self, point: Point, asking: "asyncio.Task[str]") -> bool:
-        """Returns whether a host was killed."""
+    async def _histories(self, mark: str) -> list[RunHistory]:
+        """The runs of a question, those of agents that were asked for it too."""
+        runs = await self.database.fetch("SELECT id FROM runs WHERE ask LIKE $1", f"%{mark}%")
+        rows = "SELECT attempt, batch, steps FROM events WHERE run_id = $1 ORDER BY attempt, number"
+        return [RunHistory.of(await self.database.fetch(rows, run["id"])) for run in runs]
+
+    async def _strike(self, point: Point, asking: "asyncio.Task[str]") -> None:
         if point.victim == "connection":
             asking.cancel()
         elif point.victim == "gateway":
@@ -116,8 +153,6 @@ class Chaos:
             self.counted += await self._count(name)
             self.hosts[name].kill()
             self.hosts[name].start_again()
-            return True
-        return False
 
     async def _outcome(self, ask: Callable[[], Awaitable[str]], asking: "asyncio.Task[str]", *, leaves: bool) -> str:
         with suppress(asyncio.CancelledError):

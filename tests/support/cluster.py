@@ -206,12 +206,17 @@ def api_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @contextlib.contextmanager
-def new_cluster(wanted: Cluster, *, api_only: bool = False) -> Iterator[None]:
-    """A cluster for the block, with nothing in it that an interrupted run left there."""
+def new_cluster(wanted: Cluster, *, api_only: bool = False, with_images: bool = False) -> Iterator[None]:
+    """A cluster for the block, with nothing in it that an interrupted run left there.
+
+    Args:
+        with_images: whether its node has the layers of this working copy's images. What it pulls is unpacked by then.
+    """
     checks.ensure(install=True)
     lifecycle.down(wanted)
     try:
-        lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=api_only)
+        names = built_images() if with_images else []
+        lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=api_only, with_images=names)
         yield
     finally:
         lifecycle.down(wanted)
@@ -220,9 +225,13 @@ def new_cluster(wanted: Cluster, *, api_only: bool = False) -> Iterator[None]:
 def start_with_images(wanted: Cluster) -> None:
     """Start a cluster with the images of this working copy, which are unpacked once for all clusters of a run."""
     checks.ensure(install=True)
+    lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=False, with_images=built_images())
+
+
+def built_images() -> list[str]:
+    """Names of this working copy's images in buildah's store, built if need be."""
     tags = builders.ensure(builders.Buildah())
-    names = [builders.local_reference(name, tag) for name, tag in tags.items()]
-    lifecycle.up(wanted, minor=settings.DEFAULT_MINOR, api_only=False, with_images=names)
+    return [builders.local_reference(name, tag) for name, tag in tags.items()]
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A real image registry inside a devcluster, reachable under one name from its node and from this machine."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,21 @@ from pathlib import Path
 from devcluster import binaries, lifecycle
 from devcluster.namespaces import inside
 from devcluster.recipes import Recipe
-from devcluster.settings import Cluster
+from devcluster.settings import Cluster, cache_home
 
 PORT = 5000
+MOST_BYTES = 4_000_000_000
+"""That are kept: more than a dozen versions of all images."""
 REGISTRY = Recipe(name="registry", version="3.0.0", package="github.com/distribution/distribution/v3/cmd/registry")
+
+
+def kept_registry() -> Path:
+    """The folder of a registry that stays from run to run, so that a push compresses only layers that are new."""
+    folder = cache_home() / "test-registry"
+    if sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) > MOST_BYTES:
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager

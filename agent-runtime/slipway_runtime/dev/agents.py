@@ -12,7 +12,7 @@ from slipway_runtime.agents.custom_agent import BrokenAgent
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import Access, AgentKey, Description, Offer, Reach, may_wait
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, Offer, Reach, may_wait
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 
@@ -26,13 +26,13 @@ class LocalAgents:
         self._host_url = host_url
         self._phase = "Pending"
         self._next: list[HostedAgent] = []
-        self._access: dict[AgentKey, Access] = {}
+        self._access: dict[AgentKey, AgentAccess] = {}
         self._offers: dict[AgentKey, Offer] = {}
 
     def announce(self, manifests: Manifests) -> None:
         self._parts.model_files.apply(manifests)
         specs = {AgentKey(*key_of(each)): _spec(each) for each in manifests.objects if isinstance(each, Agent)}
-        self._access = {agent: Access.read(spec) for agent, spec in specs.items()}
+        self._access = {agent: AgentAccess.read(spec) for agent, spec in specs.items()}
         self._offers = {agent: Offer.read(spec) for agent, spec in specs.items()}
         served, gateway = self._parts.host.runs.agents, self._parts.gateway
         self._serve([*served.values(), *self._hosted(manifests, but=served)])

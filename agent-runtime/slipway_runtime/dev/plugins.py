@@ -11,7 +11,7 @@ from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.model_files import Missing, bundle_value, secret_value
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import Access as Allowed
+from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.plugins.credentials import Credentials
 from slipway_runtime.plugins.server import Access

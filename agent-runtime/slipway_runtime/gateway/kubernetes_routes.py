@@ -16,7 +16,7 @@ from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_crds.runtimeconfig import CAPABILITIES
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
-from slipway_runtime.gateway.routes import Access, AgentKey, Description, Offer, Reach, RouteTable, may_wait
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, Offer, Reach, RouteTable, may_wait
 
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -131,7 +131,7 @@ class Join:
         self._routes.remove(agent)
 
     def _keep_agent(self, agent: AgentKey, found: Object) -> None:
-        self._routes.restrict(agent, Access.read(found.get("spec") or {}))
+        self._routes.restrict(agent, AgentAccess.read(found.get("spec") or {}))
         self._serving[agent] = serving_revision(found)
         self._retiring[agent] = retiring_revisions(found)
         self._update(agent)

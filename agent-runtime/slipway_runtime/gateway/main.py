@@ -20,7 +20,7 @@ from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, O
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
-from slipway_runtime.gateway.oidc import Oidc, Provider
+from slipway_runtime.gateway.oidc import Oidc, TrustedProvider
 from slipway_runtime.gateway.permissions import ByGroups
 from slipway_runtime.gateway.plugins.source import ClusterAccess, KubernetesPlugins
 from slipway_runtime.gateway.plugins.table import PluginTable
@@ -62,7 +62,7 @@ async def authenticators_of(settings: GatewaySettings) -> AsyncIterator[list[Aut
     elif not settings.oidc_issuer:
         yield [ApiKeys(settings.api_keys_file)]
     else:
-        provider = Provider(
+        provider = TrustedProvider(
             issuer=settings.oidc_issuer,
             audiences=settings.oidc_audiences,
             resource=settings.public_url,

@@ -28,7 +28,7 @@ INVALID_TOKEN = "invalid token"
 
 
 @dataclass(frozen=True)
-class Provider:
+class TrustedProvider:
     """Whose tokens are taken, and how they are read.
 
     Args:
@@ -62,7 +62,7 @@ class _Refused(Exception):
 class Oidc:
     """Lets in who brings a token of the provider."""
 
-    def __init__(self, provider: Provider, keys: SigningKeys) -> None:
+    def __init__(self, provider: TrustedProvider, keys: SigningKeys) -> None:
         self._provider = provider
         self._keys = keys
         self._remedy = f"send a token of {provider.issuer} for this gateway as 'Authorization: Bearer TOKEN'"
@@ -117,7 +117,7 @@ class Oidc:
         return claims
 
 
-def is_for(provider: Provider, audience: object) -> bool:
+def is_for(provider: TrustedProvider, audience: object) -> bool:
     """Whether a token with this `aud` is for the gateway."""
     named = audience if isinstance(audience, list) else [audience]
     own = provider.resource.rstrip("/")
@@ -128,7 +128,7 @@ def is_for(provider: Provider, audience: object) -> bool:
     )
 
 
-def caller_of(provider: Provider, claims: Mapping[str, Any]) -> Caller:
+def caller_of(provider: TrustedProvider, claims: Mapping[str, Any]) -> Caller:
     """Who verified claims are about. Raises _Refused."""
     subject = claims.get(provider.username_claim)
     if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject) <= SUBJECT_CHARACTERS:
@@ -143,7 +143,7 @@ def caller_of(provider: Provider, claims: Mapping[str, Any]) -> Caller:
     return Caller(provider.issuer, subject, tuple(groups))
 
 
-def _groups(provider: Provider, claims: Mapping[str, Any]) -> Sequence[str]:
+def _groups(provider: TrustedProvider, claims: Mapping[str, Any]) -> Sequence[str]:
     found: object = claims.get(provider.groups_claim)
     if provider.groups_claim not in claims:
         found = claims

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
-from slipway_runtime.gateway.routes import Access, AgentKey, Target
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Target
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 
@@ -53,7 +53,7 @@ class ByGroups:
         access: who may use what, as it is known now.
     """
 
-    def __init__(self, access: Callable[[Target], Access]) -> None:
+    def __init__(self, access: Callable[[Target], AgentAccess]) -> None:
         self._access = access
 
     def allows(self, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> bool:

@@ -17,7 +17,7 @@ from slipway_runtime.gateway import answers
 from slipway_runtime.gateway.answers import passed_on
 from slipway_runtime.gateway.events import Events
 from slipway_runtime.gateway.metrics import REATTACHED
-from slipway_runtime.gateway.routes import Endpoint
+from slipway_runtime.gateway.routes import PodEndpoint
 from slipway_runtime.gateway.upstream import (
     BROKEN_LIMIT,
     SILENCE_SECONDS,
@@ -204,7 +204,7 @@ class Relay:
             self.events.forget_rest()
 
     async def _until_whole(self) -> None:
-        broke: Endpoint | None = None
+        broke: PodEndpoint | None = None
         broken = 0
         cause: Exception | None = None
         while broken < BROKEN_LIMIT:

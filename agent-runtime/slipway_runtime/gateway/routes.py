@@ -53,7 +53,7 @@ Target = AgentKey | PluginKey
 
 
 @dataclass(frozen=True)
-class Access:
+class AgentAccess:
     """Who may use something, by groups, as its manifest says (`spec.access`)."""
 
     groups: frozenset[str] | None = None
@@ -62,7 +62,7 @@ class Access:
     """Tools that only members of these groups may use."""
 
     @classmethod
-    def read(cls, spec: Mapping[str, Any]) -> "Access":
+    def read(cls, spec: Mapping[str, Any]) -> "AgentAccess":
         """The access of an Agent or a Plugin, from its `spec` as the API server has it."""
         given = spec.get("access") or {}
         groups = given.get("groups")
@@ -73,7 +73,7 @@ class Access:
 
 
 @dataclass(eq=False, slots=True)
-class Endpoint:
+class PodEndpoint:
     """One pod's address, and how many requests of this gateway it has open."""
 
     url: str
@@ -156,8 +156,8 @@ class _Route:
     description: Description = field(default_factory=Description)
     reach: Reach = field(default_factory=Reach)
     offer: Offer = field(default_factory=Offer)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
-    retiring: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    endpoints: dict[str, PodEndpoint] = field(default_factory=dict)
+    retiring: dict[str, tuple[PodEndpoint, ...]] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -170,7 +170,7 @@ class RouteTable:
 
     def __init__(self) -> None:
         self._routes: dict[AgentKey, _Route] = {}
-        self._access: dict[Target, Access] = {}
+        self._access: dict[Target, AgentAccess] = {}
         self.listed = True
         """Whether an agent that is not here does not exist. Not so before a source that needs time has listed them."""
 
@@ -192,10 +192,10 @@ class RouteTable:
         route = self._routes.setdefault(agent, _Route())
         known = {each.url: each for each in (*route.endpoints.values(), *chain(*route.retiring.values()))}
         route.retiring = {
-            name: tuple(known.get(url) or Endpoint(url) for url in of_it) for name, of_it in (retiring or {}).items()
+            name: tuple(known.get(url) or PodEndpoint(url) for url in of_it) for name, of_it in (retiring or {}).items()
         }
         if route.endpoints.keys() != set(urls):
-            route.endpoints = {url: known.get(url) or Endpoint(url) for url in urls}
+            route.endpoints = {url: known.get(url) or PodEndpoint(url) for url in urls}
             _wake(route)
 
     def describe(
@@ -215,16 +215,16 @@ class RouteTable:
         route = self._routes.get(agent)
         return route.reach if route else Reach()
 
-    def restrict(self, target: Target, access: Access | None) -> None:
+    def restrict(self, target: Target, access: AgentAccess | None) -> None:
         """Only these may use the agent or plugin from now on; None where it is no more."""
         if access is None:
             self._access.pop(target, None)
         else:
             self._access[target] = access
 
-    def access(self, target: Target) -> Access:
+    def access(self, target: Target) -> AgentAccess:
         """Who may use an agent or a plugin: every verified caller, where nothing else was said."""
-        return self._access.get(target) or Access()
+        return self._access.get(target) or AgentAccess()
 
     def offer(self, agent: AgentKey) -> Offer:
         """What an agent's MCP server has; nothing special, where the agent is not known."""
@@ -244,19 +244,19 @@ class RouteTable:
         """Every agent with its number of ready end points."""
         return {agent: len(route.endpoints) for agent, route in sorted(self._routes.items())}
 
-    def endpoints(self, agent: AgentKey) -> tuple[Endpoint, ...]:
+    def endpoints(self, agent: AgentKey) -> tuple[PodEndpoint, ...]:
         """The agent's ready end points; none for an agent that is not there."""
         route = self._routes.get(agent)
         return tuple(route.endpoints.values()) if route else ()
 
-    def retiring(self, agent: AgentKey, *, avoid: Collection[Endpoint] = ()) -> list[str]:
+    def retiring(self, agent: AgentKey, *, avoid: Collection[PodEndpoint] = ()) -> list[str]:
         """Names of the replaced revisions that still have a ready end point not among those to avoid."""
         route = self._routes.get(agent)
         return [name for name, of_it in route.retiring.items() if not avoid or set(of_it) - set(avoid)] if route else []
 
     def pick(
-        self, agent: AgentKey, *, avoid: Collection[Endpoint] = (), retiring: str | None = None
-    ) -> Endpoint | None:
+        self, agent: AgentKey, *, avoid: Collection[PodEndpoint] = (), retiring: str | None = None
+    ) -> PodEndpoint | None:
         """The least busy ready end point that is not among those to avoid; None if there is none.
 
         Args:

@@ -24,7 +24,7 @@ from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.answers import passed_on, whole
 from slipway_runtime.gateway.events import Shared
 from slipway_runtime.gateway.metrics import HELD, RETRIES
-from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, PodEndpoint, RouteTable
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.headers import RETIRING_HEADER, REVISION_HEADER
@@ -75,7 +75,7 @@ class Search:
     """What one request has learnt about the agent's pods while looking for one that answers."""
 
     deadline: float
-    avoid: set[Endpoint] = field(default_factory=set)
+    avoid: set[PodEndpoint] = field(default_factory=set)
     refusal: "Refusal | None" = None
     broken: int = 0
     """Pods that broke off after they had been given the request."""
@@ -152,8 +152,8 @@ class Upstreams:
 
     @asynccontextmanager
     async def open(
-        self, call: UpstreamRequest, *, avoid: Endpoint | None = None
-    ) -> AsyncIterator[tuple[PodResponse, Endpoint]]:
+        self, call: UpstreamRequest, *, avoid: PodEndpoint | None = None
+    ) -> AsyncIterator[tuple[PodResponse, PodEndpoint]]:
         """A response of the first pod that takes the call, with its headers read and its body not.
 
         `avoid` is a pod that just failed: it is asked again only if no other is there.
@@ -173,7 +173,7 @@ class Upstreams:
                         yield response, endpoint
                         return
 
-    async def _next(self, agent: AgentKey, search: Search) -> Endpoint:
+    async def _next(self, agent: AgentKey, search: Search) -> PodEndpoint:
         if (endpoint := self._routes.pick(agent, avoid=search.avoid, retiring=search.revision)) is not None:
             return endpoint
         if search.refusal is not None:
@@ -189,7 +189,7 @@ class Upstreams:
                 Reason.NO_POD_READY, f"no pod of agent {agent} is ready, and too many requests wait"
             ) from None
 
-    async def _hold(self, agent: AgentKey, search: Search) -> Endpoint:
+    async def _hold(self, agent: AgentKey, search: Search) -> PodEndpoint:
         while True:
             if agent not in self._routes:
                 raise Problem(Reason.AGENT_NOT_FOUND, f"there is no agent {agent}: GET /agents lists what there is")
@@ -206,7 +206,7 @@ class Upstreams:
             if (endpoint := self._routes.pick(agent)) is not None:
                 return endpoint
 
-    async def _attempt(self, call: UpstreamRequest, endpoint: Endpoint, search: Search) -> PodResponse | None:
+    async def _attempt(self, call: UpstreamRequest, endpoint: PodEndpoint, search: Search) -> PodResponse | None:
         """The pod's response if it is one to pass on; None to try another pod."""
         retiring = self._routes.retiring(call.agent, avoid=search.avoid)
         offered = {RETIRING_HEADER: ",".join(retiring)} if retiring else {}
@@ -235,7 +235,7 @@ class Upstreams:
         return None
 
     async def _request(
-        self, call: UpstreamRequest, endpoint: Endpoint, identity: str, offered: Mapping[str, str]
+        self, call: UpstreamRequest, endpoint: PodEndpoint, identity: str, offered: Mapping[str, str]
     ) -> PodResponse:
         url = URL(endpoint.url + call.path, encoded=True)
         headers = {**call.headers, **offered, IDENTITY_HEADER: identity}
@@ -256,7 +256,7 @@ class Upstreams:
             raise InvalidAnswer("another revision of a session that was its own")
         search.revision = revision
 
-    def _refused(self, call: UpstreamRequest, endpoint: Endpoint, search: Search, refusal: Refusal) -> None:
+    def _refused(self, call: UpstreamRequest, endpoint: PodEndpoint, search: Search, refusal: Refusal) -> None:
         """Remember that a pod is full or drains. Raises Refused where another pod would say the same."""
         reason = _reason(refusal.body)
         if reason == Reason.OVERLOADED:
@@ -273,7 +273,7 @@ class Upstreams:
         if search.broken >= BROKEN_LIMIT:
             raise TooManyBroke from error
 
-    def _retry(self, call: UpstreamRequest, endpoint: Endpoint, search: Search, *, cause: str) -> None:
+    def _retry(self, call: UpstreamRequest, endpoint: PodEndpoint, search: Search, *, cause: str) -> None:
         search.avoid.add(endpoint)
         RETRIES.labels(cause).inc()
         # A full pod is not logged: under overload there would be a thousand lines a second.

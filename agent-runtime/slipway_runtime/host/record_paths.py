@@ -9,7 +9,7 @@ from slipway_runtime.host.refusals import run_not_found
 from slipway_runtime.host.run_paths import RUN_ID, run_of
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.store.records import LONGEST_PAGE, Place, Wanted, count_records, list_records, read_record
+from slipway_runtime.store.records import LONGEST_PAGE, RecordPlace, Wanted, count_records, list_records, read_record
 from slipway_runtime.store.run_list import STATES
 
 
@@ -45,13 +45,13 @@ async def list_all(host: Host, hosted: HostedAgent, caller: Caller, request: Req
     )
 
 
-def _place(text: str | None) -> Place | None:
+def _place(text: str | None) -> RecordPlace | None:
     if text is None:
         return None
     try:
-        place = Place.parse(text)
+        place = RecordPlace.parse(text)
     except ValueError:
-        place = Place(0.0, "")
+        place = RecordPlace(0.0, "")
     if not RUN_ID.fullmatch(place.run_id):
         raise Problem(Reason.INVALID_REQUEST, "The page token is none of this list: send the one of the page before.")
     return place

@@ -19,7 +19,7 @@ from slipway_runtime.protocols.ask import TOOL_NAME_PATTERN, Ask, ClientTool, Da
 from slipway_runtime.protocols.asked import InputBody
 from slipway_runtime.protocols.bodies import read_json
 from slipway_runtime.protocols.conversations import Conversation, split
-from slipway_runtime.protocols.given import Given, GivenInput, given_results
+from slipway_runtime.protocols.given import Given, InputAnswered, given_results
 from slipway_runtime.protocols.outside_ids import own_id
 from slipway_runtime.protocols.parameters import BadParameter
 
@@ -139,7 +139,7 @@ def _given(asked: RunAgentInput, conversation: Conversation) -> Given | None:
     """What it gives a run that waits. An interrupt that is none of ours is passed over, as the protocol wants it."""
     for entry in asked.resume or ():
         if found := INTERRUPT.fullmatch(entry.interrupt_id):
-            return GivenInput(found[1], found[2], _answer(entry))
+            return InputAnswered(found[1], found[2], _answer(entry))
     return given_results(conversation.client_results)
 
 

@@ -55,7 +55,7 @@ class GivenResults:
 
 
 @dataclass(frozen=True)
-class GivenInput:
+class InputAnswered:
     """An input by its id."""
 
     run: str

@@ -22,7 +22,7 @@ COLUMNS = (
 LONGEST_PAGE = 100
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """After which record a page begins."""
 
     changed: float
@@ -32,7 +32,7 @@ class Place(NamedTuple):
         return f"{self.changed!r}-{self.run_id}"
 
     @classmethod
-    def parse(cls, text: str) -> "Place":
+    def parse(cls, text: str) -> "RecordPlace":
         """Read what `str` wrote.
 
         Raises:
@@ -61,9 +61,9 @@ class RunRecord:
     """What the caller answered, by the input's id; none in a list."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RecordPlace:
         """Where the list goes on after it."""
-        return Place(self.changed, self.run_id)
+        return RecordPlace(self.changed, self.run_id)
 
     def to_json(self) -> dict[str, Any]:
         """The record as hosts send it."""
@@ -114,11 +114,11 @@ async def read_record(database: Database, run_id: str, *, agent: str, caller: st
 
 
 async def list_records(
-    database: Database, wanted: Wanted, *, after: Place | None = None, limit: int = 50
+    database: Database, wanted: Wanted, *, after: RecordPlace | None = None, limit: int = 50
 ) -> list[RunRecord]:
     """Up to `limit` records, those that changed last first, and one more if there is a next page."""
     where, args = _where(wanted)
-    place = after or Place(float("inf"), "")
+    place = after or RecordPlace(float("inf"), "")
     first = len(args) + 1
     rows = await database.fetch(
         f"SELECT {COLUMNS} FROM runs r WHERE {where} AND ({CHANGED} < ${first} OR ({CHANGED} = ${first} "

@@ -8,7 +8,7 @@ import pytest
 
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.permissions import Action, ByGroups, Policy, require
-from slipway_runtime.gateway.routes import Access, AgentKey, PluginKey, RouteTable, Target
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, PluginKey, RouteTable, Target
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
@@ -25,7 +25,7 @@ NO_ASKING = {"access": {"tools": [{"name": "ask", "groups": ["staff"]}]}}
 def policy(spec: dict[str, Any], target: Target = SUPPORT) -> Policy:
     routes = RouteTable()
     routes.set(SUPPORT, [])
-    routes.restrict(target, Access.read(spec))
+    routes.restrict(target, AgentAccess.read(spec))
     return ByGroups(routes.access)
 
 
@@ -76,9 +76,9 @@ def test_a_plugin_is_no_agent_of_its_name() -> None:
 def test_an_agent_that_comes_back_has_its_own_access() -> None:
     routes = RouteTable()
     routes.set(SUPPORT, [])
-    routes.restrict(SUPPORT, Access.read(CLOSED))
+    routes.restrict(SUPPORT, AgentAccess.read(CLOSED))
     routes.remove(SUPPORT)
-    assert routes.access(SUPPORT) == Access()
+    assert routes.access(SUPPORT) == AgentAccess()
 
 
 class Doors(NamedTuple):
@@ -100,7 +100,7 @@ async def doors(start_front: StartFront, start_host: StartHost, tmp_path: Path) 
     )
     for agent in (SUPPORT, SECRET):
         front.routes.set(agent, [url])
-    front.routes.restrict(SECRET, Access.read(CLOSED))
+    front.routes.restrict(SECRET, AgentAccess.read(CLOSED))
     return Doors(front, staff, other)
 
 
@@ -161,5 +161,5 @@ async def test_lists_show_what_a_caller_may_use(doors: Doors) -> None:
 
 
 async def test_groups_that_an_agent_asks_for_may_change(doors: Doors) -> None:
-    doors.front.routes.restrict(SECRET, Access())
+    doors.front.routes.restrict(SECRET, AgentAccess())
     assert (await answer(doors, doors.other, WAYS[0]))[0] == 200

@@ -9,7 +9,7 @@ import pytest
 
 from slipway_runtime.gateway import access
 from slipway_runtime.gateway.auth import new_key
-from slipway_runtime.gateway.routes import Access
+from slipway_runtime.gateway.routes import AgentAccess
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
 from tests.support.waiting import until
 
@@ -96,7 +96,7 @@ async def test_what_a_caller_may_not_use_is_in_the_record_too(
     doors: tuple[Front, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     front, key = doors
-    front.routes.restrict(SUPPORT, Access(frozenset({"staff"})))
+    front.routes.restrict(SUPPORT, AgentAccess(frozenset({"staff"})))
     caplog.set_level(logging.INFO, logger=access.__name__)
     async with front.client.post(f"/agents/{SUPPORT}/chat", json=CHAT, headers={"X-API-Key": key}) as response:
         assert response.status == 404

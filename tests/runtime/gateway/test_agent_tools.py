@@ -2,120 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from slipway_crds.runtimeconfig import AgentConfig, ApprovalConfig, KnowledgeConfig, ToolConfig
 from slipway_runtime.agents import agent_tools, forwarding, tool_results
-from slipway_runtime.agents.calling import AgentCalls
-from slipway_runtime.agents.factory import AgentDependencies, make_agent
-from slipway_runtime.agents.protocol import close
 from slipway_runtime.events import Delta, Done, ToolCall, ToolResult
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
-from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
-from slipway_runtime.identity import IdentitySigner
 from slipway_runtime.protocols.ask import ImagePart
-from tests.runtime.gateway.conftest import Front, StartFront, StartHost
-from tests.support.chat import STREAM, Transcript, transcribe
+from tests.runtime.gateway.conftest import StartHost
+from tests.support.agent_team import ASK_HR, HANDBOOK, StartTeam, drafting, given, hosted, start_team
 from tests.support.knowledge import Knowledge, contents, entry
-from tests.support.model_server import Asked, Call, ModelServer, Reply, Script, model_server
-from tests.support.models import entry as model_entry
+from tests.support.model_server import model_server
 from tests.support.pictures import LARGE_PICTURE
-from tests.support.scripted_host import Options, config
-from tests.support.team import Actor, Play, abstains, add, answers, fails, hangs, waits
+from tests.support.team import Play, abstains, add, answers, fails, hangs, waits
 from tests.support.waiting import until, until_async
 
-QUESTION = {"question": "How many days of leave do I have?"}
-ASK_HR = Reply(calls=(Call("ask-hr", {"question": "How many days of leave?"}),))
-HANDBOOK = "# Tea\n\nGreen tea is brewed at eighty degrees.\n"
-
-
-class Team:
-    """An agent `lead` with the tool `ask-hr`, the agent `hr` behind it, and the model of `lead`."""
-
-    def __init__(self, front: Front, hr: Actor, key: AgentKey, lead: HostedAgent) -> None:
-        self.front = front
-        self.hr = hr
-        self.key = key
-        self.lead = lead
-        self.member = AgentKey(key.namespace, "hr")
-
-    async def ask(self, **body: Any) -> tuple[int, dict[str, Any]]:
-        async with self.front.client.post(f"/agents/{self.key}/chat", json={**QUESTION, **body}) as response:
-            return response.status, await response.json(content_type=None)
-
-    async def stream(self) -> Transcript:
-        async with self.front.client.post(f"/agents/{self.key}/chat", json=QUESTION, headers=STREAM) as response:
-            return await transcribe(response)
-
-    async def runs(self) -> list[dict[str, Any]]:
-        async with self.front.client.get(f"/agents/{self.member}/runs") as response:
-            return list((await response.json())["runs"])
-
-
-StartTeam = Callable[..., Awaitable[Team]]
-
-
-@pytest.fixture
-def start_team(
-    start_front: StartFront, start_host: StartHost, signer: IdentitySigner, local: Knowledge, stack: AsyncExitStack
-) -> StartTeam:
-    """Start a gateway and a host with both agents."""
-
-    async def start(
-        server: ModelServer,
-        play: Play,
-        *,
-        architecture: str = "pydantic-ai",
-        required: bool = False,
-        images: bool = False,
-        indexes: tuple[KnowledgeConfig, ...] = (),
-        approvals: tuple[ApprovalConfig, ...] = (),
-    ) -> Team:
-        front = await start_front(hold_seconds=1.0)
-        host, url = await start_host(agents=())
-        key, options, hr = AgentKey(local.namespace, "lead"), Options("", signer.public_key), Actor(play)
-        tool = ToolConfig(name="ask-hr", agent="hr", description="Knows the rules of leave.", required=required)
-        changed = {
-            "architecture": architecture,
-            "models": (model_entry(server, images=images),),
-            "tools": (tool,),
-            "knowledge": indexes,
-            "approvals": approvals,
-        }
-        made = config(str(key), options).model_copy(update=changed)
-        lead = hosted(made, front.url, local, stack)
-        add(host, HostedAgent(config(f"{local.namespace}/hr", options), hr), lead)
-        team = Team(front, hr, key, lead)
-        front.routes.set(key, [url])
-        front.routes.set(team.member, [url])
-        front.routes.describe(key, Description(architecture), Reach(frozenset({team.member}), 60.0))
-        return team
-
-    return start
-
-
-def hosted(made: AgentConfig, gateway_url: str, knowledge: Knowledge, stack: AsyncExitStack) -> HostedAgent:
-    calls = AgentCalls(gateway_url)
-    dependencies = AgentDependencies(
-        database=knowledge.database,
-        embedder=knowledge.embedder,
-        vectors=lambda *_: knowledge.vectors,
-        calls=calls,
-    )
-    agent = make_agent(made, dependencies)
-    stack.push_async_callback(calls.close)
-    stack.push_async_callback(close, agent)
-    return HostedAgent(made, agent)
-
-
-def given(asked: Asked) -> str:
-    """The last result of a tool that a model was sent."""
-    return str([each["content"] for each in asked.body["messages"] if each["role"] == "tool"][-1])
+__all__ = ["start_team"]
 
 
 async def test_the_model_asks_an_agent_and_answers_with_what_it_said(start_team: StartTeam) -> None:
@@ -291,23 +196,6 @@ async def test_whoever_takes_the_run_over_asks_nobody_twice(
     assert (len(team.hr.asked), len(await team.runs()), len(server.requests)) == (1, 1, 2)
 
 
-def drafting(draft: str, *, asks: bool = True) -> Callable[[Asked], Reply]:
-    """A hybrid's model: its draft asks `hr` first."""
-
-    def reply(asked: Asked) -> Reply:
-        names = [each["function"]["name"] for each in asked.body["tools"]]
-        properties = asked.body["tools"][-1]["function"]["parameters"]["properties"]
-        if "queries" in properties:
-            return Reply(output={"queries": ["How hot is green tea?"]})
-        if "faults" in properties:
-            return Reply(output={"faults": []})
-        assert "ask-hr" in names
-        answered = any(each["role"] == "tool" for each in asked.body["messages"])
-        return Reply(output={"answer": draft}) if answered or not asks else ASK_HR
-
-    return reply
-
-
 async def test_a_checked_draft_may_say_what_passages_and_agents_say(start_team: StartTeam, local: Knowledge) -> None:
     await local.ingestion().run(contents(handbook_md=HANDBOOK))
     draft = "Green tea is brewed at eighty degrees [1]. There are 28 days of leave. Aliens brought 77 kettles."
@@ -343,97 +231,3 @@ async def test_what_neither_passages_nor_agents_say_is_not_said(start_team: Star
         _, answer = await team.ask()
     assert answer["abstained"] is True
     assert not team.hr.asked
-
-
-async def input_of(team: Team, asked: dict[str, Any], approved: bool) -> int:
-    """Decide on what a run waits for."""
-    run, required = asked["run_id"], asked["input_required"]["id"]
-    path = f"/agents/{team.key}/runs/{run}/input/{required}"
-    async with team.front.client.post(path, json={"approved": approved}) as response:
-        return response.status
-
-
-async def end_of(team: Team, run_id: str) -> Transcript:
-    async with team.front.client.get(f"/agents/{team.key}/runs/{run_id}", headers=STREAM) as response:
-        return await transcribe(response)
-
-
-@pytest.mark.parametrize("architecture", ["pydantic-ai", "hybrid"])
-async def test_an_agent_is_asked_once_a_person_has_approved(start_team: StartTeam, architecture: str) -> None:
-    script: Script = [ASK_HR, "You have 28 days."]
-    if architecture == "hybrid":
-        script = drafting("You have 28 days.")
-    with model_server(script) as server:
-        approvals = (ApprovalConfig(tool="ask-hr"),)
-        team = await start_team(
-            server, answers("You have ", "28 days."), approvals=approvals, architecture=architecture
-        )
-        status, asked = await team.ask()
-        assert (status, asked["state"]) == (202, "waiting")
-        assert asked["input_required"]["kind"] == "approval"
-        (call,) = asked["input_required"]["calls"]
-        assert (call["name"], call["args"]) == ("ask-hr", {"question": "How many days of leave?"})
-        assert not team.hr.asked
-        assert await input_of(team, asked, True) == 200
-        end = await end_of(team, asked["run_id"])
-        assert await input_of(team, asked, True) == 409
-    assert "".join(each.text for _, each in end.events if isinstance(each, Delta)) == "You have 28 days."
-    assert len(team.hr.asked) == 1
-
-
-async def test_a_call_that_is_denied_is_not_made_and_the_model_learns_it(start_team: StartTeam) -> None:
-    with model_server([ASK_HR, "I may not ask."]) as server:
-        team = await start_team(server, answers("28"), approvals=(ApprovalConfig(tool="ask-hr"),))
-        _, asked = await team.ask()
-        await input_of(team, asked, False)
-        end = await end_of(team, asked["run_id"])
-    assert "".join(each.text for _, each in end.events if isinstance(each, Delta)) == "I may not ask."
-    assert given(server.requests[1]) == "A person refused this call."
-    assert not team.hr.asked
-
-
-async def test_openai_ends_with_a_text_that_names_the_place(start_team: StartTeam) -> None:
-    with model_server([ASK_HR, "You have 28 days."]) as server:
-        team = await start_team(server, answers("28"), approvals=(ApprovalConfig(tool="ask-hr"),))
-        body = {"model": str(team.key), "messages": [{"role": "user", "content": "How many days?"}]}
-        async with team.front.client.post("/v1/chat/completions", json=body) as response:
-            said = (await response.json())["choices"][0]["message"]["content"]
-    assert f"/agents/{team.key}/runs/" in said
-    assert "/input/approve-" in said
-
-
-async def test_only_those_who_may_decide_do(start_team: StartTeam) -> None:
-    with model_server([ASK_HR, "You have 28 days."]) as server:
-        team = await start_team(server, answers("28"), approvals=(ApprovalConfig(tool="ask-hr", groups=("leads",)),))
-        _, asked = await team.ask()
-        assert asked["input_required"]["answerers"] == ["group:leads"]
-        assert await input_of(team, asked, True) == 403
-    assert not team.hr.asked
-
-
-async def test_a_host_that_dies_after_the_approval_asks_nobody_twice(
-    start_team: StartTeam, start_host: StartHost, local: Knowledge, stack: AsyncExitStack
-) -> None:
-    go_on = asyncio.Event()
-
-    async def slowly(run: Any) -> Done:
-        await go_on.wait()
-        return await answers("28 ", "days.")(run)
-
-    with model_server([ASK_HR, "You have 28 days."]) as server:
-        team = await start_team(server, slowly, approvals=(ApprovalConfig(tool="ask-hr"),))
-        hosts: list[tuple[Host, str]] = [await start_host(name=name, agents=()) for name in ("one", "two", "three")]
-        for host, _ in hosts:
-            add(host, hosted(team.lead.config, team.front.url, local, stack))
-        team.front.routes.set(team.key, [hosts[0][1]])
-        _, asked = await team.ask()
-        await hosts[0][0].runs.hand_over()  # it goes while the run waits
-        team.front.routes.set(team.key, [hosts[1][1]])
-        assert await input_of(team, asked, True) == 200
-        await until(lambda: bool(team.hr.asked), "the agent is asked")
-        team.front.routes.set(team.key, [hosts[2][1]])
-        await hosts[1][0].runs.hand_over()  # and right after the approval
-        go_on.set()
-        end = await end_of(team, asked["run_id"])
-    assert "".join(each.text for _, each in end.events if isinstance(each, Delta)) == "You have 28 days."
-    assert (len(team.hr.asked), len(await team.runs()), len(server.requests)) == (1, 1, 2)

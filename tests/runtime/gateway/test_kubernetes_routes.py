@@ -20,7 +20,7 @@ from slipway_runtime.gateway.kubernetes_routes import (
     serving_revision,
 )
 from slipway_runtime.gateway.metrics import WATCH_RESTARTS
-from slipway_runtime.gateway.routes import Access, AgentKey, Description, Endpoint, Reach, RouteTable
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, PodEndpoint, Reach, RouteTable
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.waiting import until
 
@@ -118,7 +118,7 @@ class Followed:
         if key not in self.routes:
             return None
         found: set[str] = set()
-        avoid: list[Endpoint] = []
+        avoid: list[PodEndpoint] = []
         while picked := self.routes.pick(key, avoid=avoid):
             avoid.append(picked)
             found.add(picked.url)
@@ -147,9 +147,9 @@ async def test_who_may_use_an_agent_follows_its_manifest(cluster: FakeKubernetes
     closed = {**agent(), "spec": {"access": {"groups": ["staff"]}}}
     cluster.apply(AGENTS_PATH, closed)
     await followed.become(set())
-    assert followed.routes.access(SUPPORT) == Access(frozenset({"staff"}))
+    assert followed.routes.access(SUPPORT) == AgentAccess(frozenset({"staff"}))
     cluster.apply(AGENTS_PATH, agent())
-    await until(lambda: followed.routes.access(SUPPORT) == Access(), "everybody may use it")
+    await until(lambda: followed.routes.access(SUPPORT) == AgentAccess(), "everybody may use it")
 
 
 async def test_routes_come_and_go_with_objects(cluster: FakeKubernetes, followed: Followed) -> None:

@@ -16,8 +16,8 @@ import pytest
 from slipway_runtime.gateway import signing_keys
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.callers import Unproven
-from slipway_runtime.gateway.oidc import Oidc, Provider, is_for
-from slipway_runtime.gateway.routes import Access
+from slipway_runtime.gateway.oidc import Oidc, TrustedProvider, is_for
+from slipway_runtime.gateway.routes import AgentAccess
 from slipway_runtime.gateway.signing_keys import LOOK_SECONDS, SigningKeys, new_provider_session
 from slipway_runtime.identity import MAX_GROUPS, Caller
 from slipway_runtime.problems import Problem
@@ -80,7 +80,7 @@ async def test_a_token_of_the_provider_lets_its_caller_in(provider: OidcProvider
 
 async def test_groups_of_the_token_decide(provider: OidcProvider, start_guarded: Any) -> None:
     front, key = await start_guarded(provider)
-    front.routes.restrict(SUPPORT, Access(frozenset({"robots"})))
+    front.routes.restrict(SUPPORT, AgentAccess(frozenset({"robots"})))
     assert (await ask(front, await provider.token()))[0] == 200
     assert (await ask(front, key))[0] == 404
 
@@ -276,7 +276,7 @@ async def reader(shared: OidcProvider, stack: AsyncExitStack) -> Callable[..., A
     stack.push_async_callback(keys.aclose)
 
     async def read(chosen: dict[str, Any], **claims: Any) -> Caller | Unproven:
-        oidc = Oidc(Provider(shared.issuer, (AUDIENCE,), **chosen), keys)
+        oidc = Oidc(TrustedProvider(shared.issuer, (AUDIENCE,), **chosen), keys)
         token = ONE.sign(shared.claims(**claims))
         return await oidc.caller([(b"authorization", f"Bearer {token}".encode())])
 
@@ -321,7 +321,7 @@ async def test_which_claims_count(
     ],
 )
 def test_whom_a_token_is_for(audience: object, ours: bool) -> None:
-    assert is_for(Provider("x", ("slipway",), resource="https://agents.example.org"), audience) == ours
+    assert is_for(TrustedProvider("x", ("slipway",), resource="https://agents.example.org"), audience) == ours
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_settings_that_would_let_strangers_in_are_refused(wrong: dict[str, str],
 
 async def test_a_provider_that_lies_is_not_believed(shared: OidcProvider) -> None:
     async with new_provider_session() as session:
-        oidc = Oidc(Provider(shared.issuer + "/", (AUDIENCE,)), SigningKeys(shared.issuer + "/", session))
+        oidc = Oidc(TrustedProvider(shared.issuer + "/", (AUDIENCE,)), SigningKeys(shared.issuer + "/", session))
         token = ONE.sign(shared.claims(iss=shared.issuer + "/"))
         with pytest.raises(Problem, match="IdentityUnavailable"):
             await oidc.caller([(b"authorization", f"Bearer {token}".encode())])

@@ -16,7 +16,7 @@ from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import ToolNames, server_of
 from slipway_runtime.addresses import Reach
 from slipway_runtime.gateway.auth import CallerKeyFile, new_key
-from slipway_runtime.gateway.routes import Access as Allowed
+from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.plugins.server import Access
 from tests.runtime.gateway.conftest import Front, StartFront

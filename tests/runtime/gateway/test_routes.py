@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from slipway_runtime.gateway.routes import AgentKey, Endpoint, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, PodEndpoint, RouteTable
 
 SUPPORT = AgentKey("demo", "support")
 A, B, C = "http://10.0.0.1:8080", "http://10.0.0.2:8080", "http://10.0.0.3:8080"
 
 
-def picked(routes: RouteTable, *avoid: Endpoint) -> Endpoint:
+def picked(routes: RouteTable, *avoid: PodEndpoint) -> PodEndpoint:
     endpoint = routes.pick(SUPPORT, avoid=avoid)
     assert endpoint
     return endpoint

@@ -13,7 +13,7 @@ from slipway_runtime.addresses import Reach
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
-from slipway_runtime.gateway.routes import Access as Allowed
+from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey, RouteTable
 from slipway_runtime.identity import HEADER, Caller, Signer
 from slipway_runtime.plugins.audience import audience
