@@ -106,7 +106,6 @@ class FixtureSource:
     """See `ToolSource`."""
 
     key = SourceKey("fixtures", "test", "fixture")
-    created = ""
     capabilities: ClassVar[Json] = {"logging": {}, "completions": {}, "resources": {"subscribe": True}}
 
     def __init__(self) -> None:

@@ -15,12 +15,13 @@ ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\
 ASKED_WITH = (
     *("authorization", "x-api-key", "content-type", "accept", "last-event-id", "idempotency-key"),
     *("traceparent", "tracestate", HOLD_HEADER),
+    *("mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"),
     # What OpenAI's client for browsers sends.
     *("openai-organization", "openai-project", "x-stainless-arch", "x-stainless-helper-method", "x-stainless-lang"),
     *("x-stainless-os", "x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime"),
     *("x-stainless-runtime-version", "x-stainless-timeout"),
 )
-READ = ("retry-after", "www-authenticate", "traceparent", "x-should-retry")
+READ = ("retry-after", "www-authenticate", "traceparent", "x-should-retry", "mcp-session-id")
 PREFLIGHT_SECONDS = 600
 
 

@@ -40,11 +40,6 @@ class AgentSource:
         self.key = SourceKey(KIND, agent.namespace, agent.name)
 
     @property
-    def created(self) -> str:
-        """See `ToolSource`."""
-        return self._gateway.routes.offer(self.agent).created
-
-    @property
     def capabilities(self) -> Json:
         """See `ToolSource`."""
         return {}
@@ -195,6 +190,11 @@ class AgentSources:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+
+    def known(self) -> list[tuple[str, SourceKey]]:
+        """See `ToolSources`."""
+        routes = self._gateway.routes
+        return [(routes.offer(agent).created, SourceKey(KIND, *agent)) for agent in routes.agents()]
 
     def of(self, caller: Caller) -> list[ToolSource]:
         """See `ToolSources`."""

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-from slipway_runtime.gateway.mcp.sources import ToolSource
+from slipway_runtime.gateway.mcp.sources import SourceKey
 
 LONGEST = 64
 MARK = "__"
@@ -16,15 +16,20 @@ HASH_DIGITS = 6
 _ODD = re.compile("[^a-zA-Z0-9_-]")
 
 
-def prefixes(sources: Iterable[ToolSource]) -> dict[str, ToolSource]:
-    """Each source by its prefix. The oldest keeps its bare name; others of that name get their namespace in front."""
-    named: dict[str, ToolSource] = {}
-    for source in sorted(sources, key=lambda each: (each.created, each.key)):
-        key = source.key
+def prefixes(known: Iterable[tuple[str, SourceKey]]) -> dict[SourceKey, str]:
+    """The prefix of each source, the same for every caller.
+
+    The oldest one of a name has the bare name; the others get their namespace in front.
+
+    Args:
+        known: every source with the time at which its object was made.
+    """
+    named: dict[str, SourceKey] = {}
+    for _, key in sorted(known):
         longer = (f"{key.namespace}-{key.name}", f"{key.namespace}-{key.name}-{_digits(str(key))}")
         prefix = next(each for each in (key.name, *longer) if each not in named)
-        named[prefix] = source
-    return named
+        named[prefix] = key
+    return {key: prefix for prefix, key in named.items()}
 
 
 class Names:

@@ -120,7 +120,7 @@ class FederatedServer:
 
     async def listing(self, caller: Caller) -> Listing:
         """See `Server`."""
-        named = prefixes(self.all.of(caller))
+        named = self._named(caller)
         parts = await asyncio.gather(*(_renamed(source, prefix, caller) for prefix, source in named.items()))
         return Listing(
             tools=tuple(each for part in parts for each in part.tools),
@@ -135,10 +135,15 @@ class FederatedServer:
         prefix, source, inner = await self._found(name, caller, method)
         await source.answer(replace(exchange, prefix=prefix), inner)
 
+    def _named(self, caller: Caller) -> dict[str, ToolSource]:
+        """What the caller may use, by prefix."""
+        prefix = prefixes(self.all.known())
+        return {prefix[source.key]: source for source in self.all.of(caller)}
+
     async def _found(self, name: str, caller: Caller, method: str) -> tuple[str, ToolSource, str]:
         if not name:
             raise eras.no_such_method(method)
-        named = prefixes(self.all.of(caller))
+        named = self._named(caller)
         if method in BY_ADDRESS and "+" in name:
             prefix, _, inner = name.partition("+")
             if prefix in named:

@@ -40,11 +40,6 @@ class ToolSource(Protocol):
         ...
 
     @property
-    def created(self) -> str:
-        """When the object was made (RFC 3339), by which older ones keep their names; empty where nobody knows."""
-        ...
-
-    @property
     def capabilities(self) -> Json:
         """What it can do besides listing tools, resources and prompts, in the protocol's words."""
         ...
@@ -87,6 +82,11 @@ class ToolSource(Protocol):
 class ToolSources(Protocol):
     """Where sources are from."""
 
+    def known(self) -> Iterable[tuple[str, SourceKey]]:
+        """Every source that there is, whoever may use it, with the time (RFC 3339) at which its object was
+        made; empty where nobody knows."""
+        ...
+
     def of(self, caller: Caller) -> Iterable[ToolSource]:
         """Those that a caller may use anything of."""
         ...
@@ -101,6 +101,10 @@ class AllSources:
     """Everything that there is, from wherever it is known."""
 
     parts: list[ToolSources] = field(default_factory=list)
+
+    def known(self) -> list[tuple[str, SourceKey]]:
+        """See `ToolSources`."""
+        return [each for part in self.parts for each in part.known()]
 
     def of(self, caller: Caller) -> list[ToolSource]:
         """See `ToolSources`."""
