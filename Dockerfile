@@ -110,6 +110,9 @@ LABEL org.opencontainers.image.title="Slipway standalone" \
       org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
 EXPOSE 8080
+# Kept in images of docker's format only: OCI has no place for it.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+  CMD ["/opt/venv/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/livez', timeout=4)"]
 ENTRYPOINT ["/usr/local/bin/slipway", "dev", "--host=0.0.0.0", "--data=/data"]
 CMD ["--file=/manifests", "--keys=/keys/keys.json"]
 

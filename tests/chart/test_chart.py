@@ -32,6 +32,11 @@ MATRIX: dict[str, dict[str, Any]] = {
         "networkPolicies": {"enabled": False},
     },
     "without kinds": {"crds": {"enabled": False}},
+    "behind an ingress": {
+        "gateway": {
+            "ingress": {"enabled": True, "className": "nginx", "host": "a.example", "tls": {"secretName": "tls"}}
+        }
+    },
 }
 
 

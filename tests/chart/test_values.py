@@ -29,6 +29,10 @@ POD: dict[str, Any] = {
 
 OIDC: dict[str, Any] = {"gateway": {"oidc": {"issuer": "https://login.example.org:8443", "audiences": ["slipway"]}}}
 
+INGRESS = {"gateway": {"ingress": {"enabled": True}}}
+ROUTE_OFF = {"gateway": {"httpRoute": {"parentRefs": [{"name": "public"}]}}}
+ROUTE = {"gateway": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}}
+
 # What each value is changed to, to see that the rendering changes; other values in the way are set with it.
 CHANGES: dict[str, Any] = {
     "image.registry": "registry.example/slipway",
@@ -64,6 +68,17 @@ CHANGES: dict[str, Any] = {
     "gateway.service.type": "NodePort",
     "gateway.service.port": 8000,
     "gateway.service.annotations": {"example.com/a": "b"},
+    "gateway.ingress.enabled": True,
+    "gateway.ingress.className": ("nginx", INGRESS),
+    "gateway.ingress.host": ("agents.example.org", INGRESS),
+    "gateway.ingress.tls.secretName": ("agents-tls", INGRESS),
+    "gateway.ingress.annotations": ({"example.com/a": "b"}, INGRESS),
+    "gateway.httpRoute.enabled": (True, ROUTE_OFF),
+    "gateway.httpRoute.parentRefs": ([{"name": "other"}], ROUTE),
+    "gateway.httpRoute.hostnames": (["agents.example.org"], ROUTE),
+    "gateway.httpRoute.annotations": ({"example.com/a": "b"}, ROUTE),
+    "gateway.httpRoute.timeouts.request": ("1h", ROUTE),
+    "gateway.httpRoute.timeouts.backendRequest": ("30m", ROUTE),
     "host.resources": {"limits": {"memory": "2Gi"}},
     "index.resources": {"limits": {"memory": "2Gi"}},
     "ingest.resources": {"limits": {"memory": "2Gi"}},
@@ -106,6 +121,14 @@ TYPOS = {
     "gateway.publicURL": "agents.example.org/path",
     "gateway.defaultAgent": "handbook",
     "gateway.smartAgent": "handbook",
+    "gateway.ingress.host": "https://agents.example.org",
+    "gateway.ingress.className": "Nginx!",
+    "gateway.ingress.annotations": {"nginx.ingress.kubernetes.io/proxy-read-timeout": 3600},
+    "gateway.ingress.tls": {"secret": "agents-tls"},
+    "gateway.httpRoute.enabled": True,
+    "gateway.httpRoute.parentRefs": [{"namespace": "gateways"}],
+    "gateway.httpRoute.hostnames": ["agents.example.org/path"],
+    "gateway.httpRoute.timeouts.request": "1 hour",
     "image.tags.gateway": "1",
     "image.registry": "registry.example/",
     "image.pullPolicy": "Sometimes",

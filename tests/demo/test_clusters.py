@@ -1,11 +1,17 @@
 """Which cluster is used: one that was named, else one of the demo's own; never one that merely is current."""
 
+import re
+import stat
+from pathlib import Path
+
 import pytest
+import yaml
 
 from slipway_demo import clusters
 from slipway_demo.builders import is_loopback
 from slipway_demo.clusters import Devcluster, GivenCluster, KindCluster, choose
 from slipway_demo.errors import DemoError
+from slipway_demo.paths import ROOT
 
 
 @pytest.fixture
@@ -45,3 +51,20 @@ def test_a_given_cluster_needs_a_registry() -> None:
 )
 def test_only_registries_on_this_machine_speak_plain_http(destination: str, plain: bool) -> None:
     assert is_loopback(destination) is plain
+
+
+def test_the_nightly_job_on_docker_looks_for_what_the_demo_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = tmp_path / "kind"
+    kind.write_text("#!/bin/sh\n")
+    kind.chmod(kind.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    KindCluster().start()
+    said = f"{''.join(capsys.readouterr())}\n{KindCluster().hint()}"
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "e2e.yaml").read_text())
+    steps = "\n".join(step.get("run", "") for step in workflow["jobs"]["kind"]["steps"])
+    wanted = re.findall(r'grep -F "([^"]+)" demo\.log', steps)
+    assert len(wanted) == 2
+    assert [text for text in wanted if text not in said] == []
+    assert [text for text in wanted if text in Devcluster("devcluster").hint()] == []

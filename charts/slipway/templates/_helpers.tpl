@@ -144,3 +144,9 @@ podAntiAffinity:
 {{- define "slipway.keysSecret" -}}
 {{ .Values.gateway.auth.existingSecret | default "slipway-gateway-keys" }}
 {{- end }}
+
+{{/* Whether the first key is made by the command of the notes; empty if not. */}}
+{{- define "slipway.firstKey" -}}
+{{- $auth := .Values.gateway.auth -}}
+{{- if and (eq $auth.mode "apikeys") (not $auth.keys) (not $auth.existingSecret) }}yes{{ end -}}
+{{- end }}
