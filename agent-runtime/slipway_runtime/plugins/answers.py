@@ -85,9 +85,12 @@ def messages_in(body: bytes, media_type: str) -> Iterator[Content]:
 
 
 def answer_in(body: bytes, media_type: str, message_id: MessageId) -> Content:
-    """The answer to a request, the first if there are several. Raises ValueError if there is none."""
+    """The answer to a request, the first if there are several. Raises ValueError if there is none.
+
+    An error as the whole of an answer counts, whatever its id: servers refuse what they have not read to its end.
+    """
     for content in messages_in(body, media_type):
-        if "method" not in content and content.get("id") == message_id:
+        if "method" not in content and (content.get("id") == message_id or "error" in content):
             return content
     raise ValueError("no answer to the request")
 

@@ -11,6 +11,7 @@ from slipway_crds.plugins.model import TOOLS_SHOWN
 from slipway_crds.plugins.upstream import McpUpstream
 from slipway_runtime.plugins.discovery import Discovery, discover
 from slipway_runtime.plugins.server import Access, PluginServer, ServerFailed
+from slipway_runtime.plugins.sessions import LegacySessions
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,9 @@ class WatchedServer:
     def __init__(self, upstream: McpUpstream, access: Access, *, changed: Callable[[], None] = lambda: None) -> None:
         self.server = PluginServer(upstream, access)
         self.access = access
+        self.sessions = LegacySessions(self.server)
+        self.ongoing: dict[tuple[str, object], asyncio.Event] = {}
+        """Requests of clients of 2025-11-25 at a server of 2026-07-28, so that they can be cancelled."""
         self._changed = changed
         self._found: Discovery | None = None
         self._error: ServerFailed | None = None
@@ -104,6 +108,7 @@ class WatchedServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.sessions.close()
         await self.server.close()
 
     def _look(self) -> "asyncio.Task[Discovery]":

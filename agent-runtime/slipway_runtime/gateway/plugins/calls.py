@@ -13,6 +13,8 @@ from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 
 from slipway_runtime.gateway import access
 from slipway_runtime.gateway.permissions import Action, Policy
+from slipway_runtime.gateway.plugins.answer import NO_SESSION, Answer, once
+from slipway_runtime.gateway.plugins.translating import OWN, Translation
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.plugins.answers import Content, changed, event_of
@@ -25,17 +27,7 @@ from slipway_runtime.protocols.mcp.sealing import NotSealed, Sealer
 from slipway_runtime.responses import InvalidAnswer, PodResponse
 from slipway_runtime.telemetry.tracing import outgoing
 
-NO_SESSION = Refused(INVALID_PARAMS, "there is no such session: begin with initialize", status=404)
 ENDLESS = "subscriptions/listen"
-
-
-@dataclass
-class Answer:
-    """What a client gets: a status, headers, and a body in pieces."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True)
@@ -114,7 +106,9 @@ class PluginCall:
         name = self.server_name(message)
         found = await self.plugin.discovery()
         if not (found.era == MODERN if message.modern else found.sessions):
-            raise Refused(METHOD_NOT_FOUND, "the server of this plugin is of another era", message_id=message.id)
+            async with Translation(self, found).posted(message) as answer:
+                yield answer
+            return
         body = message.renamed(name) if name is not None else message.raw
         headers = message.headers(name)
         if not message.modern and (session := self.session()) is not None:
@@ -131,7 +125,7 @@ class PluginCall:
         if message.method == "tools/list" and message.kind is Kind.REQUEST and kind in (JSON, EVENT_STREAM):
             body = await self.server.whole(response)
             try:
-                return Answer(response.status, headers, _once(changed(body, kind, self.listed)))
+                return Answer(response.status, headers, once(changed(body, kind, self.listed)))
             except ValueError as error:
                 raise ServerFailed(
                     "InvalidAnswer", f"the server of plugin {self.key} gave tools/list: {error}"
@@ -171,7 +165,10 @@ class PluginCall:
             Refused, ServerFailed.
         """
         session = self.session()
-        if session is None or not (await self.plugin.discovery()).sessions:
+        if session == OWN and method == "DELETE":
+            yield Answer(200, {}, once(b""))
+            return
+        if session is None or session == OWN:
             raise Refused(METHOD_NOT_FOUND, "there is a stream for sessions only: post messages", status=405)
         headers = {"Accept": EVENT_STREAM if method == "GET" else JSON, "Mcp-Session-Id": session}
         for name, sent in (("mcp-protocol-version", "MCP-Protocol-Version"), ("last-event-id", "Last-Event-ID")):
@@ -184,10 +181,6 @@ class PluginCall:
                 raise NO_SESSION
             headers = {"allow": "POST"} if response.status == 405 else self._headers(response, kind)
             yield Answer(response.status, headers, _rest(response))
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
 
 
 async def _rest(response: PodResponse) -> AsyncIterator[bytes]:

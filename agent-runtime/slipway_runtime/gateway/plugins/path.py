@@ -13,7 +13,8 @@ from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.permissions import Action, no_such_plugin, require
-from slipway_runtime.gateway.plugins.calls import Answer, PluginCall, failed
+from slipway_runtime.gateway.plugins.answer import Answer
+from slipway_runtime.gateway.plugins.calls import PluginCall, failed
 from slipway_runtime.gateway.relay import CutOff, Reply
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.grants import Grant
@@ -51,11 +52,11 @@ class PluginPath(HostedPath):
         headers = decoded_headers(request.headers.raw)
         call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers))
         with self._counted(key, reply), self._gateway.long_bodies.held() as held:
+            body = await self._body(request, receive, caller=caller, limit=MESSAGE_BYTES, held=held)
             if request.method != "POST":
                 with self._admitted():
                     await unless_gone(self._other(call, request.method, reply), receive)
                 return
-            body = await self._body(request, receive, caller=caller, limit=MESSAGE_BYTES, held=held)
             try:
                 message = parse(body, headers)
             except Refused as refused:

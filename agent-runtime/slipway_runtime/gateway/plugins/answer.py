@@ -1,0 +1,25 @@
+"""What a client of a plugin gets, before anything of it is sent."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from mcp_types.jsonrpc import INVALID_PARAMS
+
+from slipway_runtime.plugins.messages import Refused
+
+NO_SESSION = Refused(INVALID_PARAMS, "there is no such session: begin with initialize", status=404)
+
+
+@dataclass
+class Answer:
+    """A status, headers, and a body in pieces."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+
+
+async def once(body: bytes) -> AsyncIterator[bytes]:
+    """A body at hand."""
+    if body:
+        yield body
