@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import reports
-from benchmarks.figures import BenchmarkFailed, Report
+from benchmarks.figures import BenchmarkFailed, BenchmarkReport
 from devcluster.errors import DevclusterError
 from slipway_demo.errors import DemoError
 
@@ -44,7 +44,7 @@ def run(name: str, reduced: bool, wait: float, results: Path | None) -> bool:
     measure = importlib.import_module(f"benchmarks.{name}").measure
     try:
         with console.status(f"{name}: measuring"):
-            report: Report = asyncio.run(measure(reduced=reduced, wait=0 if reduced else wait))
+            report: BenchmarkReport = asyncio.run(measure(reduced=reduced, wait=0 if reduced else wait))
     except KNOWN as error:
         return unmeasured(name, error)
     except ExceptionGroup as errors:  # from tasks that ran at the same time

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from benchmarks import machine, models, stack
 from benchmarks.asking import Ask, Timing, ask_all
 from benchmarks.bare_frameworks import BARE, bare
-from benchmarks.figures import Figure, Report
-from benchmarks.processes import Running, Usage
+from benchmarks.figures import BenchmarkReport, Figure
+from benchmarks.processes import ProcessUsage, Running
 from benchmarks.question import asking
-from benchmarks.stack import Parts
+from benchmarks.stack import StackParts
 from slipway_crds.runtimeconfig import AgentConfig, ModelConfig
 from tests.support.models import agent_config, entry
 
@@ -35,7 +35,7 @@ PROVIDERS = ("anthropic", "google", "bedrock")
 
 
 @dataclass(frozen=True)
-class Size:
+class ArchitecturesSize:
     """How much is measured."""
 
     rounds: int
@@ -44,7 +44,10 @@ class Size:
     starts: int
 
 
-FULL, REDUCED = Size(rounds=5, questions=160, starts=3), Size(rounds=2, questions=32, starts=1)
+FULL, REDUCED = (
+    ArchitecturesSize(rounds=5, questions=160, starts=3),
+    ArchitecturesSize(rounds=2, questions=32, starts=1),
+)
 
 
 @dataclass
@@ -76,7 +79,7 @@ def agents(architecture: str, url: str, provider: str = "openai-compatible") -> 
     return [member.model_copy(update={"architecture": architecture})]
 
 
-async def measure(*, reduced: bool, wait: float) -> Report:
+async def measure(*, reduced: bool, wait: float) -> BenchmarkReport:
     """Run the benchmark. `wait`: seconds that may be waited for a quiet machine once all is set up."""
     size = REDUCED if reduced else FULL
     figures: list[Figure] = []
@@ -116,7 +119,9 @@ async def measure(*, reduced: bool, wait: float) -> Report:
 
 
 @asynccontextmanager
-async def serving(made: Parts, gateway: Running, agents: Sequence[AgentConfig]) -> AsyncIterator[tuple[Running, Ask]]:
+async def serving(
+    made: StackParts, gateway: Running, agents: Sequence[AgentConfig]
+) -> AsyncIterator[tuple[Running, Ask]]:
     """A host with these agents, and what asks the first of them through the gateway."""
     first, *members = agents
     async with stack.host(made, *agents, gateway_url=gateway.url) as host:
@@ -127,7 +132,7 @@ async def serving(made: Parts, gateway: Running, agents: Sequence[AgentConfig]) 
             yield host, ask
 
 
-async def compare(through: Ask, in_process: Ask, size: Size, processes: Sequence[Running]) -> Compared:
+async def compare(through: Ask, in_process: Ask, size: ArchitecturesSize, processes: Sequence[Running]) -> Compared:
     """Ask both ways in turns."""
     found = Compared()
     for ask in (through, in_process):
@@ -161,12 +166,12 @@ def _figures(architecture: str, found: Compared) -> list[Figure]:
 
 
 async def host_figures(
-    made: Parts, gateway: Running, architecture: str, url: str, starts: int, *, provider: str = "openai-compatible"
+    made: StackParts, gateway: Running, architecture: str, url: str, starts: int, *, provider: str = "openai-compatible"
 ) -> list[Figure]:
     """CPU until ready, and memory once it has answered. The bar counts where there is no embedding model."""
     sdk = "openai" if provider == "openai-compatible" else provider
-    ready: list[Usage] = []
-    used: list[Usage] = []
+    ready: list[ProcessUsage] = []
+    used: list[ProcessUsage] = []
     for _ in range(starts + 1):
         async with serving(made, gateway, agents(architecture, url, provider)) as (host, ask):
             ready.append(host.usage())

@@ -33,7 +33,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class BenchmarkReport:
     """One run of one benchmark."""
 
     benchmark: str

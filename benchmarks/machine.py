@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.figures import Figure, Report
+from benchmarks.figures import BenchmarkReport, Figure
 from benchmarks.reports import ROOT
 
 QUIET = 1.5
@@ -58,10 +58,10 @@ def report(
     packages: tuple[str, ...] = (),
     versions: dict[str, str] | None = None,
     notes: list[str] | None = None,
-) -> Report:
+) -> BenchmarkReport:
     """Figures with the circumstances. `packages` are Python packages whose versions matter."""
     busy = [f"The machine was busy with other work (load {load_before:.1f}): times are too high."]
-    return Report(
+    return BenchmarkReport(
         benchmark=benchmark,
         taken=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         commit=commit(),

@@ -18,7 +18,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 
 from benchmarks import machine
-from benchmarks.figures import BenchmarkFailed, Figure, Report, percentile
+from benchmarks.figures import BenchmarkFailed, BenchmarkReport, Figure, percentile
 from slipway_crds.runtimeconfig import AgentBindings, ModelConfig
 from slipway_runtime.models import Models
 from slipway_runtime.models.breaker import CircuitBreaker
@@ -110,7 +110,7 @@ def sdk(name: str, times: int) -> tuple[float, float]:
     return min(seconds for seconds, _ in found), statistics.median(memory for _, memory in found)
 
 
-async def measure(*, reduced: bool, wait: float) -> Report:
+async def measure(*, reduced: bool, wait: float) -> BenchmarkReport:
     """Run the benchmark. `wait`: seconds that may be waited for a quiet machine once all is set up."""
     calls = REDUCED_CALLS if reduced else CALLS
     figures: list[Figure] = []

@@ -21,7 +21,7 @@ POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
-class Usage:
+class ProcessUsage:
     """What a process has used since its start."""
 
     cpu: float
@@ -39,7 +39,7 @@ class Running:
     url: str
     metrics_url: str = ""
 
-    def usage(self) -> Usage:
+    def usage(self) -> ProcessUsage:
         """Read its metrics."""
         return read_usage(fetch(self.metrics_url))
 
@@ -54,7 +54,7 @@ def environment(**more: str) -> dict[str, str]:
     }
 
 
-def read_usage(metrics: str) -> Usage:
+def read_usage(metrics: str) -> ProcessUsage:
     """What the text of /metrics says."""
     samples = {
         sample.name: sample.value
@@ -62,7 +62,7 @@ def read_usage(metrics: str) -> Usage:
         for sample in family.samples
         if not sample.labels
     }
-    return Usage(
+    return ProcessUsage(
         cpu=samples["process_cpu_seconds_total"],
         embedding=samples.get("slipway_embedding_cpu_seconds_total", 0.0),
         rss=samples["process_resident_memory_bytes"] / 2**20,

@@ -14,9 +14,9 @@ import aiohttp
 
 from benchmarks import machine, stack
 from benchmarks.asking import Ask, Timing, ask_all
-from benchmarks.figures import BenchmarkFailed, Figure, Report, median_ratio
+from benchmarks.figures import BenchmarkFailed, BenchmarkReport, Figure, median_ratio
 from benchmarks.processes import Running
-from benchmarks.stack import Parts
+from benchmarks.stack import StackParts
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.evals.cases import CaseKind, load_cases
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
@@ -32,7 +32,7 @@ CPU_BAR_MS = 12.0
 
 
 @dataclass(frozen=True)
-class Size:
+class QuestionSize:
     """How much is measured."""
 
     rounds: int
@@ -40,7 +40,7 @@ class Size:
     """Per round, way and concurrency."""
 
 
-FULL, REDUCED = Size(rounds=5, questions=300), Size(rounds=2, questions=40)
+FULL, REDUCED = QuestionSize(rounds=5, questions=300), QuestionSize(rounds=2, questions=40)
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Costs:
     embedding: float
 
 
-async def measure(*, reduced: bool, wait: float) -> Report:
+async def measure(*, reduced: bool, wait: float) -> BenchmarkReport:
     """Run the benchmark. `wait`: seconds that may be waited for a quiet machine once all is set up."""
     size = REDUCED if reduced else FULL
     async with AsyncExitStack() as entered:
@@ -96,7 +96,7 @@ async def measure(*, reduced: bool, wait: float) -> Report:
 
 
 async def _rounds(
-    through: Ask, in_process: Ask, *, questions: list[str], size: Size, host: Running, gateway: Running
+    through: Ask, in_process: Ask, *, questions: list[str], size: QuestionSize, host: Running, gateway: Running
 ) -> tuple[Rounds, Rounds, Costs]:
     ours, theirs = Rounds(), Rounds()
     costs: list[Costs] = []
@@ -145,7 +145,7 @@ async def asking(gateway: Running, agent: AgentConfig) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def retrieving(made: Parts) -> AsyncIterator[Ask]:
+async def retrieving(made: StackParts) -> AsyncIterator[Ask]:
     """Retrieves in this process, from the same index."""
     async with AsyncExitStack() as entered:
         database = await open_database(made.dsn)
@@ -172,7 +172,7 @@ async def simple_questions(ask: Ask) -> list[str]:
     return answered
 
 
-async def _check(made: Parts, *, at_least: int) -> None:
+async def _check(made: StackParts, *, at_least: int) -> None:
     """That sessions were written and traces were sent, as is claimed."""
     database = await open_database(made.dsn)
     try:

@@ -53,7 +53,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Question:
+class CorpusQuestion:
     """One row of the data."""
 
     text: str
@@ -64,7 +64,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class QuestionOutcome:
     """What became of a question."""
 
     documents: tuple[str, ...]
@@ -87,19 +87,21 @@ def document_of(passage: Row) -> tuple[str, bytes]:
     return f"{hashlib.sha256(content).hexdigest()[:16]}.md", content
 
 
-def read_data(folder: Path) -> tuple[dict[str, bytes], list[Question]]:
+def read_data(folder: Path) -> tuple[dict[str, bytes], list[CorpusQuestion]]:
     """The documents by name, and the questions."""
     documents: dict[str, bytes] = {}
-    questions: list[Question] = []
+    questions: list[CorpusQuestion] = []
     for row, answerable in read_rows(folder):
         own = dict(map(document_of, row["passages"]))
         documents.update(own)
         answers = [output["answer"] for output in row["output"] if output["answer"]] if answerable else []
-        questions.append(Question(text=row["input"], passages=frozenset(own), answers=tuple(answers)))
+        questions.append(CorpusQuestion(text=row["input"], passages=frozenset(own), answers=tuple(answers)))
     return documents, questions
 
 
-async def ask_all(folder: Path, documents: dict[str, bytes], questions: Sequence[Question]) -> list[Outcome]:
+async def ask_all(
+    folder: Path, documents: dict[str, bytes], questions: Sequence[CorpusQuestion]
+) -> list[QuestionOutcome]:
     """Ingest the documents, as far as they are not, and ask every question."""
     async with AsyncExitStack() as stack:
         embedder = MiniLM(Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir()))
@@ -123,13 +125,13 @@ async def ask_all(folder: Path, documents: dict[str, bytes], questions: Sequence
             return [await ask(retriever, question) for question in tracked]
 
 
-async def ask(retriever: Retriever, question: Question) -> Outcome:
+async def ask(retriever: Retriever, question: CorpusQuestion) -> QuestionOutcome:
     """One question, as an agent answers it."""
     began = time.perf_counter()
     found = await retriever.retrieve(question.text, [KNOWLEDGE])
     candidates = quotes(found)
     answer = "".join(answer_parts(choose(candidates)))
-    return Outcome(
+    return QuestionOutcome(
         documents=tuple(dict.fromkeys(one.chunk.document for one in found)),
         answer=answer,
         score=candidates[0].score if candidates else 0.0,
@@ -149,7 +151,7 @@ def area_under_curve(positive: Sequence[float], negative: Sequence[float]) -> fl
     return float((above > 0).mean() + 0.5 * (above == 0).mean())
 
 
-def measure(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> dict[str, float]:
+def measure(questions: Sequence[CorpusQuestion], outcomes: Sequence[QuestionOutcome]) -> dict[str, float]:
     """The five figures."""
     rouge = RougeScorer(["rougeL"], use_stemmer=True)
     pairs = [(question, outcome) for question, outcome in zip(questions, outcomes, strict=True) if question.answers]

@@ -6,13 +6,13 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from rich.table import Table
 
-from benchmarks.figures import Figure, Report
+from benchmarks.figures import BenchmarkReport, Figure
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("results")
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- results: begin (make bench, then python -m benchmarks docs) -->", "<!-- results: end -->"
-_REPORT = TypeAdapter(Report)
+_REPORT = TypeAdapter(BenchmarkReport)
 
 
 def number(value: float) -> str:
@@ -27,7 +27,7 @@ def with_unit(value: float, unit: str) -> str:
     return f"{number(value)} {unit}".strip()
 
 
-def table(report: Report) -> Table:
+def table(report: BenchmarkReport) -> Table:
     """A report for the terminal."""
     scale = " (reduced: no results)" if report.reduced else ""
     made = Table(
@@ -38,13 +38,13 @@ def table(report: Report) -> Table:
     return made
 
 
-def circumstances(report: Report) -> str:
+def circumstances(report: BenchmarkReport) -> str:
     """When, where and of what, in one line."""
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     return f"{report.taken}, commit {report.commit}, {report.machine}, load before {report.load:.1f}, {versions}"
 
 
-def notes(report: Report) -> list[str]:
+def notes(report: BenchmarkReport) -> list[str]:
     """What is to be known of single figures, and of all of them."""
     return [f"{figure.name}: {figure.note}" for figure in report.figures if figure.note] + report.notes
 
@@ -58,7 +58,7 @@ def _coloured(verdict: str) -> str:
     return f"[{colour}]{verdict}[/]" if colour else ""
 
 
-def save(report: Report, folder: Path) -> Path:
+def save(report: BenchmarkReport, folder: Path) -> Path:
     """Write a report as JSON; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{report.benchmark}.json"
@@ -66,12 +66,12 @@ def save(report: Report, folder: Path) -> Path:
     return path
 
 
-def load_all(folder: Path) -> list[Report]:
+def load_all(folder: Path) -> list[BenchmarkReport]:
     """Every report in a folder, by name."""
     return [_REPORT.validate_json(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
 
 
-def markdown(reports: Sequence[Report]) -> str:
+def markdown(reports: Sequence[BenchmarkReport]) -> str:
     """The reports as they are in the documentation."""
     parts = [] if reports else ["None are stored yet."]
     for report in reports:

@@ -16,10 +16,10 @@ from pathlib import Path
 from benchmarks import fleet, floor, machine
 from benchmarks.audit import AuditLog, Write
 from benchmarks.fakes import FAKES, fake_nodes
-from benchmarks.figures import BenchmarkFailed, Figure, Report, median_ratio, percentile
+from benchmarks.figures import BenchmarkFailed, BenchmarkReport, Figure, median_ratio, percentile
 from benchmarks.kubernetes_http import KubernetesHttp, connected
 from benchmarks.population import agent_name, sources
-from benchmarks.processes import Usage, read_usage
+from benchmarks.processes import ProcessUsage, read_usage
 from devcluster import lifecycle, records
 from devcluster.settings import DEFAULT_MINOR, NODE_NAME, Cluster, cluster, kubernetes_version
 from slipway_demo import chart, demo, waiting
@@ -41,7 +41,7 @@ VALUES = {"rollout": {"drainSeconds": DRAIN_SECONDS}, "gateway": {"replicas": 1}
 
 
 @dataclass(frozen=True)
-class Size:
+class ScaleSize:
     """How much is measured."""
 
     agents: int
@@ -51,8 +51,8 @@ class Size:
     """Seconds."""
 
 
-FULL = Size(agents=300, rounds=2, edits=100, idle=60)
-REDUCED = Size(agents=20, rounds=1, edits=5, idle=10)
+FULL = ScaleSize(agents=300, rounds=2, edits=100, idle=60)
+REDUCED = ScaleSize(agents=20, rounds=1, edits=5, idle=10)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Site:
         query = {"labelSelector": "slipway.dev/component=operator"}
         return [item["metadata"]["name"] for item in (await self.http.get(POD.path(chart.NAMESPACE), **query))["items"]]
 
-    async def usage(self) -> Usage:
+    async def usage(self) -> ProcessUsage:
         """What the leading operator has used."""
         return read_usage(await self._metrics(await self.leader()))
 
@@ -92,7 +92,7 @@ class Site:
 
 
 @dataclass
-class Found:
+class PodsFound:
     """What was measured."""
 
     ours: list[float] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Found:
     restart: list[Write] = field(default_factory=list)
 
 
-async def measure(*, reduced: bool, wait: float) -> Report:
+async def measure(*, reduced: bool, wait: float) -> BenchmarkReport:
     """Run the benchmark. `wait`: seconds that may be waited for a quiet machine once all is set up."""
     size = REDUCED if reduced else FULL
     async with installed() as site, ready(site):
@@ -175,8 +175,8 @@ async def take_pods(site: Site, *, real: bool) -> None:
     await site.kubectl("cordon" if real else "uncordon", f"--selector={FAKES}")
 
 
-async def _measure(site: Site, size: Size) -> Found:
-    found = Found()
+async def _measure(site: Site, size: ScaleSize) -> PodsFound:
+    found = PodsFound()
     await fleet.bring_up(site.http, OURS, 1)
     sample = (await site.http.get(AGENT.path(OURS, agent_name(0))))["status"]
     await fleet.clear(site.http, OURS)
@@ -203,7 +203,7 @@ async def _measure(site: Site, size: Size) -> Found:
     return found
 
 
-async def _our_turn(site: Site, size: Size, found: Found) -> None:
+async def _our_turn(site: Site, size: ScaleSize, found: PodsFound) -> None:
     await silence(site)
     log, before = site.audit(), await site.usage()
     found.ours.append(await fleet.bring_up(site.http, OURS, size.agents))
@@ -233,7 +233,7 @@ async def restart(site: Site) -> None:
     await operator(site, replicas=2)
 
 
-def _figures(found: Found, size: Size) -> list[Figure]:
+def _figures(found: PodsFound, size: ScaleSize) -> list[Figure]:
     many = f"{size.agents} Agents"
     edits = found.edits.to_deployment
     refused = sum(not write.changed for write in found.restart)

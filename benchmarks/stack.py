@@ -42,7 +42,7 @@ REVISION = "handbook-0000000000"
 
 
 @dataclass(frozen=True)
-class Parts:
+class StackParts:
     """What processes are started over: everything but the host and the gateway."""
 
     folder: Path
@@ -82,7 +82,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def parts(*, ingested: bool = True) -> AsyncIterator[Parts]:
+async def parts(*, ingested: bool = True) -> AsyncIterator[StackParts]:
     """Store, vectors, routes and receiver, with `examples/handbook` ingested by `slipway ingest` unless told not to."""
     manifests = await asyncio.to_thread(load, [HANDBOOK])
     async with AsyncExitStack() as stack:
@@ -99,14 +99,14 @@ async def parts(*, ingested: bool = True) -> AsyncIterator[Parts]:
         traces = stack.enter_context(otlp_receiver())
         key = Ed25519PrivateKey.generate()
         (config,) = agents_in(manifests)
-        made = Parts(folder, postgres.dsn, chroma.url, kubernetes, traces, config, IdentitySigner(key))
+        made = StackParts(folder, postgres.dsn, chroma.url, kubernetes, traces, config, IdentitySigner(key))
         _write_files(made, key)
         if ingested:
             await asyncio.to_thread(_ingest, made, manifests)
         yield made
 
 
-def _write_files(made: Parts, key: Ed25519PrivateKey) -> None:
+def _write_files(made: StackParts, key: Ed25519PrivateKey) -> None:
     folder = made.folder
     (folder / "dsn").write_text(made.dsn)
     (folder / "private.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -124,7 +124,7 @@ def _write_files(made: Parts, key: Ed25519PrivateKey) -> None:
     (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
 
 
-def _ingest(made: Parts, manifests: Manifests) -> None:
+def _ingest(made: StackParts, manifests: Manifests) -> None:
     index = indexes_in(manifests)[0]
     (made.folder / "ingest.json").write_text(index.config.model_dump_json())
     for source, items in index.sources.items():
@@ -144,7 +144,7 @@ def _ingest(made: Parts, manifests: Manifests) -> None:
 
 
 @asynccontextmanager
-async def host(made: Parts, *agents: AgentConfig, gateway_url: str = "") -> AsyncIterator[Running]:
+async def host(made: StackParts, *agents: AgentConfig, gateway_url: str = "") -> AsyncIterator[Running]:
     """A host that is ready. It serves the handbook's agent unless others are given.
 
     Args:
@@ -165,7 +165,7 @@ async def host(made: Parts, *agents: AgentConfig, gateway_url: str = "") -> Asyn
 
 
 @asynccontextmanager
-async def gateway(made: Parts) -> AsyncIterator[Running]:
+async def gateway(made: StackParts) -> AsyncIterator[Running]:
     """A gateway that is ready."""
     port, metrics_port = free_port(), free_port()
     async with running(
@@ -178,7 +178,7 @@ async def gateway(made: Parts) -> AsyncIterator[Running]:
         yield process
 
 
-def route(made: Parts, host: Running, *agents: AgentConfig, members: Sequence[str] = ()) -> None:
+def route(made: StackParts, host: Running, *agents: AgentConfig, members: Sequence[str] = ()) -> None:
     """Report to the gateway, by way of the API server, that this host serves the handbook's agent, or these.
 
     Args:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from benchmarks import machine, stack
 from benchmarks.asking import ask_all
-from benchmarks.figures import Figure, Report
-from benchmarks.processes import Running, Usage, answers, environment, fetch, running
+from benchmarks.figures import BenchmarkReport, Figure
+from benchmarks.processes import ProcessUsage, Running, answers, environment, fetch, running
 from benchmarks.question import asking, simple_questions
-from benchmarks.stack import Parts
+from benchmarks.stack import StackParts
 from devcluster import lifecycle
 from devcluster.settings import DEFAULT_MINOR, Cluster, cluster, kubernetes_version
 from slipway_crds.definitions import custom_resource_definition
@@ -43,19 +43,19 @@ IN_FLIGHT = 8
 
 
 @dataclass(frozen=True)
-class Size:
+class StartupSize:
     """How much is measured."""
 
     starts: int
     questions: int
 
 
-FULL, REDUCED = Size(starts=5, questions=QUESTIONS), Size(starts=1, questions=100)
+FULL, REDUCED = StartupSize(starts=5, questions=QUESTIONS), StartupSize(starts=1, questions=100)
 
 Start = Callable[[], AbstractAsyncContextManager[Running]]
 
 
-async def measure(*, reduced: bool, wait: float) -> Report:
+async def measure(*, reduced: bool, wait: float) -> BenchmarkReport:
     """Run the benchmark. `wait`: seconds that may be waited for a quiet machine once all is set up."""
     size = REDUCED if reduced else FULL
     async with AsyncExitStack() as entered:
@@ -89,7 +89,7 @@ async def measure(*, reduced: bool, wait: float) -> Report:
     )
 
 
-async def starts(start: Start, count: int) -> list[Usage]:
+async def starts(start: Start, count: int) -> list[ProcessUsage]:
     """What is used until ready, start by start. One start before them compiles the bytecode and is not counted."""
     used = []
     for _ in range(count + 1):
@@ -117,7 +117,7 @@ async def api_only(desired: Cluster) -> None:
         await until_async(applied, "the API server takes an Agent")
 
 
-def operator(made: Parts, desired: Cluster) -> AbstractAsyncContextManager[Running]:
+def operator(made: StackParts, desired: Cluster) -> AbstractAsyncContextManager[Running]:
     """An operator that works: it leads, and has looked at the Agent."""
     dsn, port = made.folder / "admin-dsn", free_port()
     dsn.write_text(made.dsn.replace("postgres:@", "postgres:benchmark@"))
@@ -141,7 +141,7 @@ def has_reconciled(url: str) -> bool:
     return answers(f"{url}/metrics") and "slipway_operator_reconciles_total{" in fetch(f"{url}/metrics")
 
 
-async def after_questions(made: Parts, count: int) -> Usage:
+async def after_questions(made: StackParts, count: int) -> ProcessUsage:
     """What a host has used after so many questions."""
     async with stack.host(made) as host, stack.gateway(made) as gateway:
         stack.route(made, host)
@@ -150,7 +150,7 @@ async def after_questions(made: Parts, count: int) -> Usage:
         return host.usage()
 
 
-async def dev_waits(made: Parts, count: int) -> list[float]:
+async def dev_waits(made: StackParts, count: int) -> list[float]:
     """Seconds from a command of `slipway dev` to its /readyz, start by start but for the first, which ingests."""
     waits = []
     for _ in range(count + 1):
@@ -166,9 +166,9 @@ async def dev_waits(made: Parts, count: int) -> list[float]:
     return waits[1:]
 
 
-def _cpu(used: list[Usage]) -> float:
+def _cpu(used: list[ProcessUsage]) -> float:
     return statistics.median(each.cpu for each in used)
 
 
-def _rss(used: list[Usage]) -> float:
+def _rss(used: list[ProcessUsage]) -> float:
     return statistics.median(each.rss for each in used)

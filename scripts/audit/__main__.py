@@ -11,7 +11,7 @@ from rich.table import Table
 
 from devcluster.progress import say, step
 from scripts.audit import history, locks, policy, sboms, scanners
-from scripts.audit.reports import Finding, NotDone, Outcome, Report, judge, status
+from scripts.audit.reports import AuditFinding, AuditReport, NotDone, Outcome, judge, status
 from scripts.audit.tools import ScannerFailed, Tools
 
 ROOT = Path(__file__).parents[2]
@@ -44,13 +44,13 @@ def terraform(makefile: Path) -> Outcome:
     if "\nscan-terraform:" not in makefile.read_text():
         return NotDone(scan, "this Makefile has no target scan-terraform", "make test-terraform")
     done = subprocess.run(["make", "scan-terraform"], cwd=makefile.parent, check=False)
-    found = Finding(
+    found = AuditFinding(
         "scan-terraform", "terraform", 0, f"ended with status {done.returncode}; its findings are printed above"
     )
-    return Report(scan, "make scan-terraform", (found,) if done.returncode else ())
+    return AuditReport(scan, "make scan-terraform", (found,) if done.returncode else ())
 
 
-def scans(tools: Tools, rules: policy.Policy) -> dict[str, Callable[[], Iterable[Outcome]]]:
+def scans(tools: Tools, rules: policy.AuditPolicy) -> dict[str, Callable[[], Iterable[Outcome]]]:
     """What is done, in order, by what is shown while it is."""
     files = scanners.tracked(ROOT)
     modules = [ROOT / file for file in files if file.suffix == ".mod"]
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for doing, scan in scans(tools, rules).items():
             with step(doing):
                 done = list(scan())
-            outcomes += [judge(each, rules.exceptions()) if isinstance(each, Report) else each for each in done]
+            outcomes += [judge(each, rules.exceptions()) if isinstance(each, AuditReport) else each for each in done]
     except ScannerFailed as error:
         say(f"\n{error}\nThe audit is not complete.")
         return 2
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Each finding on a line of its own, then the table."""
     for report in outcomes:
-        for finding in report.findings if isinstance(report, Report) else ():
+        for finding in report.findings if isinstance(report, AuditReport) else ():
             console.print(f"{report.scan}: {finding}", markup=False, soft_wrap=True)
     console.print(table(outcomes))
 

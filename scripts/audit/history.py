@@ -12,7 +12,7 @@ from pathlib import Path
 from devcluster import binaries
 from devcluster.errors import DevclusterError
 from devcluster.recipes import Recipe
-from scripts.audit.reports import Finding, NotDone, Outcome, Report
+from scripts.audit.reports import AuditFinding, AuditReport, NotDone, Outcome
 from scripts.audit.tools import ScannerFailed, output
 
 SCAN = "secrets in git's history (gitleaks)"
@@ -32,10 +32,12 @@ def secrets(root: Path) -> Outcome:
     which = ("--log-opts=HEAD", "--report-format=json", "--report-path=-", str(root))
     found = output([str(program), "git", *quiet, *which], statuses=(0,), cwd=root)
     findings = [
-        Finding(each["RuleID"], each["File"], each["StartLine"], f"{each['Description']} In commit {each['Commit']}.")
+        AuditFinding(
+            each["RuleID"], each["File"], each["StartLine"], f"{each['Description']} In commit {each['Commit']}."
+        )
         for each in found
     ]
-    return Report(SCAN, f"{asked(root, 'rev-list', '--count', 'HEAD')} commits", tuple(findings))
+    return AuditReport(SCAN, f"{asked(root, 'rev-list', '--count', 'HEAD')} commits", tuple(findings))
 
 
 def asked(root: Path, *question: str) -> str:

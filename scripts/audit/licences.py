@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from email.message import Message
 
 from scripts.audit.policy import Licences
-from scripts.audit.reports import Finding
+from scripts.audit.reports import AuditFinding
 
 UNKNOWN = "unknown"
 BOOLEAN = {"AND": "and", "OR": "or"}
@@ -47,10 +47,10 @@ def declared(metadata: Message, names: Mapping[str, str]) -> str:
     return " AND ".join(names.get(each, each) for each in written) or UNKNOWN
 
 
-def refusals(licences: Mapping[str, str], policy: Licences, *, lock: str) -> tuple[Finding, ...]:
+def refusals(licences: Mapping[str, str], policy: Licences, *, lock: str) -> tuple[AuditFinding, ...]:
     """A finding for each package, by name, whose licence is not allowed."""
     return tuple(
-        Finding(licence, name, 0, f"licence not allowed by policy.toml; locked in {lock}")
+        AuditFinding(licence, name, 0, f"licence not allowed by policy.toml; locked in {lock}")
         for name, licence in licences.items()
         if not permitted(licence, policy.allowed)
     )

@@ -16,7 +16,7 @@ from typing import cast
 from scripts.audit import environments
 from scripts.audit.licences import UNKNOWN, declared, refusals
 from scripts.audit.policy import Licences
-from scripts.audit.reports import Finding, NotDone, Outcome, Report
+from scripts.audit.reports import AuditFinding, AuditReport, NotDone, Outcome
 from scripts.audit.tools import Tools, output
 
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)([^\\\n]*)", re.MULTILINE)
@@ -52,7 +52,7 @@ def python_packages(
 
     What a lock has under a marker (for another platform or version of Python) and is not installed here is named.
     """
-    here, findings, seen, elsewhere = environments.installed(environment), list[Finding](), set[str](), set[str]()
+    here, findings, seen, elsewhere = environments.installed(environment), list[AuditFinding](), set[str](), set[str]()
     for lock in locks:
         desired = versions(lock.read_text())
         for name, (locked, needed) in desired.items():
@@ -65,11 +65,11 @@ def python_packages(
             seen.add(name)
             if found is None or found.version not in locked:
                 version = "not installed" if found is None else f"installed as {found.version}"
-                findings.append(Finding(UNKNOWN, name, 0, f"{lock.name} has it, but it is {version}: {make}"))
+                findings.append(AuditFinding(UNKNOWN, name, 0, f"{lock.name} has it, but it is {version}: {make}"))
                 continue
             licence = declared(cast(Message, found.metadata), policy.names)
             findings += [each for each in refusals({name: licence}, policy, lock=lock.name) if each not in findings]
-    yield Report(scan, f"{len(seen)} packages of {', '.join(lock.name for lock in locks)}", tuple(findings))
+    yield AuditReport(scan, f"{len(seen)} packages of {', '.join(lock.name for lock in locks)}", tuple(findings))
     if elsewhere:
         why = f"locked for other platforms or versions of Python, not installed here: {', '.join(sorted(elsewhere))}"
         yield NotDone(f"{scan}, the rest", why, "make audit where they are installed")
@@ -103,12 +103,12 @@ def go(tools: Tools, files: Sequence[Path], policy: Licences, *, root: Path) -> 
     for result in results:
         for licence in result.get("Licenses") or []:
             found.setdefault((result["Target"], licence["PkgName"]), []).append(str(licence["Name"]))
-    findings: list[Finding] = []
+    findings: list[AuditFinding] = []
     for target, modules in required.items():
         read = {module: " AND ".join(sorted(found.get((target, module), [UNKNOWN]))) for module in modules}
         findings += refusals(read, policy, lock=str(looked[target].relative_to(root)))
     names = {module for modules in required.values() for module in modules}
-    yield Report(GO, f"{len(names)} modules of {len(looked)} files", tuple(findings))
+    yield AuditReport(GO, f"{len(names)} modules of {len(looked)} files", tuple(findings))
 
 
 def downloaded(file: Path, copy: Path) -> str:
@@ -130,11 +130,11 @@ def requirements(file: Path) -> list[str]:
     ]
 
 
-def npm(lock: Path, policy: Licences) -> Report:
+def npm(lock: Path, policy: Licences) -> AuditReport:
     """Every package of a package-lock.json, by the licence that npm wrote there."""
     packages = {
         name.removeprefix("node_modules/"): str(each.get("license") or UNKNOWN)
         for name, each in json.loads(lock.read_text())["packages"].items()
         if name
     }
-    return Report(NPM, f"{len(packages)} packages of {lock.name}", refusals(packages, policy, lock=lock.name))
+    return AuditReport(NPM, f"{len(packages)} packages of {lock.name}", refusals(packages, policy, lock=lock.name))

@@ -32,7 +32,7 @@ class Line(Strict):
     why: str = Field(min_length=20)
 
 
-class Policy(Strict):
+class AuditPolicy(Strict):
     """The whole file."""
 
     licences: Licences
@@ -43,6 +43,6 @@ class Policy(Strict):
         return tuple(Accepted(each.scan, each.rule, each.path, each.why) for each in self.accepted)
 
 
-def read(path: Path = FILE) -> Policy:
+def read(path: Path = FILE) -> AuditPolicy:
     """The policy. Raises pydantic.ValidationError with the key that is wrong."""
-    return Policy.model_validate(tomllib.loads(path.read_text()))
+    return AuditPolicy.model_validate(tomllib.loads(path.read_text()))

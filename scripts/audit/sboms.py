@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from scripts.audit.reports import Finding, NotDone, Outcome, Report
+from scripts.audit.reports import AuditFinding, AuditReport, NotDone, Outcome
 from slipway_demo import images
 
 SCAN = "SBOM of each image (syft)"
@@ -16,13 +16,17 @@ def of_images(folder: Path, *, root: Path) -> Outcome:
     found, components = [], 0
     for name in (image.name for image in images.ALL):
         if not (folder / f"{name}.oci.tar").is_file():
-            found.append(Finding("no-image", f"{name}.oci.tar", 0, f"the image {name} was not written: make images"))
+            found.append(
+                AuditFinding("no-image", f"{name}.oci.tar", 0, f"the image {name} was not written: make images")
+            )
             continue
         sbom = folder / f"{name}.cdx.json"
         count = len(json.loads(sbom.read_text()).get("components") or []) if sbom.is_file() else 0
         components += count
         if not count:
             found.append(
-                Finding("no-sbom", sbom.name, 0, f"the image {name} has no SBOM, or one without parts: make images")
+                AuditFinding(
+                    "no-sbom", sbom.name, 0, f"the image {name} has no SBOM, or one without parts: make images"
+                )
             )
-    return Report(SCAN, f"{len(images.ALL)} images, {components} parts", tuple(found))
+    return AuditReport(SCAN, f"{len(images.ALL)} images, {components} parts", tuple(found))

@@ -12,42 +12,42 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.audit.reports import Finding, Report
+from scripts.audit.reports import AuditFinding, AuditReport
 from scripts.audit.tools import ScannerFailed, Tools
 
 HERE = Path(__file__).parent
 
 
-def code(tools: Tools, folders: Sequence[Path], *, root: Path) -> Report:
+def code(tools: Tools, folders: Sequence[Path], *, root: Path) -> AuditReport:
     """bandit, from medium severity on: what is low (`subprocess` is imported, `assert` is used) says nothing here."""
     found = tools.bandit("--recursive", "--severity-level=medium", *map(str, folders))
     if found["errors"]:
         raise ScannerFailed(f"bandit could not read everything: {found['errors']}")
     findings = [
-        Finding(each["test_id"], relative(Path(each["filename"]), root), each["line_number"], each["issue_text"])
+        AuditFinding(each["test_id"], relative(Path(each["filename"]), root), each["line_number"], each["issue_text"])
         for each in found["results"]
     ]
     files = len(found["metrics"]) - 1  # one entry is the sum
-    return Report("code (bandit)", f"{files} Python files", tuple(findings))
+    return AuditReport("code (bandit)", f"{files} Python files", tuple(findings))
 
 
-def secrets(tools: Tools, folder: Path, *, files: Iterable[Path]) -> Report:
+def secrets(tools: Tools, folder: Path, *, files: Iterable[Path]) -> AuditReport:
     """trivy's secret scan over those files of the folder: what is or may be committed, not what is ignored."""
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
         count = sum(copied(folder / file, copy / file) for file in files)
         results = tools.trivy("fs", "--scanners=secret", f"--secret-config={HERE / 'secrets.yaml'}", name)
     findings = [
-        Finding(each["RuleID"], result["Target"], each["StartLine"], each["Title"])
+        AuditFinding(each["RuleID"], result["Target"], each["StartLine"], each["Title"])
         for result in results
         for each in result.get("Secrets") or []
     ]
-    return Report("secrets (trivy)", f"{count} files", tuple(findings))
+    return AuditReport("secrets (trivy)", f"{count} files", tuple(findings))
 
 
-def configuration(tools: Tools, paths: Sequence[Path], *, root: Path) -> Report:
+def configuration(tools: Tools, paths: Sequence[Path], *, root: Path) -> AuditReport:
     """trivy's checks of charts (rendered with their default values), Dockerfiles and manifests."""
-    findings: list[Finding] = []
+    findings: list[AuditFinding] = []
     checks = 0
     for path in paths:
         for result in tools.trivy("config", "--skip-check-update", str(path)):
@@ -57,13 +57,13 @@ def configuration(tools: Tools, paths: Sequence[Path], *, root: Path) -> Report:
             findings += [misconfiguration(each, where) for each in result.get("Misconfigurations") or []]
     if not checks:
         raise ScannerFailed(f"trivy checked nothing in {', '.join(map(str, paths))}: is the path right?")
-    return Report("configuration (trivy)", f"{checks} checks", tuple(findings))
+    return AuditReport("configuration (trivy)", f"{checks} checks", tuple(findings))
 
 
-def misconfiguration(each: dict[str, Any], where: str) -> Finding:
+def misconfiguration(each: dict[str, Any], where: str) -> AuditFinding:
     """One of trivy's findings as ours."""
     line = each.get("CauseMetadata", {}).get("StartLine") or 0
-    return Finding(each["ID"], where, line, f"{each['Severity'].lower()}: {each['Message']}")
+    return AuditFinding(each["ID"], where, line, f"{each['Severity'].lower()}: {each['Message']}")
 
 
 def tracked(root: Path) -> list[Path]:

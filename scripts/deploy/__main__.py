@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devcluster import binaries, recipes
 from devcluster.progress import say
-from scripts.deploy.cluster import Caller, Cluster
+from scripts.deploy.cluster import KubernetesUser, ReleaseCluster
 from scripts.deploy.metrics import Bars
 from scripts.deploy.objects import Strategy
 from scripts.deploy.published import parse
@@ -46,14 +46,14 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def cluster(context: str) -> Cluster:
+def cluster(context: str) -> ReleaseCluster:
     """The cluster of that context and no other, whatever kubectl is set to."""
     kubectl = shutil.which("kubectl")
     if not kubectl:
         raise DemoError("kubectl is missing: install it")
     say(f"cluster: {context}")
     helm = str(binaries.ensure(recipes.HELM))
-    return Cluster(Kube((kubectl, f"--context={context}"), (helm, f"--kube-context={context}")))
+    return ReleaseCluster(Kube((kubectl, f"--context={context}"), (helm, f"--kube-context={context}")))
 
 
 def deployment(arguments: argparse.Namespace, *, key: str, bars: Bars = BARS) -> Deployment:
@@ -68,7 +68,7 @@ def deployment(arguments: argparse.Namespace, *, key: str, bars: Bars = BARS) ->
         parse(arguments.published.read_text()),
         arguments.values,
         arguments.strategy,
-        Caller(key, arguments.agent, arguments.question),
+        KubernetesUser(key, arguments.agent, arguments.question),
         arguments.agents,
         minutes=arguments.minutes,
         questions=arguments.questions,

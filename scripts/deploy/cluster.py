@@ -26,7 +26,7 @@ NEW = ",".join(f"{key}={value}" for key, value in objects.CANDIDATES.items())
 
 
 @dataclass(frozen=True)
-class Caller:
+class KubernetesUser:
     """Who asks, whom, and what."""
 
     key: str
@@ -35,7 +35,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ReleaseCluster:
     """One cluster, and the namespace of the release in it."""
 
     kube: Kube
@@ -88,7 +88,7 @@ class Cluster:
             except OSError as error:
                 raise DemoError(f"the metrics of {pod} cannot be read: {error}") from error
 
-    def ask(self, pod: str, caller: Caller) -> float:
+    def ask(self, pod: str, caller: KubernetesUser) -> float:
         """One question to one gateway pod, as a caller asks it; the seconds that the answer took.
 
         Raises DemoError, which names the pod, where it does not answer.

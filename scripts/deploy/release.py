@@ -11,7 +11,7 @@ import yaml
 
 from devcluster.progress import say, step
 from scripts.deploy import objects
-from scripts.deploy.cluster import Cluster
+from scripts.deploy.cluster import ReleaseCluster
 from scripts.deploy.objects import CANDIDATE, GATEWAY
 
 RELEASE = "slipway"
@@ -22,7 +22,7 @@ TIMEOUT = "15m"
 class Release:
     """The release of one cluster, and what was started alongside it."""
 
-    cluster: Cluster
+    cluster: ReleaseCluster
 
     def roll_back(self) -> None:
         """Callers to the release's own gateways, these as helm has them, and those alongside removed."""

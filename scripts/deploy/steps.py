@@ -14,7 +14,7 @@ from devcluster.errors import DevclusterError
 from devcluster.progress import say, step
 from scripts.deploy import objects
 from scripts.deploy.agents import views
-from scripts.deploy.cluster import NEW, STABLE, Caller
+from scripts.deploy.cluster import NEW, STABLE, KubernetesUser
 from scripts.deploy.metrics import Bars, Questions, Side, grown, objections, restarted
 from scripts.deploy.objects import CANDIDATE, GATEWAY, Strategy
 from scripts.deploy.published import Published
@@ -35,7 +35,7 @@ class Deployment(Release):
     published: Published
     values: Sequence[Path]
     strategy: Strategy
-    caller: Caller
+    caller: KubernetesUser
     agents: Sequence[Path] = ()
     """Manifests of agents that are delivered with the release, into the namespace of the agent that is asked."""
     minutes: float = 10

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from scripts.harness import expressions, keys, references, schema, templates, turns
-from scripts.harness.expressions import Scope
+from scripts.harness.expressions import ExpressionScope
 from scripts.harness.folder import Entity, Folder, Json, read
 from scripts.harness.problems import HarnessProblem
 from scripts.harness.schema import Schema
@@ -92,12 +92,12 @@ def _entity(folder: Folder, entity: Entity, trees: Mapping[str, Json]) -> Iterat
         return  # its expressions were looked at inside the pipelines that use it
     if entity.kind not in USED_BY_STAGES:
         owner = entity.body.get("pipelineIdentifier") or entity.body["pipeline"]["identifier"]
-        scopes = [Scope(folder, tree) for name, tree in trees.items() if owner in (name, None)]
+        scopes = [ExpressionScope(folder, tree) for name, tree in trees.items() if owner in (name, None)]
         yield from expressions.problems(entity.file, entity.body, (entity.kind,), scopes)
         return
     named = {key: str(entity.body[by]) for key, by in USED_BY_STAGES[entity.kind].items() if by in entity.body}
     scopes = [
-        Scope(folder, tree, stage.node)
+        ExpressionScope(folder, tree, stage.node)
         for tree in trees.values()
         for stage in turns.stages(tree).values()
         if all(turns.value(stage.node, path) == name for path, name in named.items())

@@ -21,7 +21,7 @@ OUTPUT = "output.outputVariables."
 
 
 @dataclass(frozen=True)
-class Scope:
+class ExpressionScope:
     """The place of an expression: an expanded pipeline, and the stage and step in it; None outside of all."""
 
     folder: Folder
@@ -30,7 +30,7 @@ class Scope:
     step: Mapping[str, Json] | None = None
 
 
-def problems(file: str, node: Json, path: Path, scopes: Sequence[Scope]) -> Iterator[HarnessProblem]:
+def problems(file: str, node: Json, path: Path, scopes: Sequence[ExpressionScope]) -> Iterator[HarnessProblem]:
     """What the expressions in a tree name that is not there, in any of the places where the tree is used."""
     for where, text in texts(node, path):
         closed, rest = scan(text)
@@ -59,17 +59,17 @@ def scan(text: str) -> tuple[list[str], str | None]:
 def pipeline_problems(folder: Folder, file: str, pipeline: Json) -> Iterator[HarnessProblem]:
     """The same for an expanded pipeline, in which each stage and step is a place of its own."""
     outside = {key: part for key, part in pipeline.items() if key != "stages"}
-    yield from problems(file, outside, ("pipeline",), [Scope(folder, pipeline)])
+    yield from problems(file, outside, ("pipeline",), [ExpressionScope(folder, pipeline)])
     for path, kind, stage in wrapped(pipeline.get("stages", []), ("pipeline", "stages")):
         if kind == "stage":
-            inside = Scope(folder, pipeline, stage)
+            inside = ExpressionScope(folder, pipeline, stage)
             steps = {place: step for place, _, step in wrapped(stage, path)}
             for where, text in texts(stage, path):
                 step = next((step for place, step in steps.items() if where[: len(place)] == place), None)
                 yield from problems(file, text, where, [replace(inside, step=step)])
 
 
-def unresolved(expression: str, scope: Scope) -> str | None:
+def unresolved(expression: str, scope: ExpressionScope) -> str | None:
     """Why an expression has no value where it stands; None if it has one."""
     secret = SECRET.fullmatch(expression)
     if secret:
@@ -89,7 +89,7 @@ def unresolved(expression: str, scope: Scope) -> str | None:
     return "names nothing in this folder; correct it, or add it to expressions.yaml if Harness knows it"
 
 
-def _stands(entry: Listed, scope: Scope) -> bool:
+def _stands(entry: Listed, scope: ExpressionScope) -> bool:
     node = {"stage": scope.stage, "step": scope.step}.get(entry.where)
     return entry.where == "run" or (node is not None and entry.type in (None, node.get("type")))
 
@@ -100,7 +100,7 @@ def _one_of(name: str, known: Collection[str], what: str, where: str) -> str | N
     return f"there is no {what} {name!r} in {where}; there are: {', '.join(sorted(known)) or 'none'}"
 
 
-def _pipeline(rest: str, scope: Scope) -> str | None:
+def _pipeline(rest: str, scope: ExpressionScope) -> str | None:
     if rest.startswith("stages."):
         return _named_stage(rest.removeprefix("stages."), scope)
     if rest.startswith("variables."):
@@ -109,7 +109,7 @@ def _pipeline(rest: str, scope: Scope) -> str | None:
     return _key(scope.pipeline, rest, "a pipeline", ())
 
 
-def _named_stage(rest: str, scope: Scope) -> str | None:
+def _named_stage(rest: str, scope: ExpressionScope) -> str | None:
     name, _, tail = rest.partition(".")
     stages = turns.stages(scope.pipeline)
     missing = _one_of(name, stages, "stage", "the pipeline")
@@ -129,7 +129,7 @@ def _named_stage(rest: str, scope: Scope) -> str | None:
     return _key(stages[name].node, tail, "a stage", _behind("stage", None, scope))
 
 
-def _own_stage(rest: str, scope: Scope) -> str | None:
+def _own_stage(rest: str, scope: ExpressionScope) -> str | None:
     step = STEP.fullmatch(rest)
     if step:
         return _own_step(step["branch"], step["rest"], scope)
@@ -138,7 +138,7 @@ def _own_stage(rest: str, scope: Scope) -> str | None:
     return _key(scope.stage, rest, "a stage that has not ended", ())
 
 
-def _own_step(branch: str, rest: str, scope: Scope) -> str | None:
+def _own_step(branch: str, rest: str, scope: ExpressionScope) -> str | None:
     if scope.stage is None:
         return "is not inside a stage; write <+pipeline.stages.STAGE.spec.execution.steps...>"
     named = turns.steps(scope.stage, branch).get(rest.partition(".")[0])
@@ -148,7 +148,7 @@ def _own_step(branch: str, rest: str, scope: Scope) -> str | None:
     return _step(branch, rest, scope.stage, "this stage", scope)
 
 
-def _step(branch: str, rest: str, stage: Mapping[str, Json], where: str, scope: Scope) -> str | None:
+def _step(branch: str, rest: str, stage: Mapping[str, Json], where: str, scope: ExpressionScope) -> str | None:
     """What follows the name of a step that has run."""
     name, _, tail = rest.partition(".")
     steps = turns.steps(stage, branch)
@@ -162,7 +162,7 @@ def _step(branch: str, rest: str, stage: Mapping[str, Json], where: str, scope: 
     return _key(node, tail, f"a step of the type {node.get('type')}", _behind("step", node.get("type"), scope))
 
 
-def _behind(what: str, kind: Json, scope: Scope) -> list[str]:
+def _behind(what: str, kind: Json, scope: ExpressionScope) -> list[str]:
     """What expressions.yaml lists behind a stage or step that has run."""
     entries = (entry for entry in scope.folder.listed if entry.where == f"behind a {what}")
     return [entry.expression for entry in entries if entry.type in (None, kind)]
@@ -179,19 +179,19 @@ def _key(node: Json, path: str, what: str, listed: Collection[str]) -> str | Non
     return f"{what} has no {path!r}; there are: {there} (expressions.yaml lists what Harness adds)"
 
 
-def _matrix(rest: str, scope: Scope) -> str | None:
+def _matrix(rest: str, scope: ExpressionScope) -> str | None:
     axes = turns.value(scope.stage, "strategy.matrix") or {}
     return _one_of(rest, axes, "axis", "this stage's strategy.matrix")
 
 
-def _variable(kind: str, rest: str, scope: Scope) -> str | None:
+def _variable(kind: str, rest: str, scope: ExpressionScope) -> str | None:
     name = turns.value(scope.stage, f"spec.{kind}.{kind}Ref") if scope.stage else None
     found = scope.folder.find(kind, str(name))
     known = references.variables(found) if found else frozenset()
     return _one_of(rest, known, "variable", f"the {kind} {name!r}")
 
 
-RESOLVERS: dict[str, Callable[[str, Scope], str | None]] = {
+RESOLVERS: dict[str, Callable[[str, ExpressionScope], str | None]] = {
     "pipeline.": _pipeline,
     "stage.": _own_stage,
     "execution.steps.": lambda rest, scope: _own_step("steps", rest, scope),

@@ -10,10 +10,10 @@ from rich.console import Console
 
 from scripts.audit import __main__ as audit
 from scripts.audit import environments, history, licences, locks, policy, sboms
-from scripts.audit.reports import Accepted, Finding, NotDone, Report, judge, status
+from scripts.audit.reports import Accepted, AuditFinding, AuditReport, NotDone, judge, status
 from slipway_demo import images
 
-FOUND = Finding("B608", "a.py", 3, "SQL")
+FOUND = AuditFinding("B608", "a.py", 3, "SQL")
 
 
 def accepted(rule: str = "B608", path: str = "a.py", scan: str = "code") -> Accepted:
@@ -21,14 +21,14 @@ def accepted(rule: str = "B608", path: str = "a.py", scan: str = "code") -> Acce
 
 
 def test_an_accepted_finding_does_not_fail_and_is_counted() -> None:
-    judged = judge(Report("code", "1 file", (FOUND, FOUND)), [accepted()])
+    judged = judge(AuditReport("code", "1 file", (FOUND, FOUND)), [accepted()])
     assert judged.passed
     assert judged.accepted == 2
 
 
 @pytest.mark.parametrize("other", [accepted(rule="B104"), accepted(path="b.py")])
 def test_an_exception_covers_only_what_it_names_and_fails_when_it_covers_nothing(other: Accepted) -> None:
-    judged = judge(Report("code", "1 file", (FOUND,)), [other])
+    judged = judge(AuditReport("code", "1 file", (FOUND,)), [other])
     assert FOUND in judged.findings
     assert [each.path for each in judged.findings if "remove it" in each.says] == [other.path]
     assert judged.accepted == 0
@@ -36,7 +36,7 @@ def test_an_exception_covers_only_what_it_names_and_fails_when_it_covers_nothing
 
 
 def test_exceptions_of_another_scan_are_left_alone() -> None:
-    assert judge(Report("code", "1 file"), [accepted(scan="secrets")]).passed
+    assert judge(AuditReport("code", "1 file"), [accepted(scan="secrets")]).passed
 
 
 def test_every_exception_is_for_a_scan_that_exists() -> None:
@@ -105,11 +105,11 @@ def test_images_without_an_sbom_are_found_and_no_images_are_not_done(tmp_path: P
     for image in images.ALL:
         (folder / f"{image.name}.oci.tar").touch()
         (folder / f"{image.name}.cdx.json").write_text('{"components": [{"name": "kopf"}]}')
-    assert sboms.of_images(folder, root=tmp_path) == Report(sboms.SCAN, "5 images, 5 parts")
+    assert sboms.of_images(folder, root=tmp_path) == AuditReport(sboms.SCAN, "5 images, 5 parts")
     (folder / "runtime.cdx.json").unlink()
     (folder / "standalone.oci.tar").unlink()
     report = sboms.of_images(folder, root=tmp_path)
-    assert isinstance(report, Report)
+    assert isinstance(report, AuditReport)
     assert [each.path for each in report.findings] == ["runtime.cdx.json", "standalone.oci.tar"]
 
 
@@ -125,7 +125,7 @@ def test_terraform_is_not_done_where_its_target_is_missing_and_fails_where_it_fi
 
 def test_the_table_names_what_was_not_looked_at() -> None:
     out = io.StringIO()
-    audit.show(Console(file=out, width=200), [Report("code", "1 file", (FOUND,)), *audit.NEVER_HERE])
+    audit.show(Console(file=out, width=200), [AuditReport("code", "1 file", (FOUND,)), *audit.NEVER_HERE])
     printed = out.getvalue()
     assert "code: a.py:3: B608: SQL" in printed
     assert printed.count("NOT DONE") == len(audit.NEVER_HERE)

@@ -7,7 +7,7 @@ import pytest
 
 from devcluster import binaries
 from scripts.audit import history
-from scripts.audit.reports import NotDone, Report
+from scripts.audit.reports import AuditReport, NotDone
 from scripts.audit.tools import ScannerFailed
 from tests.audit.test_scanners import token
 
@@ -42,12 +42,12 @@ def gitleaks() -> None:
 @pytest.mark.usefixtures("gitleaks")
 def test_a_secret_that_was_removed_again_is_found_and_not_shown(repository: Path) -> None:
     clean = history.secrets(repository)
-    assert isinstance(clean, Report)
+    assert isinstance(clean, AuditReport)
     assert (clean.passed, clean.looked_at) == (True, "1 commits")
     commit(repository, a=f"TOKEN = '{token()}'\n")
     commit(repository, a="x = 1\n")
     report = history.secrets(repository)
-    assert isinstance(report, Report)
+    assert isinstance(report, AuditReport)
     assert [(each.rule, each.path) for each in report.findings] == [("github-pat", "a.py")]
     assert token() not in str(report)
 
@@ -58,7 +58,7 @@ def test_a_secret_in_a_branch_that_was_never_merged_is_not_ours(repository: Path
     commit(repository, a=f"TOKEN = '{token()}'\n")
     git(repository, "switch", "-")
     report = history.secrets(repository)
-    assert isinstance(report, Report)
+    assert isinstance(report, AuditReport)
     assert (report.findings, report.looked_at) == ((), "1 commits")
 
 

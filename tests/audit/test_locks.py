@@ -8,7 +8,7 @@ import pytest
 
 from scripts.audit import environments, locks
 from scripts.audit.policy import Licences
-from scripts.audit.reports import NotDone, Report, status
+from scripts.audit.reports import AuditReport, NotDone, status
 from scripts.audit.tools import Tools
 from tests.support.scanners import tools as installed
 
@@ -24,7 +24,7 @@ def test_a_forbidden_licence_and_a_package_that_is_not_there_are_found(tmp_path:
         "no-such-package==1 \\\ncolorama-not-here==1 ; sys_platform == 'win32' \\\n"
     )
     report, _ = locks.python_packages([lock], APACHE)
-    assert isinstance(report, Report)
+    assert isinstance(report, AuditReport)
     assert [(each.rule, each.path) for each in report.findings] == [("MIT", "pytest"), ("unknown", "no-such-package")]
     assert report.looked_at == "2 packages of lock.txt"
     assert status([report]) == 1
@@ -34,7 +34,7 @@ def test_a_package_of_another_version_than_the_locked_one_was_not_looked_at(tmp_
     lock = tmp_path / "lock.txt"
     lock.write_text("pytest==0.0.1 \\\n")
     (report,) = locks.python_packages([lock], Licences(allowed=("MIT",), names={}))
-    assert isinstance(report, Report)
+    assert isinstance(report, AuditReport)
     (finding,) = report.findings
     assert finding.rule == "unknown"
     assert "make venv" in finding.says
@@ -55,7 +55,7 @@ def test_what_is_locked_for_other_platforms_and_pythons_is_named(tmp_path: Path)
         "not-here==1 ; sys_platform == 'win32' \\\n"
     )
     report, rest = locks.python_packages([lock], Licences(allowed=("MIT",), names={}))
-    assert report == Report(locks.PYTHON, "1 packages of lock.txt")
+    assert report == AuditReport(locks.PYTHON, "1 packages of lock.txt")
     assert isinstance(rest, NotDone)
     assert rest.why.endswith(": not-here 1, pytest 0.0.1")
 
@@ -63,7 +63,7 @@ def test_what_is_locked_for_other_platforms_and_pythons_is_named(tmp_path: Path)
 def test_every_python_lock_is_looked_at_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # where no environment is
     outcomes = list(locks.python(ROOT / "requirements", APACHE))
-    done = " ".join(each.looked_at for each in outcomes if isinstance(each, Report))
+    done = " ".join(each.looked_at for each in outcomes if isinstance(each, AuditReport))
     not_done = {each.scan for each in outcomes if isinstance(each, NotDone)} - {f"{locks.PYTHON}, the rest"}
     for lock in (ROOT / "requirements").glob("*.txt"):
         assert (lock.name in done) != (f"{locks.PYTHON} ({lock.name})" in not_done), lock.name
@@ -91,7 +91,7 @@ def test_go_modules_without_an_allowed_licence_are_found_in_files_of_any_name(to
     shutil.copy(tmp_path / "door" / "go.sum", tmp_path / "door" / "1.99.sum")
     files = [tmp_path / "door" / "go.mod", tmp_path / "door" / "1.99.mod"]
     (report,) = locks.go(tools, files, Licences(allowed=("MIT",), names={}), root=tmp_path)
-    assert isinstance(report, Report)
+    assert isinstance(report, AuditReport)
     assert [(each.rule, each.path) for each in report.findings] == [("BSD-3-Clause", "golang.org/x/sys")] * 2
     assert {each.says.rpartition(" ")[2] for each in report.findings} == {"door/go.mod", "door/1.99.mod"}
 
@@ -104,7 +104,7 @@ def test_modules_that_cannot_be_downloaded_are_named_as_not_looked_at(
     missing, report = locks.go(tools, [tmp_path / "go.mod"], APACHE, root=tmp_path)
     assert isinstance(missing, NotDone)
     assert "go.mod" in missing.scan
-    assert isinstance(report, Report)
+    assert isinstance(report, AuditReport)
     assert report.looked_at == "0 modules of 0 files"
 
 

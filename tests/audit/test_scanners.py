@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.audit import scanners
-from scripts.audit.reports import NotDone, Outcome, Report, status
+from scripts.audit.reports import AuditReport, NotDone, Outcome, status
 from scripts.audit.tools import ScannerFailed, Tools
 from tests.support.scanners import tools as installed
 
@@ -81,6 +81,6 @@ def test_a_scanner_that_is_not_there_is_an_error_and_no_empty_result(tmp_path: P
 
 
 def test_what_was_not_done_does_not_pass_for_done() -> None:
-    outcomes: list[Outcome] = [NotDone("a", "why", "where"), Report("b", "1 file")]
+    outcomes: list[Outcome] = [NotDone("a", "why", "where"), AuditReport("b", "1 file")]
     assert status(outcomes) == 0
-    assert not isinstance(outcomes[0], Report)
+    assert not isinstance(outcomes[0], AuditReport)

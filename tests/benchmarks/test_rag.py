@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rag import Outcome, Question, area_under_curve, main, measure, read_data, token_recall
+from benchmarks.rag import CorpusQuestion, QuestionOutcome, area_under_curve, main, measure, read_data, token_recall
 from slipway_runtime.settings import default_model_dir
 
 
@@ -51,14 +51,14 @@ def test_the_area_is_the_chance_of_the_right_order() -> None:
 
 def test_figures_are_those_of_the_rows() -> None:
     questions = [
-        Question("a", frozenset({"1"}), ("one two",)),
-        Question("b", frozenset({"2"}), ()),
-        Question("c", frozenset({"3"}), ("three four",)),
+        CorpusQuestion("a", frozenset({"1"}), ("one two",)),
+        CorpusQuestion("b", frozenset({"2"}), ()),
+        CorpusQuestion("c", frozenset({"3"}), ("three four",)),
     ]
     outcomes = [
-        Outcome(("1", "2"), "one two", 0.9, 0.1),
-        Outcome(("2",), "x", 0.5, 0.1),
-        Outcome(("1", "3"), "three", 0.4, 0.1),
+        QuestionOutcome(("1", "2"), "one two", 0.9, 0.1),
+        QuestionOutcome(("2",), "x", 0.5, 0.1),
+        QuestionOutcome(("1", "3"), "three", 0.4, 0.1),
     ]
     figures = measure(questions, outcomes)
     assert figures["hit@1"] == 0.5

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import machine, reports
-from benchmarks.figures import Figure, Report
+from benchmarks.figures import BenchmarkReport, Figure
 
 FIGURES = [
     Figure("time", 1.2345, "s", 1.0, "a note"),
@@ -16,7 +16,7 @@ FIGURES = [
 ]
 
 
-def report(**changed: object) -> Report:
+def report(**changed: object) -> BenchmarkReport:
     values: dict[str, object] = {
         "benchmark": "sample",
         "taken": "2026-11-22 15:00 UTC",
@@ -28,7 +28,7 @@ def report(**changed: object) -> Report:
         "figures": FIGURES,
         "notes": ["on a quiet machine"],
     }
-    return Report(**{**values, **changed})  # type: ignore[arg-type]
+    return BenchmarkReport(**{**values, **changed})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

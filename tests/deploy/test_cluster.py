@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scripts.deploy.cluster import STABLE, Caller, Cluster
+from scripts.deploy.cluster import STABLE, KubernetesUser, ReleaseCluster
 from slipway_demo.errors import DemoError
 from slipway_demo.kube import Kube
 
@@ -80,10 +80,10 @@ def scheduled(name: str) -> dict[str, Any]:
     return {"metadata": {"name": name}, "status": {"phase": "Pending"}}
 
 
-def cluster(folder: Path, program: str, *pods: dict[str, Any]) -> Cluster:
+def cluster(folder: Path, program: str, *pods: dict[str, Any]) -> ReleaseCluster:
     kubectl = folder / "kubectl.py"
     kubectl.write_text(program)
-    return Cluster(Pods((sys.executable, str(kubectl)), ("helm",), pods or (pod("old-1"),)))
+    return ReleaseCluster(Pods((sys.executable, str(kubectl)), ("helm",), pods or (pod("old-1"),)))
 
 
 def test_what_gateways_counted_is_read_from_each_ready_pod(tmp_path: Path, port: int) -> None:
@@ -101,9 +101,9 @@ def test_what_gateways_counted_is_read_from_each_ready_pod(tmp_path: Path, port:
 
 def test_a_question_is_asked_with_the_key_and_a_refusal_is_a_failure(tmp_path: Path, port: int) -> None:
     made = cluster(tmp_path, FORWARDS.format(port=port))
-    assert made.ask("old-1", Caller("key", "demo/handbook", "What?")) > 0
+    assert made.ask("old-1", KubernetesUser("key", "demo/handbook", "What?")) > 0
     with pytest.raises(DemoError, match="old-1: the gateway answered 401"):
-        made.ask("old-1", Caller("another", "demo/handbook", "What?"))
+        made.ask("old-1", KubernetesUser("another", "demo/handbook", "What?"))
 
 
 def test_a_pod_that_cannot_be_reached_is_named_with_what_kubectl_says(tmp_path: Path) -> None:

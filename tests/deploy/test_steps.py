@@ -13,7 +13,7 @@ import yaml
 
 from devcluster.errors import DevclusterError
 from scripts.deploy import objects
-from scripts.deploy.cluster import NEW, Caller, Cluster
+from scripts.deploy.cluster import NEW, KubernetesUser, ReleaseCluster
 from scripts.deploy.metrics import Sample
 from scripts.deploy.objects import Strategy
 from scripts.deploy.published import Published
@@ -102,7 +102,7 @@ class FakeKube(Kube):
 
 
 @dataclass(frozen=True)
-class FakeCluster(Cluster):
+class FakeCluster(ReleaseCluster):
     world: World = field(default_factory=World)
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class FakeCluster(Cluster):
             found[pod] = Sample(asked + ever, asked * self.world.errors.get(pod, 0) + ever / 10)
         return found
 
-    def ask(self, pod: str, caller: Caller) -> float:
+    def ask(self, pod: str, caller: KubernetesUser) -> float:
         asked = self.world.done.count(f"ask {pod}")
         self.world.tell(f"ask {pod}")
         if asked < self.world.fails.get(pod, 0) * 30:
@@ -145,7 +145,7 @@ def deployment(published: Published, world: World, strategy: Strategy, waits: li
         published,
         [Path("values.yaml")],
         strategy,
-        Caller("key", "demo/handbook", "What?"),
+        KubernetesUser("key", "demo/handbook", "What?"),
         [Path("agent.yaml")],
         wait=(waits if waits is not None else []).append,
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.harness.expressions import Scope, scan, unresolved
+from scripts.harness.expressions import ExpressionScope, scan, unresolved
 from scripts.harness.folder import read
 from scripts.harness.templates import expand
 from scripts.harness.turns import stages, steps
@@ -36,11 +36,11 @@ def test_unclosed(text: str, rest: str | None) -> None:
     assert scan(text)[1] == rest
 
 
-def scope(stage: str = "", step: str = "", branch: str = "steps", *, gitops: bool = False) -> Scope:
+def scope(stage: str = "", step: str = "", branch: str = "steps", *, gitops: bool = False) -> ExpressionScope:
     """The place of a step, of what a stage has in addition to its steps, or outside of all stages."""
     tree = GITOPS if gitops else PIPELINE
     outer = stages(tree)[stage].node if stage else None
-    return Scope(FOLDER, tree, outer, steps(outer, branch)[step].node if outer is not None and step else None)
+    return ExpressionScope(FOLDER, tree, outer, steps(outer, branch)[step].node if outer is not None and step else None)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def scope(stage: str = "", step: str = "", branch: str = "steps", *, gitops: boo
         ('<+stage.name>.substring(<+<+stage.name>.indexOf("e")>)', scope("test")),
     ],
 )
-def test_what_has_a_value_passes(expression: str, place: Scope) -> None:
+def test_what_has_a_value_passes(expression: str, place: ExpressionScope) -> None:
     assert unresolved(expression, place) is None
 
 
@@ -151,7 +151,7 @@ def test_what_has_a_value_passes(expression: str, place: Scope) -> None:
         ("pipeline.variables.release.toLowerCase()", scope(), "calls a method on a path"),
     ],
 )
-def test_what_has_none_is_refused(expression: str, place: Scope, complaint: str) -> None:
+def test_what_has_none_is_refused(expression: str, place: ExpressionScope, complaint: str) -> None:
     found = unresolved(expression, place)
     assert found is not None
     assert complaint in found

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("crds", "operator", "agent-runtime", "demo", "devcluster", "tfreplay")
+PACKAGES = ("crds", "operator", "agent-runtime", "demo", "devcluster", "tfreplay", "scripts", "benchmarks")
 SHARED = {
     "Agent": "the kind, and the protocol of what runs one",
     "JsonFormatter": "the operator and the runtime do not import each other",
