@@ -29,10 +29,10 @@ async def test_a_client_uses_a_server_of_the_other_era(
 ) -> None:
     names = ToolNames(renamed={"issues.list": "issues"})
     url = await plug(stack, await start_front(), OTHER[mode](application()), tools=names)
-    progress: list[tuple[float, str | None]] = []
+    steps: list[tuple[float, str | None]] = []
 
-    async def reported(done: float, _: float | None, said: str | None) -> None:
-        progress.append((done, said))
+    async def reported(progress: float, total: float | None, message: str | None) -> None:
+        steps.append((progress, message))
 
     async with Client(url, mode=mode) as client:
         assert "issues" in [tool.name for tool in (await client.list_tools()).tools]
@@ -44,10 +44,10 @@ async def test_a_client_uses_a_server_of_the_other_era(
             await client.call_tool("issues.list", {})
         with pytest.raises(MCPError):
             await client.read_resource("nothing://here")
-    assert progress == [(1.0, "step 1"), (2.0, "step 2")]
+    assert steps == [(1.0, "step 1"), (2.0, "step 2")]
 
 
-async def _red(*_: Any) -> ElicitResult:
+async def _red(context: Any, params: Any) -> ElicitResult:
     return ElicitResult(action="accept", content={"colour": "red"})
 
 

@@ -20,7 +20,7 @@ from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.plugins.server import Access
 from tests.runtime.gateway.conftest import Front, StartFront
-from tests.support.mcp_servers import HTML, Application, Recording, application, hung, upstream
+from tests.support.mcp_servers import HTML, Application, OnlyLegacy, Recording, application, hung, upstream
 from tests.support.servers import free_port
 from tests.support.serving import served
 
@@ -303,3 +303,40 @@ def test_the_spec_of_a_plugin_says_where_its_server_is() -> None:
     service = server_of(made(serviceRef={"name": "tools", "port": 9000, "path": "/x"}))
     assert (service.url, service.in_cluster) == ("http://tools.d.svc:9000/x", True)
     assert server_of(made(url="https://mcp.example/mcp")).url == "https://mcp.example/mcp"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_tools_of_plugins_are_in_the_federated_server(
+    start_front: StartFront, stack: AsyncExitStack, mode: Mode
+) -> None:
+    """Of servers of either era, under the names of their plugins, and without those that fail."""
+    front = await start_front()
+    await plug(stack, front, application(), name="one")
+    await plug(stack, front, OnlyLegacy(application()), name="two")
+    await plug(stack, front, HTML, name="html")
+    await plug(stack, front, hung, name="hung")
+    for name in ("one", "two"):
+        plugin = front.gateway.plugins.get(PluginKey("demo", name))
+        assert plugin is not None
+        await plugin.discovery()
+    front.routes.restrict(
+        PluginKey("demo", "two"), Allowed.read({"access": {"tools": [{"name": "secret", "groups": ["staff"]}]}})
+    )
+    steps: list[float] = []
+
+    async def reported(progress: float, total: float | None, message: str | None) -> None:
+        steps.append(progress)
+
+    async with Client(f"{front.url}/mcp", mode=mode) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        assert {"one__echo", "two__echo", "one__issues_list", "one__secret"} <= set(names)
+        assert "two__secret" not in names
+        assert not [name for name in names if name.startswith(("html", "hung"))]
+        for name in ("one", "two"):
+            assert texts(await client.call_tool(f"{name}__echo", {"text": name})) == [name]
+            assert texts(await client.call_tool(f"{name}__issues_list", {"repository": "x"})) == ["issues of x"]
+            done = await client.call_tool(f"{name}__steps", {"count": 2}, progress_callback=reported)
+            assert texts(done) == ["2 steps"]
+        with pytest.raises(MCPError):
+            await client.call_tool("two__secret", {})
+    assert steps == [1.0, 2.0, 1.0, 2.0]

@@ -85,7 +85,8 @@ class KubernetesPlugins:
         # First who may use it: what is new must not be open to all for a moment.
         self._routes.restrict(key, Allowed.read(found.get("spec") or {}))
         upstream = upstream_of(plugin)
-        self._plugins.set(key, upstream, self._access(upstream))
+        created = str(found["metadata"].get("creationTimestamp") or "")
+        self._plugins.set(key, upstream, self._access(upstream), created=created)
 
     def _remove(self, key: PluginKey) -> None:
         self._plugins.remove(key)

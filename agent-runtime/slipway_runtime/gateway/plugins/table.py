@@ -17,6 +17,7 @@ class PluginTable:
 
     def __init__(self) -> None:
         self._servers: dict[PluginKey, WatchedServer] = {}
+        self._created: dict[PluginKey, str] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self.listed = True
         """Whether a plugin that is not here does not exist. Not so before a source that needs time has listed them."""
@@ -25,8 +26,13 @@ class PluginTable:
         self._reports: dict[str, bytes] = {}
         """What is known of each server, by path. Read by another thread, and so exchanged whole."""
 
-    def set(self, key: PluginKey, upstream: McpUpstream, access: Access) -> None:
-        """The plugin exists, and this is its server. One that stays the same keeps its connections."""
+    def set(self, key: PluginKey, upstream: McpUpstream, access: Access, *, created: str = "") -> None:
+        """The plugin exists, and this is its server. One that stays the same keeps its connections.
+
+        Args:
+            created: when the object was made (RFC 3339); empty where nobody knows.
+        """
+        self._created[key] = created
         known = self._servers.get(key)
         if known is not None and known.upstream == upstream and known.access == access:
             return
@@ -48,6 +54,10 @@ class PluginTable:
         """Of the plugins, only these exist."""
         for gone in self._servers.keys() - keys.keys():
             self.remove(gone)
+
+    def created(self, key: PluginKey) -> str:
+        """When a plugin was made."""
+        return self._created.get(key, "")
 
     def get(self, key: PluginKey) -> WatchedServer | None:
         """The plugin's server; None if there is no such plugin."""

@@ -1,0 +1,189 @@
+"""Plugins as a part of the federated MCP server: each of their tools, for whom it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY, jsonrpc
+from mcp_types.version import LATEST_MODERN_VERSION
+
+from slipway_runtime.gateway.asgi import unless_gone
+from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.mcp.exchange import Client, Exchange
+from slipway_runtime.gateway.mcp.sources import Listing, SourceKey, ToolSource
+from slipway_runtime.gateway.permissions import Action
+from slipway_runtime.gateway.plugins.answer import Answer
+from slipway_runtime.gateway.plugins.calls import PluginCall
+from slipway_runtime.gateway.relay import Reply
+from slipway_runtime.gateway.routes import PluginKey
+from slipway_runtime.identity import Caller
+from slipway_runtime.plugins.answers import Content, EventReader, data_of, loads
+from slipway_runtime.plugins.messages import EVENT_STREAM, Kind, Message, Refused, dumps
+from slipway_runtime.plugins.server import ServerFailed
+from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
+from slipway_runtime.responses import InvalidAnswer
+
+KIND = "plugins"
+MODERN_ONLY = ("resultType", "ttlMs", "cacheScope")
+LONGEST_ANSWER = 8 * 1024 * 1024
+BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, ValueError)
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """See `ToolSource`."""
+
+    gateway: Gateway
+    plugin: PluginKey
+
+    @property
+    def key(self) -> SourceKey:
+        """See `ToolSource`."""
+        return SourceKey(KIND, self.plugin.namespace, self.plugin.name)
+
+    @property
+    def capabilities(self) -> Json:
+        """See `ToolSource`: nothing besides tools."""
+        return {}
+
+    @property
+    def version(self) -> object:
+        """See `ToolSource`."""
+        server = self.gateway.plugins.get(self.plugin)
+        found = server.known if server is not None else None
+        return (found.tools, self.gateway.routes.access(self.plugin)) if found is not None else None
+
+    async def listing(self, caller: Caller) -> Listing:
+        """See `ToolSource`. What was found last counts; a server that was never reached has nothing."""
+        server = self.gateway.plugins.get(self.plugin)
+        if server is None or server.known is None:
+            return Listing()
+        allows = self.gateway.policy.allows
+        tools = server.known.tools
+        return Listing(
+            tools=tuple(each.definition for each in tools if allows(caller, Action.LIST, self.plugin, tool=each.name))
+        )
+
+    async def answer(self, exchange: Exchange, name: str) -> None:
+        """See `ToolSource`."""
+        if exchange.message.method != "tools/call":
+            raise RpcError(jsonrpc.METHOD_NOT_FOUND, "plugins have tools only here: use /plugins/NAMESPACE/NAME/mcp")
+        await unless_gone(self._called(exchange, name), exchange.receive)
+
+    async def resume(self, client: Client, kept: Mapping[str, Any], reply: Reply) -> None:
+        """See `ToolSource`. No stream of a plugin can be resumed here."""
+        raise RpcError(jsonrpc.INVALID_PARAMS, "This stream cannot be resumed: call the tool again")
+
+    async def answered(self, client: Client, kept: Mapping[str, Any], result: Json | None) -> None:
+        """See `ToolSource`. Servers ask nothing through the federated server."""
+
+    async def cancelled(self, client: Client, request: Id) -> None:
+        """See `ToolSource`. A client's closed connection ends a call."""
+
+    async def _called(self, exchange: Exchange, name: str) -> None:
+        server = self.gateway.plugins.get(self.plugin)
+        if server is None:
+            raise RpcError(jsonrpc.INVALID_PARAMS, f"There is no tool {name[:200]}")
+        client = exchange.client
+        call = PluginCall(self.plugin, server, client.caller, self.gateway.policy, client.sealer)
+        try:
+            async with call.posted(_message(exchange, name)) as answer:
+                await _passed_on(exchange, answer)
+        except Refused as refused:
+            raise RpcError(refused.code, refused.message, refused.data) from None
+        except ServerFailed as error:
+            raise RpcError(jsonrpc.INTERNAL_ERROR, error.message, {"reason": error.reason}) from None
+        except BROKEN:
+            raise RpcError(
+                jsonrpc.INTERNAL_ERROR, f"the server of plugin {self.plugin} broke off in the middle of its answer"
+            ) from None
+
+
+def _message(exchange: Exchange, name: str) -> Message:
+    """The call as a client of 2026-07-28 makes it that can do nothing for a server."""
+    message = exchange.message
+    meta = {name: value for name, value in message.meta.items() if name == "progressToken" or name.startswith("trace")}
+    meta |= {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
+    params = {"name": name, "arguments": message.params.get("arguments") or {}, "_meta": meta}
+    content = {"jsonrpc": "2.0", "id": message.id, "method": "tools/call", "params": params}
+    return Message(
+        Kind.REQUEST, dumps(content), content, "tools/call", message.id, params, LATEST_MODERN_VERSION, True, {}
+    )
+
+
+async def _passed_on(exchange: Exchange, answer: Answer) -> None:
+    """The answer in the words of the exchange. Raises RpcError for one that is an error, ValueError for one that is
+    none."""
+    if answer.headers.get("content-type") != EVENT_STREAM:
+        body = b""
+        async for piece in answer.body:
+            body += piece
+            if len(body) > LONGEST_ANSWER:
+                raise ValueError("an answer that is too long")
+        await _finished(exchange, loads(body))
+        return
+    reader = EventReader()
+    async for piece in answer.body:
+        for event in reader.feed(piece):
+            content = data_of(event)
+            if content is not None and await _taken(exchange, content):
+                return
+    for event in reader.end():
+        if (content := data_of(event)) is not None and await _taken(exchange, content):
+            return
+    raise ValueError("a stream without an answer")
+
+
+async def _taken(exchange: Exchange, content: Content) -> bool:
+    """Pass on one message of a stream. Whether it was the answer."""
+    if "method" not in content:
+        await _finished(exchange, content)
+        return True
+    if content["method"] in ("notifications/progress", "notifications/message") and "id" not in content:
+        await exchange.notify(content["method"], content.get("params") or {})
+    return False
+
+
+async def _finished(exchange: Exchange, content: Content) -> None:
+    error, result = content.get("error"), content.get("result")
+    if isinstance(result, dict) and result.get("resultType") != "input_required":
+        await exchange.result({name: value for name, value in result.items() if name not in MODERN_ONLY})
+        return
+    if not isinstance(error, dict):
+        raise ValueError("no answer")
+    code = error.get("code")
+    await exchange.error(
+        RpcError(
+            code if isinstance(code, int) else jsonrpc.INTERNAL_ERROR,
+            str(error.get("message"))[:1000],
+            error.get("data"),
+        )
+    )
+
+
+class PluginSources:
+    """See `ToolSources`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def known(self) -> list[tuple[str, SourceKey]]:
+        """See `ToolSources`."""
+        return [
+            (self._gateway.plugins.created(key), SourceKey(KIND, key.namespace, key.name))
+            for key, _ in self._gateway.plugins.items()
+        ]
+
+    def of(self, caller: Caller) -> list[ToolSource]:
+        """See `ToolSources`."""
+        return [source for key, _ in self._gateway.plugins.items() if (source := self._source(key, caller))]
+
+    def get(self, key: SourceKey, caller: Caller) -> ToolSource | None:
+        """See `ToolSources`."""
+        return self._source(PluginKey(key.namespace, key.name), caller) if key.kind == KIND else None
+
+    def _source(self, key: PluginKey, caller: Caller) -> ToolSource | None:
+        gateway = self._gateway
+        known = gateway.plugins.get(key) is not None and gateway.policy.allows(caller, Action.LIST, key)
+        return PluginSource(gateway, key) if known else None
