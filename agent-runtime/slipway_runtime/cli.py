@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from slipway_crds import contract
+from slipway_runtime.connect.assistants import Assistant
 
 app = typer.Typer(
     name="slipway",
@@ -100,6 +101,23 @@ def chat(
     from slipway_runtime.chat import main
 
     raise typer.Exit(main(Asking(question=question, url=url, agent=agent, key=key, session=session)))
+
+
+@app.command()
+def connect(
+    assistant: Annotated[Assistant, typer.Argument(help="The assistant.")],
+    url: Annotated[str, typer.Option(help="The gateway.", envvar="SLIPWAY_URL")] = "http://127.0.0.1:8080",
+    agent: Annotated[str | None, typer.Option(help="namespace/name; all agents if left out.")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="The environment's variable that has the API key. Without: no key is sent.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write/--print", help="Merge it into the assistant's file.")] = False,
+) -> None:
+    """Let an assistant use agents by MCP: print its configuration, or merge it into the file that is there."""
+    from slipway_runtime.connect.main import Connecting, main
+
+    asked = Connecting(assistant=assistant, url=url, agent=agent, variable=key_env, project=Path.cwd())
+    raise typer.Exit(main(asked, write=write))
 
 
 @keys.command("new")

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from devcluster import checks
 from devcluster.commands import run
@@ -95,3 +98,16 @@ async def test_it_answers_from_a_folder_of_manifests_whom_it_knows(served: Serve
         guess = {**known, "Authorization": "Bearer slipway-guess"}
         async with client.post("/agent/chat", json=DRAINS, headers=guess) as response:
             assert (response.status, (await response.json())["reason"]) == (401, "Unauthenticated")
+    await _asks_by_mcp(f"{url}/mcp", known)
+
+
+async def _asks_by_mcp(url: str, headers: dict[str, str]) -> None:
+    """The server of all agents is there too, by the name under which the container is reached from outside."""
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http)) as client,
+    ):
+        (ask,) = [tool.name for tool in (await client.list_tools()).tools if tool.name.endswith("__ask")]
+        answer = await client.call_tool(ask, DRAINS)
+    assert not answer.is_error
+    assert "It finishes what it has and then goes away." in str(answer.content)
