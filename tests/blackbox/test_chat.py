@@ -160,6 +160,7 @@ async def test_the_agent_is_listed_as_ready(client: aiohttp.ClientSession) -> No
         "description": "",
         "capabilities": ["complex_workflow", "state_management"],
         "knowledge": ["handbook"],
+        "tools": [],
     }
 
 

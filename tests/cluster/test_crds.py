@@ -28,7 +28,8 @@ from tests.support.generated_manifests import manifests
 
 pytestmark = pytest.mark.cluster
 
-GENERATED = 1000
+GENERATED = 1500
+"""About five hundred of each kind."""
 IN_FLIGHT = 8
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -129,7 +130,7 @@ async def test_bad_manifests_are_refused_for_the_field_that_validate_names(api: 
 
 
 def _kind(text: str) -> str:
-    named = [kind for kind in ("VectorIndex", "ConfigMap") if f"kind: {kind}" in text]
+    named = [kind for kind in ("VectorIndex", "Plugin", "ConfigMap") if f"kind: {kind}" in text]
     return named[0] if named else "Agent"
 
 
@@ -265,6 +266,7 @@ def minimal(kind: str, **changes: Any) -> dict[str, Any]:
             "backend": {"chroma": {"storage": "1Gi"}},
             "sources": [{"name": "docs", "configMap": {"name": "docs"}}],
         },
+        "Plugin": {"type": "mcp", "mcp": {"serviceRef": {"name": "tools", "port": 8000}}},
     }
     name = f"crd-test-{os.getpid()}"
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": specs[kind] | changes}
@@ -289,7 +291,7 @@ async def stored(api: ApiServer) -> AsyncIterator[dict[str, tuple[str, dict[str,
 
 
 def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str, tuple[str, dict[str, Any]]]) -> None:
-    agent, index = stored["Agent"][1], stored["VectorIndex"][1]
+    agent, index, plugin = (stored[kind][1] for kind in ("Agent", "VectorIndex", "Plugin"))
     assert agent["spec"] == {
         "architecture": "langgraph",
         "models": [],
@@ -306,7 +308,14 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
     }
     assert index["spec"]["chunking"] == {"maxTokens": 200, "overlap": 20}
     assert index["spec"]["deletionPolicy"] == "Retain"
-    assert [each["status"] for each in (agent, index)] == [{"observedGeneration": -1}] * 2
+    assert plugin["spec"]["mcp"] == {
+        "serviceRef": {"name": "tools", "port": 8000, "path": "/mcp"},
+        "headers": [],
+        "tools": {"rename": []},
+        "timeout": "60s",
+        "connectTimeout": "5s",
+    }
+    assert [each["status"] for each in (agent, index, plugin)] == [{"observedGeneration": -1}] * 3
 
 
 @pytest.mark.parametrize(
@@ -330,7 +339,8 @@ async def test_a_volume_stays_as_it_is(
 async def test_kubectl_finds_the_kinds_by_short_name_and_category(api: ApiServer) -> None:
     listed = (await api.request("GET", f"/apis/{API_VERSION}")).body["resources"]
     found = {each["kind"]: (each["shortNames"], each["categories"]) for each in listed if "/" not in each["name"]}
-    assert found == {"Agent": (["agt"], ["slipway"]), "VectorIndex": (["vidx"], ["slipway"])}
+    short = {"Agent": "agt", "VectorIndex": "vidx", "Plugin": "plg"}
+    assert found == {kind: ([name], ["slipway"]) for kind, name in short.items()}
 
 
 async def test_kubectl_get_shows_our_columns(api: ApiServer, stored: dict[str, tuple[str, dict[str, Any]]]) -> None:
@@ -340,4 +350,5 @@ async def test_kubectl_get_shows_our_columns(api: ApiServer, stored: dict[str, t
     assert columns == {
         "Agent": ["Name", "Ready", "Reason", "Revision", "Age"],
         "VectorIndex": ["Name", "Ready", "Reason", "Documents", "Age"],
+        "Plugin": ["Name", "Ready", "Reason", "Era", "Tools", "Age"],
     }

@@ -15,7 +15,7 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_crds.validate import parse, validate_document
 from tests.support.generated_manifests import make_manifest, manifests
 
-GENERATED = 1000
+GENERATED = 1500
 INVALID_SHARE = 0.3
 
 

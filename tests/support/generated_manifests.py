@@ -42,6 +42,7 @@ _WORDS = (
     *("https://api.example.com/v1", "http://llm.models.svc:8000/v1", "http://10.0.0.5:80", "HTTP://x", "http://x?y"),
     *("http://169.254.169.254/latest", "http://METADATA.google.internal:80/x", "https://metadata.example.com"),
     *("redis://redis.data.svc:6379/0", "rediss://me@redis.example.com", "redis://169.254.169.254:80", "redis://x?y"),
+    *("X-API-Key", "Content-Length", "/mcp", "/v1/tools", "http://localhost:8080/mcp", "find_files", "files.read"),
     *("agents.support:make_agent", "registry.example.com/team/agent:1.2"),
     *("0s", "1s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
 )
@@ -166,7 +167,7 @@ def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:
     """A list of one or two entries, sometimes alike; where they have keys, more often than not different ones."""
     (key,) = schema.get("x-kubernetes-list-map-keys", ("",))
     entries = [_value(schema["items"], random) for _ in range(random.choice((1, 1, 2)))]
-    if len(entries) == 2 and random.random() < 0.1:
+    if len(entries) == 2 and random.random() < 0.2:
         entries[1] = copy.deepcopy(entries[0])
     if key and len(entries) == 2 and random.random() < 0.8:
         entries[0][key], entries[1][key] = "first", "second"
