@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from slipway_crds.agents.approvals import Approval
 from slipway_crds.agents.destinations import Destination, closed, destination, destination_of
-from slipway_crds.agents.members import agent_refs, cycle
+from slipway_crds.agents.members import agent_refs, cycle, plugin_refs
 from slipway_crds.agents.model import Agent, AgentTool, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
 from slipway_crds.agents.web_search import WebSearch
@@ -22,6 +22,7 @@ from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import CustomObject
 from slipway_crds.objectmeta import metadata_problems
 from slipway_crds.outputschema import canonical_schema, schema_problem
+from slipway_crds.plugins.model import Plugin
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
 from slipway_crds.runtimeconfig import (
     AgentConfig,
@@ -31,6 +32,7 @@ from slipway_crds.runtimeconfig import (
     KnowledgeConfig,
     ModelConfig,
     ModelSettings,
+    PluginConfig,
     RuntimeConfig,
     SourceConfig,
     ToolConfig,
@@ -106,7 +108,12 @@ def _config(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConfig:
         output_schema=canonical_schema(spec.output.json_schema) if spec.output else None,
         max_steps=spec.limits.max_steps,
         max_tokens=spec.limits.max_tokens,
-        tools=tuple(_tool(entry) for entry in sorted(spec.tools, key=lambda entry: entry.name)),
+        tools=tuple(_agent_tools(spec.tools)),
+        plugins=tuple(
+            PluginConfig(name=entry.name, plugin=entry.plugin_ref.name, required=entry.required)
+            for entry in sorted(spec.tools, key=lambda entry: entry.name)
+            if entry.plugin_ref is not None
+        ),
         web_search=_web_search(spec.web_search) if spec.web_search else None,
         approvals=tuple(_approval(each) for each in sorted(spec.approvals, key=lambda entry: entry.tool)),
         custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image) if spec.custom else None,
@@ -137,10 +144,12 @@ def _closed(agent: Agent, places: Mapping[str, Destination]) -> Iterator[Resolve
             yield ResolveProblem(Severity.WARNING, str(ref_to(agent)), path, "EgressMissing", problem)
 
 
-def _tool(entry: AgentTool) -> ToolConfig:
-    name = entry.agent_ref.name
-    description = entry.description or f"Ask the agent {name}."
-    return ToolConfig(name=entry.name, agent=name, description=description, required=entry.required)
+def _agent_tools(entries: Iterable[AgentTool]) -> Iterator[ToolConfig]:
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        if entry.agent_ref is not None:
+            name = entry.agent_ref.name
+            description = entry.description or f"Ask the agent {name}."
+            yield ToolConfig(name=entry.name, agent=name, description=description, required=entry.required)
 
 
 def _approval(entry: Approval) -> ApprovalConfig:
@@ -183,6 +192,10 @@ def _members(agent: Agent, objects: Objects) -> Iterator[ResolveProblem]:
         if look_up(objects, Agent, namespace, name) is None:
             message = f"there is no Agent {name} in namespace {namespace}: apply it, or correct the name"
             yield ResolveProblem(Severity.WAITING, str(ref_to(agent)), path, "WaitingForAgent", message)
+    for path, name in plugin_refs(agent):
+        if look_up(objects, Plugin, namespace, name) is None:
+            message = f"there is no Plugin {name} in namespace {namespace}: apply it, or correct the name"
+            yield ResolveProblem(Severity.WAITING, str(ref_to(agent)), path, "WaitingForPlugin", message)
     if found := cycle(agent, objects):
         way = " asks ".join([agent.metadata.name, *found])
         path = "spec.members" if agent.spec.members else "spec.tools"

@@ -108,6 +108,17 @@ class ToolConfig(ConfigModel):
     """Whether the answer fails if the agent gave none."""
 
 
+class PluginConfig(ConfigModel):
+    """A plugin whose tools an agent's models may call."""
+
+    name: str
+    """Of the entry in `spec.tools`; begins the names of the tools."""
+    plugin: str
+    """Name of the Plugin, in the agent's namespace."""
+    required: bool = False
+    """Whether the answer fails if a call of a tool gave nothing."""
+
+
 class WebSearchConfig(ConfigModel):
     """What an agent's models may search the web with. The key is in `AgentBindings`."""
 
@@ -161,6 +172,8 @@ class AgentConfig(ConfigModel):
     max_tokens: int | None = None
     """Tokens of one answer, requests and responses together; None: unbounded."""
     tools: tuple[ToolConfig, ...] = ()
+    """Sorted by name."""
+    plugins: tuple[PluginConfig, ...] = ()
     """Sorted by name."""
     web_search: WebSearchConfig | None = None
     """None: models have no such tool."""

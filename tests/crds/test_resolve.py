@@ -72,6 +72,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "max_steps": 20,
         "max_tokens": None,
         "tools": (),
+        "plugins": (),
         "web_search": None,
         "approvals": (),
         "custom": None,

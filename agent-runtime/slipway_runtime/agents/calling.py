@@ -92,7 +92,7 @@ class AgentCalls:
         began = time.monotonic()
         while True:
             try:
-                async with self.http().get("/agents", headers=_headers(run)) as response:
+                async with self.http().get("/agents", headers=run_headers(run)) as response:
                     await _check(response)
                     listed: Sequence[Mapping[str, Any]] = (await response.json())["agents"]
                     return listed
@@ -179,7 +179,7 @@ class MemberCall:
         return hashlib.sha256(self.key.encode()).hexdigest()
 
     def _headers(self) -> dict[str, str]:
-        headers = _headers(self.run) | {
+        headers = run_headers(self.run) | {
             "Accept": "text/event-stream",
             "Content-Type": "application/json",
             "Idempotency-Key": self._key(),
@@ -214,8 +214,8 @@ def _namespace(run: Run) -> str:
     return run.agent.partition("/")[0]
 
 
-def _headers(run: Run) -> dict[str, str]:
-    """Raises CallFailed."""
+def run_headers(run: Run) -> dict[str, str]:
+    """What a run shows the gateway. Raises CallFailed if it has no right to ask."""
     if run.request.grant is None:
         raise CallFailed(
             "NoGrant",

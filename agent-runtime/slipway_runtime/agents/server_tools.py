@@ -1,14 +1,16 @@
-"""The tools of an agent's models that are run here, besides the search of its documents: other agents, and the web."""
+"""The tools of an agent's models that are run here, besides the search of its documents: other agents, plugins, and the
+web."""
 
 from collections.abc import Callable
 from typing import Any
 
-from pydantic_ai import FunctionToolset
+from pydantic_ai.toolsets import AbstractToolset
 
 from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
 from slipway_runtime.agents import web_search
 from slipway_runtime.agents.agent_tools import agent_toolset
 from slipway_runtime.agents.calling import AgentCalls
+from slipway_runtime.agents.plugin_tools import plugin_toolsets
 
 
 class ServerTools:
@@ -28,7 +30,7 @@ class ServerTools:
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        return bool(self._config.tools or self._web)
+        return bool(self._config.tools or self._config.plugins or self._web)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,9 +47,13 @@ class ServerTools:
         """What belongs into the instructions; empty for nothing."""
         return web_search.RULES if self._web else ""
 
-    def toolsets(self) -> list[FunctionToolset[Any]]:
+    def toolsets(self) -> list[AbstractToolset[Any]]:
         """As pydantic-ai takes them."""
-        made = [agent_toolset(self._config.tools, self._calls, approved=self.approved)] if self._config.tools else []
+        config, approved = self._config, self.approved
+        made: list[AbstractToolset[Any]] = []
+        if config.tools:
+            made.append(agent_toolset(config.tools, self._calls, approved=approved))
+        made += plugin_toolsets(config.plugins, self._calls, approved=approved)
         if self._web and self._config.web_search:
             required = self._config.web_search.required
             made.append(web_search.web_toolset(self._web, required=required, approved=web_search.NAME in self.approved))

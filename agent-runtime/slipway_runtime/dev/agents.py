@@ -12,7 +12,7 @@ from slipway_runtime.agents.custom_agent import BrokenAgent
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.parts import Parts
-from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, Offer, Reach, may_wait
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, Offer, PluginKey, Reach, may_wait
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.making import close_hosted, hosted_agent
 
@@ -74,6 +74,7 @@ class LocalAgents:
             frozenset(AgentKey(config.namespace, name) for name in members),
             config.request_timeout_seconds,
             waits=may_wait(config.architecture, config.approvals),
+            plugins=frozenset(PluginKey(config.namespace, each.plugin) for each in config.plugins),
         )
 
     def _describe(self, agent: HostedAgent) -> Description:

@@ -16,7 +16,16 @@ from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_crds.runtimeconfig import CAPABILITIES
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
-from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, Offer, Reach, RouteTable, may_wait
+from slipway_runtime.gateway.routes import (
+    AgentAccess,
+    AgentKey,
+    Description,
+    Offer,
+    PluginKey,
+    Reach,
+    RouteTable,
+    may_wait,
+)
 
 AGENTS_PATH = f"/apis/{API_VERSION}/agents"
 SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -63,13 +72,19 @@ def describe(agent: Object) -> Description:
 
 
 def reach(agent: Object) -> Reach:
-    """Whom an Agent may ask: its members, and the agents among its tools, all of its own namespace."""
+    """Whom an Agent may ask: its members, and agents and plugins among its tools, all of its own namespace."""
     spec = agent.get("spec") or {}
     refs = [each.get("agentRef") for name in ("members", "tools") for each in spec.get(name) or []]
     namespace = agent["metadata"]["namespace"]
     seconds = parse_duration((spec.get("limits") or {}).get("requestTimeout") or DEFAULT_TIMEOUT).total_seconds()
     waits = may_wait(spec.get("architecture"), spec.get("approvals"))
-    return Reach(frozenset(AgentKey(namespace, ref["name"]) for ref in refs if ref), seconds, waits)
+    plugins = [each.get("pluginRef") for each in spec.get("tools") or []]
+    return Reach(
+        frozenset(AgentKey(namespace, ref["name"]) for ref in refs if ref),
+        seconds,
+        waits,
+        frozenset(PluginKey(namespace, ref["name"]) for ref in plugins if ref),
+    )
 
 
 def offer(agent: Object) -> Offer:

@@ -15,7 +15,7 @@ from slipway_runtime.events import TERMINAL
 from slipway_runtime.gateway.answers import whole
 from slipway_runtime.gateway.auth import bearer
 from slipway_runtime.gateway.requests import request_id
-from slipway_runtime.gateway.routes import AgentKey, RouteTable
+from slipway_runtime.gateway.routes import AgentKey, PluginKey, RouteTable
 from slipway_runtime.gateway.upstream import Broken, Refused, TooManyBroke, UpstreamRequest, Upstreams
 from slipway_runtime.grants import Grant, InvalidGrant
 from slipway_runtime.identity import Caller, Signer
@@ -42,7 +42,7 @@ class Nesting:
     def mint(self, caller: Caller, *, agent: AgentKey, run: str, within: Grant | None = None) -> str | None:
         """The grant of a run that starts now; None for an agent that may ask no other, or one that is too deep."""
         reach = self._routes.reach(agent)
-        if not reach.agents:
+        if not (reach.agents or reach.plugins):
             return None
         if within is None:
             return grants.sign(
@@ -65,6 +65,19 @@ class Nesting:
     def reaches(self, grant: Grant, agent: AgentKey) -> bool:
         """Whether the agent that holds the grant may ask this one."""
         return agent in self._routes.reach(AgentKey.parse(grant.actor)).agents
+
+    async def check_plugin(self, grant: Grant, plugin: PluginKey) -> None:
+        """See that the agent that holds the grant may call tools of a plugin, and that its run goes on.
+
+        Raises:
+            Problem: `NotAMember`, `Unauthenticated`, `NoPodReady`.
+        """
+        if plugin not in self._routes.reach(AgentKey.parse(grant.actor)).plugins:
+            raise Problem(
+                Reason.NOT_A_MEMBER,
+                f"agent {grant.actor} may call the plugins among its tools, and {plugin} is none of them.",
+            )
+        await self.check_goes_on(grant)
 
     async def check(self, grant: Grant, request: Request, agent: AgentKey) -> None:
         """See that a request is one that the grant is for: to ask a member, and to follow or cancel what it asked.

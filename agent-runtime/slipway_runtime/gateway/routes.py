@@ -116,6 +116,8 @@ class Reach:
     """How long a run of it may take, without the time in which it waits for a person."""
     waits: bool = False
     """Whether its runs may wait for a person."""
+    plugins: frozenset[PluginKey] = frozenset()
+    """Whose tools it may call for its callers."""
 
     @property
     def grant_seconds(self) -> float:

@@ -1,7 +1,7 @@
 """Approvals of tool calls: the run waits until a person decides."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -28,7 +28,7 @@ def approvals(configs: Sequence[ApprovalConfig] = ()) -> HandleDeferredToolCalls
         results: dict[str, Any] = {}
         for call in requests.approvals:
             asked = {"id": call.tool_call_id, "name": call.tool_name, "args": call.args_as_dict()}
-            config = by_tool.get(call.tool_name, ApprovalConfig(tool=call.tool_name))
+            config = _config(by_tool, call.tool_name)
             number = scopes.current().requests[_agent_name(context)]
             answerers = [f"group:{each}" for each in config.groups] or ["caller"]
             # Who may answer is part of the id: what others approved under a former revision does not count here.
@@ -47,6 +47,12 @@ def approvals(configs: Sequence[ApprovalConfig] = ()) -> HandleDeferredToolCalls
         return requests.build_results(approvals=results)
 
     return HandleDeferredToolCalls(handle)
+
+
+def _config(by_tool: Mapping[str, ApprovalConfig], tool: str) -> ApprovalConfig:
+    """That of the tool, or of the entry that has all tools of a plugin."""
+    entry, _, _ = tool.partition("__")
+    return by_tool.get(tool) or by_tool.get(entry) or ApprovalConfig(tool=tool)
 
 
 def _agent_name(context: RunContext[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from slipway_crds.agents.members import asked_by
+from slipway_crds.agents.members import asked_by, plugin_refs
 from slipway_crds.agents.model import Agent
 from slipway_crds.meta import AGENT_LABEL
 from slipway_crds.owners import Known, OwnerKind
@@ -15,6 +15,8 @@ def _references(agent: Agent) -> Iterator[Ref]:
         yield Ref("VectorIndex", agent.metadata.namespace, entry.index_ref.name)
     for name in asked_by(agent):
         yield Ref("Agent", agent.metadata.namespace, name)
+    for _, name in plugin_refs(agent):
+        yield Ref("Plugin", agent.metadata.namespace, name)
 
 
 def _missing(agent: Agent, known: Known) -> Iterable[ResolveProblem]:

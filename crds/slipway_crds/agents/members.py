@@ -11,7 +11,16 @@ def agent_refs(agent: Agent) -> tuple[tuple[str, str], ...]:
     spec = agent.spec
     members = ((f"spec.members[{place}]", each.agent_ref) for place, each in enumerate(spec.members))
     tools = ((f"spec.tools[{place}]", each.agent_ref) for place, each in enumerate(spec.tools))
-    return tuple((f"{path}.agentRef.name", ref.name) for path, ref in (*members, *tools))
+    return tuple((f"{path}.agentRef.name", ref.name) for path, ref in (*members, *tools) if ref is not None)
+
+
+def plugin_refs(agent: Agent) -> tuple[tuple[str, str], ...]:
+    """The path of each reference to a plugin, and the name there."""
+    return tuple(
+        (f"spec.tools[{place}].pluginRef.name", each.plugin_ref.name)
+        for place, each in enumerate(agent.spec.tools)
+        if each.plugin_ref is not None
+    )
 
 
 def asked_by(agent: Agent) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from slipway_crds.podsettings import NO_PODS, PodSettings
 from slipway_crds.rules import (
     duration_within,
     empty_where,
+    exactly_one,
     filled_where,
     given_where,
     not_below,
@@ -75,16 +76,24 @@ class Member(SpecModel):
 
 
 class AgentTool(SpecModel):
-    """Another agent that the model may ask."""
+    """Another agent that the model may ask, or a plugin whose tools it may call: exactly one of `agentRef` and
+    `pluginRef`."""
+
+    rules = (
+        exactly_one(["agentRef", "pluginRef"]),
+        only_with("description", "agentRef", "is for agents: a plugin's server describes its tools"),
+    )
 
     name: Annotated[Name, same("The model gets the same tool.")]
-    """Name of the tool, unique within the list."""
+    """Name of the tool, unique within the list. Tools of a plugin are called `name__tool`."""
     description: Annotated[str | None, Field(min_length=1, max_length=1024), same("The model gets the same text.")] = (
         None
     )
     """What the tool is for, as the model reads it; if not given, only the name of the agent."""
-    agent_ref: Annotated[ObjectRef, same("Resolved among the manifests given to `slipway dev`.")]
+    agent_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
     """The Agent."""
+    plugin_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
+    """The Plugin. Its tools are called for the agent's callers, who need the right to use them."""
     required: Annotated[bool, same("The same rule applies.")] = False
     """Whether an answer fails if this agent was asked and gave none. Otherwise the model is notified and goes on."""
 

@@ -39,6 +39,9 @@ class PluginPath(HostedPath):
         super().__init__(gateway, _problem)
         self._sealer = Sealer(lambda: gateway.signer.secrets(PURPOSE))
 
+    async def _identified(self, request: Request) -> tuple[Caller, Grant | None]:
+        return await self._gateway.identify(request)
+
     async def _answered(
         self, request: Request, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
     ) -> None:
@@ -49,12 +52,15 @@ class PluginPath(HostedPath):
             raise no_such_plugin()
         access.note(plugin=key)
         require(self._gateway.policy, caller, Action.LIST, key)
+        if grant is not None:
+            await self._gateway.nesting.check_plugin(grant, key)
+        depth = grant.depth if grant else 0
         headers = decoded_headers(request.headers.raw)
         call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers))
         with self._counted(key, reply), self._gateway.long_bodies.held() as held:
             body = await self._body(request, receive, caller=caller, limit=MESSAGE_BYTES, held=held)
             if request.method != "POST":
-                with self._admitted():
+                with self._admitted(depth=depth):
                     await unless_gone(self._other(call, request.method, reply), receive)
                 return
             try:
@@ -62,7 +68,7 @@ class PluginPath(HostedPath):
             except Refused as refused:
                 await reply.whole(refused.status, {"content-type": JSON}, refused.body())
                 return
-            with self._admitted():
+            with self._admitted(depth=depth):
                 await unless_gone(self._posted(call, message, reply), receive)
 
     def _require_listed(self) -> None:
