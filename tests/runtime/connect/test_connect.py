@@ -86,7 +86,7 @@ def slipway(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (folder / name).mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name not in ("COPILOT_HOME", "SLIPWAY_URL")}
     environment = {**kept, "HOME": str(folder / "home"), KEY_ENV: KEY}
-    command = [Path(sys.executable).with_name("slipway"), "connect", *arguments]
+    command: list[str | Path] = [Path(sys.executable).with_name("slipway"), "connect", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder / "project", env=environment, check=False)
 
 
@@ -116,7 +116,7 @@ def test_what_is_printed_is_what_is_written_and_has_no_key(tmp_path: Path, assis
 def test_what_is_there_stays_and_is_kept_apart_once_more(tmp_path: Path, assistant: Assistant) -> None:
     place, wanted = DOCUMENTED[assistant]
     file, field = tmp_path / place, FORMATS[assistant].servers
-    former = {
+    former: dict[str, Any] = {
         "inputs": [{"type": "promptString", "id": "other", "description": "Ö"}],
         field: {"other": {"command": "npx", "args": ["x"]}, "slipway-demo-handbook": {"url": "http://old"}},
         "unknown": {"a": [1, None]},
