@@ -116,7 +116,9 @@ def _config(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConfig:
         ),
         web_search=_web_search(spec.web_search) if spec.web_search else None,
         approvals=tuple(_approval(each) for each in sorted(spec.approvals, key=lambda entry: entry.tool)),
-        custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image) if spec.custom else None,
+        custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image, port=spec.custom.port)
+        if spec.custom
+        else None,
     )
 
 

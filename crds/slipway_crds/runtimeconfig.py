@@ -140,12 +140,14 @@ class ApprovalConfig(ConfigModel):
 
 
 class CustomConfig(ConfigModel):
-    """Code of the user's that is the agent."""
+    """A program or code of the user's that is the agent."""
 
-    entry_point: str
-    """`package.module:factory`."""
+    entry_point: str | None = None
+    """`package.module:factory`; None for a program."""
     image: str | None = None
-    """Of the host; None: the runtime's own. Answers depend on it as they do on a model."""
+    """Of the program, or of the host; None: the runtime's own. Answers depend on it as they do on a model."""
+    port: int | None = None
+    """Where the program speaks A2A on localhost; None for code that the host imports."""
 
 
 class AgentConfig(ConfigModel):

@@ -115,8 +115,9 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
         return random.choice(schema["enum"])
     match schema["type"]:
         case "integer":
-            near = (schema["minimum"], schema["maximum"], random.randint(schema["minimum"], schema["maximum"]))
-            return random.choice(near)
+            low, high = schema["minimum"], schema["maximum"]
+            taken = [8080] if low <= 8080 <= high else []
+            return random.choice([low, high, random.randint(low, high), *taken])
         case "boolean":
             return random.random() < 0.5
         case "string":

@@ -143,6 +143,10 @@ class MemberCall:
         """`namespace/name` of the member."""
         return f"{_namespace(self.run)}/{self.member}"
 
+    def with_ask(self, ask: Ask, *, key: str) -> "MemberCall":
+        """The same call with another question."""
+        return MemberCall(self.calls, self.run, self.member, ask, key)
+
     async def events(self) -> AsyncGenerator[Event]:
         """The events of the member's run, each once and in order, up to its last one.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.container_agent import ContainerAgent
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.agents.protocol import Agent, UsesModels
 from slipway_runtime.events import Done
@@ -78,9 +79,12 @@ class BrokenAgent:
 
 
 def custom_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
-    """The agent that the code of a configuration makes, or one that says why there is none."""
+    """The agent that a configuration's program or code is, or one that says why there is none."""
     assert config.custom is not None, "the CRD's rules want it for this architecture"
+    if config.custom.port is not None:
+        return ContainerAgent(config, config.custom.port)
     entry_point = config.custom.entry_point
+    assert entry_point is not None, "the CRD's rules want one of the two"
     try:
         return CustomAgent(_made(entry_point, config, dependencies), entry_point)
     except CannotLoad as error:

@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, Self
 
-from slipway_runtime.agents.calling import CallFailed, MemberCall
+from slipway_runtime.agents.calling import CallFailed
 from slipway_runtime.events import (
     Artifact,
     Cancelled,
@@ -38,6 +38,30 @@ LEAST_PATIENCE_SECONDS = 5.0
 PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress)
 
 
+class Call(Protocol):
+    """One question to another agent."""
+
+    ask: Ask
+    key: str
+
+    @property
+    def agent(self) -> str:
+        """`namespace/name` of it, or the name of one that is elsewhere."""
+        ...
+
+    def events(self) -> AsyncGenerator[Event]:
+        """The events of its run, up to the last one. Raises CallFailed."""
+        ...
+
+    async def cancel(self) -> None:
+        """End its run, if that works at once."""
+        ...
+
+    def with_ask(self, ask: Ask, *, key: str) -> Self:
+        """The same call with another question."""
+        ...
+
+
 class MemberAnswer(EventModel):
     """What came of a call: JSON, so that a step can record it."""
 
@@ -52,7 +76,7 @@ def patience_of(run: Run) -> float:
     return max(LEAST_PATIENCE_SECONDS, run.time_left() * PATIENCE_SHARE)
 
 
-async def ask_member(call: MemberCall, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:
+async def ask_member(call: Call, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:
     """Ask a member and pass on what it says, within the step that calls this.
 
     A text is passed on from its second piece on, or at its end, since an agent that abstains says one. What was passed
@@ -85,7 +109,7 @@ async def ask_member(call: MemberCall, *, step: str, emit: Emit, patience: float
 
 
 async def ask_with_less(
-    call: MemberCall, *, without: frozenset[str], step: str, emit: Emit, patience: float | None = None
+    call: Call, *, without: frozenset[str], step: str, emit: Emit, patience: float | None = None
 ) -> MemberAnswer:
     """The same, and once more without what the member refuses.
 
@@ -96,7 +120,7 @@ async def ask_with_less(
     refused = _refused(answer)
     if not refused or not refused <= without:
         return answer
-    plain = call.calls.call(call.run, call.member, _less(call.ask, refused), key=f"{call.key}/plain")
+    plain = call.with_ask(_less(call.ask, refused), key=f"{call.key}/plain")
     return await ask_member(plain, step=step, emit=emit, patience=patience)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from slipway_crds import contract
 from slipway_crds.agents.model import AgentSpec, Scaling
@@ -57,6 +57,9 @@ class Revision:
 def revision_name(config: RuntimeConfig) -> str:
     """Name of the revision that is started with this."""
     return contract.revision_name(config.agents[0].name, config.digest())
+
+
+PROGRAM_TMP = "custom-tmp"
 
 
 def agent_objects(
@@ -235,13 +238,39 @@ def _host_pod(
         pod=pod,
         apart={AGENT_LABEL: owner.name},
     )
+    program = _program(settings, revision)
+    if program is not None:
+        spec["containers"] = [host, program]
+        spec["volumes"] = [*cast(list[object], spec["volumes"]), {"name": PROGRAM_TMP, "emptyDir": {}}]
     spec["terminationGracePeriodSeconds"] = timeout + DRAIN_SLACK_SECONDS
     return spec
 
 
 def _host_image(settings: BuildSettings, revision: Revision) -> str:
     custom = revision.config.agents[0].custom
-    return custom.image if custom is not None and custom.image else settings.runtime_image
+    own = custom.image if custom is not None and custom.port is None else None
+    return own or settings.runtime_image
+
+
+def _program(settings: BuildSettings, revision: Revision) -> JsonObject | None:
+    """The container of the user's program, if there is one. It gets no password of the store and no key of a model."""
+    custom = revision.config.agents[0].custom
+    if custom is None or custom.port is None or custom.image is None:
+        return None
+    program = container(
+        settings,
+        name="custom",
+        image=custom.image,
+        ports={"a2a": custom.port},
+        env=[{"name": "PORT", "value": str(custom.port)}],
+        resources=settings.host_resources,
+        # Whether it answers is seen by the host, whose readiness says what is missing.
+        more={"startupProbe": {"tcpSocket": {"port": custom.port}, "periodSeconds": 1, "failureThreshold": 120}},
+    )
+    # A folder of its own, so that neither container reads what the other one leaves there.
+    mounted = cast(list[dict[str, object]], program["volumeMounts"])
+    program["volumeMounts"] = [{**each, "name": PROGRAM_TMP} if each["name"] == "tmp" else each for each in mounted]
+    return program
 
 
 def _host_env(settings: BuildSettings) -> list[JsonObject]:

@@ -195,3 +195,21 @@ def test_code_of_ones_own_runs_in_its_image_with_the_same_rights() -> None:
     assert pod["automountServiceAccountToken"] is False
     for name in ("securityContext", "args", "volumeMounts"):
         assert pod["containers"][0][name] == ordinary["containers"][0][name]
+
+
+def test_a_program_of_ones_own_runs_next_to_the_host_without_the_store() -> None:
+    own = {
+        "architecture": "custom",
+        "knowledge": [],
+        "custom": {"image": "registry.test/desk:1", "port": 9000},
+    }
+    pod = of_kind(rendered(**own), "Deployment")["spec"]["template"]["spec"]
+    host, program = pod["containers"]
+    assert host["image"] == SETTINGS.runtime_image
+    assert (program["name"], program["image"]) == ("custom", "registry.test/desk:1")
+    assert program["securityContext"] == host["securityContext"]
+    assert [each["mountPath"] for each in program["volumeMounts"]] == ["/tmp"]
+    assert program["volumeMounts"][0]["name"] != host["volumeMounts"][0]["name"]
+    assert {"name": "PORT", "value": "9000"} in program["env"]
+    assert not [each for each in program["env"] if each["name"].startswith("SLIPWAY_")]
+    assert program["startupProbe"]["tcpSocket"]["port"] == 9000
