@@ -6,6 +6,7 @@ questions open. Nothing here does I/O.
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,12 +73,38 @@ class AgentAccess:
         )
 
 
+FAILURES = 3
+EJECTED_SECONDS = 10.0
+"""How long a failing pod is left alone at first; each time that it fails again, so much longer."""
+EJECTED_SECONDS_AT_MOST = 60.0
+
+
 @dataclass(eq=False, slots=True)
 class PodEndpoint:
-    """One pod's address, and how many requests of this gateway it has open."""
+    """One pod's address, how many requests of this gateway it has open, and how it did with the last ones."""
 
     url: str
     in_flight: int = 0
+    failures: int = 0
+    """Requests in a row that it broke off, or did not take."""
+    ejections: int = 0
+    ejected_until: float = 0.0
+    """On the clock of `time.monotonic`: until then others are preferred."""
+
+    def failed(self) -> bool:
+        """It broke off a request. Whether it is left alone for a while now: after its third failure in a row, and after
+        the first one of those that follow."""
+        self.failures += 1
+        if self.failures < FAILURES:
+            return False
+        self.ejections += 1
+        self.ejected_until = time.monotonic() + min(EJECTED_SECONDS * self.ejections, EJECTED_SECONDS_AT_MOST)
+        return True
+
+    def succeeded(self) -> None:
+        """It answered a request to its end."""
+        self.failures = self.ejections = 0
+        self.ejected_until = 0.0
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -259,7 +286,8 @@ class RouteTable:
     def pick(
         self, agent: AgentKey, *, avoid: Collection[PodEndpoint] = (), retiring: str | None = None
     ) -> PodEndpoint | None:
-        """The least busy ready end point that is not among those to avoid; None if there is none.
+        """The least busy ready end point that is not among those to avoid, if possible one that does not fail; None if
+        there is none.
 
         Args:
             retiring: the replaced revision that is asked for; None for the one that serves.
@@ -268,7 +296,13 @@ class RouteTable:
         if route is None:
             return None
         of_it = route.endpoints.values() if retiring is None else route.retiring.get(retiring, ())
-        return min((each for each in of_it if each not in avoid), key=lambda each: each.in_flight, default=None)
+        now = time.monotonic()
+        # Where all of them fail, one that fails is still tried.
+        return min(
+            (each for each in of_it if each not in avoid),
+            key=lambda each: (each.ejected_until > now, each.in_flight),
+            default=None,
+        )
 
     async def changed(self, agent: AgentKey, *, within: float) -> None:
         """Return when the agent's end points change, and after `within` seconds at the latest."""

@@ -23,7 +23,7 @@ from slipway_runtime import retrying
 from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.answers import passed_on, whole
 from slipway_runtime.gateway.events import Shared
-from slipway_runtime.gateway.metrics import HELD, RETRIES
+from slipway_runtime.gateway.metrics import EJECTED, HELD, RETRIES
 from slipway_runtime.gateway.routes import AgentKey, PodEndpoint, RouteTable
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
 from slipway_runtime.problems import Problem, Reason
@@ -169,9 +169,14 @@ class Upstreams:
             with endpoint.busy():
                 response = await self._attempt(call, endpoint, search)
                 if response is not None:
-                    async with response:
-                        yield response, endpoint
-                        return
+                    try:
+                        async with response:
+                            yield response, endpoint
+                    except Broken:
+                        _failed(call, endpoint)
+                        raise
+                    endpoint.succeeded()
+                    return
 
     async def _next(self, agent: AgentKey, search: Search) -> PodEndpoint:
         if (endpoint := self._routes.pick(agent, avoid=search.avoid, retiring=search.revision)) is not None:
@@ -228,6 +233,7 @@ class Upstreams:
                 response.close()
                 raise
         except Broken as error:
+            _failed(call, endpoint)
             self._broke(error, search)
             self._retry(call, endpoint, search, cause=type(error).__name__)
             return None
@@ -279,6 +285,16 @@ class Upstreams:
         # A full pod is not logged: under overload there would be a thousand lines a second.
         level = logging.DEBUG if cause == Reason.OVERLOADED else logging.INFO
         log.log(level, "trying the next pod", extra={"agent": str(call.agent), "pod": endpoint.url, "cause": cause})
+
+
+def _failed(call: UpstreamRequest, endpoint: PodEndpoint) -> None:
+    """Count a failure of a pod, which others are preferred to if there are too many."""
+    if endpoint.failed():
+        EJECTED.inc()
+        log.warning(
+            "a pod failed too often and is left alone for a while",
+            extra={"agent": str(call.agent), "pod": endpoint.url},
+        )
 
 
 def _reason(body: bytes) -> str:

@@ -1,6 +1,8 @@
 """`spec.access`: whom it lets in, and that it means the same on every path."""
 
+import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +14,8 @@ from slipway_runtime.gateway.routes import AgentAccess, AgentKey, PluginKey, Rou
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
+from tests.support.ag_ui import asks, user
+from tests.support.servers import free_port
 
 SECRET = AgentKey("demo", "secret")
 STAFF = Caller("https://id.example", "ann", ("staff", "other"))
@@ -95,9 +99,8 @@ async def doors(start_front: StartFront, start_host: StartHost, tmp_path: Path) 
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"keys": [its.model_dump(), others.model_dump()]}))
     _, url = await start_host(agents=("demo/support", "demo/secret"))
-    front = await start_front(
-        auth_mode="apikeys", api_keys_file=path, default_agent="demo/secret", smart_agent="demo/secret"
-    )
+    chosen = {"default_agent": "demo/secret", "smart_agent": "demo/secret", "hold_seconds": 0.1}
+    front = await start_front(auth_mode="apikeys", api_keys_file=path, **chosen)
     for agent in (SUPPORT, SECRET):
         front.routes.set(agent, [url])
     front.routes.restrict(SECRET, AgentAccess.read(CLOSED))
@@ -115,6 +118,15 @@ class Way(NamedTuple):
 QUESTION = {"question": "say 2 words"}
 OF_OPENAI = {"messages": [{"role": "user", "content": "say 2 words"}]}
 RUN = "a" * 32
+
+
+def rpc(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+OF_AG_UI = asks(user("say 2 words"))
+OF_A2A = rpc("SendMessage", message={"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "say 2 words"}]})
+OF_MCP = rpc("tools/call", name="ask", arguments={"question": "say 2 words"})
 WAYS = [
     Way("POST", f"/agents/{SECRET}/chat", QUESTION),
     Way("POST", "/agent/chat", QUESTION),
@@ -129,17 +141,26 @@ WAYS = [
     Way("POST", f"/agents/{SECRET}/runs/{RUN}/input/i", {"approved": True}),
     Way("GET", f"/agents/{SECRET}/sessions/s"),
     Way("DELETE", f"/agents/{SECRET}/sessions/s"),
+    Way("POST", f"/agents/{SECRET}/ag-ui", OF_AG_UI),
+    Way("POST", f"/agents/{SECRET}/a2a", OF_A2A),
+    Way("POST", f"/agents/{SECRET}/a2a", rpc("GetTask", id=RUN)),
+    Way("POST", f"/agents/{SECRET}/a2a/message:send", OF_A2A["params"]),
+    Way("GET", f"/agents/{SECRET}/a2a/tasks/{RUN}"),
+    Way("GET", f"/agents/{SECRET}/a2a/.well-known/agent-card.json"),
+    Way("GET", "/.well-known/agent-card.json"),
+    Way("POST", f"/agents/{SECRET}/mcp", rpc("tools/list")),
+    Way("POST", f"/agents/{SECRET}/mcp", OF_MCP),
 ]
 """Every way on which an agent is named, or meant."""
 
 
 async def answer(doors: Doors, key: str, way: Way) -> tuple[int, str]:
-    headers = {"X-API-Key": key}
+    headers = {"X-API-Key": key, "Accept": "application/json, text/event-stream", "A2A-Version": "1.0"}
     async with doors.front.client.request(way.method, way.path, json=way.body, headers=headers) as response:
         return response.status, await response.text()
 
 
-NOT_THERE = ("AgentNotFound", "model_not_found")
+NOT_THERE = ("AgentNotFound", "model_not_found", "there is no such agent")
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.method} {way.path}")
@@ -158,6 +179,66 @@ async def test_lists_show_what_a_caller_may_use(doors: Doors) -> None:
         async with doors.front.client.get("/v1/models", headers=headers) as response:
             models = [each["id"] for each in (await response.json())["data"] if each["id"] != "auto"]
             assert models == [f"demo/{name}" for name in known]
+
+
+FEDERATED = Way("POST", "/mcp", rpc("tools/list"))
+ITS_TOOL = Way("POST", "/mcp", rpc("tools/call", name="secret__ask", arguments={"question": "say 2 words"}))
+
+
+async def test_the_federated_server_has_what_a_caller_may_use(doors: Doors) -> None:
+    assert "secret__ask" in (await answer(doors, doors.staff, FEDERATED))[1]
+    assert "secret" not in (await answer(doors, doors.other, FEDERATED))[1]
+    assert "word1" in (await answer(doors, doors.staff, ITS_TOOL))[1]
+    assert "word1" not in (await answer(doors, doors.other, ITS_TOOL))[1]
+
+
+ASKING = [
+    *(WAYS[number] for number in range(5)),
+    Way("POST", f"/agents/{SECRET}/ag-ui", OF_AG_UI),
+    Way("POST", f"/agents/{SECRET}/a2a", OF_A2A),
+    Way("POST", f"/agents/{SECRET}/a2a/message:send", OF_A2A["params"]),
+    Way("POST", f"/agents/{SECRET}/mcp", OF_MCP),
+    ITS_TOOL,
+]
+"""Every way to ask a question."""
+
+
+@pytest.mark.parametrize("way", ASKING, ids=lambda way: f"{way.method} {way.path}")
+async def test_who_may_not_ask_may_not_do_so_on_any_protocol(doors: Doors, way: Way) -> None:
+    """The tool `ask` is the same as asking, however that is done."""
+    doors.front.routes.restrict(SECRET, AgentAccess.read(NO_ASKING))
+    assert "word1" in (await answer(doors, doors.staff, way))[1]
+    assert "word1" not in (await answer(doors, doors.other, way))[1]
+    async with doors.front.client.get("/agents", headers={"X-API-Key": doors.other}) as response:
+        assert "secret" in [each["name"] for each in (await response.json())["agents"]], "it may be seen"
+
+
+@pytest.mark.parametrize("way", [*WAYS, ITS_TOOL], ids=lambda way: f"{way.method} {way.path}")
+async def test_a_credential_goes_no_further_than_the_gateway(doors: Doors, way: Way) -> None:
+    """The pod is anything that listens: it gets no key, no token and no cookie, in whichever header they came."""
+    got = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: ([0-9]+)", head.lower())
+        got.extend(head + await reader.readexactly(int(length[1]) if length else 0))
+        writer.close()
+
+    port = free_port()
+    async with await asyncio.start_server(listen, "127.0.0.1", port):
+        for agent in (SUPPORT, SECRET):
+            doors.front.routes.set(agent, [f"http://127.0.0.1:{port}"])
+        headers = {
+            "X-API-Key": doors.staff,
+            "Authorization": "Bearer a-marker",
+            "Cookie": "a=a-marker",
+            "Proxy-Authorization": "Basic a-marker",
+            "X-Slipway-Identity": "a-marker",
+        }
+        async with doors.front.client.request(way.method, way.path, json=way.body, headers=headers) as response:
+            await response.read()
+    assert doors.staff.encode() not in got
+    assert b"a-marker" not in got
 
 
 async def test_groups_that_an_agent_asks_for_may_change(doors: Doors) -> None:
