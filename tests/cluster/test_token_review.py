@@ -45,6 +45,7 @@ async def test_tokens_of_service_accounts(api_cluster: Cluster, monkeypatch: pyt
     name, clock = "caller", Clock()
     async with api_server(str(api_cluster.kubeconfig)) as server:
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+        await server.request("DELETE", f"{ACCOUNTS}/{name}")  # a first try that failed may have left it
         assert (await server.request("POST", ACCOUNTS, account)).accepted
         ours, others = await token(server, name, "slipway"), await token(server, name, "other")
         api = await KubernetesApi.connect()

@@ -16,6 +16,7 @@ GROUPS = {
     "tests/cluster/operator/": "an API server",
     "tests/cluster/test_crds.py": "an API server",
     "tests/cluster/test_kustomize.py": "an API server",
+    "tests/cluster/test_token_review.py": "an API server",
     "tests/cluster/test_devcluster.py": "devcluster",
     "tests/devcluster/": "devcluster",
     "tests/cluster/test_image_files.py": "a container",
