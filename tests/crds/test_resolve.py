@@ -6,29 +6,16 @@ import pytest
 
 from slipway_crds.agents.model import Agent
 from slipway_crds.bindings import bindings_of
-from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.references import Objects, by_ref
 from slipway_crds.resolve import (
     ResolveProblem,
     Severity,
-    ingest_config,
-    missing_config_maps,
     resolve,
     resolve_agent,
     runtime_config,
 )
 from slipway_crds.runtimeconfig import AgentConfig, ApprovalConfig, CustomConfig, WebSearchConfig
-
-
-def agent(namespace: str = "demo", name: str = "support", **spec: Any) -> Agent:
-    spec = {"knowledge": [{"name": "handbook", "indexRef": {"name": "handbook"}}]} | spec
-    return Agent.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
-
-
-def index(namespace: str = "demo", name: str = "handbook", **spec: Any) -> VectorIndex:
-    spec = {"backend": {"chroma": {}}, "sources": [{"name": "docs", "configMap": {"name": "docs"}}]} | spec
-    return VectorIndex.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
-
+from tests.support.resolving import agent, index
 
 INDEXES = by_ref([index(), index(name="laws")])
 
@@ -371,36 +358,3 @@ def test_what_a_crd_cannot_check_stalls_the_agent(spec: dict[str, Any], path: st
     problems = resolve_agent(agent(**spec), INDEXES)
     assert isinstance(problems, tuple)
     assert [(each.severity, each.path, each.reason) for each in problems] == [(Severity.STALLED, path, reason)]
-
-
-def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:
-    one = index(
-        chunking={"maxTokens": 100, "overlap": 0},
-        sources=[{"name": "b", "configMap": {"name": "x"}}, {"name": "a", "configMap": {"name": "y"}}],
-    )
-    assert ingest_config(one).model_dump() == {
-        "version": 1,
-        "namespace": "demo",
-        "index": "handbook",
-        "max_tokens": 100,
-        "overlap": 0,
-        "sources": ({"name": "a"}, {"name": "b"}),
-        "backend": "chroma",
-    }
-
-
-def test_an_ingestion_does_not_depend_on_where_the_vectors_live() -> None:
-    moved = index(backend={"chroma": {"storage": "9Gi"}}, deletionPolicy="Delete")
-    assert ingest_config(moved).digest() == ingest_config(index()).digest()
-
-
-def test_a_missing_source_is_waited_for_by_name() -> None:
-    one = index(sources=[{"name": "a", "configMap": {"name": "x"}}, {"name": "b", "configMap": {"name": "y"}}])
-    assert missing_config_maps(one, {"x", "y"}) == ()
-    (problem,) = missing_config_maps(one, {"x"})
-    assert (problem.severity, problem.reason, problem.path) == (
-        Severity.WAITING,
-        "WaitingForSource",
-        "spec.sources[1].configMap.name",
-    )
-    assert "ConfigMap y in namespace demo" in problem.message

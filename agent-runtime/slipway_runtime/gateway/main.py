@@ -107,16 +107,18 @@ async def assembled(
             policy=ByGroups(routes.access),
             plugins=plugins,
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
-            rates=RateLimits(
-                Limits(per_caller=settings.rate_limit_caller, per_caller_and_agent=settings.rate_limit_agent),
-                replicas=replicas,
-            ),
+            rates=_rates(settings, replicas),
             allowed_origins=settings.allowed_origins,
             public_url=settings.public_url,
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
             smart_agent=AgentKey.parse(settings.smart_agent) if settings.smart_agent else None,
             resource=ProtectedResource(settings.oidc_issuer, settings.public_url) if settings.oidc_issuer else None,
         )
+
+
+def _rates(settings: GatewaySettings, replicas: Callable[[], int]) -> RateLimits:
+    limits = Limits(per_caller=settings.rate_limit_caller, per_caller_and_agent=settings.rate_limit_agent)
+    return RateLimits(limits, replicas=replicas)
 
 
 class CannotStart(Exception):

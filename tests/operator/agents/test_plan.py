@@ -6,75 +6,15 @@ from typing import Any
 import pytest
 
 from slipway_crds.agents.model import Agent
-from slipway_crds.references import Ref, by_ref, ref_to
-from slipway_crds.resolve import resolve_agent, runtime_config
-from slipway_crds.runtimeconfig import AgentConfig
-from slipway_operator.agents.builders import revision_name
-from slipway_operator.agents.plan import AgentView, plan_agent
-from slipway_operator.core.cache import Referenced, Resource, referenced
+from slipway_crds.references import Ref, ref_to
+from slipway_operator.core.cache import Referenced, referenced
 from slipway_operator.core.conditions import timestamp
-from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import Child, project
 from slipway_operator.core.readiness import ReportedReadiness
-from tests.support.operator_builds import NOW, SETTINGS, agent, index, resource
+from tests.support.agent_plans import BUILT, OVERDUE, RECENT, condition, current, plan, pod, unavailable, view
+from tests.support.operator_builds import NOW, SETTINGS, agent, resource
 from tests.support.operator_objects import deployment, raw
-
-BUILT = {"activeRevision": "r1", "conditions": [{"type": "Ready", "status": "True", "reason": "Serving"}]}
-OVERDUE = timestamp(NOW - SETTINGS.rollout_deadline - 1)
-RECENT = timestamp(NOW - 5)
-
-
-def current(**spec: Any) -> str:
-    resolved = resolve_agent(agent(**spec), by_ref([index()]))
-    assert isinstance(resolved, AgentConfig)
-    return revision_name(runtime_config(resolved))
-
-
-def view(
-    *children: dict[str, Any], index_status: dict[str, Any] | None = None, indexed: bool = True, **changes: Any
-) -> AgentView:
-    model: Agent = changes.pop("agent", agent())
-    read: Resource = changes.pop("resource", resource(model))
-    status = BUILT if index_status is None else index_status
-    known = resource(index(), status=status)
-    return AgentView(
-        resource=read,
-        agent=model,
-        referenced={known.key: referenced(known if indexed else None)},
-        children=tuple(project(child["kind"], child) for child in children),
-        store_secret="slipway-store-1",
-        **changes,
-    )
-
-
-def plan(observed: AgentView, settings: BuildSettings = SETTINGS) -> Plan:
-    return plan_agent(observed, settings, drain_timeout=90, gateway_url="http://gateway/", now=NOW)
-
-
-def condition(planned: Plan, kind: str) -> dict[str, Any]:
-    conditions: Any = planned.status["conditions"]
-    return next((dict(each) for each in conditions if each["type"] == kind), {})
-
-
-def unavailable(since: str = RECENT, *, progressing: bool = True) -> list[dict[str, Any]]:
-    return [
-        {"type": "Available", "status": "False", "lastTransitionTime": since},
-        {"type": "Progressing", "status": "True" if progressing else "False", "lastTransitionTime": since},
-    ]
-
-
-def pod(revision: str, *, waiting: dict[str, str] | None = None, **status: Any) -> dict[str, Any]:
-    state = {"waiting": waiting} if waiting else status.pop("state", {})
-    container = {"state": state, "restartCount": status.pop("restarts", 0)}
-    container["lastState"] = status.pop("last", {})
-    labels = {"slipway.dev/agent": "support", "slipway.dev/revision": revision}
-    return raw(
-        "Pod",
-        f"{revision}-pod",
-        metadata={"labels": labels},
-        status={"phase": "Pending", "containerStatuses": [container], **status},
-    )
 
 
 def test_nothing_there_means_everything_is_applied() -> None:
@@ -348,60 +288,9 @@ def test_nothing_of_another_owner_is_deleted() -> None:
     assert planned.delete == ()
 
 
-def scaled(child: dict[str, Any], spec: dict[str, Any], *more: dict[str, Any]) -> list[tuple[str, int | None, str]]:
-    model = agent(scaling=spec)
-    planned = plan(view(child, *more, agent=model))
-    return [(each.deployment, each.replicas, each.remember) for each in planned.scale]
-
-
-def test_replicas_are_written_only_when_the_manifest_says_something_new() -> None:
-    name = current()
-    remembered: dict[str, Any] = {"annotations": {"slipway.dev/scaled": "2"}}
-    assert scaled(deployment(name), {"min": 1}) == []
-    assert scaled(deployment(name, replicas=5), {"min": 1}) == [], "somebody has scaled it"
-    assert scaled(deployment(name), {"min": 2}) == [(name, 2, "2")]
-    assert scaled(deployment(name, replicas=7, **remembered), {"min": 2}) == []
-    assert scaled(deployment(name, replicas=7, **remembered), {"min": 3}) == [(name, 3, "3")]
-    hpa = deployment(name, replicas=7, scaled_by="kube-controller-manager", **remembered)
-    assert scaled(hpa, {"min": 3}) == [(name, None, "3")], "an autoscaler of theirs is not fought"
-    assert scaled(deployment(name, replicas=2), {"min": 2, "max": 4}) == [(name, 2, "auto")]
-    ours = deployment(name, replicas=4, scaled_by="kube-controller-manager", annotations={"slipway.dev/scaled": "auto"})
-    assert scaled(ours, {"min": 1}) == [(name, 1, "1")], "ours is gone"
-
-
-def test_a_candidate_starts_with_as_many_pods_as_it_takes_over_from() -> None:
-    serving = deployment("support-0000000000", replicas=5)
-    candidate = deployment(current(), state="Candidate")
-    assert scaled(candidate, {"min": 1}, serving) == [(current(), 5, "1")]
-    model = agent(scaling={"min": 1})
-    planned = plan(view(candidate, serving, agent=model))
-    revisions: Any = planned.status["revisions"]
-    assert [each["state"] for each in revisions] == ["Serving", "Candidate"], "one pod is not enough to take over"
-
-
 def test_a_child_of_an_agent_knows_whose_it_is() -> None:
     child: Child = project("Deployment", deployment("support-1"))
     assert child.owner == ("Agent", "support")
-
-
-@pytest.mark.parametrize(
-    ("scaling", "limited"),
-    [({"min": 1}, False), ({"min": 1, "max": 10}, False), ({"min": 1, "max": 11}, True), ({"min": 11}, True)],
-)
-def test_an_agent_that_may_need_more_connections_than_its_namespace_has_says_so(
-    scaling: dict[str, int], limited: bool
-) -> None:
-    """A host takes up to 6, and a namespace has 60."""
-    planned = plan(view(agent=agent(scaling=scaling)))
-    found = condition(planned, "StoreLimited")
-    assert bool(found) == limited
-    if limited:
-        assert (found["status"], found["reason"]) == ("True", "TooFewConnections")
-        assert "11 pods may need 66 connections" in found["message"]
-        assert "scaling.max to at most 10" in found["message"]
-    assert not condition(
-        plan(view(agent=agent(scaling=scaling)), replace(SETTINGS, connections_per_namespace=66)), "StoreLimited"
-    )
 
 
 def team(*members: str) -> Agent:

@@ -28,6 +28,13 @@ from tests.support.servers import free_port
 HOSTS = ("one", "two")
 
 
+def host(environment: dict[str, str], folder: Path, name: str) -> Killable:
+    """A host with this environment, without bindings of models."""
+    environment = {**environment, "SLIPWAY_BINDINGS": str(folder / "none")}
+    url = f"http://127.0.0.1:{environment['SLIPWAY_PORT']}"
+    return Killable(serve_host, url=url, environment=environment, log=folder / f"{name}.log")
+
+
 @asynccontextmanager
 async def running(
     folder: Path, knowledge: Knowledge, dsn: str, chroma_url: str, cluster: FakeKubernetes
@@ -49,20 +56,14 @@ async def running(
         hosts: dict[str, Killable] = {}
         metrics: dict[str, str] = {}
         for name in HOSTS:
-            port, metrics_port = free_port(), free_port()
+            port = free_port()
             environment = host_environment(
-                folder, dsn, name=name, agents=configs(namespace, server.base_url), port=port, metrics_port=metrics_port
+                folder, dsn, name=name, agents=configs(namespace, server.base_url), port=free_port(), metrics_port=port
             )
-            environment |= {
-                "SLIPWAY_CHROMA_URL": chroma_url,
-                "SLIPWAY_GATEWAY_URL": gateway_url,
-                "SLIPWAY_BINDINGS": str(folder / "none"),
-                DIARY: str(diary),
-            }
-            url, log = f"http://127.0.0.1:{port}", folder / f"{name}.log"
-            hosts[name] = Killable(serve_host, url=url, environment=environment, log=log)
+            environment |= {"SLIPWAY_CHROMA_URL": chroma_url, "SLIPWAY_GATEWAY_URL": gateway_url, DIARY: str(diary)}
+            hosts[name] = host(environment, folder, name)
             stack.callback(hosts[name].kill)
-            metrics[name] = f"http://127.0.0.1:{metrics_port}/metrics"
+            metrics[name] = f"http://127.0.0.1:{port}/metrics"
         for name in AGENTS:
             publish(cluster, *(host.url for host in hosts.values()), namespace=namespace, name=name, spec=spec(name))
         client = await stack.enter_async_context(

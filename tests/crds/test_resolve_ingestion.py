@@ -1,0 +1,41 @@
+"""What an ingestion is told to do."""
+
+from slipway_crds.resolve import (
+    Severity,
+    ingest_config,
+    missing_config_maps,
+)
+from tests.support.resolving import index
+
+
+def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:
+    one = index(
+        chunking={"maxTokens": 100, "overlap": 0},
+        sources=[{"name": "b", "configMap": {"name": "x"}}, {"name": "a", "configMap": {"name": "y"}}],
+    )
+    assert ingest_config(one).model_dump() == {
+        "version": 1,
+        "namespace": "demo",
+        "index": "handbook",
+        "max_tokens": 100,
+        "overlap": 0,
+        "sources": ({"name": "a"}, {"name": "b"}),
+        "backend": "chroma",
+    }
+
+
+def test_an_ingestion_does_not_depend_on_where_the_vectors_live() -> None:
+    moved = index(backend={"chroma": {"storage": "9Gi"}}, deletionPolicy="Delete")
+    assert ingest_config(moved).digest() == ingest_config(index()).digest()
+
+
+def test_a_missing_source_is_waited_for_by_name() -> None:
+    one = index(sources=[{"name": "a", "configMap": {"name": "x"}}, {"name": "b", "configMap": {"name": "y"}}])
+    assert missing_config_maps(one, {"x", "y"}) == ()
+    (problem,) = missing_config_maps(one, {"x"})
+    assert (problem.severity, problem.reason, problem.path) == (
+        Severity.WAITING,
+        "WaitingForSource",
+        "spec.sources[1].configMap.name",
+    )
+    assert "ConfigMap y in namespace demo" in problem.message
