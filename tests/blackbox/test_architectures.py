@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import openai
 import pytest
+from mcp import Client
+from mcp_types import ResourceLink, TextContent
 
 from slipway_runtime.events import Delta, Discarded, Done
 from tests.support import ag_ui, zoo
@@ -82,6 +84,7 @@ def dev(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 class Clients:
     """Of the gateway: any, and OpenAI's official one."""
 
+    url: str
     http: aiohttp.ClientSession
     official: openai.AsyncOpenAI
 
@@ -91,7 +94,7 @@ async def clients(dev: DevProcess) -> AsyncIterator[Clients]:
     url = await dev.url()
     official = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
     async with aiohttp.ClientSession(url) as http, official:
-        yield Clients(http, official)
+        yield Clients(url, http, official)
 
 
 def answers_as(agent: str) -> str:
@@ -165,11 +168,35 @@ async def as_ag_ui(clients: Clients, agent: str) -> Answered:
     return shown, [source["quote"] for source in sources[0]] if sources else []
 
 
+async def as_mcp(clients: Clients, agent: str, mode: Any = "legacy") -> Answered:
+    """The result of the tool `ask`, and the documents that it names."""
+    async with Client(f"{clients.url}/agents/demo/{agent}/mcp", mode=mode) as client:
+        result = await client.call_tool("ask", QUESTION)
+        analysed = await client.call_tool("analyze_task", QUESTION)
+    assert not result.is_error, result.content
+    chosen = (analysed.structured_content or {})["chosen_agent"]
+    assert chosen == answers_as(agent), "an agent without members is its own choice"
+    found = result.structured_content or {}
+    linked = {each.uri for each in result.content if isinstance(each, ResourceLink)}
+    assert linked == {each["uri"] for each in found["sources"] if "uri" in each}
+    assert bool(linked) == ("knowledge" in AGENTS[agent][1]), "what a member quotes is not the orchestrator's"
+    text = next(each.text for each in result.content if isinstance(each, TextContent))
+    assert text == found["answer"]
+    return text, [source["quote"] for source in found["sources"]]
+
+
+async def as_mcp_2026(clients: Clients, agent: str) -> Answered:
+    """The same in the revision without sessions."""
+    return await as_mcp(clients, agent, "2026-07-28")
+
+
 def _quotes(extra: dict[str, Any] | None) -> list[str]:
     return [source["quote"] for source in (extra or {})["slipway"]["sources"]]
 
 
-@pytest.mark.parametrize("protocol", [as_json, as_stream, as_smart, as_completion, as_completion_stream, as_ag_ui])
+@pytest.mark.parametrize(
+    "protocol", [as_json, as_stream, as_smart, as_completion, as_completion_stream, as_ag_ui, as_mcp, as_mcp_2026]
+)
 @pytest.mark.parametrize("agent", AGENTS)
 async def test_an_architecture_answers_through_a_protocol(clients: Clients, agent: str, protocol: Any) -> None:
     answer, quotes = await protocol(clients, agent)
