@@ -1,0 +1,78 @@
+"""What an agent does without a run: both kinds of stores, a real service that searches the web, and no model."""
+
+import pytest
+
+from slipway_crds.runtimeconfig import WebSearchConfig
+from slipway_runtime.agents.calling import MemberDescription
+from slipway_runtime.agents.direct_tools import DirectTools, Filters
+from slipway_runtime.agents.factory import AgentDependencies
+from slipway_runtime.problems import Problem, Reason
+from tests.support.knowledge import Knowledge, contents, entry
+from tests.support.scripted_host import Options, config
+from tests.support.search_server import PAGES, search_server
+
+TEA = "# Tea\n\n## Green\n\nGreen tea is brewed at eighty degrees.\n"
+CATS = "# Cats\n\nCats sleep for most of the day, and drink no tea.\n"
+QUERY = "How hot is the water for green tea?"
+
+
+def tools(stores: Knowledge, **fields: object) -> DirectTools:
+    made = config(f"{stores.namespace}/helper", Options(dsn="", public_key="")).model_copy(
+        update={"knowledge": (entry(),), **fields}
+    )
+    dependencies = AgentDependencies(
+        database=stores.database, embedder=stores.embedder, vectors=lambda *_: stores.vectors
+    )
+    return DirectTools(made, dependencies)
+
+
+async def reason_of(call: object) -> Reason:
+    with pytest.raises(Problem) as caught:
+        await call  # type: ignore[misc]
+    return caught.value.reason
+
+
+async def test_search_and_documents(knowledge: Knowledge) -> None:
+    assert await reason_of(tools(knowledge).search(QUERY, Filters())) is Reason.INDEX_NOT_READY
+    assert await reason_of(tools(knowledge).document("handbook", "docs", "tea.md")) is Reason.NOT_FOUND
+    await knowledge.ingestion().run(contents(tea_md=TEA, cats_txt=CATS))
+    found = await tools(knowledge).search(QUERY, Filters())
+    assert found[0]["document"] == "tea.md"
+    assert TEA[found[0]["start"] : found[0]["end"]] == found[0]["text"]
+    for filters in (Filters(document="cats.txt"), Filters(index="handbook", source="docs", document="cats.txt")):
+        only = await tools(knowledge, knowledge=(entry(min_score=0),)).search(QUERY, filters)
+        assert {each["document"] for each in only} == {"cats.txt"}
+    assert await tools(knowledge).search(QUERY, Filters(source="other")) == []
+    assert await reason_of(tools(knowledge).search(QUERY, Filters(index="other"))) is Reason.INVALID_REQUEST
+    assert await tools(knowledge).document("handbook", "docs", "tea.md") == {"text": TEA, "media_type": "text/markdown"}
+    assert (await tools(knowledge).document("handbook", "docs", "cats.txt"))["media_type"] == "text/plain"
+    for place in (("handbook", "docs", "dogs.md"), ("other", "docs", "tea.md"), ("handbook", "other", "tea.md")):
+        assert await reason_of(tools(knowledge).document(*place)) is Reason.NOT_FOUND
+
+
+async def test_an_agent_without_them_has_no_such_tools(local: Knowledge) -> None:
+    bare = tools(local, knowledge=())
+    assert await reason_of(bare.search(QUERY, Filters())) is Reason.NOT_FOUND
+    assert await reason_of(bare.web_search("kettles")) is Reason.NOT_FOUND
+
+
+async def test_the_web_is_searched(local: Knowledge) -> None:
+    with search_server() as server:
+        searching = tools(local, web_search=WebSearchConfig(provider="searxng", base_url=server.url))
+        ((title, url, text),) = PAGES
+        assert await searching.web_search("kettles") == [{"title": title, "url": url, "text": text}]
+        server.faults = [400]
+        assert await reason_of(searching.web_search("kettles")) is Reason.REQUIRED_TOOL_FAILED
+
+
+async def test_a_task_is_analysed_with_and_without_members(local: Knowledge) -> None:
+    alone = await tools(local).analyze("Compare two ways to brew tea", None, ())
+    assert (alone["chosen_agent"], alone["task_category"]) == ("demo/helper", "comparison")
+    assert alone["alternatives"] == []
+    members = [
+        MemberDescription("cats", ready=True, architecture="langgraph", description="Knows all about cats."),
+        MemberDescription("drinks", ready=True, architecture="langgraph", description="Knows how tea is brewed."),
+    ]
+    decided = await tools(local, architecture="orchestrator").analyze(QUERY, "It is about tea.", members)
+    assert decided["chosen_agent"] == "demo/drinks"
+    assert [each["agent"] for each in decided["alternatives"]] == ["demo/cats"]
