@@ -198,7 +198,7 @@ def test_code_of_ones_own_runs_in_its_image_with_the_same_rights() -> None:
 
 
 def test_a_program_of_ones_own_runs_next_to_the_host_without_the_store() -> None:
-    own = {
+    own: dict[str, Any] = {
         "architecture": "custom",
         "knowledge": [],
         "custom": {"image": "registry.test/desk:1", "port": 9000},
