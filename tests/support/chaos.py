@@ -218,15 +218,16 @@ def chat_streamed(chaos: Chaos, agent: str, mark: str) -> Callable[[], Awaitable
     """A stream that goes on where it was left."""
     seen = Transcript()
 
-    async def ask() -> str:
+    def asked() -> Any:
         headers, path = {**STREAM, "Idempotency-Key": mark}, f"/agents/{chaos.namespace}/{agent}"
-        if seen.events:
-            headers["Last-Event-ID"] = str(seen.ids[-1])
-            asked = chaos.client.get(f"{path}/runs/{seen.ids[0].run}", headers=headers)
-        else:
-            asked = chaos.client.post(f"{path}/chat", json={"question": question(mark)}, headers=headers)
+        if not seen.events:
+            return chaos.client.post(f"{path}/chat", json={"question": question(mark)}, headers=headers)
+        headers["Last-Event-ID"] = str(seen.ids[-1])
+        return chaos.client.get(f"{path}/runs/{seen.ids[0].run}", headers=headers)
+
+    async def ask() -> str:
         if not (seen.events and isinstance(seen.last, Done | Failed)):
-            async with asked as response:
+            async with asked() as response:
                 assert response.status == 200, await response.text()
                 async for each in events(response):
                     seen.events.append(each)
