@@ -136,6 +136,9 @@ def egress_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
     places = {f"spec.models[{at}].baseURL": destination(each, namespace) for at, each in enumerate(spec.models)}
     if spec.web_search:
         places["spec.webSearch.baseURL"] = destination(spec.web_search, namespace)
+    for at, tool in enumerate(spec.tools):
+        if tool.url:
+            places[f"spec.tools[{at}].url"] = destination_of(tool.url, namespace)
     return tuple(_closed(agent, places))
 
 
@@ -152,6 +155,9 @@ def _agent_tools(entries: Iterable[AgentTool]) -> Iterator[ToolConfig]:
             name = entry.agent_ref.name
             description = entry.description or f"Ask the agent {name}."
             yield ToolConfig(name=entry.name, agent=name, description=description, required=entry.required)
+        elif entry.url is not None:
+            description = entry.description or f"Ask the agent {entry.name}."
+            yield ToolConfig(name=entry.name, url=entry.url, description=description, required=entry.required)
 
 
 def _approval(entry: Approval) -> ApprovalConfig:

@@ -101,8 +101,10 @@ class ToolConfig(ConfigModel):
 
     name: str
     """Of the tool."""
-    agent: str
-    """Name of the Agent, in the namespace of the one that asks."""
+    agent: str = ""
+    """Name of the Agent, in the namespace of the one that asks; empty for one that is elsewhere."""
+    url: str | None = None
+    """Below which the card of an agent elsewhere is."""
     description: str
     required: bool = False
     """Whether the answer fails if the agent gave none."""

@@ -358,3 +358,12 @@ def test_what_a_crd_cannot_check_stalls_the_agent(spec: dict[str, Any], path: st
     problems = resolve_agent(agent(**spec), INDEXES)
     assert isinstance(problems, tuple)
     assert [(each.severity, each.path, each.reason) for each in problems] == [(Severity.STALLED, path, reason)]
+
+
+def test_a_tool_may_be_an_agent_elsewhere_which_nobody_waits_for() -> None:
+    own = {"name": "own", "provider": "openai-compatible", "model": "m", "baseURL": "http://llm.ai.svc:8000/v1"}
+    tools = [{"name": "ask-tax", "url": "https://tax.example.org/a2a"}]
+    config = resolve_agent(agent(architecture="pydantic-ai", knowledge=[], models=[own], tools=tools), {})
+    assert isinstance(config, AgentConfig)
+    (tool,) = config.tools
+    assert (tool.agent, tool.url, tool.description) == ("", "https://tax.example.org/a2a", "Ask the agent ask-tax.")

@@ -64,6 +64,7 @@ def start_team(
         *,
         architecture: str = "pydantic-ai",
         required: bool = False,
+        remote: bool = False,
         images: bool = False,
         indexes: tuple[KnowledgeConfig, ...] = (),
         approvals: tuple[ApprovalConfig, ...] = (),
@@ -71,7 +72,8 @@ def start_team(
         front = await start_front(hold_seconds=1.0)
         host, url = await start_host(agents=())
         key, options, hr = AgentKey(local.namespace, "lead"), Options("", signer.public_key), Actor(play)
-        tool = ToolConfig(name="ask-hr", agent="hr", description="Knows the rules of leave.", required=required)
+        place = {"url": f"{front.url}/agents/{local.namespace}/hr/a2a"} if remote else {"agent": "hr"}
+        tool = ToolConfig(name="ask-hr", **place, description="Knows the rules of leave.", required=required)
         changed = {
             "architecture": architecture,
             "models": (model_entry(server, images=images),),

@@ -12,8 +12,9 @@ from pydantic_ai.messages import ToolReturn
 
 from slipway_crds.runtimeconfig import ToolConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
-from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less, patience_of
+from slipway_runtime.agents.forwarding import Call, MemberAnswer, ask_with_less, patience_of
 from slipway_runtime.agents.grounding import NO_ANSWER
+from slipway_runtime.agents.remote_agents import RemoteAgent
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
 from slipway_runtime.events import Event, Progress, Usage
 from slipway_runtime.models.durable import METADATA, Unit, current_unit
@@ -29,8 +30,27 @@ What a tool gave may be said like what a passage says, without a number. If neit
 know the answer otherwise, reply with {NO_ANSWER} and nothing else."""
 
 
+class Askable:
+    """The agents that tools name: asked through the gateway, or by A2A where they are elsewhere."""
+
+    def __init__(self, tools: Sequence[ToolConfig], calls: AgentCalls) -> None:
+        self._calls = calls
+        self._remote = {each.url: RemoteAgent(each.url) for each in tools if each.url}
+
+    def call(self, tool: ToolConfig, unit: Unit, ask: Ask) -> Call:
+        """What asks a tool's agent, within a step."""
+        if tool.url is None:
+            return self._calls.call(unit.run, tool.agent, ask, key=unit.key)
+        return self._remote[tool.url].call(ask, key=f"{unit.run.id}/{unit.key}", name=tool.url)
+
+    async def close(self) -> None:
+        """Close the connections to agents elsewhere."""
+        for each in self._remote.values():
+            await each.close()
+
+
 def agent_toolset(
-    tools: Sequence[ToolConfig], calls: AgentCalls, *, approved: Collection[str] = ()
+    tools: Sequence[ToolConfig], calls: Askable, *, approved: Collection[str] = ()
 ) -> FunctionToolset[Any]:
     """A tool for each of the agents.
 
@@ -40,7 +60,7 @@ def agent_toolset(
     return FunctionToolset([_tool(each, calls, approved=each.name in approved) for each in tools], id="agents")
 
 
-def _tool(tool: ToolConfig, calls: AgentCalls, *, approved: bool) -> Tool[Any]:
+def _tool(tool: ToolConfig, calls: Askable, *, approved: bool) -> Tool[Any]:
     async def ask(question: str) -> ToolReturn[str]:
         """Ask the agent.
 
@@ -60,10 +80,10 @@ def _tool(tool: ToolConfig, calls: AgentCalls, *, approved: bool) -> Tool[Any]:
     )
 
 
-async def _ask(tool: ToolConfig, calls: AgentCalls, unit: Unit, question: str) -> MemberAnswer:
+async def _ask(tool: ToolConfig, calls: Askable, unit: Unit, question: str) -> MemberAnswer:
     pictures = [part for part in unit.run.request.parts if isinstance(part, ImagePart)]
     asked = Ask(parts=(TextPart(text=question), *pictures), unfollowed_seconds=UNFOLLOWED_SECONDS)
-    call = calls.call(unit.run, tool.agent, asked, key=unit.key)
+    call = calls.call(tool, unit, asked)
     emit = _accounting(unit.emit)
     return await ask_with_less(call, without=PICTURES, step=unit.key, emit=emit, patience=patience_of(unit.run))
 
@@ -86,7 +106,7 @@ def _result(tool: ToolConfig, answer: MemberAnswer) -> ToolReturn[str]:
         if tool.required:
             raise Problem(
                 Reason.REQUIRED_TOOL_FAILED,
-                f"The tool {tool.name} is required, and agent {tool.agent} gave no answer"
+                f"The tool {tool.name} is required, and agent {tool.agent or tool.url} gave no answer"
                 f" ({answer.reason}: {answer.message.rstrip('.')}).",
             )
         return ToolReturn(f"The agent is unavailable ({answer.reason}). Go on without it, and say what is missing.")

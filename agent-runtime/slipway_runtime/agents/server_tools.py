@@ -8,7 +8,7 @@ from pydantic_ai.toolsets import AbstractToolset
 
 from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
 from slipway_runtime.agents import web_search
-from slipway_runtime.agents.agent_tools import agent_toolset
+from slipway_runtime.agents.agent_tools import Askable, agent_toolset
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.plugin_tools import plugin_toolsets
 
@@ -26,6 +26,7 @@ class ServerTools:
     ) -> None:
         self._config = config
         self._calls = calls
+        self._askable = Askable(config.tools, calls)
         self._web = web_search.web_searcher(config.web_search, bindings) if config.web_search else None
 
     def __bool__(self) -> bool:
@@ -52,7 +53,7 @@ class ServerTools:
         config, approved = self._config, self.approved
         made: list[AbstractToolset[Any]] = []
         if config.tools:
-            made.append(agent_toolset(config.tools, self._calls, approved=approved))
+            made.append(agent_toolset(config.tools, self._askable, approved=approved))
         made += plugin_toolsets(config.plugins, self._calls, approved=approved)
         if self._web and self._config.web_search:
             required = self._config.web_search.required
@@ -60,6 +61,7 @@ class ServerTools:
         return made
 
     async def close(self) -> None:
-        """Close the connections to services. Those to agents are the process's."""
+        """Close the connections to services and to agents elsewhere. Those to the gateway are the process's."""
+        await self._askable.close()
         if self._web:
             await self._web.close()

@@ -20,9 +20,11 @@ from slipway_crds.fields import (
     Duration,
     Name,
     RedisUrl,
+    Rule,
     Score,
     SpecModel,
     StatusModel,
+    Url,
     emulated,
     ignored,
     same,
@@ -43,7 +45,7 @@ from slipway_crds.rules import (
     unlike,
 )
 from slipway_crds.runtimeconfig import Architecture
-from slipway_crds.servers import SecretKey, ServerTls
+from slipway_crds.servers import METADATA_HOSTS, SecretKey, ServerTls
 
 
 class ObjectRef(SpecModel):
@@ -75,13 +77,26 @@ class Member(SpecModel):
     """The Agent."""
 
 
+DESCRIBED_AGENTS = Rule(
+    cel="!has(self.description) || !has(self.pluginRef)",
+    message="is for agents: a plugin's server describes its tools",
+    holds=lambda value: value.get("description") is None or value.get("pluginRef") is None,
+    field="description",
+)
+
+
 class AgentTool(SpecModel):
-    """Another agent that the model may ask, or a plugin whose tools it may call: exactly one of `agentRef` and
-    `pluginRef`."""
+    """Another agent that the model may ask, here or elsewhere, or a plugin whose tools it may call: exactly one of
+    `agentRef`, `pluginRef` and `url`."""
 
     rules = (
-        exactly_one(["agentRef", "pluginRef"]),
-        only_with("description", "agentRef", "is for agents: a plugin's server describes its tools"),
+        exactly_one(["agentRef", "pluginRef", "url"]),
+        DESCRIBED_AGENTS,
+        unlike(
+            "url",
+            METADATA_HOSTS,
+            "must not be a link-local address or one where a cloud answers about its machines: write the server's own",
+        ),
     )
 
     name: Annotated[Name, same("The model gets the same tool.")]
@@ -92,6 +107,9 @@ class AgentTool(SpecModel):
     """What the tool is for, as the model reads it; if not given, only the name of the agent."""
     agent_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
     """The Agent."""
+    url: Annotated[Url | None, same("Asked at the same address.")] = None
+    """An agent elsewhere that speaks A2A 1.0: the address below which its card is at `.well-known/agent-card.json`. The
+    card must name the same origin. No credential is sent."""
     plugin_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
     """The Plugin. Its tools are called for the agent's callers, who need the right to use them."""
     required: Annotated[bool, same("The same rule applies.")] = False

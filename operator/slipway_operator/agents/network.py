@@ -26,11 +26,12 @@ def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Seq
     models: list[ExternalService] = [model for config in configs for model in config.models]
     models += [config.web_search for config in configs if config.web_search]
     redis = [config.session_redis for config in configs if config.session_redis is not None]
+    remote = [tool.url for config in configs for tool in config.tools if tool.url]
     return [
         policies.to_dns(),
         *policies.to_platform(settings),
         policies.to_gateway(settings),
         *(policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT) for index in indexes),
-        *policies.to_public(public_ports(models, redis)),
+        *policies.to_public(public_ports(models, [*redis, *remote])),
         *(policies.to_egress(entry) for entry in entries),
     ]

@@ -213,3 +213,17 @@ def test_a_program_of_ones_own_runs_next_to_the_host_without_the_store() -> None
     assert {"name": "PORT", "value": "9000"} in program["env"]
     assert not [each for each in program["env"] if each["name"].startswith("SLIPWAY_")]
     assert program["startupProbe"]["tcpSocket"]["port"] == 9000
+
+
+def test_the_port_of_an_agent_elsewhere_is_open_at_public_addresses() -> None:
+    fields: dict[str, Any] = {
+        "architecture": "pydantic-ai",
+        "knowledge": [],
+        "models": [
+            {"name": "own", "provider": "openai-compatible", "model": "m", "baseURL": "http://llm.ai.svc:8000/v1"}
+        ],
+        "tools": [{"name": "ask-tax", "url": "https://tax.example.org:8443/a2a"}],
+    }
+    policy = of_kind(rendered(FULL_SETTINGS, **fields), "NetworkPolicy")["spec"]
+    assert reaches(policy, "93.184.216.34", 8443)
+    assert not reaches(policy, "10.1.2.3", 8443)

@@ -231,3 +231,32 @@ async def test_what_neither_passages_nor_agents_say_is_not_said(start_team: Star
         _, answer = await team.ask()
     assert answer["abstained"] is True
     assert not team.hr.asked
+
+
+async def test_an_agent_elsewhere_is_asked_by_a2a(start_team: StartTeam) -> None:
+    with model_server([ASK_HR, "You have 28 days."]) as server:
+        team = await start_team(server, answers("28 ", "days."), remote=True)
+        stream = await team.stream()
+    stream.assert_whole("You have 28 days.")
+    assert given(server.requests[1]) == '<result tool="ask-hr">\n28 days.\n</result>'
+    assert team.hr.asked[0].request.question == "How many days of leave?"
+    (run,) = await team.runs()
+    assert run["session_id"], "to the agent it is a message of a context of its own"
+
+
+@pytest.mark.parametrize(
+    ("play", "said"),
+    [
+        (fails("some ", "text"), "The agent is unavailable (RemoteAgentFailed)"),
+        (waits, "The agent is unavailable (MemberWaits)"),
+        (abstains("I ", "do not know."), "The agent knows no answer to this."),
+    ],
+)
+async def test_an_agent_elsewhere_without_an_answer_is_a_sentence_too(
+    start_team: StartTeam, play: Play, said: str
+) -> None:
+    with model_server([ASK_HR, "I cannot say."]) as server:
+        team = await start_team(server, play, remote=True)
+        stream = await team.stream()
+    stream.assert_whole("I cannot say.")
+    assert given(server.requests[1]).startswith(said)
