@@ -24,6 +24,17 @@ EVENTS = "".join(
         '{"type":"RUN_FINISHED","threadId":"thread-1","runId":"run-1","outcome":{"type":"success"}}',
     )
 )
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}},
+        }
+    },
+}
 
 RUN_AGENT = Operation(
     id="runAgent",
@@ -45,7 +56,8 @@ RUN_AGENT = Operation(
             "description": "The events of the run.",
             "content": {
                 "text/event-stream": {
-                    "schema": {"type": "string", "description": f"The data of each is an event: {SCHEMA}"},
+                    "schema": {"description": f"Server-sent events. The data of each is an event: {SCHEMA}"},
+                    "itemSchema": EVENT,
                     "examples": {"stream": {"summary": "An answer", "value": EVENTS}},
                 }
             },
