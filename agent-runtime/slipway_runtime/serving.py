@@ -8,6 +8,8 @@ under way any more, or when its time is up. A second signal, or Ctrl-C, stops it
 import asyncio
 import logging
 import signal
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,6 +22,7 @@ from slipway_runtime.http_limits import HttpLimits
 LINGER_SECONDS = 3.0
 """How long it still accepts, to refuse, after it began to drain."""
 CHECK_SECONDS = 0.1
+HANDSHAKE_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -30,16 +33,46 @@ class DrainingServer(uvicorn.Server):
         drain: called once when draining begins; readiness should turn off.
         busy: how many things are under way that should be finished.
         grace: seconds to wait for them at most.
+        tls: a further port, which speaks TLS with this context.
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, drain: Callable[[], None], busy: Callable[[], int], grace: float
+        self,
+        config: uvicorn.Config,
+        *,
+        drain: Callable[[], None],
+        busy: Callable[[], int],
+        grace: float,
+        tls: tuple[int, ssl.SSLContext] | None = None,
     ) -> None:
         super().__init__(config)
+        self._tls = tls
         self._drain = drain
         self._busy = busy
         self._grace = grace
         self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, at the further port too."""
+        await super().startup(sockets)
+        if self._tls is None or not self.started:
+            return
+        port, context = self._tls
+        listening = await asyncio.get_running_loop().create_server(
+            self._new_connection,
+            host="",
+            port=port,
+            ssl=context,
+            backlog=self.config.backlog,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        )
+        self.servers.append(listening)
+
+    def _new_connection(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

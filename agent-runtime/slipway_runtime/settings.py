@@ -137,6 +137,10 @@ class GatewaySettings(ServerSettings):
 
     public_url: str = ""
     """Where callers reach the gateway, without a path: `https://agents.example.org`."""
+    tls_dir: Path | None = None
+    """A folder with `tls.crt` and `tls.key`, read again when they change; None: no TLS here."""
+    tls_port: int = contract.TLS_PORT
+    """Where TLS is spoken, apart from `port`, which the cluster's own requests and probes go to."""
     oidc_issuer: str = ""
     """URL of the OpenID Connect provider whose tokens are taken; empty: none are."""
     oidc_audiences: Annotated[tuple[str, ...], NoDecode] = ()

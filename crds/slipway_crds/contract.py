@@ -4,6 +4,7 @@ HTTP_PORT = 8080
 """Of hosts and of ingestions."""
 HTTP_PORT_NAME = "http"
 """Of a pod's port and of an end point's."""
+TLS_PORT = 8443
 METRICS_PORT = 8081
 CHROMA_PORT = 8000
 HOST_COMMAND = "host"

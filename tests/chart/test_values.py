@@ -54,6 +54,7 @@ CHANGES: dict[str, Any] = {
     "gateway.oidc.usernameClaim": ("email", OIDC),
     "gateway.oidc.groupsClaim": ("roles", OIDC),
     "gateway.tokenReview.audience": "slipway",
+    "gateway.tls.secretName": "certificate",
     "gateway.rateLimits.perCaller": 600,
     "gateway.rateLimits.perCallerAndAgent": 60,
     "gateway.cors.allowedOrigins": ["https://portal.example.org", "http://[::1]:3000"],

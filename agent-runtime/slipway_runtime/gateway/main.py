@@ -7,6 +7,7 @@ clients to connect anew by closing their connections after each answer, and ends
 import asyncio
 import gc
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -29,6 +30,7 @@ from slipway_runtime.gateway.rates import Limits, RateLimits
 from slipway_runtime.gateway.replicas import Replicas
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.signing_keys import SigningKeys, new_provider_session
+from slipway_runtime.gateway.tls import Certificate, InvalidCertificate
 from slipway_runtime.gateway.token_review import TokenReviews
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
 from slipway_runtime.http_limits import HttpLimits
@@ -140,13 +142,27 @@ def read_signer(path: Path) -> Signer:
         ) from error
 
 
+def read_tls(settings: GatewaySettings) -> tuple[int, ssl.SSLContext] | None:
+    """The port with TLS, and what it is spoken with; None without.
+
+    Raises:
+        CannotStart: if there is no certificate.
+    """
+    if settings.tls_dir is None:
+        return None
+    try:
+        return settings.tls_port, Certificate(settings.tls_dir).context
+    except InvalidCertificate as error:
+        raise CannotStart(str(error)) from error
+
+
 async def serve(settings: GatewaySettings) -> None:
     """Serve until told to stop.
 
     Raises:
-        CannotStart: if the identity key is missing.
+        CannotStart: if the identity key or the certificate is missing.
     """
-    signer = read_signer(settings.identity_key_file)
+    signer, tls = read_signer(settings.identity_key_file), read_tls(settings)
     api = await KubernetesApi.connect()
     routes = RouteTable()
     audience, limited = settings.token_review_audience, settings.rate_limit_caller or settings.rate_limit_agent
@@ -165,7 +181,9 @@ async def serve(settings: GatewaySettings) -> None:
             limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)
             gc.freeze()  # what start-up made is there to stay: it need not be looked through again and again
-            server = DrainingServer(config, drain=gateway.drain, busy=lambda: gateway.bound.taken, grace=GRACE_SECONDS)
+            server = DrainingServer(
+                config, drain=gateway.drain, busy=lambda: gateway.bound.taken, grace=GRACE_SECONDS, tls=tls
+            )
             with metrics_served(settings.metrics_port, page=gateway.plugins.status_at):
                 async with source.following():
                     await server.serve()
