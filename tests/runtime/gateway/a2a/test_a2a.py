@@ -313,3 +313,32 @@ async def test_what_does_not_say_that_it_is_json_is_refused(front: Front, kind: 
         assert (await response.json())["error"]["code"] == -32005
     async with front.client.post(f"{A2A}/message:send", data=b"{}", headers=headers) as response:
         assert response.status == 415
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
+async def test_another_gateway_goes_on_with_a_task_whose_client_was_left(
+    binding: str, start_front: StartFront, start_host: StartHost, connect: Connect
+) -> None:
+    _, url = await start_host(delta_delay=0.02)
+    first, second = await start_front(), await start_front()
+    for front in (first, second):
+        front.routes.set(SUPPORT, [url])
+    coming = (await connect(first, binding=binding)).send_message(says("60 words", context_id="talk"))
+    task = (await anext(coming)).task
+    await coming.aclose()  # type: ignore[attr-defined]
+    client = await connect(second, binding=binding)
+    rest = [each async for each in client.subscribe(SubscribeToTaskRequest(id=task.id))]
+    assert rest[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
+    found = await client.get_task(GetTaskRequest(id=task.id))
+    assert (found.context_id, said(found)) == ("talk", "".join(words(60)))
+
+
+async def test_a_question_with_a_key_is_asked_once(front: Front) -> None:
+    message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "2 words"}]}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
+    tasks = set()
+    for key in ("a", "a", "b"):
+        headers = {**VERSIONED, "Idempotency-Key": key}
+        async with front.client.post(A2A, json=body, headers=headers) as response:
+            tasks.add((await response.json())["result"]["task"]["id"])
+    assert len(tasks) == 2
