@@ -91,6 +91,7 @@ AUDIT := $(call environment_of,audit)
 SCANNERS := $(call environment_of,scanners)
 SEMGREP := $(call environment_of,semgrep)
 RAGAS := $(call environment_of,ragas)
+CONTEXTFORGE := $(call environment_of,contextforge)
 
 audit: venv audit-tools ## Code, secrets, licences, configuration, SBOMs: what works offline, and what was not looked at
 	$(PY) -m scripts.audit --tools $(AUDIT)/bin
@@ -151,6 +152,12 @@ ragas: venv model ## The handbook's answers by ragas's metrics that need no mode
 	@mkdir -p .make && { $(BIN)/slipway eval -f examples/handbook --json .make/eval.json >/dev/null || [ $$? = 1 ]; }
 	$(RAGAS)/bin/python scripts/ragas_scores.py .make/eval.json $(ARGS)
 
+bench-gateway: venv ## What the gateway adds to a call of an MCP server's tool, with ContextForge in the same run
+	$(call install_environment,contextforge,$(CONTEXTFORGE))
+	CONTEXTFORGE_PYTHON=$(CONTEXTFORGE)/bin/python $(PY) -m benchmarks gateway $(ARGS)
+	$(PY) -m benchmarks docs
+	$(PY) scripts/handbook.py
+
 bench: venv model ## Latency, CPU, memory and scale compared with their bars, into benchmarks/results and docs [ARGS="question startup"]
 	$(PY) -m benchmarks $(ARGS)
 	$(PY) -m benchmarks docs
@@ -176,7 +183,7 @@ lock: venv ## Renew the hashed requirements from requirements/*.in [ARGS=--upgra
 	$(BIN)/$(LOCK) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	for set in runtime standalone operator uv; do \
 	  $(BIN)/$(LOCK) $(ARGS) -c requirements/dev.txt requirements/$$set.in -o requirements/$$set.txt; done
-	for set in audit ragas scanners semgrep; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
+	for set in audit contextforge ragas scanners semgrep; do $(BIN)/$(LOCK) $(ARGS) requirements/$$set.in -o requirements/$$set.txt; done
 	for set in chroma postgres; do \
 	  $(BIN)/$(LOCK) $(ARGS) --no-deps requirements/$$set.in -o requirements/$$set.txt; done
 
