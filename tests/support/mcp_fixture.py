@@ -284,8 +284,12 @@ def _prompt(exchange: Exchange, name: str) -> Json:
 
 
 @asynccontextmanager
-async def fixture_server() -> AsyncIterator[str]:
-    """The URL of a fixture server in this process."""
+async def fixture_server(wrapped: Callable[[Any], Any] | None = None) -> AsyncIterator[str]:
+    """The URL of a fixture server in this process.
+
+    Args:
+        wrapped: makes another application of it.
+    """
     port = free_port()
     origins = tuple(f"http://{name}:{port}" for name in ("localhost", "127.0.0.1"))
     settings = GatewaySettings(auth_mode="open", allowed_origins=origins)
@@ -297,5 +301,5 @@ async def fixture_server() -> AsyncIterator[str]:
             return path
 
         app = Starlette(routes=[Route("/mcp", endpoint, methods=["GET", "POST", "DELETE"])])
-        async with served(OwnNames(app), port=port) as url:
+        async with served(OwnNames(wrapped(app) if wrapped else app), port=port) as url:
             yield f"{url}/mcp"

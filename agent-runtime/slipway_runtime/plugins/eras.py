@@ -66,6 +66,19 @@ def session_answer(answer: Content) -> Content:
     return {**answer, "result": {name: each for name, each in result.items() if name not in MODERN_ONLY}}
 
 
+def only_what_it_can(answer: Content, capabilities: object) -> Content:
+    """An answer that asks a client of 2026-07-28 for nothing that it did not say it can do; otherwise an error."""
+    result = answer.get("result")
+    if not isinstance(result, dict) or result.get("resultType") != "input_required":
+        return answer
+    able = capabilities if isinstance(capabilities, Mapping) else {}
+    for asked in _values(result.get("inputRequests")):
+        method = str(asked.get("method")) if isinstance(asked, dict) else ""
+        if ASKED.get(method, "elicitation") not in able:
+            return without_result({**answer, **cannot_ask(method)})
+    return answer
+
+
 def _values(value: object) -> list[Any]:
     return list(value.values()) if isinstance(value, Mapping) else list(value) if isinstance(value, list) else []
 

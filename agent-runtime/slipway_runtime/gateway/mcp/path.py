@@ -21,12 +21,13 @@ from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.mcp.exchange import JSON, Client, Exchange, session_header
 from slipway_runtime.gateway.mcp.listening import KINDS, LISTEN, Listening
+from slipway_runtime.gateway.mcp.origins import check_origin
 from slipway_runtime.gateway.mcp.servers import Server
 from slipway_runtime.gateway.mcp.sources import SourceKey, ToolSource
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
-from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.problems import Problem
 from slipway_runtime.protocols.mcp import eras, messages, results
 from slipway_runtime.protocols.mcp.eras import Context
 from slipway_runtime.protocols.mcp.messages import Json, Notification, Response, RpcError
@@ -59,7 +60,7 @@ class McpPath(HostedPath):
     async def _answered(
         self, request: HttpRequest, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
     ) -> None:
-        self._check_origin(request)
+        check_origin(request, self._gateway.allowed_origins)
         server = self._find(request, caller)
         try:
             if request.method == "GET":
@@ -74,14 +75,6 @@ class McpPath(HostedPath):
         except RpcError as error:
             allow = {"allow": "GET, POST"} if error.status == 405 else {}
             await reply.whole(error.status if error.status != 200 else 400, {**JSON, **allow}, error.body(None))
-
-    def _check_origin(self, request: HttpRequest) -> None:
-        origin = request.headers.get("origin")
-        if origin is not None and origin not in self._gateway.allowed_origins:
-            raise Problem(
-                Reason.ORIGIN_NOT_ALLOWED,
-                "pages of this origin may not ask: add it to the chart value gateway.cors.allowedOrigins",
-            )
 
     def _client(self, request: HttpRequest, caller: Caller, server: Server, context: Context | None = None) -> Client:
         """The client of a session, unless its context is given. Raises RpcError."""

@@ -12,6 +12,7 @@ from slipway_runtime.gateway import access, metrics
 from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
+from slipway_runtime.gateway.mcp.origins import check_origin
 from slipway_runtime.gateway.permissions import Action, no_such_plugin, require
 from slipway_runtime.gateway.plugins.answer import Answer
 from slipway_runtime.gateway.plugins.calls import PluginCall, failed
@@ -45,6 +46,7 @@ class PluginPath(HostedPath):
     async def _answered(
         self, request: Request, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
     ) -> None:
+        check_origin(request, self._gateway.allowed_origins)
         key = PluginKey(request.path_params["namespace"], request.path_params["name"])
         plugin = self._gateway.plugins.get(key)
         if plugin is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from mcp.shared.inbound import encode_header_value
 from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META_KEY
+from mcp_types import CLIENT_CAPABILITIES_META_KEY
 from mcp_types.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND
 from mcp_types.version import LATEST_MODERN_VERSION
 
@@ -104,6 +105,7 @@ class Translation:
                 if content.get("id") != number and "error" not in content:
                     return None
                 answer = eras.modern_answer({**content, "id": message.id}, message.method)
+                answer = eras.only_what_it_can(answer, message.params["_meta"][CLIENT_CAPABILITIES_META_KEY])
                 return self.call.listed(answer) if message.method == "tools/list" else answer
 
             try:

@@ -1,0 +1,21 @@
+"""Which web pages may speak MCP: a page could otherwise reach a server that only its visitor may reach."""
+
+from collections.abc import Collection
+
+from starlette.requests import Request
+
+from slipway_runtime.problems import Problem, Reason
+
+
+def check_origin(request: Request, allowed: Collection[str]) -> None:
+    """Refuse a page of another origin, as the specification demands.
+
+    Raises:
+        Problem: OriginNotAllowed.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in allowed:
+        raise Problem(
+            Reason.ORIGIN_NOT_ALLOWED,
+            "pages of this origin may not ask: add it to the chart value gateway.cors.allowedOrigins",
+        )
