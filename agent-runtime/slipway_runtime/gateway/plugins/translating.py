@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
-from mcp.shared.inbound import encode_header_value
+from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, encode_header_value
 from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META_KEY
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
 from mcp_types.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 OWN = "slipway"
 """The server's id of a session that no server has."""
 BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, TooLong, ValueError)
+OF_SESSIONS = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+"""Methods that 2026-07-28 has no more."""
 CHANGES = {
     "notifications/tools/list_changed": "toolsListChanged",
     "notifications/prompts/list_changed": "promptsListChanged",
@@ -67,6 +69,8 @@ class Translation:
         if message.method == "server/discover":
             yield _json(eras.discovered(self.found, message.id))
             return
+        if message.method in OF_SESSIONS:
+            raise Refused(METHOD_NOT_FOUND, f"Method not found: {message.method}", message_id=message.id)
         sessions, owner = self.call.plugin.sessions, self.call.caller.owner
         for attempt in itertools.count():
             link = await sessions.of(owner)
@@ -89,6 +93,7 @@ class Translation:
         if name is not None and message.method == "tools/call":
             params = {**params, "name": name}
         token = params.get("_meta", {}).get("progressToken")
+        logs = eras.LOG_LEVEL in message.params["_meta"]
         if token is not None:
             params = {**params, "_meta": {**params["_meta"], "progressToken": number}}
         body = dumps({"jsonrpc": "2.0", "id": number, "method": message.method, "params": params})
@@ -101,7 +106,8 @@ class Translation:
 
             def translate(content: Content) -> Content | None:
                 if "method" in content:
-                    return _with_token(content, number, token) if "id" not in content else None
+                    unasked = content["method"] == "notifications/message" and not logs
+                    return None if "id" in content or unasked else _with_token(content, number, token)
                 if content.get("id") != number and "error" not in content:
                     return None
                 answer = eras.modern_answer({**content, "id": message.id}, message.method)
@@ -239,7 +245,10 @@ class Translation:
             raise self._invalid(str(error)) from None
         if content is None:
             raise self._invalid("an answer to another request")
-        return _json(content, status=response.status)
+        refusal = content.get("error")
+        code = refusal.get("code") if isinstance(refusal, dict) else None
+        status = ERROR_CODE_HTTP_STATUS.get(code, 200) if isinstance(code, int) and message.modern else 200
+        return _json(content, status=status)
 
     def _invalid(self, what: str) -> ServerFailed:
         return ServerFailed("InvalidAnswer", f"the server of plugin {self.call.key} gave {what}")
