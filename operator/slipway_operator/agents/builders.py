@@ -54,6 +54,13 @@ class Revision:
         return revision_name(self.config)
 
 
+HOST_PROBES = {
+    "startupProbe": http_probe(contract.LIVEZ, period=1, failures=60),
+    "livenessProbe": http_probe(contract.LIVEZ, period=10, failures=6),
+    "readinessProbe": http_probe(contract.READYZ, period=2, failures=3),
+}
+
+
 def revision_name(config: RuntimeConfig) -> str:
     """Name of the revision that is started with this."""
     return contract.revision_name(config.agents[0].name, config.digest())
@@ -217,12 +224,7 @@ def _host_pod(
             *mounts(revision.files),
         ],
         resources=resources(settings.host_resources, pod),
-        more={
-            "args": [contract.HOST_COMMAND],
-            "startupProbe": http_probe(contract.LIVEZ, period=1, failures=60),
-            "livenessProbe": http_probe(contract.LIVEZ, period=10, failures=6),
-            "readinessProbe": http_probe(contract.READYZ, period=2, failures=3),
-        },
+        more={"args": [contract.HOST_COMMAND], **HOST_PROBES},
     )
     spec = pod_spec(
         settings,
