@@ -3,9 +3,10 @@
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +19,7 @@ from slipway_runtime.gateway.relay import CutOff, Reply
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, UpstreamRequest
 from slipway_runtime.grants import Grant
-from slipway_runtime.identity import Caller
+from slipway_runtime.identity import ANONYMOUS, Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.skin import Answer
 
@@ -50,6 +51,8 @@ class HostedPath(Response):
     async def _authenticated(self, scope: Message, receive: Receive, reply: Reply) -> None:
         request = Request(scope)
         caller, grant = await self._identified(request)
+        if caller == ANONYMOUS:
+            check_origin(request, self._gateway.allowed_origins)
         called = access.Called()
         if grant is None:
             called.admit = partial(self._gateway.rates.take_for, caller_name(request, caller))
@@ -130,6 +133,22 @@ class HostedPath(Response):
             body=body,
             stream=stream,
             seconds=seconds,
+        )
+
+
+def check_origin(request: Request, allowed: Container[str]) -> None:
+    """Refuse what a web page of a foreign origin sends where no key is needed: browsers send some of it without asking.
+
+    Raises:
+        Problem: `OriginNotAllowed`.
+    """
+    origin = request.headers.get("origin")
+    if origin is None or request.method == "GET" or origin in allowed:
+        return
+    if urlsplit(origin).netloc != request.headers.get("host"):
+        raise Problem(
+            Reason.ORIGIN_NOT_ALLOWED,
+            "pages of this origin may not ask: add it to the chart value gateway.cors.allowedOrigins",
         )
 
 
