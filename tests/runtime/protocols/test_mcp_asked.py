@@ -94,7 +94,7 @@ def asks(*answerers: str, schema: Any = None) -> InputRequired:
 
 FLAT = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 DEEP = {"type": "object", "properties": {"name": {"type": "object"}}}
-ELICITS = {"elicitation": {}}
+ELICITS: Any = {"elicitation": {}}
 
 
 @pytest.mark.parametrize(
