@@ -12,7 +12,7 @@ from pydantic_ai.messages import ToolReturn
 
 from slipway_crds.runtimeconfig import ToolConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
-from slipway_runtime.agents.forwarding import Call, MemberAnswer, ask_with_less, patience_of
+from slipway_runtime.agents.forwarding import AgentCall, MemberAnswer, ask_with_less, patience_of
 from slipway_runtime.agents.grounding import NO_ANSWER
 from slipway_runtime.agents.remote_agents import RemoteAgent
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
@@ -37,7 +37,7 @@ class Askable:
         self._calls = calls
         self._remote = {each.url: RemoteAgent(each.url) for each in tools if each.url}
 
-    def call(self, tool: ToolConfig, unit: Unit, ask: Ask) -> Call:
+    def call(self, tool: ToolConfig, unit: Unit, ask: Ask) -> AgentCall:
         """What asks a tool's agent, within a step."""
         if tool.url is None:
             return self._calls.call(unit.run, tool.agent, ask, key=unit.key)

@@ -38,7 +38,7 @@ LEAST_PATIENCE_SECONDS = 5.0
 PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress)
 
 
-class Call(Protocol):
+class AgentCall(Protocol):
     """One question to another agent."""
 
     ask: Ask
@@ -76,7 +76,7 @@ def patience_of(run: Run) -> float:
     return max(LEAST_PATIENCE_SECONDS, run.time_left() * PATIENCE_SHARE)
 
 
-async def ask_member(call: Call, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:
+async def ask_member(call: AgentCall, *, step: str, emit: Emit, patience: float | None = None) -> MemberAnswer:
     """Ask a member and pass on what it says, within the step that calls this.
 
     A text is passed on from its second piece on, or at its end, since an agent that abstains says one. What was passed
@@ -109,7 +109,7 @@ async def ask_member(call: Call, *, step: str, emit: Emit, patience: float | Non
 
 
 async def ask_with_less(
-    call: Call, *, without: frozenset[str], step: str, emit: Emit, patience: float | None = None
+    call: AgentCall, *, without: frozenset[str], step: str, emit: Emit, patience: float | None = None
 ) -> MemberAnswer:
     """The same, and once more without what the member refuses.
 

@@ -36,7 +36,7 @@ Broken = (httpx2.HTTPError, httpx2.StreamError, Nonsense)
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class CardInterface:
     """Where an agent is asked, by its card."""
 
     url: str
@@ -52,7 +52,7 @@ class RemoteAgent:
         header="authorization", key=lambda: None, seconds=SILENCE_SECONDS, ca_file=None
     )
     _http: httpx2.AsyncClient | None = None
-    _endpoint: tuple[float, Endpoint] | None = field(default=None)
+    _endpoint: tuple[float, CardInterface] | None = field(default=None)
 
     @property
     def http(self) -> httpx2.AsyncClient:
@@ -61,7 +61,7 @@ class RemoteAgent:
             self._http = self.make()
         return self._http
 
-    async def endpoint(self) -> Endpoint:
+    async def endpoint(self) -> CardInterface:
         """Where it is asked. Its card is read again after some minutes.
 
         Raises:
@@ -101,7 +101,7 @@ class RemoteAgent:
             await self._http.aclose()
 
 
-def endpoint_of(card: object, url: str) -> Endpoint:
+def endpoint_of(card: object, url: str) -> CardInterface:
     """The place that a card names for JSON-RPC.
 
     Raises:
@@ -122,7 +122,7 @@ def endpoint_of(card: object, url: str) -> Endpoint:
                 "itself, if it is the one that is meant",
             )
         capabilities = card.get("capabilities") if isinstance(card, Mapping) else None
-        return Endpoint(place, isinstance(capabilities, Mapping) and capabilities.get("streaming") is True)
+        return CardInterface(place, isinstance(capabilities, Mapping) and capabilities.get("streaming") is True)
     raise CallFailed("RemoteAgentRefused", f"the card below {url} names no JSON-RPC interface of A2A {VERSION}")
 
 
@@ -167,7 +167,7 @@ class RemoteCall:
                 endpoint = await self.remote.endpoint()
                 await self._rpc(endpoint, "CancelTask", {"id": self._task.id})
 
-    async def _asked(self, endpoint: Endpoint) -> AsyncGenerator[Event]:
+    async def _asked(self, endpoint: CardInterface) -> AsyncGenerator[Event]:
         if not endpoint.streams:
             for event in self._task.take(await self._rpc(endpoint, "SendMessage", self._params())):
                 yield event
@@ -186,7 +186,7 @@ class RemoteCall:
         finally:
             await response.aclose()
 
-    async def _looked_up(self, endpoint: Endpoint) -> AsyncGenerator[Event]:
+    async def _looked_up(self, endpoint: CardInterface) -> AsyncGenerator[Event]:
         """What became of a task whose stream broke off, or which goes on after the answer."""
         lost = time.monotonic()
         while not self._task.rests:
@@ -216,12 +216,12 @@ class RemoteCall:
     def _name(self) -> str:
         return hashlib.sha256(self.key.encode()).hexdigest()[:32]
 
-    def _request(self, endpoint: Endpoint, method: str, params: Mapping[str, Any]) -> httpx2.Request:
+    def _request(self, endpoint: CardInterface, method: str, params: Mapping[str, Any]) -> httpx2.Request:
         headers = {"A2A-Version": VERSION, "Content-Type": "application/json", "Idempotency-Key": self._name()}
         body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         return self.remote.http.build_request("POST", endpoint.url, content=body, headers=headers)
 
-    async def _rpc(self, endpoint: Endpoint, method: str, params: Mapping[str, Any]) -> Any:
+    async def _rpc(self, endpoint: CardInterface, method: str, params: Mapping[str, Any]) -> Any:
         response = await self.remote.http.send(self._request(endpoint, method, params), stream=True)
         try:
             return _result(_json(await _whole(response, ANSWER_BYTES)))

@@ -38,7 +38,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Page:
+class TaskPage:
     """Tasks without their artifacts, those that changed last first."""
 
     tasks: tuple[Recorded, ...]
@@ -71,7 +71,7 @@ async def read_task(gateway: Gateway, visit: Visit, task_id: str) -> Recorded:
     return recorded(found)
 
 
-async def list_tasks(gateway: Gateway, visit: Visit, params: ListTasksRequest, *, limit: int) -> Page:
+async def list_tasks(gateway: Gateway, visit: Visit, params: ListTasksRequest, *, limit: int) -> TaskPage:
     """A page of the caller's tasks. Raises Problem."""
     query: dict[str, str] = {"limit": str(limit)}
     if params.context_id:
@@ -83,10 +83,10 @@ async def list_tasks(gateway: Gateway, visit: Visit, params: ListTasksRequest, *
     if params.HasField("status_timestamp_after"):
         query["since"] = repr(params.status_timestamp_after.ToMilliseconds() / 1000)
     if query.get("state") == "":
-        return Page((), None, 0)
+        return TaskPage((), None, 0)
     path = f"{visit.path}/records?{urlencode(query)}"
     found = await fetch(gateway.upstreams, visit.call("GET", path, headers=JSON, seconds=QUICK_SECONDS))
-    return Page(tuple(recorded(each) for each in found["records"]), found["next"], found["total"])
+    return TaskPage(tuple(recorded(each) for each in found["records"]), found["next"], found["total"])
 
 
 def _state(wanted: TaskState) -> str:
