@@ -44,7 +44,9 @@ def needed(agent: Agent, objects: Sequence[Any]) -> Iterator[Connection]:
     """Between each of the agent's pods and whatever its configuration names."""
     namespace, spec = agent.metadata.namespace, agent.spec
     gateways = _pods(objects, {COMPONENT_LABEL: "gateway"})
-    members = [each.agent_ref.name for each in spec.members] + [each.agent_ref.name for each in spec.tools]
+    members = [each.agent_ref.name for each in spec.members] + [
+        each.agent_ref.name for each in spec.tools if each.agent_ref
+    ]
     for pod in _pods(objects, {AGENT_LABEL: agent.metadata.name}, namespace):
         yield Connection("names", pod, DNS, 53, "UDP")
         yield from (Connection("store", pod, to, STORE_PORT) for to in _pods(objects, {COMPONENT_LABEL: "postgres"}))

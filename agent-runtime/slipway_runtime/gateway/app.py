@@ -19,12 +19,12 @@ from slipway_runtime.problems import Problem, Reason
 NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 """FastAPI's own, which would record a second span for each request, and exceptions with what is in them."""
 PROTOCOLS: tuple[Callable[[Gateway], list[Endpoint]], ...] = (
+    plugins.endpoints,  # first, since its calls are the shortest: each row before it costs time
     chat.endpoints,
     openai.endpoints,
     ag_ui.endpoints,
     mcp.endpoints,
     a2a.endpoints,
-    plugins.endpoints,
     about.endpoints,
     oauth.endpoints,
 )

@@ -70,6 +70,7 @@ class PluginServer:
         self.circuit = Circuit()
         self._access = access
         self._url = URL(upstream.url)
+        self._literal = _literal(self._url.host or "")
         self._session = self._new_session()
         seconds = upstream.connect_timeout
         self._endless = aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds, sock_read=None)
@@ -162,12 +163,8 @@ class PluginServer:
 
     def _check_literal(self) -> None:
         """aiohttp resolves no host that is an address."""
-        host = self._url.host or ""
-        try:
-            ip_address(host)
-        except ValueError:
-            return
-        self._access.reach.check(host, [host])
+        if self._literal:
+            self._access.reach.check(self._literal, [self._literal])
 
     def _unreachable(self, error: Exception) -> ServerFailed:
         where = f"{self._url.host}:{self._url.port}"
@@ -239,6 +236,15 @@ class PluginServer:
                 "InvalidAnswer", f"the server of plugin {self.upstream.key} broke off: {_said(error)}"
             ) from None
         return b"".join(parts)
+
+
+def _literal(host: str) -> str:
+    """The host if it is an address; empty for a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return ""
+    return host
 
 
 async def _failure_of(response: PodResponse) -> ServerFailed:

@@ -12,11 +12,12 @@ NO_SESSION = Refused(INVALID_PARAMS, "there is no such session: begin with initi
 
 @dataclass
 class Answer:
-    """A status, headers, and a body in pieces."""
+    """A status, headers, and a body in pieces, or as a whole where it is at hand."""
 
     status: int
     headers: Mapping[str, str]
     body: AsyncIterator[bytes]
+    whole: bytes | None = None
 
 
 async def once(body: bytes) -> AsyncIterator[bytes]:

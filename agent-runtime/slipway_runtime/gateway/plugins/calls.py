@@ -28,6 +28,8 @@ from slipway_runtime.responses import InvalidAnswer, PodResponse
 from slipway_runtime.telemetry.tracing import outgoing
 
 ENDLESS = "subscriptions/listen"
+SHORT = 64 * 1024
+"""Bytes of an answer that is passed on as a whole."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,9 @@ class PluginCall:
                 raise ServerFailed(
                     "InvalidAnswer", f"the server of plugin {self.key} gave tools/list: {error}"
                 ) from None
+        if (response.content_length or SHORT + 1) <= SHORT and kind == JSON:
+            # In one piece: each that is sent costs the gateway as much as reading the message did.
+            return Answer(response.status, headers, once(b""), await self.server.whole(response))
         return Answer(response.status, headers, self._pieces(message, response, stream=kind == EVENT_STREAM))
 
     def _nothing_there(self) -> ServerFailed:

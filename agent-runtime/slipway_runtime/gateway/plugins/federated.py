@@ -116,7 +116,7 @@ async def _passed_on(exchange: Exchange, answer: Answer) -> None:
     """The answer in the words of the exchange. Raises RpcError for one that is an error, ValueError for one that is
     none."""
     if answer.headers.get("content-type") != EVENT_STREAM:
-        body = b""
+        body = answer.whole or b""
         async for piece in answer.body:
             body += piece
             if len(body) > LONGEST_ANSWER:

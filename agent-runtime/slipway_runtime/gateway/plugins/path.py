@@ -124,6 +124,9 @@ class PluginPath(HostedPath):
 
 async def _send(answer: Answer, reply: Reply) -> None:
     """Raises CutOff if the answer breaks off after its beginning was sent."""
+    if answer.whole is not None:
+        await reply.whole(answer.status, answer.headers, answer.whole)
+        return
     await reply.start(answer.status, answer.headers)
     try:
         async with aclosing(answer.body) as pieces:  # type: ignore[type-var]
