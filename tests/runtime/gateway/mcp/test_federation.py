@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
+import aiohttp
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.mcp import servers
 from slipway_runtime.gateway.mcp.exchange import Exchange
+from slipway_runtime.gateway.mcp.listening import STREAMS
 from slipway_runtime.gateway.mcp.path import McpPath
 from slipway_runtime.gateway.mcp.servers import FederatedServer
 from slipway_runtime.gateway.mcp.sources import AllSources, Listing, SourceKey, ToolSource
@@ -23,6 +25,7 @@ from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.identity import Caller, IdentitySigner
 from slipway_runtime.protocols.mcp import results
 from slipway_runtime.settings import GatewaySettings
+from tests.support.mcp_wire import Wire, messages, modern, request
 from tests.support.serving import served
 
 
@@ -120,3 +123,16 @@ async def test_changes_are_told(url: str, well: Echo) -> None:
         well.tools, well.version = ("a", "new"), 1
         assert isinstance(await anext(aiter(events)), ToolsListChanged)
         assert "well__new" in [tool.name for tool in (await client.list_tools()).tools]
+
+
+async def test_one_caller_listens_on_few_streams(url: str, stack: AsyncExitStack) -> None:
+    http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+    message, headers = modern(request("subscriptions/listen", {"notifications": {"toolsListChanged": True}}))
+    wire = Wire(http, f"{url}/mcp")
+    for _ in range(STREAMS):
+        response = await stack.enter_async_context(wire.post(message, **headers))
+        _, first = await anext(aiter(messages(response)))
+        assert first["method"] == "notifications/subscriptions/acknowledged"
+    async with wire.post(message, **headers) as response:
+        assert response.status == 429
+        assert (await response.json())["error"]["data"]["reason"] == "Overloaded"
