@@ -17,8 +17,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from slipway_runtime.gateway.callers import Headers, Unproven
-from slipway_runtime.identity import MAX_GROUPS, SEPARATOR, Caller
+from slipway_runtime.gateway.callers import Headers, Unproven, groups_problem
+from slipway_runtime.identity import SEPARATOR, Caller
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +40,19 @@ def _unambiguous(name: str) -> str:
     return name
 
 
+def _bounded(groups: tuple[str, ...]) -> tuple[str, ...]:
+    if problem := groups_problem(groups):
+        raise ValueError(problem)
+    return groups
+
+
 class KeyEntry(BaseModel):
     """One caller: a name, the hash of the key, and the groups that the caller is in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_unambiguous)]
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-    groups: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], Field(max_length=MAX_GROUPS)
-    ] = ()
+    groups: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], AfterValidator(_bounded)] = ()
 
 
 class CallerKeyFile(BaseModel):

@@ -215,6 +215,18 @@ def test_a_name_that_could_be_another_issuers_caller_gets_no_key() -> None:
         new_key("https://id.example.org|alice")
 
 
+@pytest.mark.parametrize("groups", [["g"] * 201, ["g" * 253] * 40, [""]])
+def test_groups_are_bounded_since_hosts_get_them_in_a_header(groups: list[str]) -> None:
+    with pytest.raises(ValidationError, match="groups"):
+        new_key("alice", groups=groups)
+
+
+async def test_a_key_has_its_groups(path: Path, clock: Clock) -> None:
+    key, entry = new_key("alice", groups=["staff", "leads"])
+    write(path, entry.model_dump())
+    assert await ApiKeys(path, clock=clock).caller(bearer(key)) == Caller("api-keys", "alice", ("staff", "leads"))
+
+
 async def test_a_file_with_such_a_name_lets_nobody_in(path: Path, clock: Clock) -> None:
     key, entry = new_key("alice")
     write(path, {**entry.model_dump(), "name": "https://id.example.org|alice"})
