@@ -49,7 +49,7 @@ class OutOfReach(ForbiddenAddress):
 
 
 @dataclass(frozen=True)
-class Reach:
+class AddressRule:
     """Which addresses a server may have, metadata services and link-local ones aside, which none may.
 
     Args:

@@ -29,7 +29,7 @@ SIGNER = IdentitySigner.generate()
 @pytest.fixture(autouse=True)
 def _anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything of this test is on the loopback interface, where no server of a cluster is."""
-    monkeypatch.setattr("slipway_runtime.addresses.Reach.check", lambda *_: None)
+    monkeypatch.setattr("slipway_runtime.addresses.AddressRule.check", lambda *_: None)
 
 
 async def connected(stack: AsyncExitStack, folder: Path, recording: Recording, **mcp: Any) -> tuple[str, str]:

@@ -13,10 +13,10 @@ from pathlib import Path
 import uvloop
 
 from slipway_crds.plugins.connector import ConnectorConfig, HeaderConfig
-from slipway_runtime.addresses import Reach
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.connector.app import create_connector_app
 from slipway_runtime.identity_files import VerifierFile
-from slipway_runtime.plugins.server import Access, ServerFailed
+from slipway_runtime.plugins.server import ServerAccess, ServerFailed
 from slipway_runtime.plugins.watched import WatchedServer
 from slipway_runtime.serving import DrainingServer, server_config
 from slipway_runtime.settings import ConnectorSettings
@@ -76,7 +76,9 @@ def server_of(config: ConnectorConfig, folder: Path) -> WatchedServer:
             log.warning("the certificates of the server's authorities cannot be read: %s", error)
         return context
 
-    access = Access(reach=Reach(private=True), headers=credentials.current, tls=tls if authorities else None)
+    access = ServerAccess(
+        reach=AddressRule(private=True), headers=credentials.current, tls=tls if authorities else None
+    )
     return WatchedServer(config.upstream(), access)
 
 

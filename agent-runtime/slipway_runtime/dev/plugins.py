@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from slipway_crds.plugins.kind import PLUGIN
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import server_of
-from slipway_runtime.addresses import Reach
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.model_files import Missing, bundle_value, secret_value
@@ -14,11 +14,11 @@ from slipway_runtime.dev.parts import Parts
 from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.plugins.credentials import Credentials
-from slipway_runtime.plugins.server import Access
+from slipway_runtime.plugins.server import ServerAccess
 
 HOST = "127.0.0.1"
 """Where Services are."""
-ANYWHERE = Reach(loopback=True, private=True)
+ANYWHERE = AddressRule(loopback=True, private=True)
 """The machine's user wrote the manifests."""
 
 
@@ -27,7 +27,7 @@ class LocalPlugins:
 
     def __init__(self, parts: Parts, _: str) -> None:
         self._parts = parts
-        self._access: dict[PluginKey, tuple[Credentials, Access]] = {}
+        self._access: dict[PluginKey, tuple[Credentials, ServerAccess]] = {}
 
     def announce(self, manifests: Manifests) -> None:
         """Nothing: plugins that others refer to come with the rest."""
@@ -47,7 +47,7 @@ class LocalPlugins:
             routes.restrict(key, Allowed.read(plugin.spec.model_dump(mode="json", by_alias=True, include={"access"})))
             table.set(key, server_of(plugin, service_host=HOST), self._access_of(key, plugin, manifests))
 
-    def _access_of(self, key: PluginKey, plugin: Plugin, manifests: Manifests) -> Access:
+    def _access_of(self, key: PluginKey, plugin: Plugin, manifests: Manifests) -> ServerAccess:
         """The same as before where the credentials are the same, so that connections stay."""
         credentials = _credentials(plugin, manifests, self._parts.model_files.environment)
         known = self._access.get(key)
@@ -57,9 +57,9 @@ class LocalPlugins:
         return known[1]
 
 
-def _access(credentials: Credentials) -> Access:
+def _access(credentials: Credentials) -> ServerAccess:
     tls = (lambda: ssl.create_default_context(cadata=credentials.authorities)) if credentials.authorities else None
-    return Access(reach=ANYWHERE, headers=credentials.current, tls=tls)
+    return ServerAccess(reach=ANYWHERE, headers=credentials.current, tls=tls)
 
 
 def _credentials(plugin: Plugin, manifests: Manifests, environment: Mapping[str, str]) -> Credentials:

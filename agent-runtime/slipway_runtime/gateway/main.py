@@ -26,11 +26,11 @@ from slipway_runtime.gateway.permissions import ByGroups
 from slipway_runtime.gateway.plugins.source import ClusterAccess, KubernetesPlugins
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.protected_resource import ProtectedResource
-from slipway_runtime.gateway.rates import Limits, RateLimits
+from slipway_runtime.gateway.rates import RateLimits, RequestLimits
 from slipway_runtime.gateway.replicas import Replicas
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.signing_keys import SigningKeys, new_provider_session
-from slipway_runtime.gateway.tls import Certificate, InvalidCertificate
+from slipway_runtime.gateway.tls import InvalidCertificate, ServingCertificate
 from slipway_runtime.gateway.token_review import TokenReviews
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
 from slipway_runtime.http_limits import HttpLimits
@@ -119,7 +119,7 @@ async def assembled(
 
 
 def _rates(settings: GatewaySettings, replicas: Callable[[], int]) -> RateLimits:
-    limits = Limits(per_caller=settings.rate_limit_caller, per_caller_and_agent=settings.rate_limit_agent)
+    limits = RequestLimits(per_caller=settings.rate_limit_caller, per_caller_and_agent=settings.rate_limit_agent)
     return RateLimits(limits, replicas=replicas)
 
 
@@ -151,7 +151,7 @@ def read_tls(settings: GatewaySettings) -> tuple[int, ssl.SSLContext] | None:
     if settings.tls_dir is None:
         return None
     try:
-        return settings.tls_port, Certificate(settings.tls_dir).context
+        return settings.tls_port, ServingCertificate(settings.tls_dir).context
     except InvalidCertificate as error:
         raise CannotStart(str(error)) from error
 

@@ -51,7 +51,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """Requests in a minute; 0 for as many as the gateway can take."""
 
     per_caller: int = 0
@@ -67,12 +67,12 @@ class RateLimits:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         *,
         replicas: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        limits = limits or Limits()
+        limits = limits or RequestLimits()
         self._of_caller = Rate(limits.per_caller, replicas, clock)
         self._of_agent = Rate(limits.per_caller_and_agent, replicas, clock)
 

@@ -21,7 +21,7 @@ class InvalidCertificate(Exception):
     """The files hold no certificate with its key; the text says what they must hold."""
 
 
-class Certificate:
+class ServingCertificate:
     """The certificate in a folder.
 
     Raises:

@@ -8,7 +8,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from slipway_runtime import addresses
-from slipway_runtime.addresses import Reach
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.responses import PodResponse
 
 CONNECTIONS = 100
@@ -22,7 +22,7 @@ HEADER_BYTES = 16 * 1024
 class GuardedResolver(AbstractResolver):
     """Resolves names, and gives none that leads out of reach: the connection goes to the address that was looked at."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: AddressRule) -> None:
         self._reach = reach
 
     async def resolve(
@@ -48,7 +48,7 @@ class GuardedResolver(AbstractResolver):
 
 
 def new_session(
-    reach: Reach, *, timeout: float, connect_timeout: float, tls: Callable[[], ssl.SSLContext] | None = None
+    reach: AddressRule, *, timeout: float, connect_timeout: float, tls: Callable[[], ssl.SSLContext] | None = None
 ) -> aiohttp.ClientSession:
     """The HTTP client of one server: no cookies, nothing decoded, no redirect followed by those who use it.
 

@@ -29,7 +29,7 @@ MODERN: Era = "2026-07-28"
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 
 
-class RpcError(Exception):
+class ErrorAnswer(Exception):
     """A server answered a request with an error of JSON-RPC."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ def modern_meta() -> dict[str, Any]:
     }
 
 
-class Link:
+class ServerLink:
     """Requests of our own to a server, in the words of its era."""
 
     def __init__(self, server: PluginServer, era: Era, *, session: str | None = None, version: str = "") -> None:
@@ -91,7 +91,7 @@ class Link:
         """Result, session id and size of the answer.
 
         Raises:
-            ServerFailed, RpcError.
+            ServerFailed, ErrorAnswer.
         """
         number = next(self._ids)
         given = {**params, "_meta": modern_meta()} if self.era == MODERN else dict(params)
@@ -105,7 +105,7 @@ class Link:
                 raise self._invalid(f"{method}: {error}") from None
         refusal, result = content.get("error"), content.get("result")
         if isinstance(refusal, Mapping):
-            raise RpcError(refusal)
+            raise ErrorAnswer(refusal)
         if not isinstance(result, dict):
             raise self._invalid(f"{method} without a result")
         return result, session, len(answer)
@@ -134,25 +134,25 @@ async def discover(server: PluginServer) -> Discovery:
             return await _with_tools(link, found)
         finally:
             await leave(link)
-    except RpcError as error:
+    except ErrorAnswer as error:
         raise ServerFailed(
             "ServerRefused", f"the server of plugin {server.upstream.key} refused to say what it has: {error}"
         ) from None
 
 
-async def connect(server: PluginServer) -> tuple[Link, Discovery]:
+async def connect(server: PluginServer) -> tuple[ServerLink, Discovery]:
     """A connection in the era of the server: 2026-07-28 if it says that it supports it, and nothing else counts.
 
     Raises:
-        ServerFailed, RpcError.
+        ServerFailed, ErrorAnswer.
     """
-    link = Link(server, MODERN)
+    link = ServerLink(server, MODERN)
     try:
         result, _, _ = await link.request("server/discover", {})
         versions = result.get("supportedVersions")
         if isinstance(versions, list) and LATEST_MODERN_VERSION in versions:
             return link, replace(_modern(result), sessions=await _takes_sessions(server, versions))
-    except RpcError:
+    except ErrorAnswer:
         pass
     except ServerFailed as error:
         if error.reason != "NotAnMcpServer":
@@ -177,7 +177,7 @@ async def _takes_sessions(server: PluginServer, versions: list[object]) -> bool:
         return True
     try:
         link, _ = await handshake(server)
-    except RpcError:
+    except ErrorAnswer:
         return False
     except ServerFailed as error:
         if error.reason in ("NotAnMcpServer", UNSUPPORTED_VERSION, "InvalidAnswer"):
@@ -187,13 +187,13 @@ async def _takes_sessions(server: PluginServer, versions: list[object]) -> bool:
     return True
 
 
-async def handshake(server: PluginServer) -> tuple[Link, Discovery]:
+async def handshake(server: PluginServer) -> tuple[ServerLink, Discovery]:
     """A session with a server of 2025-11-25 or before.
 
     Raises:
-        ServerFailed, RpcError.
+        ServerFailed, ErrorAnswer.
     """
-    link = Link(server, LEGACY)
+    link = ServerLink(server, LEGACY)
     params = {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": CLIENT}
     result, link.session, _ = await link.request("initialize", params)
     version = result.get("protocolVersion")
@@ -215,7 +215,7 @@ async def handshake(server: PluginServer) -> tuple[Link, Discovery]:
     return link, found
 
 
-async def leave(link: Link) -> None:
+async def leave(link: ServerLink) -> None:
     """End a session. Nobody waits for a server that does not take it."""
     if link.session is None:
         return
@@ -226,7 +226,7 @@ async def leave(link: Link) -> None:
         return
 
 
-async def _with_tools(link: Link, found: Discovery) -> Discovery:
+async def _with_tools(link: ServerLink, found: Discovery) -> Discovery:
     names, listed, size = link.server.upstream.tools, list[object](), 0
     cursor: dict[str, Any] = {}
     note = ""

@@ -44,7 +44,7 @@ class Kind(Enum):
     RESPONSE = auto()
 
 
-class Refused(Exception):
+class MessageRefused(Exception):
     """A message that is answered with an error of JSON-RPC."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Message:
+class ClientMessage:
     """One message of a client."""
 
     kind: Kind
@@ -116,17 +116,17 @@ def error_body(message_id: MessageId, code: int, message: str, data: object = No
     return orjson.dumps({"jsonrpc": "2.0", "id": message_id, "error": error})
 
 
-def parse(body: bytes, headers: Sequence[tuple[str, str]]) -> Message:
+def parse(body: bytes, headers: Sequence[tuple[str, str]]) -> ClientMessage:
     """Read and check a posted message.
 
     Args:
         headers: names in small letters, with values; a name may be there twice.
 
     Raises:
-        Refused: for anything that the specification forbids.
+        MessageRefused: for anything that the specification forbids.
     """
     if (twice := find_duplicated_routing_header(headers)) is not None:
-        raise Refused(HEADER_MISMATCH, f"the header {twice} is there twice")
+        raise MessageRefused(HEADER_MISMATCH, f"the header {twice} is there twice")
     given = dict(headers)
     _check_type(given.get("content-type", ""))
     content = _read(body)
@@ -134,7 +134,7 @@ def parse(body: bytes, headers: Sequence[tuple[str, str]]) -> Message:
     message_id = content.get("id") if kind is not Kind.NOTIFICATION else None
     params = content.get("params")
     if params is not None and not isinstance(params, dict):
-        raise Refused(INVALID_REQUEST, "params must be an object", message_id=message_id)
+        raise MessageRefused(INVALID_REQUEST, "params must be an object", message_id=message_id)
     params = params or {}
     meta = params.get("_meta")
     in_body = meta.get(PROTOCOL_VERSION_META_KEY) if isinstance(meta, dict) else None
@@ -143,25 +143,25 @@ def parse(body: bytes, headers: Sequence[tuple[str, str]]) -> Message:
     if modern:
         _check_modern(kind, content, given, message_id)
     extra = {name: value for name, value in given.items() if name.startswith(PARAM_PREFIX)} if modern else {}
-    return Message(kind, body, content, content.get("method", ""), message_id, params, version, modern, extra)
+    return ClientMessage(kind, body, content, content.get("method", ""), message_id, params, version, modern, extra)
 
 
 def _check_type(content_type: str) -> None:
     if content_type.partition(";")[0].strip().lower() != JSON:
-        raise Refused(INVALID_REQUEST, f"send the message with Content-Type: {JSON}", status=415)
+        raise MessageRefused(INVALID_REQUEST, f"send the message with Content-Type: {JSON}", status=415)
 
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except Refused:
+    except MessageRefused:
         raise
     except (ValueError, RecursionError):
-        raise Refused(PARSE_ERROR, "the body is not JSON in UTF-8") from None
+        raise MessageRefused(PARSE_ERROR, "the body is not JSON in UTF-8") from None
     if isinstance(content, list):
-        raise Refused(INVALID_REQUEST, "send one message at a time: MCP has no batches since 2025-06-18")
+        raise MessageRefused(INVALID_REQUEST, "send one message at a time: MCP has no batches since 2025-06-18")
     if not isinstance(content, dict) or content.get("jsonrpc") != "2.0":
-        raise Refused(INVALID_REQUEST, 'the body is no message of JSON-RPC 2.0: it needs "jsonrpc": "2.0"')
+        raise MessageRefused(INVALID_REQUEST, 'the body is no message of JSON-RPC 2.0: it needs "jsonrpc": "2.0"')
     return content
 
 
@@ -170,7 +170,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise Refused(INVALID_REQUEST, f"the key {twice[:40]!r} is there twice in one object")
+        raise MessageRefused(INVALID_REQUEST, f"the key {twice[:40]!r} is there twice in one object")
     return made
 
 
@@ -181,14 +181,14 @@ def _no_constant(word: str) -> NoReturn:
 def _kind(content: Mapping[str, Any]) -> Kind:
     method, message_id = content.get("method"), content.get("id")
     if "id" in content and (isinstance(message_id, bool) or not isinstance(message_id, str | int)):
-        raise Refused(INVALID_REQUEST, "id must be a text or a whole number")
+        raise MessageRefused(INVALID_REQUEST, "id must be a text or a whole number")
     if "method" in content:
         if not isinstance(method, str):
-            raise Refused(INVALID_REQUEST, "method must be a text", message_id=message_id)
+            raise MessageRefused(INVALID_REQUEST, "method must be a text", message_id=message_id)
         return Kind.REQUEST if "id" in content else Kind.NOTIFICATION
     if "id" in content and ("result" in content or "error" in content):
         return Kind.RESPONSE
-    raise Refused(INVALID_REQUEST, "the message has neither a method nor a result", message_id=message_id)
+    raise MessageRefused(INVALID_REQUEST, "the message has neither a method nor a result", message_id=message_id)
 
 
 def _check_modern(kind: Kind, content: Mapping[str, Any], headers: Mapping[str, str], message_id: MessageId) -> None:
@@ -201,12 +201,12 @@ def _check_modern(kind: Kind, content: Mapping[str, Any], headers: Mapping[str, 
     if (unsupported := unsupported_protocol_version_rejection(version)) is not None:
         raise refused(unsupported, message_id)
     if kind is Kind.NOTIFICATION and headers.get(MCP_METHOD_HEADER, content["method"]) != content["method"]:
-        raise Refused(HEADER_MISMATCH, f"{MCP_METHOD_HEADER} header does not match the message's method")
+        raise MessageRefused(HEADER_MISMATCH, f"{MCP_METHOD_HEADER} header does not match the message's method")
 
 
-def refused(rejection: InboundLadderRejection, message_id: MessageId) -> Refused:
+def refused(rejection: InboundLadderRejection, message_id: MessageId) -> MessageRefused:
     """The SDK's verdict as ours."""
-    return Refused(rejection.code, rejection.message, data=rejection.data, message_id=message_id)
+    return MessageRefused(rejection.code, rejection.message, data=rejection.data, message_id=message_id)
 
 
 def decoded_headers(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
@@ -219,10 +219,10 @@ __all__ = [
     "INTERNAL_ERROR",
     "JSON",
     "MCP_NAME_HEADER",
+    "ClientMessage",
     "Kind",
-    "Message",
     "MessageId",
-    "Refused",
+    "MessageRefused",
     "decoded_headers",
     "dumps",
     "error_body",

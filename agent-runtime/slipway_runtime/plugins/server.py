@@ -14,7 +14,7 @@ from yarl import URL
 
 from slipway_crds.contract import FORBIDDEN_ADDRESS, SERVER_FAILED
 from slipway_crds.plugins.upstream import McpUpstream
-from slipway_runtime.addresses import ForbiddenAddress, Reach
+from slipway_runtime.addresses import AddressRule, ForbiddenAddress
 from slipway_runtime.circuit import Circuit
 from slipway_runtime.plugins.connection import new_session
 from slipway_runtime.plugins.messages import EVENT_STREAM, JSON
@@ -48,7 +48,7 @@ class ServerFailed(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Access:
+class ServerAccess:
     """How a server is reached.
 
     Args:
@@ -57,7 +57,7 @@ class Access:
         tls: what its certificate is checked against.
     """
 
-    reach: Reach
+    reach: AddressRule
     headers: Callable[[], Headers] = dict
     tls: Callable[[], ssl.SSLContext] | None = None
 
@@ -65,7 +65,7 @@ class Access:
 class PluginServer:
     """Calls one server."""
 
-    def __init__(self, upstream: McpUpstream, access: Access) -> None:
+    def __init__(self, upstream: McpUpstream, access: ServerAccess) -> None:
         self.upstream = upstream
         self.circuit = Circuit()
         self._access = access

@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from slipway_runtime.plugins.discovery import Link, RpcError, handshake, leave
+from slipway_runtime.plugins.discovery import ErrorAnswer, ServerLink, handshake, leave
 from slipway_runtime.plugins.server import PluginServer, ServerFailed
 
 MOST = 256
@@ -14,7 +14,7 @@ IDLE_SECONDS = 600.0
 
 @dataclass
 class _Kept:
-    link: "asyncio.Task[Link]"
+    link: "asyncio.Task[ServerLink]"
     used: float = field(default_factory=time.monotonic)
 
 
@@ -26,7 +26,7 @@ class LegacySessions:
         self._kept: dict[str, _Kept] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def of(self, owner: str) -> Link:
+    async def of(self, owner: str) -> ServerLink:
         """The owner's session, begun if there is none.
 
         Raises:
@@ -40,7 +40,7 @@ class LegacySessions:
         self._kept[owner] = kept  # as the last one
         return await asyncio.shield(kept.link)
 
-    def forget(self, owner: str, link: Link) -> None:
+    def forget(self, owner: str, link: ServerLink) -> None:
         """The server does not know this session any more."""
         kept = self._kept.get(owner)
         if kept is not None and kept.link.done() and not kept.link.exception() and kept.link.result() is link:
@@ -55,10 +55,10 @@ class LegacySessions:
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    async def _begin(self) -> Link:
+    async def _begin(self) -> ServerLink:
         try:
             link, _ = await handshake(self._server)
-        except RpcError as error:
+        except ErrorAnswer as error:
             raise ServerFailed(
                 "ServerRefused", f"the server of plugin {self._server.upstream.key} began no session: {error}"
             ) from None

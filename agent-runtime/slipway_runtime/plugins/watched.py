@@ -10,7 +10,7 @@ from typing import Any
 from slipway_crds.plugins.model import TOOLS_SHOWN
 from slipway_crds.plugins.upstream import McpUpstream
 from slipway_runtime.plugins.discovery import Discovery, discover
-from slipway_runtime.plugins.server import Access, PluginServer, ServerFailed
+from slipway_runtime.plugins.server import PluginServer, ServerAccess, ServerFailed
 from slipway_runtime.plugins.sessions import LegacySessions
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,9 @@ class WatchedServer:
         changed: called when what is known has changed.
     """
 
-    def __init__(self, upstream: McpUpstream, access: Access, *, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, upstream: McpUpstream, access: ServerAccess, *, changed: Callable[[], None] = lambda: None
+    ) -> None:
         self.server = PluginServer(upstream, access)
         self.access = access
         self.sessions = LegacySessions(self.server)

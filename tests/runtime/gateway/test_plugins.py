@@ -14,18 +14,18 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import ToolNames, server_of
-from slipway_runtime.addresses import Reach
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.gateway.auth import CallerKeyFile, new_key
 from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
-from slipway_runtime.plugins.server import Access
+from slipway_runtime.plugins.server import ServerAccess
 from tests.runtime.gateway.conftest import Front, StartFront
 from tests.support.mcp_servers import HTML, Application, OnlyLegacy, Recording, application, hung, upstream
 from tests.support.servers import free_port
 from tests.support.serving import served
 
 TOOLS = PluginKey("demo", "tools")
-HERE = Access(reach=Reach(loopback=True))
+HERE = ServerAccess(reach=AddressRule(loopback=True))
 Mode = Literal["legacy", "2026-07-28"]
 MODES: tuple[Mode, ...] = ("legacy", "2026-07-28")
 JSON = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -246,20 +246,20 @@ async def test_a_server_that_fails_costs_the_others_nothing(
 @pytest.mark.parametrize(
     ("reach", "url", "reason"),
     [
-        (Reach(private=True), "http://127.0.0.1:{port}/mcp", "which is this machine itself"),
-        (Reach(private=True), "http://localhost:{port}/mcp", "which is this machine itself"),
-        (Reach(loopback=True, private=True), "http://169.254.169.254:{port}/mcp", "the machine's own network"),
-        (Reach(), "http://10.0.0.1:{port}/mcp", "a private address"),
+        (AddressRule(private=True), "http://127.0.0.1:{port}/mcp", "which is this machine itself"),
+        (AddressRule(private=True), "http://localhost:{port}/mcp", "which is this machine itself"),
+        (AddressRule(loopback=True, private=True), "http://169.254.169.254:{port}/mcp", "the machine's own network"),
+        (AddressRule(), "http://10.0.0.1:{port}/mcp", "a private address"),
     ],
 )
 async def test_a_server_at_a_forbidden_address_is_not_connected_to(
-    start_front: StartFront, stack: AsyncExitStack, reach: Reach, url: str, reason: str
+    start_front: StartFront, stack: AsyncExitStack, reach: AddressRule, url: str, reason: str
 ) -> None:
     recording = Recording(application())
     base = await stack.enter_async_context(served(recording))
     front = await start_front()
     given = upstream(url.format(port=base.rpartition(":")[2]))
-    front.gateway.plugins.set(TOOLS, given, Access(reach=reach))
+    front.gateway.plugins.set(TOOLS, given, ServerAccess(reach=reach))
     headers, body = call("echo", text="x")
     async with front.client.post(f"{front.url}/plugins/demo/tools/mcp", json=body, headers=headers) as response:
         error = (await response.json())["error"]

@@ -10,7 +10,7 @@ import pytest
 
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
-from slipway_runtime.gateway.rates import BURST_SECONDS, PRUNE_AT, Limits, Rate, RateLimits
+from slipway_runtime.gateway.rates import BURST_SECONDS, PRUNE_AT, Rate, RateLimits, RequestLimits
 from slipway_runtime.gateway.replicas import Replicas
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.problems import Problem
@@ -44,7 +44,7 @@ def accepted(gateways: list[RateLimits], clock: Clock, *, a_second: int, seconds
 @pytest.mark.parametrize("limit", [60, 600])
 def test_gateways_together_keep_the_limit_within_a_fifth(replicas: int, limit: int) -> None:
     clock = Clock()
-    gateways = [RateLimits(Limits(limit), replicas=lambda: replicas, clock=clock) for _ in range(replicas)]
+    gateways = [RateLimits(RequestLimits(limit), replicas=lambda: replicas, clock=clock) for _ in range(replicas)]
     first = accepted(gateways, clock, a_second=50, seconds=60)
     later = accepted(gateways, clock, a_second=50, seconds=60)
     assert 0.8 * limit <= first <= 1.2 * limit
@@ -53,7 +53,7 @@ def test_gateways_together_keep_the_limit_within_a_fifth(replicas: int, limit: i
 
 def test_a_caller_below_the_limit_is_never_refused() -> None:
     clock = Clock()
-    assert accepted([RateLimits(Limits(60), clock=clock)], clock, a_second=1, seconds=300) == 300
+    assert accepted([RateLimits(RequestLimits(60), clock=clock)], clock, a_second=1, seconds=300) == 300
 
 
 def test_the_share_changes_with_the_replicas() -> None:
@@ -75,7 +75,7 @@ def test_the_share_changes_with_the_replicas() -> None:
 
 
 def test_callers_and_agents_are_counted_apart() -> None:
-    limits = RateLimits(Limits(per_caller=0, per_caller_and_agent=6), clock=Clock())
+    limits = RateLimits(RequestLimits(per_caller=0, per_caller_and_agent=6), clock=Clock())
     limits.take_for("alice", SUPPORT)
     limits.take_for("alice", SUPPORT)
     with pytest.raises(Problem, match="6 requests a minute to demo/support") as caught:

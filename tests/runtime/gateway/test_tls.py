@@ -80,7 +80,7 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
 def test_the_last_good_certificate_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
     put(tmp_path, certificate(tmp_path, "one"))
-    held = tls.Certificate(tmp_path, clock=lambda: now)
+    held = tls.ServingCertificate(tmp_path, clock=lambda: now)
     first = held._now()
     for spoil in (lambda: (tmp_path / CERTIFICATE).write_text("broken"), lambda: os.remove(tmp_path / KEY)):
         spoil()

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from mcp_types.jsonrpc import INVALID_PARAMS
 
-from slipway_runtime.plugins.messages import Refused
+from slipway_runtime.plugins.messages import MessageRefused
 
-NO_SESSION = Refused(INVALID_PARAMS, "there is no such session: begin with initialize", status=404)
+NO_SESSION = MessageRefused(INVALID_PARAMS, "there is no such session: begin with initialize", status=404)
 
 
 @dataclass
-class Answer:
+class PluginAnswer:
     """A status, headers, and a body in pieces, or as a whole where it is at hand."""
 
     status: int

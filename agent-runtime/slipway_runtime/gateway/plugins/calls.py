@@ -13,13 +13,21 @@ from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 
 from slipway_runtime.gateway import access
 from slipway_runtime.gateway.permissions import Action, Policy
-from slipway_runtime.gateway.plugins.answer import NO_SESSION, Answer, once
+from slipway_runtime.gateway.plugins.answer import NO_SESSION, PluginAnswer, once
 from slipway_runtime.gateway.plugins.translating import OWN, Translation
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.plugins.answers import Content, changed, event_of
 from slipway_runtime.plugins.discovery import MODERN
-from slipway_runtime.plugins.messages import EVENT_STREAM, JSON, SESSION_HEADER, Kind, Message, Refused, error_body
+from slipway_runtime.plugins.messages import (
+    EVENT_STREAM,
+    JSON,
+    SESSION_HEADER,
+    ClientMessage,
+    Kind,
+    MessageRefused,
+    error_body,
+)
 from slipway_runtime.plugins.server import PluginServer, ServerFailed, media_type
 from slipway_runtime.plugins.tools import list_result
 from slipway_runtime.plugins.watched import WatchedServer
@@ -58,7 +66,7 @@ class PluginCall:
         """The server's id of the client's session; None if it has none.
 
         Raises:
-            Refused: for one that is not this caller's with this plugin.
+            MessageRefused: for one that is not this caller's with this plugin.
         """
         given = self.headers.get(SESSION_HEADER)
         if given is None:
@@ -72,11 +80,11 @@ class PluginCall:
         """What a client gets as id of a server's session."""
         return self.sealer.seal("session", {"upstream": upstream}, caller=self.caller, place=self._place)
 
-    def server_name(self, message: Message) -> str | None:
+    def server_name(self, message: ClientMessage) -> str | None:
         """What the server calls what the message is about.
 
         Raises:
-            Refused: for a tool that is none for this caller.
+            MessageRefused: for a tool that is none for this caller.
         """
         name = message.name
         if message.method != "tools/call" or name is None:
@@ -84,7 +92,7 @@ class PluginCall:
         access.note(tool=name)
         original = self.server.upstream.tools.original(name)
         if original is None or not self.policy.allows(self.caller, Action.ASK, self.key, tool=name):
-            raise Refused(INVALID_PARAMS, f"Unknown tool: {name[:128]}", message_id=message.id, status=200)
+            raise MessageRefused(INVALID_PARAMS, f"Unknown tool: {name[:128]}", message_id=message.id, status=200)
         return original
 
     def listed(self, content: Content) -> Content:
@@ -99,11 +107,11 @@ class PluginCall:
         return {**content, "result": {**shown, "tools": allowed}}
 
     @asynccontextmanager
-    async def posted(self, message: Message) -> AsyncIterator[Answer]:
+    async def posted(self, message: ClientMessage) -> AsyncIterator[PluginAnswer]:
         """The answer to a message.
 
         Raises:
-            Refused, ServerFailed.
+            MessageRefused, ServerFailed.
         """
         name = self.server_name(message)
         found = await self.plugin.discovery()
@@ -119,7 +127,7 @@ class PluginCall:
         async with self.server.open("POST", headers, body, endless=message.method == ENDLESS) as response:
             yield await self._passed_on(message, response)
 
-    async def _passed_on(self, message: Message, response: PodResponse) -> Answer:
+    async def _passed_on(self, message: ClientMessage, response: PodResponse) -> PluginAnswer:
         kind = media_type(response)
         headers = self._headers(response, kind)
         if response.status == 404 and kind != JSON:
@@ -127,15 +135,15 @@ class PluginCall:
         if message.method == "tools/list" and message.kind is Kind.REQUEST and kind in (JSON, EVENT_STREAM):
             body = await self.server.whole(response)
             try:
-                return Answer(response.status, headers, once(changed(body, kind, self.listed)))
+                return PluginAnswer(response.status, headers, once(changed(body, kind, self.listed)))
             except ValueError as error:
                 raise ServerFailed(
                     "InvalidAnswer", f"the server of plugin {self.key} gave tools/list: {error}"
                 ) from None
         if (response.content_length or SHORT + 1) <= SHORT and kind == JSON:
             # In one piece: each that is sent costs the gateway as much as reading the message did.
-            return Answer(response.status, headers, once(b""), await self.server.whole(response))
-        return Answer(response.status, headers, self._pieces(message, response, stream=kind == EVENT_STREAM))
+            return PluginAnswer(response.status, headers, once(b""), await self.server.whole(response))
+        return PluginAnswer(response.status, headers, self._pieces(message, response, stream=kind == EVENT_STREAM))
 
     def _nothing_there(self) -> ServerFailed:
         return ServerFailed("NotAnMcpServer", f"the server of plugin {self.key} answered 404: see the path of its URL")
@@ -149,7 +157,7 @@ class PluginCall:
             headers[SESSION_HEADER] = self.sealed(session)
         return headers
 
-    async def _pieces(self, message: Message, response: PodResponse, *, stream: bool) -> AsyncIterator[bytes]:
+    async def _pieces(self, message: ClientMessage, response: PodResponse, *, stream: bool) -> AsyncIterator[bytes]:
         """The body as it comes. A stream that breaks off ends with an error for the client, if it waits for an
         answer."""
         try:
@@ -163,18 +171,18 @@ class PluginCall:
             yield b"\n\n" + event_of(error)
 
     @asynccontextmanager
-    async def other(self, method: str) -> AsyncIterator[Answer]:
+    async def other(self, method: str) -> AsyncIterator[PluginAnswer]:
         """The answer to a GET, which is the stream of a session of 2025-11-25, or to a DELETE, which ends one.
 
         Raises:
-            Refused, ServerFailed.
+            MessageRefused, ServerFailed.
         """
         session = self.session()
         if session == OWN and method == "DELETE":
-            yield Answer(200, {}, once(b""))
+            yield PluginAnswer(200, {}, once(b""))
             return
         if session is None or session == OWN:
-            raise Refused(METHOD_NOT_FOUND, "there is a stream for sessions only: post messages", status=405)
+            raise MessageRefused(METHOD_NOT_FOUND, "there is a stream for sessions only: post messages", status=405)
         headers = {"Accept": EVENT_STREAM if method == "GET" else JSON, "Mcp-Session-Id": session}
         for name, sent in (("mcp-protocol-version", "MCP-Protocol-Version"), ("last-event-id", "Last-Event-ID")):
             if name in self.headers:
@@ -185,7 +193,7 @@ class PluginCall:
             if response.status == 404:
                 raise NO_SESSION
             headers = {"allow": "POST"} if response.status == 405 else self._headers(response, kind)
-            yield Answer(response.status, headers, _rest(response))
+            yield PluginAnswer(response.status, headers, _rest(response))
 
 
 async def _rest(response: PodResponse) -> AsyncIterator[bytes]:
@@ -193,7 +201,7 @@ async def _rest(response: PodResponse) -> AsyncIterator[bytes]:
         yield piece
 
 
-def failed(error: ServerFailed, message: Message | None) -> tuple[int, bytes]:
+def failed(error: ServerFailed, message: ClientMessage | None) -> tuple[int, bytes]:
     """Status and body for a client whose server failed. Clients of 2025-11-25 end their session at a status of an
     error, so they get it in the body alone."""
     message_id = message.id if message is not None else None

@@ -13,13 +13,13 @@ from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
 from slipway_runtime.gateway.mcp.sources import Listing, SourceKey, ToolSource
 from slipway_runtime.gateway.permissions import Action
-from slipway_runtime.gateway.plugins.answer import Answer
+from slipway_runtime.gateway.plugins.answer import PluginAnswer
 from slipway_runtime.gateway.plugins.calls import PluginCall
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.plugins.answers import Content, EventReader, data_of, loads
-from slipway_runtime.plugins.messages import EVENT_STREAM, Kind, Message, Refused, dumps
+from slipway_runtime.plugins.messages import EVENT_STREAM, ClientMessage, Kind, MessageRefused, dumps
 from slipway_runtime.plugins.server import ServerFailed
 from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
 from slipway_runtime.responses import InvalidAnswer
@@ -90,7 +90,7 @@ class PluginSource:
         try:
             async with call.posted(_message(exchange, name)) as answer:
                 await _passed_on(exchange, answer)
-        except Refused as refused:
+        except MessageRefused as refused:
             raise RpcError(refused.code, refused.message, refused.data) from None
         except ServerFailed as error:
             raise RpcError(jsonrpc.INTERNAL_ERROR, error.message, {"reason": error.reason}) from None
@@ -100,19 +100,19 @@ class PluginSource:
             ) from None
 
 
-def _message(exchange: Exchange, name: str) -> Message:
+def _message(exchange: Exchange, name: str) -> ClientMessage:
     """The call as a client of 2026-07-28 makes it that can do nothing for a server."""
     message = exchange.message
     meta = {name: value for name, value in message.meta.items() if name == "progressToken" or name.startswith("trace")}
     meta |= {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
     params = {"name": name, "arguments": message.params.get("arguments") or {}, "_meta": meta}
     content = {"jsonrpc": "2.0", "id": message.id, "method": "tools/call", "params": params}
-    return Message(
+    return ClientMessage(
         Kind.REQUEST, dumps(content), content, "tools/call", message.id, params, LATEST_MODERN_VERSION, True, {}
     )
 
 
-async def _passed_on(exchange: Exchange, answer: Answer) -> None:
+async def _passed_on(exchange: Exchange, answer: PluginAnswer) -> None:
     """The answer in the words of the exchange. Raises RpcError for one that is an error, ValueError for one that is
     none."""
     if answer.headers.get("content-type") != EVENT_STREAM:

@@ -14,13 +14,13 @@ from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
 from slipway_runtime.gateway.mcp.origins import check_origin
 from slipway_runtime.gateway.permissions import Action, no_such_plugin, require
-from slipway_runtime.gateway.plugins.answer import Answer
+from slipway_runtime.gateway.plugins.answer import PluginAnswer
 from slipway_runtime.gateway.plugins.calls import PluginCall, failed
 from slipway_runtime.gateway.relay import CutOff, Reply
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
-from slipway_runtime.plugins.messages import JSON, Message, Refused, decoded_headers, parse
+from slipway_runtime.plugins.messages import JSON, ClientMessage, MessageRefused, decoded_headers, parse
 from slipway_runtime.plugins.server import ServerFailed
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import skin
@@ -67,7 +67,7 @@ class PluginPath(HostedPath):
                 return
             try:
                 message = parse(body, headers)
-            except Refused as refused:
+            except MessageRefused as refused:
                 await reply.whole(refused.status, {"content-type": JSON}, refused.body())
                 return
             with self._admitted(depth=depth):
@@ -80,11 +80,11 @@ class PluginPath(HostedPath):
                 "this gateway has not read the list of plugins yet: ask again, and see its /readyz if that lasts",
             )
 
-    async def _posted(self, call: PluginCall, message: Message, reply: Reply) -> None:
+    async def _posted(self, call: PluginCall, message: ClientMessage, reply: Reply) -> None:
         try:
             async with call.posted(message) as answer:
                 await _send(answer, reply)
-        except Refused as refused:
+        except MessageRefused as refused:
             refused.id = message.id
             await reply.whole(refused.status, {"content-type": JSON}, refused.body())
         except ServerFailed as error:
@@ -95,7 +95,7 @@ class PluginPath(HostedPath):
         try:
             async with call.other(method) as answer:
                 await _send(answer, reply)
-        except Refused as refused:
+        except MessageRefused as refused:
             await reply.whole(refused.status, {"content-type": JSON, "allow": "POST"}, refused.body())
         except ServerFailed as error:
             status, body = failed(error, None)
@@ -122,7 +122,7 @@ class PluginPath(HostedPath):
             metrics.PLUGIN_REQUESTS.labels(*labels, reply.status or 500).inc()
 
 
-async def _send(answer: Answer, reply: Reply) -> None:
+async def _send(answer: PluginAnswer, reply: Reply) -> None:
     """Raises CutOff if the answer breaks off after its beginning was sent."""
     if answer.whole is not None:
         await reply.whole(answer.status, answer.headers, answer.whole)

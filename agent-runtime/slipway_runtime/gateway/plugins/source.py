@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from slipway_crds.meta import API_VERSION
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import McpUpstream, upstream_of
-from slipway_runtime.addresses import Reach
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
@@ -17,7 +17,7 @@ from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey, RouteTable
 from slipway_runtime.identity import HEADER, Caller, Signer
 from slipway_runtime.plugins.audience import audience
-from slipway_runtime.plugins.server import Access
+from slipway_runtime.plugins.server import ServerAccess
 
 log = logging.getLogger(__name__)
 
@@ -31,24 +31,26 @@ class ClusterAccess:
 
     def __init__(self, signer: Signer, networks: Sequence[IPv4Network | IPv6Network] = ()) -> None:
         self._signer = signer
-        self._services = Access(reach=Reach(private=True))
-        self._others = Access(reach=Reach(networks=tuple(networks)))
-        self._connectors: dict[str, Access] = {}
+        self._services = ServerAccess(reach=AddressRule(private=True))
+        self._others = ServerAccess(reach=AddressRule(networks=tuple(networks)))
+        self._connectors: dict[str, ServerAccess] = {}
 
-    def __call__(self, upstream: McpUpstream) -> Access:
+    def __call__(self, upstream: McpUpstream) -> ServerAccess:
         """For one server."""
         if upstream.connector:
             return self._connectors.setdefault(upstream.key, self._connector(upstream.key))
         return self._services if upstream.in_cluster else self._others
 
-    def _connector(self, key: str) -> Access:
-        return Access(reach=Reach(private=True), headers=lambda: {HEADER: self._signer.sign(GATEWAY, audience(key))})
+    def _connector(self, key: str) -> ServerAccess:
+        return ServerAccess(
+            reach=AddressRule(private=True), headers=lambda: {HEADER: self._signer.sign(GATEWAY, audience(key))}
+        )
 
 
 class KubernetesPlugins:
     """Keeps a table of plugins current from the API server."""
 
-    def __init__(self, plugins: PluginTable, routes: RouteTable, access: Callable[[McpUpstream], Access]) -> None:
+    def __init__(self, plugins: PluginTable, routes: RouteTable, access: Callable[[McpUpstream], ServerAccess]) -> None:
         self._plugins = plugins
         self._routes = routes
         self._access = access

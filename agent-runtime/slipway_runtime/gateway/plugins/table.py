@@ -8,7 +8,7 @@ import orjson
 from slipway_crds.contract import PLUGINS_STATUS_PATH
 from slipway_crds.plugins.upstream import McpUpstream
 from slipway_runtime.gateway.routes import PluginKey
-from slipway_runtime.plugins.server import Access
+from slipway_runtime.plugins.server import ServerAccess
 from slipway_runtime.plugins.watched import WatchedServer
 
 
@@ -26,7 +26,7 @@ class PluginTable:
         self._reports: dict[str, bytes] = {}
         """What is known of each server, by path. Read by another thread, and so exchanged whole."""
 
-    def set(self, key: PluginKey, upstream: McpUpstream, access: Access, *, created: str = "") -> None:
+    def set(self, key: PluginKey, upstream: McpUpstream, access: ServerAccess, *, created: str = "") -> None:
         """The plugin exists, and this is its server. One that stays the same keeps its connections.
 
         Args:

@@ -19,11 +19,19 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY
 from mcp_types.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND
 from mcp_types.version import LATEST_MODERN_VERSION
 
-from slipway_runtime.gateway.plugins.answer import NO_SESSION, Answer, once
+from slipway_runtime.gateway.plugins.answer import NO_SESSION, PluginAnswer, once
 from slipway_runtime.plugins import eras
 from slipway_runtime.plugins.answers import Content, EventReader, TooLong, data_of, event_of, loads
-from slipway_runtime.plugins.discovery import Discovery, Link
-from slipway_runtime.plugins.messages import EVENT_STREAM, JSON, SESSION_HEADER, Kind, Message, Refused, dumps
+from slipway_runtime.plugins.discovery import Discovery, ServerLink
+from slipway_runtime.plugins.messages import (
+    EVENT_STREAM,
+    JSON,
+    SESSION_HEADER,
+    ClientMessage,
+    Kind,
+    MessageRefused,
+    dumps,
+)
 from slipway_runtime.plugins.server import ServerFailed, media_type
 from slipway_runtime.responses import InvalidAnswer, PodResponse
 from slipway_runtime.telemetry.tracing import outgoing
@@ -53,7 +61,7 @@ class Translation:
     found: Discovery
 
     @asynccontextmanager
-    async def posted(self, message: Message) -> AsyncIterator[Answer]:
+    async def posted(self, message: ClientMessage) -> AsyncIterator[PluginAnswer]:
         """See `PluginCall`."""
         answered = self._to_session if message.modern else self._to_modern
         async with answered(message) as answer:
@@ -62,15 +70,15 @@ class Translation:
     # A client of 2026-07-28 and a server of 2025-11-25
 
     @asynccontextmanager
-    async def _to_session(self, message: Message) -> AsyncIterator[Answer]:
+    async def _to_session(self, message: ClientMessage) -> AsyncIterator[PluginAnswer]:
         if message.kind is not Kind.REQUEST:
-            yield Answer(202, {}, once(b""))
+            yield PluginAnswer(202, {}, once(b""))
             return
         if message.method == "server/discover":
             yield _json(eras.discovered(self.found, message.id))
             return
         if message.method in OF_SESSIONS:
-            raise Refused(METHOD_NOT_FOUND, f"Method not found: {message.method}", message_id=message.id)
+            raise MessageRefused(METHOD_NOT_FOUND, f"Method not found: {message.method}", message_id=message.id)
         sessions, owner = self.call.plugin.sessions, self.call.caller.owner
         for attempt in itertools.count():
             link = await sessions.of(owner)
@@ -86,7 +94,7 @@ class Translation:
                 )
 
     @asynccontextmanager
-    async def _asked(self, link: Link, message: Message) -> AsyncIterator[Answer | None]:
+    async def _asked(self, link: ServerLink, message: ClientMessage) -> AsyncIterator[PluginAnswer | None]:
         """The answer to a request in a session; None if the server does not know the session."""
         number, params = f"s{next(NUMBERS)}", eras.to_session(message.params)
         name = self.call.server_name(message)
@@ -121,7 +129,7 @@ class Translation:
                 raise
 
     @asynccontextmanager
-    async def _listened(self, link: Link, message: Message) -> AsyncIterator[Answer | None]:
+    async def _listened(self, link: ServerLink, message: ClientMessage) -> AsyncIterator[PluginAnswer | None]:
         """The stream of a session as that of a subscription."""
         wanted = message.params.get("notifications")
         wanted = wanted if isinstance(wanted, dict) else {}
@@ -146,15 +154,15 @@ class Translation:
                 "params": {"notifications": agreed, "_meta": tag},
             }
             if response.status == 405:  # it has no such stream, and so nothing to say
-                yield Answer(200, _stream(), _silent(event_of(known)))
+                yield PluginAnswer(200, _stream(), _silent(event_of(known)))
                 return
             pieces = self._events(message, response, translate, link=link)
-            yield Answer(200, _stream(), _after(event_of(known), pieces))
+            yield PluginAnswer(200, _stream(), _after(event_of(known), pieces))
 
     # A client of 2025-11-25 and a server of 2026-07-28
 
     @asynccontextmanager
-    async def _to_modern(self, message: Message) -> AsyncIterator[Answer]:
+    async def _to_modern(self, message: ClientMessage) -> AsyncIterator[PluginAnswer]:
         if message.method == "initialize":
             begun = eras.initialized(self.found, message.id, message.params)
             yield _json(begun, {SESSION_HEADER: self.call.sealed(OWN)})
@@ -164,18 +172,20 @@ class Translation:
         if message.kind is not Kind.REQUEST:
             if message.method == "notifications/cancelled":
                 self._cancelled(message)
-            yield Answer(202, {}, once(b""))
+            yield PluginAnswer(202, {}, once(b""))
             return
         if message.method == "ping":
             yield _json({"jsonrpc": "2.0", "id": message.id, "result": {}})
             return
         if message.method in ("logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
-            raise Refused(METHOD_NOT_FOUND, f"Method not found: {message.method}", message_id=message.id, status=200)
+            raise MessageRefused(
+                METHOD_NOT_FOUND, f"Method not found: {message.method}", message_id=message.id, status=200
+            )
         async with self._modern(message) as answer:
             yield answer
 
     @asynccontextmanager
-    async def _modern(self, message: Message) -> AsyncIterator[Answer]:
+    async def _modern(self, message: ClientMessage) -> AsyncIterator[PluginAnswer]:
         name, params = self.call.server_name(message), eras.to_modern(message.params)
         if name is not None and message.method == "tools/call":
             params = {**params, "name": name}
@@ -201,10 +211,10 @@ class Translation:
             async with self.call.server.open("POST", headers, body) as response:
                 answer = await self._translated(message, response, translate, given_up=given_up)
                 # A client of 2025-11-25 takes another status for the end of its session.
-                yield Answer(200, answer.headers, answer.body)
+                yield PluginAnswer(200, answer.headers, answer.body)
 
     @contextlib.contextmanager
-    def _cancellable(self, message: Message) -> Iterator[asyncio.Event]:
+    def _cancellable(self, message: ClientMessage) -> Iterator[asyncio.Event]:
         ongoing, key = self.call.plugin.ongoing, self._ongoing_key(message.id)
         given_up = ongoing[key] = asyncio.Event()
         try:
@@ -216,7 +226,7 @@ class Translation:
     def _ongoing_key(self, number: object) -> tuple[str, object]:
         return f"{self.call.caller.owner} {self.call.headers.get(SESSION_HEADER, '')}", number
 
-    def _cancelled(self, message: Message) -> None:
+    def _cancelled(self, message: ClientMessage) -> None:
         """The client gave up a request: closing its stream is how a server of 2026-07-28 learns of that."""
         number = message.params.get("requestId")
         if isinstance(number, str | int):
@@ -228,17 +238,17 @@ class Translation:
 
     async def _translated(
         self,
-        message: Message,
+        message: ClientMessage,
         response: PodResponse,
         translate: Callable[[Content], Content | None],
         *,
-        link: Link | None = None,
+        link: ServerLink | None = None,
         given_up: asyncio.Event | None = None,
-    ) -> Answer:
+    ) -> PluginAnswer:
         kind = media_type(response)
         if kind == EVENT_STREAM:
             pieces = self._events(message, response, translate, link=link)
-            return Answer(200, _stream(), _until(pieces, given_up) if given_up else pieces)
+            return PluginAnswer(200, _stream(), _until(pieces, given_up) if given_up else pieces)
         try:
             content = translate(loads(await self.call.server.whole(response)))
         except ValueError as error:
@@ -255,11 +265,11 @@ class Translation:
 
     async def _events(
         self,
-        message: Message,
+        message: ClientMessage,
         response: PodResponse,
         translate: Callable[[Content], Content | None],
         *,
-        link: Link | None,
+        link: ServerLink | None,
     ) -> AsyncIterator[bytes]:
         """A stream, event by event, up to the answer."""
         reader, ended = EventReader(), False
@@ -286,7 +296,7 @@ class Translation:
             yield event_of({"jsonrpc": "2.0", "id": message.id, "error": {"code": INTERNAL_ERROR, "message": said}})
 
 
-async def _answer_server(link: Link, asked: Content) -> Content | None:
+async def _answer_server(link: ServerLink, asked: Content) -> Content | None:
     """Answer what a server asks its client. Gives the error that ends the client's call, or None for a ping."""
     method = str(asked.get("method"))
     answer: Content = {"jsonrpc": "2.0", "id": asked.get("id")}
@@ -302,7 +312,7 @@ async def _answer_server(link: Link, asked: Content) -> Content | None:
     return eras.without_result({"jsonrpc": "2.0", **eras.cannot_ask(method)})
 
 
-async def _cancel(link: Link, number: str) -> None:
+async def _cancel(link: ServerLink, number: str) -> None:
     """Tell the server that a request was given up, if it takes that at once."""
     params = {"requestId": number, "reason": "the client left"}
     body = dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
@@ -323,8 +333,8 @@ def _with_token(content: Content, number: str, token: object) -> Content:
     return content
 
 
-def _json(content: Content, headers: dict[str, str] | None = None, *, status: int = 200) -> Answer:
-    return Answer(status, {"content-type": JSON, **(headers or {})}, once(dumps(content)))
+def _json(content: Content, headers: dict[str, str] | None = None, *, status: int = 200) -> PluginAnswer:
+    return PluginAnswer(status, {"content-type": JSON, **(headers or {})}, once(dumps(content)))
 
 
 def _stream() -> dict[str, str]:
