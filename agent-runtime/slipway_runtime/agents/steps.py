@@ -1,7 +1,7 @@
 """Steps of one attempt: run once, recorded, and replayed by the attempts after it.
 
 A safe step does not wait for its record: the log keeps the order in which everything was queued, so what is stored is
-always a prefix of what happened. A step that must never run twice waits until its start is stored.
+always a prefix of what happened. A step that costs, or must never run twice, waits until its start is stored.
 """
 
 import asyncio
@@ -258,10 +258,9 @@ class StepRun:
     async def _run(self, step: "_OpenStep", do: Callable[[Emit], Awaitable[T]]) -> T:
         if step.repeat != "safe":
             self.journal.put(step.record("started"))
+            await self.journal.stored()  # and with it what the steps before cost
         if step.repeat == "paid" and step.key in self._begun:
             metrics.REPEATED.labels(self.agent).inc()
-        if step.never:
-            await self.journal.stored()
         try:
             result = await do(step.emit)
             dumped = orjson.Fragment(orjson.dumps(result, option=PLAIN))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from slipway_runtime.agents.metrics import REPEATED
+from slipway_runtime.agents.steps import MemoryJournal, StepRun
 from slipway_runtime.events import Delta, Discarded, Done, Event, InputRequired, MessageEnd, Progress
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest, Emit, NothingDone, StepFailed, UnknownOutcome, Waiting
@@ -99,6 +100,27 @@ async def test_what_must_not_be_repeated_is_started_in_the_store_before_it_runs(
     assert await run.step("a", do, repeat="never") == 1
     assert await attempts.start().step("a", never_run, repeat="never") == 1
     assert attempts.left().unknown == ()
+
+
+class SlowJournal(MemoryJournal):
+    """A journal that stores when it is waited for, and not before."""
+
+    stored_entries = 0
+
+    async def stored(self) -> None:
+        self.stored_entries = len(self.entries)
+
+
+async def test_what_was_paid_is_stored_before_the_next_is_paid() -> None:
+    journal = SlowJournal()
+    run = StepRun(AgentRequest("?"), journal)
+
+    async def do(_: Emit) -> int:
+        assert journal.stored_entries == len(journal.entries), "a host that dies now loses this call alone"
+        return 1
+
+    for key in ("a", "b"):
+        assert await run.step(key, do, repeat="paid") == 1
 
 
 async def test_a_step_that_is_paid_again_is_known() -> None:
