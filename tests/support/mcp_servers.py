@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mcp.server import MCPServer
+from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import Context
+from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -67,6 +69,24 @@ def make_server() -> MCPServer:
 def application(server: MCPServer | None = None, **options: Any) -> Application:
     """Both eras, at /mcp."""
     made: Application = (server or make_server()).streamable_http_app(**options)
+    return made
+
+
+def listing(tools: Sequence[str | Tool], *, page: int = 100_000, bytes_of: int = 0, **options: Any) -> Application:
+    """A server of these tools: each says its name, but `long`, which says `bytes_of` bytes."""
+    listed = [Tool(name=each, input_schema={"type": "object"}) if isinstance(each, str) else each for each in tools]
+
+    async def on_list_tools(_: Any, params: Any) -> ListToolsResult:
+        begin = int((params and params.cursor) or 0)
+        more = str(begin + page) if begin + page < len(listed) else None
+        return ListToolsResult(tools=listed[begin : begin + page], next_cursor=more)
+
+    async def on_call_tool(_: Any, params: Any) -> CallToolResult:
+        text = "x" * bytes_of if params.name == "long" else params.name
+        return CallToolResult(content=[TextContent(text=text)])
+
+    server = Server("listing", on_list_tools=on_list_tools, on_call_tool=on_call_tool)
+    made: Application = server.streamable_http_app(**options)
     return made
 
 

@@ -19,13 +19,15 @@ from slipway_runtime.agents.calling import AgentCalls, CallFailed, run_headers
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
 from slipway_runtime.models.durable import METADATA
 from slipway_runtime.models.scopes import SCOPES
+from slipway_runtime.plugins.event_streams import EventReader, TooLong, data_of, loads
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Run
+from slipway_runtime.tool_names import Names
 
-PLUGIN_MARK = "__"
-"""Between the name of an entry and that of a tool."""
-LONGEST_NAME = 64
 MOST_BYTES = 8 * 1024 * 1024
+"""Of an answer, with all that comes before it in its stream."""
+MOST_TOOLS = 1000
+MOST_PAGES = 100
 CALL_SECONDS = 1800.0
 VERSION = "2026-07-28"
 META = {
@@ -50,7 +52,14 @@ def _toolset(plugin: PluginConfig, calls: AgentCalls, *, approved: bool) -> Abst
     async def made(_: RunContext[Any]) -> AbstractToolset[Any]:
         run = _run()
         tools = await _listed(plugin, calls, run)
-        return FunctionToolset([_tool(plugin, calls, each, approved=approved) for each in tools])
+        names = Names(plugin.name, list(tools))
+        return FunctionToolset(
+            [
+                _tool(plugin, calls, each, name=names.outer(original), approved=approved)
+                for original, each in tools.items()
+                if names.inner(names.outer(original)) == original
+            ]
+        )
 
     return DynamicToolset(made, id=f"plugin {plugin.name}")
 
@@ -61,15 +70,26 @@ def _run() -> Run:
     return scopes.run
 
 
-async def _listed(plugin: PluginConfig, calls: AgentCalls, run: Run) -> list[Mapping[str, Any]]:
-    """The plugin's tools. One that cannot be asked has none: the model goes on without it, unless it is required."""
+async def _listed(plugin: PluginConfig, calls: AgentCalls, run: Run) -> dict[str, Mapping[str, Any]]:
+    """The plugin's tools by their names there. One that cannot be asked has none: the model goes on without it, unless
+    it is required."""
+    found: dict[str, Mapping[str, Any]] = {}
+    params: dict[str, Any] = {}
     try:
-        result = await _asked(plugin, calls, run, "tools/list", {})
+        for _ in range(MOST_PAGES):
+            result = await _asked(plugin, calls, run, "tools/list", params)
+            tools = result.get("tools")
+            for each in tools if isinstance(tools, list) else []:
+                if isinstance(each, dict) and isinstance(each.get("name"), str):
+                    found.setdefault(each["name"], each)
+            following = result.get("nextCursor")
+            if not isinstance(following, str) or not following or len(found) >= MOST_TOOLS:
+                break
+            params = {"cursor": following}
     except CallFailed as error:
         _check_required(plugin, error)
-        return []
-    tools = result.get("tools")
-    return [each for each in tools if isinstance(each, dict)] if isinstance(tools, list) else []
+        return {}
+    return dict(list(found.items())[:MOST_TOOLS])
 
 
 def _check_required(plugin: PluginConfig, error: CallFailed) -> None:
@@ -80,12 +100,13 @@ def _check_required(plugin: PluginConfig, error: CallFailed) -> None:
         raise Problem(Reason.REQUIRED_TOOL_FAILED, detail) from error
 
 
-def _tool(plugin: PluginConfig, calls: AgentCalls, listed: Mapping[str, Any], *, approved: bool) -> Tool[Any]:
-    original = str(listed.get("name"))
+def _tool(
+    plugin: PluginConfig, calls: AgentCalls, listed: Mapping[str, Any], *, name: str, approved: bool
+) -> Tool[Any]:
+    original = str(listed["name"])
     schema = listed.get("inputSchema")
 
     async def call(**arguments: Any) -> ToolReturn[str]:
-        name = f"{plugin.name}{PLUGIN_MARK}{original}"
         try:
             params = {"name": original, "arguments": arguments}
             result = await _asked(plugin, calls, _run(), "tools/call", params, name=original)
@@ -99,19 +120,13 @@ def _tool(plugin: PluginConfig, calls: AgentCalls, listed: Mapping[str, Any], *,
 
     made = Tool.from_schema(
         call,
-        name=_name(plugin, original),
+        name=name,
         description=str(listed.get("description") or original)[:2000],
         json_schema=schema if isinstance(schema, dict) else {"type": "object", "properties": {}},
     )
     made.metadata = {METADATA: {"repeat": "safe" if _repeatable(listed) else "never"}}
     made.requires_approval = approved
     return made
-
-
-def _name(plugin: PluginConfig, tool: str) -> str:
-    """What models call it: every provider takes these characters, and no more of them."""
-    plain = "".join(each if (each.isalnum() and each.isascii()) or each in "_-" else "_" for each in tool)
-    return f"{plugin.name}{PLUGIN_MARK}{plain}"[:LONGEST_NAME]
 
 
 def _repeatable(listed: Mapping[str, Any]) -> bool:
@@ -160,6 +175,8 @@ async def _asked(
     try:
         async with calls.http().post(path, json=body, headers=headers, timeout=timeout) as response:
             content = await _answer(response)
+    except TooLong as error:
+        raise CallFailed("AnswerTooLarge", f"It answered {error}.") from None
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         said = str(error) or type(error).__name__
         unknown = f"The gateway gave no answer: {said}. What was done is not known."
@@ -175,19 +192,29 @@ async def _asked(
 
 
 async def _answer(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
-    """The one answer, as JSON or at the end of a stream. Raises ValueError."""
-    if response.content_type != "text/event-stream":
-        content = json.loads(await response.content.read(MOST_BYTES))
-        if not isinstance(content, dict):
-            raise ValueError("no object of JSON")
-        return content
-    size = 0
-    async for line in response.content:
-        size += len(line)
+    """The one answer, as JSON or in a stream.
+
+    Raises:
+        CallFailed: for more than 8 MiB.
+        ValueError: if there is none.
+    """
+    stream = response.content_type == "text/event-stream"
+    reader, body, size = EventReader(), bytearray(), 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
         if size > MOST_BYTES:
-            raise ValueError("an answer that is too long")
-        if line.startswith(b"data:"):
-            content = json.loads(line[5:])
-            if isinstance(content, dict) and "method" not in content:
-                return content
-    raise ValueError("a stream without an answer")
+            raise CallFailed("AnswerTooLarge", f"It answered more than {MOST_BYTES // 2**20} MiB.")
+        if not stream:
+            body += piece
+        elif (found := _first(reader.feed(piece))) is not None:
+            return found
+    if not stream:
+        return loads(bytes(body))
+    if (found := _first(reader.end())) is None:
+        raise ValueError("a stream without an answer")
+    return found
+
+
+def _first(events: Sequence[bytes]) -> Mapping[str, Any] | None:
+    """The first answer in events; None if there is none."""
+    return next((each for each in map(data_of, events) if each is not None and "method" not in each), None)

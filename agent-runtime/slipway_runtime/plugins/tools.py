@@ -22,12 +22,6 @@ class Tool:
     original: str
     definition: Mapping[str, Any]
 
-    @property
-    def repeatable(self) -> bool:
-        """Whether the server says that calling it twice does no more than once."""
-        hints = self.definition.get("annotations")
-        return isinstance(hints, Mapping) and (hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True)
-
 
 @dataclass(frozen=True)
 class Shown:

@@ -20,7 +20,7 @@ from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.settings import default_model_dir
-from tests.support.mcp_servers import Recording, application
+from tests.support.mcp_servers import Application, OnlyLegacy, Recording, application, listing
 from tests.support.model_server import model_server
 from tests.support.model_wire import Call, Reply
 from tests.support.servers import free_port
@@ -103,10 +103,10 @@ async def test_a_plugin_is_served_with_its_secret_and_goes_with_its_manifest(dev
         assert response.status == 404
 
 
-def calls_list(answer: str) -> Callable[[Any], Reply | str]:
+def calls_list(answer: str, *, tool: str = "gh__list") -> Callable[[Any], Reply | str]:
     def reply(asked: Any) -> Reply | str:
         done = any(each["role"] == "tool" for each in asked.body["messages"])
-        return answer if done else Reply(calls=(Call("gh__list", {"repository": "slipway"}),))
+        return answer if done else Reply(calls=(Call(tool, {"repository": "slipway"}),))
 
     return reply
 
@@ -131,6 +131,25 @@ async def test_a_plugins_tool_waits_for_a_person_where_its_entry_does(dev: Dev) 
         asked = await dev.ask()
     assert asked["code"] == 202
     assert dev.server.of("tools/call") == []
+
+
+@pytest.mark.parametrize("wrapped", [lambda app: app, OnlyLegacy], ids=["json", "stream"])
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(3 * 2**20, "[cut: 3145728 characters]"), (9 * 2**20, "The tool gave no result (AnswerTooLarge)")],
+    ids=["long", "too-long"],
+)
+async def test_a_long_answer_is_cut_and_one_that_is_too_long_is_told_to_the_model(
+    dev: Dev, size: int, said: str, wrapped: Callable[[Application], Application]
+) -> None:
+    async with served(wrapped(listing(["long"], bytes_of=size))) as url:
+        with model_server(calls_list("It is long.", tool="gh__long")) as model:
+            plugin = PLUGIN.format(port=url.rpartition(":")[2])
+            await dev.apply(plugin, AGENT.format(model=model.base_url, more="", approvals=""))
+            assert (await dev.ask())["answer"] == "It is long."
+    (told,) = [each["content"] for each in model.requests[-1].body["messages"] if each["role"] == "tool"]
+    assert said in told
+    assert len(told) < 33_000
 
 
 @pytest.mark.parametrize(("more", "code"), [("", 200), (", required: true", 503)])

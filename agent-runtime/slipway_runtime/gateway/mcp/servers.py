@@ -9,11 +9,12 @@ from typing import Any, Protocol
 from mcp_types import jsonrpc
 
 from slipway_runtime.gateway.mcp.exchange import Exchange
-from slipway_runtime.gateway.mcp.names import Names, prefixes
+from slipway_runtime.gateway.mcp.names import prefixes
 from slipway_runtime.gateway.mcp.sources import AllSources, Listing, SourceKey, ToolSource
 from slipway_runtime.identity import Caller
 from slipway_runtime.protocols.mcp import eras
 from slipway_runtime.protocols.mcp.messages import Json, RpcError
+from slipway_runtime.tool_names import Names
 
 log = logging.getLogger(__name__)
 BY_ADDRESS = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe", "completion/complete"))

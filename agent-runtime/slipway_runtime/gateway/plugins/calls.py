@@ -17,8 +17,9 @@ from slipway_runtime.gateway.plugins.answer import NO_SESSION, PluginAnswer, onc
 from slipway_runtime.gateway.plugins.translating import OWN, Translation
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
-from slipway_runtime.plugins.answers import Content, changed, event_of
+from slipway_runtime.plugins.answers import changed, event_of
 from slipway_runtime.plugins.discovery import MODERN
+from slipway_runtime.plugins.event_streams import Content
 from slipway_runtime.plugins.messages import (
     EVENT_STREAM,
     JSON,
@@ -29,7 +30,7 @@ from slipway_runtime.plugins.messages import (
     error_body,
 )
 from slipway_runtime.plugins.server import PluginServer, ServerFailed, media_type
-from slipway_runtime.plugins.tools import list_result
+from slipway_runtime.plugins.tools import MOST_TOOLS, list_result
 from slipway_runtime.plugins.watched import WatchedServer
 from slipway_runtime.protocols.mcp.sealing import NotSealed, Sealer
 from slipway_runtime.responses import InvalidAnswer, PodResponse
@@ -101,8 +102,14 @@ class PluginCall:
         if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
             return content
         shown = list_result(result, self.server.upstream.tools)
+        known = self.plugin.known
+        # Pages of a list are looked at apart, so it is what was found that says where the first thousand end.
+        used = known.by_name if known is not None and len(known.tools) >= MOST_TOOLS else None
         allowed = [
-            tool for tool in shown["tools"] if self.policy.allows(self.caller, Action.LIST, self.key, tool=tool["name"])
+            tool
+            for tool in shown["tools"]
+            if (used is None or tool["name"] in used)
+            and self.policy.allows(self.caller, Action.LIST, self.key, tool=tool["name"])
         ]
         return {**content, "result": {**shown, "tools": allowed}}
 

@@ -18,7 +18,7 @@ from slipway_runtime.gateway.plugins.calls import PluginCall
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
-from slipway_runtime.plugins.answers import Content, EventReader, data_of, loads
+from slipway_runtime.plugins.event_streams import Content, EventReader, TooLong, data_of, loads
 from slipway_runtime.plugins.messages import EVENT_STREAM, ClientMessage, Kind, MessageRefused, dumps
 from slipway_runtime.plugins.server import ServerFailed
 from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
@@ -94,6 +94,9 @@ class PluginSource:
             raise RpcError(refused.code, refused.message, refused.data) from None
         except ServerFailed as error:
             raise RpcError(jsonrpc.INTERNAL_ERROR, error.message, {"reason": error.reason}) from None
+        except TooLong as error:
+            said = f"the server of plugin {self.plugin} sent {error}"
+            raise RpcError(jsonrpc.INTERNAL_ERROR, said, {"reason": "AnswerTooLarge"}) from None
         except BROKEN:
             raise RpcError(
                 jsonrpc.INTERNAL_ERROR, f"the server of plugin {self.plugin} broke off in the middle of its answer"
@@ -120,7 +123,7 @@ async def _passed_on(exchange: Exchange, answer: PluginAnswer) -> None:
         async for piece in answer.body:
             body += piece
             if len(body) > LONGEST_ANSWER:
-                raise ValueError("an answer that is too long")
+                raise TooLong(f"more than {LONGEST_ANSWER // 2**20} MiB")
         await _finished(exchange, loads(body))
         return
     reader = EventReader()

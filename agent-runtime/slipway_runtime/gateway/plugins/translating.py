@@ -21,8 +21,9 @@ from mcp_types.version import LATEST_MODERN_VERSION
 
 from slipway_runtime.gateway.plugins.answer import NO_SESSION, PluginAnswer, once
 from slipway_runtime.plugins import eras
-from slipway_runtime.plugins.answers import Content, EventReader, TooLong, data_of, event_of, loads
+from slipway_runtime.plugins.answers import event_of
 from slipway_runtime.plugins.discovery import Discovery, ServerLink
+from slipway_runtime.plugins.event_streams import Content, EventReader, TooLong, data_of, loads
 from slipway_runtime.plugins.messages import (
     EVENT_STREAM,
     JSON,
@@ -291,9 +292,16 @@ class Translation:
                     if "method" not in content:
                         return
                 ended = not piece
+        except TooLong as error:
+            yield self._ended(message, f"sent {error}", reason="AnswerTooLarge")
         except BROKEN:
-            said = f"the server of plugin {self.call.key} broke off in the middle of its answer"
-            yield event_of({"jsonrpc": "2.0", "id": message.id, "error": {"code": INTERNAL_ERROR, "message": said}})
+            yield self._ended(message, "broke off in the middle of its answer", reason="InvalidAnswer")
+
+    def _ended(self, message: ClientMessage, what: str, *, reason: str) -> bytes:
+        """What ends a stream that the server did not end."""
+        said = f"the server of plugin {self.call.key} {what}"
+        error = {"code": INTERNAL_ERROR, "message": said, "data": {"reason": reason}}
+        return event_of({"jsonrpc": "2.0", "id": message.id, "error": error})
 
 
 async def _answer_server(link: ServerLink, asked: Content) -> Content | None:

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from slipway_runtime.gateway.mcp.names import LONGEST, Names, prefixes
+from slipway_runtime.gateway.mcp.names import prefixes
 from slipway_runtime.gateway.mcp.sources import SourceKey
+from slipway_runtime.tool_names import LONGEST, Names
 
 TAKEN = re.compile("[a-zA-Z0-9_-]{1,64}")
 

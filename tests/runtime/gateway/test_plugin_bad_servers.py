@@ -1,0 +1,178 @@
+"""Servers of plugins that list too much, answer too much or too often, or change while they are used."""
+
+import json
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+from mcp.server.lowlevel import Server
+from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
+
+from slipway_runtime.gateway.routes import PluginKey
+from tests.runtime.gateway.conftest import Front, StartFront
+from tests.runtime.gateway.test_plugins import MODES, TOOLS, Mode, call, plug, texts
+from tests.support.mcp_servers import Application, OnlyLegacy, OnlyModern, listing
+
+ERAS: tuple[Any, ...] = (None, OnlyLegacy, OnlyModern)
+OTHER: dict[Mode, type[OnlyLegacy] | type[OnlyModern]] = {"2026-07-28": OnlyLegacy, "legacy": OnlyModern}
+
+
+async def listed(url: str, mode: Mode) -> list[str]:
+    """The names on all pages."""
+    names: list[str] = []
+    async with Client(url, mode=mode) as client:
+        page = await client.list_tools()
+        names += [tool.name for tool in page.tools]
+        while page.next_cursor:
+            page = await client.list_tools(cursor=page.next_cursor)
+            names += [tool.name for tool in page.tools]
+    return names
+
+
+async def report(front: Front) -> dict[str, Any]:
+    """What the operator gets to know, once the server was looked at."""
+    plugin = front.gateway.plugins.get(TOOLS)
+    assert plugin is not None
+    await plugin.look()
+    told: dict[str, Any] = json.loads(front.gateway.plugins.status_at("/plugins/demo/tools") or b"")
+    return told
+
+
+@pytest.mark.parametrize("page", [100_000, 600], ids=["at-once", "in-pages"])
+async def test_of_ten_thousand_tools_the_first_thousand_are_used(
+    start_front: StartFront, stack: AsyncExitStack, page: int
+) -> None:
+    names = [f"tool-{number}" for number in range(10_000)]
+    front = await start_front()
+    url = await plug(stack, front, listing(names, page=page))
+    told = await report(front)
+    assert told["toolCount"] == 1000
+    assert told["note"].startswith("9000 tools beyond the first 1000 are left out")
+    assert len(json.dumps(told)) < 4096
+    for mode in MODES:
+        assert await listed(url, mode) == names[:1000]
+        assert set(await listed(f"{front.url}/mcp", mode)) == {f"tools__{name}" for name in names[:1000]}
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_tools_without_a_usable_name_are_left_out_and_no_two_share_one(
+    start_front: StartFront, stack: AsyncExitStack, mode: Mode
+) -> None:
+    names = ["well", "well", "not a name", "", "ümlaut", "x" * 129, "a\nb", "issues.list", "issues_list"]
+    front = await start_front()
+    url = await plug(stack, front, listing(names))
+    told = await report(front)
+    assert told["note"] == "5 tools have no name that MCP allows; 1 tools have the name of another one"
+    assert await listed(url, mode) == ["well", "issues.list", "issues_list"]
+    async with Client(f"{front.url}/mcp", mode=mode) as client:
+        shown = [tool.name for tool in (await client.list_tools()).tools]
+        assert len(set(shown)) == 3
+        called = [texts(await client.call_tool(name, {})) for name in shown]
+    assert sorted(called) == [["issues.list"], ["issues_list"], ["well"]]
+
+
+class Twice:
+    """Answers each call of a tool twice in one stream: first with `first`, then with `second`."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        message = await receive() if scope["type"] == "http" else {}
+        first = iter([message])
+
+        async def again() -> Any:
+            return next(first, None) or await receive()
+
+        if b'"tools/call"' not in message.get("body", b""):
+            await self._app(scope, again if scope["type"] == "http" else receive, send)
+            return
+        asked = json.loads(message["body"])["id"]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        for text in ("first", "second"):
+            result = {"resultType": "complete", "content": [{"type": "text", "text": text}]}
+            event = json.dumps({"jsonrpc": "2.0", "id": asked, "result": result}).encode()
+            await send({"type": "http.response.body", "body": b"data: " + event + b"\n\n", "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize("only", ERAS, ids=["both", "sessions", "modern"])
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_first_of_two_answers_counts(
+    start_front: StartFront, stack: AsyncExitStack, mode: Mode, only: Any
+) -> None:
+    app = listing(["echo"])
+    front = await start_front()
+    url = await plug(stack, front, Twice(only(app) if only else app))
+    await report(front)
+    async with Client(url, mode=mode) as client:
+        for _ in range(2):
+            assert texts(await client.call_tool("echo", {})) == ["first"]
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["echo"]
+    async with Client(f"{front.url}/mcp", mode=mode) as client:
+        assert texts(await client.call_tool("tools__echo", {})) == ["first"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_server_may_change_its_tools_while_one_is_called(
+    start_front: StartFront, stack: AsyncExitStack, mode: Mode
+) -> None:
+    names: list[str] = ["swap", "old"]
+
+    async def on_list_tools(_: Any, __: Any) -> ListToolsResult:
+        return ListToolsResult(tools=[Tool(name=name, input_schema={"type": "object"}) for name in names])
+
+    async def on_call_tool(_: Any, params: Any) -> CallToolResult:
+        if params.name == "swap":
+            names[:] = ["swap", "new"]
+        known = params.name in names
+        return CallToolResult(content=[TextContent(text="done" if known else "no such tool")], is_error=not known)
+
+    app = Server("changing", on_list_tools=on_list_tools, on_call_tool=on_call_tool).streamable_http_app()
+    front = await start_front()
+    url = await plug(stack, front, app)
+    await report(front)
+    async with Client(url, mode=mode) as client, Client(f"{front.url}/mcp", mode=mode) as all_tools:
+        assert texts(await client.call_tool("swap", {})) == ["done"]
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["swap", "new"]
+        assert (await client.call_tool("old", {})).is_error
+        assert texts(await client.call_tool("new", {})) == ["done"]
+        assert (await all_tools.call_tool("tools__old", {})).is_error, "as long as the gateway has not looked again"
+        assert (await report(front))["tools"] == ["new", "swap"]
+        assert {tool.name for tool in (await all_tools.list_tools()).tools} == {"tools__new", "tools__swap"}
+        with pytest.raises(MCPError, match="no tool"):
+            await all_tools.call_tool("tools__old", {})
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_answer_that_is_too_long_ends_in_an_error_and_costs_the_others_nothing(
+    start_front: StartFront, stack: AsyncExitStack, mode: Mode
+) -> None:
+    """Where the gateway has to read it. An answer that passes as it is may have any length: it is never held whole."""
+    size = 9 * 2**20
+    front = await start_front()
+    same = await plug(stack, front, listing(["long", "echo"], bytes_of=size))
+    other = await plug(stack, front, OTHER[mode](listing(["long", "echo"], bytes_of=size)), name="other")
+    for name in ("tools", "other"):
+        plugin = front.gateway.plugins.get(PluginKey("demo", name))
+        assert plugin is not None
+        await plugin.look()
+    headers, body = call("long")
+    async with front.client.post(same, json=body, headers=headers) as response:
+        assert len(await response.read()) > size
+    for url, prefix in ((other, ""), (f"{front.url}/mcp", "tools__"), (f"{front.url}/mcp", "other__")):
+        async with Client(url, mode=mode) as client:
+            with pytest.raises(MCPError, match=r"more than [48] MiB"):
+                await client.call_tool(f"{prefix}long", {})
+            assert texts(await client.call_tool(f"{prefix}echo", {})) == ["echo"]
+
+
+async def test_a_list_of_tools_that_is_too_long_is_refused(start_front: StartFront, stack: AsyncExitStack) -> None:
+    front = await start_front()
+    names = [f"{number:0128d}" for number in range(60_000)]
+    url = await plug(stack, front, listing(names))
+    headers, body = call("echo")
+    async with front.client.post(url, json=body, headers=headers) as response:
+        error = (await response.json())["error"]
+    assert (response.status, error["data"]["reason"]) == (502, "AnswerTooLarge")
