@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slipway_crds.agents.approvals import Approval
+from slipway_crds.agents.asked import AgentTool, Member
 from slipway_crds.agents.destinations import Destination, closed, destination, destination_of
 from slipway_crds.agents.members import agent_refs, cycle, plugin_refs
-from slipway_crds.agents.model import Agent, AgentTool, Knowledge
+from slipway_crds.agents.model import Agent, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
 from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import cidr_problem
@@ -33,6 +34,7 @@ from slipway_crds.runtimeconfig import (
     ModelConfig,
     ModelSettings,
     PluginConfig,
+    RemoteMember,
     RuntimeConfig,
     SourceConfig,
     ToolConfig,
@@ -114,6 +116,7 @@ def _config(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConfig:
             for entry in sorted(spec.tools, key=lambda entry: entry.name)
             if entry.plugin_ref is not None
         ),
+        remote_members=tuple(_remote_members(spec.members)),
         web_search=_web_search(spec.web_search) if spec.web_search else None,
         approvals=tuple(_approval(each) for each in sorted(spec.approvals, key=lambda entry: entry.tool)),
         custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image, port=spec.custom.port)
@@ -139,6 +142,9 @@ def egress_warnings(agent: Agent) -> tuple[ResolveProblem, ...]:
     for at, tool in enumerate(spec.tools):
         if tool.url:
             places[f"spec.tools[{at}].url"] = destination_of(tool.url, namespace)
+    for at, member in enumerate(spec.members):
+        if member.url:
+            places[f"spec.members[{at}].url"] = destination_of(member.url, namespace)
     return tuple(_closed(agent, places))
 
 
@@ -158,6 +164,12 @@ def _agent_tools(entries: Iterable[AgentTool]) -> Iterator[ToolConfig]:
         elif entry.url is not None:
             description = entry.description or f"Ask the agent {entry.name}."
             yield ToolConfig(name=entry.name, url=entry.url, description=description, required=entry.required)
+
+
+def _remote_members(entries: Iterable[Member]) -> Iterator[RemoteMember]:
+    for entry in sorted(entries, key=lambda entry: entry.name or ""):
+        if entry.name is not None and entry.url is not None:
+            yield RemoteMember(name=entry.name, url=entry.url)
 
 
 def _approval(entry: Approval) -> ApprovalConfig:

@@ -110,6 +110,14 @@ class ToolConfig(ConfigModel):
     """Whether the answer fails if the agent gave none."""
 
 
+class RemoteMember(ConfigModel):
+    """An agent elsewhere that an orchestrator may choose."""
+
+    name: str
+    url: str
+    """Below which its card is."""
+
+
 class PluginConfig(ConfigModel):
     """A plugin whose tools an agent's models may call."""
 
@@ -179,6 +187,8 @@ class AgentConfig(ConfigModel):
     """Sorted by name."""
     plugins: tuple[PluginConfig, ...] = ()
     """Sorted by name."""
+    remote_members: tuple[RemoteMember, ...] = ()
+    """Sorted by name. Members that are Agents are no part of a configuration."""
     web_search: WebSearchConfig | None = None
     """None: models have no such tool."""
     approvals: tuple[ApprovalConfig, ...] = ()

@@ -10,6 +10,7 @@ from slipway_crds.references import Objects, by_ref
 from slipway_crds.resolve import (
     ResolveProblem,
     Severity,
+    egress_warnings,
     resolve,
     resolve_agent,
     runtime_config,
@@ -60,6 +61,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "max_tokens": None,
         "tools": (),
         "plugins": (),
+        "remote_members": (),
         "web_search": None,
         "approvals": (),
         "custom": None,
@@ -167,6 +169,21 @@ def test_a_missing_member_is_waited_for_by_name() -> None:
     assert digest(team("lead", "hr"), known) == digest(
         team("lead", "hr", "it"), {**known, **by_ref([agent(name="it")])}
     )
+
+
+@pytest.mark.proves("Agent.members[].name")
+@pytest.mark.proves("Agent.members[].url")
+def test_a_member_elsewhere_is_configuration_and_nobody_waits_for_it() -> None:
+    members = [{"name": "tax", "url": "https://tax.example.org:8443/a2a"}, {"agentRef": {"name": "hr"}}]
+    lead = agent(name="lead", architecture="orchestrator", knowledge=[], members=members)
+    config = resolve_agent(lead, by_ref([agent(name="hr")]))
+    assert isinstance(config, AgentConfig)
+    assert [(each.name, each.url) for each in config.remote_members] == [("tax", "https://tax.example.org:8443/a2a")]
+    assert bindings_of(lead).members == ("hr",)
+    assert not egress_warnings(lead)
+    private = [{"name": "tax", "url": "http://tax.other.svc:8000/a2a"}]
+    (warning,) = egress_warnings(agent(name="lead", architecture="orchestrator", knowledge=[], members=private))
+    assert (warning.path, warning.reason) == ("spec.members[0].url", "EgressMissing")
 
 
 def asking(name: str, *asked: str, **fields: Any) -> Agent:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway_crds.agents.destinations import Destination, destination
+from slipway_crds.agents.members import asked_by
 from slipway_crds.agents.model import Agent
 from slipway_crds.contract import CHROMA_PORT, HTTP_PORT
 from slipway_crds.meta import AGENT_LABEL, COMPONENT_LABEL, INDEX_LABEL
@@ -44,9 +45,7 @@ def needed(agent: Agent, objects: Sequence[Any]) -> Iterator[Connection]:
     """Between each of the agent's pods and whatever its configuration names."""
     namespace, spec = agent.metadata.namespace, agent.spec
     gateways = _pods(objects, {COMPONENT_LABEL: "gateway"})
-    members = [each.agent_ref.name for each in spec.members] + [
-        each.agent_ref.name for each in spec.tools if each.agent_ref
-    ]
+    members = list(asked_by(agent))
     for pod in _pods(objects, {AGENT_LABEL: agent.metadata.name}, namespace):
         yield Connection("names", pod, DNS, 53, "UDP")
         yield from (Connection("store", pod, to, STORE_PORT) for to in _pods(objects, {COMPONENT_LABEL: "postgres"}))

@@ -1,13 +1,13 @@
 """An orchestrator over a real gateway and real hosts, with the members that a test gives it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slipway_crds.runtimeconfig import ModelConfig
+from slipway_crds.runtimeconfig import ModelConfig, RemoteMember
 from slipway_runtime.gateway.routes import AgentKey, Description, Reach
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
@@ -75,27 +75,37 @@ def start_team(
     """Start a gateway and a host with an orchestrator and its members."""
 
     async def start(
-        *, models: tuple[ModelConfig, ...] = (), gateway_url: str = "", request_timeout: int = 60, **plays: Any
+        *,
+        models: tuple[ModelConfig, ...] = (),
+        gateway_url: str = "",
+        request_timeout: int = 60,
+        elsewhere: Mapping[str, str] | None = None,
+        **plays: Any,
     ) -> Team:
+        """`elsewhere` has URLs by the names of members; of those that begin with a slash at the gateway."""
         options = Options("", signer.public_key, request_timeout=request_timeout)
         front = await start_front(hold_seconds=1.0)
         host, url = await start_host(agents=())
         actors = {name: play if isinstance(play, Actor) else Actor(play) for name, play in plays.items()}
         add(host, *(member(name, actor, options) for name, actor in actors.items()))
-        lead = hosted_orchestrator(lead_config(options, models=models), gateway_url or front.url, embedder, stack)
+        remote = tuple(
+            RemoteMember(name=name, url=front.url + url if url.startswith("/") else url)
+            for name, url in (elsewhere or {}).items()
+        )
+        made = lead_config(options, models=models, remote=remote)
+        lead = hosted_orchestrator(made, gateway_url or front.url, embedder, stack)
         add(host, lead)
         for name in (*actors, "lead"):
             front.routes.set(AgentKey("demo", name), [url])
-        publish(front, list(actors))
+        publish(front, list(actors), members=[each for each in actors if each not in (elsewhere or {})])
         return Team(front, host, actors)
 
     return start
 
 
-def publish(front: Front, names: list[str]) -> None:
-    """Let the gateway know of the members."""
-    front.routes.describe(
-        LEAD, Description("orchestrator"), Reach(frozenset(AgentKey("demo", name) for name in names), 60.0)
-    )
+def publish(front: Front, names: list[str], *, members: list[str] | None = None) -> None:
+    """Let the gateway know of agents, and which of them are members: all if not given."""
+    reached = frozenset(AgentKey("demo", name) for name in (names if members is None else members))
+    front.routes.describe(LEAD, Description("orchestrator"), Reach(reached, 60.0))
     for name in names:
         front.routes.describe(AgentKey("demo", name), Description("langgraph", description=DESCRIPTIONS.get(name, "")))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from slipway_crds.runtimeconfig import AgentConfig, ModelConfig
+from slipway_crds.runtimeconfig import AgentConfig, ModelConfig, RemoteMember
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.orchestrator import OrchestratorAgent
@@ -81,22 +81,22 @@ async def waits(run: Run) -> Done:
     raise AssertionError
 
 
-def lead_config(options: Options, *, models: tuple[ModelConfig, ...] = ()) -> AgentConfig:
+def lead_config(
+    options: Options, *, models: tuple[ModelConfig, ...] = (), remote: tuple[RemoteMember, ...] = ()
+) -> AgentConfig:
     """The orchestrator `demo/lead`."""
-    return config("demo/lead", options).model_copy(update={"architecture": "orchestrator", "models": models})
+    changed = {"architecture": "orchestrator", "models": models, "remote_members": remote}
+    return config("demo/lead", options).model_copy(update=changed)
 
 
 def orchestrator(made: AgentConfig, gateway_url: str, embedder: Embedder, stack: AsyncExitStack) -> HostedAgent:
     """A hosted orchestrator that asks through this gateway."""
     calls = AgentCalls(gateway_url)
     stack.push_async_callback(calls.close)
-    models = None
-    if made.models:
-        models = Models(made)
-        stack.push_async_callback(models.close)
-    return HostedAgent(
-        made, OrchestratorAgent(made, calls=calls, chooser=Chooser(made, embedder=embedder, models=models))
-    )
+    models = Models(made) if made.models else None
+    agent = OrchestratorAgent(made, calls=calls, chooser=Chooser(made, embedder=embedder, models=models))
+    stack.push_async_callback(agent.close)
+    return HostedAgent(made, agent)
 
 
 def add(host: Host, *agents: HostedAgent) -> None:

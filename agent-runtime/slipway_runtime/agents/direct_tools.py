@@ -107,6 +107,7 @@ class DirectTools:
     ) -> Mapping[str, Any]:
         """The `OrchestrationDecision` for a question: of an orchestrator over its members, of others on themselves."""
         from slipway_runtime.agents.choosing import Chooser
+        from slipway_runtime.agents.remote_members import RemoteMembers
 
         models = None
         if self._config.architecture == "orchestrator" and self._config.models:
@@ -115,9 +116,12 @@ class DirectTools:
             models = Models(self._config, self._dependencies.bindings_of(self._config))
         chooser = Chooser(self._config, embedder=self._dependencies.embedder, models=models)
         asked = AgentRequest(question=f"{question}\n\n{context}" if context else question)
+        remote = RemoteMembers(self._config)
         try:
-            decision, _ = await chooser.choose(asked, members or [self._itself()], lambda _: None)
+            known = [*members, *await remote.described()]
+            decision, _ = await chooser.choose(asked, known or [self._itself()], lambda _: None)
         finally:
+            await remote.close()
             await chooser.close()
         return decision.to_json()
 

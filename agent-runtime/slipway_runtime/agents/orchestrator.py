@@ -12,8 +12,9 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallFailed, MemberDescription
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
-from slipway_runtime.agents.forwarding import MemberAnswer, ask_with_less, patience_of
+from slipway_runtime.agents.forwarding import AgentCall, MemberAnswer, ask_with_less, patience_of
 from slipway_runtime.agents.protocol import TURNS
+from slipway_runtime.agents.remote_members import RemoteMembers, all_members
 from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.events import Decision, Delta, Done
 from slipway_runtime.problems import Problem, Reason
@@ -48,6 +49,7 @@ class OrchestratorAgent:
         self._config = config
         self._calls = calls
         self._chooser = chooser
+        self._remote = RemoteMembers(config)
 
     async def run(self, run: Run) -> Done:
         """See `Agent`.
@@ -91,11 +93,12 @@ class OrchestratorAgent:
     async def close(self) -> None:
         """See `UsesModels`."""
         await self._chooser.close()
+        await self._remote.close()
 
     async def _decide(self, run: Run, emit: Emit) -> dict[str, Any]:
         """The step that chooses. Returns the decision, and names of members in the order in which they are asked."""
         try:
-            members = await self._calls.members(run)
+            members = await all_members(run, self._calls, self._remote)
         except CallFailed as error:
             raise Problem(Reason.NO_MEMBER_ANSWERED, f"The members cannot be listed: {error.message}") from error
         if not members:
@@ -119,7 +122,8 @@ class OrchestratorAgent:
             last = number + 1 == len(order)
             patience = None if last else patience_of(run)
             asked = ask_of(run.request)
-            call = self._calls.call(run, name, asked, key=key)
+            way = self._remote if name in self._remote else self._calls
+            call: AgentCall = way.call(run, name, asked, key=key)
             answer = await ask_with_less(call, without=LEFT_OUT, step=key, emit=emit, patience=patience)
             return answer.to_json()
 

@@ -52,7 +52,7 @@ class RemoteAgent:
         header="authorization", key=lambda: None, seconds=SILENCE_SECONDS, ca_file=None
     )
     _http: httpx2.AsyncClient | None = None
-    _endpoint: tuple[float, CardInterface] | None = field(default=None)
+    _card: tuple[float, Any] | None = field(default=None)
 
     @property
     def http(self) -> httpx2.AsyncClient:
@@ -67,15 +67,24 @@ class RemoteAgent:
         Raises:
             CallFailed: if it has no card that can be used.
         """
-        if self._endpoint is None or time.monotonic() - self._endpoint[0] > CARD_SECONDS:
+        return endpoint_of(await self.card(), self.url)
+
+    async def card(self) -> Any:
+        """What it says of itself: a JSON object that names where it is asked, and may say anything else.
+
+        Raises:
+            CallFailed: as `endpoint`.
+        """
+        if self._card is None or time.monotonic() - self._card[0] > CARD_SECONDS:
             try:
-                card = await self._card()
+                card = await self._read_card()
             except Broken as error:
                 raise unreachable(self.url, error) from error
-            self._endpoint = time.monotonic(), endpoint_of(card, self.url)
-        return self._endpoint[1]
+            endpoint_of(card, self.url)
+            self._card = time.monotonic(), card
+        return self._card[1]
 
-    async def _card(self) -> Any:
+    async def _read_card(self) -> Any:
         async with self.http.stream("GET", urljoin(self.url.rstrip("/") + "/", CARD_PATH)) as response:
             body = await _whole(response, CARD_BYTES)
         if response.status_code != 200:
@@ -204,6 +213,8 @@ class RemoteCall:
                 yield event
 
     def _params(self) -> Mapping[str, Any]:
+        if self.ask.output_schema is not None:
+            raise CallFailed("InvalidRequest", "This agent does not take: output_schema. Ask for text.")
         message: dict[str, Any] = {
             "messageId": self._name(),
             "role": "ROLE_USER",

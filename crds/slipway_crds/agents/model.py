@@ -6,6 +6,7 @@ from pydantic import Field
 
 from slipway_crds.access import WITH_KEYS, Access
 from slipway_crds.agents.approvals import APPROVALS_OF_TOOLS, Approval
+from slipway_crds.agents.asked import MEMBERS_ONCE, AgentTool, Member, ObjectRef
 from slipway_crds.agents.custom import Custom
 from slipway_crds.agents.prompts import Prompt
 from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec
@@ -20,11 +21,9 @@ from slipway_crds.fields import (
     Duration,
     Name,
     RedisUrl,
-    Rule,
     Score,
     SpecModel,
     StatusModel,
-    Url,
     emulated,
     ignored,
     same,
@@ -34,7 +33,6 @@ from slipway_crds.podsettings import NO_PODS, PodSettings
 from slipway_crds.rules import (
     duration_within,
     empty_where,
-    exactly_one,
     filled_where,
     given_where,
     not_below,
@@ -45,16 +43,7 @@ from slipway_crds.rules import (
     unlike,
 )
 from slipway_crds.runtimeconfig import Architecture
-from slipway_crds.servers import METADATA_HOSTS, SecretKey, ServerTls
-
-
-class ObjectRef(SpecModel):
-    """A reference to an object of a known kind in the same namespace."""
-
-    local = same("Looked up among the manifests given to `slipway dev`.")
-
-    name: Name
-    """Name of the object, in the Agent's namespace."""
+from slipway_crds.servers import SecretKey, ServerTls
 
 
 class Knowledge(SpecModel):
@@ -68,52 +57,6 @@ class Knowledge(SpecModel):
     """How many chunks to retrieve for a question."""
     min_score: Annotated[Score, same("The same threshold applies.")] = "0.45"
     """Answers scoring below this are not given; the agent abstains. A decimal from "0" to "1", as a string."""
-
-
-class Member(SpecModel):
-    """An agent that an orchestrator may choose."""
-
-    agent_ref: Annotated[ObjectRef, same("Resolved among the manifests given to `slipway dev`.")]
-    """The Agent."""
-
-
-DESCRIBED_AGENTS = Rule(
-    cel="!has(self.description) || !has(self.pluginRef)",
-    message="is for agents: a plugin's server describes its tools",
-    holds=lambda value: value.get("description") is None or value.get("pluginRef") is None,
-    field="description",
-)
-
-
-class AgentTool(SpecModel):
-    """Another agent that the model may ask, here or elsewhere, or a plugin whose tools it may call: exactly one of
-    `agentRef`, `pluginRef` and `url`."""
-
-    rules = (
-        exactly_one(["agentRef", "pluginRef", "url"]),
-        DESCRIBED_AGENTS,
-        unlike(
-            "url",
-            METADATA_HOSTS,
-            "must not be a link-local address or one where a cloud answers about its machines: write the server's own",
-        ),
-    )
-
-    name: Annotated[Name, same("The model gets the same tool.")]
-    """Name of the tool, unique within the list. Tools of a plugin are called `name__tool`."""
-    description: Annotated[str | None, Field(min_length=1, max_length=1024), same("The model gets the same text.")] = (
-        None
-    )
-    """What the tool is for, as the model reads it; if not given, only the name of the agent."""
-    agent_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
-    """The Agent."""
-    url: Annotated[Url | None, same("Asked at the same address.")] = None
-    """An agent elsewhere that speaks A2A 1.0: the address below which its card is at `.well-known/agent-card.json`. The
-    card must name the same origin. No credential is sent."""
-    plugin_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
-    """The Plugin. Its tools are called for the agent's callers, who need the right to use them."""
-    required: Annotated[bool, same("The same rule applies.")] = False
-    """Whether an answer fails if this agent was asked and gave none. Otherwise the model is notified and goes on."""
 
 
 class RedisSpec(SpecModel):
@@ -230,7 +173,7 @@ class AgentSpec(SpecModel):
             ["langgraph", "pydantic-ai", "hybrid", "custom"],
             "is for architecture orchestrator, which chooses one of them for each question: remove it",
         ),
-        unique("members", by="agentRef.name", message="must not name an agent twice"),
+        MEMBERS_ONCE,
         empty_where(
             "tools",
             "architecture",

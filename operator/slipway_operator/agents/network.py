@@ -27,6 +27,7 @@ def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Seq
     models += [config.web_search for config in configs if config.web_search]
     redis = [config.session_redis for config in configs if config.session_redis is not None]
     remote = [tool.url for config in configs for tool in config.tools if tool.url]
+    remote += [member.url for config in configs for member in config.remote_members]
     return [
         policies.to_dns(),
         *policies.to_platform(settings),

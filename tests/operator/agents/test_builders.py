@@ -215,6 +215,14 @@ def test_a_program_of_ones_own_runs_next_to_the_host_without_the_store() -> None
     assert program["startupProbe"]["tcpSocket"]["port"] == 9000
 
 
+def test_the_port_of_a_member_elsewhere_is_open_at_public_addresses() -> None:
+    members = [{"name": "tax", "url": "https://tax.example.org:8443/a2a"}]
+    fields: dict[str, Any] = {"architecture": "orchestrator", "knowledge": [], "members": members}
+    policy = of_kind(rendered(FULL_SETTINGS, **fields), "NetworkPolicy")["spec"]
+    assert reaches(policy, "93.184.216.34", 8443)
+    assert not reaches(policy, "10.1.2.3", 8443)
+
+
 def test_the_port_of_an_agent_elsewhere_is_open_at_public_addresses() -> None:
     fields: dict[str, Any] = {
         "architecture": "pydantic-ai",

@@ -1,0 +1,97 @@
+"""Other agents that an agent asks: members of an orchestrator, and tools of a model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from slipway_crds.fields import Name, Rule, SpecModel, Url, same
+from slipway_crds.rules import exactly_one, only_with, unlike
+from slipway_crds.servers import METADATA_HOSTS
+
+
+class ObjectRef(SpecModel):
+    """A reference to an object of a known kind in the same namespace."""
+
+    local = same("Looked up among the manifests given to `slipway dev`.")
+
+    name: Name
+    """Name of the object, in the Agent's namespace."""
+
+
+NO_METADATA = unlike(
+    "url",
+    METADATA_HOSTS,
+    "must not be a link-local address or one where a cloud answers about its machines: write the server's own",
+)
+
+
+class Member(SpecModel):
+    """An agent that an orchestrator may choose, here or elsewhere: exactly one of `agentRef` and `url`."""
+
+    rules = (
+        exactly_one(["agentRef", "url"]),
+        only_with("name", "url", "is for an agent elsewhere: one here has the name of its Agent"),
+        only_with("url", "name", "needs a name, by which the agent is chosen"),
+        NO_METADATA,
+    )
+
+    agent_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
+    """The Agent."""
+    name: Annotated[Name | None, same("Chosen by the same name.")] = None
+    """Name of an agent elsewhere, which no other member has."""
+    url: Annotated[Url | None, same("Asked at the same address.")] = None
+    """An agent elsewhere that speaks A2A 1.0: the address below which its card is at `.well-known/agent-card.json`. The
+    card must name the same origin. No credential is sent."""
+
+
+MEMBERS_ONCE = Rule(
+    cel="self.members.all(one, self.members.exists_one(other, "
+    + " == ".join(
+        f"(has({each}.agentRef) ? {each}.agentRef.name : has({each}.name) ? {each}.name : '')"
+        for each in ("one", "other")
+    )
+    + "))",
+    message="must not name an agent twice",
+    holds=lambda value: len({_member_name(each) for each in value["members"]}) == len(value["members"]),
+    field="members",
+)
+
+
+def _member_name(member: Mapping[str, Any]) -> str:
+    return str((member.get("agentRef") or member).get("name") or "")
+
+
+DESCRIBED_AGENTS = Rule(
+    cel="!has(self.description) || !has(self.pluginRef)",
+    message="is for agents: a plugin's server describes its tools",
+    holds=lambda value: value.get("description") is None or value.get("pluginRef") is None,
+    field="description",
+)
+
+
+class AgentTool(SpecModel):
+    """Another agent that the model may ask, here or elsewhere, or a plugin whose tools it may call: exactly one of
+    `agentRef`, `pluginRef` and `url`."""
+
+    rules = (
+        exactly_one(["agentRef", "pluginRef", "url"]),
+        DESCRIBED_AGENTS,
+        NO_METADATA,
+    )
+
+    name: Annotated[Name, same("The model gets the same tool.")]
+    """Name of the tool, unique within the list. Tools of a plugin are called `name__tool`."""
+    description: Annotated[str | None, Field(min_length=1, max_length=1024), same("The model gets the same text.")] = (
+        None
+    )
+    """What the tool is for, as the model reads it; if not given, only the name of the agent."""
+    agent_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
+    """The Agent."""
+    url: Annotated[Url | None, same("Asked at the same address.")] = None
+    """An agent elsewhere that speaks A2A 1.0: the address below which its card is at `.well-known/agent-card.json`. The
+    card must name the same origin. No credential is sent."""
+    plugin_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
+    """The Plugin. Its tools are called for the agent's callers, who need the right to use them."""
+    required: Annotated[bool, same("The same rule applies.")] = False
+    """Whether an answer fails if this agent was asked and gave none. Otherwise the model is notified and goes on."""
