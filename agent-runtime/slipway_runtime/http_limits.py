@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 LARGE_PATHS = re.compile(
     rb"/v1/chat/completions|(/agent|/smart|/agents/[^/]+/[^/]+)/chat|/agents/[^/]+/[^/]+/runs(/[^/]+/input/[^/]+)?"
-    rb"|/agents/[^/]+/[^/]+/a2a(/|/message:(send|stream))?"
-    rb"|/plugins/[^/]+/[^/]+/mcp"
+    rb"|/agents/[^/]+/[^/]+/(ag-ui|mcp|a2a(/|/message:(send|stream))?)"
+    rb"|/plugins/[^/]+/[^/]+/mcp|/mcp"
 )
 """Where questions are sent, which may have pictures and a long history, and the results of tools."""
 
