@@ -9,6 +9,8 @@ from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
 from slipway_crds.checking import twins
 from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.meta import CustomObject
+from slipway_crds.plugins.model import Plugin
 from slipway_crds.references import by_ref
 from slipway_crds.resolve import Severity, ingest_config, resolve_agent
 from slipway_crds.runtimeconfig import AgentConfig
@@ -43,10 +45,14 @@ def test_validation_never_fails_and_what_it_passes_can_be_resolved(random: Rando
         namespace = parsed.metadata.namespace
         indexes = {entry.index_ref.name for entry in parsed.spec.knowledge}
         agents = {ref.name for ref in AGENT.references(parsed) if ref.kind == "Agent"} - {parsed.metadata.name}
-        known = [_any_index(namespace, name) for name in indexes] + [_any_agent(namespace, name) for name in agents]
+        plugins = {ref.name for ref in AGENT.references(parsed) if ref.kind == "Plugin"}
+        known: list[CustomObject] = [_any_index(namespace, name) for name in indexes]
+        known += [_any_agent(namespace, name) for name in agents] + [_any_plugin(namespace, name) for name in plugins]
         resolved = resolve_agent(parsed, by_ref(known))
         wrong = () if isinstance(resolved, AgentConfig) else resolved
         assert {problem.severity for problem in wrong} <= {Severity.STALLED}
+    elif isinstance(parsed, Plugin):
+        assert Plugin.model_validate(parsed.model_dump(mode="json", by_alias=True)) == parsed
     else:
         assert isinstance(parsed, VectorIndex)
         assert ingest_config(parsed).digest() == ingest_config(parsed.model_copy(deep=True)).digest()
@@ -55,6 +61,11 @@ def test_validation_never_fails_and_what_it_passes_can_be_resolved(random: Rando
 def _any_agent(namespace: str, name: str) -> Agent:
     spec = {"knowledge": [{"name": "docs", "indexRef": {"name": "docs"}}]}
     return Agent.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
+
+
+def _any_plugin(namespace: str, name: str) -> Plugin:
+    spec = {"type": "mcp", "mcp": {"url": "https://mcp.example.com/mcp"}}
+    return Plugin.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
 
 
 def _any_index(namespace: str, name: str) -> VectorIndex:
