@@ -241,7 +241,7 @@ async def _with_tools(link: ServerLink, found: Discovery) -> Discovery:
             note = f"the list of its tools goes on after {len(listed)}: what follows is left out"
             break
         cursor = {"cursor": following}
-    kept = shown(listed[:MOST_LISTED], names)
+    kept = shown(listed[:MOST_LISTED], names, modern=found.era == MODERN)
     notes = "; ".join(filter(None, (note, kept.note, _missing(names.allowed, kept.tools))))
     return replace(found, tools=kept.tools, note=notes)
 

@@ -3,7 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
+
+import mcp_types
+from mcp_types.methods import SERVER_RESULTS
+from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
+from pydantic import BaseModel, ValidationError
 
 from slipway_crds.fields import MCP_TOOL_PATTERN
 from slipway_crds.plugins.upstream import ToolNames
@@ -12,6 +17,15 @@ MOST_TOOLS = 1000
 """Of one server. No model chooses among more, and a list of them would be too long for a client."""
 MOST_NAME = 128
 _NAME = re.compile(MCP_TOOL_PATTERN)
+
+
+def _models(version: str) -> tuple[type[BaseModel], ...]:
+    """What clients of a revision read a tool as."""
+    (of_revision,) = get_args(SERVER_RESULTS["tools/list", version].model_fields["tools"].annotation)  # type: ignore[union-attr]
+    return of_revision, mcp_types.Tool
+
+
+_MODELS = {modern: _models(LATEST_MODERN_VERSION if modern else LATEST_HANDSHAKE_VERSION) for modern in (True, False)}
 
 
 @dataclass(frozen=True)
@@ -31,14 +45,29 @@ class Shown:
     note: str = ""
 
 
-def shown(listed: Iterable[object], names: ToolNames, *, before: Iterable[str] = ()) -> Shown:
+def malformed(definition: object, *, modern: bool) -> set[str]:
+    """The fields that keep a client from reading a tool, and with it the whole list: empty if it can.
+
+    Args:
+        modern: whether for a client of 2026-07-28. Fields that are not known here are let be.
+    """
+    for model in _MODELS[modern]:
+        try:
+            model.model_validate(definition, by_name=False)
+        except ValidationError as error:
+            return {str(each["loc"][0]) for each in error.errors(include_input=False) if each["loc"]}
+    return set()
+
+
+def shown(listed: Iterable[object], names: ToolNames, *, modern: bool) -> Shown:
     """The tools to show of those that a server listed.
 
     Args:
-        before: names that earlier pages of the list have.
+        modern: whether the list is read as that of 2026-07-28.
     """
     tools: dict[str, Tool] = {}
-    taken, unusable, twice, many = set(before), 0, 0, 0
+    fields: set[str] = set()
+    unusable, broken, twice, many = 0, 0, 0, 0
     for each in listed:
         original = each.get("name") if isinstance(each, Mapping) else None
         if not isinstance(original, str) or len(original) > MOST_NAME or not _NAME.fullmatch(original):
@@ -47,25 +76,28 @@ def shown(listed: Iterable[object], names: ToolNames, *, before: Iterable[str] =
         name = names.shown(original)
         if name is None:
             continue
-        if name in taken:
+        assert isinstance(each, Mapping)
+        if name in tools:
             twice += 1
-        elif len(taken) >= MOST_TOOLS:
+        elif len(tools) >= MOST_TOOLS:
             many += 1
+        elif wrong := malformed(each, modern=modern):
+            broken += 1
+            fields |= wrong
         else:
-            assert isinstance(each, Mapping)
-            taken.add(name)
             tools[name] = Tool(name, original, {**each, "name": name})
     notes = [
         f"{many} tools beyond the first {MOST_TOOLS} are left out: choose with tools.allow" if many else "",
         f"{unusable} tools have no name that MCP allows" if unusable else "",
+        f"{broken} tools are malformed: MCP does not allow their {', '.join(sorted(fields))}" if broken else "",
         f"{twice} tools have the name of another one" if twice else "",
     ]
     return Shown(tuple(tools.values()), "; ".join(filter(None, notes)))
 
 
-def list_result(result: Mapping[str, Any], names: ToolNames) -> dict[str, Any]:
-    """A server's result of `tools/list` as it goes to a client: fields that are not known here stay."""
+def list_result(result: Mapping[str, Any], names: ToolNames, *, modern: bool) -> dict[str, Any]:
+    """A server's result of `tools/list` as it goes to a client of an era: fields that are not known here stay."""
     listed = result.get("tools")
     if not isinstance(listed, list):
         return dict(result)
-    return {**result, "tools": [each.definition for each in shown(listed, names).tools]}
+    return {**result, "tools": [each.definition for each in shown(listed, names, modern=modern).tools]}

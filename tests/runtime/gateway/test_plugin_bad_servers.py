@@ -8,6 +8,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
+from starlette.responses import JSONResponse
 
 from slipway_runtime.gateway.routes import PluginKey
 from tests.runtime.gateway.conftest import Front, StartFront
@@ -70,6 +71,79 @@ async def test_tools_without_a_usable_name_are_left_out_and_no_two_share_one(
         assert len(set(shown)) == 3
         called = [texts(await client.call_tool(name, {})) for name in shown]
     assert sorted(called) == [["issues.list"], ["issues_list"], ["well"]]
+
+
+OBJECT = {"type": "object"}
+SCHEMAS: tuple[Any, ...] = ("str", [], None, {}, {"type": "array"})
+WRONG: dict[str, Any] = {
+    "description": 5,
+    "annotations": "x",
+    "outputSchema": 5,
+    "icons": "x",
+    "title": [],
+    "_meta": 1,
+}
+MALFORMED: list[dict[str, Any]] = [
+    {},
+    *({"inputSchema": schema} for schema in SCHEMAS),
+    *({"inputSchema": OBJECT, name: value} for name, value in WRONG.items()),
+]
+
+
+def lists_malformed(only: Any) -> Application:
+    """A server of one era whose list has one good tool, one that only 2026-07-28 has, and many that nobody can read."""
+    good = {"name": "good", "inputSchema": OBJECT, "description": None, "from-the-future": 1}
+    newer = {"name": "newer", "inputSchema": OBJECT, "outputSchema": {"type": "array"}}
+    tools = [good, newer, *({"name": f"bad-{number}", **each} for number, each in enumerate(MALFORMED))]
+    app = listing(["good"])
+
+    async def answered(scope: Any, receive: Any, send: Any) -> None:
+        message = await receive() if scope["type"] == "http" else {}
+        if b'"tools/list"' in message.get("body", b""):
+            result = {"tools": tools, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+            asked = json.loads(message["body"])["id"]
+            await JSONResponse({"jsonrpc": "2.0", "id": asked, "result": result})(scope, receive, send)
+            return
+        first = iter([message])
+
+        async def again() -> Any:
+            return next(first, None) or await receive()
+
+        await app(scope, again if scope["type"] == "http" else receive, send)
+
+    return only(answered)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("only", [OnlyLegacy, OnlyModern], ids=["sessions", "modern"])
+@pytest.mark.parametrize("mode", MODES)
+async def test_malformed_tools_are_left_out_and_cost_the_other_servers_nothing(
+    start_front: StartFront, stack: AsyncExitStack, mode: Mode, only: Any
+) -> None:
+    front = await start_front()
+    await plug(stack, front, listing(["echo"]), name="healthy")
+    url = await plug(stack, front, lists_malformed(only))
+    healthy = front.gateway.plugins.get(PluginKey("demo", "healthy"))
+    assert healthy is not None
+    await healthy.look()
+    told = await report(front)
+    newer_too = only is OnlyModern
+    assert told["tools"] == (["good", "newer"] if newer_too else ["good"])
+    assert told["note"] == (
+        f"{len(MALFORMED) + (not newer_too)} tools are malformed: "
+        "MCP does not allow their _meta, annotations, description, icons, inputSchema, outputSchema, title"
+    )
+    async with Client(url, mode=mode) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == (
+            ["good"] if mode == "legacy" else ["good", "newer"]
+        )
+        assert texts(await client.call_tool("good", {})) == ["good"]
+    async with Client(f"{front.url}/mcp", mode=mode) as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert names == {"healthy__echo", "tools__good"} | (
+            {"tools__newer"} if newer_too and mode != "legacy" else set()
+        )
+        assert texts(await client.call_tool("healthy__echo", {})) == ["echo"]
+        assert texts(await client.call_tool("tools__good", {})) == ["good"]
 
 
 class Twice:

@@ -7,7 +7,7 @@ replica goes on with it, and that of another caller opens for nobody.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -27,6 +27,7 @@ from slipway_runtime.gateway.mcp.sources import SourceKey, ToolSource
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
+from slipway_runtime.plugins.tools import malformed
 from slipway_runtime.problems import Problem
 from slipway_runtime.protocols.mcp import eras, messages, results
 from slipway_runtime.protocols.mcp.eras import Context
@@ -147,7 +148,8 @@ class McpPath(HostedPath):
             )
         elif method in LISTS:
             key, part = LISTS[method]
-            await exchange.result({key: list(getattr(await server.listing(caller), part))})
+            listed = getattr(await server.listing(caller), part)
+            await exchange.result({key: _readable(listed, exchange.client.context) if key == "tools" else list(listed)})
         elif method == LISTEN:
             await self._listening.listen(exchange, server)
         else:
@@ -243,6 +245,11 @@ def _name(params: Json) -> str:
     """Of the tool, resource or prompt that a request is about; empty if it is about none."""
     about = params.get("ref") if isinstance(params.get("ref"), dict) else params
     return str(about.get("name") or about.get("uri") or "") if isinstance(about, dict) else ""
+
+
+def _readable(tools: Iterable[Json], context: Context) -> list[Json]:
+    """Those that a client can read: servers of 2026-07-28 may have schemas that older clients cannot."""
+    return [tool for tool in tools if context.modern or not malformed(tool, modern=False)]
 
 
 def _described(server: Server, context: Context) -> Json:

@@ -7,6 +7,7 @@ the answer comes back as it comes. Only lists of tools are read, since not all o
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiohttp
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
@@ -96,12 +97,12 @@ class PluginCall:
             raise MessageRefused(INVALID_PARAMS, f"Unknown tool: {name[:128]}", message_id=message.id, status=200)
         return original
 
-    def listed(self, content: Content) -> Content:
-        """An answer to `tools/list` with the tools that are for this caller."""
+    def listed(self, content: Content, *, modern: bool) -> Content:
+        """An answer to `tools/list` with the tools that are for this caller, and that clients of its era can read."""
         result = content.get("result")
         if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
             return content
-        shown = list_result(result, self.server.upstream.tools)
+        shown = list_result(result, self.server.upstream.tools, modern=modern)
         known = self.plugin.known
         # Pages of a list are looked at apart, so it is what was found that says where the first thousand end.
         used = known.by_name if known is not None and len(known.tools) >= MOST_TOOLS else None
@@ -142,7 +143,8 @@ class PluginCall:
         if message.method == "tools/list" and message.kind is Kind.REQUEST and kind in (JSON, EVENT_STREAM):
             body = await self.server.whole(response)
             try:
-                return PluginAnswer(response.status, headers, once(changed(body, kind, self.listed)))
+                listed = changed(body, kind, partial(self.listed, modern=message.modern))
+                return PluginAnswer(response.status, headers, once(listed))
             except ValueError as error:
                 raise ServerFailed(
                     "InvalidAnswer", f"the server of plugin {self.key} gave tools/list: {error}"

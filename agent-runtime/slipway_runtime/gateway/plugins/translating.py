@@ -121,7 +121,7 @@ class Translation:
                     return None
                 answer = eras.modern_answer({**content, "id": message.id}, message.method)
                 answer = eras.only_what_it_can(answer, message.params["_meta"][CLIENT_CAPABILITIES_META_KEY])
-                return self.call.listed(answer) if message.method == "tools/list" else answer
+                return self.call.listed(answer, modern=message.modern) if message.method == "tools/list" else answer
 
             try:
                 yield await self._translated(message, response, translate, link=link)
@@ -206,7 +206,7 @@ class Translation:
             if "method" in content:
                 return content if "id" not in content else None
             answer = {**eras.without_result(eras.session_answer(content)), "id": message.id}
-            return self.call.listed(answer) if message.method == "tools/list" else answer
+            return self.call.listed(answer, modern=message.modern) if message.method == "tools/list" else answer
 
         with self._cancellable(message) as given_up:
             async with self.call.server.open("POST", headers, body) as response:
