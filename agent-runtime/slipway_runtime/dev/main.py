@@ -29,6 +29,7 @@ from slipway_runtime.dev.console import Teller
 from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
+from slipway_runtime.gateway import access
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.asgi import OwnNames
 from slipway_runtime.gateway.auth import ApiKeys
@@ -41,6 +42,7 @@ from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.serving import server_config
 from slipway_runtime.settings import default_model_dir
 from slipway_runtime.store.database import StoreUnavailable
+from slipway_runtime.telemetry.logging import log_as_json
 from slipway_runtime.telemetry.tracing import configure_tracing
 from slipway_runtime.terminal import Terminal
 
@@ -98,6 +100,8 @@ def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float
     flush = configure_tracing("slipway-dev")
     try:
         check(front)
+        if front.keys is not None:
+            log_as_json(access.__name__, "gateway")
         manifests = load(files)
         # For entry points of agents. At the end, so that nothing there takes the place of another module.
         sys.path += [str(each) for each in sorted(_folders(files)) if str(each) not in sys.path]

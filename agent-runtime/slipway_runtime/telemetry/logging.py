@@ -56,6 +56,16 @@ def _causes(error: BaseException | None) -> list[str]:
     return found
 
 
+def log_as_json(name: str, component: str) -> None:
+    """Send what one logger has to say to standard error as JSON, apart from the other logs. Call once, at start."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(component))
+    logger = logging.getLogger(name)
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
 def configure_logging(component: str, *, level: int = logging.INFO) -> None:
     """Send all logs of this process, uvicorn's too, to standard error as JSON. Call once, at start."""
     handler = logging.StreamHandler(sys.stderr)

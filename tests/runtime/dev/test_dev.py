@@ -271,6 +271,10 @@ async def test_with_keys_other_names_are_answered_and_only_callers_with_a_key(tm
             async with stranger.post("/agent/chat", json=QUESTION, headers=allowed) as response:
                 assert response.status == 200, await response.text()
                 assert "Rosa" in (await response.json())["answer"]
+        await until(lambda: dev.says('"message":"request"'), "the access log")
+        for field in ('"caller":"ci"', '"path":"/agent/chat"', '"agent":"demo/keeper"', '"cause":"'):
+            assert dev.says(field), field
+        assert key not in dev.log.read_text()
         assert dev.says("open to every machine that can reach this one, with an API key")
         assert not dev.says("this machine alone")
     finally:
