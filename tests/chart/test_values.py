@@ -146,6 +146,18 @@ TYPOS = {
     "testing.deltaDelay": -1,
 }
 
+KEY = {"sha256": "0" * 64}
+
+# Values of the gateway that do not go together, and the words of helm that name them.
+AT_ODDS: list[tuple[dict[str, Any], str]] = [
+    ({"oidc": {"issuer": "https://id.example.org"}}, "gateway.oidc.audiences or gateway.publicURL"),
+    ({"oidc": {"audiences": ["slipway"]}}, "gateway.oidc.audiences has no effect without gateway.oidc.issuer"),
+    ({"auth": {"mode": "open"}, **OIDC["gateway"]}, "leave gateway.oidc.issuer empty"),
+    ({"auth": {"mode": "open"}, "tokenReview": {"audience": "slipway"}}, "leave gateway.tokenReview.audience empty"),
+    ({"auth": {"keys": [{"name": "alice", **KEY}, {"name": "bob", **KEY}]}}, "one key twice, for alice and bob"),
+    ({"auth": {"keys": [{"name": "alice", **KEY}, {"name": "alice", **KEY}]}}, "one key twice, for alice and alice"),
+]
+
 
 def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Paths of the values that are set as one: scalars, lists, resources and free maps."""
@@ -193,6 +205,18 @@ def test_a_value_changes_what_is_rendered(render: Render, path: str) -> None:
 def test_the_schema_refuses_what_is_no_value(render: Render, path: str) -> None:
     with pytest.raises(RefusedByHelm, match=path.split(".")[0]):
         render(nested(path, TYPOS[path]))
+
+
+@pytest.mark.parametrize(("gateway", "words"), AT_ODDS)
+def test_values_that_do_not_go_together_are_refused(render: Render, gateway: dict[str, Any], words: str) -> None:
+    with pytest.raises(RefusedByHelm, match=words):
+        render({"gateway": gateway})
+
+
+def test_a_provider_with_the_public_url_alone_and_two_keys_of_one_caller_are_taken(render: Render) -> None:
+    keys = [{"name": "alice", "sha256": each * 64} for each in "01"]
+    oidc = {"issuer": "https://id.example.org"}
+    assert render({"gateway": {"publicURL": "https://agents.example.org", "oidc": oidc, "auth": {"keys": keys}}})
 
 
 def test_the_schema_knows_exactly_the_values() -> None:

@@ -150,3 +150,28 @@ podAntiAffinity:
 {{- $auth := .Values.gateway.auth -}}
 {{- if and (eq $auth.mode "apikeys") (not $auth.keys) (not $auth.existingSecret) }}yes{{ end -}}
 {{- end }}
+
+{{/* Refuses values with which the gateway would not start, or that would have no effect. */}}
+{{- define "slipway.checkGateway" -}}
+{{- $gateway := .Values.gateway -}}
+{{- $oidc := $gateway.oidc -}}
+{{- if and (eq $gateway.auth.mode "open") $oidc.issuer -}}
+{{- fail "gateway.auth.mode=open lets everybody in: leave gateway.oidc.issuer empty, or set gateway.auth.mode=apikeys" -}}
+{{- end -}}
+{{- if and (eq $gateway.auth.mode "open") $gateway.tokenReview.audience -}}
+{{- fail "gateway.auth.mode=open lets everybody in: leave gateway.tokenReview.audience empty, or set gateway.auth.mode=apikeys" -}}
+{{- end -}}
+{{- if and $oidc.issuer (not $oidc.audiences) (not $gateway.publicURL) -}}
+{{- fail "gateway.oidc.issuer needs gateway.oidc.audiences or gateway.publicURL: a token for another service is none for this gateway" -}}
+{{- end -}}
+{{- if and $oidc.audiences (not $oidc.issuer) -}}
+{{- fail "gateway.oidc.audiences has no effect without gateway.oidc.issuer: set the issuer as well" -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range $gateway.auth.keys -}}
+{{- if hasKey $seen .sha256 -}}
+{{- fail (printf "gateway.auth.keys has one key twice, for %s and %s: leave one of them out" (get $seen .sha256) .name) -}}
+{{- end -}}
+{{- $_ := set $seen .sha256 .name -}}
+{{- end -}}
+{{- end }}
