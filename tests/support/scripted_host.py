@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import Agent
-from slipway_runtime.events import Delta, Done, ModelUsage, RetrievalUsage, Retrieved, Usage
+from slipway_runtime.events import Citation, Delta, Done, ModelUsage, RetrievalUsage, Retrieved, Usage
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
@@ -35,6 +35,8 @@ from slipway_runtime.store.opening import open_database
 SEED = bytes(range(32))
 """Seed of the identity key that the test's gateway signs with."""
 ROOT = Path(__file__).parents[2]
+CITED = Citation(index="handbook", source="docs", document="tea.md", heading="", start=0, end=3, quote="Tea", score=0.9)
+"""What an agent quotes that is asked to `cite`."""
 
 
 def words(count: int) -> list[str]:
@@ -46,8 +48,8 @@ class Wordy:
     """Says `N words` in N pieces; three if the question names no number.
 
     Asked to `die` it kills its process, to `fail` it raises what it was asked, to `echo` it repeats it, to give the
-    `context` it says what came along. Told to `ask me` it asks for an approval first, and says nothing if that is
-    denied.
+    `context` it says what came along, to `cite` it names a source. Told to `ask me` it asks for an approval first, and
+    says nothing if that is denied.
     """
 
     honours = frozenset(("data", "history", "settings", "metadata"))
@@ -78,7 +80,8 @@ class Wordy:
             emit(Usage(retrieval=RetrievalUsage(chunks=1, embedded_texts=1)))
 
         await run.step("answer", say)
-        return Done(answer="".join(pieces), finish="stop", sources=())
+        sources = (CITED,) if "cite" in request.question else ()
+        return Done(answer="".join(pieces), finish="stop", sources=sources)
 
     async def missing(self) -> list[str]:
         return []

@@ -45,6 +45,9 @@ class Everything:
 ASK_TOOL = "ask"
 """The tool by which MCP clients ask an agent. To ask is the same on every protocol, so one name is for all of them."""
 
+DOCUMENTS_TOOL = "search_documents"
+"""The tool whose rights are also those of reading a document, and of getting its address."""
+
 
 class ByGroups:
     """What `spec.access` of agents and plugins says.

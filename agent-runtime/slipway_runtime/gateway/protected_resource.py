@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from slipway_runtime.gateway.asgi import Application, Message, Receive, Send
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
-MCP_PATH = re.compile(r"/mcp|/agents/[a-z0-9-]{1,63}/[a-z0-9-]{1,63}/mcp")
+MCP_PATH = re.compile(r"/mcp|/(?:agents|plugins)/[a-z0-9-]{1,63}/[a-z0-9-]{1,63}/mcp")
 """Paths that are resources of their own: MCP clients ask for a token for the URL of the server that they were given."""
 
 

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from slipway_runtime.gateway.auth import new_key
 from slipway_runtime.gateway.permissions import Action, ByGroups, Policy, require
-from slipway_runtime.gateway.routes import AgentAccess, AgentKey, PluginKey, RouteTable, Target
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, PluginKey, Reach, RouteTable, Target
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem
 from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront, StartHost
 from tests.support.ag_ui import asks, user
 from tests.support.servers import free_port
+from tests.support.serving import served
 
 SECRET = AgentKey("demo", "secret")
 STAFF = Caller("https://id.example", "ann", ("staff", "other"))
@@ -179,6 +184,40 @@ async def test_lists_show_what_a_caller_may_use(doors: Doors) -> None:
         async with doors.front.client.get("/v1/models", headers=headers) as response:
             models = [each["id"] for each in (await response.json())["data"] if each["id"] != "auto"]
             assert models == [f"demo/{name}" for name in known]
+
+
+async def mcp_result(doors: Doors, key: str, name: str, **arguments: str) -> dict[str, Any]:
+    """What a tool of `support` gives."""
+    way = Way("POST", f"/agents/{SUPPORT}/mcp", rpc("tools/call", name=name, arguments=arguments))
+    headers = {"X-API-Key": key, "Accept": "application/json"}
+    async with doors.front.client.post(way.path, json=way.body, headers=headers) as response:
+        result: dict[str, Any] = (await response.json())["result"]
+        assert "isError" not in result, result
+        return result
+
+
+async def test_a_task_is_analysed_among_the_members_that_its_caller_may_ask(doors: Doors) -> None:
+    async def analysis(request: Request) -> Response:
+        told = await request.json()
+        return JSONResponse({"members": [each["name"] for each in told["members"]]})
+
+    routes = doors.front.routes
+    routes.describe(SUPPORT, Description(), Reach(frozenset({SUPPORT, SECRET}), 60.0))
+    async with served(Starlette(routes=[Route(f"/agents/{SUPPORT}/analysis", analysis, methods=["POST"])])) as url:
+        routes.set(SUPPORT, [url])
+        for key, members in ((doors.staff, ["secret", "support"]), (doors.other, ["support"])):
+            result = await mcp_result(doors, key, "analyze_task", question="Who knows?")
+            assert result["structuredContent"] == {"members": members}
+
+
+async def test_an_answer_links_to_no_document_that_its_caller_may_not_read(doors: Doors) -> None:
+    doors.front.routes.describe(SUPPORT, Description(knowledge=("handbook",)))
+    doors.front.routes.restrict(SUPPORT, AgentAccess.read(ONE_TOOL))
+    for key, linked in ((doors.staff, True), (doors.other, False)):
+        result = await mcp_result(doors, key, "ask", question="say 2 words and cite")
+        (source,) = result["structuredContent"]["sources"]
+        assert (source["document"], "uri" in source) == ("tea.md", linked)
+        assert any(each["type"] == "resource_link" for each in result["content"]) == linked
 
 
 FEDERATED = Way("POST", "/mcp", rpc("tools/list"))

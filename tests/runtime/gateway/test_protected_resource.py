@@ -17,6 +17,7 @@ from tests.support.oidc import AUDIENCE, OidcProvider, SigningKey, oidc_provider
 from tests.support.servers import free_port
 
 MCP = f"/agents/{SUPPORT}/mcp"
+PLUGIN = "/plugins/demo/tools/mcp"
 CALLBACK = "http://127.0.0.1:1/callback"
 
 
@@ -52,6 +53,8 @@ async def guarded(provider: OidcProvider, start_front: StartFront, start_host: S
         ("GET", "/v1/models", ""),
         ("GET", "/agents", ""),
         ("GET", "/openapi.json", ""),
+        ("POST", MCP, MCP),
+        ("POST", PLUGIN, PLUGIN),
     ],
 )
 async def test_a_401_says_where_to_read_on(guarded: Front, method: str, path: str, suffix: str) -> None:
@@ -62,7 +65,7 @@ async def test_a_401_says_where_to_read_on(guarded: Front, method: str, path: st
             assert response.headers["WWW-Authenticate"] == f'Bearer resource_metadata="{where}{refused}'
 
 
-@pytest.mark.parametrize("path", ["", "/mcp", MCP, "/agents/no/such/mcp"])
+@pytest.mark.parametrize("path", ["", "/mcp", MCP, PLUGIN, "/agents/no/such/mcp"])
 async def test_the_document_names_the_provider(guarded: Front, provider: OidcProvider, path: str) -> None:
     async with guarded.client.get(WELL_KNOWN + path) as response:
         assert response.status == 200

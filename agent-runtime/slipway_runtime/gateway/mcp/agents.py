@@ -15,7 +15,7 @@ from slipway_runtime.gateway.mcp.asking import AskTool
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
 from slipway_runtime.gateway.mcp.inner import read_json
 from slipway_runtime.gateway.mcp.sources import Listing, SourceKey, ToolSource
-from slipway_runtime.gateway.permissions import Action
+from slipway_runtime.gateway.permissions import DOCUMENTS_TOOL, Action
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import Caller
@@ -56,7 +56,7 @@ class AgentSource:
         description = routes.description(self.agent)
         return Listing(
             tools=tuple(self._tools(caller).values()),
-            templates=agent_tools.templates_of(description) if self._may(caller, "search_documents") else (),
+            templates=agent_tools.templates_of(description) if self._may(caller, DOCUMENTS_TOOL) else (),
             prompts=agent_tools.prompts_of(routes.offer(self.agent)),
         )
 
@@ -74,7 +74,7 @@ class AgentSource:
         method, caller = exchange.message.method, exchange.client.caller
         access.note(tool=name if method == "tools/call" else method)
         with measured(self.agent, exchange.reply):
-            if method == "resources/read" and self._may(caller, "search_documents"):
+            if method == "resources/read" and self._may(caller, DOCUMENTS_TOOL):
                 await self._read(exchange, name)
             elif method == "tools/call" and name in self._tools(caller):
                 await self._call(exchange, name)
@@ -118,12 +118,12 @@ class AgentSource:
             found = await self._asked(caller, "web-search", arguments)
             pages = "\n\n".join(f"{each['title']}\n{each['url']}\n{each['text']}" for each in found["results"])
             return results.text(pages or "No page is about this.", structuredContent=dict(found))
-        decision = await self._asked(caller, "analysis", arguments, members=self._members())
+        decision = await self._asked(caller, "analysis", arguments, members=self._members(caller))
         return results.text(orjson.dumps(decision).decode(), structuredContent=dict(decision))
 
-    def _members(self) -> list[Json]:
-        """The agents that it may choose among, as far as this gateway knows them."""
-        routes = self._gateway.routes
+    def _members(self, caller: Caller) -> list[Json]:
+        """The agents that it may choose among for this caller, as far as this gateway knows them."""
+        routes, allows = self._gateway.routes, self._gateway.policy.allows
         ready = routes.agents()
         return [
             {
@@ -135,7 +135,7 @@ class AgentSource:
                 "knowledge": described.knowledge,
             }
             for each in sorted(routes.reach(self.agent).agents)
-            if each in routes and (described := routes.description(each))
+            if each in routes and allows(caller, Action.ASK, each) and (described := routes.description(each))
         ]
 
     async def _asked(self, caller: Caller, path: str, arguments: Arguments, **more: object) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from slipway_runtime.gateway.leaving import CANCEL_SECONDS, UNFOLLOWED_SECONDS, 
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange, outer_uri
 from slipway_runtime.gateway.mcp.inner import read_json
 from slipway_runtime.gateway.mcp.sources import SourceKey
+from slipway_runtime.gateway.permissions import DOCUMENTS_TOOL, Action
 from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, EventSink, Relay, Reply
 from slipway_runtime.gateway.requests import request_id
 from slipway_runtime.gateway.resuming import GONE
@@ -109,11 +110,14 @@ class AskTool:
             caller=client.caller,
             info=client.info,
             seal=seal,
-            uri=partial(self._uri, prefix),
+            uri=partial(self._uri, client.caller, prefix),
         )
 
-    def _uri(self, prefix: str, citation: Citation) -> str | None:
+    def _uri(self, caller: Caller, prefix: str, citation: Citation) -> str | None:
+        """Where the caller reads a document; None if that is not here, or not for this caller."""
         if not self._gateway.routes.description(self._agent).knowledge:  # what a member quotes is not here
+            return None
+        if not self._gateway.policy.allows(caller, Action.ASK, self._agent, tool=DOCUMENTS_TOOL):
             return None
         return outer_uri(prefix, DocumentId(citation.index, citation.source, citation.document).uri)
 
