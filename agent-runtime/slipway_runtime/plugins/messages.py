@@ -32,6 +32,8 @@ EVENT_STREAM = "text/event-stream"
 SESSION_HEADER = "mcp-session-id"
 LAST_EVENT_HEADER = "last-event-id"
 PARAM_PREFIX = "mcp-param-"
+ENDLESS = "subscriptions/listen"
+"""The method whose stream lasts as long as both sides want it."""
 DEEPEST = 200
 MessageId = str | int | None
 
@@ -85,6 +87,12 @@ class ClientMessage:
         key = NAME_BEARING_METHODS.get(self.method)
         value = self.params.get(key) if key else None
         return value if isinstance(value, str) else None
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the end of its stream has to be an answer. That of a session may end early: its client comes back for
+        the rest."""
+        return self.kind is Kind.REQUEST and self.modern and self.method != ENDLESS
 
     def renamed(self, name: str) -> bytes:
         """The bytes with another name."""

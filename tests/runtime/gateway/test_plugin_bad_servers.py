@@ -8,7 +8,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from slipway_runtime.gateway.routes import PluginKey
 from tests.runtime.gateway.conftest import Front, StartFront
@@ -144,6 +144,63 @@ async def test_malformed_tools_are_left_out_and_cost_the_other_servers_nothing(
         )
         assert texts(await client.call_tool("healthy__echo", {})) == ["echo"]
         assert texts(await client.call_tool("tools__good", {})) == ["good"]
+
+
+PROGRESS = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "soon"}}
+STRANGE = {"jsonrpc": "2.0", "id": "of-another", "result": {"resultType": "complete", "content": []}}
+ENDS: dict[str, tuple[bool, list[dict[str, Any]]]] = {
+    "a notification": (True, [PROGRESS]),
+    "nothing": (True, []),
+    "another's answer": (True, [PROGRESS, STRANGE]),
+    "another's answer as JSON": (False, [STRANGE]),
+}
+"""What a server's answer has in it, and whether that is a stream."""
+
+
+class Unanswering:
+    """Ends the answer to each call of a tool without having answered."""
+
+    def __init__(self, app: Application, case: str) -> None:
+        self._app = app
+        self._stream, self._messages = ENDS[case]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        message = await receive() if scope["type"] == "http" else {}
+        first = iter([message])
+
+        async def again() -> Any:
+            return next(first, None) or await receive()
+
+        if b'"tools/call"' not in message.get("body", b""):
+            await self._app(scope, again if scope["type"] == "http" else receive, send)
+        elif self._stream:
+            events = [b"data: " + json.dumps(each).encode() + b"\n\n" for each in self._messages]
+            await Response(b"".join(events), media_type="text/event-stream")(scope, receive, send)
+        else:
+            await JSONResponse(self._messages[0])(scope, receive, send)
+
+
+@pytest.mark.parametrize("only", [OnlyLegacy, OnlyModern], ids=["sessions", "modern"])
+@pytest.mark.parametrize("case", ENDS)
+async def test_a_server_that_ends_without_an_answer_is_named_in_an_error(
+    start_front: StartFront, stack: AsyncExitStack, case: str, only: Any
+) -> None:
+    front = await start_front()
+    url = await plug(stack, front, Unanswering(only(listing(["echo"])), case))
+    await report(front)
+    headers, body = call("echo")
+    async with front.client.post(url, json=body, headers=headers) as response:
+        text = await response.text()
+    events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")] or [text]
+    answer = json.loads(events[-1])
+    assert (answer["id"], answer["error"]["data"]["reason"]) == (7, "InvalidAnswer"), text
+    async with Client(f"{front.url}/mcp", mode="2026-07-28") as client:
+        with pytest.raises(MCPError, match="server of plugin demo/tools"):
+            await client.call_tool("tools__echo", {})
+    if only is OnlyModern:
+        async with Client(url, mode="legacy") as client:
+            with pytest.raises(MCPError, match="server of plugin demo/tools"):
+                await client.call_tool("echo", {})
 
 
 class Twice:

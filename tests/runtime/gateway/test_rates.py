@@ -149,6 +149,22 @@ async def test_too_many_requests_to_an_agent_get_429(
         assert response.status == 200
 
 
+@pytest.mark.parametrize("path", [f"/agents/{SUPPORT}/mcp", "/mcp"])
+async def test_too_many_calls_of_a_tool_are_told_when_to_come_back(limited: tuple[Front, str], path: str) -> None:
+    front, key = limited
+    name = "support__ask" if path == "/mcp" else "ask"
+    params = {"name": name, "arguments": {"question": "say 2 words"}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    seen = []
+    for _ in range(2):
+        headers = {"X-API-Key": key, "Accept": "application/json"}
+        async with front.client.post(path, json=body, headers=headers) as response:
+            result = (await response.json())["result"]
+            seen.append((result.get("isError", False), "Retry-After" in response.headers))
+    assert seen == [(False, False), (True, True)]
+    assert "RateLimited" in result["content"][0]["text"]
+
+
 async def test_too_many_requests_of_a_caller_get_429(limited: tuple[Front, str]) -> None:
     front, key = limited
     seen = []

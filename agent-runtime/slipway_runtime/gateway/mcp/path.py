@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -181,8 +182,11 @@ class McpPath(HostedPath):
         try:
             await server.answer(exchange, _name(exchange.message.params))
         except Problem as problem:
+            wait = {} if problem.retry_after is None else {"retry-after": str(problem.retry_after)}
+            exchange = replace(exchange, headers={**exchange.headers, **wait})
             if method != "tools/call" or exchange.reply.begun:
-                raise RpcError(jsonrpc.INTERNAL_ERROR, problem.detail, {"reason": problem.reason}) from None
+                await exchange.error(RpcError(jsonrpc.INTERNAL_ERROR, problem.detail, {"reason": problem.reason}))
+                return
             await exchange.result(results.failed(f"{problem.reason}: {problem.detail}"))
 
     async def _told(self, client: Client, server: Server, message: Notification | Response) -> None:

@@ -18,10 +18,11 @@ from slipway_runtime.gateway.plugins.answer import NO_SESSION, PluginAnswer, onc
 from slipway_runtime.gateway.plugins.translating import OWN, Translation
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
-from slipway_runtime.plugins.answers import changed, event_of
+from slipway_runtime.plugins.answers import AnswerWatch, answer_in, changed, event_of
 from slipway_runtime.plugins.discovery import MODERN
 from slipway_runtime.plugins.event_streams import Content
 from slipway_runtime.plugins.messages import (
+    ENDLESS,
     EVENT_STREAM,
     JSON,
     SESSION_HEADER,
@@ -37,7 +38,6 @@ from slipway_runtime.protocols.mcp.sealing import NotSealed, Sealer
 from slipway_runtime.responses import InvalidAnswer, PodResponse
 from slipway_runtime.telemetry.tracing import outgoing
 
-ENDLESS = "subscriptions/listen"
 SHORT = 64 * 1024
 """Bytes of an answer that is passed on as a whole."""
 
@@ -151,8 +151,18 @@ class PluginCall:
                 ) from None
         if (response.content_length or SHORT + 1) <= SHORT and kind == JSON:
             # In one piece: each that is sent costs the gateway as much as reading the message did.
-            return PluginAnswer(response.status, headers, once(b""), await self.server.whole(response))
+            body = await self.server.whole(response)
+            if message.answerable and response.status == 200:
+                self._check_answers(message, body)
+            return PluginAnswer(response.status, headers, once(b""), body)
         return PluginAnswer(response.status, headers, self._pieces(message, response, stream=kind == EVENT_STREAM))
+
+    def _check_answers(self, message: ClientMessage, body: bytes) -> None:
+        """Raises ServerFailed for an answer to another request."""
+        try:
+            answer_in(body, JSON, message.id)
+        except ValueError as error:
+            raise ServerFailed("InvalidAnswer", f"the server of plugin {self.key} gave {error}") from None
 
     def _nothing_there(self) -> ServerFailed:
         return ServerFailed("NotAnMcpServer", f"the server of plugin {self.key} answered 404: see the path of its URL")
@@ -167,17 +177,28 @@ class PluginCall:
         return headers
 
     async def _pieces(self, message: ClientMessage, response: PodResponse, *, stream: bool) -> AsyncIterator[bytes]:
-        """The body as it comes. A stream that breaks off ends with an error for the client, if it waits for an
-        answer."""
+        """The body as it comes. A stream that breaks off, or ends without an answer, ends with an error for the client,
+        if it waits for an answer. Streams of sessions may end early: their clients come back for the rest."""
+        watch = AnswerWatch(message.id) if stream and message.answerable else None
         try:
             while piece := await response.some():
+                if watch is not None:
+                    watch.feed(piece)
                 yield piece
         except (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer):
             if not stream or message.kind is not Kind.REQUEST:
                 raise
-            said = f"the server of plugin {self.key} broke off in the middle of its answer"
-            error: Content = {"jsonrpc": "2.0", "id": message.id, "error": {"code": INTERNAL_ERROR, "message": said}}
-            yield b"\n\n" + event_of(error)
+            if watch is None or not watch.answered:
+                yield self._ended(message, "broke off in the middle of its answer")
+            return
+        if watch is not None and not watch.answered_at_end():
+            yield self._ended(message, "ended its stream without an answer")
+
+    def _ended(self, message: ClientMessage, what: str) -> bytes:
+        """What a stream ends with whose server gave no answer."""
+        data = {"reason": "InvalidAnswer"}
+        error = {"code": INTERNAL_ERROR, "message": f"the server of plugin {self.key} {what}", "data": data}
+        return b"\n\n" + event_of({"jsonrpc": "2.0", "id": message.id, "error": error})
 
     @asynccontextmanager
     async def other(self, method: str) -> AsyncIterator[PluginAnswer]:

@@ -18,6 +18,7 @@ from slipway_runtime.gateway.plugins.calls import PluginCall
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
+from slipway_runtime.plugins.answers import answers
 from slipway_runtime.plugins.event_streams import Content, EventReader, TooLong, data_of, loads
 from slipway_runtime.plugins.messages import EVENT_STREAM, ClientMessage, Kind, MessageRefused, dumps
 from slipway_runtime.plugins.server import ServerFailed
@@ -141,6 +142,8 @@ async def _passed_on(exchange: Exchange, answer: PluginAnswer) -> None:
 async def _taken(exchange: Exchange, content: Content) -> bool:
     """Pass on one message of a stream. Whether it was the answer."""
     if "method" not in content:
+        if not answers(content, exchange.message.id):
+            return False
         await _finished(exchange, content)
         return True
     if content["method"] in ("notifications/progress", "notifications/message") and "id" not in content:
@@ -150,6 +153,8 @@ async def _taken(exchange: Exchange, content: Content) -> bool:
 
 async def _finished(exchange: Exchange, content: Content) -> None:
     error, result = content.get("error"), content.get("result")
+    if not answers(content, exchange.message.id):
+        raise ValueError("an answer to another request")
     if isinstance(result, dict) and result.get("resultType") != "input_required":
         await exchange.result({name: value for name, value in result.items() if name not in MODERN_ONLY})
         return

@@ -21,10 +21,11 @@ from mcp_types.version import LATEST_MODERN_VERSION
 
 from slipway_runtime.gateway.plugins.answer import NO_SESSION, PluginAnswer, once
 from slipway_runtime.plugins import eras
-from slipway_runtime.plugins.answers import event_of
+from slipway_runtime.plugins.answers import answers, event_of
 from slipway_runtime.plugins.discovery import Discovery, ServerLink
 from slipway_runtime.plugins.event_streams import Content, EventReader, TooLong, data_of, loads
 from slipway_runtime.plugins.messages import (
+    ENDLESS,
     EVENT_STREAM,
     JSON,
     SESSION_HEADER,
@@ -83,7 +84,7 @@ class Translation:
         sessions, owner = self.call.plugin.sessions, self.call.caller.owner
         for attempt in itertools.count():
             link = await sessions.of(owner)
-            opened = self._listened(link, message) if message.method == "subscriptions/listen" else None
+            opened = self._listened(link, message) if message.method == ENDLESS else None
             async with opened or self._asked(link, message) as answer:
                 if answer is not None:
                     yield answer
@@ -117,7 +118,7 @@ class Translation:
                 if "method" in content:
                     unasked = content["method"] == "notifications/message" and not logs
                     return None if "id" in content or unasked else _with_token(content, number, token)
-                if content.get("id") != number and "error" not in content:
+                if not answers(content, number):
                     return None
                 answer = eras.modern_answer({**content, "id": message.id}, message.method)
                 answer = eras.only_what_it_can(answer, message.params["_meta"][CLIENT_CAPABILITIES_META_KEY])
@@ -205,6 +206,8 @@ class Translation:
         def translate(content: Content) -> Content | None:
             if "method" in content:
                 return content if "id" not in content else None
+            if not answers(content, message.id):
+                return None
             answer = {**eras.without_result(eras.session_answer(content)), "id": message.id}
             return self.call.listed(answer, modern=message.modern) if message.method == "tools/list" else answer
 
@@ -292,6 +295,8 @@ class Translation:
                     if "method" not in content:
                         return
                 ended = not piece
+            if message.kind is Kind.REQUEST and message.method != ENDLESS:
+                yield self._ended(message, "ended its stream without an answer", reason="InvalidAnswer")
         except TooLong as error:
             yield self._ended(message, f"sent {error}", reason="AnswerTooLarge")
         except BROKEN:
