@@ -83,6 +83,10 @@ ANONYMOUS = Caller("open", "anonymous")
 """Everybody, where the gateway asks for no key."""
 
 
+GATEWAY = Caller("slipway", "gateway")
+"""The gateway itself, where it asks for nobody. No provider of identities has this issuer: theirs are URLs."""
+
+
 class Signer(Protocol):
     """Signs callers' identities."""
 

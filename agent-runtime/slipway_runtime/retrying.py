@@ -44,6 +44,8 @@ CANCEL: wait_base = wait_incrementing(1.0, 2.0)
 """A host that does not know a run yet which its client left: 1 s, then 3 s."""
 WEB_SEARCH: wait_base = wait_random(0.3, 0.7)
 """A service that searches the web for a model: 0.3 s to 0.7 s, short because a client waits. For some seconds."""
+RECEIVER: wait_base = wait_random_exponential(multiplier=2, max=60, min=1)
+"""A receiver of push notifications: at random from 1 s up to 2 s, which doubles up to 60 s. For 15 minutes."""
 REFUSED: wait_base = wait_random(0.7, 1.0)
 """Pods that are full when a stream is continued: 0.7 s to 1 s, so that a waiting client adds little to the overload."""
 

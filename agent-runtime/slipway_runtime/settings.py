@@ -159,7 +159,10 @@ class GatewaySettings(ServerSettings):
     plugin_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     """Private networks in which a Plugin's `url` may be, with commas between them."""
 
-    @field_validator("allowed_origins", "oidc_audiences", "plugin_networks", mode="before")
+    receiver_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Private networks in which receivers of push notifications may be, with commas between them. Callers name them."""
+
+    @field_validator("allowed_origins", "oidc_audiences", "plugin_networks", "receiver_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value

@@ -9,9 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.model_files import LocalModelFiles
+from slipway_runtime.gateway.a2a.pushing import pushing
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.permissions import Everything
@@ -142,4 +144,6 @@ async def _gateway(
     async with assembled(settings, routes=RouteTable(), signer=signer) as gateway:
         if not keys:  # nobody has groups then, and the machine's user wrote the manifests
             gateway.policy = Everything()
-        yield gateway
+        gateway.receiver_rule = AddressRule(loopback=True, private=True)
+        async with pushing(gateway):
+            yield gateway

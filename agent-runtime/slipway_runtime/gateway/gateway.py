@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from starlette.requests import Request
 
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.gateway import access, nesting
 from slipway_runtime.gateway.admission import Bound, Pool, Shares
 from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, Open, Unproven
@@ -48,6 +49,8 @@ class Gateway:
     public_url: str = ""
     """Where clients reach this gateway; empty: whatever a client calls it."""
     plugins: PluginTable = field(default_factory=PluginTable)
+    receiver_rule: AddressRule = field(default_factory=AddressRule)
+    """Where receivers of push notifications may be."""
     default_agent: AgentKey | None = None
     smart_agent: AgentKey | None = None
     resource: ProtectedResource | None = None

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import uvloop
 
+from slipway_runtime.addresses import AddressRule
+from slipway_runtime.gateway.a2a.pushing import pushing
 from slipway_runtime.gateway.admission import Bound, Shares
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.auth import ApiKeys
@@ -112,6 +114,7 @@ async def assembled(
             rates=_rates(settings, replicas),
             allowed_origins=settings.allowed_origins,
             public_url=settings.public_url,
+            receiver_rule=AddressRule(networks=tuple(settings.receiver_networks)),
             default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
             smart_agent=AgentKey.parse(settings.smart_agent) if settings.smart_agent else None,
             resource=ProtectedResource(settings.oidc_issuer, settings.public_url) if settings.oidc_issuer else None,
@@ -185,7 +188,7 @@ async def serve(settings: GatewaySettings) -> None:
                 config, drain=gateway.drain, busy=lambda: gateway.bound.taken, grace=GRACE_SECONDS, tls=tls
             )
             with metrics_served(settings.metrics_port, page=gateway.plugins.status_at):
-                async with source.following():
+                async with source.following(), pushing(gateway):
                     await server.serve()
     finally:
         await api.close()

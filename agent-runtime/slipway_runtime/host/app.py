@@ -15,7 +15,7 @@ from starlette.routing import Route
 from slipway_crds import contract
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
-from slipway_runtime.host import metrics, record_paths, run_paths, tool_paths
+from slipway_runtime.host import metrics, receiver_paths, record_paths, run_paths, tool_paths
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.new_run import NewRun
@@ -67,6 +67,16 @@ def create_host_app(host: Host) -> Starlette:
             Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", run_paths.cancel), methods=["DELETE"]),
             Route(f"{agent}/runs/{{run_id}}/state", _guarded(host, "run", run_paths.state), methods=["GET"]),
             Route(f"{agent}/runs/{{run_id}}/record", _guarded(host, "run", record_paths.read), methods=["GET"]),
+            *(
+                Route(f"{agent}{path}", _guarded(host, "receivers", handler), methods=[method])
+                for method, path, handler in (
+                    ("GET", "/runs/{run_id}/receivers", receiver_paths.list_all),
+                    ("PUT", "/runs/{run_id}/receivers/{receiver}", receiver_paths.put),
+                    ("DELETE", "/runs/{run_id}/receivers/{receiver}", receiver_paths.remove),
+                    ("POST", "/receivers/claim", receiver_paths.claim),
+                    ("POST", "/receivers/settle", receiver_paths.settle),
+                )
+            ),
             Route(f"{agent}/records", _guarded(host, "runs", record_paths.list_all), methods=["GET"]),
             Route(
                 f"{agent}/runs/{{run_id}}/input/{{input_id}}", _guarded(host, "input", run_paths.give), methods=["POST"]

@@ -173,7 +173,29 @@ and when to look again."""
 CHANGES = "ALTER TABLE runs ADD COLUMN changed DOUBLE PRECISION NOT NULL DEFAULT 0"
 """When a run last ended, began to wait or stopped waiting. Less than `created` if it never did."""
 
-MIGRATIONS: tuple[str, ...] = (KNOWLEDGE, CONVERSATIONS, REPORTS, SESSIONS_OF_REVISIONS, SUMMARIES, KEPT, CHANGES)
+RECEIVERS = """
+CREATE TABLE receivers (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    config TEXT NOT NULL,
+    told DOUBLE PRECISION NOT NULL,
+    claimed_until DOUBLE PRECISION NOT NULL,
+    failures BIGINT NOT NULL,
+    PRIMARY KEY (run_id, id)
+)
+"""
+"""Whom to tell of a run (`store/receivers.py`)."""
+
+MIGRATIONS: tuple[str, ...] = (
+    KNOWLEDGE,
+    CONVERSATIONS,
+    REPORTS,
+    SESSIONS_OF_REVISIONS,
+    SUMMARIES,
+    KEPT,
+    CHANGES,
+    RECEIVERS,
+)
 
 
 def schema() -> str:

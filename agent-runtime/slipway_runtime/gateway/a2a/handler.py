@@ -28,12 +28,13 @@ from a2a.types.a2a_pb2 import (
     TaskPushNotificationConfig,
 )
 from a2a.utils.errors import (
-    PushNotificationNotSupportedError,
     TaskNotCancelableError,
+    TaskNotFoundError,
     UnsupportedOperationError,
 )
 from a2a.utils.task import apply_history_length, validate_history_length, validate_page_size
 
+from slipway_runtime.gateway.a2a import receivers
 from slipway_runtime.gateway.a2a.looking_up import QUICK_SECONDS, Recorded, list_tasks, read_task
 from slipway_runtime.gateway.a2a.sending import Sending
 from slipway_runtime.gateway.a2a.visit import Visit, visit_of
@@ -167,29 +168,46 @@ class TaskHandler(RequestHandler):
             require(self._gateway.policy, visit.caller, Action.READ, visit.agent)
             return await read_task(self._gateway, visit, task_id)
 
+    @validate_request_params
     async def on_create_task_push_notification_config(
         self, params: TaskPushNotificationConfig, context: ServerCallContext
     ) -> TaskPushNotificationConfig:
-        """There are none yet."""
-        raise PushNotificationNotSupportedError
+        """Tell a receiver what becomes of a task."""
+        visit = visit_of(context)
+        with worded(visit):
+            return await receivers.put(self._gateway, visit, params)
 
+    @validate_request_params
     async def on_get_task_push_notification_config(
         self, params: GetTaskPushNotificationConfigRequest, context: ServerCallContext
     ) -> TaskPushNotificationConfig:
-        """There are none yet."""
-        raise PushNotificationNotSupportedError
+        """One receiver of a task."""
+        visit = visit_of(context)
+        with worded(visit):
+            found = await receivers.list_all(self._gateway, visit, params.task_id)
+        named = [each for each in found if each.id == params.id]
+        if not named:
+            raise TaskNotFoundError("The task has no such push notification configuration.")
+        return named[0]
 
+    @validate_request_params
     async def on_list_task_push_notification_configs(
         self, params: ListTaskPushNotificationConfigsRequest, context: ServerCallContext
     ) -> ListTaskPushNotificationConfigsResponse:
-        """There are none yet."""
-        raise PushNotificationNotSupportedError
+        """All receivers of a task."""
+        visit = visit_of(context)
+        with worded(visit):
+            found = await receivers.list_all(self._gateway, visit, params.task_id)
+        return ListTaskPushNotificationConfigsResponse(configs=found)
 
+    @validate_request_params
     async def on_delete_task_push_notification_config(
         self, params: DeleteTaskPushNotificationConfigRequest, context: ServerCallContext
     ) -> None:
-        """There are none yet."""
-        raise PushNotificationNotSupportedError
+        """Tell a receiver nothing more."""
+        visit = visit_of(context)
+        with worded(visit):
+            await receivers.remove(self._gateway, visit, params.task_id, params.id)
 
     async def on_get_extended_agent_card(
         self, params: GetExtendedAgentCardRequest, context: ServerCallContext

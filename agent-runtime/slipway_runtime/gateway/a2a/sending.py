@@ -6,11 +6,12 @@ from contextlib import aclosing
 
 import orjson
 from a2a.server.events import Event as Sent
-from a2a.types.a2a_pb2 import Message, SendMessageRequest
+from a2a.types.a2a_pb2 import Message, SendMessageRequest, TaskPushNotificationConfig
 from a2a.utils.errors import InvalidParamsError, UnsupportedOperationError
 from a2a.utils.task import apply_history_length
 
 from slipway_runtime.events import Event
+from slipway_runtime.gateway.a2a import receivers
 from slipway_runtime.gateway.a2a.looking_up import (
     JSON,
     QUICK_SECONDS,
@@ -66,6 +67,8 @@ class Sending:
     async def _asked(self) -> AsyncGenerator[Sent]:
         visit, message = self._visit, self._message
         require(self._gateway.policy, visit.caller, Action.ASK, visit.agent)
+        if self._configuration.HasField("task_push_notification_config"):
+            await receivers.check(self._gateway, self._configuration.task_push_notification_config)
         run = request_id(visit.request, owner=visit.caller.owner, agent=visit.agent)
         context = message.context_id or context_of(run)
         ask = messages.question(message, context=context).model_copy(
@@ -88,6 +91,15 @@ class Sending:
         asked.task_id, asked.context_id = run, context
         async for each in self._followed(TaskView(run, context, history=[asked]), call, begun=False):
             yield each
+
+    async def _add_receiver(self, task_id: str) -> None:
+        """The receiver that came with the message. It is told what became of the task also if that was before."""
+        if self._configuration.HasField("task_push_notification_config"):
+            config = TaskPushNotificationConfig()
+            config.CopyFrom(self._configuration.task_push_notification_config)
+            config.task_id = task_id
+            config.id = config.id or task_id
+            await receivers.put(self._gateway, self._visit, config)
 
     async def _answered(self) -> AsyncGenerator[Sent]:
         visit, message = self._visit, self._message
@@ -130,6 +142,7 @@ class Sending:
             yield apply_history_length(view.task(), self._configuration)
             return
         if begun:
+            await self._add_receiver(view.task_id)
             view.settle("running")
             yield apply_history_length(view.task(), self._configuration)
         coming = follow(self._gateway.upstreams, call, run=view.task_id, until=_rests)
@@ -137,6 +150,7 @@ class Sending:
             async for event in coming:
                 if not begun:
                     begun = True
+                    await self._add_receiver(view.task_id)
                     yield apply_history_length(view.task(), self._configuration)
                 for update in view.take(event):
                     yield update

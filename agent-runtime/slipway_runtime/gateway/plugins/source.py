@@ -15,14 +15,13 @@ from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
 from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey, RouteTable
-from slipway_runtime.identity import HEADER, Caller, Signer
+from slipway_runtime.identity import GATEWAY, HEADER, Signer
 from slipway_runtime.plugins.audience import audience
 from slipway_runtime.plugins.server import ServerAccess
 
 log = logging.getLogger(__name__)
 
 PLUGINS_PATH = f"/apis/{API_VERSION}/{Plugin.PLURAL}"
-GATEWAY = Caller("slipway", "gateway")
 """Who calls a connector. Whose call it is that is passed on, a connector need not know."""
 
 

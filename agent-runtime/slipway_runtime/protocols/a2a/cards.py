@@ -43,7 +43,7 @@ def card(described: Described) -> dict[str, Any]:
         "description": described.description or f"The agent {described.name}.",
         "version": described.revision or "0",
         "supportedInterfaces": interfaces,
-        "capabilities": {"streaming": True, "pushNotifications": False, "extendedAgentCard": False},
+        "capabilities": {"streaming": True, "pushNotifications": True, "extendedAgentCard": False},
         "defaultInputModes": [*INPUT_MODES, *PICTURES],
         "defaultOutputModes": [*OUTPUT_MODES],
         "skills": _skills(described),
