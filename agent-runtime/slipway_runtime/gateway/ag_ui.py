@@ -4,16 +4,23 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from slipway_runtime.gateway.conversation_path import ConversationPath
+from slipway_runtime.gateway.conversation_path import ConversationPath, Work
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.permissions import Action, no_such_agent, require
+from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.requests import IDEMPOTENCY_HEADER, request_id
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import Caller
+from slipway_runtime.problems import Problem
 from slipway_runtime.protocols.chat import Chat
+from slipway_runtime.protocols.headers import OTHER_QUESTION
 
 if TYPE_CHECKING:
     from slipway_runtime.protocols.ag_ui_request import AgUiRequest
+
+OTHER_RUN = (
+    "runId: this one, or the Idempotency-Key, came with another question before. Use a new one for each question."
+)
 
 
 class AgUi(ConversationPath):
@@ -23,6 +30,14 @@ class AgUi(ConversationPath):
 
     def __init__(self, gateway: Gateway) -> None:
         super().__init__(gateway, Chat().problem)
+
+    async def _begin(self, reply: Reply, work: Work) -> bool:
+        try:
+            return await super()._begin(reply, work)
+        except Problem as problem:
+            if problem.detail != OTHER_QUESTION:
+                raise
+            raise Problem(problem.reason, OTHER_RUN) from None
 
     def _understood(self, request: Request, body: bytes, caller: Caller) -> tuple[AgentKey, str, "AgUiRequest"]:
         # Takes a while, and not every gateway has such clients.

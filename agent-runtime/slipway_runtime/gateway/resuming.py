@@ -30,8 +30,8 @@ async def resume(upstreams: Upstreams, call: MakeCall, given: Given, *, grant: s
         grant: the run's right to ask other agents, renewed.
 
     Returns:
-        The id of the event after which the run goes on, or None if it does not wait for this any more: a run is begun
-        from the messages then.
+        The id of the event after which the run goes on, or None if it does not wait for this any more: see
+        `Given.lost`.
 
     Raises:
         Problem: `BadParameter` if a part is missing; what else keeps hosts from answering.

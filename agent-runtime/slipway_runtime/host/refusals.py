@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.headers import OTHER_QUESTION
 from slipway_runtime.store.sessions import SessionBusy
 
 
@@ -83,10 +84,7 @@ def session_busy(busy: SessionBusy, agent: str) -> Problem:
 
 def other_question() -> Problem:
     """The run's id was used before."""
-    return Problem(
-        Reason.INVALID_REQUEST,
-        "This Idempotency-Key came with another question before. Use a new key for each question.",
-    )
+    return Problem(Reason.INVALID_REQUEST, OTHER_QUESTION)
 
 
 def input_not_found() -> Problem:

@@ -17,13 +17,14 @@ from slipway_runtime.protocols.ag_ui_answer import AgUiRun, AgUiStream
 from slipway_runtime.protocols.ag_ui_messages import read_messages
 from slipway_runtime.protocols.ask import TOOL_NAME_PATTERN, Ask, ClientTool, DataPart, Json, invalid
 from slipway_runtime.protocols.asked import InputBody
-from slipway_runtime.protocols.bodies import read_json
+from slipway_runtime.protocols.bodies import read_unique_json
 from slipway_runtime.protocols.conversations import Conversation, split
-from slipway_runtime.protocols.given import Given, InputAnswered, given_results
+from slipway_runtime.protocols.given import Given, InputAnswered, given_results, no_such_interrupt
 from slipway_runtime.protocols.outside_ids import own_id
 from slipway_runtime.protocols.parameters import BadParameter
 
 SKIN = "ag-ui"
+SEND = "Send a RunAgentInput of AG-UI 1.0 as the body, in JSON."
 ID_LENGTH = 256
 TOOLS_MAX = 128
 INTERRUPT = re.compile(r"([0-9a-f]{32})\.([0-9A-Za-z._-]{1,64})")
@@ -53,10 +54,10 @@ def parse_ag_ui(body: bytes, headers: Mapping[str, str], *, owner: str, agent: s
     """What the client asks.
 
     Raises:
-        Problem: `InvalidJSON`, `UnsupportedEncoding` or `InvalidRequest`. The detail names fields, never what was in
-            them.
+        Problem: `InvalidJSON`, `UnsupportedEncoding`, `InvalidRequest` or `InputNotFound`. The detail names fields and
+            interrupts, never what else was in fields.
     """
-    data = read_json(body, headers)
+    data = read_unique_json(body, headers, send=SEND)
     asked = _validated(data)
     assert isinstance(data, dict)
 
@@ -136,10 +137,16 @@ def _tools(tools: Sequence[Tool]) -> tuple[ClientTool, ...] | None:
 
 
 def _given(asked: RunAgentInput, conversation: Conversation) -> Given | None:
-    """What it gives a run that waits. An interrupt that is none of ours is passed over, as the protocol wants it."""
+    """What it gives a run that waits. Whoever resumes means no new question: there is none without a known interrupt.
+
+    Raises:
+        Problem: `InputNotFound`.
+    """
     for entry in asked.resume or ():
         if found := INTERRUPT.fullmatch(entry.interrupt_id):
             return InputAnswered(found[1], found[2], _answer(entry))
+    if asked.resume:
+        raise no_such_interrupt(asked.resume[0].interrupt_id)
     return given_results(conversation.client_results)
 
 

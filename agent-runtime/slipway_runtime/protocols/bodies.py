@@ -3,7 +3,7 @@
 import codecs
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -22,11 +22,23 @@ STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 NAME_LENGTH = 40
 """Characters of a client's own word that an error repeats."""
 
+CHAT = 'Send a JSON object as the body, for example {"question": "How do I begin?"}.'
 
-def read_json(body: bytes, headers: Mapping[str, str]) -> object:
+
+class RepeatedKey(Problem):
+    """An object in a body has a key twice."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.INVALID_REQUEST, "a key is in an object twice: leave one out")
+
+
+def read_json(body: bytes, headers: Mapping[str, str], *, send: str = CHAT) -> object:
     """What a JSON body says. UTF-8, UTF-16 and UTF-32 are told apart as in RFC 4627, also without a byte order mark.
 
     A lone surrogate, which a client writes that cut an emoji in two, becomes U+FFFD: no store could take it.
+
+    Args:
+        send: what a client is told that sends no JSON.
 
     Raises:
         Problem: `UnsupportedEncoding`, `InvalidJSON`, or `QuestionTooLarge` for one of too many values.
@@ -39,7 +51,27 @@ def read_json(body: bytes, headers: Mapping[str, str]) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _with_lone_surrogates(text)
+        return _with_lone_surrogates(text, send)
+
+
+def read_unique_json(body: bytes, headers: Mapping[str, str], *, send: str = CHAT) -> object:
+    """The same, where parsers must agree: they differ in which of two values they take, and so may whoever decides and
+    whoever acts.
+
+    Raises:
+        RepeatedKey, and what `read_json` raises.
+    """
+    found = read_json(body, headers, send=send)
+    try:
+        json.loads(_decoded(body), object_pairs_hook=_unique)
+    except RecursionError:
+        raise Problem(Reason.INVALID_JSON, send) from None
+    return found
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise RepeatedKey
 
 
 def _check_compression(body: bytes, encoding: str) -> None:
@@ -81,15 +113,13 @@ def _decoded(body: bytes) -> str:
         ) from None
 
 
-def _with_lone_surrogates(text: str) -> object:
+def _with_lone_surrogates(text: str, send: str) -> object:
     """The same for a text that the strict parser refuses: lone surrogates are the one thing that is forgiven."""
     try:
         lenient = json.dumps(json.loads(text), ensure_ascii=False)
         return orjson.loads(lenient.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError):
-        raise Problem(
-            Reason.INVALID_JSON, 'Send a JSON object as the body, for example {"question": "How do I begin?"}.'
-        ) from None
+        raise Problem(Reason.INVALID_JSON, send) from None
 
 
 def _unsupported(what: str) -> Problem:

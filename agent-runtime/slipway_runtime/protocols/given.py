@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from slipway_runtime.events import InputRequired
+from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.asked import InputBody
 from slipway_runtime.protocols.client_calls import calls_of, results, run_of
 from slipway_runtime.protocols.parameters import BadParameter
+
+NAME_LENGTH = 100
+"""Characters of an interrupt's name that an error repeats."""
 
 
 class Given(Protocol):
@@ -28,6 +32,11 @@ class Given(Protocol):
         """Whether the run is followed too if the input is not open any more. If not, another run is begun."""
         ...
 
+    @property
+    def lost(self) -> Problem | None:
+        """What its sender is told if no run has asked for it; None if another run is begun."""
+        ...
+
     def answers(self, asked: InputRequired) -> bool:
         """Whether it is meant for this input. Raises BadParameter if it is, and a part of it is missing."""
         ...
@@ -40,6 +49,7 @@ class GivenResults:
     run: str
     results: Mapping[str, str]
     late = False
+    lost = None
 
     @property
     def body(self) -> InputBody:
@@ -63,8 +73,21 @@ class InputAnswered:
     body: InputBody
     late = True
 
+    @property
+    def lost(self) -> Problem:
+        return no_such_interrupt(f"{self.run}.{self.input}")
+
     def answers(self, asked: InputRequired) -> bool:
         return asked.id == self.input
+
+
+def no_such_interrupt(name: str) -> Problem:
+    """What a client asks to resume and nobody waits for."""
+    return Problem(
+        Reason.INPUT_NOT_FOUND,
+        f"resume: you have no interrupt {name[:NAME_LENGTH]} with this agent, or its run is not kept any more. Send "
+        "the interruptId of the last RUN_FINISHED, or leave resume out to ask a question.",
+    )
 
 
 def given_results(texts: Mapping[str, str]) -> GivenResults | None:

@@ -2,6 +2,8 @@
 
 RUN_HEADER = "X-Slipway-Run"
 """The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
+OTHER_QUESTION = "This Idempotency-Key came with another question before. Use a new key for each question."
+"""What a host says of a run that was begun with another question; a gateway words it anew where clients name runs."""
 REQUEST_HEADER = "X-Slipway-Request"
 """Names the request, chosen by the gateway: one that is sent again with it is the same request."""
 SESSION_HEADER = "X-Slipway-Session"

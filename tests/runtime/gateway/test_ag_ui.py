@@ -121,8 +121,8 @@ async def test_threads_and_runs_of_two_callers_never_meet(
     waiting = (await run(front, asks(user("2 words, ask me"), run="r2"), headers=hers))[-1]
     (interrupt,) = waiting["outcome"]["interrupts"]
     resume = [{"interruptId": interrupt["id"], "status": "resolved", "payload": True}]
-    stolen = await run(front, asks(user("1 words"), run="r3", resume=resume), headers=his)
-    assert said(stolen) == "word0 ", "to him there is no such interrupt, so a run of his own begins"
+    stolen = await refusal(front, asks(user("1 words"), run="r3", resume=resume), headers=his)
+    assert stolen[:2] == (404, "InputNotFound"), "to him there is no such interrupt"
     given = await run(front, asks(user("2 words, ask me"), run="r3", resume=resume), headers=hers)
     assert said(given) == "".join(words(2)), "hers still waited"
 
@@ -139,7 +139,9 @@ async def test_the_same_run_is_attached_to_again(front: Front) -> None:
     assert half["id"] not in {event.get("messageId") for event in seen}
     async with front.client.get(f"/agents/{SUPPORT}/runs") as response:
         assert len((await response.json())["runs"]) == 1
-    assert (await refusal(front, asks(user("4 words"))))[:2] == (422, "InvalidRequest"), "the id names another question"
+    status, reason, detail = await refusal(front, asks(user("4 words")))
+    assert (status, reason) == (422, "InvalidRequest"), "the id names another question"
+    assert detail.startswith("runId: ")
 
 
 async def test_results_for_a_run_that_is_not_known_begin_one_from_the_messages(door: Front) -> None:
@@ -162,9 +164,37 @@ async def test_answers_may_be_repeated_and_come_too_late(front: Front) -> None:
     assert said(yes) == said(again) == said(late) == "".join(words(2)), "the first answer counts"
 
 
-async def test_an_interrupt_that_is_not_known_is_passed_over(front: Front) -> None:
-    resume = [{"interruptId": name, "status": "cancelled"} for name in ("other", f"{'0' * 32}.go")]
-    assert said(await run(front, asks(user("1 words"), resume=resume))) == "word0 "
+@pytest.mark.parametrize("name", ["other", f"{'0' * 32}.go"])
+async def test_a_resume_of_what_is_not_known_begins_no_run(front: Front, name: str) -> None:
+    resume = [{"interruptId": name, "status": "cancelled"}]
+    status, reason, detail = await refusal(front, asks(user("1 words"), resume=resume))
+    assert (status, reason) == (404, "InputNotFound")
+    assert name in detail
+    async with front.client.get(f"/agents/{SUPPORT}/runs") as response:
+        assert (await response.json())["runs"] == []
+
+
+async def test_a_resume_of_another_input_of_a_known_run_begins_no_run(front: Front) -> None:
+    waiting = (await run(front, asks(user("2 words, ask me"))))[-1]
+    (interrupt,) = waiting["outcome"]["interrupts"]
+    name = interrupt["id"].partition(".")[0] + ".other"
+    resume = [{"interruptId": name, "status": "resolved", "payload": True}]
+    status, reason, detail = await refusal(front, asks(user("2 words, ask me"), run="r2", resume=resume))
+    assert (status, reason) == (404, "InputNotFound")
+    assert name in detail
+
+
+async def test_a_key_that_is_there_twice_and_what_is_no_json_are_refused_in_words_of_the_protocol(front: Front) -> None:
+    body = json.dumps(asks(user("1 words")))
+    for sent, wanted, named in (
+        (body.replace("{", '{"threadId": "t0", ', 1), (422, "InvalidRequest"), "twice"),
+        (body.replace('"role"', '"id": "m0", "role"'), (422, "InvalidRequest"), "twice"),
+        (body[:-1], (400, "InvalidJSON"), "RunAgentInput"),
+    ):
+        async with front.client.post(f"/agents/{SUPPORT}/ag-ui", data=sent) as response:
+            problem = await response.json()
+        assert (response.status, problem["reason"]) == wanted
+        assert named in problem["detail"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.protocols.bodies import read_json
+from slipway_runtime.protocols.bodies import RepeatedKey, read_json, read_unique_json
 
 QUESTION = {"question": "Wie hoch ist die Gebühr für Gäste? 🚢"}
 TEXT = json.dumps(QUESTION, ensure_ascii=False)
@@ -103,3 +103,17 @@ def test_values_are_counted_before_they_are_made(text: str, fits: bool) -> None:
 def test_a_body_that_is_no_json_is_read_once(piece: str) -> None:
     with pytest.raises(Problem):
         read_json(piece.encode() * 1_000_000, {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_key_that_is_there_twice_is_refused_at_any_depth(encoding: str) -> None:
+    assert read_unique_json('{"a": [{"b": 1}, {"b": 2}]}'.encode(encoding), {}) == {"a": [{"b": 1}, {"b": 2}]}
+    for text in ('{"a": 1, "a": 1}', '{"a": [{"b": 1, "\\u0062": 2}]}'):
+        with pytest.raises(RepeatedKey):
+            read_unique_json(text.encode(encoding), {})
+
+
+def test_what_is_too_deep_for_one_of_two_parsers_is_no_json() -> None:
+    with pytest.raises(Problem) as refused:
+        read_unique_json(b"[" * 1020 + b"]" * 1020, {}, send="Send less.")
+    assert (refused.value.reason, refused.value.detail) == (Reason.INVALID_JSON, "Send less.")

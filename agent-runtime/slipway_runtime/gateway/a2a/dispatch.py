@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")  # its spans would come twice
 
-from a2a.server.jsonrpc_models import JSONParseError
+from a2a.server.jsonrpc_models import InvalidRequestError, JSONParseError
 from a2a.server.request_handlers.response_helpers import build_error_response
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
 from a2a.server.routes.rest_dispatcher import RestDispatcher
@@ -28,12 +28,18 @@ from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.a2a.errors import a2a_error
-from slipway_runtime.protocols.bodies import read_json
+from slipway_runtime.protocols.bodies import RepeatedKey, read_unique_json
 from slipway_runtime.protocols.skin import Answer
 
 logging.getLogger("a2a").setLevel(logging.CRITICAL)  # it logs parts of what clients sent; clients get the reason
 
 JSON_RPC = "json-rpc"
+SEND = {
+    True: 'Send one request of JSON-RPC as the body, for example {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", '
+    '"params": {...}}.',
+    False: 'Send a JSON object as the body, for example {"message": {...}}.',
+}
+"""What a client is told that sends no JSON: by JSON-RPC, or by HTTP with JSON."""
 Method = Callable[[Request], Awaitable[Response]]
 
 
@@ -73,7 +79,7 @@ class Dispatch:
             if not _is_json(request.headers.get("content-type", "")):
                 return _not_json(rpc=operation == JSON_RPC)
             try:
-                body = orjson.dumps(read_json(body, request.headers))
+                body = orjson.dumps(read_unique_json(body, request.headers, send=SEND[operation == JSON_RPC]))
             except Problem as problem:
                 return _refused(problem, rpc=operation == JSON_RPC)
         response = await self._methods[operation](_with_body(request, body, visit))
@@ -120,7 +126,9 @@ def _headers(response: Response, problem: Problem | None) -> dict[str, str]:
 
 
 def _refused(problem: Problem, *, rpc: bool) -> Answer:
-    if rpc and problem.reason is not Reason.QUESTION_TOO_LARGE:
+    if rpc and isinstance(problem, RepeatedKey):
+        response = JSONResponse(build_error_response(None, InvalidRequestError(message=problem.detail)))
+    elif rpc and problem.reason is not Reason.QUESTION_TOO_LARGE:
         response = JSONResponse(build_error_response(None, JSONParseError(message=problem.detail)))
     elif rpc:
         response = JSONResponse(build_error_response(None, a2a_error(problem)))

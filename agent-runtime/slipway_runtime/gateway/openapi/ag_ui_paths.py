@@ -6,6 +6,7 @@ from slipway_runtime.gateway.openapi import parameters
 from slipway_runtime.gateway.openapi.operations import Operation
 from slipway_runtime.gateway.openapi.parameters import AGENT
 from slipway_runtime.gateway.openapi.problems import OF_A_QUESTION
+from slipway_runtime.problems import Reason
 
 SCHEMA = "https://docs.ag-ui.com/spec/1.0/schema"
 INPUT: dict[str, Any] = {
@@ -63,5 +64,5 @@ RUN_AGENT = Operation(
             },
         }
     },
-    reasons=OF_A_QUESTION,
+    reasons=(*OF_A_QUESTION, Reason.INPUT_NOT_FOUND),
 )

@@ -3,8 +3,7 @@
 https://modelcontextprotocol.io/specification/2026-07-28/basic. Batches were in one revision only and are refused.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import orjson
 from mcp_types import jsonrpc
 
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.protocols.bodies import read_json
+from slipway_runtime.protocols.bodies import RepeatedKey, read_unique_json
 
 Json = Mapping[str, Any]
 Id = str | int
@@ -129,25 +128,16 @@ def _id(message: Json, longest: int = LONGEST_ID) -> Id:
 
 def _object(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     try:
-        read = read_json(body, headers)
+        read = read_unique_json(body, headers)
+    except RepeatedKey as repeated:
+        raise _invalid(repeated.detail) from None
     except Problem as problem:
         if problem.reason is not Reason.INVALID_JSON:
             raise
         raise RpcError(jsonrpc.PARSE_ERROR, "The body is not JSON") from None
     if not isinstance(read, dict):
         raise _invalid("send one message in each request, as an object: batches are not taken")
-    _refuse_repeated_keys(body)
     return read
-
-
-def _refuse_repeated_keys(body: bytes) -> None:
-    """Parsers differ in which of two values they take, and so may whoever decides and whoever acts."""
-
-    def unique(pairs: Sequence[tuple[str, Any]]) -> None:
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise _invalid("a key is in an object twice: leave one out")
-
-    json.loads(body, object_pairs_hook=unique)
 
 
 def _invalid(what: str) -> RpcError:

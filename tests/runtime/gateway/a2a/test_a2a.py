@@ -291,7 +291,8 @@ async def test_the_version_is_asked_for(front: Front) -> None:
         (json.dumps({**RPC, "method": "Nothing"}).encode(), -32601),
         (json.dumps({**RPC, "params": [1]}).encode(), -32602),
         (json.dumps({**RPC, "method": "SendMessage", "params": {"message": {"role": "ROLE_USER"}}}).encode(), -32602),
-        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "method": "Nothing"}', -32601),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "method": "Nothing"}', -32600),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "x", "id": "y"}}', -32600),
     ],
 )
 async def test_bad_bodies(front: Front, body: bytes, code: int) -> None:
@@ -299,6 +300,15 @@ async def test_bad_bodies(front: Front, body: bytes, code: int) -> None:
         answer = await response.json()
     assert "error" in answer, answer
     assert answer["error"]["code"] == code
+    assert "question" not in answer["error"]["message"], "that is what chat takes"
+
+
+async def test_bad_bodies_by_http(front: Front) -> None:
+    for body, status, named in ((b"{", 400, '{"message": {...}}'), (b'{"message": {}, "message": {}}', 422, "twice")):
+        async with front.client.post(f"{A2A}/message:send", data=body, headers=VERSIONED) as response:
+            answer = await response.json()
+        assert response.status == status, answer
+        assert named in answer["error"]["message"]
 
 
 async def test_a_body_that_is_too_long(front: Front) -> None:
