@@ -87,16 +87,26 @@ class Teller:
             for failure in outcome.failures:
                 self.error(failure)
 
-    def serving(self, url: str, agents: Iterable[str], *, seconds: float, reach: str, keys: bool) -> None:
+    def plugin(self, plugin: str, url: str, state: str, well: bool | None) -> None:
+        """Where a plugin is, and what is known of its server; `well` is None while nobody knows."""
+        colour = {True: "green", False: "red", None: "dim"}[well]
+        self._console.print(
+            f"plugin [bold]{escape(plugin)}[/] at {url}/plugins/{plugin}/mcp: [{colour}]{escape(state)}[/]"
+        )
+
+    def serving(
+        self, url: str, agents: Iterable[str], *, seconds: float, reach: str, keys: bool, wanted: bool = True
+    ) -> None:
         """Where to ask, and how.
 
         Args:
+            wanted: whether the manifests have an agent.
             reach: who can, as in "open to this machine alone".
             keys: whether the gateway asks for an API key.
         """
         agents = list(agents)
         self._console.print(f"[green]serving[/] at [bold]{url}[/] after {seconds:.1f} s, {escape(reach)}")
-        if not agents:
+        if wanted and not agents:
             self._console.print("[yellow]no agent is complete yet[/]: fix what is reported above")
         header = ' -H "Authorization: Bearer $SLIPWAY_API_KEY"' if keys else ""
         if keys and agents:

@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -24,17 +25,20 @@ from rich.logging import RichHandler
 from starlette.applications import Starlette
 from watchfiles import awatch
 
+from slipway_crds.agents.model import Agent
 from slipway_crds.manifests import SUFFIXES, ManifestError
 from slipway_runtime.dev.console import Teller
 from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
+from slipway_runtime.dev.plugins import PluginStates
 from slipway_runtime.gateway import access
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.asgi import OwnNames
 from slipway_runtime.gateway.auth import ApiKeys
 from slipway_runtime.gateway.cors import invalid_origins
 from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
@@ -146,8 +150,15 @@ async def _serve(
                     seconds=time.monotonic() - began,
                     reach=reach(front),
                     keys=front.keys is not None,
+                    wanted=any(isinstance(each, Agent) for each in manifests.objects),
                 )
+                tell = partial(_told, teller, url_of(door))
+                PluginStates(parts.gateway.plugins, tell).look()
                 await follow(files, manifests if whole else None, driver, teller, stop)
+
+
+def _told(teller: Teller, url: str, key: PluginKey, state: str, well: bool | None) -> None:
+    teller.plugin(str(key), url, state, well)
 
 
 def check(front: Front) -> None:

@@ -1,7 +1,7 @@
 """Plugins in the local driver: the gateway calls their servers itself, with what connectors add in a cluster."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from slipway_crds.plugins.kind import PLUGIN
 from slipway_crds.plugins.model import Plugin
@@ -11,15 +11,49 @@ from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.model_files import Missing, bundle_value, secret_value
 from slipway_runtime.dev.parts import Parts
+from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.plugins.credentials import Credentials
 from slipway_runtime.plugins.server import ServerAccess
+from slipway_runtime.plugins.watched import Report as ServerReport
 
 HOST = "127.0.0.1"
 """Where Services are."""
 ANYWHERE = AddressRule(loopback=True, private=True)
 """The machine's user wrote the manifests."""
+
+
+class PluginStates:
+    """Tells what is known of each plugin's server, at first and whenever that changes.
+
+    Args:
+        tell: gets a plugin, what is known, and whether its server is well; None while nobody knows.
+    """
+
+    def __init__(self, table: PluginTable, tell: Callable[[PluginKey, str, bool | None], None]) -> None:
+        self._table = table
+        self._tell = tell
+        self._told: dict[PluginKey, tuple[str, bool | None]] = {}
+        table.on_change = self.look
+
+    def look(self) -> None:
+        """Tell what has changed."""
+        states = {key: _state(server.report) for key, server in self._table.items()}
+        for key, state in states.items():
+            if self._told.get(key) != state:
+                self._tell(key, *state)
+        self._told = states
+
+
+def _state(report: ServerReport | None) -> tuple[str, bool | None]:
+    if report is None:
+        return "its server is being asked", None
+    if report.reason or report.discovery is None:
+        return f"{report.reason}, {report.error}", False
+    found = report.discovery
+    tools = "1 tool" if len(found.tools) == 1 else f"{len(found.tools)} tools"
+    return "; ".join(filter(None, (f"{tools}, MCP {found.version}", found.note))), True
 
 
 class LocalPlugins:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -169,7 +171,7 @@ class PluginServer:
     def _unreachable(self, error: Exception) -> ServerFailed:
         where = f"{self._url.host}:{self._url.port}"
         what = "no connection within" if isinstance(error, TimeoutError) else "no connection:"
-        said = f"{self.upstream.connect_timeout:g} s" if isinstance(error, TimeoutError) else _said(error)
+        said = f"{self.upstream.connect_timeout:g} s" if isinstance(error, TimeoutError) else _cause(error)
         return ServerFailed(
             "ServerUnreachable",
             f"the server of plugin {self.upstream.key} cannot be reached at {where}: {what} {said}",
@@ -261,6 +263,23 @@ async def _failure_of(response: PodResponse) -> ServerFailed:
 def media_type(response: PodResponse) -> str:
     """The media type in small letters; empty without one."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _cause(error: Exception) -> str:
+    """Why there is no connection, in the system's words and not in those of the HTTP client."""
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted, {cause.verify_message}"
+    if (
+        isinstance(cause, OSError)
+        and cause.errno is not None
+        and cause.errno > 0
+        and not isinstance(cause, ssl.SSLError)
+    ):
+        return os.strerror(cause.errno).lower()
+    if isinstance(cause, socket.gaierror):
+        return str(cause.strerror).lower()
+    return _said(cause or error)
 
 
 def _said(error: Exception) -> str:

@@ -19,6 +19,13 @@ def test_the_commands_that_ask_carry_a_key_where_the_gateway_asks_for_one(keys: 
     assert ("set SLIPWAY_API_KEY to an API key first" in out.getvalue()) == keys
 
 
+def test_manifests_of_plugins_alone_lack_no_agent() -> None:
+    for wanted in (True, False):
+        out = StringIO()
+        Teller(Console(file=out)).serving("http://x", [], seconds=1, reach="open", keys=False, wanted=wanted)
+        assert ("fix what is reported above" in out.getvalue()) == wanted
+
+
 def test_an_ingestion_is_told_line_by_line_now_and_then() -> None:
     now, out = 100.0, StringIO()
     teller = Teller(Console(file=out, highlight=False), clock=lambda: now)

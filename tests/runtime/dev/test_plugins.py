@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,19 @@ import aiohttp
 import pytest
 import yaml
 from mcp import Client
+from rich.console import Console
 
 from slipway_crds.manifests import ManifestDocument
 from slipway_crds.resolve import resolve
+from slipway_runtime.dev.console import Teller
 from slipway_runtime.dev.driver import LocalDriver
 from slipway_runtime.dev.manifests import assemble
 from slipway_runtime.dev.parts import open_parts
+from slipway_runtime.dev.plugins import PluginStates
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.host.app import create_host_app
+from slipway_runtime.plugins.server import ServerFailed
 from slipway_runtime.settings import default_model_dir
 from tests.support.mcp_servers import Application, OnlyLegacy, Recording, application, listing
 from tests.support.model_server import model_server
@@ -26,6 +31,7 @@ from tests.support.model_wire import Call, Reply
 from tests.support.servers import free_port
 from tests.support.serving import served
 
+ISSUES = PluginKey("demo", "issues")
 PLUGIN = """
 apiVersion: slipway.dev/v1alpha1
 kind: Plugin
@@ -101,6 +107,29 @@ async def test_a_plugin_is_served_with_its_secret_and_goes_with_its_manifest(dev
     await dev.apply("")
     async with dev.client.post("/plugins/demo/issues/mcp", json={}) as response:
         assert response.status == 404
+
+
+async def test_what_is_known_of_a_plugin_is_told_when_it_changes(dev: Dev) -> None:
+    told: list[tuple[str, str, bool | None]] = []
+    PluginStates(dev.plugins, lambda key, state, well: told.append((str(key), state, well))).look()
+    assert told == []
+    await dev.apply(PLUGIN.format(port=dev.port))
+    await dev.plugins.get(ISSUES).look()
+    await dev.plugins.get(ISSUES).look()
+    dead = free_port()
+    await dev.apply(PLUGIN.format(port=dead))
+    with pytest.raises(ServerFailed):
+        await dev.plugins.get(ISSUES).look()
+    unreachable = f"the server of plugin demo/issues cannot be reached at 127.0.0.1:{dead}: no connection: "
+    assert told == [
+        ("demo/issues", "its server is being asked", None),
+        ("demo/issues", "5 tools, MCP 2026-07-28", True),
+        ("demo/issues", "its server is being asked", None),
+        ("demo/issues", f"ServerUnreachable, {unreachable}connection refused", False),
+    ]
+    out = StringIO()
+    Teller(Console(file=out, soft_wrap=True)).plugin("demo/issues", "http://x", "5 tools", well=True)
+    assert out.getvalue() == "plugin demo/issues at http://x/plugins/demo/issues/mcp: 5 tools\n"
 
 
 def calls_list(answer: str, *, tool: str = "gh__list") -> Callable[[Any], Reply | str]:
