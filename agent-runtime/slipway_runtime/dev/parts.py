@@ -142,6 +142,7 @@ async def _gateway(
         allowed_origins=tuple(allowed_origins),
     )
     async with assembled(settings, routes=RouteTable(), signer=signer) as gateway:
+        gateway.origin_remedy = "start slipway dev with --allow-origin and the origin"
         if not keys:  # nobody has groups then, and the machine's user wrote the manifests
             gateway.policy = Everything()
         gateway.receiver_rule = AddressRule(loopback=True, private=True)

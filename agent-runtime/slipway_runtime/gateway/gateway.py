@@ -46,6 +46,8 @@ class Gateway:
     rates: RateLimits = field(default_factory=RateLimits)
     allowed_origins: tuple[str, ...] = ()
     """Web origins whose pages may read answers; without any, there is no CORS."""
+    origin_remedy: str = "add it to the chart value gateway.cors.allowedOrigins"
+    """How to let pages of one more origin ask, for whoever is refused."""
     public_url: str = ""
     """Where clients reach this gateway; empty: whatever a client calls it."""
     plugins: PluginTable = field(default_factory=PluginTable)

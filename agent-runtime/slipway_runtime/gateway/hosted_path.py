@@ -52,7 +52,7 @@ class HostedPath(Response):
         request = Request(scope)
         caller, grant = await self._identified(request)
         if caller == ANONYMOUS:
-            check_origin(request, self._gateway.allowed_origins)
+            check_origin(request, self._gateway.allowed_origins, remedy=self._gateway.origin_remedy)
         called = access.Called()
         if grant is None:
             called.admit = partial(self._gateway.rates.take_for, caller_name(request, caller))
@@ -136,8 +136,11 @@ class HostedPath(Response):
         )
 
 
-def check_origin(request: Request, allowed: Container[str]) -> None:
+def check_origin(request: Request, allowed: Container[str], *, remedy: str) -> None:
     """Refuse what a web page of a foreign origin sends where no key is needed: browsers send some of it without asking.
+
+    Args:
+        remedy: how to allow an origin.
 
     Raises:
         Problem: `OriginNotAllowed`.
@@ -146,10 +149,7 @@ def check_origin(request: Request, allowed: Container[str]) -> None:
     if origin is None or request.method == "GET" or origin in allowed:
         return
     if urlsplit(origin).netloc != request.headers.get("host"):
-        raise Problem(
-            Reason.ORIGIN_NOT_ALLOWED,
-            "pages of this origin may not ask: add it to the chart value gateway.cors.allowedOrigins",
-        )
+        raise Problem(Reason.ORIGIN_NOT_ALLOWED, f"pages of this origin may not ask: {remedy}")
 
 
 @contextmanager

@@ -252,6 +252,16 @@ async def test_what_comes_in_is_bounded_as_in_a_cluster(dev: Dev) -> None:
     assert (await exchange(await dev.url(), endless)).refusal == (431, "HeadersTooLarge")
 
 
+async def test_a_page_of_another_origin_is_refused_with_the_option_that_lets_it_ask(dev: Dev) -> None:
+    async with aiohttp.ClientSession(await dev.url(), headers={"Origin": "http://localhost:3000"}) as page:
+        rpc = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+        for path, body in (("/agent/chat", QUESTION), ("/mcp", rpc)):
+            async with page.post(path, json=body) as response:
+                said = await response.text()
+            assert response.status == 403, said
+            assert "may not ask: start slipway dev with --allow-origin" in said
+
+
 async def test_with_keys_other_names_are_answered_and_only_callers_with_a_key(tmp_path: Path) -> None:
     key, entry = new_key("ci")
     keys = tmp_path / "keys.json"

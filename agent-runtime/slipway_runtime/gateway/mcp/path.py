@@ -62,7 +62,7 @@ class McpPath(HostedPath):
     async def _answered(
         self, request: HttpRequest, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
     ) -> None:
-        check_origin(request, self._gateway.allowed_origins)
+        check_origin(request, self._gateway.allowed_origins, remedy=self._gateway.origin_remedy)
         server = self._find(request, caller)
         try:
             if request.method == "GET":

@@ -46,7 +46,7 @@ class PluginPath(HostedPath):
     async def _answered(
         self, request: Request, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
     ) -> None:
-        check_origin(request, self._gateway.allowed_origins)
+        check_origin(request, self._gateway.allowed_origins, remedy=self._gateway.origin_remedy)
         key = PluginKey(request.path_params["namespace"], request.path_params["name"])
         plugin = self._gateway.plugins.get(key)
         if plugin is None:
