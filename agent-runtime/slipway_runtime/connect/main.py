@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import typer
 
 from slipway_runtime.connect.assistants import FORMATS, Assistant, Json, merged
+from slipway_runtime.settings import is_secure
 
 BACKUP = ".before-slipway"
-"""What the name of the former file's copy ends with."""
+"""What the name of the copy of the file, as it was before the first change, ends with."""
 
 
 class CannotConnect(Exception):
@@ -53,6 +54,8 @@ def main(asked: Connecting, *, write: bool) -> int:
     """Returns the exit status."""
     try:
         _check(asked)
+        if asked.variable is not None and not is_secure(asked.url):
+            typer.echo(f"Warning: {asked.url} is plain http: whoever is on the way can read the API key.", err=True)
         file = FORMATS[asked.assistant].path(asked.project)
         if not write:
             typer.echo(_text(asked.merged({})), nl=False)
@@ -62,7 +65,7 @@ def main(asked: Connecting, *, write: bool) -> int:
     except CannotConnect as problem:
         typer.echo(problem, err=True)
         return 1
-    typer.echo(f"Wrote {file}." + (f" What it was before is in {backup}." if backup else ""), err=True)
+    typer.echo(f"Wrote {file}." + (f" What it was before the first change is in {backup}." if backup else ""), err=True)
     if asked.variable is not None:
         form = FORMATS[asked.assistant]
         key = "it asks for the API key" if form.asks else f"it reads the API key from {asked.variable}: set that first"
@@ -86,7 +89,8 @@ def connect(asked: Connecting, file: Path) -> Path | None:
     """Merge the server into a file, which is replaced as a whole.
 
     Returns:
-        Where a copy of the former file is; None if there was none, or if nothing had to be changed.
+        Where a copy of the file is, as it was before the first change; None if there was none, or if nothing had to be
+        changed.
 
     Raises:
         CannotConnect: if the file cannot be read as it should be, and would lose something.
@@ -102,7 +106,7 @@ def connect(asked: Connecting, file: Path) -> Path | None:
     if wanted == former:
         return None
     backup = target.with_name(target.name + BACKUP) if former is not None else None
-    if backup:
+    if backup and not backup.exists():  # a second change would replace what was the user's own
         shutil.copy2(target, backup)
     target.parent.mkdir(parents=True, exist_ok=True)
     _replace(target, _text(wanted))

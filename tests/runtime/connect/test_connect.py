@@ -143,6 +143,31 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_the_copy_is_of_the_file_before_the_first_change(tmp_path: Path) -> None:
+    file = tmp_path / "project" / ".mcp.json"
+    file.parent.mkdir()
+    file.write_text('{"mcpServers": {}, "own": 1}')
+    for url in (URL, "https://other.example.org"):
+        assert slipway(tmp_path, "claude-code", "--url", url, "--write").returncode == 0
+    assert json.loads(file.read_text())["mcpServers"]["slipway"]["url"] == "https://other.example.org/mcp"
+    assert file.with_name(".mcp.json.before-slipway").read_text() == '{"mcpServers": {}, "own": 1}'
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "warned"),
+    [
+        ("http://agents.example.org", True, True),
+        ("http://agents.example.org", False, False),
+        ("http://127.0.0.1:8080", True, False),
+        (URL, True, False),
+    ],
+)
+def test_a_key_over_plain_http_is_warned_of(tmp_path: Path, url: str, key: bool, warned: bool) -> None:
+    printed = slipway(tmp_path, "cursor", "--url", url, *(("--key-env", KEY_ENV) if key else ()))
+    assert printed.returncode == 0
+    assert ("plain http" in printed.stderr) is warned
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
