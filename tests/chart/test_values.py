@@ -62,6 +62,7 @@ CHANGES: dict[str, Any] = {
     "gateway.smartAgent": "demo/handbook",
     "gateway.plugins.ports": [4000],
     "gateway.plugins.privateNetworks": ["10.20.0.0/16"],
+    "gateway.receivers.privateNetworks": ["10.30.0.0/16"],
     "gateway.holdSeconds": 7,
     "gateway.identityNoticeSeconds": 7,
     "gateway.maxInFlight": 7,
