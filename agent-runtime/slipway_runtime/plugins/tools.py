@@ -16,6 +16,8 @@ from slipway_crds.plugins.upstream import ToolNames
 MOST_TOOLS = 1000
 """Of one server. No model chooses among more, and a list of them would be too long for a client."""
 MOST_NAME = 128
+MOST_NAMED = 20
+"""Mistakes in the definition of a tool up to which they are looked at."""
 _NAME = re.compile(MCP_TOOL_PATTERN)
 
 
@@ -55,6 +57,8 @@ def malformed(definition: object, *, modern: bool) -> set[str]:
         try:
             model.model_validate(definition, by_name=False)
         except ValidationError as error:
+            if error.error_count() > MOST_NAMED:  # to list them costs more than to find them
+                return {"fields"}
             return {str(each["loc"][0]) for each in error.errors(include_input=False) if each["loc"]}
     return set()
 
