@@ -129,7 +129,7 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
     if "properties" not in schema:
         return copy.deepcopy(random.choice(_ANYTHING))
     required, members = schema.get("required", ()), _members(schema)
-    chosen = {random.choice(members)} if members and random.random() < 0.95 else set()
+    chosen = {random.choice(members)} if members and random.random() < 0.9 else set()
     value = {
         name: _value(child, random)
         for name, child in schema["properties"].items()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from slipway_runtime.gateway.conversation_path import ConversationPath, Work
+from slipway_runtime.gateway.conversation_path import ConversationPath, ConversationWork
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.permissions import Action, no_such_agent, require
 from slipway_runtime.gateway.relay import Reply
@@ -31,7 +31,7 @@ class AgUi(ConversationPath):
     def __init__(self, gateway: Gateway) -> None:
         super().__init__(gateway, Chat().problem)
 
-    async def _begin(self, reply: Reply, work: Work) -> bool:
+    async def _begin(self, reply: Reply, work: ConversationWork) -> bool:
         try:
             return await super()._begin(reply, work)
         except Problem as problem:

@@ -60,7 +60,7 @@ class ConversationRequest(Protocol):
 
 
 @dataclass
-class Work:
+class ConversationWork:
     """A request, and who does it."""
 
     asked: ConversationRequest
@@ -91,11 +91,11 @@ class ConversationPath(HostedPath):
             body = await self._body(request, receive, caller=caller, limit=LARGE_ASK_BYTES, held=held)
             agent, run, asked = self._understood(request, body, caller)
             del body  # what is sent is as long
-            work = Work(asked, agent, caller, run, partial(self._call, agent=agent, caller=caller))
+            work = ConversationWork(asked, agent, caller, run, partial(self._call, agent=agent, caller=caller))
             with self._measured(agent, reply), self._admitted():
                 await self._worked(request, receive, reply, work)
 
-    async def _worked(self, request: Request, receive: Receive, reply: Reply, work: Work) -> None:
+    async def _worked(self, request: Request, receive: Receive, reply: Reply, work: ConversationWork) -> None:
         try:
             await unless_gone(self._relay(request, reply, work), receive)
         except ClientGone:
@@ -103,7 +103,7 @@ class ConversationPath(HostedPath):
                 await self._cancel(work)
             raise
 
-    async def _relay(self, request: Request, reply: Reply, work: Work) -> None:
+    async def _relay(self, request: Request, reply: Reply, work: ConversationWork) -> None:
         with span(
             self.span_name,
             parent=incoming(request.headers),
@@ -119,7 +119,7 @@ class ConversationPath(HostedPath):
                 await self._cancel(work)
             current.set_attribute("http.response.status_code", reply.status)
 
-    async def _begin(self, reply: Reply, work: Work) -> bool:
+    async def _begin(self, reply: Reply, work: ConversationWork) -> bool:
         """See `_follow`."""
         *first, last = work.asked.asks
         for ask in first:
@@ -130,7 +130,7 @@ class ConversationPath(HostedPath):
                     raise
         return await self._follow(reply, work, self._begun(work, last))
 
-    async def _follow(self, reply: Reply, work: Work, call: UpstreamRequest) -> bool:
+    async def _follow(self, reply: Reply, work: ConversationWork, call: UpstreamRequest) -> bool:
         """Give the client what comes of a call. Whether the run is to be cancelled then."""
         stream = work.asked.as_it_comes(work.run) if work.asked.stream else None
         output = AsItComes(reply, stream) if stream else AtTheEnd(reply, work.asked.at_the_end(work.run))
@@ -145,7 +145,7 @@ class ConversationPath(HostedPath):
         await relay.go()
         return stream is not None and stream.cancels
 
-    async def _resumed(self, work: Work) -> UpstreamRequest | None:
+    async def _resumed(self, work: ConversationWork) -> UpstreamRequest | None:
         """What follows the run that waits for what is given; None to begin one. Raises Problem if that is not meant."""
         given = work.asked.given
         if given is None:
@@ -162,7 +162,7 @@ class ConversationPath(HostedPath):
         outgoing(headers)
         return work.call("GET", f"/agents/{work.agent}/runs/{given.run}{work.watch}", headers=headers, stream=True)
 
-    def _begun(self, work: Work, ask: Ask) -> UpstreamRequest:
+    def _begun(self, work: ConversationWork, ask: Ask) -> UpstreamRequest:
         """What begins a run."""
         headers = {"Accept": EVENT_STREAM, "Content-Type": "application/json", RUN_HEADER: work.run}
         outgoing(headers)
@@ -170,6 +170,6 @@ class ConversationPath(HostedPath):
         body = ask.model_copy(update={"unfollowed_seconds": UNFOLLOWED_SECONDS, "grant": grant}).to_json()
         return work.call("POST", f"/agents/{work.agent}/runs{work.watch}", headers=headers, body=body, stream=True)
 
-    async def _cancel(self, work: Work) -> None:
+    async def _cancel(self, work: ConversationWork) -> None:
         call = work.call("DELETE", f"/agents/{work.agent}/runs/{work.run}", headers={}, seconds=CANCEL_SECONDS)
         await cancel(self._gateway.upstreams, call, run=work.run)
