@@ -1,9 +1,7 @@
 """AG-UI's messages, as an `Ask` has them."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import orjson
 from ag_ui.core import (
     ActivityMessage,
     AssistantMessage,
@@ -19,6 +17,7 @@ from ag_ui.core import Message as AgUiMessage
 
 from slipway_runtime.protocols.ask import Message, Part, TextPart, ToolUse
 from slipway_runtime.protocols.images import NotAnImage, read_data_url
+from slipway_runtime.protocols.openai_messages import tool_use
 from slipway_runtime.protocols.parameters import BadParameter
 
 
@@ -89,10 +88,4 @@ def _text(text: str, where: str) -> str:
 
 
 def _call(call: ToolCall, where: str) -> ToolUse:
-    try:
-        args: Any = orjson.loads(call.function.arguments or "{}")
-    except orjson.JSONDecodeError:
-        args = None
-    if not isinstance(args, dict):
-        raise BadParameter(f"{where}.function.arguments", "must be a JSON object in a string")
-    return ToolUse(id=call.id, name=call.function.name, args=args)
+    return tool_use(call.id, call.function.name, call.function.arguments, where)

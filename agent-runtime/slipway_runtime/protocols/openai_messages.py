@@ -121,10 +121,15 @@ def _text(text: str, where: str) -> str:
 
 
 def _call(call: MessageToolCall, where: str) -> ToolUse:
+    return tool_use(call.id, call.function.name, call.function.arguments, where)
+
+
+def tool_use(id: str, name: str, arguments: str, where: str) -> ToolUse:  # noqa: A002
+    """A call whose arguments are JSON in a string. Raises BadParameter."""
     try:
-        args: Any = orjson.loads(call.function.arguments or "{}")
+        args: Any = orjson.loads(arguments or "{}")
     except orjson.JSONDecodeError:
         args = None
     if not isinstance(args, dict):
         raise BadParameter(f"{where}.function.arguments", "must be a JSON object in a string")
-    return ToolUse(id=call.id, name=call.function.name, args=args)
+    return ToolUse(id=id, name=name, args=args)
