@@ -6,11 +6,13 @@ from starlette.responses import JSONResponse, Response
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.refusals import run_not_found
-from slipway_runtime.host.run_paths import RUN_ID, run_of
+from slipway_runtime.host.run_paths import place_of, run_of
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.store.records import LONGEST_PAGE, RecordPlace, Wanted, count_records, list_records, read_record
+from slipway_runtime.store.records import LONGEST_PAGE, Wanted, count_records, list_records, read_record
 from slipway_runtime.store.run_list import STATES
+
+NO_TOKEN = "The page token is none of this list: send the one of the page before."
 
 
 async def read(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
@@ -34,7 +36,7 @@ async def list_all(host: Host, hosted: HostedAgent, caller: Caller, request: Req
         state=state,
         since=float(query["since"]) if "since" in query else None,
     )
-    records = await list_records(host.database, wanted, after=_place(query.get("after")), limit=limit)
+    records = await list_records(host.database, wanted, after=place_of(query.get("after"), NO_TOKEN), limit=limit)
     shown = records[:limit]
     return JSONResponse(
         {
@@ -43,15 +45,3 @@ async def list_all(host: Host, hosted: HostedAgent, caller: Caller, request: Req
             "total": await count_records(host.database, wanted),
         }
     )
-
-
-def _place(text: str | None) -> RecordPlace | None:
-    if text is None:
-        return None
-    try:
-        place = RecordPlace.parse(text)
-    except ValueError:
-        place = RecordPlace(0.0, "")
-    if not RUN_ID.fullmatch(place.run_id):
-        raise Problem(Reason.INVALID_REQUEST, "The page token is none of this list: send the one of the page before.")
-    return place

@@ -83,7 +83,7 @@ async def list_all(host: Host, hosted: HostedAgent, caller: Caller, request: Req
         caller=caller.owner,
         session_id=_session(request),
         state=_state(request),
-        after=_place(request),
+        after=place_of(request.query_params.get("page"), "page: send what next_page of the page before says."),
     )
     shown = runs[:PAGE_SIZE]
     following = str(shown[-1].place) if len(runs) > PAGE_SIZE else None
@@ -113,14 +113,14 @@ def _state(request: Request) -> str | None:
     return state
 
 
-def _place(request: Request) -> Place | None:
-    page = request.query_params.get("page")
-    if page is None:
+def place_of(token: str | None, refusal: str) -> Place | None:
+    """Where a page of the list begins; None for the first. Raises Problem with the refusal for what is no token."""
+    if token is None:
         return None
     try:
-        place = Place.parse(page)
+        place = Place.parse(token)
     except ValueError:
         place = Place(0.0, "")
     if not RUN_ID.fullmatch(place.run_id):
-        raise Problem(Reason.INVALID_REQUEST, "page: send what next_page of the page before says.")
+        raise Problem(Reason.INVALID_REQUEST, refusal)
     return place

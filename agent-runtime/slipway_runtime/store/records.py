@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import orjson
 
@@ -11,7 +11,7 @@ from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.store.database import Database, Row, Value
 from slipway_runtime.store.inputs import answers_of
 from slipway_runtime.store.looks import look
-from slipway_runtime.store.run_list import STATES, state_in
+from slipway_runtime.store.run_list import STATES, Place, state_in
 
 CHANGED = "(CASE WHEN r.changed > r.created THEN r.changed ELSE r.created END)"
 """SQL about a row of `runs` named r: when it last became what it is."""
@@ -20,26 +20,6 @@ COLUMNS = (
     "(SELECT s.metadata FROM sessions s WHERE s.id = r.session_id) AS metadata"
 )
 LONGEST_PAGE = 100
-
-
-class RecordPlace(NamedTuple):
-    """After which record a page begins."""
-
-    changed: float
-    run_id: str
-
-    def __str__(self) -> str:
-        return f"{self.changed!r}-{self.run_id}"
-
-    @classmethod
-    def parse(cls, text: str) -> "RecordPlace":
-        """Read what `str` wrote.
-
-        Raises:
-            ValueError: if it is something else.
-        """
-        changed, run_id = text.rsplit("-", 1)
-        return cls(float(changed), run_id)
 
 
 @dataclass(frozen=True)
@@ -61,9 +41,9 @@ class RunRecord:
     """What the caller answered, by the input's id; none in a list."""
 
     @property
-    def place(self) -> RecordPlace:
+    def place(self) -> Place:
         """Where the list goes on after it."""
-        return RecordPlace(self.changed, self.run_id)
+        return Place(self.changed, self.run_id)
 
     def to_json(self) -> dict[str, Any]:
         """The record as hosts send it."""
@@ -114,17 +94,17 @@ async def read_record(database: Database, run_id: str, *, agent: str, caller: st
 
 
 async def list_records(
-    database: Database, wanted: Wanted, *, after: RecordPlace | None = None, limit: int = 50
+    database: Database, wanted: Wanted, *, after: Place | None = None, limit: int = 50
 ) -> list[RunRecord]:
     """Up to `limit` records, those that changed last first, and one more if there is a next page."""
     where, args = _where(wanted)
-    place = after or RecordPlace(float("inf"), "")
+    place = after or Place(float("inf"), "")
     first = len(args) + 1
     rows = await database.fetch(
         f"SELECT {COLUMNS} FROM runs r WHERE {where} AND ({CHANGED} < ${first} OR ({CHANGED} = ${first} "
         f"AND r.id < ${first + 1})) ORDER BY {CHANGED} DESC, r.id DESC LIMIT ${first + 2}",
         *args,
-        place.changed,
+        place.time,
         place.run_id,
         limit + 1,
     )

@@ -19,11 +19,12 @@ STATES = {
 class Place(NamedTuple):
     """After which run a page begins."""
 
-    created: float
+    time: float
+    """What the list is ordered by, in seconds since 1970."""
     run_id: str
 
     def __str__(self) -> str:
-        return f"{self.created!r}-{self.run_id}"
+        return f"{self.time!r}-{self.run_id}"
 
     @classmethod
     def parse(cls, text: str) -> "Place":
@@ -32,8 +33,8 @@ class Place(NamedTuple):
         Raises:
             ValueError: if it is something else.
         """
-        created, run_id = text.rsplit("-", 1)
-        return cls(float(created), run_id)
+        time, run_id = text.rsplit("-", 1)
+        return cls(float(time), run_id)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ async def list_runs(
         f"{'AND session_id = $6' if session_id else ''} ORDER BY created DESC, id DESC LIMIT $5",
         agent,
         caller,
-        place.created,
+        place.time,
         place.run_id,
         PAGE_SIZE + 1,
         *([session_id] if session_id else []),
