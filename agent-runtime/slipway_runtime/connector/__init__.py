@@ -1,1 +1,1 @@
-"""What stands in front of a Plugin's server in the Plugin's namespace, and adds what is in Secrets there."""
+"""The process in front of a Plugin's server, in the Plugin's namespace, which adds headers from Secrets there."""

@@ -19,7 +19,7 @@ class _Kept:
 
 
 class LegacySessions:
-    """Sessions by their owner. No two callers share one: a server may keep what it was told in it."""
+    """Sessions by their owner. No two callers share one: a server may keep what a client sent in it."""
 
     def __init__(self, server: PluginServer) -> None:
         self._server = server

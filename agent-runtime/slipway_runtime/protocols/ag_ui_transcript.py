@@ -1,4 +1,4 @@
-"""The messages of an AG-UI thread as the client has them, so that it can be told what remains of them.
+"""The messages of an AG-UI thread as the client has them, so that a snapshot can show what remains of them.
 
 Text of a step may become void after it was sent. No event of the protocol takes text back, so the client gets a
 snapshot of all messages then.

@@ -38,7 +38,7 @@ def read_json(body: bytes, headers: Mapping[str, str], *, send: str = CHAT) -> o
     A lone surrogate, which a client writes that cut an emoji in two, becomes U+FFFD: no store could take it.
 
     Args:
-        send: what a client is told that sends no JSON.
+        send: the hint for a body that is not JSON.
 
     Raises:
         Problem: `UnsupportedEncoding`, `InvalidJSON`, or `QuestionTooLarge` for one of too many values.

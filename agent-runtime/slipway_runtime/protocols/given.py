@@ -34,7 +34,7 @@ class Given(Protocol):
 
     @property
     def lost(self) -> Problem | None:
-        """What its sender is told if no run has asked for it; None if another run is begun."""
+        """The error if no run has asked for it; None if another run begins."""
         ...
 
     def answers(self, asked: InputRequired) -> bool:

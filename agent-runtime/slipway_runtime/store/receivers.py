@@ -1,8 +1,8 @@
 """Whom to tell when a run changes, and up to which change they were told.
 
 `runs.changed` is written in the transaction of the event that it is about, so it is the outbox: a receiver that was
-told less is due. Whoever sends claims the row for a while first, so that several do not send the same at once; if it
-dies, the claim runs out and another one sends. So each change is told at least once, unless a later one came before.
+heard of less is due. Whoever sends claims the row first, so that several do not send the same at once; if it
+dies, the claim runs out and another one sends. So each change is reported at least once, unless a later one came first.
 """
 
 from dataclasses import dataclass

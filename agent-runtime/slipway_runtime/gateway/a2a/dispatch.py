@@ -39,7 +39,7 @@ SEND = {
     '"params": {...}}.',
     False: 'Send a JSON object as the body, for example {"message": {...}}.',
 }
-"""What a client is told that sends no JSON: by JSON-RPC, or by HTTP with JSON."""
+"""The error for a body that is not JSON: by JSON-RPC, or by HTTP with JSON."""
 Method = Callable[[Request], Awaitable[Response]]
 
 

@@ -93,7 +93,7 @@ class Sending:
             yield each
 
     async def _add_receiver(self, task_id: str) -> None:
-        """The receiver that came with the message. It is told what became of the task also if that was before."""
+        """Store the receiver that came with the message. It is notified of a task that has ended already, too."""
         if self._configuration.HasField("task_push_notification_config"):
             config = TaskPushNotificationConfig()
             config.CopyFrom(self._configuration.task_push_notification_config)
