@@ -34,6 +34,9 @@ LOOK: wait_base = wait_random(0.3, 0.5)
 OPEN_STORE: wait_base = wait_random(0.7, 1.0)
 """The store of a process that starts: 0.7 s to 1 s, without a limit, since its DSN, server, role or schema may come
 later. Readiness reports what is missing."""
+WAL: wait_base = wait_random(0.01, 0.05)
+"""A SQLite file whose journal another process is just setting up: 10 ms to 50 ms, for as long as its locks are waited
+for."""
 WATCH: wait_base = wait_random_exponential(multiplier=0.2, max=10, min=0.1)
 """The API server that the gateway mirrors: at random from 0.1 s up to 0.2 s, which doubles up to 10 s. Without a limit:
 the gateway serves from its mirror meanwhile."""

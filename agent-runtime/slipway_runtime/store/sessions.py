@@ -100,39 +100,41 @@ async def take_turn(
     """
     others = sorted(retiring - {revision})
     elsewhere = f"AND revision NOT IN ({placeholders(7, len(others))}) " if others else ""
-    rows = await database.fetch(
-        "UPDATE sessions SET turns = turns + 1, expires = now_epoch() + $4, revision = $6 "
-        "WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' AND expires > now_epoch() AND turns < $5 "
-        f"{elsewhere}RETURNING turns",
-        session_id,
-        agent,
-        caller,
-        ttl,
-        max_turns,
-        revision,
-        *others,
-    )
-    if rows:
-        return cast(int, rows[0]["turns"])
-    raise await _refusal(database, session_id, agent=agent, caller=caller, others=others)
+    while True:
+        rows = await database.fetch(
+            "UPDATE sessions SET turns = turns + 1, expires = now_epoch() + $4, revision = $6 "
+            "WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' AND expires > now_epoch() AND turns < $5 "
+            f"{elsewhere}RETURNING turns",
+            session_id,
+            agent,
+            caller,
+            ttl,
+            max_turns,
+            revision,
+            *others,
+        )
+        if rows:
+            return cast(int, rows[0]["turns"])
+        await _refuse(database, session_id, agent=agent, caller=caller, others=others, max_turns=max_turns)
 
 
-async def _refusal(
-    database: Database, session_id: str, *, agent: str, caller: str, others: Sequence[str]
-) -> SessionNotFound | OtherRevision | SessionFull:
-    """Why a session takes no turn."""
+async def _refuse(
+    database: Database, session_id: str, *, agent: str, caller: str, others: Sequence[str], max_turns: int
+) -> None:
+    """Raise why a session takes no turn. One that takes turns was begun by another question just now."""
     found = await database.fetch(
-        "SELECT revision FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' "
+        "SELECT revision, turns FROM sessions WHERE id = $1 AND agent = $2 AND caller = $3 AND kept = '' "
         "AND expires > now_epoch()",
         session_id,
         agent,
         caller,
     )
     if not found:
-        return SessionNotFound(session_id)
+        raise SessionNotFound(session_id)
     if (revision := cast(str, found[0]["revision"])) in others:
-        return OtherRevision(revision)
-    return SessionFull(session_id)
+        raise OtherRevision(revision)
+    if cast(int, found[0]["turns"]) >= max_turns:
+        raise SessionFull(session_id)
 
 
 async def read_session(database: Database, session_id: str, *, agent: str, caller: str) -> Session:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from slipway_runtime.retrying import WAL, retry
 from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
 from slipway_runtime.store.migrations import migrate
 
@@ -133,9 +134,15 @@ async def _connect(path: str) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT)
     connection.row_factory = sqlite3.Row
     await connection.create_function("now_epoch", 0, time.time)
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    # SQLite does not wait for another process that changes the mode at the same time.
+    await retry(lambda: connection.execute("PRAGMA journal_mode=WAL"), policy=WAL, on=_is_locked, seconds=BUSY_TIMEOUT)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         await connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 async def open_sqlite(path: str) -> Database:

@@ -8,12 +8,13 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from slipway_runtime.events import Done, InputRequired
 from slipway_runtime.store import named_sessions
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Database, Row, Value
 from slipway_runtime.store.leases import LeaseLost
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.redis_sessions import RedisSessions, open_redis
@@ -27,6 +28,7 @@ from slipway_runtime.store.sessions import (
     Summary,
     delete_expired_runs,
     finished_turns,
+    take_turn,
 )
 from tests.support.long_sessions import add_long_session
 from tests.support.questions import ASK, question
@@ -268,3 +270,21 @@ async def test_of_questions_that_begin_one_session_the_others_find_it_busy(place
     )
     (won,) = [each for each in came if not isinstance(each, BaseException)]
     assert [each.run_id for each in came if isinstance(each, SessionBusy)] == [won.lease.run_id] * 2
+
+
+async def test_a_session_that_is_begun_while_it_is_looked_for_takes_a_turn(place: Place) -> None:
+    class BegunBetween:
+        """Nothing is found at first; then another question begins the session."""
+
+        async def fetch(self, sql: str, *args: Value) -> list[Row]:
+            rows = await place.database.fetch(sql, *args)
+            if not rows:
+                await place.sessions.begin(replace(NAMED, new_session=True), owner="h", lease=5.0)
+            return rows
+
+    if not isinstance(place.sessions, StoredSessions):
+        return  # one statement there finds the session and counts its turns
+    turn = await take_turn(
+        cast(Database, BegunBetween()), "s1", agent="demo/support", caller="alice", ttl=60.0, max_turns=3, revision="r1"
+    )
+    assert turn == 2
