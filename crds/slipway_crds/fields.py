@@ -52,6 +52,8 @@ REDIS_URL_PATTERN = (
     r"(:[1-9][0-9]{0,4})?(/[0-9]{1,3})?$"
 )
 
+IDENTIFIER_PATTERN = "^[a-z][a-z0-9_]*$"
+"""A name in an expression of CEL."""
 PATH_PATTERN = "^/[-._~0-9A-Za-z/]*$"
 HEADER_PATTERN = "^[A-Za-z][-0-9A-Za-z]*$"
 MCP_TOOL_PATTERN = "^[-_./0-9A-Za-z]+$"
@@ -78,6 +80,7 @@ HINTS: Mapping[str, str] = {
     ENTRY_POINT_PATTERN: "a module and a function in it, like package.module:factory",
     CAPABILITY_PATTERN: "lower-case letters, digits, dashes and underscores, beginning and ending with a letter or"
     " digit, like order_lookup",
+    IDENTIFIER_PATTERN: "lower-case letters, digits and underscores, beginning with a letter, like analyze_task",
     PATH_PATTERN: "a path without query and fragment, like /mcp",
     HEADER_PATTERN: "letters, digits and dashes, beginning with a letter, like X-API-Key",
     MCP_TOOL_PATTERN: "letters, digits, dashes, underscores, dots and slashes, like issues.list",

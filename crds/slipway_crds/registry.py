@@ -7,8 +7,9 @@ from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.meta import CustomObject
 from slipway_crds.owners import OwnerKind
 from slipway_crds.plugins.kind import PLUGIN
+from slipway_crds.workflows.kind import WORKFLOW
 
-OWNER_KINDS: dict[str, OwnerKind] = {kind.name: kind for kind in (AGENT, VECTOR_INDEX, PLUGIN)}
+OWNER_KINDS: dict[str, OwnerKind] = {kind.name: kind for kind in (AGENT, VECTOR_INDEX, PLUGIN, WORKFLOW)}
 """By name. A test may add one."""
 
 

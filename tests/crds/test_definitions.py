@@ -132,6 +132,7 @@ def test_the_names_by_which_kubectl_finds_a_kind(kind: Any) -> None:
         ("agents", ["agt"]),
         ("vectorindexes", ["vidx"]),
         ("plugins", ["plg"]),
+        ("workflows", ["wfl"]),
     )
     (version,) = spec["versions"]
     assert version["subresources"] == {"status": {}}

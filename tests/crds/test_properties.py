@@ -15,6 +15,7 @@ from slipway_crds.references import by_ref
 from slipway_crds.resolve import Severity, ingest_config, resolve_agent
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_crds.validate import parse, validate_document
+from slipway_crds.workflows.model import Workflow
 from tests.support.generated_manifests import make_manifest, manifests
 
 GENERATED = 1500
@@ -53,6 +54,8 @@ def test_validation_never_fails_and_what_it_passes_can_be_resolved(random: Rando
         assert {problem.severity for problem in wrong} <= {Severity.STALLED}
     elif isinstance(parsed, Plugin):
         assert Plugin.model_validate(parsed.model_dump(mode="json", by_alias=True)) == parsed
+    elif isinstance(parsed, Workflow):
+        assert Workflow.model_validate(parsed.model_dump(mode="json", by_alias=True)) == parsed
     else:
         assert isinstance(parsed, VectorIndex)
         assert ingest_config(parsed).digest() == ingest_config(parsed.model_copy(deep=True)).digest()
