@@ -22,12 +22,16 @@ def _missing(path: str) -> str:
     return " || ".join(f"!has(self.{'.'.join(parts[:length])})" for length in range(1, len(parts) + 1))
 
 
-def duration_within(field: str, low: str, high: str = "") -> Rule:
-    """A duration that has a default is at least `low` and at most `high`."""
+def duration_within(field: str, low: str, high: str = "", *, optional: bool = False) -> Rule:
+    """A duration that has a default, or an optional one, is at least `low` and at most `high`."""
     given = f"duration(self.{field})"
     cel = f"{given} >= duration('{low}')" + (f" && {given} <= duration('{high}')" if high else "")
+    if optional:
+        cel = f"!has(self.{field}) || {cel}"
 
     def holds(value: Mapping[str, Any]) -> bool:
+        if optional and value.get(field) is None:
+            return True
         duration = parse_duration(value[field])
         return parse_duration(low) <= duration and not (high and duration > parse_duration(high))
 

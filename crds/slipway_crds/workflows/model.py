@@ -146,7 +146,7 @@ class EventWait(SpecModel):
     """A wait for an event that is sent to the run, or for a time."""
 
     local = same("The same event is waited for.")
-    rules = (exactly_one(["event", "duration"]), duration_within("duration", "1s", "8760h"))
+    rules = (exactly_one(["event", "duration"]), duration_within("duration", "1s", "8760h", optional=True))
 
     event: StepName | None = None
     """Name of the event. Its payload is the step's output. One that came before is not missed."""
