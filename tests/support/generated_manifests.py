@@ -8,6 +8,7 @@ examples that shrink.
 import copy
 import re
 from collections.abc import Mapping
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -121,7 +122,7 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
         case "boolean":
             return random.random() < 0.5
         case "string":
-            return random.choice([word for word in _WORDS if _takes(schema, word)])
+            return random.choice(_taken(schema.get("minLength", 0), schema["maxLength"], schema.get("pattern", "")))
         case "array":
             return _list(schema, random)
     if "additionalProperties" in schema:
@@ -143,8 +144,12 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
 def _repair(value: dict[str, Any], schema: Mapping[str, Any], random: Random) -> None:
     """Draw fields that a broken rule reads again, until no rule is broken: each further rule would otherwise leave
     fewer manifests right."""
+    rules = _rules(schema)
+    if not rules:
+        return
     for _ in range(20):
-        broken = [rule for rule in _rules(schema) if rule.holds and not rule.holds(fill(value, schema))]
+        filled = fill(value, schema)
+        broken = [rule for rule in rules if rule.holds and not rule.holds(filled)]
         if not broken:
             return
         name = random.choice([name for name in re.findall(r"self\.(\w+)", broken[0].cel) if name != "metadata"])
@@ -175,9 +180,10 @@ def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:
     return entries
 
 
-def _takes(schema: Mapping[str, Any], word: str) -> bool:
-    short, long = schema.get("minLength", 0), schema["maxLength"]
-    return bool(short <= len(word) <= long and matches(schema.get("pattern", ""), word))
+@cache
+def _taken(short: int, long: int, pattern: str) -> tuple[str, ...]:
+    """The words that a schema's limits take."""
+    return tuple(word for word in _WORDS if short <= len(word) <= long and matches(pattern, word))
 
 
 def _name(random: Random) -> str:
