@@ -158,6 +158,18 @@ class Progress(StepEvent):
     total: int | None = None
 
 
+class PluginFailed(StepEvent):
+    """A plugin that acts around the answer failed. The answer goes on without it, unless the agent requires it."""
+
+    type: Literal["plugin_failed"] = "plugin_failed"
+    plugin: str
+    """Name of the entry in the agent's `plugins`."""
+    stage: Literal["before", "after", "on_error"]
+    kind: str
+    """A stable word, such as `TimedOut`."""
+    message: str
+
+
 InputKind = Literal["approval", "form", "client_tools"]
 
 
@@ -284,7 +296,7 @@ class Unknown(Event):
 MODELS: Mapping[str, type[Event]] = {
     model.model_fields["type"].default: model
     for model in (
-        *(Started, Decision, Retrieved, ToolCall, ToolResult, Delta, MessageEnd, Artifact, Progress),
+        *(Started, Decision, Retrieved, ToolCall, ToolResult, Delta, MessageEnd, Artifact, Progress, PluginFailed),
         *(InputRequired, InputGiven, Discarded, Restarted, Usage, Done, Failed, Cancelled),
     )
 }

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NO_POD_READY = "NoPodReady"
     NO_MEMBER_ANSWERED = "NoMemberAnswered"
     REQUIRED_TOOL_FAILED = "RequiredToolFailed"
+    PLUGIN_FAILED = "PluginFailed"
     STORE_UNAVAILABLE = "StoreUnavailable"
     IDENTITY_UNAVAILABLE = "IdentityUnavailable"
     INDEX_NOT_READY = "IndexNotReady"
@@ -103,6 +104,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.NO_POD_READY: ProblemKind(503, "No pod is ready for this agent", retry_after=5),
     Reason.NO_MEMBER_ANSWERED: ProblemKind(503, "No member of the agent answered", retry_after=5),
     Reason.REQUIRED_TOOL_FAILED: ProblemKind(503, "A tool that the answer needs failed", retry_after=5),
+    Reason.PLUGIN_FAILED: ProblemKind(503, "A plugin that the answer needs failed", retry_after=5),
     Reason.STORE_UNAVAILABLE: ProblemKind(503, "The store is unavailable", retry_after=5),
     Reason.IDENTITY_UNAVAILABLE: ProblemKind(503, "It cannot be checked who is calling", retry_after=5),
     Reason.INDEX_NOT_READY: ProblemKind(503, "An index of the agent is not ready", retry_after=10),

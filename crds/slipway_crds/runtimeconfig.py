@@ -7,7 +7,7 @@ besides is in `Bindings`.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -129,6 +129,19 @@ class PluginConfig(ConfigModel):
     """Whether the answer fails if a call of a tool gave nothing."""
 
 
+class MiddlewareConfig(ConfigModel):
+    """A plugin whose code acts around an agent's answers."""
+
+    name: str
+    """Of the entry in `spec.plugins`."""
+    plugin: str
+    """Name of the Plugin, in the agent's namespace."""
+    required: bool = False
+    """Whether the answer fails if the plugin does."""
+    spec: Mapping[str, Any]
+    """Of the Plugin, without who may use it: another code is another revision."""
+
+
 class WebSearchConfig(ConfigModel):
     """What an agent's models may search the web with. The key is in `AgentBindings`."""
 
@@ -187,6 +200,8 @@ class AgentConfig(ConfigModel):
     """Sorted by name."""
     plugins: tuple[PluginConfig, ...] = ()
     """Sorted by name."""
+    middleware: tuple[MiddlewareConfig, ...] = ()
+    """In the order in which they see a question; they see the answer in the opposite one."""
     remote_members: tuple[RemoteMember, ...] = ()
     """Sorted by name. Members that are Agents are no part of a configuration."""
     web_search: WebSearchConfig | None = None

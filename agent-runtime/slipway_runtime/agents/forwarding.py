@@ -18,6 +18,7 @@ from slipway_runtime.events import (
     Failed,
     InputRequired,
     MessageEnd,
+    PluginFailed,
     Progress,
     Restarted,
     Retrieved,
@@ -35,7 +36,7 @@ PATIENCE_SHARE = 0.5
 """Share of the time that is left in which an agent must begin its text, where something else comes after it: another
 member, or the model that asked."""
 LEAST_PATIENCE_SECONDS = 5.0
-PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress)
+PASSED_ON = (Retrieved, ToolCall, ToolResult, Artifact, Progress, PluginFailed)
 
 
 class AgentCall(Protocol):

@@ -35,7 +35,7 @@ from slipway_runtime.protocols.ag_ui_transcript import Call, Said, Thread, argum
 from slipway_runtime.protocols.transcript import Transcript
 
 VERSION = "1.0"
-CUSTOM = frozenset(("decision", "retrieved", "artifact", "progress"))
+CUSTOM = frozenset(("decision", "retrieved", "artifact", "progress", "plugin_failed"))
 """Types of events that go out as they are."""
 REASONS: Mapping[str, str] = MappingProxyType({"approval": "confirmation", "form": "input_required"})
 """Why a run waits, in the protocol's words."""

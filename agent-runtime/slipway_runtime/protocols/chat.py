@@ -35,7 +35,9 @@ from slipway_runtime.protocols.transcript import Transcript
 
 QUESTION_LIMIT = 8_000
 IMAGES_MAX = 32
-LEFT_OUT = frozenset(("retrieved", "tool_call", "tool_result", "delta", "message_end", "artifact", "progress"))
+LEFT_OUT = frozenset(
+    ("retrieved", "tool_call", "tool_result", "delta", "message_end", "artifact", "progress", "plugin_failed")
+)
 """Types of events that the JSON answer does not show, and so need not be read."""
 _NOT_AT_ALL = re.compile(r"q\s*=\s*0(\.0{0,3})?")
 

@@ -31,7 +31,9 @@ from slipway_runtime.protocols.skin import Answer
 from slipway_runtime.protocols.transcript import Transcript
 from slipway_runtime.protocols.waiting import place_of
 
-UNREAD = frozenset(("decision", "retrieved", "tool_call", "tool_result", "message_end", "artifact", "progress"))
+UNREAD = frozenset(
+    (*("decision", "retrieved", "tool_call", "tool_result", "message_end", "artifact", "progress", "plugin_failed"),)
+)
 """Types of events that no completion shows, and so need not be read."""
 FINISH = {"abstained": "stop"}
 """Ends that OpenAI has another word for."""

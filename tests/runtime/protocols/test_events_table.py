@@ -51,6 +51,9 @@ EXAMPLES: dict[str, Event] = {
         {"type": "artifact", "step": "x", "id": "1", "name": "n", "media_type": "text/plain", "text": "t"}
     ),
     "progress": read({"type": "progress", "step": "x", "text": "half"}),
+    "plugin_failed": read(
+        {"type": "plugin_failed", "step": "x", "plugin": "pii", "stage": "after", "kind": "Raised", "message": "No."}
+    ),
     "input_required": read(
         {"type": "input_required", "step": "x", "id": "1", "kind": "form", "answerers": ["caller"], "expires": 1.0}
     ),

@@ -21,6 +21,13 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "message_end": {**_STEP, "message": "m1"},
     "artifact": {**_STEP, "id": "a1", "name": "report.csv", "media_type": "text/csv", "text": "a,b\n1,2\n"},
     "progress": {**_STEP, "text": "reading", "done": 3, "total": 12},
+    "plugin_failed": {
+        **_STEP,
+        "plugin": "pii",
+        "stage": "after",
+        "kind": "TimedOut",
+        "message": "it took longer than 5 s",
+    },
     "input_required": {
         **_STEP,
         "id": "go",

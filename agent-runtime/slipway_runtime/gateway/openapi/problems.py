@@ -20,6 +20,7 @@ DETAILS: Mapping[Reason, str] = {
     Reason.NOT_AN_ANSWERER: "This input is asked of group:operators. One of them can give it.",
     Reason.NO_MEMBER_ANSWERED: "No member answered: hr failed (NoPodReady: no pod of agent demo/hr became ready within "
     "15 s: see the Agent's conditions); it abstained.",
+    Reason.PLUGIN_FAILED: "The plugin pii is required, and failed (TimedOut: it took longer than 5 s).",
     Reason.REQUIRED_TOOL_FAILED: "The tool ask-hr is required, and agent hr gave no answer (NoPodReady: no pod of "
     "agent demo/hr became ready within 15 s: see the Agent's conditions).",
     Reason.NOT_A_MEMBER: "agent demo/lead may ask its members and the agents among its tools, and demo/support is none "
@@ -89,6 +90,7 @@ OF_A_BODY = (Reason.INVALID_JSON, Reason.UNSUPPORTED_ENCODING, Reason.INVALID_RE
 OF_A_RUN_THAT_ENDED = (
     *(Reason.CANCELLED, Reason.INDEX_NOT_READY, Reason.DRAINING, Reason.MODELS_UNAVAILABLE, Reason.UNKNOWN_OUTCOME),
     *(Reason.LIMIT_REACHED, Reason.INVALID_OUTPUT, Reason.NO_MEMBER_ANSWERED, Reason.REQUIRED_TOOL_FAILED),
+    Reason.PLUGIN_FAILED,
 )
 OF_A_QUESTION = (
     *OF_AN_AGENT,

@@ -1,0 +1,127 @@
+"""Foreign code in threads of its own, so that a call that blocks or loops holds up nobody but itself."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slipway_runtime.plugins.loading.failures import PluginCallFailed, told
+
+AT_ONCE = 32
+"""Calls of one plugin. One that hangs is among them for ever, since a thread cannot be ended."""
+
+
+class Isolated:
+    """Calls one plugin's functions. Coroutines share one event loop, which is not that of the process.
+
+    Args:
+        name: of the plugin, for the names of threads.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._free = threading.Semaphore(AT_ONCE)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
+        """What a function returns, or the coroutine that it returns.
+
+        Raises:
+            PluginCallFailed: if it raises, or takes too long.
+        """
+        if not self._free.acquire(blocking=False):
+            raise PluginCallFailed("TimedOut", f"{AT_ONCE} calls before this one have not ended")
+        call = _Call(asyncio.get_running_loop(), function, arguments)
+        threading.Thread(target=self._work, args=(call,), name=f"plugin-{self._name}", daemon=True).start()
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await call.result
+        except TimeoutError as error:
+            if limit.expired():
+                raise PluginCallFailed("TimedOut", f"it took longer than {seconds:g} s") from None
+            raise PluginCallFailed("Raised", told(error)) from error
+        except PluginCallFailed:
+            raise
+        except Exception as error:  # whatever foreign code raises
+            raise PluginCallFailed("Raised", told(error)) from error
+        finally:
+            call.stop()
+
+    def close(self) -> None:
+        """End the event loop. Threads end with their calls."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop = None
+
+    def _work(self, call: "_Call") -> None:
+        try:
+            call.run(self._coroutines)
+        finally:
+            self._free.release()
+
+    def _coroutines(self) -> asyncio.AbstractEventLoop:
+        with _STARTING:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                name = f"plugin-{self._name}-loop"
+                threading.Thread(target=_run, args=(self._loop,), name=name, daemon=True).start()
+            return self._loop
+
+
+_STARTING = threading.Lock()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run an event loop until it is stopped, and end what is left in it."""
+    loop.run_forever()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+
+
+class _Call:
+    """One call, from the loop that waits for it to the thread that makes it."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> None:
+        self._asking = loop
+        self._function = function
+        self._arguments = arguments
+        self._stopping: Callable[[], object] = lambda: None
+        self.result: asyncio.Future[Any] = loop.create_future()
+
+    def run(self, coroutines: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        """Make it, in a thread."""
+        try:
+            result = self._function(*self._arguments)
+            if inspect.isawaitable(result):
+                future = asyncio.run_coroutine_threadsafe(_awaited(result), coroutines())
+                self._stopping = future.cancel
+                result = future.result()
+        except BaseException as error:  # noqa: BLE001 (the thread has nobody else to tell)
+            failed = error if isinstance(error, Exception) else PluginCallFailed("Raised", told(error))
+            self._tell(self.result.set_exception, failed)
+        else:
+            self._tell(self.result.set_result, result)
+
+    def stop(self) -> None:
+        """Nobody waits for it any more."""
+        if not self.result.done():
+            self.result.cancel()
+        self._stopping()
+
+    def _tell(self, what: Callable[[Any], None], value: Any) -> None:
+        def tell() -> None:
+            if not self.result.done():
+                what(value)
+
+        if not self._asking.is_closed():
+            self._asking.call_soon_threadsafe(tell)
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value

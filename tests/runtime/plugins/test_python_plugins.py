@@ -1,0 +1,211 @@
+"""Python plugins: a module or a wheel is imported, and its hooks say what it provides."""
+
+import asyncio
+import threading
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from slipway_runtime.plugin_api import AnswerContext, Refuse
+from slipway_runtime.plugins.loading.code import PluginCode
+from slipway_runtime.plugins.loading.code_plugin import CodePlugin
+from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
+from slipway_runtime.plugins.loading.isolation import Isolated
+from slipway_runtime.plugins.loading.loading import load_code
+
+MODULE = '''
+"""A plugin with everything."""
+from fastapi import APIRouter
+from prometheus_client.core import GaugeMetricFamily
+
+from slipway_runtime.plugin_api import Middleware, Refuse, hookimpl, tool
+
+router = APIRouter()
+
+@router.get("/hello", openapi_extra={"x-audience": "staff"})
+async def hello() -> str:
+    return "hello"
+
+@tool(read_only=True)
+def count_words(text: str, least: int = 1) -> int:
+    """Count the words of a text."""
+    return len([word for word in text.split() if len(word) >= least])
+
+@tool
+async def greet(name: str) -> dict:
+    """Greet somebody."""
+    return {"greeting": f"Hello, {name}"}
+
+class Polite(Middleware):
+    def __init__(self, word):
+        self.word = word
+
+    def before(self, question, context):
+        return Refuse("Say please.") if "now" in question else None
+
+    async def after(self, text, context):
+        return f"{text} {self.word} ({context.agent})"
+
+class Figures:
+    def collect(self):
+        yield GaugeMetricFamily("plugin_words", "Words", value=3)
+
+@hookimpl
+def slipway_tools(config):
+    return [count_words, greet]
+
+@hookimpl
+def slipway_router(config):
+    return router
+
+@hookimpl
+def slipway_middleware(config):
+    return Polite(config["word"])
+
+@hookimpl
+def slipway_metrics(config):
+    return [Figures()]
+
+@hookimpl
+def slipway_openapi(config):
+    return {"x-words": True}
+'''
+CONTEXT = AnswerContext("demo/support", "r1")
+
+
+class Load:
+    """Loads plugins, and closes them in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.loaded: list[CodePlugin] = []
+
+    def __call__(
+        self, content: str | bytes, *, form: Literal["module", "wheel"] = "module", entry: str = ""
+    ) -> CodePlugin:
+        code = PluginCode("polite", form, entry=entry, config={"word": "Thank you."})
+        given = content.encode() if isinstance(content, str) else content
+        self.loaded.append(load_code(code, given, folder=self.folder))
+        return self.loaded[-1]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Load]:
+    """Loads plugins; wheels are unpacked in a folder of the test's own."""
+    load = Load(tmp_path / "unpacked")
+    yield load
+    for each in load.loaded:
+        each.close()
+
+
+def wheel_of(files: dict[str, str]) -> bytes:
+    """A wheel with these files."""
+    written = BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return written.getvalue()
+
+
+def wheel(source: str = MODULE, entry_points: str = "[slipway.plugins]\nmain = polite_plugin\n") -> bytes:
+    return wheel_of(
+        {
+            "polite_plugin/__init__.py": source,
+            "polite-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: polite\nVersion: 1.0\n",
+            "polite-1.0.dist-info/entry_points.txt": entry_points,
+        }
+    )
+
+
+@pytest.mark.parametrize("form", ["module", "wheel"])
+async def test_a_plugin_provides_what_its_hooks_give(load: Load, form: Literal["module", "wheel"]) -> None:
+    plugin = load(MODULE if form == "module" else wheel(), form=form)
+    assert [(each.name, each.description, each.read_only) for each in plugin.tools] == [
+        ("count_words", "Count the words of a text.", True),
+        ("greet", "Greet somebody.", False),
+    ]
+    assert plugin.tools[0].input_schema["required"] == ["text"]
+    assert await plugin.call_tool("count_words", {"text": "a big dog", "least": 2}, seconds=5) == 2
+    assert await plugin.call_tool("greet", {"name": "Ida"}, seconds=5) == {"greeting": "Hello, Ida"}
+    assert plugin.stages == {"before", "after"}
+    assert await plugin.before("Help me now", CONTEXT) == Refuse("Say please.")
+    assert await plugin.before("Help me", CONTEXT) == "Help me"
+    assert await plugin.after("Here.", CONTEXT) == "Here. Thank you. (demo/support)"
+    assert [getattr(route, "path", "") for each in plugin.routers for route in each.routes] == ["/hello"]
+    assert [family.name for each in plugin.collectors for family in each.collect()] == ["plugin_words"]
+    assert plugin.openapi == {"x-words": True}
+
+
+async def test_arguments_are_checked_before_a_tool_is_called(load: Load) -> None:
+    plugin = load(MODULE)
+    with pytest.raises(PluginCallFailed, match="text"):
+        await plugin.call_tool("count_words", {"words": 5}, seconds=5)
+
+
+async def test_a_new_version_of_a_wheel_takes_the_place_of_the_old_one(load: Load) -> None:
+    load(wheel(), form="wheel")
+    newer = load(wheel(MODULE.replace("Hello, ", "Good day, ")), form="wheel")
+    assert await newer.call_tool("greet", {"name": "Ida"}, seconds=5) == {"greeting": "Good day, Ida"}
+
+
+def test_a_wheel_may_name_its_plugin_in_the_manifest(load: Load) -> None:
+    plugin = load(wheel(entry_points=""), form="wheel", entry="polite_plugin")
+    assert len(plugin.tools) == 2
+
+
+HOOK = "from slipway_runtime.plugin_api import Middleware, hookimpl, tool\n@hookimpl\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "says"),
+    [
+        pytest.param("import nowhere_to_be_found", "module", "No module named", id="imports what is not there"),
+        pytest.param("def broken(:", "module", "SyntaxError", id="is not Python"),
+        pytest.param("raise SystemExit(3)", "module", "SystemExit", id="exits"),
+        pytest.param("answer = 42", "module", "no hooks", id="has no hooks"),
+        pytest.param(
+            HOOK + "def slipway_toils(config): return []", "module", "slipway_toils", id="has an unknown hook"
+        ),
+        pytest.param(HOOK + "def slipway_tools(config): return 1 / 0", "module", "ZeroDivisionError", id="raises"),
+        pytest.param(HOOK + "def slipway_tools(config): return ['x']", "module", "class str", id="gives no tools"),
+        pytest.param(
+            HOOK + "def slipway_tools(config):\n  a = tool(name='a')(lambda: 1)\n  return [a, a]",
+            "module",
+            "have the name a",
+            id="has a tool twice",
+        ),
+        pytest.param(HOOK + "def slipway_openapi(config): return {'paths': {}}", "module", "begin with x-", id="paths"),
+        pytest.param("not a zip", "wheel", "no wheel", id="is no wheel"),
+        pytest.param(wheel(entry_points=""), "wheel", "no entry point", id="has no entry point"),
+        pytest.param(wheel_of({"a.so": ""}), "wheel", "compiled code", id="has compiled code"),
+    ],
+)
+def test_what_cannot_be_loaded_says_why(
+    load: Load, content: str | bytes, form: Literal["module", "wheel"], says: str
+) -> None:
+    with pytest.raises(PluginBroken, match=says):
+        load(content, form=form)
+
+
+async def test_a_call_that_hangs_holds_up_no_other() -> None:
+    isolated, ends = Isolated("hanging"), threading.Event()
+    with pytest.raises(PluginCallFailed, match=r"TimedOut: it took longer than 0\.05 s"):
+        await isolated.call(ends.wait, seconds=0.05)
+    with pytest.raises(PluginCallFailed, match="TimedOut"):
+        await isolated.call(asyncio.sleep, 3600, seconds=0.05)
+    assert await isolated.call(lambda: 1, seconds=5) == 1
+    ends.set()
+    isolated.close()
+
+
+async def test_calls_that_hang_are_not_started_without_end() -> None:
+    isolated, ends = Isolated("hanging"), threading.Event()
+    failed = await asyncio.gather(*(isolated.call(ends.wait, seconds=0.2) for _ in range(32)), return_exceptions=True)
+    assert {type(each) for each in failed} == {PluginCallFailed}
+    with pytest.raises(PluginCallFailed, match="32 calls before this one have not ended"):
+        await isolated.call(lambda: 1, seconds=5)
+    ends.set()
