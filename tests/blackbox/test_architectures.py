@@ -11,6 +11,7 @@ import pytest
 from mcp import Client
 from mcp_types import ResourceLink, TextContent
 
+from slipway_crds.validate import validate_documents
 from slipway_runtime.events import Delta, Discarded, Done
 from tests.support import ag_ui, zoo
 from tests.support.chat import STREAM, events
@@ -173,9 +174,13 @@ async def as_mcp(clients: Clients, agent: str, mode: Any = "legacy") -> Answered
     async with Client(f"{clients.url}/agents/demo/{agent}/mcp", mode=mode) as client:
         result = await client.call_tool("ask", QUESTION)
         analysed = await client.call_tool("analyze_task", QUESTION)
+        planned = await client.call_tool("create_workflow", {"based_on": zoo.QUESTION})
     assert not result.is_error, result.content
     chosen = (analysed.structured_content or {})["chosen_agent"]
     assert chosen == answers_as(agent), "an agent without members is its own choice"
+    manifest = (planned.structured_content or {})["manifest"]
+    assert manifest["metadata"] == {"name": zoo.PLAN, "namespace": "demo"}, "its model planned it"
+    assert [each for each in validate_documents([manifest]) if not each.problem.waiting] == []
     found = result.structured_content or {}
     linked = {each.uri for each in result.content if isinstance(each, ResourceLink)}
     assert linked == {each["uri"] for each in found["sources"] if "uri" in each}

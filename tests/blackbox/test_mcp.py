@@ -68,6 +68,7 @@ async def test_a_task_is_analysed(connect: Connect) -> None:
         prefix = AGENT.partition("/")[2]
         tools = {tool.name for tool in (await client.list_tools()).tools}
         assert {f"{prefix}__ask", f"{prefix}__search_documents", f"{prefix}__analyze_task"} <= tools
+        assert f"{prefix}__create_workflow" in tools
         found = await client.call_tool(f"{prefix}__analyze_task", {"question": "Compare two indexes", "context": "a"})
     assert found.structured_content["chosen_agent"] == AGENT
     assert found.structured_content["task_category"] == "comparison"

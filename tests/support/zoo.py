@@ -22,6 +22,8 @@ SAID = "The elephant is called Rosa [1]."
 OUTPUT = {"name": "Rosa [1]"}
 MEMBER = "keeper"
 """Whom an orchestrator's model chooses, if there is such a member."""
+PLAN = "visit-the-zoo"
+"""Name of the workflow that it plans."""
 CHOICE = {
     "task_category": "lookup",
     "task_complexity": "simple",
@@ -39,6 +41,9 @@ def reply(asked: Asked) -> Reply:
     properties = tools.get("final_result", {}).get("properties", {})
     outputs: dict[str, Any] = {"queries": [QUESTION], "faults": [], "answer": SAID, **OUTPUT, **CHOICE}
     outputs["ranking"] = [MEMBER]
+    if "steps" in properties:
+        step = {"name": "ask_keeper", "agent": MEMBER, "question": QUESTION}
+        outputs |= {"name": PLAN, "description": "", "steps": [step]}
     return Reply(output={name: outputs[name] for name in properties}) if properties else Reply(SAID)
 
 

@@ -1,4 +1,5 @@
-"""What an agent does for a program that asks for no answer: it searches, reads a document, or analyses a task."""
+"""What an agent does for a program that asks for no answer: it searches, reads a document, analyses a task, or plans a
+workflow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from slipway_runtime.agents.calling import MemberDescription
 from slipway_runtime.agents.factory import AgentDependencies, retriever_of
 from slipway_runtime.agents.passages import given, verified
 from slipway_runtime.agents.retrieving import search
+from slipway_runtime.agents.workflow_plans import text_of
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest
@@ -17,6 +19,8 @@ from slipway_runtime.store.pointers import read_pointer
 
 FILTERED_POOL = 20
 """Chunks that are looked at where only some documents count."""
+CONTEXT_CHARACTERS = 32_768
+"""Of what else matters for an analysis."""
 MARKDOWN = (".md", ".markdown")
 
 
@@ -103,7 +107,7 @@ class DirectTools:
             await searcher.close()
 
     async def analyze(
-        self, question: str, context: str | None, members: Sequence[MemberDescription]
+        self, question: str, context: str | Mapping[str, Any] | None, members: Sequence[MemberDescription]
     ) -> Mapping[str, Any]:
         """The `OrchestrationDecision` for a question: of an orchestrator over its members, of others on themselves."""
         from slipway_runtime.agents.choosing import Chooser
@@ -115,7 +119,7 @@ class DirectTools:
 
             models = Models(self._config, self._dependencies.bindings_of(self._config))
         chooser = Chooser(self._config, embedder=self._dependencies.embedder, models=models)
-        asked = AgentRequest(question=f"{question}\n\n{context}" if context else question)
+        asked = AgentRequest(question=f"{question}\n\n{text_of(context)[:CONTEXT_CHARACTERS]}" if context else question)
         remote = RemoteMembers(self._config)
         try:
             known = [*members, *await remote.described()]
@@ -124,6 +128,23 @@ class DirectTools:
             await remote.close()
             await chooser.close()
         return decision.to_json()
+
+    async def create_workflow(
+        self, based_on: object, context: object, members: Sequence[MemberDescription]
+    ) -> dict[str, Any]:
+        """A manifest of a Workflow whose steps ask this agent and those of its namespace. Nobody applies it."""
+        from slipway_runtime.agents.workflow_writer import agents_of, write_workflow
+
+        agents, models = agents_of(self._itself(), members), None
+        if self._config.models:
+            from slipway_runtime.models.agent_models import Models
+
+            models = Models(self._config, self._dependencies.bindings_of(self._config))
+        try:
+            return await write_workflow(models, based_on, context, agents, namespace=self._config.namespace)
+        finally:
+            if models is not None:
+                await models.close()
 
     def _itself(self) -> MemberDescription:
         bindings = self._dependencies.bindings_of(self._config)()

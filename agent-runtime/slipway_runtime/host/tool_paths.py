@@ -1,8 +1,10 @@
-"""The paths of what an agent does without a run: search, a document, the web, and the analysis of a task."""
+"""The paths of what an agent does without a run: search, a document, the web, the analysis of a task, and
+the manifest of a workflow."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -52,7 +54,15 @@ class AnalysisBody(ToolBody):
     """What is to be decided, and between whom; an agent without members is on its own."""
 
     question: str = Field(min_length=1)
-    context: str | None = None
+    context: str | dict[str, Any] | None = None
+    members: tuple[MemberDescription, ...] = ()
+
+
+class WorkflowBody(ToolBody):
+    """What a workflow is to do, and which agents there are for its steps."""
+
+    based_on: str | dict[str, Any] | list[Any]
+    context: str | dict[str, Any] | None = None
     members: tuple[MemberDescription, ...] = ()
 
 
@@ -80,11 +90,19 @@ async def analysis(_: Host, hosted: HostedAgent, __: Caller, request: Request) -
     return JSONResponse(dict(await _tools(hosted).analyze(body.question, body.context, body.members)))
 
 
+async def workflow(_: Host, hosted: HostedAgent, __: Caller, request: Request) -> Response:
+    """The manifest of a workflow, which nobody applies."""
+    body = await _read(request, WorkflowBody)
+    manifest = await _tools(hosted).create_workflow(body.based_on, body.context, body.members)
+    return JSONResponse({"manifest": manifest, "text": yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)})
+
+
 HANDLERS: dict[str, Callable[[Host, HostedAgent, Caller, Request], Awaitable[Response]]] = {
     "search": search,
     "document": document,
     "web-search": web_search,
     "analysis": analysis,
+    "workflow": workflow,
 }
 """By the last part of the path. All are POST and change nothing, so they may be sent again."""
 

@@ -3,11 +3,14 @@
 import pytest
 
 from slipway_crds.runtimeconfig import WebSearchConfig
+from slipway_crds.validate import validate_documents
 from slipway_runtime.agents.calling import MemberDescription
 from slipway_runtime.agents.direct_tools import DirectTools, Filters
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.problems import Problem, Reason
 from tests.support.knowledge import Knowledge, contents, entry
+from tests.support.model_server import Asked, Reply, model_server
+from tests.support.models import entry as model_entry
 from tests.support.scripted_host import Options, config
 from tests.support.search_server import PAGES, search_server
 
@@ -76,3 +79,67 @@ async def test_a_task_is_analysed_with_and_without_members(local: Knowledge) -> 
     decided = await tools(local, architecture="orchestrator").analyze(QUERY, "It is about tea.", members)
     assert decided["chosen_agent"] == "demo/drinks"
     assert [each["agent"] for each in decided["alternatives"]] == ["demo/cats"]
+
+
+MEMBERS = [
+    MemberDescription("cats", ready=True, architecture="langgraph", description="Knows all about cats."),
+    MemberDescription("drinks", ready=True, architecture="langgraph", description="Knows how tea is brewed."),
+]
+PASSAGES = [
+    {"document": "tea.md", "heading": "Green", "text": "Green tea is brewed at eighty degrees."},
+    {"document": "cats.txt", "heading": "", "text": "Cats sleep."},
+]
+
+
+@pytest.mark.parametrize(
+    ("based_on", "steps"),
+    [
+        (
+            "Find out how tea is brewed, then say what cats do. Finally write it down.",
+            [
+                ("find_out_tea", "drinks", []),
+                ("say_cats", "cats", ["find_out_tea"]),
+                ("write_down", "cats", ["say_cats"]),
+            ],
+        ),
+        (
+            {"steps": [{"task": "Brew tea. Then drink it."}, "Brew tea"]},
+            [("brew_tea_drink", "drinks", []), ("brew_tea", "drinks", ["brew_tea_drink"])],
+        ),
+        (
+            {"found": {"passages": PASSAGES}},
+            [
+                ("summarise_tea_md", "drinks", []),
+                ("summarise_cats_txt", "cats", []),
+                ("write_result_steps", "cats", ["summarise_tea_md", "summarise_cats_txt"]),
+            ],
+        ),
+        ([[]], [("write_result_steps", "cats", [])]),
+        ("Tea ${steps.x} and $[x]", [("tea_steps_x", "drinks", [])]),
+    ],
+)
+async def test_a_workflow_is_planned_by_rules(local: Knowledge, based_on: object, steps: list[object]) -> None:
+    made = await tools(local, knowledge=()).create_workflow(based_on, {"previous_results": {}}, MEMBERS)
+    planned = made["spec"]["steps"]
+    assert [(each["name"], each["agentRef"]["name"], each.get("needs", [])) for each in planned] == steps
+    assert [each for each in validate_documents([made]) if not each.problem.waiting] == []
+
+
+async def test_a_workflow_is_planned_by_a_model_and_repaired(local: Knowledge) -> None:
+    def reply(asked: Asked) -> Reply:
+        tried = len([each for each in asked.body["messages"] if each["role"] == "assistant"])
+        agent, needs = (("nobody", []), ("cats", ["two"]), ("cats", []))[tried]
+        step = {"name": "one", "agent": agent, "question": "What do cats do?", "needs": needs}
+        return Reply(output={"name": "about-cats", "description": "On cats", "steps": [step]})
+
+    with model_server(reply) as server:
+        made = await tools(local, knowledge=(), models=(model_entry(server),)).create_workflow("Cats?", None, MEMBERS)
+    assert made["metadata"] == {"name": "about-cats", "namespace": "demo"}
+    assert made["spec"]["steps"] == [{"name": "one", "agentRef": {"name": "cats"}, "ask": "What do cats do?"}]
+
+
+async def test_rules_plan_where_the_model_cannot(local: Knowledge) -> None:
+    with model_server(lambda _: Reply(fault="down")) as server:
+        planner = tools(local, knowledge=(), models=(model_entry(server),))
+        made = await planner.create_workflow("What do cats do?", None, MEMBERS)
+    assert [each["agentRef"]["name"] for each in made["spec"]["steps"]] == ["cats"]

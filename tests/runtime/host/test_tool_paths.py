@@ -14,7 +14,7 @@ from tests.runtime.gateway.conftest import signer as signer
 from tests.runtime.gateway.conftest import start_host as start_host
 from tests.support.knowledge import Knowledge, contents, entry
 
-PATHS = ["search", "document", "web-search", "analysis"]
+PATHS = ["search", "document", "web-search", "analysis", "workflow"]
 CALLER = Caller.by_key("alice")
 
 

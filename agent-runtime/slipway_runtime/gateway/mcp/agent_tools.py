@@ -15,6 +15,8 @@ LISTED = ("name", "description", "arguments")
 PLACE = re.compile(r"\{([-_a-z0-9]+)\}")
 """Where an argument goes in a prompt."""
 QUESTION = Field(min_length=1, max_length=32_768)
+Context = Annotated[str, Field(max_length=32_768)] | dict[str, Any] | None
+"""What a caller knows besides: a text, or what workflows send (`previous_results` and `step_requirements`)."""
 
 
 class Arguments(BaseModel):
@@ -26,6 +28,10 @@ class Arguments(BaseModel):
     def schema_of(cls) -> Json:
         """The JSON Schema that clients see."""
         return dict(_untitled(cls.model_json_schema()))
+
+    def sent(self) -> Json:
+        """What the host gets."""
+        return self.model_dump(exclude_none=True)
 
 
 class AskArguments(Arguments):
@@ -47,6 +53,11 @@ class SearchArguments(Arguments):
 
     query: Annotated[str, Field(min_length=1, max_length=2000, description="What to look for, in a sentence.")]
     filters: Annotated[FilterArguments | None, Field(description="Leave it out to search all documents.")] = None
+    context: Annotated[Context, Field(description="Workflows send it. The search goes by the query alone.")] = None
+
+    def sent(self) -> Json:
+        """See `Arguments`."""
+        return self.model_dump(exclude_none=True, exclude={"context"})
 
 
 class WebArguments(Arguments):
@@ -59,7 +70,17 @@ class AnalyzeArguments(Arguments):
     """Of `analyze_task`."""
 
     question: Annotated[str, QUESTION, Field(description="The question to analyse. It is not answered.")]
-    context: Annotated[str | None, Field(max_length=32_768, description="What else matters for the choice.")] = None
+    context: Annotated[Context, Field(description="What else matters for the choice.")] = None
+
+
+class WorkflowArguments(Arguments):
+    """Of `create_workflow`."""
+
+    based_on: Annotated[
+        Annotated[str, QUESTION] | dict[str, Any] | list[Any],
+        Field(description="What the workflow is to do: a description or a list of tasks, or the result of a step."),
+    ]
+    context: Annotated[Context, Field(description="What else matters for the steps.")] = None
 
 
 class InvalidArguments(Exception):
@@ -71,6 +92,7 @@ ARGUMENTS: Mapping[str, type[Arguments]] = {
     "search_documents": SearchArguments,
     "web_search": WebArguments,
     "analyze_task": AnalyzeArguments,
+    "create_workflow": WorkflowArguments,
 }
 
 
@@ -92,6 +114,9 @@ def tools_of(description: Description, offer: Offer) -> dict[str, Json]:
         ),
         "analyze_task": _tool(
             "analyze_task", "Say what a question asks for and which agent would answer, without answering."
+        ),
+        "create_workflow": _tool(
+            "create_workflow", "Write the manifest of a Workflow that does what is described. It is not applied."
         ),
     }
     if description.knowledge and "search_documents" not in offer.approved:

@@ -1,6 +1,6 @@
 """Agents as sources of an MCP server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -10,7 +10,13 @@ from slipway_runtime.gateway import access
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import measured, upstream_request
 from slipway_runtime.gateway.mcp import agent_tools
-from slipway_runtime.gateway.mcp.agent_tools import Arguments, InvalidArguments, SearchArguments, WebArguments
+from slipway_runtime.gateway.mcp.agent_tools import (
+    Arguments,
+    InvalidArguments,
+    SearchArguments,
+    WebArguments,
+    WorkflowArguments,
+)
 from slipway_runtime.gateway.mcp.asking import AskTool
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
 from slipway_runtime.gateway.mcp.inner import read_json
@@ -118,11 +124,16 @@ class AgentSource:
             found = await self._asked(caller, "web-search", arguments)
             pages = "\n\n".join(f"{each['title']}\n{each['url']}\n{each['text']}" for each in found["results"])
             return results.text(pages or "No page is about this.", structuredContent=dict(found))
-        decision = await self._asked(caller, "analysis", arguments, members=self._members(caller))
+        if isinstance(arguments, WorkflowArguments):
+            peers = [each for each in self._gateway.routes.agents() if each.namespace == self.agent.namespace]
+            made = await self._asked(caller, "workflow", arguments, members=self._members(caller, peers))
+            return results.text(made["text"], structuredContent={"manifest": made["manifest"]})
+        members = self._members(caller, self._gateway.routes.reach(self.agent).agents)
+        decision = await self._asked(caller, "analysis", arguments, members=members)
         return results.text(orjson.dumps(decision).decode(), structuredContent=dict(decision))
 
-    def _members(self, caller: Caller) -> list[Json]:
-        """The agents that it may choose among for this caller, as far as this gateway knows them."""
+    def _members(self, caller: Caller, agents: Iterable[AgentKey]) -> list[Json]:
+        """Those of the agents that the caller may ask, as far as this gateway knows them."""
         routes, allows = self._gateway.routes, self._gateway.policy.allows
         ready = routes.agents()
         return [
@@ -134,12 +145,12 @@ class AgentSource:
                 "capabilities": described.capabilities,
                 "knowledge": described.knowledge,
             }
-            for each in sorted(routes.reach(self.agent).agents)
+            for each in sorted(agents)
             if each in routes and allows(caller, Action.ASK, each) and (described := routes.description(each))
         ]
 
     async def _asked(self, caller: Caller, path: str, arguments: Arguments, **more: object) -> Mapping[str, Any]:
-        body = orjson.dumps({**arguments.model_dump(exclude_none=True), **more})
+        body = orjson.dumps({**arguments.sent(), **more})
         return await self._json(caller, "POST", path, body)
 
     async def _json(self, caller: Caller, method: str, path: str, body: bytes | None = None) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ def said(result: object) -> str:
 async def test_tools_are_listed(front: Front, era: Any) -> None:
     async with Client(front.url + MCP, mode=era) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(tools) == {"ask", "analyze_task"}
+        assert set(tools) == {"ask", "analyze_task", "create_workflow"}
         assert "Knows the product." in (tools["ask"].description or "")
         assert tools["ask"].input_schema["required"] == ["question"]
 
@@ -71,7 +71,8 @@ async def test_a_run_that_fails_is_a_result_too(front: Front, era: Any) -> None:
 
 async def test_the_federated_server_prefixes_names(front: Front, era: Any) -> None:
     async with Client(f"{front.url}/mcp", mode=era) as client:
-        assert {tool.name for tool in (await client.list_tools()).tools} == {"support__ask", "support__analyze_task"}
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        assert tools == {"support__ask", "support__analyze_task", "support__create_workflow"}
         result = await client.call_tool("support__ask", {"question": "say 2 words"})
         assert said(result) == "".join(words(2))
 

@@ -1,0 +1,1 @@
+"""Workflows: durable runs of steps that agents, searches and people do."""
