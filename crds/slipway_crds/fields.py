@@ -61,6 +61,12 @@ MCP_TOOL_PATTERN = "^[-_./0-9A-Za-z]+$"
 SHOWN_TOOL_PATTERN = "^[-_0-9A-Za-z]+$"
 """What every client and every model takes for the name of a tool."""
 
+BROKER_PATTERN = "^[-.0-9A-Za-z]+:[1-9][0-9]{0,4}$"
+TOPIC_PATTERN = "^[-._0-9A-Za-z]+$"
+"""A topic of Kafka, or a group of its consumers."""
+CRON_PATTERN = r"^[-*/,#0-9A-Za-z]+( +[-*/,#0-9A-Za-z]+){4}$"
+ZONE_PATTERN = "^[A-Z][-+_0-9A-Za-z]*(/[A-Z][-+_0-9A-Za-z]*){0,2}$"
+
 HINTS: Mapping[str, str] = {
     NAME_PATTERN: "lower-case letters, digits and dashes, beginning with a letter and ending with a letter or digit,"
     " like handbook-2",
@@ -86,6 +92,10 @@ HINTS: Mapping[str, str] = {
     MCP_TOOL_PATTERN: "letters, digits, dashes, underscores, dots and slashes, like issues.list",
     SHOWN_TOOL_PATTERN: "letters, digits, dashes and underscores, like list_issues",
     CIDR_PATTERN: "a range of addresses, like 10.20.0.0/16",
+    BROKER_PATTERN: "a host and a port, like kafka.data.svc:9092",
+    TOPIC_PATTERN: "letters, digits, dashes, underscores and dots, like orders.v1",
+    CRON_PATTERN: "five fields of cron: minute, hour, day, month and day of the week, like 30 6 * * 1-5",
+    ZONE_PATTERN: "a time zone of the IANA database, like Europe/Berlin",
     URL_PATTERN: "an http or https address with a host name or an IPv4 address, without user, query and fragment, like"
     " http://llm.models.svc:8000/v1",
     REDIS_URL_PATTERN: "a redis or rediss address with a host name or an IPv4 address, without password, like"

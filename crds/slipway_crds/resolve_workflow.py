@@ -11,6 +11,7 @@ from slipway_crds.resolve import ResolveProblem, Severity
 from slipway_crds.workflows.expressions import InvalidExpression, check, in_value, steps_read
 from slipway_crds.workflows.model import IndexSearch, MapOver, Workflow, WorkflowStep
 from slipway_crds.workflows.needs import before, cycle
+from slipway_crds.workflows.schedules import InvalidSchedule, Schedule
 
 
 def searches(workflow: Workflow) -> Iterator[tuple[str, IndexSearch]]:
@@ -66,9 +67,26 @@ def _wrong(workflow: Workflow) -> Iterator[ResolveProblem]:
         everything = frozenset(step.name for step in steps)
         for problem in _expression_problems(f"${{{output.value}}}", everything):
             yield _problem(workflow, Severity.STALLED, "spec.output.value", "InvalidExpression", problem)
+    yield from _wrong_triggers(workflow)
     for path, schema in _schemas(workflow):
         if problem := schema_problem(schema):
             yield _problem(workflow, Severity.STALLED, path, "InvalidSchema", problem)
+
+
+def _wrong_triggers(workflow: Workflow) -> Iterator[ResolveProblem]:
+    for place, trigger in enumerate(workflow.spec.triggers):
+        path = f"spec.triggers[{place}]"
+        if schedule := trigger.schedule:
+            try:
+                Schedule(schedule.cron, schedule.time_zone)
+            except InvalidSchedule as error:
+                yield _problem(workflow, Severity.STALLED, f"{path}.schedule", "InvalidSchedule", str(error))
+        texts: dict[str, Any] = {"input": trigger.input}
+        if trigger.kafka and trigger.kafka.deduplicate_by:
+            texts["kafka.deduplicateBy"] = f"${{{trigger.kafka.deduplicate_by}}}"
+        for name, value in texts.items():
+            for problem in _expression_problems(value, frozenset()):
+                yield _problem(workflow, Severity.STALLED, f"{path}.{name}", "InvalidExpression", problem)
 
 
 def _expressions(step: WorkflowStep) -> Iterator[tuple[str, Any]]:

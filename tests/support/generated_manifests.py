@@ -44,6 +44,7 @@ _WORDS = (
     *("http://169.254.169.254/latest", "http://METADATA.google.internal:80/x", "https://metadata.example.com"),
     *("redis://redis.data.svc:6379/0", "rediss://me@redis.example.com", "redis://169.254.169.254:80", "redis://x?y"),
     *("X-API-Key", "Content-Length", "/mcp", "/v1/tools", "http://localhost:8080/mcp", "find_files", "files.read"),
+    *("kafka.data.svc:9092", "kafka:0", "30 6 * * 1-5", "*/5 * * * *", "0 6 * *", "UTC", "Europe/Berlin"),
     *("agents.support:make_agent", "registry.example.com/team/agent:1.2"),
     *("0s", "1s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
 )
@@ -104,7 +105,7 @@ def make_manifest(random: Random) -> Manifest:
         manifest["metadata"] = copy.deepcopy(random.choice(_METADATA))
     elif spoiling < 0.13:
         manifest[random.choice(("extra", "status", "spec"))] = copy.deepcopy(random.choice(_WRONG))
-    elif spoiling < 0.5:
+    elif spoiling < 0.47:
         for _ in range(random.choice((1, 1, 2))):
             _spoil(spec, random)
     return manifest

@@ -21,6 +21,7 @@ from slipway_crds.fields import (
 )
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.rules import duration_within, exactly_one
+from slipway_crds.workflows.triggers import Publishing, Trigger
 
 MOST_STEPS = 64
 STEP_KINDS = ("agentRef", "requires", "search", "map", "approval", "wait")
@@ -260,6 +261,10 @@ class WorkflowSpec(SpecModel):
     """What a run gives at its end; the outputs of all steps by name if not given."""
     limits: Annotated[WorkflowLimits, same("The same limits apply.")] = WorkflowLimits()
     """What one run may take."""
+    triggers: Annotated[tuple[Trigger, ...], Field(max_length=16), BY_NAME, same("The same runs begin.")] = ()
+    """What begins runs by itself. Runs by HTTP, as a tool of MCP and by A2A need no trigger."""
+    publish: Annotated[Publishing | None, same("The same events are written.")] = None
+    """Where what happens in runs is written to."""
     access: Annotated[Access | None, WITH_KEYS] = None
     """Who may start runs and see them; every caller whom the gateway knows if not given."""
 
