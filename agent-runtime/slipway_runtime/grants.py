@@ -8,20 +8,18 @@ the gateway knows that of the agent now.
 import hashlib
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jwt
 import orjson
 
-from slipway_runtime.identity import ALGORITHM, CLOCK_SKEW_SECONDS, ISSUER, Caller, Signer
+from slipway_runtime.gateway_tokens import ExpiredGatewayToken, InvalidGatewayToken, read_token, sign_token
+from slipway_runtime.identity import Caller, Signer
 
-AUDIENCE = "slipway-gateway"
 TOKEN_TYPE = "slipway-grant+jwt"
 """In the token's header: a grant is no identity, and an identity no grant (RFC 8725, 3.11)."""
 MAX_DEPTH = 5
 """Agents that may have called each other, one within the other."""
 MAX_SECONDS = 1800
-_CLAIMS = ("iss", "aud", "sub", "issuer", "exp", "iat", "act", "run", "depth")
 
 
 @dataclass(frozen=True)
@@ -87,19 +85,8 @@ def is_grant(token: str) -> bool:
 
 def sign(grant: Grant, signer: Signer) -> str:
     """The grant as a token."""
-    claims = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": grant.caller.subject,
-        "issuer": grant.caller.issuer,
-        "groups": grant.caller.groups,
-        "act": {"sub": grant.actor},
-        "run": grant.run,
-        "depth": grant.depth,
-        "iat": int(time.time()),
-        "exp": grant.expires,
-    }
-    return signer.sign_claims(claims, kind=TOKEN_TYPE)
+    claims = {"act": {"sub": grant.actor}, "run": grant.run, "depth": grant.depth}
+    return sign_token(grant.caller, claims, signer, kind=TOKEN_TYPE, expires=grant.expires)
 
 
 def verify(token: str, signer: Signer) -> Grant:
@@ -108,40 +95,16 @@ def verify(token: str, signer: Signer) -> Grant:
     Raises:
         InvalidGrant: for anything but a current grant.
     """
-    for key in signer.public_keys():
-        try:
-            decoded = jwt.decode_complete(
-                token,
-                key,
-                algorithms=[ALGORITHM],  # pinned: the token's own header never chooses
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                leeway=CLOCK_SKEW_SECONDS,
-                options={"require": list(_CLAIMS)},
-            )
-        except jwt.InvalidSignatureError:
-            continue
-        except jwt.ExpiredSignatureError:
-            raise InvalidGrant("the grant has expired: what is left of its run must be asked anew") from None
-        except (jwt.InvalidTokenError, OverflowError) as error:
-            raise InvalidGrant(f"the grant is not valid: {error}") from error
-        if decoded["header"].get("typ") != TOKEN_TYPE:
-            raise InvalidGrant("the token is no grant")
-        return _grant(decoded["payload"])
-    raise InvalidGrant("the grant is not signed by a key of this gateway")
-
-
-def _grant(claims: dict[str, Any]) -> Grant:
-    """Raises InvalidGrant."""
-    actor = claims["act"].get("sub") if isinstance(claims["act"], dict) else None
-    groups, depth = claims.get("groups", []), claims["depth"]
-    texts = (actor, claims["run"], claims["issuer"], *groups) if isinstance(groups, list) else (None,)
-    if not all(isinstance(each, str) for each in texts) or type(depth) is not int or not 1 <= depth <= MAX_DEPTH:
-        raise InvalidGrant("the grant is not valid: its claims are not those of a grant")
-    if int(claims["exp"]) - int(claims["iat"]) > MAX_SECONDS + CLOCK_SKEW_SECONDS:
-        raise InvalidGrant(f"the grant is not valid: it is good for more than {MAX_SECONDS} s")
     try:
-        caller = Caller(claims["issuer"], claims["sub"], tuple(groups))
-    except ValueError as error:
-        raise InvalidGrant(f"the grant is not valid: {error}") from error
-    return Grant(caller, str(actor), claims["run"], depth, int(claims["exp"]))
+        caller, claims = read_token(
+            token, signer, kind=TOKEN_TYPE, word="grant", claims=("act", "run", "depth"), seconds=MAX_SECONDS
+        )
+    except ExpiredGatewayToken as error:
+        raise InvalidGrant(f"{error}: what is left of its run must be asked anew") from None
+    except InvalidGatewayToken as error:
+        raise InvalidGrant(str(error)) from error
+    actor = claims["act"].get("sub") if isinstance(claims["act"], dict) else None
+    run, depth = claims["run"], claims["depth"]
+    if not isinstance(actor, str) or not isinstance(run, str) or type(depth) is not int or not 1 <= depth <= MAX_DEPTH:
+        raise InvalidGrant("the grant is not valid: its claims are not those of a grant")
+    return Grant(caller, actor, run, depth, int(claims["exp"]))

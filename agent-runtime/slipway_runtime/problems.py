@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NOT_A_MEMBER = "NotAMember"
     ORIGIN_NOT_ALLOWED = "OriginNotAllowed"
     AGENT_NOT_FOUND = "AgentNotFound"
+    WORKFLOW_NOT_FOUND = "WorkflowNotFound"
     SESSION_NOT_FOUND = "SessionNotFound"
     RUN_NOT_FOUND = "RunNotFound"
     INPUT_NOT_FOUND = "InputNotFound"
@@ -77,6 +78,7 @@ KINDS: dict[Reason, ProblemKind] = {
     Reason.NOT_A_MEMBER: ProblemKind(403, "The agent may not ask this one"),
     Reason.ORIGIN_NOT_ALLOWED: ProblemKind(403, "Pages of this origin may not ask"),
     Reason.AGENT_NOT_FOUND: ProblemKind(404, "There is no such agent"),
+    Reason.WORKFLOW_NOT_FOUND: ProblemKind(404, "There is no such workflow"),
     Reason.SESSION_NOT_FOUND: ProblemKind(404, "There is no such session"),
     Reason.RUN_NOT_FOUND: ProblemKind(404, "There is no such run"),
     Reason.INPUT_NOT_FOUND: ProblemKind(404, "There is no such input"),

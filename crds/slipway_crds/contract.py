@@ -1,5 +1,10 @@
 """What the operator and the runtime must agree on in addition to RuntimeConfig: names, paths, ports."""
 
+import base64
+import hashlib
+
+from slipway_crds.meta import GROUP
+
 HTTP_PORT = 8080
 """Of hosts and of ingestions."""
 HTTP_PORT_NAME = "http"
@@ -10,6 +15,7 @@ CHROMA_PORT = 8000
 HOST_COMMAND = "host"
 INGEST_COMMAND = "ingest"
 CONNECTOR_COMMAND = "connector"
+WORKER_COMMAND = "worker"
 """Commands of the runtime's image."""
 LIVEZ = "/livez"
 READYZ = "/readyz"
@@ -28,6 +34,10 @@ PLUGINS_STATUS_PATH = "/plugins"
 CONNECTOR_MCP_PATH = "/mcp"
 CONNECTOR_STATUS_PATH = "/status"
 """Of a plugin's connector: what the gateway calls, and what it found out of the server."""
+WORKFLOW_PATH = "/workflows/{namespace}/{name}"
+"""Where gateways and workers serve a workflow."""
+WORKER_STATUS_PATH = "/status"
+"""Of a worker: before `/name`, how a workflow's runs do, and how the worker does, as JSON."""
 GATEWAY_STATUS_URL = "http://slipway-gateway-status.slipway-system.svc.cluster.local:8081"
 """Where gateways of the same release report to the operator."""
 GATEWAY_URL = "http://slipway-gateway.slipway-system.svc.cluster.local"
@@ -55,6 +65,14 @@ REDIS_CA_FILE = "ca.crt"
 STORE_DIR = "/etc/slipway/store"
 """Where a pod has its DSN, under `STORE_KEY`."""
 STORE_KEY = "dsn"
+WORKFLOWS_DIR = "/etc/slipway/workflows"
+"""Where a worker has each Workflow of its namespace as `NAME.json`, with `metadata` and `spec`. Read again when it
+changes."""
+WORKER_KEY_DIR = "/etc/slipway/worker"
+"""Where a worker has the key that it proves itself to gateways with, under `WORKER_KEY`."""
+WORKER_KEY = "key"
+INTERPRETER = 1
+"""Number of the interpreter of workflows, counted up when it would replay a run of the one before in another order."""
 SOURCES_DIR = "/sources"
 """Where an ingestion has a folder for each source."""
 STORE_SECRET_PREFIX = "slipway-store-"
@@ -73,6 +91,26 @@ CHROMA_COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/
 """Path of the collections on a Chroma server."""
 INDEX_TABLES = ("chunks", "documents", "index_pointers", "pending_chunks")
 """Tables of the store with rows of indexes, which a column `index_name` names as `namespace/name`."""
+
+WORKER = "slipway-worker"
+"""Name of the Service in front of a namespace's workers, and of what its workers share."""
+WORKER_KEY_LABEL = f"{GROUP}/worker-key"
+"""On that Service, which hands it on to its EndpointSlices: `key_fingerprint` of the key of the namespace's workers."""
+
+
+def worker_deployment(interpreter: int) -> str:
+    """Name of the Deployment of the workers with an interpreter."""
+    return f"{WORKER}-{interpreter}"
+
+
+def engine_schema(schema: str) -> str:
+    """Schema of the engine of workflows, by the schema of the namespace."""
+    return f"{schema}_wf"
+
+
+def key_fingerprint(key: str) -> str:
+    """Whole SHA-256 of a key as a label can hold it: 52 letters and digits."""
+    return base64.b32encode(hashlib.sha256(key.encode()).digest()).decode().rstrip("=").lower()
 
 
 def revision_name(agent: str, digest: str) -> str:

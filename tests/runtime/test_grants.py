@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from slipway_runtime import grants
-from slipway_runtime.grants import AUDIENCE, MAX_DEPTH, MAX_SECONDS, TOKEN_TYPE, Grant, InvalidGrant
+from slipway_runtime.gateway_tokens import AUDIENCE
+from slipway_runtime.grants import MAX_DEPTH, MAX_SECONDS, TOKEN_TYPE, Grant, InvalidGrant
 from slipway_runtime.identity import ISSUER, Caller, IdentitySigner
 
 SIGNER = IdentitySigner.from_seed(bytes(range(32)))
