@@ -22,7 +22,7 @@ STATEMENT_HEADER = "X-Slipway-Statement"
 WORKER_KEY_HEADER = "X-Slipway-Worker-Key"
 """To a gateway: the key of the namespace's workers."""
 WORKFLOW_HEADER = "X-Slipway-Workflow"
-"""To a gateway: name of the workflow whose run calls. The run's id is in `RUN_HEADER`."""
+"""To a gateway: `namespace/name` of the workflow whose run calls. The run's id is in `RUN_HEADER`."""
 WORKFLOWS = "workflow"
 """The issuer of workflows as callers. No provider of identities has this issuer: theirs are URLs."""
 MAX_SECONDS = 31 * 24 * 3600

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from slipway_runtime.gateway import metrics
 from slipway_runtime.gateway.relay import Reply
-from slipway_runtime.gateway.routes import AgentKey, PluginKey, Target
+from slipway_runtime.gateway.routes import AgentKey, PluginKey, Target, WorkflowKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem
 
@@ -24,6 +24,7 @@ PROTOCOLS = {
     "mcp": re.compile("/mcp$"),
     "a2a": re.compile("/a2a(/|$)"),
     "ag-ui": re.compile("/ag-ui(/|$)"),
+    "workflow": re.compile("^/workflows(/|$)"),
     "http": re.compile("^/(agents|openapi.json|docs.*)$"),
 }
 """By what their paths have; the others are those of chat, runs and sessions."""
@@ -56,32 +57,46 @@ class Called:
 
     agent: AgentKey | None = None
     plugin: PluginKey | None = None
+    workflow: WorkflowKey | None = None
     tool: str | None = None
     via: str | None = None
-    """The agent that asks for the caller."""
+    """The agent or workflow that asks for the caller."""
     admit: Callable[[Target], None] = lambda _: None
-    """Lets one more request to an agent or plugin pass, or raises Problem."""
+    """Lets one more request to an agent, plugin or workflow pass, or raises Problem."""
 
     def fields(self) -> dict[str, str]:
         """What is known, for the log."""
-        known = {"agent": self.agent, "plugin": self.plugin, "tool": self.tool, "via": self.via}
+        known = {
+            "agent": self.agent,
+            "plugin": self.plugin,
+            "workflow": self.workflow,
+            "tool": self.tool,
+            "via": self.via,
+        }
         return {name: str(value)[:NAME_CHARACTERS] for name, value in known.items() if value is not None}
 
 
 _CALLED: ContextVar[Called | None] = ContextVar("called", default=None)
 
 
-def note(*, agent: AgentKey | None = None, plugin: PluginKey | None = None, tool: str | None = None) -> None:
+def note(
+    *,
+    agent: AgentKey | None = None,
+    plugin: PluginKey | None = None,
+    workflow: WorkflowKey | None = None,
+    tool: str | None = None,
+) -> None:
     """Let the record of the request that is being answered say what it is about.
 
     Raises:
-        Problem: `RateLimited`, the first time that an agent or plugin is named.
+        Problem: `RateLimited`, the first time that an agent, a plugin or a workflow is named.
     """
     if (called := _CALLED.get()) is None:
         return
-    known = (called.agent, called.plugin)
+    known = (called.agent, called.plugin, called.workflow)
     called.agent, called.plugin, called.tool = agent or called.agent, plugin or called.plugin, tool or called.tool
-    target = agent or plugin
+    called.workflow = workflow or called.workflow
+    target = agent or plugin or workflow
     if target is not None and target not in known:
         called.admit(target)
 

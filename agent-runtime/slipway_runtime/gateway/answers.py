@@ -5,7 +5,7 @@ counts as one that broke off: the next pod is asked.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 
 import aiohttp
 import orjson
@@ -26,11 +26,12 @@ ANSWER_SECONDS = 10.0
 RETRY_AFTER_MAX = 3600
 
 
-def media_type(response: aiohttp.ClientResponse, *, stream: bool) -> str:
+def media_type(response: aiohttp.ClientResponse, *, stream: bool, success: Collection[int] = (200,)) -> str:
     """The media type of an answer that a host may have sent; empty where there is no body.
 
     Args:
         stream: whether an event stream was asked for.
+        success: what it may say with a body that was asked for.
 
     Raises:
         InvalidAnswer: for a redirect, an odd status, a body that is encoded or of another type.
@@ -42,16 +43,18 @@ def media_type(response: aiohttp.ClientResponse, *, stream: bool) -> str:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise InvalidAnswer("a compressed body, which was not asked for")
     allowed = {EVENT_STREAM} if stream else {JSON}
-    if response.status != 200:
+    if response.status not in success:
         allowed = {PROBLEM} if response.status >= 400 else set()
     if response.content_type not in allowed:
         raise InvalidAnswer(f"status {response.status} with a body of a type that no host sends")
     return response.content_type
 
 
-def passed_on(response: aiohttp.ClientResponse, *, stream: bool) -> Mapping[str, str]:
+def passed_on(
+    response: aiohttp.ClientResponse, *, stream: bool, success: Collection[int] = (200,)
+) -> Mapping[str, str]:
     """The headers of a pod's answer that a client gets, written anew. Raises InvalidAnswer, see `media_type`."""
-    headers = {"content-type": kind} if (kind := media_type(response, stream=stream)) else {}
+    headers = {"content-type": kind} if (kind := media_type(response, stream=stream, success=success)) else {}
     wait = response.headers.get("Retry-After", "")
     if wait.isascii() and wait.isdigit() and len(wait) < 6 and int(wait) <= RETRY_AFTER_MAX:
         headers["retry-after"] = wait

@@ -16,6 +16,9 @@ from slipway_runtime.gateway.protected_resource import ProtectedResource
 from slipway_runtime.gateway.rates import RateLimits
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.upstream import Upstreams
+from slipway_runtime.gateway.workflows import workers
+from slipway_runtime.gateway.workflows.table import WorkflowTable
+from slipway_runtime.gateway.workflows.workers import WorkerCalls
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import ANONYMOUS, Caller, Signer
 from slipway_runtime.problems import Problem, Reason
@@ -35,6 +38,8 @@ class Gateway:
 
     routes: RouteTable
     upstreams: Upstreams
+    worker_pods: Upstreams
+    """Those of workflows."""
     authenticator: Authenticator
     signer: Signer
     bound: Bound
@@ -51,6 +56,7 @@ class Gateway:
     public_url: str = ""
     """Where clients reach this gateway; empty: whatever a client calls it."""
     plugins: PluginTable = field(default_factory=PluginTable)
+    workflows: WorkflowTable = field(default_factory=WorkflowTable)
     receiver_rule: AddressRule = field(default_factory=AddressRule)
     """Where receivers of push notifications may be."""
     default_agent: AgentKey | None = None
@@ -61,10 +67,12 @@ class Gateway:
     """What keeps the table of routes from being trusted; None once it was filled."""
     draining: bool = field(default=False)
     nesting: Nesting = field(init=False)
+    worker_calls: WorkerCalls = field(init=False)
     refusals: access.Refusals = field(default_factory=access.Refusals)
 
     def __post_init__(self) -> None:
         self.nesting = Nesting(routes=self.routes, upstreams=self.upstreams, signer=self.signer)
+        self.worker_calls = WorkerCalls(self.workflows, self.signer)
 
     def missing(self) -> list[str]:
         """What is not there yet, each as a sentence for a person; empty when ready."""
@@ -99,6 +107,20 @@ class Gateway:
             raise
         return grant.caller, grant
 
+    def identify_worker(self, request: Request) -> Grant | None:
+        """For whom a worker of workflows calls; None for everybody else. A request of nobody is counted and logged.
+
+        Raises:
+            Problem: Unauthenticated.
+        """
+        if not workers.presented(request):
+            return None
+        try:
+            return self.worker_calls.read(request)
+        except Problem:
+            self.refusals.add(request, cause="invalid worker key")
+            raise
+
     async def authenticate(self, request: Request) -> Caller:
         """Who asks, where a grant is no credential. A request of nobody is counted and logged.
 
@@ -131,14 +153,32 @@ class Gateway:
                 "this gateway has not read the list of agents yet: ask again, and see its /readyz if that lasts",
             )
 
+    def require_workflows(self) -> None:
+        """See that the workflows are known, so that one that is not is refused for good.
+
+        Raises:
+            Problem: NotReady.
+        """
+        if not self.workflows.listed:
+            raise Problem(
+                Reason.NOT_READY,
+                "this gateway has not read the list of workflows yet: ask again, and see its /readyz if that lasts",
+            )
+
     async def listing(self, request: Request) -> tuple[Caller, list[dict[str, object]]]:
-        """Who asks for the list of agents, and what there is for them: for an agent, whom it may ask.
+        """Who asks for the list of agents, and what there is for them: for an agent, whom it may ask, and for a worker
+        of workflows, the agents of its namespace that the caller of the run may ask.
 
         Raises:
             Problem: Unauthenticated, NotReady, NoPodReady.
         """
-        caller, grant = await self.identify(request)
+        by_worker = self.identify_worker(request)
+        caller, grant = (by_worker.caller, None) if by_worker else await self.identify(request)
         self.require_agents()
+        if by_worker is not None:
+            return caller, [
+                each for each in self.listed(caller) if each["namespace"] == workers.namespace_of(by_worker)
+            ]
         if grant is None:
             return caller, self.listed(caller)
         await self.nesting.check_goes_on(grant)

@@ -3,11 +3,12 @@
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
+from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -155,22 +156,37 @@ def check_origin(request: Request, allowed: Container[str], *, remedy: str) -> N
 @contextmanager
 def measured(agent: AgentKey, reply: Reply) -> Iterator[None]:
     """Count a request for an agent, and log an answer that broke off. Raises Problem where its caller sent too many."""
+    about = {"agent": str(agent)}
+    with counted(reply, metrics.SECONDS, metrics.REQUESTS, labels=agent, about=about):
+        access.note(agent=agent)
+        yield
+
+
+@contextmanager
+def counted(
+    reply: Reply, seconds: Histogram, requests: Counter, *, labels: Sequence[str], about: Mapping[str, str]
+) -> Iterator[None]:
+    """Count and time a request, and log an answer that broke off.
+
+    Args:
+        labels: of both metrics; the status is the last one of `requests`.
+        about: what the log says that the request is about.
+    """
     began = time.perf_counter()
     try:
-        access.note(agent=agent)
         yield
     except ClientGone:
         reply.left()
         raise
     except CutOff as error:
         reply.status = 502
-        log.warning("an answer broke off in its middle", extra={"agent": str(agent), "cause": str(error.__cause__)})
+        log.warning("an answer broke off in its middle", extra={**about, "cause": str(error.__cause__)})
     except Problem as problem:
         reply.status = problem.status
         raise
     finally:
-        metrics.SECONDS.labels(*agent).observe(time.perf_counter() - began)
-        metrics.REQUESTS.labels(*agent, reply.status or 500).inc()
+        seconds.labels(*labels).observe(time.perf_counter() - began)
+        requests.labels(*labels, reply.status or 500).inc()
 
 
 def upstream_request(

@@ -97,6 +97,12 @@ def read_slice(found: Object) -> Slice | None:
     labels = found["metadata"].get("labels") or {}
     if AGENT_LABEL not in labels or REVISION_LABEL not in labels:
         return None
+    agent = AgentKey(found["metadata"]["namespace"], labels[AGENT_LABEL])
+    return Slice(agent, labels[REVISION_LABEL], ready_urls(found))
+
+
+def ready_urls(found: Object) -> frozenset[str]:
+    """Where the ready end points of an EndpointSlice are."""
     port = next((port["port"] for port in found.get("ports") or [] if port.get("name") == HTTP_PORT_NAME), None)
     ready = [
         address
@@ -104,9 +110,7 @@ def read_slice(found: Object) -> Slice | None:
         if (endpoint.get("conditions") or {}).get("ready") is not False  # unset means ready, by the API's convention
         for address in endpoint["addresses"]
     ]
-    urls = frozenset(f"http://{_bracketed(address)}:{port}" for address in ready) if port else frozenset()
-    agent = AgentKey(found["metadata"]["namespace"], labels[AGENT_LABEL])
-    return Slice(agent, labels[REVISION_LABEL], urls)
+    return frozenset(f"http://{_bracketed(address)}:{port}" for address in ready) if port else frozenset()
 
 
 def _bracketed(address: str) -> str:

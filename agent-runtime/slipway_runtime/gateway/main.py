@@ -10,6 +10,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -35,6 +36,8 @@ from slipway_runtime.gateway.signing_keys import SigningKeys, new_provider_sessi
 from slipway_runtime.gateway.tls import InvalidCertificate, ServingCertificate
 from slipway_runtime.gateway.token_review import TokenReviews
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
+from slipway_runtime.gateway.workflows.source import KubernetesWorkflows
+from slipway_runtime.gateway.workflows.table import WorkflowTable
 from slipway_runtime.http_limits import HttpLimits
 from slipway_runtime.identity import InvalidKey, Signer
 from slipway_runtime.identity_files import SignerFile
@@ -97,14 +100,13 @@ async def assembled(
         new_session(2 * settings.max_in_flight) as session,
         aclosing(PluginTable()) as plugins,
     ):
+        held, workflows = Bound(max(1, int(settings.max_in_flight * HELD_SHARE))), WorkflowTable()
+        pods = partial(Upstreams, session=session, hold_seconds=settings.hold_seconds, held=held)
         yield Gateway(
             routes=routes,
-            upstreams=Upstreams(
-                routes=routes,
-                session=session,
-                hold_seconds=settings.hold_seconds,
-                held=Bound(max(1, int(settings.max_in_flight * HELD_SHARE))),
-            ),
+            upstreams=pods(routes=routes),
+            workflows=workflows,
+            worker_pods=pods(routes=workflows.workers),
             authenticator=AuthenticatorChain([*own, *authenticators]),
             signer=signer,
             bound=Bound(settings.max_in_flight),
@@ -179,7 +181,8 @@ async def serve(settings: GatewaySettings) -> None:
             ) as gateway,
         ):
             plugins = KubernetesPlugins(gateway.plugins, routes, ClusterAccess(signer, settings.plugin_networks))
-            source = KubernetesRoutes(api, routes, also=[plugins.reflector(api)])
+            workflows = KubernetesWorkflows(gateway.workflows, routes)
+            source = KubernetesRoutes(api, routes, also=[plugins.reflector(api), *workflows.reflectors(api)])
             gateway.routes_missing = source.missing
             limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)

@@ -19,6 +19,15 @@ PLUGIN_SECONDS = Histogram(
     ["namespace", "plugin"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
 )
+WORKFLOW_REQUESTS = Counter(
+    "slipway_gateway_workflow_requests_total", "Requests about workflows, by answer.", ["namespace", "workflow", "code"]
+)
+WORKFLOW_SECONDS = Histogram(
+    "slipway_gateway_workflow_request_seconds",
+    "Time from a request's arrival to its last byte.",
+    ["namespace", "workflow"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
+)
 IN_FLIGHT = Gauge("slipway_gateway_in_flight", "Requests being passed on right now.")
 HELD = Gauge("slipway_gateway_held", "Requests waiting for a pod to become ready.")
 SHED = Counter("slipway_gateway_shed_total", "Requests refused because the gateway's own bound was reached.")

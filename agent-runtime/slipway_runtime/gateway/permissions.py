@@ -4,13 +4,13 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
-from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Target
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, PluginKey, Target
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 
 
 class Action(StrEnum):
-    """What a caller does with an agent or a plugin."""
+    """What a caller does with an agent, a plugin or a workflow."""
 
     LIST = "list"
     """To see that it exists, or with a tool: that it has that tool."""
@@ -50,7 +50,7 @@ DOCUMENTS_TOOL = "search_documents"
 
 
 class ByGroups:
-    """What `spec.access` of agents and plugins says.
+    """What `spec.access` of agents, plugins and workflows says.
 
     Args:
         access: who may use what, as it is known now.
@@ -75,7 +75,9 @@ def require(policy: Policy, caller: Caller, action: Action, target: Target, *, t
             others use.
     """
     if not policy.allows(caller, action, target, tool=tool):
-        raise no_such_agent() if isinstance(target, AgentKey) else no_such_plugin()
+        if isinstance(target, AgentKey):
+            raise no_such_agent()
+        raise no_such_plugin() if isinstance(target, PluginKey) else no_such_workflow()
 
 
 def no_such_agent() -> Problem:
@@ -86,3 +88,8 @@ def no_such_agent() -> Problem:
 def no_such_plugin() -> Problem:
     """There is no such plugin for this caller."""
     return Problem(Reason.NOT_FOUND, "there is no such plugin: its owner can say whether it is for you")
+
+
+def no_such_workflow() -> Problem:
+    """There is no such workflow for this caller."""
+    return Problem(Reason.WORKFLOW_NOT_FOUND, "there is no such workflow: GET /workflows lists what there is")

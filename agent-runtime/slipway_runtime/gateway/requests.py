@@ -26,16 +26,34 @@ def request_id(request: Request, *, owner: str, agent: AgentKey, within: str | N
     Raises:
         Problem: `InvalidRequest` for a key that is none.
     """
+    key = _key(request)
+    if key is None:
+        return uuid.uuid4().hex
+    given = "input" in request.path_params
+    return named_run(owner=owner, agent=str(agent), key=key, within=within, input=given)
+
+
+def named_request(request: Request, *, owner: str, subject: str) -> str:
+    """The id of a POST: random, or named by its owner, what it is about and its `Idempotency-Key`.
+
+    Raises:
+        Problem: `InvalidRequest` for a key that is none.
+    """
+    key = _key(request)
+    return uuid.uuid4().hex if key is None else named_run(owner=owner, agent=subject, key=key)
+
+
+def _key(request: Request) -> str | None:
+    """The `Idempotency-Key`. Raises Problem."""
     keys = request.headers.getlist(IDEMPOTENCY_HEADER)
     if not keys:
-        return uuid.uuid4().hex
+        return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise Problem(
             Reason.INVALID_REQUEST,
             f"{IDEMPOTENCY_HEADER} must be one word of 1 to 255 visible ASCII characters, new for each question",
         )
-    given = "input" in request.path_params
-    return named_run(owner=owner, agent=str(agent), key=keys[0], within=within, input=given)
+    return keys[0]
 
 
 def is_question(request: Request) -> bool:

@@ -49,7 +49,18 @@ class PluginKey:
         return f"{self.namespace}/{self.name}"
 
 
-Target = AgentKey | PluginKey
+@dataclass(frozen=True, order=True)
+class WorkflowKey:
+    """A workflow's address. It never equals an agent's or a plugin's, whatever they are called."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+Target = AgentKey | PluginKey | WorkflowKey
 """What a caller may or may not use."""
 
 
@@ -64,7 +75,7 @@ class AgentAccess:
 
     @classmethod
     def read(cls, spec: Mapping[str, Any]) -> "AgentAccess":
-        """The access of an Agent or a Plugin, from its `spec` as the API server has it."""
+        """The access of an object, from its `spec` as the API server has it."""
         given = spec.get("access") or {}
         groups = given.get("groups")
         return cls(
@@ -245,14 +256,14 @@ class RouteTable:
         return route.reach if route else Reach()
 
     def restrict(self, target: Target, access: AgentAccess | None) -> None:
-        """Only these may use the agent or plugin from now on; None where it is no more."""
+        """Only these may use the agent, plugin or workflow from now on; None where it is no more."""
         if access is None:
             self._access.pop(target, None)
         else:
             self._access[target] = access
 
     def access(self, target: Target) -> AgentAccess:
-        """Who may use an agent or a plugin: every verified caller, where nothing else was said."""
+        """Who may use an agent, a plugin or a workflow: every verified caller, where nothing else was said."""
         return self._access.get(target) or AgentAccess()
 
     def offer(self, agent: AgentKey) -> Offer:

@@ -11,7 +11,7 @@ import io
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -68,6 +68,8 @@ class UpstreamRequest:
     """Whether the response is an event stream, which must not fall silent."""
     seconds: float = LONGEST_SECONDS
     """How long the whole of it may take, with all pods that are tried."""
+    success: Collection[int] = (200,)
+    """What an answer may say with a body that was asked for."""
 
 
 @dataclass
@@ -225,7 +227,7 @@ class Upstreams:
                     response.close()
                     self._redirected(revision, search)
                     return None
-                headers = passed_on(response, stream=call.stream)
+                headers = passed_on(response, stream=call.stream, success=call.success)
                 if response.status not in (429, 503):
                     return response
                 refusal = Refusal(response.status, headers, await whole(response))

@@ -19,6 +19,13 @@ FEDERATED = {"/mcp"}
 """A path on which an agent is named within the body."""
 OF_A_PLUGIN = {"/plugins/{namespace}/{name}/mcp"}
 """See `test_access.py`."""
+OF_A_WORKFLOW = {
+    "/workflows",
+    "/workflows/{namespace}/{name}",
+    "/workflows/{namespace}/{name}/runs",
+    "/workflows/{namespace}/{name}/{rest:path}",
+}
+"""See `test_workflows.py`."""
 OPENAI = {"/v1/models", "/v1/models/{model:path}", "/v1/chat/completions"}
 """Paths on which an agent is a model: to see one is to see that it may be asked."""
 GIVEN = {
@@ -69,7 +76,7 @@ async def test_every_path_asks(guarded: Front) -> None:
     policy = guarded.gateway.policy
     assert isinstance(policy, AllBut)
     for method, template, path in paths(guarded):
-        if template in OF_NO_AGENT | OPENAI | FEDERATED | OF_A_PLUGIN:
+        if template in OF_NO_AGENT | OPENAI | FEDERATED | OF_A_PLUGIN | OF_A_WORKFLOW:
             continue
         policy.asked.clear()
         async with guarded.client.request(method, path, json={"question": "?"}) as response:

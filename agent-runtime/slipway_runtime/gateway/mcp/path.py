@@ -26,6 +26,7 @@ from slipway_runtime.gateway.mcp.origins import check_origin
 from slipway_runtime.gateway.mcp.servers import Server
 from slipway_runtime.gateway.mcp.sources import SourceKey, ToolSource
 from slipway_runtime.gateway.relay import Reply
+from slipway_runtime.gateway.workflows.workers import check_reaches
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
 from slipway_runtime.plugins.tools import malformed
@@ -59,10 +60,16 @@ class McpPath(HostedPath):
         self._sealer = Sealer(lambda: gateway.signer.secrets(PURPOSE))
         self._listening = Listening(gateway)
 
+    async def _identified(self, request: HttpRequest) -> tuple[Caller, Grant | None]:
+        by_worker = self._gateway.identify_worker(request)
+        return (by_worker.caller, by_worker) if by_worker else await super()._identified(request)
+
     async def _answered(
         self, request: HttpRequest, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
     ) -> None:
         check_origin(request, self._gateway.allowed_origins, remedy=self._gateway.origin_remedy)
+        if grant is not None:
+            check_reaches(grant, request)
         server = self._find(request, caller)
         try:
             if request.method == "GET":

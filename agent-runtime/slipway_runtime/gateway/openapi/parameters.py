@@ -20,6 +20,11 @@ def _parameter(where: str, name: str, description: str, *, example: str, **schem
     }
 
 
+def path_parameter(name: str, description: str, *, example: str) -> Parameter:
+    """A part of the path that is never empty."""
+    return _parameter("path", name, description, example=example, minLength=1)
+
+
 NAMESPACE = _parameter("path", "namespace", "The agent's namespace.", example="demo", minLength=1)
 NAME = _parameter("path", "name", "The agent's name.", example="support", minLength=1)
 RUN = _parameter("path", "run", "The run's id.", example=RUN_ID, minLength=1)

@@ -28,6 +28,7 @@ DETAILS: Mapping[Reason, str] = {
     Reason.ORIGIN_NOT_ALLOWED: "pages of this origin may not ask: add it to the chart value "
     "gateway.cors.allowedOrigins",
     Reason.AGENT_NOT_FOUND: "there is no such agent: GET /agents lists what there is",
+    Reason.WORKFLOW_NOT_FOUND: "there is no such workflow: GET /workflows lists what there is",
     Reason.SESSION_NOT_FOUND: "You have no such session with this agent, or it has expired. Leave session_id out to "
     "begin a new one.",
     Reason.RUN_NOT_FOUND: "You have no such run with this agent. Runs are deleted together with their session.",

@@ -1,17 +1,15 @@
 """The path of a plugin: POST for messages, and for sessions of 2025-11-25 GET and DELETE."""
 
 import logging
-import time
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 
 import aiohttp
 from starlette.requests import Request
 
 from slipway_runtime.gateway import access, metrics
-from slipway_runtime.gateway.asgi import ClientGone, Receive, unless_gone
+from slipway_runtime.gateway.asgi import Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
-from slipway_runtime.gateway.hosted_path import HostedPath
+from slipway_runtime.gateway.hosted_path import HostedPath, counted
 from slipway_runtime.gateway.mcp.origins import check_origin
 from slipway_runtime.gateway.permissions import Action, no_such_plugin, require
 from slipway_runtime.gateway.plugins.answer import PluginAnswer
@@ -59,7 +57,9 @@ class PluginPath(HostedPath):
         depth = grant.depth if grant else 0
         headers = decoded_headers(request.headers.raw)
         call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers))
-        with self._counted(key, reply), self._gateway.long_bodies.held() as held:
+        labels, about = (key.namespace, key.name), {"plugin": str(key)}
+        counting = counted(reply, metrics.PLUGIN_SECONDS, metrics.PLUGIN_REQUESTS, labels=labels, about=about)
+        with counting, self._gateway.long_bodies.held() as held:
             body = await self._body(request, receive, caller=caller, limit=MESSAGE_BYTES, held=held)
             if request.method != "POST":
                 with self._admitted(depth=depth):
@@ -100,26 +100,6 @@ class PluginPath(HostedPath):
         except ServerFailed as error:
             status, body = failed(error, None)
             await reply.whole(status, {"content-type": JSON}, body)
-
-    @contextmanager
-    def _counted(self, key: PluginKey, reply: Reply) -> Iterator[None]:
-        """Count a request for a plugin, and log an answer that broke off."""
-        began = time.perf_counter()
-        try:
-            yield
-        except ClientGone:
-            reply.status = 499
-            raise
-        except CutOff as error:
-            reply.status = 502
-            log.warning("an answer broke off", extra={"plugin": str(key), "cause": str(error.__cause__)})
-        except Problem as problem:
-            reply.status = problem.status
-            raise
-        finally:
-            labels = (key.namespace, key.name)
-            metrics.PLUGIN_SECONDS.labels(*labels).observe(time.perf_counter() - began)
-            metrics.PLUGIN_REQUESTS.labels(*labels, reply.status or 500).inc()
 
 
 async def _send(answer: PluginAnswer, reply: Reply) -> None:
