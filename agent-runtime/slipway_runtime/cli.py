@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from slipway_crds import contract
+from slipway_runtime.cli_catalog import catalog
+from slipway_runtime.cli_plugins import plugin
 from slipway_runtime.connect.assistants import Assistant
 
 app = typer.Typer(
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(plugin, name="plugin")
+app.add_typer(catalog, name="catalog")
 PODS = "What pods run"
 """The panel of `--help`, below all others, of what no person types."""
 

@@ -1,15 +1,17 @@
-"""`python -m slipway_crds.generate [--check]`: write the CRDs and the reference pages, or fail where they are stale.
+"""`python -m slipway_crds.generate [--check]`: write the CRDs and the reference, or fail where they are stale.
 
 Run from a checkout (`make generate`, `make check`): the files are found from where this package lies.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from slipway_crds.catalog import CatalogIndex
 from slipway_crds.definitions import custom_resource_definition
 from slipway_crds.meta import GROUP
 from slipway_crds.reference import reference
@@ -30,6 +32,8 @@ def generated_files() -> Mapping[Path, str]:
         crd = _HEADER + yaml.safe_dump(custom_resource_definition(kind), width=120, allow_unicode=True)
         files |= {Path(folder) / f"{GROUP}_{kind.PLURAL}.yaml": crd for folder in CRD_FOLDERS}
         files[Path("docs/reference") / f"{name.lower()}.md"] = reference(kind)
+    schema = CatalogIndex.model_json_schema()
+    files[Path("docs/reference/catalog.schema.json")] = json.dumps(schema, indent=2) + "\n"
     files[RIGHTS] = _HEADER + yaml.safe_dump(rights(), default_flow_style=None, sort_keys=False)
     return files
 

@@ -1,0 +1,1 @@
+"""What somebody who writes a plugin needs: a folder to begin with, and putting its files into manifests."""
