@@ -39,6 +39,8 @@ class OwnerKind:
 
     serves: bool = False
     """Whether its pods answer gateways, and so need the keys that gateways sign with."""
+    shares: str = ""
+    """Component, by its label, of what all objects of a namespace have together; empty if each has its own alone."""
     finalized: bool = False
     """Whether the operator puts a finalizer on an object, because something outside the cluster has to go with it."""
 

@@ -28,4 +28,6 @@ def _missing(workflow: Workflow, known: Known) -> Iterable[ResolveProblem]:
     return resolve_workflow(workflow, known.objects)
 
 
-WORKFLOW = OwnerKind(model=Workflow, label=WORKFLOW_LABEL, references=_references, missing=_missing)
+WORKFLOW = OwnerKind(
+    model=Workflow, label=WORKFLOW_LABEL, references=_references, missing=_missing, serves=True, shares="worker"
+)

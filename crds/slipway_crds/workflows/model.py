@@ -24,6 +24,8 @@ from slipway_crds.rules import duration_within, exactly_one
 from slipway_crds.workflows.triggers import Publishing, Trigger
 
 MOST_STEPS = 64
+LAST_RUNS = 5
+"""Runs in a status."""
 STEP_KINDS = ("agentRef", "requires", "search", "map", "approval", "wait")
 """What a step can be: exactly one of them."""
 
@@ -269,6 +271,19 @@ class WorkflowSpec(SpecModel):
     """Who may start runs and see them; every caller whom the gateway knows if not given."""
 
 
+class RunSummary(StatusModel):
+    """A run in a few words."""
+
+    id: Annotated[str, Field(max_length=64)]
+    """The run's id."""
+    state: Annotated[str, Field(max_length=32)]
+    """How it is, or how it ended."""
+    started: Annotated[str | None, Field(max_length=40)] = None
+    """When it began."""
+    ended: Annotated[str | None, Field(max_length=40)] = None
+    """When it ended; not given while it goes on."""
+
+
 class WorkflowStatus(StatusModel):
     """What the operator reports. Never read back as a source of truth."""
 
@@ -278,6 +293,14 @@ class WorkflowStatus(StatusModel):
     """The conditions in one word, for tools that compare a string."""
     url: Annotated[str | None, Field(max_length=512)] = None
     """Where the gateway takes runs, inside the cluster."""
+    last_runs: Annotated[list[RunSummary] | None, Field(max_length=LAST_RUNS)] = None
+    """The newest runs, the last one first."""
+    success_rate: Annotated[str | None, Field(max_length=8)] = None
+    """The share of the runs that ended in the last day and succeeded, from 0 to 1."""
+    next_schedule: Annotated[str | None, Field(max_length=40)] = None
+    """When the next run by schedule is due."""
+    needs_attention: int | None = None
+    """Runs that wait until a person has settled a step."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None
     """Ready always; Reconciling and Stalled only while True; Resolved explains Ready."""
 
@@ -293,4 +316,9 @@ class Workflow(CustomObject):
 
     PLURAL: ClassVar[str] = "workflows"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("wfl",)
-    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (*READY_COLUMNS, AGE_COLUMN)
+    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
+        *READY_COLUMNS,
+        {"name": "Success", "type": "string", "jsonPath": ".status.successRate"},
+        {"name": "Next", "type": "string", "jsonPath": ".status.nextSchedule"},
+        AGE_COLUMN,
+    )
