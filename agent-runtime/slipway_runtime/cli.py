@@ -171,6 +171,14 @@ def connector() -> None:
     main()
 
 
+@app.command(contract.WORKER_COMMAND, rich_help_panel=PODS)
+def worker() -> None:
+    """Do the runs of a namespace's workflows."""
+    from slipway_runtime.workflows.worker.main import main
+
+    main()
+
+
 @app.command(contract.INGEST_COMMAND, rich_help_panel=PODS)
 def ingest() -> None:
     """Bring an index up to date with its sources."""

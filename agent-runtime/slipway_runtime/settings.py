@@ -118,6 +118,30 @@ class ConnectorSettings(ServerSettings):
     identity_keys_file: Path = Path(contract.IDENTITY_DIR, IDENTITY_KEY)
 
 
+class WorkerSettings(ServerSettings):
+    """`slipway worker`."""
+
+    store_dsn_file: Path = Path(contract.STORE_DIR, contract.STORE_KEY)
+    """As a host has it."""
+    engine_schema: str = ""
+    """Schema of the engine's tables in Postgres; empty: that of the store and `_wf`."""
+    workflows: Path = Path(contract.WORKFLOWS_DIR)
+    """A folder with each Workflow as `NAME.json`, read again when it changes."""
+    gateway_url: str = contract.GATEWAY_URL
+    """Where agents are called."""
+    worker_key_file: Path = Path(contract.WORKER_KEY_DIR, contract.WORKER_KEY)
+    """The key with which the worker proves itself to gateways."""
+    identity_anchor: str
+    """As a host has it."""
+    identity_keys_file: Path = Path(contract.IDENTITY_DIR, IDENTITY_KEY)
+    worker_id: str = Field(default_factory=socket.gethostname)
+    """Name of this process among the workers: the pod's name."""
+    segments: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Runs that it works on at a time; at most three quarters of them are of the same workflow."""
+    drain_seconds: float = 30.0
+    """How long runs under way may still take when the pod ends; another worker goes on with the others."""
+
+
 class GatewaySettings(ServerSettings):
     """`slipway gateway`."""
 

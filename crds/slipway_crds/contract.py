@@ -3,8 +3,6 @@
 import base64
 import hashlib
 
-from slipway_crds.meta import GROUP
-
 HTTP_PORT = 8080
 """Of hosts and of ingestions."""
 HTTP_PORT_NAME = "http"
@@ -98,7 +96,7 @@ INDEX_TABLES = ("chunks", "documents", "index_pointers", "pending_chunks")
 
 WORKER = "slipway-worker"
 """Name of the Service in front of a namespace's workers, and of what its workers share."""
-WORKER_KEY_LABEL = f"{GROUP}/worker-key"
+WORKER_KEY_LABEL = "slipway.dev/worker-key"
 """On that Service, which hands it on to its EndpointSlices: `key_fingerprint` of the key of the namespace's workers."""
 
 

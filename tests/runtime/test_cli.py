@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_job_has_a_word() -> None:
     words = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     words |= {group.name for group in app.registered_groups if group.name}
-    pods = {"host", "gateway", "ingest", "connector"}
+    pods = {"host", "gateway", "ingest", "connector", "worker"}
     assert words == {*pods, "dev", "validate", "eval", "ask", "chat", "connect", "keys", "plugin", "catalog"}
 
 
@@ -29,7 +29,7 @@ def test_help_shows_what_people_use_before_what_pods_run() -> None:
         shown.index(f" {word} ") < panel
         for word in ("dev", "validate", "eval", "ask", "chat", "connect", "keys", "plugin", "catalog")
     )
-    assert all(shown.index(f" {word} ") > panel for word in ("host", "gateway", "ingest", "connector"))
+    assert all(shown.index(f" {word} ") > panel for word in ("host", "gateway", "ingest", "connector", "worker"))
 
 
 def test_a_new_key_and_the_entry_that_lets_it_in() -> None:

@@ -161,7 +161,7 @@ class DirectTools:
         knowledge = self._config.knowledge
         if not knowledge:
             raise Problem(Reason.NOT_FOUND, "This agent has no documents: see spec.knowledge.")
-        kept = [each for each in knowledge if index in (None, each.name)]
+        kept = [each for each in knowledge if index in (None, each.name, each.index)]
         if not kept:
             names = ", ".join(each.name for each in knowledge)
             raise Problem(Reason.INVALID_REQUEST, f"filters.index: this agent has {names}.")

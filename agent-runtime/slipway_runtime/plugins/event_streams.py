@@ -13,9 +13,14 @@ class TooLong(ValueError):
 
 
 class EventReader:
-    """Cuts a stream into events. Line breaks may be those of any system. Each byte is looked at once."""
+    """Cuts a stream into events. Line breaks may be those of any system. Each byte is looked at once.
 
-    def __init__(self) -> None:
+    Args:
+        longest: bytes of one event.
+    """
+
+    def __init__(self, *, longest: int = EVENT_BYTES) -> None:
+        self._longest = longest
         self._line = bytearray()
         self._event = bytearray()
         self._returned = False
@@ -25,7 +30,7 @@ class EventReader:
         """The events that are whole now, each without the empty line after it.
 
         Raises:
-            TooLong: for an event of more than 4 MiB that is not whole yet.
+            TooLong: for a longer event that is not whole yet.
         """
         if self._returned and piece.startswith(b"\n"):
             piece = piece[1:]
@@ -38,8 +43,8 @@ class EventReader:
         for other in others:
             self._end_line(events)
             self._line += other
-        if len(self._event) + len(self._line) > EVENT_BYTES:
-            raise TooLong(f"an event of more than {EVENT_BYTES // 2**20} MiB")
+        if len(self._event) + len(self._line) > self._longest:
+            raise TooLong(f"an event of more than {self._longest // 2**20} MiB")
         return events
 
     def end(self) -> list[bytes]:

@@ -1,0 +1,1 @@
+"""What steps do: calls of agents, and searches."""
