@@ -35,6 +35,12 @@ from prometheus_client.registry import Collector
 from pydantic import TypeAdapter
 from pydantic_core import ArgsKwargs
 
+from slipway_crds.plugins.metadata import PluginMetadata
+
+__all__ = [
+    "AnswerContext", "Config", "Middleware", "PluginMetadata", "PluginTool", "Refuse", "hookimpl", "tool",
+]  # fmt: skip
+
 PROJECT = "slipway"
 ENTRY_POINTS = "slipway.plugins"
 """Group of a wheel's entry points, each of which is a module or an object with hooks."""
@@ -134,6 +140,11 @@ class Middleware:
 
 class Hooks:
     """What a plugin may have, each once."""
+
+    @hookspec(firstresult=True)
+    def slipway_metadata(self) -> PluginMetadata:
+        """What it is: name, version, description, author, the plugins that it needs, and OpenAPI extensions."""
+        raise NotImplementedError
 
     @hookspec
     def slipway_tools(self, config: Config) -> Iterable[PluginTool]:

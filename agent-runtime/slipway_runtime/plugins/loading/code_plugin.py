@@ -7,6 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from prometheus_client.registry import Collector
 
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse
 from slipway_runtime.plugins.loading.failures import PluginCallFailed
 from slipway_runtime.plugins.loading.isolation import Isolated
@@ -29,6 +30,8 @@ class CodePlugin:
     stages: frozenset[Stage] = frozenset()
     """What the middleware does something in."""
     collectors: tuple[Collector, ...] = ()
+    metadata: PluginMetadata | None = None
+    """What it says of itself."""
     openapi: Mapping[str, Any] = field(default_factory=dict)
     """Extensions of the document: names that begin with `x-`."""
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pluggy
 from fastapi import APIRouter
 
+from slipway_crds.plugins.metadata import InvalidMetadata, PluginMetadata, checked
 from slipway_runtime.plugin_api import ENTRY_POINTS, PROJECT, Hooks, Middleware, PluginTool
 from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, stages_of
@@ -63,7 +64,8 @@ def _provided(code: PluginCode, manager: pluggy.PluginManager) -> CodePlugin:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise PluginBroken(f"two of its tools have the name {twice}: rename one")
     middleware = hook.slipway_middleware(config=config)
-    openapi: dict[str, Any] = {}
+    metadata = _metadata(hook.slipway_metadata())
+    openapi: dict[str, Any] = dict(metadata.openapi_extensions or {}) if metadata else {}
     for extension in hook.slipway_openapi(config=config):
         openapi |= _of(dict, extension)
     if odd := [name for name in openapi if not str(name).startswith("x-")]:
@@ -77,6 +79,7 @@ def _provided(code: PluginCode, manager: pluggy.PluginManager) -> CodePlugin:
         middleware=middleware,
         stages=stages_of(middleware),
         collectors=tuple(each for given in hook.slipway_metrics(config=config) for each in given),
+        metadata=metadata,
         openapi=openapi,
     )
 
@@ -85,6 +88,16 @@ def _of(kind: type[Kind], given: object) -> Kind:
     if not isinstance(given, kind):
         raise PluginBroken(f"a hook gave an object of class {type(given).__name__} where a {kind.__name__} belongs")
     return given
+
+
+def _metadata(given: object) -> PluginMetadata | None:
+    """Raises PluginBroken."""
+    if given is None:
+        return None
+    try:
+        return checked(_of(PluginMetadata, given))
+    except InvalidMetadata as error:
+        raise PluginBroken(f"its metadata cannot be used: {error}") from None
 
 
 def _module(code: PluginCode, content: bytes) -> object:

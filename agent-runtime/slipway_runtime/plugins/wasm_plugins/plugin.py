@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from slipway_crds.plugins.metadata import PluginMetadata, checked
 from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse
 from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, Stage
@@ -31,6 +32,12 @@ class WasmDescription(BaseModel):
     tools: list[WasmTool] = Field(default=[], max_length=100)
     middleware: list[Stage] = []
     openapi: dict[str, Any] = {}
+    metadata: PluginMetadata | None = None
+
+    @field_validator("metadata")
+    @classmethod
+    def _checked(cls, given: PluginMetadata | None) -> PluginMetadata | None:
+        return checked(given) if given else None
 
 
 def wasm_plugin(code: PluginCode, content: bytes) -> CodePlugin:
@@ -63,7 +70,8 @@ def wasm_plugin(code: PluginCode, content: bytes) -> CodePlugin:
         ),
         middleware=WasmMiddleware(ask) if stages else None,
         stages=stages,
-        openapi=described.openapi,
+        metadata=described.metadata,
+        openapi={**((described.metadata and described.metadata.openapi_extensions) or {}), **described.openapi},
     )
 
 
