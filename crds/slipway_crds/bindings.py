@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from slipway_crds import contract
+from slipway_crds.agents.asked import AgentTool, Member
 from slipway_crds.agents.members import asked_by
 from slipway_crds.agents.model import Agent, RedisSpec
 from slipway_crds.agents.providers import ModelPrice, ModelSpec
@@ -11,6 +12,7 @@ from slipway_crds.runtimeconfig import (
     AgentBindings,
     Bindings,
     ConfigModel,
+    HeaderBinding,
     ModelBinding,
     Price,
     RedisBinding,
@@ -64,6 +66,8 @@ def bindings_of(
         description=spec.description or "",
         capabilities=CAPABILITIES[spec.architecture] if spec.capabilities is None else tuple(spec.capabilities),
         members=asked_by(agent),
+        remote_members={each.name or "": _headers(each, folder, "member") for each in spec.members if _elsewhere(each)},
+        remote_tools={each.name: _headers(each, folder, "tool") for each in spec.tools if _elsewhere(each)},
         session_redis=_redis_binding(spec.sessions.redis, redis_folder),
         telemetry_content=spec.telemetry.content,
     )
@@ -74,11 +78,49 @@ def host_files(agent: Agent) -> HostFiles:
     sources = {entry.name: _sources(entry.api_key_ref, entry.tls) for entry in agent.spec.models}
     if search := agent.spec.web_search:
         sources[contract.WEB_SEARCH_FOLDER] = _sources(search.api_key_ref, None)
+    for path, ref in remote_credentials(agent).items():
+        sources[path] = _sources(ref, None)
     redis = agent.spec.sessions.redis
     return HostFiles(
         bindings=Bindings(agents={f"{agent.metadata.namespace}/{agent.metadata.name}": bindings_of(agent)}),
         sources={name: each for name, each in sources.items() if each != FolderSources()},
         session_redis=_sources(redis.password_ref, redis.tls) if redis else FolderSources(),
+    )
+
+
+def remote_credentials(agent: Agent) -> Mapping[str, SecretKey]:
+    """What agents elsewhere are asked with, by the folder of its file: `member.NAME.HEADER` and `tool.NAME.HEADER`. No
+    model has a dot in its name."""
+    of_members = {
+        _credential_folder("member", each, name): ref for each in agent.spec.members for name, ref in _credentials(each)
+    }
+    of_tools = {
+        _credential_folder("tool", each, name): ref for each in agent.spec.tools for name, ref in _credentials(each)
+    }
+    return of_members | of_tools
+
+
+def _credentials(remote: Member | AgentTool) -> list[tuple[str, SecretKey]]:
+    token = [("Authorization", remote.token_ref)] if remote.token_ref else []
+    return [*token, *((each.name, each.secret_ref) for each in remote.headers)]
+
+
+def _credential_folder(of: str, remote: Member | AgentTool, header: str) -> str:
+    return f"{of}.{remote.name}.{header.lower()}"
+
+
+def _elsewhere(remote: Member | AgentTool) -> bool:
+    return bool(_credentials(remote))
+
+
+def _headers(remote: Member | AgentTool, folder: str, of: str) -> tuple[HeaderBinding, ...]:
+    return tuple(
+        HeaderBinding(
+            name=name,
+            file=f"{folder}/{_credential_folder(of, remote, name)}/{contract.MODEL_KEY_FILE}",
+            bearer=ref is remote.token_ref,
+        )
+        for name, ref in _credentials(remote)
     )
 
 

@@ -248,6 +248,16 @@ class RedisBinding(ConfigModel):
     """Path of the PEM certificates that the server is checked with; None: the ordinary ones."""
 
 
+class HeaderBinding(ConfigModel):
+    """A header that an agent elsewhere is asked with."""
+
+    name: str
+    file: str
+    """Path of a file that holds the value alone, read again when it changes. It may be missing."""
+    bearer: bool = False
+    """Whether the value is a token, and `Bearer` goes before it."""
+
+
 class AgentBindings(ConfigModel):
     """What an agent is started with besides its configuration."""
 
@@ -259,6 +269,10 @@ class AgentBindings(ConfigModel):
     capabilities: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     """Names of the agents that it may ask, in its namespace. The gateway decides; it knows them of the Agent itself."""
+    remote_members: Mapping[str, tuple[HeaderBinding, ...]] = {}
+    """By the name of a member that is elsewhere, where it is asked with headers."""
+    remote_tools: Mapping[str, tuple[HeaderBinding, ...]] = {}
+    """By the name of a tool likewise."""
     session_redis: RedisBinding = RedisBinding()
     telemetry_content: bool = False
     """Whether spans may hold questions, answers and documents."""

@@ -2,7 +2,9 @@
 
 from typing import Annotated
 
-from slipway_crds.fields import Key, SpecModel, SubdomainName, emulated, same
+from pydantic import Field
+
+from slipway_crds.fields import HEADER_PATTERN, Key, SpecModel, SubdomainName, emulated, same
 from slipway_crds.rules import unlike
 
 METADATA_HOSTS = (
@@ -17,10 +19,18 @@ NO_METADATA_HOST = unlike(
 )
 
 
+RESERVED_HEADERS = (
+    r"(?i)^(a2a-.*|accept|accept-.*|connection|content-.*|cookie|expect|forwarded|host|idempotency-key|keep-alive"
+    r"|last-event-id|mcp-.*|proxy-.*|te|trailer|transfer-encoding|upgrade|via|x-(forwarded|slipway)-.*)$"
+)
+"""Headers that belong to HTTP, to a protocol or to Slipway."""
+FROM_SECRET = emulated("Read from a Secret among the manifests, or from the environment variable that `key` names.")
+
+
 class SecretKey(SpecModel):
     """A value in a Secret of the object's namespace."""
 
-    local = emulated("Read from a Secret among the manifests, or from the environment variable that `key` names.")
+    local = FROM_SECRET
 
     name: SubdomainName
     """Name of the Secret, in the object's namespace."""
@@ -44,3 +54,21 @@ class ServerTls(SpecModel):
 
     ca_bundle_ref: Annotated[ConfigMapKey, same("The same certificates are used.")]
     """PEM certificates of the authorities that sign the server's, instead of the ordinary ones."""
+
+
+class Header(SpecModel):
+    """A header that each request to the server has, with a value from a Secret."""
+
+    local = FROM_SECRET
+    rules = (
+        unlike(
+            "name",
+            RESERVED_HEADERS,
+            "must not be a header of HTTP, MCP, A2A or Slipway: write the one that the server asks a credential in",
+        ),
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=HEADER_PATTERN)]
+    """Name of the header, like X-API-Key."""
+    secret_ref: SecretKey
+    """Its value."""

@@ -6,7 +6,7 @@ import pytest
 
 from slipway_crds.agents.model import Agent
 from slipway_crds.bindings import FileSource, HostFiles, bindings_of, host_files
-from slipway_crds.runtimeconfig import CAPABILITIES, RedisBinding
+from slipway_crds.runtimeconfig import CAPABILITIES, HeaderBinding, RedisBinding
 
 OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm/v1"}
 
@@ -57,6 +57,29 @@ def test_the_redis_of_the_sessions_has_its_password_and_its_authorities() -> Non
     )
     sources = host_files(full).session_redis
     assert (sources.secret, sources.config_map) == (FileSource(**password), FileSource(**bundle))
+
+
+@pytest.mark.proves("Agent.members[].tokenRef.*", "Agent.members[].headers[].*")
+@pytest.mark.proves("Agent.tools[].tokenRef.*", "Agent.tools[].headers[].*")
+def test_an_agent_elsewhere_has_its_token_and_its_headers() -> None:
+    tax = {
+        "name": "tax",
+        "url": "https://tax.example.org/a2a",
+        "tokenRef": {"name": "tax", "key": "token"},
+        "headers": [{"name": "X-Tenant", "secretRef": {"name": "tax", "key": "tenant"}}],
+    }
+    plain = {"name": "law", "url": "https://law.example.org/a2a"}
+    lead = agent(architecture="orchestrator", members=[tax, plain])
+    token = HeaderBinding(name="Authorization", file="/keys/member.tax.authorization/key", bearer=True)
+    tenant = HeaderBinding(name="X-Tenant", file="/keys/member.tax.x-tenant/key")
+    assert bindings_of(lead, folder="/keys").remote_members == {"tax": (token, tenant)}
+    assert {folder: each.secret for folder, each in host_files(lead).sources.items()} == {
+        "member.tax.authorization": FileSource(name="tax", key="token"),
+        "member.tax.x-tenant": FileSource(name="tax", key="tenant"),
+    }
+    asking = agent(architecture="pydantic-ai", models=[OWN], tools=[tax, plain])
+    assert list(bindings_of(asking).remote_tools) == ["tax"]
+    assert set(host_files(asking).sources) == {"tool.tax.authorization", "tool.tax.x-tenant"}
 
 
 @pytest.mark.proves("Agent.description", "Agent.capabilities", "Agent.telemetry.content")

@@ -4,17 +4,18 @@ A call is a step that may run twice, since the run of the agent that is asked is
 usage and its progress are passed on: the model decides what of the answer is said.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic_ai import FunctionToolset, Tool
 from pydantic_ai.messages import ToolReturn
 
-from slipway_crds.runtimeconfig import ToolConfig
+from slipway_crds.runtimeconfig import AgentBindings, HeaderBinding, ToolConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls
 from slipway_runtime.agents.forwarding import AgentCall, MemberAnswer, ask_with_less, patience_of
 from slipway_runtime.agents.grounding import NO_ANSWER
-from slipway_runtime.agents.remote_agents import RemoteAgent
+from slipway_runtime.agents.remote_agents import RemoteAgent, bound_headers
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
 from slipway_runtime.events import Event, Progress, Usage
 from slipway_runtime.models.durable import METADATA, Unit, current_unit
@@ -33,20 +34,30 @@ know the answer otherwise, reply with {NO_ANSWER} and nothing else."""
 class Askable:
     """The agents that tools name: asked through the gateway, or by A2A where they are elsewhere."""
 
-    def __init__(self, tools: Sequence[ToolConfig], calls: AgentCalls) -> None:
+    def __init__(
+        self, tools: Sequence[ToolConfig], calls: AgentCalls, bindings: Callable[[], AgentBindings] = AgentBindings
+    ) -> None:
         self._calls = calls
-        self._remote = {each.url: RemoteAgent(each.url) for each in tools if each.url}
+        self._remote = {
+            each.name: RemoteAgent(each.url, bound_headers(partial(_bound, bindings, each.name)))
+            for each in tools
+            if each.url
+        }
 
     def call(self, tool: ToolConfig, unit: Unit, ask: Ask) -> AgentCall:
         """What asks a tool's agent, within a step."""
         if tool.url is None:
             return self._calls.call(unit.run, tool.agent, ask, key=unit.key)
-        return self._remote[tool.url].call(ask, key=f"{unit.run.id}/{unit.key}", name=tool.url)
+        return self._remote[tool.name].call(ask, key=f"{unit.run.id}/{unit.key}", name=tool.url)
 
     async def close(self) -> None:
         """Close the connections to agents elsewhere."""
         for each in self._remote.values():
             await each.close()
+
+
+def _bound(bindings: Callable[[], AgentBindings], name: str) -> Sequence[HeaderBinding]:
+    return bindings().remote_tools.get(name, ())
 
 
 def agent_toolset(

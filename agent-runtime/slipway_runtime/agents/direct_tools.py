@@ -120,7 +120,7 @@ class DirectTools:
             models = Models(self._config, self._dependencies.bindings_of(self._config))
         chooser = Chooser(self._config, embedder=self._dependencies.embedder, models=models)
         asked = AgentRequest(question=f"{question}\n\n{text_of(context)[:CONTEXT_CHARACTERS]}" if context else question)
-        remote = RemoteMembers(self._config)
+        remote = RemoteMembers(self._config, self._dependencies.bindings_of(self._config))
         try:
             known = [*members, *await remote.described()]
             decision, _ = await chooser.choose(asked, known or [self._itself()], lambda _: None)

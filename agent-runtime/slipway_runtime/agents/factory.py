@@ -100,7 +100,8 @@ def _orchestrator(config: AgentConfig, dependencies: AgentDependencies) -> Agent
 
         models = Models(config, dependencies.bindings_of(config))
     chooser = Chooser(config, embedder=dependencies.embedder, models=models)
-    return OrchestratorAgent(config, calls=dependencies.calls, chooser=chooser)
+    bindings = dependencies.bindings_of(config)
+    return OrchestratorAgent(config, calls=dependencies.calls, chooser=chooser, bindings=bindings)
 
 
 def _custom(config: AgentConfig, dependencies: AgentDependencies) -> Agent:

@@ -4,11 +4,11 @@ The decision is a step, and so is each call. A member that fails or abstains lea
 that says so is emitted anew: the last one names whoever answered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
 from slipway_runtime.agents.calling import UNFOLLOWED_SECONDS, AgentCalls, CallFailed, MemberDescription
 from slipway_runtime.agents.choosing import Chooser
 from slipway_runtime.agents.decisions import OrchestrationDecision
@@ -45,11 +45,18 @@ class OrchestratorAgent:
         ("data", "image", "file", "force_agent", "history", "metadata", "output_schema", "settings", TURNS)
     )
 
-    def __init__(self, config: AgentConfig, *, calls: AgentCalls, chooser: Chooser) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        *,
+        calls: AgentCalls,
+        chooser: Chooser,
+        bindings: Callable[[], AgentBindings] = AgentBindings,
+    ) -> None:
         self._config = config
         self._calls = calls
         self._chooser = chooser
-        self._remote = RemoteMembers(config)
+        self._remote = RemoteMembers(config, bindings)
 
     async def run(self, run: Run) -> Done:
         """See `Agent`.

@@ -7,19 +7,21 @@ bounded. A call has one message id in every attempt, and the same `Idempotency-K
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 import orjson
 
+from slipway_crds.runtimeconfig import HeaderBinding
 from slipway_runtime.agents.calling import CallFailed
 from slipway_runtime.agents.remote_task import Nonsense, RemoteTask
 from slipway_runtime.events import Event, InputRequired
-from slipway_runtime.models.connection import http_client
+from slipway_runtime.models.connection import ApiKeyFile, KeyProblem, guarded_client
 from slipway_runtime.protocols.ask import Ask, DataPart, ImagePart, TextPart
 
 CARD_PATH = ".well-known/agent-card.json"
@@ -32,7 +34,25 @@ POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 20.0
 """How long a task whose stream broke off is looked for."""
 VERSION = "1.0"
-Broken = (httpx2.HTTPError, httpx2.StreamError, Nonsense)
+Broken = (httpx2.HTTPError, httpx2.StreamError, Nonsense, KeyProblem)
+
+
+def bound_headers(bindings: Callable[[], Sequence[HeaderBinding]]) -> Callable[[], Mapping[str, str]]:
+    """The headers that the bindings lead to, read again when they change."""
+    files: dict[str, ApiKeyFile] = {}
+
+    def current() -> Mapping[str, str]:
+        """Raises KeyProblem for a value that is missing, or none of a header."""
+        return {each.name: value_of(each) for each in bindings()}
+
+    def value_of(binding: HeaderBinding) -> str:
+        what, ref = (f"the header {binding.name}", "secretRef") if not binding.bearer else ("the token", "tokenRef")
+        value = files.setdefault(
+            binding.file, ApiKeyFile(Path(binding.file), what, ref, spaces=not binding.bearer)
+        ).key()
+        return f"Bearer {value}" if binding.bearer else value
+
+    return current
 
 
 @dataclass(frozen=True)
@@ -48,9 +68,8 @@ class RemoteAgent:
     """An agent at a URL, below which its card is."""
 
     url: str
-    make: Callable[[], httpx2.AsyncClient] = lambda: http_client(
-        header="authorization", key=lambda: None, seconds=SILENCE_SECONDS, ca_file=None
-    )
+    headers: Callable[[], Mapping[str, str]] = dict
+    """Credentials of the moment, which go to its origin alone. It may raise KeyProblem."""
     _http: httpx2.AsyncClient | None = None
     _card: tuple[float, Any] | None = field(default=None)
 
@@ -58,8 +77,11 @@ class RemoteAgent:
     def http(self) -> httpx2.AsyncClient:
         """The connections to it, made at the first call."""
         if self._http is None:
-            self._http = self.make()
+            self._http = guarded_client(self._authorize, seconds=SILENCE_SECONDS)
         return self._http
+
+    async def _authorize(self, request: httpx2.Request) -> None:
+        request.headers.update(self.headers())
 
     async def endpoint(self) -> CardInterface:
         """Where it is asked. Its card is read again after some minutes.
@@ -307,5 +329,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 def unreachable(url: str, error: Exception) -> CallFailed:
     """It cannot be asked."""
+    if isinstance(error, KeyProblem):
+        return CallFailed("CredentialMissing", f"the A2A agent at {url} was not asked: {error}")
     said = f"it sent {error}" if isinstance(error, Nonsense) else str(error) or type(error).__name__
     return CallFailed("RemoteAgentUnreachable", f"the A2A agent at {url} cannot be asked: {said}")

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from slipway_crds.runtimeconfig import AgentConfig
+from slipway_crds.runtimeconfig import AgentBindings, AgentConfig, HeaderBinding
 from slipway_runtime.agents.calling import AgentCalls, CallFailed, MemberDescription
 from slipway_runtime.agents.forwarding import AgentCall
-from slipway_runtime.agents.remote_agents import RemoteAgent
+from slipway_runtime.agents.remote_agents import RemoteAgent, bound_headers
 from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.run import Run
 
@@ -26,9 +27,12 @@ WORD_CHARACTERS = 64
 class RemoteMembers:
     """The agents elsewhere that an orchestrator may choose."""
 
-    def __init__(self, config: AgentConfig) -> None:
+    def __init__(self, config: AgentConfig, bindings: Callable[[], AgentBindings] = AgentBindings) -> None:
         self._namespace = config.namespace
-        self._agents = {each.name: RemoteAgent(each.url) for each in config.remote_members}
+        self._agents = {
+            each.name: RemoteAgent(each.url, bound_headers(partial(_bound, bindings, each.name)))
+            for each in config.remote_members
+        }
         self._unread: dict[str, float] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -61,6 +65,10 @@ class RemoteMembers:
             except (CallFailed, TimeoutError):
                 self._unread[name] = time.monotonic()
         return MemberDescription(name=name, ready=False, architecture=ARCHITECTURE)
+
+
+def _bound(bindings: Callable[[], AgentBindings], name: str) -> Sequence[HeaderBinding]:
+    return bindings().remote_members.get(name, ())
 
 
 async def all_members(run: Run, calls: AgentCalls, remote: RemoteMembers) -> tuple[MemberDescription, ...]:

@@ -26,7 +26,7 @@ class ServerTools:
     ) -> None:
         self._config = config
         self._calls = calls
-        self._askable = Askable(config.tools, calls)
+        self._askable = Askable(config.tools, calls, bindings)
         self._web = web_search.web_searcher(config.web_search, bindings) if config.web_search else None
 
     def __bool__(self) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from slipway_crds import contract
 from slipway_crds.agents.model import Agent
 from slipway_crds.agents.providers import ModelSpec
-from slipway_crds.bindings import bindings_of
+from slipway_crds.bindings import bindings_of, remote_credentials
 from slipway_crds.runtimeconfig import AgentBindings
 from slipway_crds.servers import SecretKey, ServerTls
 from slipway_runtime.dev.manifests import Manifests, NamespacedName, key_of
@@ -35,6 +35,11 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
         if isinstance(agent, Agent):
             for path, value in _redis_values(agent, manifests, environment):
                 found[f"{key_of(agent)}/{REDIS_FOLDER}/{path}"] = value
+            for path, credential in remote_credentials(agent).items():
+                lacks = f"Agent {key_of(agent)}: an agent elsewhere has no {path.split('.', 2)[2]}"
+                found[f"{key_of(agent)}/{path}/{contract.MODEL_KEY_FILE}"] = secret_value(
+                    credential, agent.metadata.namespace, manifests, environment, lacks=lacks
+                )
             for model in agent.spec.models:
                 found |= {
                     f"{key_of(agent)}/{model.name}/{file}": value

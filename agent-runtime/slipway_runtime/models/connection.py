@@ -3,7 +3,7 @@
 import logging
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,9 +34,14 @@ class KeyProblem(Exception):
 
 @dataclass
 class ApiKeyFile:
-    """An API key in a mounted file."""
+    """An API key, or another value that a server is called with, in a mounted file."""
 
     path: Path
+    what: str = "the API key"
+    ref: str = "apiKeyRef"
+    """The field that names its Secret."""
+    spaces: bool = False
+    """Whether it may have spaces in it."""
     _read: tuple[Version, str] | None = None
 
     def __repr__(self) -> str:
@@ -53,13 +58,13 @@ class ApiKeyFile:
             if self._read is None or self._read[0] != version:
                 self._read = version, self.path.read_text("ascii").strip()
         except FileNotFoundError:
-            raise KeyProblem("the API key is missing: create the Secret that apiKeyRef names, with its key") from None
+            raise KeyProblem(f"{self.what} is missing: create the Secret that {self.ref} names, with its key") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise KeyProblem(f"the file of the API key cannot be read ({type(error).__name__})") from None
+            raise KeyProblem(f"the file of {self.what} cannot be read ({type(error).__name__})") from None
         key = self._read[1]
-        if not key or not key.isprintable() or " " in key:
-            what = "is empty" if not key else "has spaces or line breaks in it"
-            raise KeyProblem(f"the API key {what}: write the provider's key into the Secret that apiKeyRef names")
+        if not key or not key.isprintable() or (" " in key and not self.spaces):
+            why = "is empty" if not key else "has spaces or line breaks in it"
+            raise KeyProblem(f"{self.what} {why}: write {self.what} alone into the Secret that {self.ref} names")
         return key
 
 
@@ -126,6 +131,18 @@ def http_client(
         else:
             request.headers[header] = f"Bearer {current}" if header == "authorization" else current
 
+    return guarded_client(authorize, seconds=seconds, ca_file=ca_file)
+
+
+def guarded_client(
+    authorize: Callable[[httpx2.Request], Awaitable[None]], *, seconds: float, ca_file: Path | None = None
+) -> httpx2.AsyncClient:
+    """A client that reaches no metadata service and follows no redirect.
+
+    Args:
+        authorize: puts credentials into each request.
+        seconds: how long a server may be silent.
+    """
     return httpx2.AsyncClient(
         transport=GuardedTransport(ca_file),
         timeout=httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from slipway_crds.fields import Name, Rule, SpecModel, Url, same
+from slipway_crds.fields import BY_NAME, Name, Rule, SpecModel, Url, same
 from slipway_crds.rules import exactly_one, only_with, unlike
-from slipway_crds.servers import METADATA_HOSTS
+from slipway_crds.servers import FROM_SECRET, METADATA_HOSTS, Header, SecretKey
 
 
 class ObjectRef(SpecModel):
@@ -26,6 +26,20 @@ NO_METADATA = unlike(
 )
 
 
+HEADERS_ELSEWHERE = Rule(
+    cel="self.headers.size() == 0 || has(self.url)",
+    message="are for an agent elsewhere: write its url",
+    holds=lambda value: not value["headers"] or value.get("url") is not None,
+    field="headers",
+)
+CREDENTIALS_ELSEWHERE = (
+    only_with("tokenRef", "url", "is for an agent elsewhere: write its url"),
+    HEADERS_ELSEWHERE,
+)
+Token = Annotated[SecretKey | None, FROM_SECRET]
+Headers = Annotated[tuple[Header, ...], Field(max_length=8), BY_NAME, FROM_SECRET]
+
+
 class Member(SpecModel):
     """An agent that an orchestrator may choose, here or elsewhere: exactly one of `agentRef` and `url`."""
 
@@ -34,6 +48,7 @@ class Member(SpecModel):
         only_with("name", "url", "is for an agent elsewhere: one here has the name of its Agent"),
         only_with("url", "name", "needs a name, by which the agent is chosen"),
         NO_METADATA,
+        *CREDENTIALS_ELSEWHERE,
     )
 
     agent_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
@@ -42,7 +57,11 @@ class Member(SpecModel):
     """Name of an agent elsewhere, which no other member has."""
     url: Annotated[Url | None, same("Asked at the same address.")] = None
     """An agent elsewhere that speaks A2A 1.0: the address below which its card is at `.well-known/agent-card.json`. The
-    card must name the same origin. No credential is sent."""
+    card must name the same origin."""
+    token_ref: Token = None
+    """A token that the agent elsewhere is asked with, as `Authorization: Bearer`. Of callers no token is sent."""
+    headers: Headers = ()
+    """Headers that the agent elsewhere is asked with."""
 
 
 MEMBERS_ONCE = Rule(
@@ -78,6 +97,7 @@ class AgentTool(SpecModel):
         exactly_one(["agentRef", "pluginRef", "url"]),
         DESCRIBED_AGENTS,
         NO_METADATA,
+        *CREDENTIALS_ELSEWHERE,
     )
 
     name: Annotated[Name, same("The model gets the same tool.")]
@@ -90,7 +110,11 @@ class AgentTool(SpecModel):
     """The Agent."""
     url: Annotated[Url | None, same("Asked at the same address.")] = None
     """An agent elsewhere that speaks A2A 1.0: the address below which its card is at `.well-known/agent-card.json`. The
-    card must name the same origin. No credential is sent."""
+    card must name the same origin."""
+    token_ref: Token = None
+    """A token that the agent elsewhere is asked with, as `Authorization: Bearer`. Of callers no token is sent."""
+    headers: Headers = ()
+    """Headers that the agent elsewhere is asked with."""
     plugin_ref: Annotated[ObjectRef | None, same("Resolved among the manifests given to `slipway dev`.")] = None
     """The Plugin. Its tools are called for the agent's callers, who need the right to use them."""
     required: Annotated[bool, same("The same rule applies.")] = False

@@ -76,8 +76,8 @@ class Dev:
         manifests = assemble([ManifestDocument(value, "x.yaml") for value in values])
         await self.driver.apply(manifests, progress=lambda key, progress: None)
 
-    async def ask(self) -> dict[str, Any]:
-        async with self.client.post("/agents/demo/desk/chat", json={"question": "Which issues are open?"}) as response:
+    async def ask(self, question: str = "Which issues are open?") -> dict[str, Any]:
+        async with self.client.post("/agents/demo/desk/chat", json={"question": question}) as response:
             answer: dict[str, Any] = await response.json(content_type=None)
             return {**answer, "code": response.status}
 
@@ -132,12 +132,18 @@ async def test_what_is_known_of_a_plugin_is_told_when_it_changes(dev: Dev) -> No
     assert out.getvalue() == "plugin demo/issues at http://x/plugins/demo/issues/mcp: 5 tools\n"
 
 
-def calls_list(answer: str, *, tool: str = "gh__list") -> Callable[[Any], Reply | str]:
+def calls(answer: str, tool: str, arguments: dict[str, Any]) -> Callable[[Any], Reply | str]:
+    """A model that calls a tool once and then answers."""
+
     def reply(asked: Any) -> Reply | str:
         done = any(each["role"] == "tool" for each in asked.body["messages"])
-        return answer if done else Reply(calls=(Call(tool, {"repository": "slipway"}),))
+        return answer if done else Reply(calls=(Call(tool, arguments),))
 
     return reply
+
+
+def calls_list(answer: str, *, tool: str = "gh__list") -> Callable[[Any], Reply | str]:
+    return calls(answer, tool, {"repository": "slipway"})
 
 
 @pytest.mark.proves("Agent.tools[].pluginRef.*")
