@@ -65,6 +65,10 @@ class ServerSettings(Settings):
 
     metrics_port: int = contract.METRICS_PORT
     """Where `/metrics` is, apart from what callers reach."""
+    tls_dir: Path | None = None
+    """A folder with `tls.crt` and `tls.key`, read again when they change; None: no TLS here."""
+    tls_port: int = contract.TLS_PORT
+    """Where TLS is spoken, apart from `port`, which the cluster's own requests and probes go to."""
 
 
 class KnowledgeSettings(Settings):
@@ -161,10 +165,9 @@ class GatewaySettings(ServerSettings):
 
     public_url: str = ""
     """Where callers reach the gateway, without a path: `https://agents.example.org`."""
-    tls_dir: Path | None = None
-    """A folder with `tls.crt` and `tls.key`, read again when they change; None: no TLS here."""
-    tls_port: int = contract.TLS_PORT
-    """Where TLS is spoken, apart from `port`, which the cluster's own requests and probes go to."""
+    host_authorities_file: Path | None = None
+    """PEM certificates by which hosts and connectors are checked, read again when they change; None: they speak plain
+    HTTP."""
     oidc_issuer: str = ""
     """URL of the OpenID Connect provider whose tokens are taken; empty: none are."""
     oidc_audiences: Annotated[tuple[str, ...], NoDecode] = ()

@@ -4,13 +4,13 @@ Clients and model providers take no longer ones. A name that is cut, or would be
 are a hash of the whole.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 
+from slipway_crds.mcp_names import HASH_DIGITS, digits
+
 LONGEST = 64
 MARK = "__"
-HASH_DIGITS = 6
 _ODD = re.compile("[^a-zA-Z0-9_-]")
 
 
@@ -51,8 +51,3 @@ def fitted(name: str, *, of: str) -> str:
 
 def _cut(name: str, *, of: str) -> str:
     return f"{name[: LONGEST - HASH_DIGITS - 1]}-{digits(of)}"
-
-
-def digits(text: str) -> str:
-    """A short hash."""
-    return f"{int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % 10**HASH_DIGITS:0{HASH_DIGITS}d}"

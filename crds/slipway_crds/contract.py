@@ -8,6 +8,8 @@ HTTP_PORT = 8080
 HTTP_PORT_NAME = "http"
 """Of a pod's port and of an end point's."""
 TLS_PORT = 8443
+TLS_PORT_NAME = "https"
+"""Where TLS is spoken: by gateways, and by hosts and connectors where the installation has it."""
 METRICS_PORT = 8081
 CHROMA_PORT = 8000
 HOST_COMMAND = "host"
@@ -48,6 +50,13 @@ BINDINGS_DIR = "/etc/slipway/bindings"
 BINDINGS_KEY = "bindings.json"
 IDENTITY_DIR = "/etc/slipway/identity"
 """Where a host has the list of keys that gateways sign with."""
+HOST_TLS_DIR = "/etc/slipway/host-tls"
+"""Where a host or a connector has its certificate."""
+HOST_TLS_SECRET = "slipway-host-tls"
+"""Where the operator makes the certificates: a Secret of each namespace with hosts or connectors."""
+HOST_AUTHORITIES = "slipway-host-authorities"
+"""The ConfigMap of the release's namespace by which gateways check these, where the operator makes them."""
+AUTHORITIES_KEY = "ca.crt"
 MODEL_KEYS_DIR = "/etc/slipway/model-keys"
 """Where a host has a folder for each model, with its key in `MODEL_KEY_FILE` and its server's authorities in
 `MODEL_CA_FILE`."""
@@ -137,3 +146,9 @@ def collection_name(index: str, revision: str) -> str:
 def connector_name(plugin: str) -> str:
     """Name of a plugin's connector, which is a Service of the plugin's namespace."""
     return f"{plugin}-connector"
+
+
+def host_server_name(namespace: str) -> str:
+    """The name by which gateways check the certificate of a namespace's hosts, which are called by their addresses. A
+    certificate is for `*.NAMESPACE.svc`, so that it is one of the namespace's connectors too."""
+    return f"host.{namespace}.svc"

@@ -10,7 +10,9 @@ from slipway_operator.core.cache import Cache, ResourceKey
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.kube import KubeClient
+from slipway_operator.core.mcp_names import McpNames
 from slipway_operator.core.workers import Reconcile
+from slipway_operator.installation.host_certificates import HostCertificates
 from slipway_operator.installation.rotation import IdentityRotation
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store.keeper import StoreKeeper
@@ -28,7 +30,10 @@ class ControllerDependencies:
     build: BuildSettings
     settings: OperatorSettings
     identity: IdentityRotation
+    mcp_names: McpNames
     enqueue: Callable[[ResourceKey], None]
+    certificates: HostCertificates | None = None
+    """None where the operator makes none."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from slipway_operator.core.executor import Executor
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.kube import ApiError, KubeClient, connect
 from slipway_operator.core.leader import LeaderElection
+from slipway_operator.core.mcp_names import McpNames
 from slipway_operator.core.objects import NAMESPACE
 from slipway_operator.core.probes import Health, served
 from slipway_operator.core.queue import FairQueue
@@ -30,6 +31,7 @@ from slipway_operator.core.watches import Watches
 from slipway_operator.core.watching import Watching
 from slipway_operator.core.workers import work_forever
 from slipway_operator.indexes import controller as indexes
+from slipway_operator.installation.host_certificates import HostCertificates
 from slipway_operator.installation.identity import anchor_key, public_half
 from slipway_operator.installation.installation import Installation, StartAgainError, current_admin, obtain
 from slipway_operator.installation.roots import UselessRootError
@@ -145,6 +147,7 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         since = await watching.fill_config_maps()
         rotation = _rotation(settings, kube, cache, installation)
         await rotation.start()
+        certificates = _certificates(settings, kube, cache, installation)
         store = await _store(settings, kube, cache, installation)
         departed = _departed(settings, kube, store)
         watching.on_namespace_gone(departed.namespace_gone)
@@ -157,6 +160,8 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
             build=_build(settings, installation),
             settings=settings,
             identity=rotation,
+            certificates=certificates,
+            mcp_names=McpNames(cache),
             enqueue=queue.add,
         )
         started = {row.kind.name: row.start(dependencies) for row in ROWS}
@@ -166,7 +171,7 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         tasks.create_task(EarlierLogins(kube, cache, store).look_forever(), name="earlier logins")
         tasks.create_task(_watch(watching, stop), name="kopf")
         tasks.create_task(watching.sweep_forever(), name="sweep")
-        tasks.create_task(_keep_forever(installation, rotation), name="secrets")
+        tasks.create_task(_keep_forever(installation, rotation, certificates), name="secrets")
         tasks.create_task(_measure_forever(queue, cache, watches), name="measure")
         tasks.create_task(watching.watch_config_maps_forever(since), name="config maps")
         watches.start_canary()
@@ -194,6 +199,15 @@ def _rotation(
         anchor=anchor_key(installation.root),
         notice=settings.identity_notice,
     )
+
+
+def _certificates(
+    settings: OperatorSettings, kube: KubeClient, cache: Cache, installation: Installation
+) -> HostCertificates | None:
+    """None where hosts speak no TLS, or somebody else makes their certificates."""
+    if settings.host_tls != "operator":
+        return None
+    return HostCertificates(kube, cache, root=installation.root, namespace=settings.release_namespace)
 
 
 def _departed(settings: OperatorSettings, kube: KubeClient, store: StoreKeeper) -> DepartedNamespaces:
@@ -235,12 +249,16 @@ async def _watch(watching: Watching, stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _keep_forever(installation: Installation, rotation: IdentityRotation) -> None:
+async def _keep_forever(
+    installation: Installation, rotation: IdentityRotation, certificates: HostCertificates | None
+) -> None:
     """The Secrets of the installation and what hosts know of them stay right."""
     while True:
         try:
             await installation.keep()
             await rotation.look()
+            if certificates is not None:
+                await certificates.look()
         except (ApiError, UselessRootError) as error:
             logger.warning("the installation's Secrets: %s", error)
         await asyncio.sleep(KEEP_EVERY_SECONDS)

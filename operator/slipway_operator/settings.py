@@ -51,6 +51,10 @@ class OperatorSettings(BaseSettings):
     pod_env: list[dict[str, Any]] = Field(default_factory=list)
     ca_config_map: str = ""
     network_policies: bool = True
+    host_tls: Literal["none", "operator", "secret"] = "none"
+    """Whether hosts and connectors speak TLS, and who makes their certificates."""
+    host_tls_secret: str = ""
+    """Name of the Secret with their certificates in each namespace, where somebody else makes them."""
     lease_name: str = "slipway-operator"
     pod_name: str = ""
     drain_timeout: int = 90
@@ -109,4 +113,9 @@ class OperatorSettings(BaseSettings):
             store_port=store_port,
             connections_per_namespace=self.connections_per_namespace,
             rollout_deadline=self.rollout_deadline,
+            host_tls_secret=self._host_tls_secret(),
         )
+
+    def _host_tls_secret(self) -> str:
+        made = {"none": "", "operator": contract.HOST_TLS_SECRET, "secret": self.host_tls_secret}
+        return made[self.host_tls]

@@ -29,6 +29,7 @@ POD: dict[str, Any] = {
 
 OIDC: dict[str, Any] = {"gateway": {"oidc": {"issuer": "https://login.example.org:8443", "audiences": ["slipway"]}}}
 
+HOST_TLS = {"hostTLS": {"mode": "secret", "secretName": "host-tls", "authoritiesConfigMap": "authorities"}}
 INGRESS = {"gateway": {"ingress": {"enabled": True}}}
 ROUTE_OFF = {"gateway": {"httpRoute": {"parentRefs": [{"name": "public"}]}}}
 ROUTE = {"gateway": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}}
@@ -95,6 +96,9 @@ CHANGES: dict[str, Any] = {
     "crds.enabled": False,
     "crds.keep": False,
     "networkPolicies.enabled": False,
+    "hostTLS.mode": "operator",
+    "hostTLS.secretName": ("other", HOST_TLS),
+    "hostTLS.authoritiesConfigMap": ("other", HOST_TLS),
     "clusterDomain": "example.internal",
     "proxy.http": "http://proxy:3128",
     "proxy.https": "http://proxy:3128",
@@ -142,6 +146,7 @@ TYPOS = {
     "postgre.bundled": False,
     "crds.keep": "yes",
     "proxy.https": "proxy:3128",
+    "hostTLS.mode": "mutual",
     "clusterDomain": "Cluster.Local",
     "telemetry.otlpEndpoint": "collector:4318",
     "testing.deltaDelay": -1,

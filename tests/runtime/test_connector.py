@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from mcp import Client
 
-from slipway_crds.plugins.connector import connector_config
+from slipway_crds.plugins.connector import ConnectorConfig, connector_config
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import upstream_of
 from slipway_runtime.connector.app import create_connector_app
@@ -32,12 +32,17 @@ def _anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slipway_runtime.addresses.AddressRule.check", lambda *_: None)
 
 
-async def connected(stack: AsyncExitStack, folder: Path, recording: Recording, **mcp: Any) -> tuple[str, str]:
-    """The plugin's URL at a gateway, and its connector's."""
+async def connector_parts(stack: AsyncExitStack, recording: Recording, **mcp: Any) -> tuple[Plugin, ConnectorConfig]:
+    """A plugin whose server is started, and what its connector is started with."""
     port = (await stack.enter_async_context(served(recording))).rpartition(":")[2]
     spec = {"type": "mcp", "mcp": {"url": f"http://10.0.0.1:{port}/mcp", **mcp}}
     plugin = Plugin.model_validate({"metadata": {"name": "tools", "namespace": "demo"}, "spec": spec})
-    config = connector_config(plugin).model_copy(update={"url": f"http://127.0.0.1:{port}/mcp"})
+    return plugin, connector_config(plugin).model_copy(update={"url": f"http://127.0.0.1:{port}/mcp"})
+
+
+async def connected(stack: AsyncExitStack, folder: Path, recording: Recording, **mcp: Any) -> tuple[str, str]:
+    """The plugin's URL at a gateway, and its connector's."""
+    plugin, config = await connector_parts(stack, recording, **mcp)
     server = server_of(config, folder)
     stack.push_async_callback(server.close)
     app = create_connector_app(server, IdentityVerifier([SIGNER.public_key]))

@@ -9,6 +9,7 @@ from slipway_operator.controllers import ControllerDependencies
 from slipway_operator.core.cache import Cache, ResourceKey
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import KubeClient
+from slipway_operator.core.mcp_names import McpNames
 from slipway_operator.installation.rotation import IdentityRotation
 from slipway_operator.settings import OperatorSettings
 from slipway_operator.store.keeper import StoreKeeper
@@ -34,5 +35,6 @@ def make_dependencies(
         build=SETTINGS,
         settings=OperatorSettings(runtime_image="slipway.local/runtime:1", chroma_image="slipway.local/chroma:1"),
         identity=cast(IdentityRotation, None),
+        mcp_names=McpNames(cache),
         enqueue=enqueue,
     )

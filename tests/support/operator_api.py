@@ -26,6 +26,10 @@ class Fault:
     message: str = ""
 
 
+_COLLECTION = re.compile("/namespaces/[^/]+/[a-z]+$|/v[0-9][^/]*/[a-z]+$")
+"""The end of a path that lists objects."""
+
+
 class FakeApi:
     """Objects by path. `faults` are answered first, one a request; `watches` are streams to be played, in order."""
 
@@ -58,7 +62,7 @@ class FakeApi:
             for path, found in self.objects.items()
             if any(each.rpartition("/")[0] == request.path for each in (path, _in_cluster(path)))
         ]
-        if not below and not request.path.endswith("s"):
+        if not below and not _COLLECTION.search(request.path):
             return _status(Fault(404, "NotFound"))
         return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": below})
 

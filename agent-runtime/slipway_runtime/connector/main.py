@@ -19,6 +19,7 @@ from slipway_runtime.identity_files import VerifierFile
 from slipway_runtime.plugins.server import ServerAccess, ServerFailed
 from slipway_runtime.plugins.watched import WatchedServer
 from slipway_runtime.serving import DrainingServer, server_config
+from slipway_runtime.serving_tls import serving_tls
 from slipway_runtime.settings import ConnectorSettings
 from slipway_runtime.telemetry.logging import configure_logging
 from slipway_runtime.telemetry.metrics import metrics_served
@@ -94,6 +95,7 @@ async def serve(settings: ConnectorSettings) -> None:
             drain=lambda: None,
             busy=lambda: 0,
             grace=GRACE_SECONDS,
+            tls=serving_tls(settings.tls_dir, settings.tls_port),
         ).serve()
     finally:
         await server.close()

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from slipway_crds.contract import HTTP_PORT_NAME
+from slipway_crds.contract import HTTP_PORT_NAME, TLS_PORT_NAME
 from slipway_crds.fields import parse_duration
+from slipway_crds.mcp_names import STATUS_FIELD
 from slipway_crds.meta import AGENT_LABEL, API_VERSION, REVISION_LABEL
 from slipway_crds.runtimeconfig import CAPABILITIES
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
@@ -89,28 +90,39 @@ def reach(agent: Object) -> Reach:
 
 def offer(agent: Object) -> Offer:
     """What an Agent's MCP server has."""
-    return Offer.read(agent.get("spec") or {}, created=agent["metadata"].get("creationTimestamp") or "")
+    return Offer.read(
+        agent.get("spec") or {},
+        created=agent["metadata"].get("creationTimestamp") or "",
+        mcp_name=(agent.get("status") or {}).get(STATUS_FIELD) or "",
+    )
 
 
-def read_slice(found: Object) -> Slice | None:
-    """The ready end points of a revision's EndpointSlice; None if it belongs to none."""
+def read_slice(found: Object, *, tls: bool = False) -> Slice | None:
+    """The ready end points of a revision's EndpointSlice; None if it belongs to none.
+
+    Args:
+        tls: whether those that speak TLS are called by it. Pods that do not yet, while an installation changes to it,
+            are called as before.
+    """
     labels = found["metadata"].get("labels") or {}
     if AGENT_LABEL not in labels or REVISION_LABEL not in labels:
         return None
     agent = AgentKey(found["metadata"]["namespace"], labels[AGENT_LABEL])
-    return Slice(agent, labels[REVISION_LABEL], ready_urls(found))
+    return Slice(agent, labels[REVISION_LABEL], ready_urls(found, tls=tls))
 
 
-def ready_urls(found: Object) -> frozenset[str]:
+def ready_urls(found: Object, *, tls: bool = False) -> frozenset[str]:
     """Where the ready end points of an EndpointSlice are."""
-    port = next((port["port"] for port in found.get("ports") or [] if port.get("name") == HTTP_PORT_NAME), None)
+    ports = {port.get("name"): port["port"] for port in found.get("ports") or []}
+    secure = tls and TLS_PORT_NAME in ports
+    scheme, port = ("https", ports[TLS_PORT_NAME]) if secure else ("http", ports.get(HTTP_PORT_NAME))
     ready = [
         address
         for endpoint in found.get("endpoints") or []
         if (endpoint.get("conditions") or {}).get("ready") is not False  # unset means ready, by the API's convention
         for address in endpoint["addresses"]
     ]
-    return frozenset(f"http://{_bracketed(address)}:{port}" for address in ready) if port else frozenset()
+    return frozenset(f"{scheme}://{_bracketed(address)}:{port}" for address in ready) if port else frozenset()
 
 
 def _bracketed(address: str) -> str:
@@ -120,8 +132,9 @@ def _bracketed(address: str) -> str:
 class Join:
     """Agents joined with EndpointSlices, and every agent reported to the route table that is affected by a change."""
 
-    def __init__(self, routes: RouteTable) -> None:
+    def __init__(self, routes: RouteTable, *, tls: bool = False) -> None:
         self._routes = routes
+        self._tls = tls
         self._routes.listed = False
         self._serving: dict[AgentKey, str | None] = {}
         self._retiring: dict[AgentKey, frozenset[str]] = {}
@@ -161,13 +174,13 @@ class Join:
         self._slices.clear()
         self._of_agent.clear()
         for key, found in slices.items():
-            self._keep(key, read_slice(found))
+            self._keep(key, read_slice(found, tls=self._tls))
         for agent in self._serving:
             self._update(agent)
 
     def change_slice(self, key: ObjectKey, found: Object | None) -> None:
         """Take note of one EndpointSlice's new state."""
-        before, now = self._slices.pop(key, None), read_slice(found) if found else None
+        before, now = self._slices.pop(key, None), read_slice(found, tls=self._tls) if found else None
         if before:
             self._of_agent[before.agent].discard(key)
         self._keep(key, now)
@@ -194,10 +207,13 @@ class KubernetesRoutes:
 
     Args:
         also: followers of other collections, without which the table can be trusted.
+        tls: whether hosts that speak TLS are called by it.
     """
 
-    def __init__(self, api: KubernetesApi, routes: RouteTable, *, also: Sequence[Reflector] = ()) -> None:
-        join = Join(routes)
+    def __init__(
+        self, api: KubernetesApi, routes: RouteTable, *, also: Sequence[Reflector] = (), tls: bool = False
+    ) -> None:
+        join = Join(routes, tls=tls)
         self._also = tuple(also)
         self._agents = Reflector(api, AGENTS_PATH, on_list=join.list_agents, on_change=join.change_agent)
         self._slices = Reflector(

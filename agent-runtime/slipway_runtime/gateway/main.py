@@ -22,6 +22,7 @@ from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.auth import ApiKeys
 from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, Open
 from slipway_runtime.gateway.gateway import Gateway
+from slipway_runtime.gateway.host_authorities import HostAuthorities
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi
 from slipway_runtime.gateway.kubernetes_routes import KubernetesRoutes
 from slipway_runtime.gateway.oidc import Oidc, TrustedProvider
@@ -33,7 +34,6 @@ from slipway_runtime.gateway.rates import RateLimits, RequestLimits
 from slipway_runtime.gateway.replicas import Replicas
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.gateway.signing_keys import SigningKeys, new_provider_session
-from slipway_runtime.gateway.tls import InvalidCertificate, ServingCertificate
 from slipway_runtime.gateway.token_review import TokenReviews
 from slipway_runtime.gateway.upstream import LONGEST_SECONDS, Upstreams, new_session
 from slipway_runtime.gateway.workflows.source import KubernetesWorkflows
@@ -42,6 +42,7 @@ from slipway_runtime.http_limits import HttpLimits
 from slipway_runtime.identity import InvalidKey, Signer
 from slipway_runtime.identity_files import SignerFile
 from slipway_runtime.serving import DrainingServer, server_config
+from slipway_runtime.serving_tls import InvalidCertificate, serving_tls
 from slipway_runtime.settings import GatewaySettings
 from slipway_runtime.telemetry.logging import configure_logging
 from slipway_runtime.telemetry.metrics import metrics_served
@@ -88,12 +89,14 @@ async def assembled(
     signer: Signer,
     authenticators: Sequence[Authenticator] = (),
     replicas: Callable[[], int] = lambda: 1,
+    authorities: HostAuthorities | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway over a table of routes, whoever keeps that current.
 
     Args:
         authenticators: that are asked after those of the settings.
         replicas: how many gateways share the rate limits.
+        authorities: of hosts that speak TLS.
     """
     async with (
         authenticators_of(settings) as own,
@@ -101,7 +104,9 @@ async def assembled(
         aclosing(PluginTable()) as plugins,
     ):
         held, workflows = Bound(max(1, int(settings.max_in_flight * HELD_SHARE))), WorkflowTable()
-        pods = partial(Upstreams, session=session, hold_seconds=settings.hold_seconds, held=held)
+        pods = partial(
+            Upstreams, session=session, hold_seconds=settings.hold_seconds, held=held, authorities=authorities
+        )
         yield Gateway(
             routes=routes,
             upstreams=pods(routes=routes),
@@ -153,12 +158,26 @@ def read_tls(settings: GatewaySettings) -> tuple[int, ssl.SSLContext] | None:
     Raises:
         CannotStart: if there is no certificate.
     """
-    if settings.tls_dir is None:
-        return None
     try:
-        return settings.tls_port, ServingCertificate(settings.tls_dir).context
+        return serving_tls(settings.tls_dir, settings.tls_port)
     except InvalidCertificate as error:
         raise CannotStart(str(error)) from error
+
+
+def read_authorities(settings: GatewaySettings) -> HostAuthorities | None:
+    """What certificates of hosts are checked with; None where hosts speak plain HTTP.
+
+    Raises:
+        CannotStart: if there are none.
+    """
+    if settings.host_authorities_file is None:
+        return None
+    try:
+        return HostAuthorities(settings.host_authorities_file)
+    except (OSError, ssl.SSLError) as error:
+        raise CannotStart(
+            f"{settings.host_authorities_file} must hold PEM certificates of the authorities of hosts: {error}"
+        ) from error
 
 
 async def serve(settings: GatewaySettings) -> None:
@@ -168,6 +187,7 @@ async def serve(settings: GatewaySettings) -> None:
         CannotStart: if the identity key or the certificate is missing.
     """
     signer, tls = read_signer(settings.identity_key_file), read_tls(settings)
+    authorities = read_authorities(settings)
     api = await KubernetesApi.connect()
     routes = RouteTable()
     audience, limited = settings.token_review_audience, settings.rate_limit_caller or settings.rate_limit_agent
@@ -177,12 +197,19 @@ async def serve(settings: GatewaySettings) -> None:
         async with (
             replicas.following() if replicas else nullcontext(),
             assembled(
-                settings, routes=routes, signer=signer, authenticators=reviews, replicas=replicas or (lambda: 1)
+                settings,
+                routes=routes,
+                signer=signer,
+                authenticators=reviews,
+                replicas=replicas or (lambda: 1),
+                authorities=authorities,
             ) as gateway,
         ):
-            plugins = KubernetesPlugins(gateway.plugins, routes, ClusterAccess(signer, settings.plugin_networks))
+            access = ClusterAccess(signer, settings.plugin_networks, authorities=authorities)
+            plugins = KubernetesPlugins(gateway.plugins, routes, access, tls=authorities is not None)
             workflows = KubernetesWorkflows(gateway.workflows, routes)
-            source = KubernetesRoutes(api, routes, also=[plugins.reflector(api), *workflows.reflectors(api)])
+            others = [plugins.reflector(api), *workflows.reflectors(api)]
+            source = KubernetesRoutes(api, routes, also=others, tls=authorities is not None)
             gateway.routes_missing = source.missing
             limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)

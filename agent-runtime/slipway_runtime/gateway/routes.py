@@ -169,6 +169,8 @@ class Offer:
 
     created: str = ""
     """When the Agent was made (RFC 3339)."""
+    mcp_name: str = ""
+    """What the names of its tools begin with on the federated server; empty where its status does not say."""
     web_search: bool = False
     approved: frozenset[str] = frozenset()
     """Tools whose calls wait for a person."""
@@ -176,10 +178,11 @@ class Offer:
     """Entries of `spec.prompts`."""
 
     @classmethod
-    def read(cls, spec: Mapping[str, Any], *, created: str = "") -> "Offer":
+    def read(cls, spec: Mapping[str, Any], *, created: str = "", mcp_name: str = "") -> "Offer":
         """What the MCP server of an Agent has, from its `spec` as the API server has it."""
         return cls(
             created=created,
+            mcp_name=mcp_name,
             web_search=spec.get("webSearch") is not None,
             approved=frozenset(each["tool"] for each in spec.get("approvals") or ()),
             prompts=tuple(spec.get("prompts") or ()),

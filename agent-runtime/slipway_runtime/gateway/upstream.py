@@ -10,19 +10,23 @@ import asyncio
 import io
 import logging
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import aiohttp
 import orjson
 from yarl import URL
 
+from slipway_crds.contract import host_server_name
 from slipway_runtime import retrying
 from slipway_runtime.gateway.admission import Bound, Full
 from slipway_runtime.gateway.answers import passed_on, whole
 from slipway_runtime.gateway.events import Shared
+from slipway_runtime.gateway.host_authorities import HostAuthorities
 from slipway_runtime.gateway.metrics import EJECTED, HELD, RETRIES
 from slipway_runtime.gateway.routes import AgentKey, PodEndpoint, RouteTable
 from slipway_runtime.identity import HEADER as IDENTITY_HEADER
@@ -142,11 +146,25 @@ def _keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return made
 
 
+class _RequestTls(TypedDict, total=False):
+    ssl: ssl.SSLContext
+    server_hostname: str
+
+
 class Upstreams:
     """Sends calls to the pods of agents."""
 
-    def __init__(self, *, routes: RouteTable, session: aiohttp.ClientSession, hold_seconds: float, held: Bound) -> None:
+    def __init__(
+        self,
+        *,
+        routes: RouteTable,
+        session: aiohttp.ClientSession,
+        hold_seconds: float,
+        held: Bound,
+        authorities: HostAuthorities | None = None,
+    ) -> None:
         self.hold_seconds = hold_seconds
+        self._authorities = authorities
         self._routes = routes
         self._session = session
         self.held = held
@@ -249,7 +267,9 @@ class Upstreams:
         headers = {**call.headers, **offered, IDENTITY_HEADER: identity}
         # aiohttp sends bytes in one piece, and what can be read in many.
         body = io.BytesIO(call.body) if call.body and len(call.body) > RECEIVE_BYTES else call.body
-        request = self._session.request(call.method, url, data=body, headers=headers, allow_redirects=False)
+        request = self._session.request(
+            call.method, url, data=body, headers=headers, allow_redirects=False, **self._tls(call.agent, url)
+        )
         try:  # a stream's headers, however slowly they drip
             async with asyncio.timeout(SILENCE_SECONDS if call.stream else None):
                 response = await request
@@ -257,6 +277,12 @@ class Upstreams:
             raise InvalidAnswer(f"nothing for {SILENCE_SECONDS:g} s") from None
         assert isinstance(response, PodResponse)  # see `new_session`
         return response
+
+    def _tls(self, agent: AgentKey, url: URL) -> _RequestTls:
+        """How a pod is checked that speaks TLS: whatever its address, it has a certificate of the agent's namespace."""
+        if self._authorities is None or url.scheme != "https":
+            return {}
+        return {"ssl": self._authorities.context(), "server_hostname": host_server_name(agent.namespace)}
 
     def _redirected(self, revision: str, search: Search) -> None:
         """The session belongs to another revision, whose pods are asked next. Raises InvalidAnswer for one that is."""

@@ -19,6 +19,7 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity_files import VerifierFile
 from slipway_runtime.serving import DrainingServer, server_config
+from slipway_runtime.serving_tls import serving_tls
 from slipway_runtime.settings import HostSettings
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
@@ -90,6 +91,7 @@ async def serve(settings: HostSettings, make_agents: MakeAgents) -> None:
             drain=host.drain,
             busy=lambda: host.runs.in_flight,
             grace=max(agent.request_timeout_seconds for agent in config.agents) + GRACE_MARGIN_SECONDS,
+            tls=serving_tls(settings.tls_dir, settings.tls_port),
         )
         tame_garbage_collection()
         log.info("serving", extra={"agents": list(host.runs.agents)})

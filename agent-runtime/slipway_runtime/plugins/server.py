@@ -57,11 +57,13 @@ class ServerAccess:
         reach: the addresses that it may have.
         headers: what each request to it has besides; made anew for each, and it may raise ServerFailed.
         tls: what its certificate is checked against.
+        current_tls: the same, asked for with each request: another object than the last time for new connections only.
     """
 
     reach: AddressRule
     headers: Callable[[], Headers] = dict
     tls: Callable[[], ssl.SSLContext] | None = None
+    current_tls: Callable[[], ssl.SSLContext] | None = None
 
 
 class PluginServer:
@@ -138,6 +140,7 @@ class PluginServer:
                     headers={**headers, **self._access.headers()},
                     allow_redirects=False,
                     timeout=self._endless if endless else self._session.timeout,
+                    ssl=self._access.current_tls() if self._access.current_tls else True,
                 )
         except ForbiddenAddress as error:
             raise ServerFailed(FORBIDDEN_ADDRESS, str(error), status=502, sent=False) from None

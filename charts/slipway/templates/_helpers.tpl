@@ -175,3 +175,12 @@ podAntiAffinity:
 {{- $_ := set $seen .sha256 .name -}}
 {{- end -}}
 {{- end }}
+
+{{- /* What the gateway checks certificates of hosts with: the operator's, or a given one. */}}
+{{- define "slipway.hostAuthorities" -}}
+{{- if eq .Values.hostTLS.mode "operator" -}}
+slipway-host-authorities
+{{- else -}}
+{{- required "hostTLS.mode secret needs hostTLS.authoritiesConfigMap: a ConfigMap with ca.crt in the release's namespace" .Values.hostTLS.authoritiesConfigMap -}}
+{{- end -}}
+{{- end }}

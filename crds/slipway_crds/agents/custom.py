@@ -8,7 +8,7 @@ from slipway_crds import contract
 from slipway_crds.fields import ENTRY_POINT_PATTERN, IMAGE_PATTERN, Rule, SpecModel, emulated, ignored, same
 from slipway_crds.rules import exactly_one, only_with
 
-TAKEN = (contract.HTTP_PORT, contract.METRICS_PORT)
+TAKEN = (contract.HTTP_PORT, contract.METRICS_PORT, contract.TLS_PORT)
 """Ports of the host, which shares the pod's addresses."""
 PORT_IS_FREE = Rule(
     cel=f"!has(self.port) || !(self.port in [{', '.join(map(str, TAKEN))}])",

@@ -311,6 +311,8 @@ class AgentStatus(StatusModel):
     """The conditions in one word, for tools that compare a string."""
     url: Annotated[str | None, Field(max_length=512)] = None
     """Where the gateway serves the agent, inside the cluster."""
+    mcp_name: Annotated[str | None, Field(max_length=128)] = None
+    """What names begin with on the federated MCP server. It stays as long as the object lives."""
     revisions: Annotated[list[RevisionStatus] | None, Field(max_length=8), ATOMIC] = None
     """The live revisions, serving first."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None

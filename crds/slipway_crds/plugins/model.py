@@ -10,7 +10,6 @@ from slipway_crds.fields import (
     BY_NAME,
     BY_TOOL,
     BY_TYPE,
-    HEADER_PATTERN,
     MCP_TOOL_PATTERN,
     PATH_PATTERN,
     SHOWN_TOOL_PATTERN,
@@ -24,15 +23,10 @@ from slipway_crds.fields import (
 )
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.rules import duration_within, exactly_one, unique, unlike
-from slipway_crds.servers import METADATA_HOSTS, SecretKey, ServerTls
+from slipway_crds.servers import METADATA_HOSTS, Header, SecretKey, ServerTls
 
 LOOPBACK_HOSTS = r"(?i)^https?://(localhost|[-.a-z0-9]+\.localhost|127\.[0-9.]+)(:[0-9]+)?(/.*)?$"
 """Where the gateway itself is."""
-RESERVED_HEADERS = (
-    r"(?i)^(accept|accept-.*|connection|content-.*|cookie|expect|forwarded|host|keep-alive|last-event-id|mcp-.*|proxy-.*"
-    r"|te|trailer|transfer-encoding|upgrade|via|x-(forwarded|slipway)-.*)$"
-)
-"""Headers that belong to HTTP, to MCP or to Slipway."""
 TOOLS_SHOWN = 100
 """Tools whose names are in the status."""
 
@@ -51,24 +45,6 @@ class ServiceRef(SpecModel):
     """Port of the Service."""
     path: Annotated[str, Field(min_length=1, max_length=256, pattern=PATH_PATTERN)] = "/mcp"
     """Path of the MCP end point."""
-
-
-class Header(SpecModel):
-    """A header that each request to the server has, with a value from a Secret."""
-
-    local = emulated("Read from a Secret among the manifests, or from the environment variable that `key` names.")
-    rules = (
-        unlike(
-            "name",
-            RESERVED_HEADERS,
-            "must not be a header of HTTP, MCP or Slipway: write the one that the server asks a credential in",
-        ),
-    )
-
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=HEADER_PATTERN)]
-    """Name of the header, like X-API-Key."""
-    secret_ref: SecretKey
-    """Its value."""
 
 
 class Rename(SpecModel):
@@ -167,6 +143,8 @@ class PluginStatus(StatusModel):
     """The conditions in one word, for tools that compare a string."""
     url: Annotated[str | None, Field(max_length=512)] = None
     """Where the gateway serves the tools, inside the cluster."""
+    mcp_name: Annotated[str | None, Field(max_length=128)] = None
+    """What names begin with on the federated MCP server. It stays as long as the object lives."""
     era: Era | None = None
     """The revision of MCP whose rules the server goes by."""
     protocol_version: Annotated[str | None, Field(max_length=32)] = None

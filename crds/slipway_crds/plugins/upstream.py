@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from slipway_crds.contract import CONNECTOR_MCP_PATH, HTTP_PORT, connector_name
+from slipway_crds.contract import CONNECTOR_MCP_PATH, HTTP_PORT, TLS_PORT, connector_name
 from slipway_crds.fields import parse_duration
 from slipway_crds.plugins.model import Plugin
 
@@ -64,8 +64,12 @@ class McpUpstream:
         return f"{self.namespace}/{self.name}"
 
 
-def upstream_of(plugin: Plugin) -> McpUpstream:
-    """What the gateway of a cluster calls: the server, or the connector in front of it."""
+def upstream_of(plugin: Plugin, *, tls: bool = False) -> McpUpstream:
+    """What the gateway of a cluster calls: the server, or the connector in front of it.
+
+    Args:
+        tls: whether connectors speak TLS.
+    """
     server = server_of(plugin)
     if not plugin.spec.mcp.needs_connector:
         return server
@@ -73,7 +77,7 @@ def upstream_of(plugin: Plugin) -> McpUpstream:
     return McpUpstream(
         namespace=server.namespace,
         name=server.name,
-        url=f"http://{host}:{HTTP_PORT}{CONNECTOR_MCP_PATH}",
+        url=f"{f'https://{host}:{TLS_PORT}' if tls else f'http://{host}:{HTTP_PORT}'}{CONNECTOR_MCP_PATH}",
         in_cluster=True,
         tools=server.tools,
         timeout=server.timeout,

@@ -14,7 +14,7 @@ from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_operator.agents import network
 from slipway_operator.agents.files import bindings_data, bindings_name, mounts, volumes
-from slipway_operator.core import policies
+from slipway_operator.core import host_tls, policies
 from slipway_operator.core.drift import digest
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
 from slipway_operator.core.manifests import JsonObject, Manifest
@@ -92,7 +92,7 @@ def revision_objects(
     return [
         _config_map(owner, revision),
         _bindings(owner, revision),
-        _service(owner, revision),
+        _service(owner, settings, revision),
         _deployment(owner, settings, revision, pod=pod, store_secret=store_secret),
     ]
 
@@ -161,19 +161,12 @@ def _bindings(owner: Owner, revision: Revision) -> Manifest:
     return bindings
 
 
-def _service(owner: Owner, revision: Revision) -> Manifest:
+def _service(owner: Owner, settings: BuildSettings, revision: Revision) -> Manifest:
     service = child(SERVICE, revision.name, owner, _revision_labels(owner, revision))
     service["spec"] = {
         "type": "ClusterIP",
         "selector": {REVISION_LABEL: revision.name},
-        "ports": [
-            {
-                "name": contract.HTTP_PORT_NAME,
-                "port": contract.HTTP_PORT,
-                "protocol": "TCP",
-                "targetPort": contract.HTTP_PORT_NAME,
-            }
-        ],
+        "ports": host_tls.service_ports(settings),
     }
     return service
 
@@ -215,13 +208,18 @@ def _host_pod(
         settings,
         name="host",
         image=_host_image(settings, revision),
-        ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
-        env=_host_env(settings),
+        ports={
+            contract.HTTP_PORT_NAME: contract.HTTP_PORT,
+            "metrics": contract.METRICS_PORT,
+            **host_tls.container_ports(settings),
+        },
+        env=[*_host_env(settings), *host_tls.environment(settings)],
         mounts=[
             read_only("config", contract.CONFIG_DIR),
             read_only("store", contract.STORE_DIR),
             read_only("identity", contract.IDENTITY_DIR),
             *mounts(revision.files),
+            *host_tls.mounts(settings),
         ],
         resources=resources(settings.host_resources, pod),
         more={"args": [contract.HOST_COMMAND], **HOST_PROBES},
@@ -236,6 +234,7 @@ def _host_pod(
             # Refreshed while pods run: another identity key of the gateway rolls nothing.
             {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
             *volumes(revision.name, revision.files),
+            *host_tls.volumes(settings),
         ],
         pod=pod,
         apart={AGENT_LABEL: owner.name},

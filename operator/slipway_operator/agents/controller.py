@@ -28,6 +28,8 @@ class AgentController:
         self._build = dependencies.build
         self._settings = dependencies.settings
         self._identity = dependencies.identity
+        self._certificates = dependencies.certificates
+        self._names = dependencies.mcp_names
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.
@@ -47,11 +49,13 @@ class AgentController:
         view = self._view(resource, agent, namespace)
         if _unsettled(view) or not self._store.ready(namespace):
             await self._identity.publish(key.namespace)  # pods wait for it
+            if self._certificates is not None:
+                await self._certificates.issue(key.namespace)  # and for this
             store_problem, readiness = await self._store.problem(namespace), await self._readiness(key)
             view = self._view(resource, agent, namespace, store_problem=store_problem, readiness=readiness)
         elif agent.spec.models:
             view = self._view(resource, agent, namespace, readiness=await self._readiness(key))
-        wake_after = await self._executor.execute(resource, self._plan(view, now), now=now)
+        wake_after = await self._executor.execute(resource, self._names.named(resource, self._plan(view, now)), now=now)
         # A store that is unavailable is asked again soon, whatever else there is to wait for.
         return min(wake_after or 5.0, 5.0) if view.store_problem else wake_after
 

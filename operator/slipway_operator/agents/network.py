@@ -7,7 +7,7 @@ from slipway_crds.agents.destinations import ExternalService, public_ports
 from slipway_crds.egress import Egress
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_operator.core import policies
+from slipway_operator.core import host_tls, policies
 from slipway_operator.core.inputs import BuildSettings, labels
 from slipway_operator.core.manifests import JsonObject
 
@@ -15,7 +15,7 @@ from slipway_operator.core.manifests import JsonObject
 def ingress(settings: BuildSettings) -> list[JsonObject]:
     """In from the gateway, the operator and the collectors of metrics."""
     return [
-        policies.from_release(settings, "gateway", "operator", port=contract.HTTP_PORT),
+        *host_tls.ingress(settings),
         policies.from_metrics(),
     ]
 

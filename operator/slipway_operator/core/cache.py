@@ -40,6 +40,8 @@ class Resource:
     """None if the object does not fit this version of the kind."""
     error: str
     status: Mapping[str, Any]
+    created: str = ""
+    """As the API server writes it (RFC 3339)."""
 
     @property
     def references(self) -> frozenset[Ref]:
@@ -70,6 +72,7 @@ def resource_of(kind: str, raw: Mapping[str, Any]) -> Resource:
         model=model,
         error=error,
         status=raw.get("status") or {},
+        created=metadata.get("creationTimestamp") or "",
     )
 
 

@@ -33,6 +33,8 @@ class BuildSettings:
     store_port: int = 5432
     connections_per_namespace: int = 60
     rollout_deadline: int = 120
+    host_tls_secret: str = ""
+    """Of each namespace with hosts or connectors, which speak TLS with it; empty where they speak plain HTTP."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import PLUGIN_LABEL
 from slipway_crds.plugins.connector import CREDENTIALS_DIR, connector_config, credential_files
 from slipway_crds.plugins.model import McpServer, Plugin
-from slipway_operator.core import policies
+from slipway_operator.core import host_tls, policies
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import DEPLOYMENT, SERVICE
@@ -24,7 +24,7 @@ def connector_objects(owner: Owner, settings: BuildSettings, plugin: Plugin) -> 
     name, own = contract.connector_name(owner.name), _labels(owner)
     return [
         service_account(name, owner, own),
-        _service(owner),
+        _service(owner, settings),
         *([_network_policy(owner, settings, plugin.spec.mcp)] if settings.network_policies else []),
         _deployment(owner, settings, plugin),
     ]
@@ -34,19 +34,12 @@ def _labels(owner: Owner) -> dict[str, str]:
     return labels(COMPONENT, {PLUGIN_LABEL: owner.name})
 
 
-def _service(owner: Owner) -> Manifest:
+def _service(owner: Owner, settings: BuildSettings) -> Manifest:
     service = child(SERVICE, contract.connector_name(owner.name), owner, _labels(owner))
     service["spec"] = {
         "type": "ClusterIP",
         "selector": _labels(owner),
-        "ports": [
-            {
-                "name": contract.HTTP_PORT_NAME,
-                "port": contract.HTTP_PORT,
-                "protocol": "TCP",
-                "targetPort": contract.HTTP_PORT_NAME,
-            }
-        ],
+        "ports": host_tls.service_ports(settings),
     }
     return service
 
@@ -64,7 +57,7 @@ def _network_policy(owner: Owner, settings: BuildSettings, mcp: McpServer) -> Ma
         _labels(owner),
         selector=_labels(owner),
         ingress=[
-            policies.from_release(settings, "gateway", "operator", port=contract.HTTP_PORT),
+            *host_tls.ingress(settings),
             policies.from_metrics(),
         ],
         egress=[policies.to_dns(), server],
@@ -89,12 +82,21 @@ def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
         settings,
         name=COMPONENT,
         image=settings.runtime_image,
-        ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
+        ports={
+            contract.HTTP_PORT_NAME: contract.HTTP_PORT,
+            "metrics": contract.METRICS_PORT,
+            **host_tls.container_ports(settings),
+        },
         env=[
             {"name": "SLIPWAY_CONNECTOR", "value": connector_config(plugin).canonical().decode()},
             {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
+            *host_tls.environment(settings),
         ],
-        mounts=[read_only("identity", contract.IDENTITY_DIR), read_only("credentials", CREDENTIALS_DIR)],
+        mounts=[
+            read_only("identity", contract.IDENTITY_DIR),
+            read_only("credentials", CREDENTIALS_DIR),
+            *host_tls.mounts(settings),
+        ],
         resources=resources(RESOURCES, None),
         more={
             "args": [contract.CONNECTOR_COMMAND],
@@ -110,6 +112,7 @@ def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
         volumes=[
             {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
             {"name": "credentials", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": _sources(plugin)}},
+            *host_tls.volumes(settings),
         ],
         pod=None,
     )

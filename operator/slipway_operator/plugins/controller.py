@@ -25,6 +25,8 @@ class PluginController:
         self._build = dependencies.build
         self._settings = dependencies.settings
         self._identity = dependencies.identity
+        self._certificates = dependencies.certificates
+        self._names = dependencies.mcp_names
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again.
@@ -42,10 +44,12 @@ class PluginController:
         connector = plugin.spec.mcp.needs_connector
         if connector:
             await self._identity.publish(key.namespace)
+            if self._certificates is not None:
+                await self._certificates.issue(key.namespace)
         report = await (self._connectors(key) if connector else self._gateways(key))
         view = PluginView(resource=resource, plugin=plugin, children=self._cache.children(key), report=report)
         plan = plan_plugin(view, self._build, gateway_url=self._settings.gateway_url, now=now)
-        return await self._executor.execute(resource, plan, now=now)
+        return await self._executor.execute(resource, self._names.named(resource, plan), now=now)
 
     async def _gateways(self, key: ResourceKey) -> ServerReport | None:
         url = f"{self._settings.gateway_status_url.rstrip('/')}{PLUGINS_STATUS_PATH}/{key.namespace}/{key.name}"

@@ -9,7 +9,7 @@ import pytest
 
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.gateway import Gateway
-from slipway_runtime.gateway.main import assembled
+from slipway_runtime.gateway.main import assembled, read_authorities
 from slipway_runtime.gateway.routes import AgentKey, RouteTable
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner
@@ -52,7 +52,9 @@ def start_front(stack: AsyncExitStack, signer: IdentitySigner) -> StartFront:
     async def start(port: int | None = None, *, replicas: Callable[[], int] = lambda: 1, **settings: object) -> Front:
         chosen = GatewaySettings.model_validate({"auth_mode": "open", **settings})
         gateway = await stack.enter_async_context(
-            assembled(chosen, routes=RouteTable(), signer=signer, replicas=replicas)
+            assembled(
+                chosen, routes=RouteTable(), signer=signer, replicas=replicas, authorities=read_authorities(chosen)
+            )
         )
         url = await stack.enter_async_context(served(create_app(gateway), port=port))
         client = await stack.enter_async_context(

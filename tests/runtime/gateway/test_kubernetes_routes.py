@@ -103,6 +103,13 @@ def test_the_ready_end_points_of_a_slice(found: Object, urls: set[str]) -> None:
     assert (part.agent, part.revision, set(part.urls)) == (SUPPORT, "a", urls)
 
 
+def test_a_slice_with_a_port_for_tls_is_called_by_it_where_the_installation_has_tls() -> None:
+    found = slice_of("a", endpoint("10.0.0.1"))
+    both = found | {"ports": [*found["ports"], {"name": "https", "port": 8443}]}
+    urls = [part.urls for part in (read_slice(both, tls=True), read_slice(both), read_slice(found, tls=True)) if part]
+    assert urls == [{"https://10.0.0.1:8443"}, {"http://10.0.0.1:8080"}, {"http://10.0.0.1:8080"}]
+
+
 def test_a_slice_of_something_else_is_none_of_ours() -> None:
     assert read_slice({"metadata": {"namespace": "demo", "name": "x", "labels": {"slipway.dev/index": "y"}}}) is None
 

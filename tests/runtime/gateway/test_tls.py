@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from cryptography import x509
 
-from slipway_runtime.gateway import tls
+from slipway_runtime import serving_tls
 from slipway_runtime.gateway.main import CannotStart, read_tls
-from slipway_runtime.gateway.tls import CERTIFICATE, KEY
+from slipway_runtime.serving_tls import CERTIFICATE, KEY
 from slipway_runtime.settings import GatewaySettings
 from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.gateway_process import GatewayProcess, gateway_process
@@ -80,16 +80,16 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
 def test_the_last_good_certificate_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
     put(tmp_path, certificate(tmp_path, "one"))
-    held = tls.ServingCertificate(tmp_path, clock=lambda: now)
+    held = serving_tls.ServingCertificate(tmp_path, clock=lambda: now)
     first = held._now()
     for spoil in (lambda: (tmp_path / CERTIFICATE).write_text("broken"), lambda: os.remove(tmp_path / KEY)):
         spoil()
-        now += tls.CHECK_SECONDS
+        now += serving_tls.CHECK_SECONDS
         assert held._now() is first
         assert "last good certificate" in caplog.text
         caplog.clear()
     put(tmp_path, certificate(tmp_path, "two"))
-    now += tls.CHECK_SECONDS
+    now += serving_tls.CHECK_SECONDS
     assert held._now() is not first
 
 

@@ -20,7 +20,7 @@ from slipway_runtime.gateway.mcp.agent_tools import (
 from slipway_runtime.gateway.mcp.asking import AskTool
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
 from slipway_runtime.gateway.mcp.inner import read_json
-from slipway_runtime.gateway.mcp.sources import Listing, SourceKey, ToolSource
+from slipway_runtime.gateway.mcp.sources import KnownSource, Listing, SourceKey, ToolSource
 from slipway_runtime.gateway.permissions import DOCUMENTS_TOOL, Action
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import AgentKey
@@ -202,10 +202,11 @@ class AgentSources:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def known(self) -> list[tuple[str, SourceKey]]:
+    def known(self) -> list[KnownSource]:
         """See `ToolSources`."""
         routes = self._gateway.routes
-        return [(routes.offer(agent).created, SourceKey(KIND, *agent)) for agent in routes.agents()]
+        offers = [(agent, routes.offer(agent)) for agent in routes.agents()]
+        return [KnownSource(SourceKey(KIND, *agent), offer.created, offer.mcp_name) for agent, offer in offers]
 
     def of(self, caller: Caller) -> list[ToolSource]:
         """See `ToolSources`."""

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from mcp_types import jsonrpc
 
 from slipway_runtime.gateway.mcp.exchange import Exchange
-from slipway_runtime.gateway.mcp.names import prefixes
+from slipway_runtime.gateway.mcp.names import Prefixes
 from slipway_runtime.gateway.mcp.sources import AllSources, Listing, SourceKey, ToolSource
 from slipway_runtime.identity import Caller
 from slipway_runtime.protocols.mcp import eras
@@ -109,6 +109,7 @@ class FederatedServer:
     place: str
     info: Json
     instructions: str
+    prefixes: Prefixes = field(default_factory=Prefixes)
 
     @property
     def capabilities(self) -> Json:
@@ -138,7 +139,7 @@ class FederatedServer:
 
     def _named(self, caller: Caller) -> dict[str, ToolSource]:
         """What the caller may use, by prefix."""
-        prefix = prefixes(self.all.known())
+        prefix = self.prefixes.of(self.all.known())
         return {prefix[source.key]: source for source in self.all.of(caller)}
 
     async def _found(self, name: str, caller: Caller, method: str) -> tuple[str, ToolSource, str]:

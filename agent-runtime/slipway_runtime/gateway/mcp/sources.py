@@ -21,6 +21,16 @@ class SourceKey(NamedTuple):
         return "/".join(self)
 
 
+class KnownSource(NamedTuple):
+    """A source that there is, whoever may use it."""
+
+    key: SourceKey
+    created: str = ""
+    """When its object was made (RFC 3339); empty where nobody knows."""
+    given: str = ""
+    """What its names begin with on the federated server, as its object's status says; empty where it does not."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """What a caller may use of a source, each as the protocol lists it, under the source's own names."""
@@ -82,9 +92,8 @@ class ToolSource(Protocol):
 class ToolSources(Protocol):
     """Where sources are from."""
 
-    def known(self) -> Iterable[tuple[str, SourceKey]]:
-        """Every source that there is, whoever may use it, with the time (RFC 3339) at which its object was
-        made; empty where nobody knows."""
+    def known(self) -> Iterable[KnownSource]:
+        """Every source that there is."""
         ...
 
     def of(self, caller: Caller) -> Iterable[ToolSource]:
@@ -102,7 +111,7 @@ class AllSources:
 
     parts: list[ToolSources] = field(default_factory=list)
 
-    def known(self) -> list[tuple[str, SourceKey]]:
+    def known(self) -> list[KnownSource]:
         """See `ToolSources`."""
         return [each for part in self.parts for each in part.known()]
 

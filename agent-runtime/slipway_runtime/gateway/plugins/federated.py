@@ -11,7 +11,7 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from slipway_runtime.gateway.asgi import unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
-from slipway_runtime.gateway.mcp.sources import Listing, SourceKey, ToolSource
+from slipway_runtime.gateway.mcp.sources import KnownSource, Listing, SourceKey, ToolSource
 from slipway_runtime.gateway.permissions import Action
 from slipway_runtime.gateway.plugins.answer import PluginAnswer
 from slipway_runtime.gateway.plugins.calls import PluginCall
@@ -176,11 +176,12 @@ class PluginSources:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def known(self) -> list[tuple[str, SourceKey]]:
+    def known(self) -> list[KnownSource]:
         """See `ToolSources`."""
+        plugins = self._gateway.plugins
         return [
-            (self._gateway.plugins.created(key), SourceKey(KIND, key.namespace, key.name))
-            for key, _ in self._gateway.plugins.items()
+            KnownSource(SourceKey(KIND, key.namespace, key.name), plugins.created(key), plugins.given(key))
+            for key, _ in plugins.items()
         ]
 
     def of(self, caller: Caller) -> list[ToolSource]:

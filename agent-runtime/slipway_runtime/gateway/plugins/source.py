@@ -6,10 +6,12 @@ from ipaddress import IPv4Network, IPv6Network
 
 from pydantic import ValidationError
 
+from slipway_crds.mcp_names import STATUS_FIELD
 from slipway_crds.meta import API_VERSION
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import McpUpstream, upstream_of
 from slipway_runtime.addresses import AddressRule
+from slipway_runtime.gateway.host_authorities import HostAuthorities
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.reflector import ObjectKey, Reflector
@@ -28,8 +30,15 @@ PLUGINS_PATH = f"/apis/{API_VERSION}/{Plugin.PLURAL}"
 class ClusterAccess:
     """How the gateway of a cluster reaches servers. The same for the same, so that nothing is connected to anew."""
 
-    def __init__(self, signer: Signer, networks: Sequence[IPv4Network | IPv6Network] = ()) -> None:
+    def __init__(
+        self,
+        signer: Signer,
+        networks: Sequence[IPv4Network | IPv6Network] = (),
+        *,
+        authorities: HostAuthorities | None = None,
+    ) -> None:
         self._signer = signer
+        self._authorities = authorities
         self._services = ServerAccess(reach=AddressRule(private=True))
         self._others = ServerAccess(reach=AddressRule(networks=tuple(networks)))
         self._connectors: dict[str, ServerAccess] = {}
@@ -42,15 +51,25 @@ class ClusterAccess:
 
     def _connector(self, key: str) -> ServerAccess:
         return ServerAccess(
-            reach=AddressRule(private=True), headers=lambda: {HEADER: self._signer.sign(GATEWAY, audience(key))}
+            reach=AddressRule(private=True),
+            headers=lambda: {HEADER: self._signer.sign(GATEWAY, audience(key))},
+            current_tls=self._authorities.context if self._authorities else None,
         )
 
 
 class KubernetesPlugins:
     """Keeps a table of plugins current from the API server."""
 
-    def __init__(self, plugins: PluginTable, routes: RouteTable, access: Callable[[McpUpstream], ServerAccess]) -> None:
+    def __init__(
+        self,
+        plugins: PluginTable,
+        routes: RouteTable,
+        access: Callable[[McpUpstream], ServerAccess],
+        *,
+        tls: bool = False,
+    ) -> None:
         self._plugins = plugins
+        self._tls = tls
         self._routes = routes
         self._access = access
         plugins.listed = False
@@ -85,9 +104,10 @@ class KubernetesPlugins:
             return
         # First who may use it: what is new must not be open to all for a moment.
         self._routes.restrict(key, Allowed.read(found.get("spec") or {}))
-        upstream = upstream_of(plugin)
+        upstream = upstream_of(plugin, tls=self._tls)
         created = str(found["metadata"].get("creationTimestamp") or "")
-        self._plugins.set(key, upstream, self._access(upstream), created=created)
+        given = str((found.get("status") or {}).get(STATUS_FIELD) or "")
+        self._plugins.set(key, upstream, self._access(upstream), created=created, given=given)
 
     def _remove(self, key: PluginKey) -> None:
         self._plugins.remove(key)

@@ -18,6 +18,7 @@ class PluginTable:
     def __init__(self) -> None:
         self._servers: dict[PluginKey, WatchedServer] = {}
         self._created: dict[PluginKey, str] = {}
+        self._given: dict[PluginKey, str] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self.listed = True
         """Whether a plugin that is not here does not exist. Not so before a source that needs time has listed them."""
@@ -26,13 +27,16 @@ class PluginTable:
         self._reports: dict[str, bytes] = {}
         """What is known of each server, by path. Read by another thread, and so exchanged whole."""
 
-    def set(self, key: PluginKey, upstream: McpUpstream, access: ServerAccess, *, created: str = "") -> None:
+    def set(
+        self, key: PluginKey, upstream: McpUpstream, access: ServerAccess, *, created: str = "", given: str = ""
+    ) -> None:
         """The plugin exists, and this is its server. One that stays the same keeps its connections.
 
         Args:
             created: when the object was made (RFC 3339); empty where nobody knows.
+            given: what its tools' names begin with on the federated server; empty where its status does not say.
         """
-        self._created[key] = created
+        self._created[key], self._given[key] = created, given
         known = self._servers.get(key)
         if known is not None and known.upstream == upstream and known.access == access:
             return
@@ -58,6 +62,10 @@ class PluginTable:
     def created(self, key: PluginKey) -> str:
         """When a plugin was made."""
         return self._created.get(key, "")
+
+    def given(self, key: PluginKey) -> str:
+        """What the names of its tools begin with on the federated server; empty where nobody has said."""
+        return self._given.get(key, "")
 
     def get(self, key: PluginKey) -> WatchedServer | None:
         """The plugin's server; None if there is no such plugin."""

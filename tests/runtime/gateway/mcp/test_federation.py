@@ -20,7 +20,7 @@ from slipway_runtime.gateway.mcp.exchange import Exchange
 from slipway_runtime.gateway.mcp.listening import STREAMS
 from slipway_runtime.gateway.mcp.path import McpPath
 from slipway_runtime.gateway.mcp.servers import FederatedServer
-from slipway_runtime.gateway.mcp.sources import AllSources, Listing, SourceKey, ToolSource
+from slipway_runtime.gateway.mcp.sources import AllSources, KnownSource, Listing, SourceKey, ToolSource
 from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.identity import Caller, IdentitySigner
 from slipway_runtime.protocols.mcp import results
@@ -67,8 +67,8 @@ class Echoes:
     def __init__(self, *sources: ToolSource) -> None:
         self._sources = sources
 
-    def known(self) -> list[tuple[str, SourceKey]]:
-        return [("", source.key) for source in self._sources]
+    def known(self) -> list[KnownSource]:
+        return [KnownSource(source.key) for source in self._sources]
 
     def of(self, caller: Caller) -> list[ToolSource]:
         return list(self._sources)

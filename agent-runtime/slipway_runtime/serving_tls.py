@@ -1,4 +1,4 @@
-"""TLS at the gateway's own door, with a certificate that is read again when its files change.
+"""TLS at the doors of gateways, hosts and connectors, with a certificate that is read again when its files change.
 
 Each handshake asks for the certificate that holds now, so a renewed one is used at once and no connection is closed.
 """
@@ -68,6 +68,15 @@ class ServingCertificate:
             ) from error
         self._version = version
         return context
+
+
+def serving_tls(folder: Path | None, port: int) -> tuple[int, ssl.SSLContext] | None:
+    """The port with TLS, and what it is spoken with; None without a folder.
+
+    Raises:
+        InvalidCertificate: if there is no certificate.
+    """
+    return None if folder is None else (port, ServingCertificate(folder).context)
 
 
 def _new_context() -> ssl.SSLContext:
