@@ -5,6 +5,7 @@ import pytest
 pytest_plugins = [
     "tests.support.servers",
     "tests.support.redis_server",
+    "tests.support.kafka_server",
     "tests.support.cluster",
     "tests.support.handbook",
     "tests.support.workers",

@@ -49,6 +49,9 @@ WEB_SEARCH: wait_base = wait_random(0.3, 0.7)
 """A service that searches the web for a model: 0.3 s to 0.7 s, short because a client waits. For some seconds."""
 RECEIVER: wait_base = wait_random_exponential(multiplier=2, max=60, min=1)
 """A receiver of push notifications: at random from 1 s up to 2 s, which doubles up to 60 s. For 15 minutes."""
+KAFKA: wait_base = wait_random_exponential(multiplier=0.5, max=15, min=0.5)
+"""Brokers of Kafka, and the store that keeps what came from them: at random from 0.5 s up to 0.5 s, which doubles up to
+15 s. Without a limit: what waits there is not lost."""
 REFUSED: wait_base = wait_random(0.7, 1.0)
 """Pods that are full when a stream is continued: 0.7 s to 1 s, so that a waiting client adds little to the overload."""
 

@@ -131,6 +131,8 @@ class WorkerSettings(ServerSettings):
     """Schema of the engine's tables in Postgres; empty: that of the store and `_wf`."""
     workflows: Path = Path(contract.WORKFLOWS_DIR)
     """A folder with each Workflow as `NAME.json`, read again when it changes."""
+    kafka: Path = Path(contract.KAFKA_DIR)
+    """A folder with passwords and certificates of brokers of Kafka."""
     gateway_url: str = contract.GATEWAY_URL
     """Where agents are called."""
     worker_key_file: Path = Path(contract.WORKER_KEY_DIR, contract.WORKER_KEY)

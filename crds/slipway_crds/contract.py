@@ -72,6 +72,8 @@ REDIS_CA_FILE = "ca.crt"
 STORE_DIR = "/etc/slipway/store"
 """Where a pod has its DSN, under `STORE_KEY`."""
 STORE_KEY = "dsn"
+KAFKA_DIR = "/etc/slipway/kafka"
+"""Where a worker has passwords and certificates for topics, see `workflows.triggers.kafka_files`."""
 WORKFLOWS_DIR = "/etc/slipway/workflows"
 """Where a worker has each Workflow of its namespace as `NAME.json`, with `metadata` and `spec`. Read again when it
 changes."""

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from slipway_crds.validate import parse, validate_documents
-from slipway_crds.workflows.kafka import KafkaFile, files_of, ports_of
+from slipway_crds.workflows.kafka import KafkaFile, ports_of
 from slipway_crds.workflows.model import Workflow
-from slipway_crds.workflows.triggers import kafka_topics
+from slipway_crds.workflows.triggers import kafka_files, kafka_topics
 
 KAFKA: dict[str, Any] = {"brokers": ["a.kafka:9093", "b.kafka:9094"], "topic": "orders"}
 SECURE = {
@@ -48,9 +48,9 @@ def test_a_trigger_that_only_an_edit_makes_right(trigger: dict[str, Any], path: 
 def test_the_files_of_a_worker_for_kafka() -> None:
     made = parse(workflow(triggers=[{"name": "orders", "kafka": SECURE}], publish={"kafka": KAFKA}))
     assert isinstance(made, Workflow)
-    topics = dict(kafka_topics(made.spec.triggers, made.spec.publish))
-    assert [file for name, topic in topics.items() for file in files_of(topic, name)] == [
-        KafkaFile("configMap", "authorities", "kafka.pem", "orders/ca.crt"),
-        KafkaFile("secret", "login", "password", "orders/password"),
+    assert kafka_files("demo/flow", made.spec.triggers, made.spec.publish) == [
+        KafkaFile("configMap", "authorities", "kafka.pem", "demo/flow/orders/ca.crt"),
+        KafkaFile("secret", "login", "password", "demo/flow/orders/password"),
     ]
+    topics = dict(kafka_topics(made.spec.triggers, made.spec.publish))
     assert ports_of(list(topics.values())) == [9093, 9094]

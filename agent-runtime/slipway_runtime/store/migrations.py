@@ -263,6 +263,31 @@ A row of `workflow_steps` is committed before its step acts, so one that is `run
 acted. `segment` counts how often a run was given to the engine, `attempt` how often a worker took it, and only the last
 one may write. `news` counts what came from outside: decisions, events, and what a person settled."""
 
+TRIGGERS = """
+CREATE TABLE workflow_schedules (
+    workflow TEXT NOT NULL,
+    name TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    made DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (workflow, name)
+);
+CREATE TABLE workflow_poison (
+    workflow TEXT NOT NULL,
+    name TEXT NOT NULL,
+    place TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    message TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (workflow, name, place)
+);
+ALTER TABLE workflow_runs ADD COLUMN published BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE workflow_runs ADD COLUMN publishing_until DOUBLE PRECISION NOT NULL DEFAULT 0;
+CREATE INDEX workflow_runs_unpublished ON workflow_runs (workflow, created) WHERE last_event > published
+"""
+"""What begins runs by itself (`workflows/triggers/`): up to which time those of a schedule were begun, and messages
+that began none. `published` is the last event of a run that was written to a topic (`workflows/publishing.py`)."""
+
 MIGRATIONS: tuple[str, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -273,6 +298,7 @@ MIGRATIONS: tuple[str, ...] = (
     CHANGES,
     RECEIVERS,
     WORKFLOWS,
+    TRIGGERS,
 )
 
 

@@ -1,13 +1,13 @@
 """What begins runs of a Workflow by itself: a schedule, or messages of Kafka. Runs by HTTP need none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from slipway_crds.fields import CRON_PATTERN, TOPIC_PATTERN, ZONE_PATTERN, Name, SpecModel, same
 from slipway_crds.rules import exactly_one
-from slipway_crds.workflows.kafka import KafkaTopic, Topic
+from slipway_crds.workflows.kafka import KafkaFile, KafkaTopic, Topic, files_of
 
 
 class ScheduleTrigger(SpecModel):
@@ -59,8 +59,13 @@ class Publishing(SpecModel):
     """A topic that gets each event of each run at least once, with the run's id as key."""
 
 
-def kafka_topics(triggers: tuple[Trigger, ...], publish: Publishing | None) -> Iterator[tuple[str, KafkaTopic]]:
-    """The topics of a Workflow, by the name of the folder with their secrets."""
+def kafka_files(workflow: str, triggers: Sequence[Trigger], publish: Publishing | None) -> list[KafkaFile]:
+    """The files that workers need for a Workflow, `namespace/name`, below `contract.KAFKA_DIR`."""
+    return [file for name, topic in kafka_topics(triggers, publish) for file in files_of(topic, f"{workflow}/{name}")]
+
+
+def kafka_topics(triggers: Sequence[Trigger], publish: Publishing | None) -> Iterator[tuple[str, KafkaTopic]]:
+    """The topics of a Workflow, by the name of the folder with their secrets in the Workflow's folder."""
     for trigger in triggers:
         if trigger.kafka is not None:
             yield trigger.name, trigger.kafka

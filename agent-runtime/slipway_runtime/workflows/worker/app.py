@@ -21,6 +21,7 @@ from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.telemetry.tracing import incoming, span
 from slipway_runtime.workflows.engine import InvalidInput, InvalidRetry, UnknownWorkflow, WorkflowEngine
 from slipway_runtime.workflows.runs import NotOpen, RunGone
+from slipway_runtime.workflows.triggers.running import Triggers
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 
@@ -35,6 +36,7 @@ class Worker:
 
     engine: WorkflowEngine
     verifier: Verifier
+    triggers: Triggers
     missing: Callable[[], list[str]] = list
     draining: bool = False
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)

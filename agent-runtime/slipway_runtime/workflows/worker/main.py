@@ -28,6 +28,7 @@ from slipway_runtime.telemetry.tracing import configure_tracing
 from slipway_runtime.workflows.dbos_queue import QueueSettings, SegmentQueue
 from slipway_runtime.workflows.engine import WorkflowEngine
 from slipway_runtime.workflows.steps.calls import GatewayCalls
+from slipway_runtime.workflows.triggers.running import Triggers
 from slipway_runtime.workflows.worker.app import Worker, create_worker_app
 from slipway_runtime.workflows.worker.definitions import DefinitionFiles
 from slipway_runtime.workflows.worker.proof import key_in, proof
@@ -68,6 +69,7 @@ class Starting:
             queue.settings = replace(queue.settings, url=dsn, schema=schema)
             seconds = int(self._settings.drain_seconds)
             await self._worker.stack.enter_async_context(self._worker.engine.serving(drain_seconds=seconds))
+            await self._worker.stack.enter_async_context(self._worker.triggers.serving())
 
         await retrying.retry(step, policy=retrying.OPEN_STORE, on=lambda _: True, failed=self._failed)
         self._why = ""
@@ -107,7 +109,7 @@ async def serve(settings: WorkerSettings) -> None:
         )
         engine = WorkflowEngine(database, queue, calls, definitions)
         verifier = VerifierFile(settings.identity_keys_file, anchor=settings.identity_anchor)
-        worker = Worker(engine, verifier)
+        worker = Worker(engine, verifier, Triggers(engine, settings.kafka))
         starting = Starting(worker, database, settings)
         worker.missing = starting.missing
         await stack.enter_async_context(starting.running())

@@ -1,0 +1,1 @@
+"""What begins runs of workflows by itself: schedules, and messages of Kafka."""
