@@ -56,6 +56,11 @@ IDENTIFIER_PATTERN = "^[a-z][a-z0-9_]*$"
 """A name in an expression of CEL."""
 PATH_PATTERN = "^/[-._~0-9A-Za-z/]*$"
 HEADER_PATTERN = "^[A-Za-z][-0-9A-Za-z]*$"
+VARIABLE_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
+DIGEST_PATTERN = "^sha256:[0-9a-f]{64}$"
+PUBLIC_KEY_PATTERN = r"^-----BEGIN PUBLIC KEY-----[-+/=0-9A-Za-z\s]*$"
+BASE64_PATTERN = "^[0-9A-Za-z+/]+={0,2}$"
+DAY_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 MCP_TOOL_PATTERN = "^[-_./0-9A-Za-z]+$"
 """What servers may call tools (MCP 2025-11-25, server/tools)."""
 SHOWN_TOOL_PATTERN = "^[-_0-9A-Za-z]+$"
@@ -89,6 +94,11 @@ HINTS: Mapping[str, str] = {
     IDENTIFIER_PATTERN: "lower-case letters, digits and underscores, beginning with a letter, like analyze_task",
     PATH_PATTERN: "a path without query and fragment, like /mcp",
     HEADER_PATTERN: "letters, digits and dashes, beginning with a letter, like X-API-Key",
+    VARIABLE_PATTERN: "letters, digits and underscores, not beginning with a digit, like LOG_LEVEL",
+    DIGEST_PATTERN: "sha256: and 64 hexadecimal digits, as `sha256sum` prints them",
+    PUBLIC_KEY_PATTERN: "a public key as PEM, which begins with -----BEGIN PUBLIC KEY-----",
+    BASE64_PATTERN: "base64 in one line, as cosign prints a signature",
+    DAY_PATTERN: "a day, like 2027-01-31",
     MCP_TOOL_PATTERN: "letters, digits, dashes, underscores, dots and slashes, like issues.list",
     SHOWN_TOOL_PATTERN: "letters, digits, dashes and underscores, like list_issues",
     CIDR_PATTERN: "a range of addresses, like 10.20.0.0/16",

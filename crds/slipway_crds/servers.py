@@ -17,6 +17,11 @@ NO_METADATA_HOST = unlike(
     METADATA_HOSTS,
     "must not be a link-local address or one where a cloud answers about its machines: write the service's own",
 )
+NO_METADATA_URL = unlike(
+    "url",
+    METADATA_HOSTS,
+    "must not be a link-local address or one where a cloud answers about its machines: write the server's own",
+)
 
 
 RESERVED_HEADERS = (

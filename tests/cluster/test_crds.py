@@ -28,7 +28,7 @@ from tests.support.generated_manifests import manifests
 
 pytestmark = pytest.mark.cluster
 
-GENERATED = 1500
+GENERATED = 2000
 """About five hundred of each kind."""
 IN_FLIGHT = 8
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -37,7 +37,10 @@ async def connector_parts(stack: AsyncExitStack, recording: Recording, **mcp: An
     port = (await stack.enter_async_context(served(recording))).rpartition(":")[2]
     spec = {"type": "mcp", "mcp": {"url": f"http://10.0.0.1:{port}/mcp", **mcp}}
     plugin = Plugin.model_validate({"metadata": {"name": "tools", "namespace": "demo"}, "spec": spec})
-    return plugin, connector_config(plugin).model_copy(update={"url": f"http://127.0.0.1:{port}/mcp"})
+    beside = {"name": f"registry.example.com/tools@sha256:{64 * '0'}", "port": int(port)}
+    return plugin, connector_config(plugin).model_copy(
+        update={"spec": {"type": "mcp", "mcp": {**mcp, "image": beside}}}
+    )
 
 
 async def connected(stack: AsyncExitStack, folder: Path, recording: Recording, **mcp: Any) -> tuple[str, str]:
@@ -60,7 +63,7 @@ def _fields(upstream: Any) -> dict[str, Any]:
     return {name: getattr(upstream, name) for name in upstream.__dataclass_fields__}
 
 
-@pytest.mark.proves("Plugin.mcp.tokenRef.*", "Plugin.mcp.headers[].*")
+@pytest.mark.proves("Plugin.mcp.tokenRef.*", "Plugin.mcp.headers[].*", "Plugin.mcp.image.path")
 async def test_a_token_is_added_and_may_be_rotated(stack: AsyncExitStack, tmp_path: Path) -> None:
     (tmp_path / "headers").mkdir()
     token = tmp_path / "headers" / "authorization"

@@ -46,6 +46,8 @@ _WORDS = (
     *("X-API-Key", "Content-Length", "/mcp", "/v1/tools", "http://localhost:8080/mcp", "find_files", "files.read"),
     *("kafka.data.svc:9092", "kafka:0", "30 6 * * 1-5", "*/5 * * * *", "0 6 * *", "UTC", "Europe/Berlin"),
     *("agents.support:make_agent", "registry.example.com/team/agent:1.2"),
+    *("sha256:" + "0" * 64, "sha256:" + "f" * 64, "2027-01-31", "-----BEGIN PUBLIC KEY-----" + "A" * 100),
+    *("registry.example.com/team/tools@sha256:" + "0" * 64, "4Mi"),
     *("0s", "1s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
 )
 """Tried wherever a pattern takes them: few enough that entries meet (one index twice), and near limits (59s)."""
@@ -131,12 +133,14 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
     if "properties" not in schema:
         return copy.deepcopy(random.choice(_ANYTHING))
     required, members = schema.get("required", ()), _members(schema)
-    chosen = {random.choice(members)} if members and random.random() < 0.9 else set()
+    chosen = {random.choice((members[0], *members))} if members and random.random() < 0.9 else set[str]()
     value = {
         name: _value(child, random)
         for name, child in schema["properties"].items()
         if name in required or name in chosen or (name not in members and random.random() < 0.6)
     }
+    if chosen and "type" in value and chosen <= set(schema["properties"]["type"].get("enum", ())):
+        value["type"] = next(iter(chosen))  # which names the member
     if random.random() < 0.75:
         _repair(value, schema, random)
     return value
@@ -153,7 +157,9 @@ def _repair(value: dict[str, Any], schema: Mapping[str, Any], random: Random) ->
         broken = [rule for rule in rules if rule.holds and not rule.holds(filled)]
         if not broken:
             return
-        name = random.choice([name for name in re.findall(r"self\.(\w+)", broken[0].cel) if name != "metadata"])
+        named = [name for name in re.findall(r"self\.(\w+)", broken[0].cel) if name != "metadata"]
+        about = broken[0].field.partition(".")[0]
+        name = about if about and random.random() < 0.5 else random.choice(named)
         value.pop(name, None)
         if name in schema.get("required", ()) or random.random() < 0.6:
             value[name] = _value(schema["properties"][name], random)

@@ -2,22 +2,19 @@
 
 from collections.abc import AsyncIterator
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from slipway_crds import contract
 from slipway_runtime.applications import new_application
-from slipway_runtime.gateway.asgi import ClientGone, read_body
-from slipway_runtime.identity import HEADER, InvalidIdentity, Verifier
-from slipway_runtime.plugins.audience import audience
+from slipway_runtime.connector.door import HANDLERS, PROBES, authenticate, failure
+from slipway_runtime.gateway.asgi import read_body
+from slipway_runtime.identity import Verifier
 from slipway_runtime.plugins.messages import EVENT_STREAM, LAST_EVENT_HEADER, PARAM_PREFIX, SESSION_HEADER
-from slipway_runtime.plugins.server import FAILURE_HEADER, ServerFailed, media_type
+from slipway_runtime.plugins.server import ServerFailed, media_type
 from slipway_runtime.plugins.watched import WatchedServer
-from slipway_runtime.probes import readiness
-from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.responses import PodResponse
 
 PASSED = frozenset(
@@ -33,7 +30,7 @@ def create_connector_app(server: WatchedServer, verifier: Verifier) -> Starlette
     """The application for one server."""
 
     async def mcp(request: Request) -> Response:
-        _authenticate(request, verifier, server.upstream.key)
+        authenticate(request, verifier, server.upstream.key)
         body = await read_body(request.receive, limit=MESSAGE_BYTES) if request.method == "POST" else None
         return await _passed_on(server, request, body)
 
@@ -41,29 +38,14 @@ def create_connector_app(server: WatchedServer, verifier: Verifier) -> Starlette
         report = server.report
         return JSONResponse(report.to_json() if report is not None else {})
 
-    async def alive(_: Request) -> Response:
-        return PlainTextResponse("alive")
-
-    async def ready(_: Request) -> Response:
-        return readiness([])
-
     return new_application(
         [
             Route(contract.CONNECTOR_MCP_PATH, mcp, methods=["POST", "GET", "DELETE"]),
             Route(contract.CONNECTOR_STATUS_PATH, status),
-            Route(contract.LIVEZ, alive),
-            Route(contract.READYZ, ready),
+            *PROBES,
         ],
-        handlers={Problem: _problem, ClientGone: _gone},
+        handlers=HANDLERS,
     )
-
-
-def _authenticate(request: Request, verifier: Verifier, key: str) -> None:
-    """Raises Problem: `Unauthenticated`, for all but the gateway."""
-    try:
-        verifier.verify(request.headers.get(HEADER, ""), audience(key))
-    except InvalidIdentity as error:
-        raise Problem(Reason.UNAUTHENTICATED, f"{error}: a connector answers gateways only") from None
 
 
 async def _passed_on(server: WatchedServer, request: Request, body: bytes | None) -> Response:
@@ -75,8 +57,7 @@ async def _passed_on(server: WatchedServer, request: Request, body: bytes | None
     try:
         response = await opened.__aenter__()
     except ServerFailed as error:
-        failure = orjson.dumps({"reason": error.reason, "error": error.message})
-        return Response(failure, error.status, {FAILURE_HEADER: "true"}, "application/json")
+        return failure(error.reason, error.message, error.status)
     kind = media_type(response)
     given = {"content-type": kind} if kind else {}
     if session := response.headers.get("Mcp-Session-Id"):
@@ -100,12 +81,3 @@ class _Streamed(StreamingResponse):
     def __init__(self, pieces: AsyncIterator[bytes], response: PodResponse, headers: dict[str, str]) -> None:
         super().__init__(pieces, response.status, headers)
         self.headers.setdefault("cache-control", "no-store")
-
-
-async def _problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
-
-
-async def _gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=499)

@@ -5,18 +5,23 @@ again when their file has changed, for which the process makes its connections a
 """
 
 import asyncio
-import logging
-import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvloop
+from starlette.applications import Starlette
 
-from slipway_crds.plugins.connector import ConnectorConfig, HeaderConfig
+from slipway_crds.plugins.connector import ConnectorConfig
+from slipway_crds.plugins.upstream import server_of as server_of_plugin
 from slipway_runtime.addresses import AddressRule
 from slipway_runtime.connector.app import create_connector_app
+from slipway_runtime.connector.credential_files import access_of
+from slipway_runtime.connector.hosted_app import create_hosted_app
+from slipway_runtime.connector.hosting import HostedPlugin
+from slipway_runtime.connector.loaders import Surroundings
+from slipway_runtime.identity import Verifier
 from slipway_runtime.identity_files import VerifierFile
-from slipway_runtime.plugins.server import ServerAccess, ServerFailed
 from slipway_runtime.plugins.watched import WatchedServer
 from slipway_runtime.serving import DrainingServer, server_config
 from slipway_runtime.serving_tls import serving_tls
@@ -25,80 +30,51 @@ from slipway_runtime.telemetry.logging import configure_logging
 from slipway_runtime.telemetry.metrics import metrics_served
 from slipway_runtime.telemetry.tracing import configure_tracing
 
-log = logging.getLogger(__name__)
-
 GRACE_SECONDS = 45.0
-LARGEST = 16 * 1024
-"""Bytes of a header's value."""
-
-
-class CredentialFiles:
-    """The headers of each request, from a folder."""
-
-    def __init__(self, folder: Path, headers: tuple[HeaderConfig, ...]) -> None:
-        self._folder = folder
-        self._headers = headers
-
-    def current(self) -> Mapping[str, str]:
-        """What is in the files now.
-
-        Raises:
-            ServerFailed: if a value is missing or cannot be one of a header. The text never holds it.
-        """
-        return {each.name: self._value(each) for each in self._headers}
-
-    def _value(self, header: HeaderConfig) -> str:
-        try:
-            value = (self._folder / header.file).read_bytes()[:LARGEST].decode("ascii").strip()
-        except FileNotFoundError:
-            raise _missing(header, "is missing: create the Secret that the Plugin names, with its key") from None
-        except (OSError, UnicodeDecodeError):
-            raise _missing(header, "cannot be read: it must be one line of ASCII") from None
-        if not value or not value.isprintable():
-            raise _missing(header, "is empty or has line breaks in it: write the value alone into the Secret")
-        return f"Bearer {value}" if header.bearer else value
-
-
-def _missing(header: HeaderConfig, what: str) -> ServerFailed:
-    return ServerFailed("CredentialMissing", f"the value of the header {header.name} {what}", status=503, sent=False)
 
 
 def server_of(config: ConnectorConfig, folder: Path) -> WatchedServer:
     """The server of a configuration, with credentials from a folder."""
-    credentials = CredentialFiles(folder, config.headers)
-    authorities = folder / config.ca_file if config.ca_file else None
-
-    def tls() -> ssl.SSLContext:
-        """The bundle is optional in the pod: without it nothing is trusted, and the status says so."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            context.load_verify_locations(cafile=str(authorities))
-        except (OSError, ssl.SSLError) as error:
-            log.warning("the certificates of the server's authorities cannot be read: %s", error)
-        return context
-
-    access = ServerAccess(
-        reach=AddressRule(private=True), headers=credentials.current, tls=tls if authorities else None
+    plugin = config.plugin()
+    assert plugin.spec.mcp is not None, "what is loaded here has no server"
+    beside = plugin.spec.mcp.image is not None
+    return WatchedServer(
+        server_of_plugin(plugin), access_of(plugin, folder, AddressRule(private=True, loopback=beside))
     )
-    return WatchedServer(config.upstream(), access)
+
+
+@asynccontextmanager
+async def connector_app(config: ConnectorConfig, folder: Path, verifier: Verifier) -> AsyncIterator[Starlette]:
+    """The application for a plugin of any type, which is looked at or loaded for as long as the block lasts."""
+    plugin = config.plugin()
+    if plugin.spec.mcp is not None:
+        server = server_of(config, folder)
+        server.watch()
+        try:
+            yield create_connector_app(server, verifier)
+        finally:
+            await server.close()
+        return
+    hosted = HostedPlugin(plugin, Surroundings(folder=folder, reach=AddressRule(private=True)))
+    hosted.watch()
+    try:
+        yield create_hosted_app(hosted, verifier)
+    finally:
+        await hosted.close()
 
 
 async def serve(settings: ConnectorSettings) -> None:
     """Serve until told to stop."""
     config = ConnectorConfig.model_validate_json(settings.connector)
     verifier = VerifierFile(settings.identity_keys_file, anchor=settings.identity_anchor)
-    server = server_of(config, settings.credentials)
-    server.watch()
-    try:
+    async with connector_app(config, settings.credentials, verifier) as app:
         await DrainingServer(
-            server_config(create_connector_app(server, verifier), port=settings.port, lifespan=False),
+            server_config(app, port=settings.port, lifespan=config.plugin().spec.mcp is None),
             drain=lambda: None,
             busy=lambda: 0,
             grace=GRACE_SECONDS,
             tls=serving_tls(settings.tls_dir, settings.tls_port),
         ).serve()
-    finally:
-        await server.close()
 
 
 def main() -> None:

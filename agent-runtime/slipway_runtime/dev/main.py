@@ -10,16 +10,13 @@ import ipaddress
 import logging
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import uvicorn
 import uvloop
 from rich.logging import RichHandler
 from starlette.applications import Starlette
@@ -29,6 +26,7 @@ from slipway_crds.agents.model import Agent
 from slipway_crds.manifests import SUFFIXES, ManifestError
 from slipway_runtime.dev.console import Teller
 from slipway_runtime.dev.driver import LocalDriver
+from slipway_runtime.dev.listening import ADDRESS, PortTaken, bound, serving, url_of
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
 from slipway_runtime.dev.plugins import PluginStates
@@ -43,17 +41,13 @@ from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
-from slipway_runtime.serving import server_config
 from slipway_runtime.settings import default_model_dir
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.telemetry.logging import log_as_json
 from slipway_runtime.telemetry.tracing import configure_tracing
 from slipway_runtime.terminal import Terminal
 
-ADDRESS = "127.0.0.1"
 DEBOUNCE_MILLISECONDS = 200
-STOP_SECONDS = 3
-"""How long open requests may still take after Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +65,6 @@ class Front:
 
 class InvalidFront(Exception):
     """The gateway would let in everybody on the network, or nobody; the text says what to do."""
-
-
-class PortTaken(Exception):
-    """Something else listens there; the text says what to do."""
 
 
 CANNOT_START = (
@@ -255,50 +245,3 @@ def is_manifest(path: Path, files: Sequence[Path]) -> bool:
     path = path.resolve()
     given = [file.resolve() for file in files]
     return path in given or (path.parent in given and path.suffix in SUFFIXES)
-
-
-@contextmanager
-def bound(port: int, *, host: str = ADDRESS) -> Iterator[socket.socket]:
-    """A listening socket; port 0 takes any.
-
-    Raises:
-        PortTaken: if there is none to be had.
-    """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as made:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((host, port))
-        except OSError as error:
-            raise PortTaken(f"{host}:{port} cannot be used ({error.strerror}): give another --port") from error
-        made.listen(2048)
-        made.setblocking(False)
-        yield made
-
-
-def url_of(listening: socket.socket) -> str:
-    """Where a listening socket is reached from this machine."""
-    host, port = listening.getsockname()[:2]
-    if ipaddress.ip_address(host).is_unspecified:
-        host = ADDRESS
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-class _Server(uvicorn.Server):
-    """Signals are the driver's own matter: both of its servers stop together."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def serving(app: Starlette, listening: socket.socket, *, lifespan: bool) -> AsyncIterator[None]:
-    """Serve an application for as long as the block lasts."""
-    config = server_config(app, port=0, lifespan=lifespan, stop_seconds=STOP_SECONDS)
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task

@@ -13,10 +13,12 @@ from slipway_runtime.addresses import AddressRule
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.model_files import LocalModelFiles
+from slipway_runtime.dev.plugin_pods import PluginPods
 from slipway_runtime.gateway.a2a.pushing import pushing
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
 from slipway_runtime.gateway.permissions import Everything
+from slipway_runtime.gateway.plugins.source import ClusterAccess
 from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner, IdentityVerifier
@@ -41,6 +43,7 @@ class Parts:
     host: Host
     gateway: Gateway
     model_files: LocalModelFiles
+    plugin_pods: PluginPods
 
 
 def data_folder(files: Iterable[Path]) -> Path:
@@ -129,7 +132,11 @@ async def open_parts(
         dependencies = AgentDependencies(
             database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=model_files.of, calls=calls
         )
-        yield Parts(dependencies, embedder, host, gateway, model_files)
+        pods = PluginPods(
+            secret / "plugins", IdentityVerifier([signer.public_key]), ClusterAccess(signer, loopback=True), os.environ
+        )
+        stack.push_async_callback(pods.close)
+        yield Parts(dependencies, embedder, host, gateway, model_files, pods)
 
 
 @asynccontextmanager

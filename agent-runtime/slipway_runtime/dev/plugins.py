@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 
 from slipway_crds.plugins.kind import PLUGIN
 from slipway_crds.plugins.model import Plugin
-from slipway_crds.plugins.upstream import server_of
-from slipway_runtime.addresses import AddressRule
+from slipway_crds.plugins.upstream import connector_of, server_of
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.model_files import Missing, bundle_value, secret_value
 from slipway_runtime.dev.parts import Parts
+from slipway_runtime.dev.plugin_pods import ANYWHERE
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
@@ -20,8 +20,6 @@ from slipway_runtime.plugins.watched import Report as ServerReport
 
 HOST = "127.0.0.1"
 """Where Services are."""
-ANYWHERE = AddressRule(loopback=True, private=True)
-"""The machine's user wrote the manifests."""
 
 
 class PluginStates:
@@ -67,7 +65,12 @@ class LocalPlugins:
         """Nothing: plugins that others refer to come with the rest."""
 
     async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
-        """Nothing takes a while."""
+        """Load what a pod would in a cluster. What became of it, the gateway finds out."""
+        pods = self._parts.plugin_pods
+        loaded = {key_of(each): each for each in manifests.objects if isinstance(each, Plugin) and not each.spec.mcp}
+        await pods.keep(loaded.keys())
+        for plugin in loaded.values():
+            await pods.serve(plugin, manifests)
         return []
 
     def exchange(self, manifests: Manifests) -> None:
@@ -79,7 +82,11 @@ class LocalPlugins:
                 routes.restrict(gone, None)
         for key, plugin in plugins.items():
             routes.restrict(key, Allowed.read(plugin.spec.model_dump(mode="json", by_alias=True, include={"access"})))
-            table.set(key, server_of(plugin, service_host=HOST), self._access_of(key, plugin, manifests))
+            if plugin.spec.mcp:
+                table.set(key, server_of(plugin, service_host=HOST), self._access_of(key, plugin, manifests))
+            else:
+                upstream = connector_of(plugin, self._parts.plugin_pods.url(key_of(plugin)))
+                table.set(key, upstream, self._parts.plugin_pods.access(upstream))
 
     def _access_of(self, key: PluginKey, plugin: Plugin, manifests: Manifests) -> ServerAccess:
         """The same as before where the credentials are the same, so that connections stay."""
@@ -98,6 +105,7 @@ def _access(credentials: Credentials) -> ServerAccess:
 
 def _credentials(plugin: Plugin, manifests: Manifests, environment: Mapping[str, str]) -> Credentials:
     mcp, namespace = plugin.spec.mcp, plugin.metadata.namespace
+    assert mcp is not None, "what is loaded here has no server"
     where = f"Plugin {key_of(plugin)}"
     refs = {"Authorization": mcp.token_ref} if mcp.token_ref else {}
     values = {

@@ -19,11 +19,17 @@ from slipway_crds.fields import (
     StatusModel,
     Url,
     emulated,
+    ignored,
     same,
 )
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
+from slipway_crds.plugins.code import Python, Wasm
+from slipway_crds.plugins.image import McpImage
+from slipway_crds.plugins.openapi import OpenApi
+from slipway_crds.plugins.trust import Digest, Permissions, Signature
+from slipway_crds.plugins.types import SPEC_RULES, PluginType
 from slipway_crds.rules import duration_within, exactly_one, unique, unlike
-from slipway_crds.servers import METADATA_HOSTS, Header, SecretKey, ServerTls
+from slipway_crds.servers import FROM_SECRET, NO_METADATA_URL, Header, SecretKey, ServerTls
 
 LOOPBACK_HOSTS = r"(?i)^https?://(localhost|[-.a-z0-9]+\.localhost|127\.[0-9.]+)(:[0-9]+)?(/.*)?$"
 """Where the gateway itself is."""
@@ -72,15 +78,12 @@ class PluginTools(SpecModel):
 
 
 class McpServer(SpecModel):
-    """An MCP server, of revision 2025-11-25, 2026-07-28 or both: exactly one of `url` and `serviceRef` says where."""
+    """An MCP server, of revision 2025-11-25, 2026-07-28 or both: exactly one of `url`, `serviceRef` and `image`
+    says where."""
 
     rules = (
-        exactly_one(["url", "serviceRef"]),
-        unlike(
-            "url",
-            METADATA_HOSTS,
-            "must not be a link-local address or one where a cloud answers about its machines: write the server's own",
-        ),
+        exactly_one(["url", "serviceRef", "image"]),
+        NO_METADATA_URL,
         unlike("url", LOOPBACK_HOSTS, "must not be the gateway itself: write the server's own address"),
         duration_within("timeout", "1s", "30m"),
         duration_within("connectTimeout", "1s", "30s"),
@@ -92,17 +95,18 @@ class McpServer(SpecModel):
         ServiceRef | None, emulated("Reached at the same port of this machine: start the server there.")
     ] = None
     """A Service of the Plugin's namespace that the server is behind."""
-    token_ref: Annotated[
-        SecretKey | None,
-        emulated("Read from a Secret among the manifests, or from the environment variable that `key` names."),
-    ] = None
+    image: Annotated[McpImage | None, emulated("Reached at the same port of this machine: start the server there.")] = (
+        None
+    )
+    """An image that the operator starts the server from."""
+    token_ref: Annotated[SecretKey | None, FROM_SECRET] = None
     """A token that the server is called with, as `Authorization: Bearer`. A client's own token is never sent. With a
     token, headers or `tls`, a connector of the Plugin's namespace calls the server."""
     headers: Annotated[
         tuple[Header, ...],
         Field(max_length=8),
         BY_NAME,
-        emulated("Read from a Secret among the manifests, or from the environment variable that `key` names."),
+        FROM_SECRET,
     ] = ()
     """Headers that the server is called with."""
     tls: Annotated[ServerTls | None, same("The same certificates are used.")] = None
@@ -114,21 +118,39 @@ class McpServer(SpecModel):
     connect_timeout: Annotated[Duration, same("The same time applies.")] = "5s"
     """A connection that is not made in this time has failed."""
 
-    @property
-    def needs_connector(self) -> bool:
-        """Whether the server is called from the Plugin's namespace, with what only pods there can mount."""
-        return bool(self.token_ref or self.headers or self.tls)
-
 
 class PluginSpec(SpecModel):
-    """What a platform engineer writes."""
+    """What a platform engineer writes: `type`, and the field of that name."""
 
-    type: Annotated[Literal["mcp"], same("The same tools are there.")]
-    """What gives the tools: `mcp` is an MCP server."""
-    mcp: Annotated[McpServer, same("The same server is called.")]
+    rules = SPEC_RULES
+
+    type: Annotated[PluginType, same("The same tools are there.")]
+    """What the plugin is: an MCP server, an HTTP API with an OpenAPI document, Python code or a WebAssembly module."""
+    mcp: Annotated[McpServer | None, same("The same server is called.")] = None
     """The MCP server."""
+    openapi: Annotated[OpenApi | None, Field(alias="openapi"), same("The same operations are tools.")] = None
+    """The HTTP API."""
+    python: Annotated[Python | None, same("The same code is loaded.")] = None
+    """The Python code."""
+    wasm: Annotated[Wasm | None, same("The same module is loaded.")] = None
+    """The WebAssembly module."""
+    config: Annotated[dict[str, Any] | None, same("The plugin gets the same.")] = None
+    """What the plugin is told, in its own words. Nothing in it is secret."""
+    digest: Annotated[Digest | None, same("The same digest is demanded.")] = None
+    """What the bytes of the wheel, the module, the document or the image's manifest hash to. Others do not run."""
+    signature: Annotated[Signature | None, same("The same signature is verified.")] = None
+    """Who has to have signed what runs."""
+    permissions: Annotated[Permissions | None, ignored("Nothing is closed locally.")] = None
+    """What the plugin may reach. Python has what its process has, so it takes none."""
     access: Annotated[Access | None, WITH_KEYS] = None
     """Who may use the tools. Tools have the names that are shown."""
+
+    @property
+    def needs_connector(self) -> bool:
+        """Whether pods of the Plugin's namespace serve it: they call its server with what only they can mount, have the
+        server beside them, or are the server themselves."""
+        mcp = self.mcp
+        return mcp is None or bool(mcp.token_ref or mcp.headers or mcp.tls or mcp.image)
 
 
 Era = Literal["2025-11-25", "2026-07-28"]

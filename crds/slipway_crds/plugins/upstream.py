@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 
 from slipway_crds.contract import CONNECTOR_MCP_PATH, HTTP_PORT, TLS_PORT, connector_name
 from slipway_crds.fields import parse_duration
-from slipway_crds.plugins.model import Plugin
+from slipway_crds.plugins.model import Plugin, PluginTools
+
+BESIDE = "127.0.0.1"
+"""Where the server of an image is: in the connector's pod, or on the machine of `slipway dev`."""
+CONNECT_SECONDS = 5.0
+PYTHON_SECONDS = 60.0
+WITHIN_SECONDS = 5.0
+"""More than a plugin's own time, so that the plugin says itself that it was late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,46 +72,73 @@ class McpUpstream:
 
 
 def upstream_of(plugin: Plugin, *, tls: bool = False) -> McpUpstream:
-    """What the gateway of a cluster calls: the server, or the connector in front of it.
+    """What the gateway of a cluster calls: the server, or the pod that stands for it.
 
     Args:
         tls: whether connectors speak TLS.
     """
-    server = server_of(plugin)
-    if not plugin.spec.mcp.needs_connector:
-        return server
-    host = f"{connector_name(server.name)}.{server.namespace}.svc"
+    host = f"{connector_name(plugin.metadata.name)}.{plugin.metadata.namespace}.svc"
+    if plugin.spec.needs_connector:
+        door = f"https://{host}:{TLS_PORT}" if tls else f"http://{host}:{HTTP_PORT}"
+        return connector_of(plugin, f"{door}{CONNECTOR_MCP_PATH}")
+    return server_of(plugin)
+
+
+def connector_of(plugin: Plugin, url: str) -> McpUpstream:
+    """A Plugin's connector, which is at a URL."""
+    mcp, seconds = plugin.spec.mcp, answer_seconds(plugin)
     return McpUpstream(
-        namespace=server.namespace,
-        name=server.name,
-        url=f"{f'https://{host}:{TLS_PORT}' if tls else f'http://{host}:{HTTP_PORT}'}{CONNECTOR_MCP_PATH}",
+        namespace=plugin.metadata.namespace,
+        name=plugin.metadata.name,
+        url=url,
         in_cluster=True,
-        tools=server.tools,
-        timeout=server.timeout,
-        connect_timeout=server.connect_timeout,
+        tools=_names(mcp.tools) if mcp else ToolNames(),
+        timeout=seconds if mcp else seconds + WITHIN_SECONDS,
+        connect_timeout=_seconds(mcp.connect_timeout) if mcp else CONNECT_SECONDS,
         connector=True,
     )
 
 
+def answer_seconds(plugin: Plugin) -> float:
+    """How long an answer of a Plugin may take."""
+    spec = plugin.spec
+    if spec.mcp:
+        return _seconds(spec.mcp.timeout)
+    if spec.openapi:
+        return _seconds(spec.openapi.timeout)
+    return _seconds(spec.wasm.limits.timeout) if spec.wasm else PYTHON_SECONDS
+
+
 def server_of(plugin: Plugin, *, service_host: str = "") -> McpUpstream:
-    """The server itself.
+    """The MCP server itself.
 
     Args:
         service_host: where Services are; by their names in the cluster if not given.
     """
     mcp, namespace = plugin.spec.mcp, plugin.metadata.namespace
-    url, service = mcp.url or "", mcp.service_ref
+    assert mcp is not None, "only Plugins of type mcp have a server elsewhere"
+    url, service, image = mcp.url or "", mcp.service_ref, mcp.image
     if service is not None:
         url = f"http://{service_host or f'{service.name}.{namespace}.svc'}:{service.port}{service.path}"
+    if image is not None:
+        url = f"http://{BESIDE}:{image.port}{image.path}"
     return McpUpstream(
         namespace=namespace,
         name=plugin.metadata.name,
         url=url,
         in_cluster=service is not None,
-        tools=ToolNames(
-            allowed=frozenset(mcp.tools.allow) if mcp.tools.allow is not None else None,
-            renamed={each.tool: each.to for each in mcp.tools.rename},
-        ),
-        timeout=parse_duration(mcp.timeout).total_seconds(),
-        connect_timeout=parse_duration(mcp.connect_timeout).total_seconds(),
+        tools=_names(mcp.tools),
+        timeout=_seconds(mcp.timeout),
+        connect_timeout=_seconds(mcp.connect_timeout),
     )
+
+
+def _names(tools: PluginTools) -> ToolNames:
+    return ToolNames(
+        allowed=frozenset(tools.allow) if tools.allow is not None else None,
+        renamed={each.tool: each.to for each in tools.rename},
+    )
+
+
+def _seconds(duration: str) -> float:
+    return parse_duration(duration).total_seconds()

@@ -1,17 +1,20 @@
-"""A Plugin's connector: the one thing that is made for it, where its server is called with something from a Secret."""
+"""A Plugin's connector: what is made for it, where a pod of its namespace calls its server or is the server."""
 
+from typing import cast
 from urllib.parse import urlsplit
 
 from slipway_crds import contract
 from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import PLUGIN_LABEL
-from slipway_crds.plugins.connector import CREDENTIALS_DIR, connector_config, credential_files
+from slipway_crds.plugins.connector import CREDENTIALS_DIR, connector_config, credential_files, source_url
 from slipway_crds.plugins.model import McpServer, Plugin
+from slipway_crds.podsettings import PodSettings
 from slipway_operator.core import host_tls, policies
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import DEPLOYMENT, SERVICE
 from slipway_operator.core.pods import container, http_probe, pod_spec, pod_template, read_only, resources
+from slipway_operator.plugins.program import program_container, program_volumes
 
 COMPONENT = "connector"
 OWNER_AND_GROUP = 0o440
@@ -25,7 +28,7 @@ def connector_objects(owner: Owner, settings: BuildSettings, plugin: Plugin) -> 
     return [
         service_account(name, owner, own),
         _service(owner, settings),
-        *([_network_policy(owner, settings, plugin.spec.mcp)] if settings.network_policies else []),
+        *([_network_policy(owner, settings, plugin)] if settings.network_policies else []),
         _deployment(owner, settings, plugin),
     ]
 
@@ -44,13 +47,11 @@ def _service(owner: Owner, settings: BuildSettings) -> Manifest:
     return service
 
 
-def _network_policy(owner: Owner, settings: BuildSettings, mcp: McpServer) -> Manifest:
-    """In from the gateway and the operator; out to names and to the server: a Service's pods, whose ports only the
-    Service knows, or any address but those of metadata at the port of the URL."""
-    server: JsonObject = {"to": [{"podSelector": {}}]}
-    if mcp.url is not None:
-        url = urlsplit(mcp.url)
-        server = policies.to_anywhere(url.port or (443 if url.scheme == "https" else 80))
+def _network_policy(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Manifest:
+    """In from the gateway and the operator; out to names, to what the plugin calls and is fetched from, and to what
+    `permissions` names."""
+    permissions = plugin.spec.permissions
+    outward = [*_servers(plugin), *(policies.to_egress(each) for each in (permissions.egress if permissions else ()))]
     return policies.network_policy(
         contract.connector_name(owner.name),
         owner,
@@ -60,8 +61,23 @@ def _network_policy(owner: Owner, settings: BuildSettings, mcp: McpServer) -> Ma
             *host_tls.ingress(settings),
             policies.from_metrics(),
         ],
-        egress=[policies.to_dns(), server],
+        egress=[policies.to_dns(), *outward] if outward else [],
     )
+
+
+def _servers(plugin: Plugin) -> list[JsonObject]:
+    """Out to a server, an API and a source: to the pods of a Service, whose ports only the Service knows, or to any
+    address but those of metadata at the port of a URL."""
+    server = plugin.spec.mcp or plugin.spec.openapi
+    urls = [source_url(plugin)]
+    if isinstance(server, McpServer):
+        urls.append(server.url or "")
+    elif server is not None:
+        urls.append(server.base_url or "")
+    parts = [urlsplit(url) for url in urls if url]
+    ports = sorted({each.port or (443 if each.scheme == "https" else 80) for each in parts})
+    pods: list[JsonObject] = [{"to": [{"podSelector": {}}]}] if server is not None and server.service_ref else []
+    return [*pods, *map(policies.to_anywhere, ports)]
 
 
 def _deployment(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Manifest:
@@ -114,10 +130,18 @@ def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
             {"name": "credentials", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": _sources(plugin)}},
             *host_tls.volumes(settings),
         ],
-        pod=None,
+        pod=_pull_secrets(plugin),
     )
     spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    if program := program_container(settings, plugin):
+        spec["containers"] = [connector, program]
+        spec["volumes"] = [*cast(list[object], spec["volumes"]), *program_volumes(plugin)]
     return spec
+
+
+def _pull_secrets(plugin: Plugin) -> PodSettings | None:
+    image = plugin.spec.mcp.image if plugin.spec.mcp else None
+    return PodSettings(image_pull_secrets=list(image.pull_secrets)) if image and image.pull_secrets else None
 
 
 def _sources(plugin: Plugin) -> list[JsonObject]:

@@ -41,7 +41,7 @@ class PluginController:
         plugin = await model_to_act_on(self._executor, resource, Plugin, now=now)
         if plugin is None or await namespace_to_act_in(self._executor, self._store, resource, now=now) is None:
             return None
-        connector = plugin.spec.mcp.needs_connector
+        connector = plugin.spec.needs_connector
         if connector:
             await self._identity.publish(key.namespace)
             if self._certificates is not None:

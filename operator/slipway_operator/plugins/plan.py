@@ -38,7 +38,7 @@ class PluginView(View):
 
 def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, now: float) -> Plan:
     """Everything that is to be done for a Plugin now. Nothing, if it is as it should be."""
-    key, connector = view.resource.key, view.plugin.spec.mcp.needs_connector
+    key, connector = view.resource.key, view.plugin.spec.needs_connector
     manifests = connector_objects(owner_of(view.resource), settings, view.plugin) if connector else []
     deployment = view.deployment
     status, wake_after = plugin_status(

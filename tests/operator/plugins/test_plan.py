@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from slipway_crds.plugins.connector import ConnectorConfig, authorities_file
 from slipway_crds.plugins.model import Plugin
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import Child, project
@@ -107,7 +108,7 @@ def test_authorities_are_mounted_for_the_connector() -> None:
         {"configMap": {"name": "authorities", "optional": True, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
     ]
     (config,) = [each["value"] for each in pod["containers"][0]["env"] if each["name"] == "SLIPWAY_CONNECTOR"]
-    assert '"ca_file":"ca.crt"' in config
+    assert authorities_file(ConnectorConfig.model_validate_json(config).plugin()) == "ca.crt"
 
 
 def test_the_policy_of_a_connector_opens_the_port_of_its_server_and_no_metadata() -> None:

@@ -28,7 +28,13 @@ PLUGINS_PATH = f"/apis/{API_VERSION}/{Plugin.PLURAL}"
 
 
 class ClusterAccess:
-    """How the gateway of a cluster reaches servers. The same for the same, so that nothing is connected to anew."""
+    """How the gateway of a cluster reaches servers. The same for the same, so that nothing is connected to anew.
+
+    Args:
+        networks: private ones that servers may be in.
+        authorities: what connectors' certificates are checked against; None where they speak no TLS.
+        loopback: whether connectors are on this machine, as those of the local driver are.
+    """
 
     def __init__(
         self,
@@ -36,9 +42,11 @@ class ClusterAccess:
         networks: Sequence[IPv4Network | IPv6Network] = (),
         *,
         authorities: HostAuthorities | None = None,
+        loopback: bool = False,
     ) -> None:
         self._signer = signer
         self._authorities = authorities
+        self._loopback = loopback
         self._services = ServerAccess(reach=AddressRule(private=True))
         self._others = ServerAccess(reach=AddressRule(networks=tuple(networks)))
         self._connectors: dict[str, ServerAccess] = {}
@@ -51,7 +59,7 @@ class ClusterAccess:
 
     def _connector(self, key: str) -> ServerAccess:
         return ServerAccess(
-            reach=AddressRule(private=True),
+            reach=AddressRule(private=True, loopback=self._loopback),
             headers=lambda: {HEADER: self._signer.sign(GATEWAY, audience(key))},
             current_tls=self._authorities.context if self._authorities else None,
         )

@@ -1,0 +1,1 @@
+"""HTTP APIs with an OpenAPI document, whose operations are the tools of a plugin."""
