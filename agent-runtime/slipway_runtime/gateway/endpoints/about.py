@@ -9,6 +9,7 @@ from slipway_runtime.gateway.endpoints.endpoint import Endpoint
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.openapi import paths
 from slipway_runtime.gateway.openapi.document import OpenAPIDocument
+from slipway_runtime.gateway.permissions import Action
 from slipway_runtime.probes import readiness
 
 
@@ -24,7 +25,9 @@ def endpoints(gateway: Gateway) -> list[Endpoint]:
     async def openapi(request: Request) -> Response:
         caller = await gateway.authenticate(request)
         access.write(request, caller, status=200)
-        return Response(await document.json(request.app), media_type="application/json")
+        allows = gateway.policy.allows
+        plugins = [each for each in gateway.plugins.described() if allows(caller, Action.LIST, each[0])]
+        return Response(await document.json(request.app, plugins), media_type="application/json")
 
     async def ready(_: Request) -> Response:
         return readiness(gateway.missing())

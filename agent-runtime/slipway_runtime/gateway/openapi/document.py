@@ -1,14 +1,17 @@
 """The whole OpenAPI document of an application."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_runtime.gateway.openapi import events, problems, schemas
+from slipway_runtime.gateway.openapi.plugins import FIELD, plugin_fields
+from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.problems import KINDS
 
 TITLE = "Slipway"
@@ -41,6 +44,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         "examples": problems.examples(),
         "schemas": events.schemas(schemas.definitions()),
     }
+    made[FIELD] = []
     return made
 
 
@@ -49,13 +53,18 @@ def _rows() -> list[str]:
 
 
 class OpenAPIDocument:
-    """The document as it is served: made when it is first asked for, and kept."""
+    """The document as it is served: made when it is first asked for, and kept. Plugins come and go."""
 
     def __init__(self) -> None:
-        self._json: bytes | None = None
+        self._document: dict[str, Any] | None = None
 
-    async def json(self, app: FastAPI) -> bytes:
-        """The document of an application, always the same one, as JSON."""
-        if self._json is None:
-            self._json = await asyncio.to_thread(lambda: orjson.dumps(describe(app)))
-        return self._json
+    async def json(self, app: FastAPI, plugins: Iterable[tuple[PluginKey, PluginMetadata | None]]) -> bytes:
+        """The document of an application, always the same one, as JSON.
+
+        Args:
+            plugins: those that its reader may use, sorted.
+        """
+        if self._document is None:
+            self._document = await asyncio.to_thread(describe, app)
+        document, fields = self._document, plugin_fields(plugins)
+        return await asyncio.to_thread(lambda: orjson.dumps({**fields, **document, FIELD: fields[FIELD]}))

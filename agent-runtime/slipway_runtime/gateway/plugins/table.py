@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from slipway_crds.contract import PLUGINS_STATUS_PATH
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.upstream import McpUpstream
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.plugins.server import ServerAccess
@@ -19,6 +20,7 @@ class PluginTable:
         self._servers: dict[PluginKey, WatchedServer] = {}
         self._created: dict[PluginKey, str] = {}
         self._given: dict[PluginKey, str] = {}
+        self._metadata: dict[PluginKey, PluginMetadata] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self.listed = True
         """Whether a plugin that is not here does not exist. Not so before a source that needs time has listed them."""
@@ -53,6 +55,16 @@ class PluginTable:
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
             self._changed()
+
+    def describe(self, key: PluginKey, metadata: PluginMetadata | None) -> None:
+        """What a plugin says of itself; None if it says nothing."""
+        self._metadata.pop(key, None)
+        if metadata is not None:
+            self._metadata[key] = metadata
+
+    def described(self) -> list[tuple[PluginKey, PluginMetadata | None]]:
+        """All plugins with what they say of themselves, sorted by namespace and name."""
+        return [(key, self._metadata.get(key)) for key in sorted(self._servers)]
 
     def keep(self, keys: Mapping[PluginKey, object]) -> None:
         """Of the plugins, only these exist."""
