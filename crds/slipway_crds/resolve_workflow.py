@@ -1,6 +1,6 @@
 """What of a Workflow a schema and CEL rules cannot say: references in vain, circles, and expressions that are wrong."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from slipway_crds.agents.model import Agent
@@ -8,6 +8,7 @@ from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.outputschema import schema_problem
 from slipway_crds.references import Objects, look_up, ref_to
 from slipway_crds.resolve import ResolveProblem, Severity
+from slipway_crds.runtimeconfig import CAPABILITIES
 from slipway_crds.workflows.expressions import InvalidExpression, check, in_value, steps_read
 from slipway_crds.workflows.model import IndexSearch, MapOver, Workflow, WorkflowStep
 from slipway_crds.workflows.needs import before, cycle
@@ -34,12 +35,28 @@ def _missing(workflow: Workflow, objects: Objects) -> Iterator[ResolveProblem]:
         if called.agent_ref is not None and look_up(objects, Agent, namespace, called.agent_ref.name) is None:
             message = f"there is no Agent {called.agent_ref.name} in namespace {namespace}: apply or correct it"
             yield _problem(workflow, Severity.WAITING, f"{path}.agentRef.name", "WaitingForAgent", message)
+    for path, called in _calls(workflow):
+        if called.requires and not able(called.requires, objects, namespace):
+            wanted = ", ".join(sorted(set(called.requires)))
+            message = f"no Agent in namespace {namespace} has all of these: {wanted}; apply one, or correct it"
+            yield _problem(workflow, Severity.WAITING, f"{path}.requires", "WaitingForCapability", message)
     for path, search in searches(workflow):
         if look_up(objects, VectorIndex, namespace, search.index_ref.name) is None:
             message = (
                 f"there is no VectorIndex {search.index_ref.name} in namespace {namespace}: apply it, or correct it"
             )
             yield _problem(workflow, Severity.WAITING, f"{path}.indexRef.name", "WaitingForIndex", message)
+
+
+def able(capabilities: Collection[str], objects: Objects, namespace: str) -> list[str]:
+    """Names of the agents of a namespace that have all of these capabilities, the one that is called first."""
+    agents = (each for each in objects.values() if isinstance(each, Agent) and each.metadata.namespace == namespace)
+    return sorted(each.metadata.name for each in agents if set(capabilities) <= set(_capabilities(each)))
+
+
+def _capabilities(agent: Agent) -> Collection[str]:
+    own = agent.spec.capabilities
+    return CAPABILITIES[agent.spec.architecture] if own is None else own
 
 
 def _calls(workflow: Workflow) -> Iterator[tuple[str, WorkflowStep | MapOver]]:

@@ -42,10 +42,11 @@ from slipway_operator.store.admin import AdminSecretError
 from slipway_operator.store.departed import DeletionPolicy, DepartedNamespaces
 from slipway_operator.store.keeper import StoreKeeper
 from slipway_operator.store.rotation import EarlierLogins
+from slipway_operator.workflows import controller as workflows
 
 logger = logging.getLogger(__name__)
 
-ROWS = [agents.ROW, indexes.ROW, plugins.ROW]
+ROWS = [agents.ROW, indexes.ROW, plugins.ROW, workflows.ROW]
 """The kinds, one row each. A test may add one."""
 KEEP_EVERY_SECONDS = 5.0
 MEASURE_SECONDS = 1.0

@@ -48,6 +48,11 @@ class OperatorSettings(BaseSettings):
     host_resources: dict[str, Any] = Field(default_factory=dict)
     index_resources: dict[str, Any] = Field(default_factory=dict)
     ingest_resources: dict[str, Any] = Field(default_factory=dict)
+    worker_resources: dict[str, Any] = Field(default_factory=dict)
+    worker_min: Annotated[int, Field(ge=1)] = 1
+    """Workers of workflows that a namespace has at least."""
+    worker_max: Annotated[int, Field(ge=1)] = 4
+    """And at most, when runs wait."""
     pod_env: list[dict[str, Any]] = Field(default_factory=list)
     ca_config_map: str = ""
     network_policies: bool = True
@@ -75,7 +80,15 @@ class OperatorSettings(BaseSettings):
         "drain_timeout", "rollout_deadline", "identity_notice", "namespace_grace_period", mode="before"
     )(_seconds)
 
-    @field_validator("store_port", "host_resources", "index_resources", "ingest_resources", "pod_env", mode="before")
+    @field_validator(
+        "store_port",
+        "host_resources",
+        "index_resources",
+        "ingest_resources",
+        "worker_resources",
+        "pod_env",
+        mode="before",
+    )
     @classmethod
     def _empty_means_default(cls, value: object, info: Any) -> object:
         """An unset chart value arrives as an empty string."""
@@ -106,6 +119,8 @@ class OperatorSettings(BaseSettings):
             host_resources=self.host_resources,
             index_resources=self.index_resources,
             ingest_resources=self.ingest_resources,
+            worker_resources=self.worker_resources,
+            worker_scale=(self.worker_min, max(self.worker_min, self.worker_max)),
             pod_env=tuple(self.pod_env),
             ca_config_map=self.ca_config_map,
             network_policies=self.network_policies,

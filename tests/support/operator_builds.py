@@ -5,6 +5,7 @@ from typing import Any
 from slipway_crds.agents.model import Agent
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.plugins.model import Plugin
+from slipway_crds.workflows.model import Workflow
 from slipway_operator.core.cache import Resource, ResourceKey
 from slipway_operator.core.inputs import BuildSettings, Owner
 from tests.support import operator_manifests as manifests
@@ -49,7 +50,9 @@ def index(**spec: Any) -> VectorIndex:
     return VectorIndex.model_validate(manifests.index("demo", **spec))
 
 
-def resource(model: Agent | Plugin | VectorIndex, *, status: dict[str, Any] | None = None, **changes: Any) -> Resource:
+def resource(
+    model: Agent | Plugin | VectorIndex | Workflow, *, status: dict[str, Any] | None = None, **changes: Any
+) -> Resource:
     """The model as the cache has it."""
     fields: dict[str, Any] = {
         "key": ResourceKey(model.kind, model.metadata.namespace, model.metadata.name),

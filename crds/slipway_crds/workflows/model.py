@@ -271,7 +271,7 @@ class WorkflowSpec(SpecModel):
     """Who may start runs and see them; every caller whom the gateway knows if not given."""
 
 
-class RunSummary(StatusModel):
+class LastRun(StatusModel):
     """A run in a few words."""
 
     id: Annotated[str, Field(max_length=64)]
@@ -284,6 +284,9 @@ class RunSummary(StatusModel):
     """When it ended; not given while it goes on."""
 
 
+RunSummary = LastRun
+
+
 class WorkflowStatus(StatusModel):
     """What the operator reports. Never read back as a source of truth."""
 
@@ -293,7 +296,7 @@ class WorkflowStatus(StatusModel):
     """The conditions in one word, for tools that compare a string."""
     url: Annotated[str | None, Field(max_length=512)] = None
     """Where the gateway takes runs, inside the cluster."""
-    last_runs: Annotated[list[RunSummary] | None, Field(max_length=LAST_RUNS)] = None
+    last_runs: Annotated[list[LastRun] | None, Field(max_length=LAST_RUNS), ATOMIC] = None
     """The newest runs, the last one first."""
     success_rate: Annotated[str | None, Field(max_length=8)] = None
     """The share of the runs that ended in the last day and succeeded, from 0 to 1."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_crds.workflows.model import LAST_RUNS, RunSummary, Workflow
+from slipway_crds.workflows.model import LAST_RUNS, LastRun, Workflow
 
 REPORT_BYTES = 16 * 1024
 """What the operator reads of a report."""
@@ -32,11 +32,11 @@ class WorkerReport(BaseModel):
     """Runs of the namespace that a worker works on."""
     unfinished: dict[str, Count] = {}
     """Runs of the namespace that have not ended, by the number of their interpreter."""
-    last_runs: Annotated[tuple[RunSummary, ...], Field(max_length=LAST_RUNS)] = ()
+    last_runs: Annotated[tuple[LastRun, ...], Field(max_length=LAST_RUNS)] = ()
     """Of the workflow, the newest first."""
     success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     """Of the workflow's runs that ended in the last day, the share that succeeded; None where none did."""
-    next_schedule: str | None = None
+    next_schedule: Annotated[str, Field(max_length=40)] | None = None
     """When the workflow's next run is due (RFC 3339)."""
     needs_attention: Count = 0
     """Runs of the workflow that wait until a person has settled a step."""

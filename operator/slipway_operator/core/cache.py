@@ -176,6 +176,14 @@ class Cache:
     def children(self, key: ResourceKey) -> tuple[Child, ...]:
         return tuple(self._children[child] for child in sorted(self._by_owner.get(key, ())))
 
+    def shared(self, kind: str, namespace: str) -> tuple[Child, ...]:
+        """What all resources of a kind in a namespace have together."""
+        return self.children(ResourceKey(kind, namespace, ""))
+
+    def resources(self, kind: str, namespace: str) -> list[Resource]:
+        """All resources of a kind in a namespace, by name."""
+        return [self._resources[key] for key in sorted(self._of_kind(kind, namespace)) if key in self._resources]
+
     def child(self, kind: str, namespace: str, name: str) -> Child | None:
         return self._children.get((kind, namespace, name))
 
@@ -245,7 +253,7 @@ class Cache:
         self._by_owner[owner].add(new.key)
         if new.kind == DEPLOYMENT.name and isinstance(new.detail, DeploymentState) and _serves_and_rolls(new.detail):
             self._rolling.add(new.key)
-        return affected | {owner}
+        return affected | ({owner} if owner.name else self._of_kind(owner.kind, owner.namespace))
 
     def put_namespace(self, new: Namespace) -> set[ResourceKey]:
         before = _namespace_referenced(self._namespaces.get(new.name))
@@ -297,7 +305,13 @@ class Cache:
         self._by_owner[owner].discard(child.key)
         if not self._by_owner[owner]:
             del self._by_owner[owner]
-        return {owner} if owner.name else self._all_in(child.namespace)
+        if owner.name:
+            return {owner}
+        return self._of_kind(owner.kind, owner.namespace) if owner.kind else self._all_in(child.namespace)
+
+    def _of_kind(self, kind: str, namespace: str) -> set[ResourceKey]:
+        """Every resource of a kind there."""
+        return {key for key in self._all_in(namespace) if key.kind == kind}
 
     def _all_in(self, namespace: str) -> set[ResourceKey]:
         """Every resource there."""

@@ -26,6 +26,9 @@ class BuildSettings:
     host_resources: Mapping[str, Any] = field(default_factory=dict)
     index_resources: Mapping[str, Any] = field(default_factory=dict)
     ingest_resources: Mapping[str, Any] = field(default_factory=dict)
+    worker_resources: Mapping[str, Any] = field(default_factory=dict)
+    worker_scale: tuple[int, int] = (1, 4)
+    """Workers of a namespace: at least and at most."""
     pod_env: tuple[Mapping[str, Any], ...] = ()
     ca_config_map: str = ""
     network_policies: bool = True
@@ -63,18 +66,33 @@ def labels(component: str, more: Mapping[str, str]) -> dict[str, str]:
     return {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: component, **more}
 
 
-def child(kind: ObjectKind, name: str, owner: Owner, labels: Mapping[str, str]) -> Manifest:
-    """An object that belongs to the owner, still without content."""
+@dataclass(frozen=True, kw_only=True)
+class Owners:
+    """All objects of a kind in a namespace, for what they have together: it goes with the last one."""
+
+    kind: str
+    namespace: str
+    uids: Mapping[str, str]
+    """By name."""
+
+    def references(self) -> list[OwnerReference]:
+        """None of them is the controller."""
+        each = (Owner(kind=self.kind, namespace=self.namespace, name=name, uid=uid) for name, uid in self.uids.items())
+        return [{**owner.reference(), "controller": False} for owner in sorted(each, key=lambda owner: owner.name)]
+
+
+def child(kind: ObjectKind, name: str, owner: Owner | Owners, labels: Mapping[str, str]) -> Manifest:
+    """An object that belongs to the owner, or to all of the owners, still without content."""
     metadata: ObjectMeta = {
         "name": name,
         "namespace": owner.namespace,
         "labels": dict(labels),
-        "ownerReferences": [owner.reference()],
+        "ownerReferences": owner.references() if isinstance(owner, Owners) else [owner.reference()],
     }
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
 
 
-def service_account(name: str, owner: Owner, labels: Mapping[str, str]) -> Manifest:
+def service_account(name: str, owner: Owner | Owners, labels: Mapping[str, str]) -> Manifest:
     """What the owner's pods run as: an account without a token."""
     account = child(SERVICE_ACCOUNT, name, owner, labels)
     account["automountServiceAccountToken"] = False

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from slipway_crds.contract import HTTP_PORT, METRICS_PORT
 from slipway_crds.egress import LINK_LOCAL_AND_METADATA, METADATA_IPV6, PUBLIC, Egress, closed_within
 from slipway_crds.meta import COMPONENT_LABEL, GROUP
-from slipway_operator.core.inputs import BuildSettings, Owner, child
+from slipway_operator.core.inputs import BuildSettings, Owner, Owners, child
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import NETWORK_POLICY
 
@@ -26,7 +26,7 @@ METRICS_LABEL = f"{GROUP}/metrics"
 
 def network_policy(
     name: str,
-    owner: Owner,
+    owner: Owner | Owners,
     labels: Mapping[str, str],
     *,
     selector: Mapping[str, str],

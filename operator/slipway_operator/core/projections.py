@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slipway_crds.contract import STORE_SECRET_PREFIX
-from slipway_crds.meta import GROUP
+from slipway_crds.meta import COMPONENT_LABEL, GROUP
 from slipway_crds.registry import OWNER_KINDS
 from slipway_operator.core.conditions import epoch
 from slipway_operator.core.drift import APPLIED_ANNOTATION, owned_fields
@@ -119,7 +119,8 @@ class Child:
     version: int
     owner_uid: str
     owner: tuple[str, str]
-    """Kind and name of the object that it is for, by its labels; empty for what belongs to a namespace."""
+    """Kind and name of the object that it is for, by its labels; no name where all objects of the kind share it, and
+    neither for what belongs to a namespace."""
     deleting: bool
     created: float
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -202,9 +203,12 @@ def _controller_uid(metadata: Mapping[str, Any]) -> str:
 
 
 def _owner(labels: Mapping[str, str]) -> tuple[str, str]:
-    """Kind and name of the object that a child is for; both empty for what belongs to a namespace as a whole."""
+    """Kind and name of the object that a child is for; no name where all objects of the kind share it, and neither for
+    what belongs to a namespace as a whole."""
     found = ((kind.name, labels[kind.label]) for kind in OWNER_KINDS.values() if kind.label in labels)
-    return next(found, ("", ""))
+    component = labels.get(COMPONENT_LABEL)
+    shared = ((kind.name, "") for kind in OWNER_KINDS.values() if kind.shares and kind.shares == component)
+    return next(found, next(shared, ("", "")))
 
 
 def _detail(kind: str, raw: Mapping[str, Any]) -> Detail:

@@ -26,6 +26,7 @@ from slipway_operator.store.builders import (
     store_config_map,
     store_secret,
 )
+from slipway_operator.store.passwords import worker_key
 from slipway_operator.store.purge import PurgeError, new_password, purge
 from slipway_operator.store.roles import TakenError, Tenant, make_login, make_table, reset_purger
 
@@ -80,6 +81,12 @@ class StoreKeeper:
         """What the namespace signs in with, in its present version or another."""
         version = login or namespace.login or 1
         return store_access(namespace.name, namespace.uid, version, root=self._root, address=self._address)
+
+    def worker_keys(self, namespace: Namespace) -> tuple[str, str]:
+        """The key of the namespace's workers, and the one before."""
+        version = namespace.login or 1
+        key, former = (worker_key(self._root, namespace.uid, each) for each in (version, version - 1))
+        return key, former
 
     def tenant(self, namespace: Namespace) -> Tenant:
         return Tenant(uid=namespace.uid, namespace=namespace.name, installation=self.installation)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from slipway_crds.contract import engine_schema
 from slipway_operator.store.builders import StoreAccess, owner_role, purge_role
 
 PURGE_CONNECTIONS = 2
@@ -76,7 +77,7 @@ async def make_table(connection: asyncpg.Connection) -> None:
 async def make_login(
     connection: asyncpg.Connection, access: StoreAccess, *, installation: str, connections: int
 ) -> None:
-    """The owner role, the schema and the login of a namespace, as they should be.
+    """The owner role, the schemas and the login of a namespace, as they should be.
 
     Args:
         connections: that the login may have at a time.
@@ -88,7 +89,8 @@ async def make_login(
     async with connection.transaction():
         await _remember(connection, tenant)
         await _make_role(connection, tenant, tenant.owner, "NOLOGIN")
-        await _make_schema(connection, tenant)
+        for schema in (tenant.owner, engine_schema(tenant.owner)):
+            await _make_schema(connection, tenant, schema)
         limit = f"LOGIN NOINHERIT CONNECTION LIMIT {connections:d} PASSWORD '{_plain(access.password)}'"
         await _make_role(connection, tenant, access.login, limit)
         await _set_up_login(connection, tenant, access.login)
@@ -261,15 +263,15 @@ async def _make_role(connection: asyncpg.Connection, tenant: Tenant, role: str, 
         await connection.execute(f"GRANT {role} TO CURRENT_USER")
 
 
-async def _make_schema(connection: asyncpg.Connection, tenant: Tenant) -> None:
+async def _make_schema(connection: asyncpg.Connection, tenant: Tenant, schema: str) -> None:
     owner = await connection.fetchval(
         "SELECT r.rolname::text FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = $1",
-        tenant.owner,
+        schema,
     )
     if owner is None:
-        await connection.execute(f"CREATE SCHEMA {tenant.owner} AUTHORIZATION {tenant.owner}")
+        await connection.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {tenant.owner}")
     elif owner != tenant.owner:
-        raise TakenError(f"schema {tenant.owner} belongs to role {owner}")
+        raise TakenError(f"schema {schema} belongs to role {owner}")
 
 
 async def _set_up_login(connection: asyncpg.Connection, tenant: Tenant, role: str) -> None:
