@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from slipway_runtime.bounded_http import bounded
 from slipway_runtime.http_limits import HttpLimits
@@ -107,7 +107,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def server_config(
-    app: Starlette, *, port: int, lifespan: bool, limits: HttpLimits | None = None, stop_seconds: int = 5
+    app: ASGIApp, *, port: int, lifespan: bool, limits: HttpLimits | None = None, stop_seconds: int = 5
 ) -> uvicorn.Config:
     """How a process of the runtime is served.
 

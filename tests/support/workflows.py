@@ -15,12 +15,12 @@ from slipway_runtime.workflows.dbos_queue import QueueSettings, SegmentQueue
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.engine import WorkflowEngine
 from slipway_runtime.workflows.records import NewWorkflowRun, RunState, StepRow, WorkflowRun
-from slipway_runtime.workflows.steps.calls import CapableAgent, ToolCall
+from slipway_runtime.workflows.steps.calls import CapableAgent, StepCall
 from slipway_runtime.workflows.steps.failures import TryFailed
 from tests.support.waiting import until_async
 
 WORKFLOW = "demo/test"
-Script = Callable[[ToolCall], Awaitable[Any]]
+Script = Callable[[StepCall], Awaitable[Any]]
 
 
 def workflow(spec: str, *, name: str = "test") -> WorkflowDefinition:
@@ -44,14 +44,14 @@ class ScriptedAgents:
 
     tools: dict[str, Script] = field(default_factory=dict)
     agents_there: Sequence[CapableAgent] = ()
-    called: list[ToolCall] = field(default_factory=list)
+    called: list[StepCall] = field(default_factory=list)
     at_once: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
 
     async def agents(self, run: WorkflowRun) -> Sequence[CapableAgent]:
         return self.agents_there
 
-    async def call(self, run: WorkflowRun, call: ToolCall) -> Any:
+    async def call(self, run: WorkflowRun, call: StepCall) -> Any:
         self.called.append(call)
         self.at_once[call.agent] += 1
         self.most[call.agent] = max(self.most[call.agent], self.at_once[call.agent])
@@ -71,7 +71,7 @@ def failing(reason: str, *, times: int, then: Any = None, final: bool = False, k
     """A tool that fails so often, and then gives a value."""
     left = iter(range(times))
 
-    async def tool(_: ToolCall) -> Any:
+    async def tool(_: StepCall) -> Any:
         if next(left, None) is not None:
             raise TryFailed(reason, "as the test says", final=final, known=known)
         return then
@@ -83,7 +83,7 @@ def giving(*outputs: Any) -> Script:
     """A tool that gives these one after the other, and then always the last."""
     left = list(outputs)
 
-    async def tool(_: ToolCall) -> Any:
+    async def tool(_: StepCall) -> Any:
         return left.pop(0) if len(left) > 1 else left[0]
 
     return tool

@@ -5,12 +5,12 @@ next to what is served, then all is exchanged.
 """
 
 from slipway_crds.registry import OWNER_KINDS
-from slipway_runtime.dev import agents, indexes, plugins
+from slipway_runtime.dev import agents, indexes, plugins, workflows
 from slipway_runtime.dev.kinds import Outcome, Report
 from slipway_runtime.dev.manifests import Manifests
 from slipway_runtime.dev.parts import Parts
 
-ROWS = [agents.ROW, indexes.ROW, plugins.ROW]
+ROWS = [agents.ROW, indexes.ROW, plugins.ROW, workflows.ROW]
 """The kinds of which something is made here, one row each. A test may add one."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from slipway_runtime.serving import server_config
 
@@ -55,7 +55,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Starlette, listening: socket.socket, *, lifespan: bool) -> AsyncIterator[None]:
+async def serving(app: ASGIApp, listening: socket.socket, *, lifespan: bool) -> AsyncIterator[None]:
     """Serve an application for as long as the block lasts."""
     config = server_config(app, port=0, lifespan=lifespan, stop_seconds=STOP_SECONDS)
     server = _Server(config)

@@ -30,6 +30,7 @@ from slipway_runtime.dev.listening import ADDRESS, PortTaken, bound, serving, ur
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
 from slipway_runtime.dev.plugins import PluginStates
+from slipway_runtime.dev.workers import behind
 from slipway_runtime.gateway import access
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.asgi import OwnNames
@@ -128,7 +129,7 @@ async def _serve(
         ) as parts:
             driver = LocalDriver(parts, host_url=url_of(back))
             async with (
-                serving(create_host_app(parts.host), back, lifespan=True),
+                serving(behind(create_host_app(parts.host), lambda: parts.worker.app), back, lifespan=True),
                 serving(application(parts.gateway, front), door, lifespan=False),
             ):
                 whole = await apply(driver, manifests, teller)

@@ -14,6 +14,7 @@ from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.dev.plugin_pods import PluginPods
+from slipway_runtime.dev.workers import LocalWorker
 from slipway_runtime.gateway.a2a.pushing import pushing
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.main import assembled
@@ -44,6 +45,7 @@ class Parts:
     gateway: Gateway
     model_files: LocalModelFiles
     plugin_pods: PluginPods
+    worker: LocalWorker
 
 
 def data_folder(files: Iterable[Path]) -> Path:
@@ -136,7 +138,9 @@ async def open_parts(
             secret / "plugins", IdentityVerifier([signer.public_key]), ClusterAccess(signer, loopback=True), os.environ
         )
         stack.push_async_callback(pods.close)
-        yield Parts(dependencies, embedder, host, gateway, model_files, pods)
+        worker = LocalWorker(database, host.verifier, folder, gateway_url)
+        stack.push_async_callback(worker.stack.aclose)
+        yield Parts(dependencies, embedder, host, gateway, model_files, pods, worker)
 
 
 @asynccontextmanager

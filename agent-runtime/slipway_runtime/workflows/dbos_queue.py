@@ -23,7 +23,7 @@ SEGMENT = "slipway_segment"
 MOST_TAKES = 100
 """How often a segment is taken before it is given up: each worker that died with it was one."""
 
-Work = Callable[[str, int], Awaitable[None]]
+DoSegment = Callable[[str, int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SegmentQueue:
         self.settings = settings
         self.executor = settings.executor
 
-    async def open(self, work: Work) -> None:
+    async def open(self, work: DoSegment) -> None:
         """Begin to take segments, and have `work` do them. Its tables are made if they are not there.
 
         Raises:
@@ -134,7 +134,7 @@ class SegmentQueue:
 
 
 class _Handler:
-    work: Work
+    work: DoSegment
 
 
 @DBOS.workflow(name=SEGMENT, max_recovery_attempts=MOST_TAKES)

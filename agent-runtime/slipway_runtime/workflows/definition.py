@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from slipway_crds.fields import parse_duration
@@ -17,20 +17,18 @@ class WorkflowDefinition:
     Args:
         workflow: `namespace/name`.
         text: its spec as JSON, which the store keeps.
+        source: the text of the file that it was read from; empty if it was not.
     """
 
     workflow: str
     text: str
+    source: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, workflow: Workflow) -> "WorkflowDefinition":
+    def of(cls, workflow: Workflow, *, source: str = "") -> "WorkflowDefinition":
         """Of an object."""
-        return cls.from_spec(f"{workflow.metadata.namespace}/{workflow.metadata.name}", workflow.spec)
-
-    @classmethod
-    def from_spec(cls, workflow: str, spec: WorkflowSpec) -> "WorkflowDefinition":
-        """Of a spec."""
-        return cls(workflow, spec.model_dump_json(by_alias=True, exclude_none=True))
+        name = f"{workflow.metadata.namespace}/{workflow.metadata.name}"
+        return cls(name, workflow.spec.model_dump_json(by_alias=True, exclude_none=True), source)
 
     @property
     def namespace(self) -> str:

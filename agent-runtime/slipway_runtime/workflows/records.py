@@ -189,6 +189,6 @@ class RunEvent:
     type: str
     data: Mapping[str, Any]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, run_id: str) -> dict[str, Any]:
         """As it goes over the wire."""
-        return {"type": self.type, "at": self.at, **self.data}
+        return {"type": self.type, "run_id": run_id, "at": self.at, **self.data}

@@ -146,8 +146,8 @@ async def test_the_same_key_of_the_same_caller_names_the_same_run(desk: Desk) ->
 async def test_a_run_that_begins_again_gets_a_statement_of_whoever_begins_it(desk: Desk, worker: Worker) -> None:
     assert (await desk.call("POST", f"{RUNS}/{RUN}/retry", desk.bob, json={"from": "x"}))[0] == 202
     statement = statements.verify(worker.header(STATEMENT_HEADER), desk.front.gateway.signer)
-    assert (statement.caller.subject, statement.run) == ("bob", RUN)
-    assert worker.header("x-slipway-run") == RUN
+    assert statement.caller.subject == "bob"
+    assert statement.run == worker.header("x-slipway-run") != RUN
 
 
 async def test_other_requests_are_named_and_bring_no_statement(desk: Desk, worker: Worker) -> None:

@@ -59,17 +59,14 @@ class WorkflowCall:
 
     @property
     def begins(self) -> bool:
-        """Whether a run begins, or begins again."""
+        """Whether a run begins: a new one, or one that does an ended run again."""
         found = _RUN.fullmatch(self.rest)
         again = found is not None and found[2] == "/retry"
         return self.request.method == "POST" and (self.rest == RUNS or again)
 
     @cached_property
     def id(self) -> str:
-        """Of the run that it is about, where that begins; of the request otherwise. Raises Problem."""
-        found = _RUN.fullmatch(self.rest)
-        if self.begins and found is not None:
-            return found[1]
+        """Of the run that begins, also where an ended one is done again; of the request otherwise. Raises Problem."""
         return named_request(self.request, owner=self.caller.owner, subject=f"workflow:{self.key}/{self.rest}")
 
     @property
@@ -83,7 +80,7 @@ class WorkflowCall:
         """Where the events of its run go on; empty if it has none for the client."""
         if not self.streams:
             return ""
-        found = _RUN.fullmatch(self.rest)
+        found = None if self.begins else _RUN.fullmatch(self.rest)
         return f"{self.base}/runs/{found[1] if found else self.id}/events"
 
     @property

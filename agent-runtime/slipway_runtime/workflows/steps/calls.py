@@ -49,7 +49,7 @@ class CapableAgent:
 
 
 @dataclass(frozen=True)
-class ToolCall:
+class StepCall:
     """A call of a tool of an agent."""
 
     agent: str
@@ -92,7 +92,7 @@ class GatewayCalls:
         found: tuple[CapableAgent, ...] = await self._remembered(("agents", namespace, run.caller), ask)
         return found
 
-    async def call(self, run: WorkflowRun, call: ToolCall) -> Any:
+    async def call(self, run: WorkflowRun, call: StepCall) -> Any:
         """What a tool gives: its structured content, or its text as `{"text": ...}`.
 
         Raises:
@@ -107,7 +107,7 @@ class GatewayCalls:
         result = await self._rpc(run, call.agent, "tools/call", params, name=call.tool, meta=meta, key=call.key)
         return _output(call, result)
 
-    async def _context_argument(self, run: WorkflowRun, call: ToolCall) -> Any:
+    async def _context_argument(self, run: WorkflowRun, call: StepCall) -> Any:
         """The context as the tool takes it: an object, or its JSON as a text; None if it takes none."""
         tools = await self._tools(run, call.agent)
         if call.tool not in tools:
@@ -117,10 +117,9 @@ class GatewayCalls:
         schema = properties.get("context")
         if not isinstance(schema, Mapping):
             return None
-        if not _takes_text(schema):
+        if "object" in _types(schema) or not _types(schema):
             return call.context
-        longest = _longest(schema)
-        return orjson.dumps(call.context).decode()[:longest]
+        return orjson.dumps(call.context).decode()[: _longest(schema)]
 
     async def _tools(self, run: WorkflowRun, agent: str) -> Mapping[str, Mapping[str, Any]]:
         async def ask() -> Mapping[str, Mapping[str, Any]]:
@@ -234,7 +233,7 @@ async def _answer(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
     raise ValueError("the stream ended without an answer")
 
 
-def _output(call: ToolCall, result: Mapping[str, Any]) -> Any:
+def _output(call: StepCall, result: Mapping[str, Any]) -> Any:
     blocks = [each for each in result.get("content") or () if isinstance(each, Mapping)]
     text = "\n\n".join(str(each.get("text")) for each in blocks if each.get("type") == "text")
     if result.get("isError"):
@@ -256,9 +255,9 @@ def _listed(each: Mapping[str, Any]) -> CapableAgent:
     )
 
 
-def _takes_text(schema: Mapping[str, Any]) -> bool:
+def _types(schema: Mapping[str, Any]) -> set[str]:
     types = [schema.get("type"), *(each.get("type") for each in schema.get("anyOf") or ())]
-    return "string" in types
+    return {each for each in types if isinstance(each, str)}
 
 
 def _longest(schema: Mapping[str, Any]) -> int | None:

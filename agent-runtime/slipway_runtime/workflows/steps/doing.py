@@ -10,7 +10,7 @@ from slipway_crds.workflows.model import IndexSearch, MapOver, Shape, WorkflowSt
 from slipway_runtime.workflows.expressions import ExpressionFailed, Variables, fill
 from slipway_runtime.workflows.records import WorkflowRun
 from slipway_runtime.workflows.schemas import misfit
-from slipway_runtime.workflows.steps.calls import OUTPUT_BYTES, CapableAgent, ToolCall
+from slipway_runtime.workflows.steps.calls import OUTPUT_BYTES, CapableAgent, StepCall
 from slipway_runtime.workflows.steps.failures import MISSING_AGENT, NOT_FITTING, TryFailed
 
 SEARCH_TOOL = "search_documents"
@@ -24,20 +24,20 @@ class AgentDoor(Protocol):
         """The agents of the run's namespace, by name. Raises TryFailed."""
         ...
 
-    async def call(self, run: WorkflowRun, call: ToolCall) -> Any:
+    async def call(self, run: WorkflowRun, call: StepCall) -> Any:
         """What a tool gives. Raises TryFailed."""
         ...
 
 
 @dataclass(frozen=True)
-class Work:
+class PlannedCall:
     """What one try does, with everything that its expressions gave.
 
     Args:
         candidates: the agents that it could be; more than one only where `requires` says so.
     """
 
-    call: ToolCall
+    call: StepCall
     candidates: tuple[str, ...]
     most: int | None = None
     """Passages of a search at most."""
@@ -45,7 +45,7 @@ class Work:
 
 async def planned(
     step: WorkflowStep, run: WorkflowRun, seen: Variables, previous: Mapping[str, Any], *, key: str, calls: AgentDoor
-) -> Work:
+) -> PlannedCall:
     """Find out what a try does.
 
     Raises:
@@ -62,8 +62,8 @@ async def planned(
         raise TryFailed("ExpressionFailed", str(error), final=True) from error
     candidates = await _candidates(does, run, calls)
     context = {"previous_results": dict(previous), "step_requirements": list(does.requires or ())}
-    call = ToolCall(candidates[0], does.tool or ASK_TOOL, arguments, context, key)
-    return Work(call, candidates if does.requires else ())
+    call = StepCall(candidates[0], does.tool or ASK_TOOL, arguments, context, key)
+    return PlannedCall(call, candidates if does.requires else ())
 
 
 async def _candidates(does: WorkflowStep | MapOver, run: WorkflowRun, calls: AgentDoor) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ async def _candidates(does: WorkflowStep | MapOver, run: WorkflowRun, calls: Age
     )
 
 
-async def _search(search: IndexSearch, run: WorkflowRun, seen: Variables, *, key: str, calls: AgentDoor) -> Work:
+async def _search(search: IndexSearch, run: WorkflowRun, seen: Variables, *, key: str, calls: AgentDoor) -> PlannedCall:
     """A search by the tool of an agent that has the index."""
     query, index = str(fill(search.query, seen)), search.index_ref.name
     found = tuple(agent.name for agent in await calls.agents(run) if index in agent.knowledge)
@@ -89,10 +89,10 @@ async def _search(search: IndexSearch, run: WorkflowRun, seen: Variables, *, key
         message = f"no agent of the namespace answers from the index {index}, so nobody can search it"
         raise TryFailed("IndexNotServed", message, final=True)
     arguments = {"query": query, "filters": {"index": index}}
-    return Work(ToolCall(found[0], SEARCH_TOOL, arguments, {}, key), found, most=search.top_k)
+    return PlannedCall(StepCall(found[0], SEARCH_TOOL, arguments, {}, key), found, most=search.top_k)
 
 
-async def done(work: Work, run: WorkflowRun, *, shape: Shape | None, calls: AgentDoor) -> Any:
+async def done(work: PlannedCall, run: WorkflowRun, *, shape: Shape | None, calls: AgentDoor) -> Any:
     """What a try gives. Raises TryFailed."""
     output = await calls.call(run, work.call)
     if work.most is not None:

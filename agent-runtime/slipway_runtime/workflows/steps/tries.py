@@ -16,7 +16,7 @@ from slipway_runtime.workflows.definition import WorkflowDefinition, seconds
 from slipway_runtime.workflows.expressions import ExpressionFailed, evaluate
 from slipway_runtime.workflows.records import WHOLE, StepRow, StepStatus, WorkflowRun
 from slipway_runtime.workflows.schedule import previous_results, variables
-from slipway_runtime.workflows.steps.doing import AgentDoor, Work, checked, done, planned
+from slipway_runtime.workflows.steps.doing import AgentDoor, PlannedCall, checked, done, planned
 from slipway_runtime.workflows.steps.failures import TryFailed
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Tries:
             else:
                 await self._ended(replace(row, state=StepStatus.SUCCEEDED, output=output))
 
-    async def _planned(self, step: WorkflowStep, place: int, row: StepRow, more: dict[str, Any]) -> Work:
+    async def _planned(self, step: WorkflowStep, place: int, row: StepRow, more: dict[str, Any]) -> PlannedCall:
         seen = {**variables(self._run, self._rows), **more}
         previous = previous_results(self._definition, step, self._rows)
         key = idempotency_key(self._run.id, step.name, place, calls=int(row.details.get("calls", 0)))
@@ -214,7 +214,7 @@ class Tries:
         return {key: value for key, value in {**where, **more, **others}.items() if value is not None}
 
 
-def _choice(work: Work) -> dict[str, Any]:
+def _choice(work: PlannedCall) -> dict[str, Any]:
     return {"candidates": list(work.candidates)} if work.candidates else {}
 
 

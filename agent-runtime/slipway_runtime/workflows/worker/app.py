@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from slipway_crds import contract
@@ -88,8 +88,13 @@ def create_worker_app(worker: Worker) -> Starlette:
         draining = ["this worker is shutting down"] if worker.draining else []
         return readiness([*worker.missing(), *draining])
 
-    async def report(_: Request) -> Response:
-        return JSONResponse(await status.report(worker.engine))
+    async def report(request: Request) -> Response:
+        names = [name for name in worker.engine.definitions if name.partition("/")[2] == request.path_params["name"]]
+        try:
+            found = await status.report(worker.engine, names[0] if names else f"/{request.path_params['name']}")
+        except StoreUnavailable as error:
+            return problem_of(error).response()
+        return Response(found.model_dump_json(), media_type="application/json")
 
     path = contract.WORKFLOW_PATH
     return new_application(
@@ -98,7 +103,7 @@ def create_worker_app(worker: Worker) -> Starlette:
                 Route(f"{path}{below}", _guarded(worker, handler), methods=[method])
                 for method, below, handler in run_paths.ROUTES
             ),
-            Route(contract.WORKER_STATUS_PATH, report),
+            Route(f"{contract.WORKER_STATUS_PATH}/{{name}}", report),
             Route(contract.LIVEZ, alive),
             Route(contract.READYZ, ready),
         ],

@@ -52,7 +52,7 @@ class DefinitionFiles(Mapping[str, WorkflowDefinition]):
 
     def _read(self, file: Path, text: bytes) -> WorkflowDefinition | None:
         try:
-            return WorkflowDefinition.of(Workflow.model_validate_json(text))
+            return WorkflowDefinition.of(Workflow.model_validate_json(text), source=text.decode())
         except ValidationError as error:
             log.warning("a workflow cannot be read: %s", error, extra={"file": file.name})
             return None

@@ -296,7 +296,7 @@ async def _frames(request: WorkflowRequest, run_id: str, after: int) -> AsyncGen
 
 
 def _frame(run_id: str, event: RunEvent) -> bytes:
-    data = orjson.dumps(event.to_json())
+    data = orjson.dumps(event.to_json(run_id))
     return b"id: %s.%d\nevent: %s\ndata: %s\n\n" % (run_id.encode(), event.seq, event.type.encode(), data)
 
 

@@ -1,37 +1,55 @@
-"""What a worker reports to the operator: the last runs of each workflow, how many succeed, and how many wait."""
+"""What a worker reports to the operator of a workflow: its last runs, how many succeed, and how much there is to do."""
 
-from typing import Any, cast
+from datetime import UTC, datetime
+from typing import cast
 
+from slipway_crds.contract import INTERPRETER
+from slipway_crds.workflows.model import LAST_RUNS, RunSummary
+from slipway_crds.workflows.report import WorkerReport, definition_digest
 from slipway_runtime.workflows.engine import WorkflowEngine
+from slipway_runtime.workflows.records import WorkflowRun
 
-LAST_RUNS = 5
-COUNTED_SECONDS = 7 * 24 * 3600.0
+COUNTED_SECONDS = 24 * 3600.0
 """Of how long the rate of success is."""
 
 
-async def report(engine: WorkflowEngine) -> dict[str, Any]:
-    """By workflow: `lastRuns`, `successRate` of the ended ones in a week, `queued` and `running`."""
+async def report(engine: WorkflowEngine, workflow: str) -> WorkerReport:
+    """How the runs of a workflow do. Raises StoreUnavailable."""
+    counts = await _counts(engine)
+    own = {state: many for (name, state), many in counts.items() if name == workflow}
+    done, failed = own.get("done", 0), own.get("failed", 0)
+    unfinished = ("queued", "running", "waiting", "needs_attention")
+    definition = engine.definitions.get(workflow)
+    return WorkerReport(
+        interpreter=INTERPRETER,
+        digest=definition_digest(definition.source) if definition else "",
+        capacity=engine.queue.settings.segments,
+        queued=_of_all(counts, "queued"),
+        running=_of_all(counts, "running"),
+        unfinished={str(INTERPRETER): _of_all(counts, *unfinished)},
+        last_runs=tuple(map(_last, (await engine.store.listed(workflow))[:LAST_RUNS])),
+        success_rate=done / (done + failed) if done + failed else None,
+        needs_attention=own.get("needs_attention", 0),
+    )
+
+
+async def _counts(engine: WorkflowEngine) -> dict[tuple[str, str], int]:
     rows = await engine.database.fetch(
         "SELECT workflow, state, count(*) AS many FROM workflow_runs WHERE ended IS NULL "
         "OR ended > now_epoch() - $1 GROUP BY workflow, state",
         COUNTED_SECONDS,
     )
-    counts: dict[str, dict[str, int]] = {}
-    for row in rows:
-        counts.setdefault(cast(str, row["workflow"]), {})[cast(str, row["state"])] = cast(int, row["many"])
-    workflows = {}
-    for name in engine.definitions:
-        last = (await engine.store.listed(name))[:LAST_RUNS]
-        workflows[name] = {**_summary(counts.get(name, {})), "lastRuns": [_last(run.to_json()) for run in last]}
-    return {"executor": engine.queue.executor, "workflows": workflows}
+    return {(cast(str, row["workflow"]), cast(str, row["state"])): cast(int, row["many"]) for row in rows}
 
 
-def _summary(states: dict[str, int]) -> dict[str, Any]:
-    done, failed = states.get("done", 0), states.get("failed", 0)
-    rate = {"successRate": f"{done / (done + failed):.2f}"} if done + failed else {}
-    counted = {state: states.get(state, 0) for state in ("queued", "running", "waiting", "needs_attention")}
-    return {**counted, **rate}
+def _of_all(counts: dict[tuple[str, str], int], *states: str) -> int:
+    return sum(many for (_, state), many in counts.items() if state in states)
 
 
-def _last(run: dict[str, Any]) -> dict[str, Any]:
-    return {key: run[key] for key in ("run_id", "state", "created", "ended", "reason", "step") if key in run}
+def _last(run: WorkflowRun) -> RunSummary:
+    ended = _time(run.ended) if run.ended is not None else None
+    return RunSummary(id=run.id, state=run.state.value, started=_time(run.created), ended=ended)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
