@@ -50,6 +50,7 @@ class LocalWorker:
         from slipway_runtime.workflows.dbos_queue import QueueSettings, SegmentQueue
         from slipway_runtime.workflows.engine import WorkflowEngine
         from slipway_runtime.workflows.steps.calls import GatewayCalls
+        from slipway_runtime.workflows.triggers.running import Triggers
         from slipway_runtime.workflows.worker.app import Worker, create_worker_app
         from slipway_runtime.workflows.worker.proof import proof
 
@@ -62,7 +63,9 @@ class LocalWorker:
         engine = WorkflowEngine(self.database, SegmentQueue(settings), calls, sole=True)
         await self.stack.enter_async_context(engine.serving())
         self.stack.push_async_callback(calls.close)
-        self.app = create_worker_app(Worker(engine, self.verifier))
+        triggers = Triggers(engine, self.folder / "kafka")
+        await self.stack.enter_async_context(triggers.serving())
+        self.app = create_worker_app(Worker(engine, self.verifier, triggers))
         self._engine = engine
         return engine
 
