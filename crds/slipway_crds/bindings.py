@@ -56,13 +56,11 @@ def bindings_of(
         redis_folder: where `password` and `ca.crt` of the Redis with its sessions are.
     """
     spec = agent.spec
+    search, search_folder = spec.web_search, f"{folder}/{contract.WEB_SEARCH_FOLDER}"
     return AgentBindings(
         models={entry.name: _binding(entry, f"{folder}/{entry.name}") for entry in spec.models},
-        web_search_key_file=(
-            f"{folder}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"
-            if spec.web_search and spec.web_search.api_key_ref
-            else None
-        ),
+        web_search_key_file=f"{search_folder}/{contract.MODEL_KEY_FILE}" if search and search.api_key_ref else None,
+        web_search_ca_file=f"{search_folder}/{contract.MODEL_CA_FILE}" if search and search.tls else None,
         description=spec.description or "",
         capabilities=CAPABILITIES[spec.architecture] if spec.capabilities is None else tuple(spec.capabilities),
         members=asked_by(agent),
@@ -77,7 +75,7 @@ def host_files(agent: Agent) -> HostFiles:
     """The files of a host in a cluster, which serves this agent alone."""
     sources = {entry.name: _sources(entry.api_key_ref, entry.tls) for entry in agent.spec.models}
     if search := agent.spec.web_search:
-        sources[contract.WEB_SEARCH_FOLDER] = _sources(search.api_key_ref, None)
+        sources[contract.WEB_SEARCH_FOLDER] = _sources(search.api_key_ref, search.tls)
     for path, ref in remote_credentials(agent).items():
         sources[path] = _sources(ref, None)
     redis = agent.spec.sessions.redis

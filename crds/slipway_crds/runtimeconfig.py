@@ -265,6 +265,8 @@ class AgentBindings(ConfigModel):
     """By the name of the entry in `spec.models`."""
     web_search_key_file: str | None = None
     """Path of a file that holds the key alone, read again when it changes. It may be missing."""
+    web_search_ca_file: str | None = None
+    """Path of the PEM certificates that the service is checked with; None: the ordinary ones. It may be missing."""
     description: str = ""
     capabilities: tuple[str, ...] = ()
     members: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ def test_a_model_has_its_key_its_authorities_and_its_price() -> None:
     }
 
 
-@pytest.mark.proves("Agent.webSearch.apiKeyRef.*")
+@pytest.mark.proves("Agent.webSearch.apiKeyRef.*", "Agent.webSearch.tls.*")
 def test_a_web_search_has_its_key_in_a_folder_of_no_model() -> None:
     search = {"provider": "tavily", "apiKeyRef": {"name": "search", "key": "token"}}
     given = agent(architecture="pydantic-ai", models=[OWN], webSearch=search)
@@ -40,9 +40,13 @@ def test_a_web_search_has_its_key_in_a_folder_of_no_model() -> None:
     assert host_files(given).model_dump()["sources"] == {
         "web_search": {"secret": {"name": "search", "key": "token"}, "config_map": None}
     }
-    searxng = {"provider": "searxng", "baseURL": "http://searxng"}
+    tls = {"caBundleRef": {"name": "authorities", "key": "bundle.pem"}}
+    checked = agent(architecture="pydantic-ai", models=[OWN], webSearch=search | {"tls": tls})
+    assert bindings_of(checked, folder="/keys").web_search_ca_file == "/keys/web_search/ca.crt"
+    assert host_files(checked).sources["web_search"].config_map == FileSource(name="authorities", key="bundle.pem")
+    searxng = {"provider": "searxng", "baseURL": "https://searxng"}
     without = agent(architecture="pydantic-ai", models=[OWN], webSearch=searxng)
-    assert bindings_of(without).web_search_key_file is None
+    assert (bindings_of(without).web_search_key_file, bindings_of(without).web_search_ca_file) == (None, None)
     assert host_files(without).sources == {}
 
 

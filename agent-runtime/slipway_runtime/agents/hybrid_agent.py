@@ -124,6 +124,10 @@ class HybridAgent:
         """See `UsesModels`."""
         return await self._models.problems()
 
+    async def service_problems(self) -> list[str]:
+        """See `UsesServices`."""
+        return await self._tools.problems()
+
     async def close(self) -> None:
         """Close the connections to providers and services."""
         await self._models.close()

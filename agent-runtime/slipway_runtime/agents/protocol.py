@@ -46,6 +46,15 @@ class UsesModels(Protocol):
         ...
 
 
+@runtime_checkable
+class UsesServices(Protocol):
+    """An agent whose tools call services that need a key."""
+
+    async def service_problems(self) -> list[str]:
+        """A sentence with what to do for each service whose key or certificates are missing or refused."""
+        ...
+
+
 async def close(agent: Agent) -> None:
     """Close what an agent keeps open."""
     if isinstance(agent, UsesModels):

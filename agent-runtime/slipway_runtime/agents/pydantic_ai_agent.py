@@ -119,6 +119,10 @@ class PydanticAIAgent:
         """See `UsesModels`."""
         return await self.models.problems()
 
+    async def service_problems(self) -> list[str]:
+        """See `UsesServices`."""
+        return await self._tools.problems()
+
     async def close(self) -> None:
         """Close the connections to providers and services."""
         await self.models.close()

@@ -60,6 +60,11 @@ class ServerTools:
             made.append(web_search.web_toolset(self._web, required=required, approved=web_search.NAME in self.approved))
         return made
 
+    async def problems(self) -> list[str]:
+        """Why tools cannot be used, a sentence for each with what to do: the key or the certificates of a service."""
+        problem = await self._web.problem() if self._web else None
+        return [problem] if problem else []
+
     async def close(self) -> None:
         """Close the connections to services and to agents elsewhere. Those to the gateway are the process's."""
         await self._askable.close()

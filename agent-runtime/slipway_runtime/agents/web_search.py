@@ -31,7 +31,8 @@ def web_searcher(config: WebSearchConfig, bindings: Callable[[], AgentBindings])
         path = bindings().web_search_key_file
         return files.setdefault(path, ApiKeyFile(Path(path))).key() if path else None
 
-    return WebSearcher(config, key)
+    ca_file = bindings().web_search_ca_file
+    return WebSearcher(config, key, ca_file=Path(ca_file) if ca_file else None)
 
 
 def web_toolset(searcher: WebSearcher, *, required: bool, approved: bool) -> FunctionToolset[Any]:

@@ -8,8 +8,11 @@ import asyncio
 import html
 import json
 import re
+import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -30,6 +33,13 @@ SEARCH_SECONDS = 12.0
 """How long a search may take with all that is tried again."""
 PATIENCE_SECONDS = 5.0
 """How long after its first failure a search is tried again."""
+CHECKED_SECONDS = 300.0
+"""How long a key counts as good without a request: Tavily answers ten questions about a key in ten minutes."""
+REFUSED_SECONDS = 65.0
+"""How long a key that was refused, or that could not be tried, is not tried again."""
+CHECK_SECONDS = 5.0
+REFUSALS = frozenset((401, 403, 422))
+"""Statuses of a key that a service refuses."""
 PASSING = frozenset((429, 500, 502, 503, 504))
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 
@@ -61,6 +71,8 @@ class _Service:
     request: Callable[[str, str], httpx2.Request]
     """Made from its address and a query."""
     read: Callable[[Mapping[str, Any]], Iterator[WebResult]]
+    describe_key: str = ""
+    """Path at its address that tells about a key for nothing; empty if there is none."""
 
 
 def _searxng(address: str, query: str) -> httpx2.Request:
@@ -92,7 +104,7 @@ def _read_brave(answer: Mapping[str, Any]) -> Iterator[WebResult]:
 SERVICES: Mapping[SearchProvider, _Service] = {
     "searxng": _Service("", "authorization", _searxng, _read_contents),
     "brave": _Service("https://api.search.brave.com", "x-subscription-token", _brave, _read_brave),
-    "tavily": _Service("https://api.tavily.com", "authorization", _tavily, _read_contents),
+    "tavily": _Service("https://api.tavily.com", "authorization", _tavily, _read_contents, "/usage"),
 }
 
 
@@ -101,14 +113,20 @@ class WebSearcher:
 
     Args:
         key: the key of the moment; None for none. It may raise KeyProblem.
+        ca_file: PEM certificates of the authorities that sign the service's, instead of the ordinary ones.
     """
 
-    def __init__(self, config: WebSearchConfig, key: Callable[[], str | None]) -> None:
+    def __init__(self, config: WebSearchConfig, key: Callable[[], str | None], *, ca_file: Path | None = None) -> None:
         self._config = config
         self._service = SERVICES[config.provider]
         self._address = (config.base_url or self._service.address).rstrip("/")
         self._key = key
+        self._ca_file = ca_file
         self._http: httpx2.AsyncClient | None = None
+        self._refused: str | None = None
+        """The key that the service refused last."""
+        self._checked: tuple[str, float] | None = None
+        """The key that was tried last by itself, and when to try it again."""
 
     async def search(self, query: str) -> list[WebResult]:
         """The pages that the service finds, at most `MOST_RESULTS`.
@@ -127,17 +145,73 @@ class WebSearcher:
         except TimeoutError:
             raise SearchFailed("the service did not answer in time") from None
 
+    async def problem(self) -> str | None:
+        """Why the web cannot be searched, as a sentence that says what to do; None if it can as far as known.
+
+        That is a key that is missing or refused, or missing certificates. Brave tells nothing about a key for nothing,
+        so what its last search got is reported.
+        """
+        try:
+            self._client()
+            key = self._key()
+        except (KeyProblem, SearchFailed) as error:
+            return f"the web search ({self._config.provider}): {error}"
+        if key is not None and self._service.describe_key and self._is_due(key):
+            await self._try_key(key)
+        if key is None or key != self._refused:
+            return None
+        return (
+            f"the web search ({self._config.provider}): the service refused the API key: write a valid key into the "
+            "Secret that webSearch.apiKeyRef names"
+        )
+
+    def _is_due(self, key: str) -> bool:
+        return self._checked is None or self._checked[0] != key or time.monotonic() >= self._checked[1]
+
+    async def _try_key(self, key: str) -> None:
+        """Ask for what the service tells about the key. A service that is down says nothing about it."""
+        status = 0
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                response = await self._client().get(self._address + self._service.describe_key)
+                status = response.status_code
+        except (TimeoutError, httpx2.TransportError, KeyProblem):
+            pass
+        self._note(key, status)
+        self._checked = key, time.monotonic() + (CHECKED_SECONDS if status == 200 else REFUSED_SECONDS)
+
+    def _note(self, key: str | None, status: int) -> None:
+        """Remember what a status says about the key."""
+        if status == 200 and self._refused == key:
+            self._refused = None
+        elif status in REFUSALS:
+            self._refused = key
+
     async def close(self) -> None:
         """Close all connections."""
         if self._http is not None:
             await self._http.aclose()
 
-    async def _once(self, query: str) -> list[WebResult]:
+    def _client(self) -> httpx2.AsyncClient:
+        """Raises SearchFailed if the certificates cannot be read."""
         if self._http is None:
-            self._http = http_client(header=self._service.header, key=self._key, seconds=SILENCE_SECONDS, ca_file=None)
-        try:
-            response = await self._http.send(self._service.request(self._address, query), stream=True)
             try:
+                self._http = http_client(
+                    header=self._service.header, key=self._key, seconds=SILENCE_SECONDS, ca_file=self._ca_file
+                )
+            except (OSError, ssl.SSLError):
+                raise SearchFailed(
+                    "its certificates are missing or cannot be read: create the ConfigMap that "
+                    "webSearch.tls.caBundleRef names, with PEM certificates under its key"
+                ) from None
+        return self._http
+
+    async def _once(self, query: str) -> list[WebResult]:
+        try:
+            key = self._key()
+            response = await self._client().send(self._service.request(self._address, query), stream=True)
+            try:
+                self._note(key, response.status_code)
                 self._check(response.status_code)
                 answer = json.loads(await _bounded(response))
             finally:
@@ -162,7 +236,7 @@ class WebSearcher:
             raise _Passing(f"the service answered {status}")
         if self._config.provider == "searxng" and status == 403:
             advice = "enable the format json in the settings of SearXNG (search.formats)"
-        elif status in (401, 403, 422):
+        elif status in REFUSALS:
             advice = "check the key in the Secret that webSearch.apiKeyRef names"
         else:
             advice = "check webSearch.baseURL and the account at the provider"

@@ -45,11 +45,8 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
                     f"{key_of(agent)}/{model.name}/{file}": value
                     for file, value in _values(agent, model, manifests, environment)
                 }
-            if (search := agent.spec.web_search) and (ref := search.api_key_ref):
-                where = f"Agent {key_of(agent)}: the web search"
-                found[f"{key_of(agent)}/{contract.WEB_SEARCH_FOLDER}/{contract.MODEL_KEY_FILE}"] = secret_value(
-                    ref, agent.metadata.namespace, manifests, environment, lacks=f"{where} has no key"
-                )
+            for file, value in _search_values(agent, manifests, environment):
+                found[f"{key_of(agent)}/{contract.WEB_SEARCH_FOLDER}/{file}"] = value
     return found
 
 
@@ -61,6 +58,17 @@ def _values(
         yield contract.MODEL_KEY_FILE, secret_value(ref, namespace, manifests, environment, lacks=f"{where} has no key")
     if model.tls:
         yield contract.MODEL_CA_FILE, bundle_value(model.tls, namespace, manifests, where)
+
+
+def _search_values(
+    agent: Agent, manifests: Manifests, environment: Mapping[str, str]
+) -> Iterator[tuple[str, bytes | Missing]]:
+    search, namespace = agent.spec.web_search, agent.metadata.namespace
+    where = f"Agent {key_of(agent)}: the web search"
+    if search and (ref := search.api_key_ref):
+        yield contract.MODEL_KEY_FILE, secret_value(ref, namespace, manifests, environment, lacks=f"{where} has no key")
+    if search and search.tls:
+        yield contract.MODEL_CA_FILE, bundle_value(search.tls, namespace, manifests, where)
 
 
 def _redis_values(

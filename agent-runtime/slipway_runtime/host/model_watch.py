@@ -1,4 +1,4 @@
-"""What is wrong with the models of agents: keys and models that are not there.
+"""What is wrong with the models of agents and the services of their tools: keys and models that are not there.
 
 Providers are asked in the background, so that no probe waits for one of them.
 """
@@ -8,7 +8,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 
-from slipway_runtime.agents.protocol import UsesModels
+from slipway_runtime.agents.protocol import UsesModels, UsesServices
 from slipway_runtime.host.hosted import HostedAgent
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ class _Looked:
     """The last look at an agent's models, and the one under way."""
 
     problems: list[str] | None = None
+    of_services: list[str] = field(default_factory=list)
     at: float = float("-inf")
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
@@ -48,10 +49,16 @@ class ModelWatch:
             looked.task = asyncio.create_task(self._look(hosted.agent, hosted.key, looked))
         return looked.problems
 
+    def service_problems(self, hosted: HostedAgent) -> list[str]:
+        """What the same look found, a sentence for each service of the tools that cannot be used."""
+        known, looked = self._looked.get(hosted.key, (None, _Looked()))
+        return looked.of_services if known is hosted else []
+
     async def _look(self, agent: UsesModels, key: str, looked: _Looked) -> None:
         try:
             async with asyncio.timeout(LONGEST_LOOK_SECONDS):
                 looked.problems = await agent.model_problems()
+                looked.of_services = await agent.service_problems() if isinstance(agent, UsesServices) else []
         except Exception as error:  # noqa: BLE001 (whatever a provider's library raises, a question may still succeed)
             log.warning("the models of %s could not be looked at: %r", key, error)
             looked.problems = looked.problems or []

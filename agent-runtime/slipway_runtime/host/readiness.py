@@ -42,9 +42,11 @@ class HostReadiness:
         return self._result
 
     def warnings(self) -> list[str]:
-        """What is wrong with the agents' models, whether or not the host can answer without them."""
-        found = (self._models.problems(hosted) or [] for hosted in self._agents().values())
-        return [sentence for sentences in found for sentence in sentences]
+        """What is wrong with the agents' models and tools, whether or not the host can answer without them."""
+        return [sentence for hosted in self._agents().values() for sentence in self._wrong(hosted)]
+
+    def _wrong(self, hosted: HostedAgent) -> list[str]:
+        return [*(self._models.problems(hosted) or []), *self._models.service_problems(hosted)]
 
     async def can_answer(self, agent: str) -> bool:
         """Whether nothing is missing for this agent, whatever the others lack."""
@@ -80,7 +82,8 @@ class HostReadiness:
         problems = self._models.problems(hosted)
         if problems is None:
             return ["a first look at the models, which takes some seconds"]
-        return problems if len(problems) >= len(hosted.config.models) else []
+        # With all that is reported of them, so that the operator finds the warnings among what is missing.
+        return self._wrong(hosted) if len(problems) >= len(hosted.config.models) else []
 
 
 async def _lacking(hosted: HostedAgent) -> list[str]:

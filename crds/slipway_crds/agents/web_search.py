@@ -7,7 +7,7 @@ from pydantic import Field
 from slipway_crds.fields import SpecModel, Url, emulated, same
 from slipway_crds.rules import given_where, only_where
 from slipway_crds.runtimeconfig import SearchProvider
-from slipway_crds.servers import NO_METADATA_HOST, SecretKey
+from slipway_crds.servers import NO_METADATA_HOST, SecretKey, ServerTls
 
 
 class WebSearch(SpecModel):
@@ -43,6 +43,8 @@ class WebSearch(SpecModel):
         emulated("Read from a Secret among the manifests, or from the environment variable that `key` names."),
     ] = None
     """The key to call it with. The operator never reads it; pods read it again when it changes."""
+    tls: Annotated[ServerTls | None, same("The same certificates are used.")] = None
+    """How the service is checked."""
     required: Annotated[bool, same("The same rule applies.")] = False
     """Whether an answer fails if the web was searched and the service gave no results. Otherwise the model is notified
     and goes on."""

@@ -1,6 +1,7 @@
 """The tool `web_search` against stand-ins for the services, each with its own wire format."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.support.knowledge import Knowledge, entry
 from tests.support.model_agents import RUN, ask, close_all, shown, thinker
 from tests.support.model_server import Asked, Call, Reply, model_server
 from tests.support.search_server import KEY, PAGES, SearchServer, search_server
+from tests.support.self_signed import self_signed
 
 PROVIDERS = ("searxng", "brave", "tavily")
 SEARCH = Reply(calls=(Call("web_search", {"query": "How hot is boiling water?"}),))
@@ -154,6 +156,61 @@ async def test_a_key_is_read_again_when_it_is_rotated(tmp_path: Path) -> None:
         file.write_text(KEY + "\n")
         assert await rotating.search("tea")
         await rotating.close()
+
+
+@pytest.mark.proves("Agent.webSearch.tls.*")
+async def test_a_service_is_checked_with_the_bundle_and_says_if_there_is_none(tmp_path: Path) -> None:
+    certificate, key_file = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key_file)
+    bundle = tmp_path / "ca.crt"
+    with search_server(tls=context) as server:
+        config = WebSearchConfig(provider="searxng", base_url=server.url)
+        checked = web_search.web_searcher(config, lambda: AgentBindings(web_search_ca_file=str(bundle)))
+        missing = "create the ConfigMap that webSearch.tls.caBundleRef names"
+        with pytest.raises(SearchFailed, match=missing):
+            await checked.search("tea")
+        assert missing in (await checked.problem() or "")
+        bundle.write_text("half a certificate")
+        assert missing in (await checked.problem() or "")
+        bundle.write_bytes(certificate.read_bytes())
+        assert await checked.problem() is None
+        assert await checked.search("tea") == [WebResult(*PAGES[0])]
+        await checked.close()
+
+
+async def test_a_missing_or_refused_key_is_a_problem_until_it_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    with search_server() as server:
+        config = WebSearchConfig(provider="tavily", base_url=server.url)
+        asked = web_search.web_searcher(config, lambda: AgentBindings(web_search_key_file=str(file)))
+        assert "the API key is missing: create the Secret" in (await asked.problem() or "")
+        file.write_text("key-0")
+        for _ in range(3):
+            assert "the service refused the API key: write a valid key" in (await asked.problem() or "")
+        file.write_text(KEY + "\n")
+        assert [await asked.problem() for _ in range(3)] == [None] * 3
+        assert server.keys_tried == 2, "once for each key: the service answers few such questions"
+        assert server.asked == [], "a search would cost"
+        await asked.close()
+
+
+@pytest.mark.parametrize("provider", ["brave", "tavily"])
+async def test_a_key_that_a_search_was_refused_with_is_a_problem(searcher: MakeSearcher, provider: str) -> None:
+    with search_server(faults=[401, 503]) as server:
+        asked = searcher(server, provider)
+        assert await asked.problem() is None
+        with pytest.raises(SearchFailed, match="check the key"):
+            await asked.search("tea")
+        assert f"the web search ({provider}): the service refused the API key" in (await asked.problem() or "")
+        assert await asked.search("tea"), "after a failure that says nothing about the key"
+        assert await asked.problem() is None
+
+
+async def test_a_service_that_is_down_says_nothing_about_its_key(searcher: MakeSearcher) -> None:
+    with search_server() as server:
+        gone = searcher(server, "tavily")
+    assert await gone.problem() is None
 
 
 # The tool

@@ -107,6 +107,19 @@ def test_a_web_search_has_its_key_from_the_same_places(tmp_path: Path) -> None:
     assert sentence.startswith("Agent demo/assistant: the web search has no key: set BRAVE_KEY, or add a Secret search")
 
 
+def test_a_web_search_has_its_authorities_from_a_config_map(tmp_path: Path) -> None:
+    search = {"provider": "searxng", "baseURL": "https://searxng.example.com", "tls": TLS}
+    document = ManifestDocument(
+        {**AGENT, "spec": {**AGENT["spec"], "architecture": "pydantic-ai", "webSearch": search}}, "all.yaml"
+    )
+    (_, sentence) = applied(tmp_path, assemble([document])).missing(assemble([document]))
+    assert "the web search has no certificates: add a ConfigMap authorities with ca.crt" in sentence
+    bundle = ManifestDocument(of("ConfigMap", "authorities", data={"ca.crt": "PEM"}), "all.yaml")
+    path = applied(tmp_path, assemble([document, bundle])).of("demo/assistant").web_search_ca_file
+    assert path is not None
+    assert Path(path).read_text() == "PEM"
+
+
 def test_authorities_come_from_a_config_map(tmp_path: Path) -> None:
     bundle = of("ConfigMap", "authorities", data={"ca.crt": "PEM"})
     manifests = given(bundle, secret("sk-1"), tls=TLS)

@@ -13,6 +13,7 @@ from tests.support.scripts import AGENT, Scripted, at_once, hosted
 from tests.support.waiting import until_async
 
 NO_KEY = "model gpt: there is no key: put one into Secret keys under OPENAI_API_KEY"
+NO_SEARCH = "the web search (brave): the API key is missing: create the Secret that apiKeyRef names, with its key"
 NO_MODEL = "model own: the server has no model qwen: it has llama"
 
 
@@ -22,6 +23,7 @@ class WithModels(Scripted):
     def __init__(self) -> None:
         super().__init__(at_once)
         self.problems: list[str] | Exception = []
+        self.services: list[str] = []
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -30,6 +32,9 @@ class WithModels(Scripted):
         if isinstance(self.problems, Exception):
             raise self.problems
         return self.problems
+
+    async def service_problems(self) -> list[str]:
+        return self.services
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -65,6 +70,15 @@ async def test_an_agent_whose_models_all_fail_is_not_ready(database: Database) -
     assert await ready.can_answer(AGENT)
     agent.problems = []
     await becomes(ready, missing=[], warnings=[])
+
+
+async def test_a_service_without_its_key_is_a_warning_that_keeps_nobody_from_being_ready(database: Database) -> None:
+    agent, ready = watched(database)
+    agent.services = [NO_SEARCH]
+    await becomes(ready, missing=[], warnings=[NO_SEARCH])
+    agent.problems = [NO_KEY, NO_MODEL]
+    together = [NO_KEY, NO_MODEL, NO_SEARCH]  # the operator looks for the warnings among what is missing
+    await becomes(ready, missing=together, warnings=together)
 
 
 async def test_before_the_first_look_an_agent_is_not_ready_and_no_probe_waits(database: Database) -> None:
