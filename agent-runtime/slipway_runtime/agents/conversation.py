@@ -28,6 +28,7 @@ from slipway_runtime.agents.summaries import message_of
 from slipway_runtime.agents.tool_results import RULE, as_data
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import ask
+from slipway_runtime.protocols.images import TooManyPixels, check_pixels
 from slipway_runtime.run import AgentRequest
 
 CLIENT_SYSTEM = "The client asks for this, as far as it agrees with the instructions above:\n"
@@ -132,7 +133,7 @@ def image_content(part: ask.ImagePart) -> BinaryContent:
     """An image as models take it.
 
     Raises:
-        Problem: `InvalidRequest` if it is not one, or of a format that models do not take.
+        Problem: `InvalidRequest` if it is not one, of a format that models do not take, or of too many pixels.
     """
     try:
         data = base64.b64decode(part.data, validate=True)
@@ -143,4 +144,8 @@ def image_content(part: ask.ImagePart) -> BinaryContent:
         raise Problem(Reason.INVALID_REQUEST, f"Images are {', '.join(MAGIC)}, not {part.media_type[:60]}.")
     if not data.startswith(begins):
         raise Problem(Reason.INVALID_REQUEST, f"An image is not what it says it is ({part.media_type}). Send another.")
+    try:
+        check_pixels(part.media_type, data)
+    except TooManyPixels as error:
+        raise Problem(Reason.INVALID_REQUEST, f"{error}.") from None
     return BinaryContent(data, media_type=part.media_type)

@@ -5,6 +5,7 @@ import binascii
 import re
 
 from slipway_runtime.protocols.ask import ImagePart
+from slipway_runtime.protocols.image_sizes import size_of
 
 DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]{1,40});base64,", re.IGNORECASE)
 BEGINNINGS = {
@@ -16,6 +17,8 @@ BEGINNINGS = {
 """How files of each media type begin."""
 CODED_BEGINNING = 16
 """Base64 characters that hold the longest beginning."""
+PIXELS_MAX = 50_000_000
+"""Of one picture: 8,000 by 6,000 and a little more. Decoded, that takes 200 MB."""
 TYPES = ", ".join(name.removeprefix("image/") for name in BEGINNINGS)
 
 
@@ -23,11 +26,30 @@ class NotAnImage(ValueError):
     """The text says what was sent instead, and what to send."""
 
 
+class TooManyPixels(NotAnImage):
+    """A picture that is small as a file, and huge once it is decoded."""
+
+
+def check_pixels(media_type: str, data: bytes) -> None:
+    """See that a picture is not too large to decode, by its header.
+
+    Raises:
+        TooManyPixels: if it has more than `PIXELS_MAX`, or a header that hides how many.
+    """
+    try:
+        size = size_of(media_type, data)
+    except ValueError as error:
+        raise TooManyPixels(f"the header of the picture cannot be read ({error}): save it anew") from None
+    if size is not None and size[0] * size[1] > PIXELS_MAX:
+        raise TooManyPixels(f"a picture of {size[0]} by {size[1]} pixels is too large: send one of at most 50 million")
+
+
 def read_data_url(url: str) -> ImagePart:
     """The picture in a data URL.
 
     Raises:
-        NotAnImage: for another URL, a type that models do not take, and bytes that are no picture of that type.
+        NotAnImage: for another URL, a type that models do not take, bytes that are no picture of that type, and a
+            picture of too many pixels (`TooManyPixels`).
     """
     found = DATA_URL.match(url)
     if found is None:
@@ -43,4 +65,5 @@ def read_data_url(url: str) -> ImagePart:
     webp = media_type != "image/webp" or whole[8:12] == b"WEBP"
     if not (beginning.startswith(BEGINNINGS[media_type]) and webp):
         raise NotAnImage(f"the data is not a picture of the type {media_type}")
+    check_pixels(media_type, whole)
     return ImagePart(media_type=media_type, data=data)

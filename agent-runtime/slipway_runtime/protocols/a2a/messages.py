@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from slipway_runtime.events import InputRequired
 from slipway_runtime.protocols.ask import Ask, DataPart, ImagePart, Part, TextPart
 from slipway_runtime.protocols.asked import InputBody
-from slipway_runtime.protocols.images import NotAnImage, read_data_url
+from slipway_runtime.protocols.images import NotAnImage, TooManyPixels, read_data_url
 
 ABOUT = "slipway/a2a"
 """Key of `Ask.metadata` that no client can give: the ids of the message and its context."""
@@ -73,6 +73,8 @@ def _file(part: WirePart) -> TextPart | ImagePart:
             raise InvalidParamsError(f"The file of the type {kind[:64]} is not UTF-8.") from None
     try:
         return read_data_url(f"data:{kind};base64,{base64.b64encode(part.raw).decode()}")
+    except TooManyPixels as error:
+        raise InvalidParamsError(f"{error}.") from None
     except NotAnImage:
         raise ContentTypeNotSupportedError(
             f"Files of the type {kind[:64] or 'unknown'} are not taken: send text, JSON, or a picture (png, jpeg, gif, "
