@@ -35,7 +35,14 @@ def sign_token(caller: Caller, claims: dict[str, Any], signer: Signer, *, kind: 
 
 
 def read_token(
-    token: str, signer: Signer, *, kind: str, word: str, claims: Collection[str], seconds: int
+    token: str,
+    signer: Signer,
+    *,
+    kind: str,
+    word: str,
+    claims: Collection[str],
+    seconds: int,
+    expired: bool = False,
 ) -> tuple[Caller, dict[str, Any]]:
     """For whom a token of this installation's gateways is, and its claims.
 
@@ -44,6 +51,7 @@ def read_token(
         word: the kind, for people.
         claims: that it must have besides those that all have.
         seconds: the longest time that such a token is good for.
+        expired: whether one that has expired is read too.
 
     Raises:
         InvalidGatewayToken: for anything but a current token of the kind.
@@ -58,7 +66,7 @@ def read_token(
                 audience=AUDIENCE,
                 issuer=ISSUER,
                 leeway=CLOCK_SKEW_SECONDS,
-                options={"require": required},
+                options={"require": required, "verify_exp": not expired},
             )
         except jwt.InvalidSignatureError:
             continue

@@ -20,6 +20,8 @@ TOKEN_TYPE = "slipway-grant+jwt"
 MAX_DEPTH = 5
 """Agents that may have called each other, one within the other."""
 MAX_SECONDS = 1800
+RENEWED_WITHIN_SECONDS = 8 * 86_400
+"""So long after it was signed a grant may be renewed: approvals are waited for a week at most."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,29 @@ def verify(token: str, signer: Signer) -> Grant:
     Raises:
         InvalidGrant: for anything but a current grant.
     """
+    return _read(token, signer)[0]
+
+
+def renewed(token: str, signer: Signer, *, run: str, actor: str, seconds: float) -> Grant:
+    """A new grant for what a token granted, though it may have expired: its run waited for a person, who decided.
+
+    Raises:
+        InvalidGrant: if it is not a grant of this run of this agent.
+    """
+    grant, issued = _read(token, signer, expired=True)
+    if (grant.run, grant.actor) != (run, actor):
+        raise InvalidGrant("the grant is of another run")
+    if time.time() - issued > RENEWED_WITHIN_SECONDS:
+        raise InvalidGrant("the grant is too old to be renewed")
+    return replace(grant, expires=first(grant.caller, actor=actor, run=run, seconds=seconds).expires)
+
+
+def _read(token: str, signer: Signer, *, expired: bool = False) -> tuple[Grant, int]:
+    """A grant, and when it was signed. Raises InvalidGrant."""
+    needed = ("act", "run", "depth")
     try:
         caller, claims = read_token(
-            token, signer, kind=TOKEN_TYPE, word="grant", claims=("act", "run", "depth"), seconds=MAX_SECONDS
+            token, signer, kind=TOKEN_TYPE, word="grant", claims=needed, seconds=MAX_SECONDS, expired=expired
         )
     except ExpiredGatewayToken as error:
         raise InvalidGrant(f"{error}: what is left of its run must be asked anew") from None
@@ -107,4 +129,4 @@ def verify(token: str, signer: Signer) -> Grant:
     run, depth = claims["run"], claims["depth"]
     if not isinstance(actor, str) or not isinstance(run, str) or type(depth) is not int or not 1 <= depth <= MAX_DEPTH:
         raise InvalidGrant("the grant is not valid: its claims are not those of a grant")
-    return Grant(caller, actor, run, depth, int(claims["exp"]))
+    return Grant(caller, actor, run, depth, int(claims["exp"])), int(claims["iat"])

@@ -58,6 +58,29 @@ def test_a_nested_grant_is_deeper_and_ends_no_later() -> None:
     assert first(depth=MAX_DEPTH).nested(actor="demo/hr", run="b" * 32, seconds=60) is None
 
 
+def test_an_expired_grant_is_renewed_for_its_own_run_and_no_deeper() -> None:
+    token = grants.sign(first(depth=3, expires=int(time.time()) - 3600), SIGNER)
+    renewed = grants.renewed(token, SIGNER, run="a" * 32, actor="demo/lead", seconds=60)
+    assert (renewed.caller, renewed.depth) == (ALICE, 3)
+    assert grants.verify(grants.sign(renewed, SIGNER), SIGNER) == renewed
+    for other in ({"run": "b" * 32}, {"actor": "demo/hr"}):
+        with pytest.raises(InvalidGrant, match="of another run"):
+            grants.renewed(token, SIGNER, **{"run": "a" * 32, "actor": "demo/lead", "seconds": 60, **other})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"signer": IdentitySigner.generate()}, "not signed by a key of this gateway"),
+        ({"kind": "slipway-identity+jwt"}, "no grant"),
+        ({"iat": int(time.time()) - 9 * 86_400, "exp": int(time.time()) - 9 * 86_400 + 60}, "too old"),
+    ],
+)
+def test_what_never_was_a_grant_of_late_is_not_renewed(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidGrant, match=why):
+        grants.renewed(forged(**changes), SIGNER, run="a" * 32, actor="demo/lead", seconds=60)
+
+
 NOW = int(time.time())
 
 

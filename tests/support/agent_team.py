@@ -1,6 +1,6 @@
 """An agent whose tools are agents, over a real gateway and real hosts."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -36,8 +36,9 @@ class Team:
         self.lead = lead
         self.member = AgentKey(key.namespace, "hr")
 
-    async def ask(self, **body: Any) -> tuple[int, dict[str, Any]]:
-        async with self.front.client.post(f"/agents/{self.key}/chat", json={**QUESTION, **body}) as response:
+    async def ask(self, *, headers: Mapping[str, str] | None = None, **body: Any) -> tuple[int, dict[str, Any]]:
+        path = f"/agents/{self.key}/chat"
+        async with self.front.client.post(path, json={**QUESTION, **body}, headers=headers) as response:
             return response.status, await response.json(content_type=None)
 
     async def stream(self) -> Transcript:
@@ -56,7 +57,7 @@ StartTeam = Callable[..., Awaitable[Team]]
 def start_team(
     start_front: StartFront, start_host: StartHost, signer: IdentitySigner, local: Knowledge, stack: AsyncExitStack
 ) -> StartTeam:
-    """Start a gateway and a host with both agents."""
+    """Start a gateway, with the settings that are given, and a host with both agents."""
 
     async def start(
         server: ModelServer,
@@ -68,8 +69,9 @@ def start_team(
         images: bool = False,
         indexes: tuple[KnowledgeConfig, ...] = (),
         approvals: tuple[ApprovalConfig, ...] = (),
+        **settings: Any,
     ) -> Team:
-        front = await start_front(hold_seconds=1.0)
+        front = await start_front(hold_seconds=1.0, **settings)
         host, url = await start_host(agents=())
         key, options, hr = AgentKey(local.namespace, "lead"), Options("", signer.public_key), Actor(play)
         place = {"url": f"{front.url}/agents/{local.namespace}/hr/a2a"} if remote else {"agent": "hr"}

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from slipway_runtime.gateway.asgi import BODY_LIMIT, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath
+from slipway_runtime.gateway.inner_calls import fetch
 from slipway_runtime.gateway.permissions import Action, no_such_agent, require
 from slipway_runtime.gateway.relay import AsItComes, AtTheEnd, EventSink, Relay, Reply
 from slipway_runtime.gateway.requests import host_path, is_question, request_id
@@ -24,7 +25,7 @@ from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import LARGE_ASK_BYTES
-from slipway_runtime.protocols.asked import InputBody, parse_input
+from slipway_runtime.protocols.asked import HostInput, InputBody, parse_input
 from slipway_runtime.protocols.chat import wants_stream
 from slipway_runtime.protocols.headers import NO_SESSION, REQUEST_HEADER, RUN_HEADER, SESSION_HEADER
 from slipway_runtime.protocols.skin import Skin
@@ -125,17 +126,47 @@ class AgentPath(HostedPath):
             )
         return agent
 
-    def _parsed(self, asked: PermittedRequest, body: bytes) -> bytes:
+    def _parsed(self, asked: PermittedRequest, body: bytes) -> bytes | HostInput:
         """What a host is sent for a POST. Raises Problem."""
         request, mint = asked.request, self._gateway.nesting.mint
         if is_question(request):
             grant = mint(asked.caller, agent=asked.agent, run=asked.run, within=asked.grant)
             return self._skin.parse(body, request.headers).model_copy(update={"grant": grant}).to_json()
         grant = mint(asked.caller, agent=asked.agent, run=asked.run)
-        return parse_input(body, request.headers, InputBody).renewed(grant).model_dump_json(exclude_none=True).encode()
+        return parse_input(body, request.headers, InputBody).renewed(grant)
 
-    async def _relay(self, asked: PermittedRequest, sent: bytes | None, reply: Reply) -> None:
+    async def _with_grant(self, asked: PermittedRequest, given: HostInput) -> bytes:
+        """An input as a host takes it, with a new grant for the run's caller where its agent may ask others."""
+        if given.grant is not None:
+            given = given.model_copy(update={"renewed_grant": await self._renewed_grant(asked)})
+        return given.model_dump_json(exclude_none=True).encode()
+
+    async def _renewed_grant(self, asked: PermittedRequest) -> str | None:
+        """Raises Problem where the caller may not give the input."""
+        request, agent = asked.request, asked.agent
+        call = self._call(
+            "GET",
+            host_path(request, agent, watch=True).partition("?")[0] + "/grant",
+            agent=agent,
+            caller=asked.caller,
+            headers={"Accept": "application/json"},
+            seconds=QUICK_SECONDS,
+        )
+        try:
+            kept = await fetch(self._gateway.upstreams, call)
+        except Problem as problem:
+            if problem.reason is Reason.NOT_FOUND:  # a host of a version before
+                return None
+            raise
+        token = kept.get("grant") if isinstance(kept, dict) else None
+        if not isinstance(token, str):
+            return None
+        own = kept.get("own") is True
+        return self._gateway.nesting.renew(token, asked.caller, own=own, agent=agent, run=asked.run)
+
+    async def _relay(self, asked: PermittedRequest, parsed: bytes | HostInput | None, reply: Reply) -> None:
         request, agent, run = asked.request, asked.agent, asked.run
+        sent = await self._with_grant(asked, parsed) if isinstance(parsed, HostInput) else parsed
         of_a_run = is_question(request) or (request.method == "GET" and "run" in request.path_params)
         stream = of_a_run and wants_stream(request)
         with span(

@@ -5,7 +5,9 @@ A grant is signed by a gateway, so what it says holds. What may have changed sin
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import orjson
 from starlette.requests import Request
@@ -21,6 +23,7 @@ from slipway_runtime.grants import Grant, InvalidGrant
 from slipway_runtime.identity import Caller, Signer
 from slipway_runtime.problems import Problem, Reason
 
+log = logging.getLogger(__name__)
 STATE_SECONDS = 20.0
 """How long it may take to learn whether a run goes on; longer than a pod is waited for."""
 
@@ -50,6 +53,22 @@ class Nesting:
             )
         nested = within.nested(actor=str(agent), run=run, seconds=reach.grant_seconds)
         return grants.sign(nested, self._signer) if nested else None
+
+    def renew(self, token: str, caller: Caller, *, own: bool, agent: AgentKey, run: str) -> str | None:
+        """The grant of a run that goes on after a person has decided; None where the former one gives no right to it.
+
+        Args:
+            token: the run's grant, which may have expired.
+            caller: who decided.
+            own: whether that is the run's own caller, whose groups of now count.
+        """
+        seconds = self._routes.reach(agent).grant_seconds
+        try:
+            grant = grants.renewed(token, self._signer, run=run, actor=str(agent), seconds=seconds)
+        except InvalidGrant as error:
+            log.warning("the grant of a run is not renewed: %s", error, extra={"agent": str(agent), "run": run})
+            return None
+        return grants.sign(replace(grant, caller=caller) if own else grant, self._signer)
 
     def read(self, token: str) -> Grant:
         """What a grant says.

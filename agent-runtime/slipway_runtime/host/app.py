@@ -81,6 +81,11 @@ def create_host_app(host: Host) -> Starlette:
             Route(
                 f"{agent}/runs/{{run_id}}/input/{{input_id}}", _guarded(host, "input", run_paths.give), methods=["POST"]
             ),
+            Route(
+                f"{agent}/runs/{{run_id}}/input/{{input_id}}/grant",
+                _guarded(host, "grant", run_paths.grant),
+                methods=["GET"],
+            ),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
             Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
             *(

@@ -38,6 +38,28 @@ class Giving:
     request: str
     grant: str | None = None
     """For the run, of the caller who gives the input."""
+    renewed_grant: str | None = None
+    """For the run, of its own caller."""
+
+
+@dataclass(frozen=True)
+class KeptGrant:
+    """What a run may ask other agents with, good or expired."""
+
+    grant: str | None
+    own: bool
+    """Whether whoever gives the input is the run's own caller."""
+
+
+async def kept_grant(database: Database, hosted: HostedAgent, giving: Giving) -> KeptGrant:
+    """The grant of a run, for a gateway that renews it before it passes an input on.
+
+    Raises:
+        Problem: `RunNotFound`, `InputNotFound`, `NotAnAnswerer`, as for giving the input.
+        StoreUnavailable: if the store is unavailable.
+    """
+    asked = await _asked(database, hosted.key, giving)
+    return KeptGrant(await inputs.grant_of(database, giving.run_id), own=asked.caller == giving.caller)
 
 
 async def give(runs: Runs, database: Database, hosted: HostedAgent, giving: Giving) -> None:
@@ -55,7 +77,8 @@ async def give(runs: Runs, database: Database, hosted: HostedAgent, giving: Givi
     if (giving.approved is None) if asked.kind == "approval" else (giving.approved and giving.answer is None):
         raise incomplete_input(asked.kind)
     answer = inputs.InputAnswer(giving.approved is not False, giving.answer, giving.caller)
-    grant = giving.grant if asked.caller == giving.caller else None  # a grant is for whoever gives the input
+    own_grant = giving.grant if asked.caller == giving.caller else None  # else it is for whoever gives the input
+    grant = giving.renewed_grant or own_grant
     try:
         attempt = await inputs.give(
             database, giving.run_id, giving.input_id, answer, request=giving.request, grant=grant

@@ -47,18 +47,29 @@ async def give(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     """Give an input that a run waits for."""
     run_id, input_id = run_of(request), request.path_params["input_id"]
     given = parse_input(await read_body(request, limit=HISTORY_BYTES), request.headers, HostInput)
-    giving = Giving(
-        run_id=run_id,
-        input_id=input_id.replace("\0", ""),
+    giving = _giving(caller, request, given)
+    await interventions.give(host.runs, host.database, hosted, giving)
+    return JSONResponse({"run_id": run_id, "input": input_id, "approved": given.approved is not False})
+
+
+async def grant(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
+    """The grant of a run, for the gateway of somebody who may give an input that it waits for."""
+    kept = await interventions.kept_grant(host.database, hosted, _giving(caller, request, HostInput()))
+    return JSONResponse({"grant": kept.grant, "own": kept.own})
+
+
+def _giving(caller: Caller, request: Request, given: HostInput) -> Giving:
+    return Giving(
+        run_id=run_of(request),
+        input_id=request.path_params["input_id"].replace("\0", ""),
         caller=caller.owner,
         groups=caller.groups,
         approved=given.approved,
         answer=given.answer,
         request=request.headers.get(REQUEST_HEADER) or uuid.uuid4().hex,
         grant=given.grant,
+        renewed_grant=given.renewed_grant,
     )
-    await interventions.give(host.runs, host.database, hosted, giving)
-    return JSONResponse({"run_id": run_id, "input": input_id, "approved": given.approved is not False})
 
 
 async def cancel(host: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:

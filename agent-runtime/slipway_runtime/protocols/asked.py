@@ -29,6 +29,9 @@ class HostInput(InputBody):
     """An answer to an input as hosts take it."""
 
     grant: str | None = None
+    """For the run, of whoever gives the input: of use where that is the run's own caller."""
+    renewed_grant: str | None = None
+    """For the run, of its caller, whoever gives the input."""
 
 
 AnyInput = TypeVar("AnyInput", bound=InputBody)

@@ -118,6 +118,13 @@ async def give(
     return attempt
 
 
+async def grant_of(database: Database, run_id: str) -> str | None:
+    """The grant that a run has now."""
+    rows = await database.fetch("SELECT ask FROM runs WHERE id = $1", run_id)
+    grant = orjson.loads(cast(str, rows[0]["ask"])).get("grant") if rows else None
+    return grant if isinstance(grant, str) else None
+
+
 async def _renew(database: Database, run_id: str, grant: str) -> None:
     rows = await database.fetch("SELECT ask FROM runs WHERE id = $1", run_id)
     renewed = {**orjson.loads(cast(str, rows[0]["ask"])), "grant": grant}
