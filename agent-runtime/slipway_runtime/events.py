@@ -348,7 +348,8 @@ class NumberedEvent:
     event: Event
     """As far as this version knows it."""
     written: Json | None = field(default=None, compare=False, repr=False)
-    """The JSON of an event that was read, with what this version does not know; None for one that was made here."""
+    """The JSON of an event that was read, with what this version does not know, or that was stored; None for one that
+    was made here."""
 
     @property
     def json(self) -> Json:

@@ -10,7 +10,7 @@ import binascii
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,6 +25,11 @@ LIFETIME_SECONDS = 60
 MAX_AGE_SECONDS = 300
 """A token is refused so long after it was issued, whatever it says about its end."""
 CLOCK_SKEW_SECONDS = 10
+REUSED_SECONDS = 10
+"""How long a token is given out again for the same caller and agent: to sign and to verify cost more than the rest of a
+short request."""
+TOKENS_KEPT = 4096
+"""Tokens that a process remembers; one too many, and it begins anew."""
 TOKEN_TYPE = "slipway-identity+jwt"
 """In the token's header, so that nothing else that the key signs is taken for an identity (RFC 8725, 3.11)."""
 ALGORITHM = "EdDSA"
@@ -129,6 +134,7 @@ class IdentitySigner:
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
         self._secrets: dict[str, bytes] = {}
+        self._signed: dict[tuple[Caller, str], tuple[int, str]] = {}
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
@@ -169,8 +175,17 @@ class IdentitySigner:
         return base64.b64encode(raw).decode()
 
     def sign(self, caller: Caller, audience: str) -> str:
-        """A token for one caller and one agent (`namespace/name`), good for sixty seconds from now."""
+        """A token for one caller and one agent (`namespace/name`), good for fifty seconds from now at least."""
         now = int(time.time())
+        since, token = self._signed.get((caller, audience), (0, ""))
+        if not 0 <= now - since < REUSED_SECONDS:
+            token = self._new_token(caller, audience, now)
+            if len(self._signed) >= TOKENS_KEPT:
+                self._signed.clear()
+            self._signed[caller, audience] = now, token
+        return token
+
+    def _new_token(self, caller: Caller, audience: str, now: int) -> str:
         claims = {
             "iss": ISSUER,
             "aud": audience,
@@ -214,6 +229,19 @@ def read_public_key(text: str) -> Ed25519PublicKey:
         raise InvalidKey(f"the identity's public key must be the base64 of 32 bytes: {error}") from error
 
 
+class _Verified(NamedTuple):
+    """A token whose signature was checked before."""
+
+    caller: Caller
+    issued: int
+    expires: int
+
+    def is_current(self, now: float) -> bool:
+        """Whether it is still what a token must be: see `_decode`."""
+        in_time = self.issued - CLOCK_SKEW_SECONDS <= now < self.expires + CLOCK_SKEW_SECONDS
+        return in_time and now - self.issued <= MAX_AGE_SECONDS
+
+
 class IdentityVerifier:
     """Checks tokens against the gateway's public keys: one, or during a rotation the old one and the new one.
 
@@ -223,6 +251,7 @@ class IdentityVerifier:
 
     def __init__(self, public_keys: Iterable[str]) -> None:
         self._keys = tuple(read_public_key(each) for each in public_keys)
+        self._verified: dict[tuple[str, str], _Verified] = {}
 
     def verify(self, token: str, audience: str) -> Caller:
         """Who the gateway says is asking this agent (`namespace/name`).
@@ -230,14 +259,24 @@ class IdentityVerifier:
         Raises:
             InvalidIdentity: for anything but a current token by the gateway for this agent.
         """
+        known = self._verified.get((token, audience))
+        if known is not None and known.is_current(time.time()):
+            return known.caller
+        claims = self._claims(token, audience)
+        caller = _caller(claims)
+        if len(self._verified) >= TOKENS_KEPT:
+            self._verified.clear()
+        self._verified[token, audience] = _Verified(caller, int(claims["iat"]), int(claims["exp"]))
+        return caller
+
+    def _claims(self, token: str, audience: str) -> dict[str, Any]:
         for key in self._keys:
             try:
-                claims = _decode(token, key, audience)
+                return _decode(token, key, audience)
             except jwt.InvalidSignatureError:
                 continue
             except (jwt.InvalidTokenError, OverflowError) as error:
                 raise InvalidIdentity(f"the identity token is not valid: {error}") from error
-            return _caller(claims)
         raise InvalidIdentity("the identity token is not signed by a key of the gateway that this agent knows")
 
 

@@ -11,18 +11,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from slipway_runtime import identity
 from slipway_runtime.identity import (
     ANONYMOUS,
     API_KEYS,
     ISSUER,
     LIFETIME_SECONDS,
     MAX_AGE_SECONDS,
+    REUSED_SECONDS,
     TOKEN_TYPE,
     Caller,
     IdentitySigner,
     IdentityVerifier,
     InvalidIdentity,
     InvalidKey,
+    _Verified,
 )
 
 AGENT = "demo/support"
@@ -84,6 +87,54 @@ def test_a_token_lives_for_a_minute() -> None:
     token = IdentitySigner.from_seed(SEED).sign(ALICE, AGENT)
     decoded = jwt.decode(token, options={"verify_signature": False})
     assert decoded["exp"] - decoded["iat"] == LIFETIME_SECONDS
+
+
+def test_a_token_is_given_out_again_for_a_while_to_the_same_caller_and_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer, began = IdentitySigner.from_seed(SEED), time.time()
+    token = signer.sign(ALICE, AGENT)
+
+    def at(seconds: float) -> str:
+        monkeypatch.setattr("slipway_runtime.identity.time.time", lambda: began + seconds)
+        return signer.sign(ALICE, AGENT)
+
+    assert at(REUSED_SECONDS - 1) == token
+    assert at(REUSED_SECONDS + 1) != token
+    assert at(-30) != token, "the clock was set back"
+    others = [signer.sign(Caller.by_key("bob"), AGENT), signer.sign(ALICE, "demo/billing")]
+    assert len({at(-30), *others}) == 3
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch, verifier: IdentityVerifier) -> None:
+    monkeypatch.setattr(identity, "TOKENS_KEPT", 2)
+    signer = IdentitySigner.from_seed(SEED)
+    for name in ("ann", "bob", "eve", "ann"):
+        assert verifier.verify(signer.sign(Caller.by_key(name), AGENT), AGENT) == Caller.by_key(name)
+    assert max(len(signer._signed), len(verifier._verified)) <= 2
+
+
+def test_a_token_that_was_verified_before_counts_for_its_agent_and_its_time(
+    monkeypatch: pytest.MonkeyPatch, verifier: IdentityVerifier
+) -> None:
+    token = IdentitySigner.from_seed(SEED).sign(ALICE, AGENT)
+    assert [verifier.verify(token, AGENT) for _ in range(2)] == [ALICE] * 2
+    with pytest.raises(InvalidIdentity):
+        verifier.verify(token, "demo/billing")
+    began = time.time()
+    monkeypatch.setattr("slipway_runtime.identity.time.time", lambda: began + MAX_AGE_SECONDS + 2)
+    with pytest.raises(InvalidIdentity):
+        verifier.verify(token, AGENT)
+
+
+@pytest.mark.parametrize(
+    ("now", "current"), [(989, False), (990, True), (1000, True), (1069, True), (1070, False), (1000 + 3600, False)]
+)
+def test_a_verified_token_is_current_as_long_as_a_token_counts(now: float, current: bool) -> None:
+    assert _Verified(ALICE, issued=1000, expires=1060).is_current(now) is current
+
+
+def test_a_verified_token_that_expires_late_is_not_current_for_ever() -> None:
+    token = _Verified(ALICE, issued=1000, expires=9_000_000)
+    assert [token.is_current(1000 + age) for age in (MAX_AGE_SECONDS, MAX_AGE_SECONDS + 1)] == [True, False]
 
 
 REFUSED: Mapping[str, Callable[[], str]] = {

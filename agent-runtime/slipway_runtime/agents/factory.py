@@ -7,6 +7,7 @@ from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.knowledge.embedding.embedder import Embedder
+from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.contract import OpenVectors
 from slipway_runtime.store.database import Database
@@ -21,6 +22,9 @@ class AgentDependencies:
     vectors: OpenVectors
     bindings: Callable[[str], AgentBindings] = lambda _: AgentBindings()
     """What an agent (`namespace/name`) has besides its configuration. Asked for again at each use: it changes."""
+
+    chunks: ChunkCache = field(default_factory=ChunkCache)
+    """What all agents have read of their indexes."""
 
     calls: AgentCalls = field(default_factory=lambda: AgentCalls("http://127.0.0.1"))
     """The way to other agents."""
@@ -40,6 +44,7 @@ def retriever_of(config: AgentConfig, dependencies: AgentDependencies) -> Retrie
         database=dependencies.database,
         embedder=dependencies.embedder,
         vectors=dependencies.vectors,
+        chunks=dependencies.chunks,
     )
 
 

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 from slipway_runtime.events import Citation
-from slipway_runtime.knowledge.pieces import decode_pieces
 from slipway_runtime.knowledge.retrieval.retriever import Found
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, Passage, read_passages
@@ -95,7 +94,7 @@ def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:
             start=one.chunk.start,
             text=one.chunk.text,
             score=round(min(one.relevance, 1.0), 4),
-            pieces=tuple((piece.start, piece.end) for piece in decode_pieces(one.chunk.sentences)),
+            pieces=tuple((piece.start, piece.end) for piece in one.pieces),
         )
         for number, one in enumerate(kept, start=first)
     ]

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from slipway_crds import contract
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host import metrics, receiver_paths, record_paths, run_paths, tool_paths
+from slipway_runtime.host.event_response import EventResponse
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.new_run import NewRun
@@ -194,7 +195,7 @@ def _events(
     watch = request.query_params.get("watch") != "false"
     events = host.runs.follow(run_id, agent=hosted.key, caller=caller.owner, after=after, watch=watch)
     frames = (sse.stream if watch else sse.in_one)(_until_problem(events))
-    return StreamingResponse(frames, media_type=sse.MEDIA_TYPE, headers={RUN_HEADER: run_id, **sse.HEADERS})
+    return EventResponse(frames, media_type=sse.MEDIA_TYPE, headers={RUN_HEADER: run_id, **sse.HEADERS})
 
 
 async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent]:

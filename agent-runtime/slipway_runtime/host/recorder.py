@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from slipway_runtime import retrying
-from slipway_runtime.events import Delta, Event, EventId, InputRequired, NumberedEvent, ends
+from slipway_runtime.events import Delta, Event, EventId, InputRequired, Json, NumberedEvent, ends
 from slipway_runtime.host.metrics import COMMIT_SECONDS, STORE_FAILURES
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.leases import Lease
@@ -95,12 +95,12 @@ class RunLog:
         self._due.clear()
         return queue
 
-    def commit(self, entries: Sequence[Entry]) -> None:
-        """Show the events among entries, which are in the store now, to those who follow."""
+    def commit(self, entries: Sequence[Entry], written: Sequence[Json]) -> None:
+        """Show the events among entries, which are in the store now as `written`, to those who follow."""
         run_id, attempt = self.lease.run_id, self.lease.attempt
         events = [entry for entry in entries if isinstance(entry, Event)]
-        for seq, event in enumerate(events, start=self.next_seq):
-            self._committed.append(NumberedEvent(EventId(run_id, attempt, seq), event))
+        for seq, (event, json) in enumerate(zip(events, written, strict=True), start=self.next_seq):
+            self._committed.append(NumberedEvent(EventId(run_id, attempt, seq), event, json))
         self._stored += len(entries)
         self._under_way -= len(entries)
         if self.last_event:
@@ -200,14 +200,23 @@ def _pieces(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 async def _store(database: Database, run_log: RunLog, entries: Sequence[Entry], *, patience: float) -> None:
     began = time.perf_counter()
-    with span("store events", attributes={"slipway.events": len(entries)}):
-        await _commit(database, run_log, entries, patience=patience)
-    COMMIT_SECONDS.observe(time.perf_counter() - began)
-    run_log.commit(entries)
-
-
-async def _commit(database: Database, run_log: RunLog, entries: Sequence[Entry], *, patience: float) -> None:
     events = [entry for entry in entries if isinstance(entry, Event)]
+    written = [event.to_json() for event in events]  # once, for the store and for all who follow
+    with span("store events", attributes={"slipway.events": len(entries)}):
+        await _commit(database, run_log, entries, events, written, patience=patience)
+    COMMIT_SECONDS.observe(time.perf_counter() - began)
+    run_log.commit(entries, written)
+
+
+async def _commit(
+    database: Database,
+    run_log: RunLog,
+    entries: Sequence[Entry],
+    events: Sequence[Event],
+    written: Sequence[Json],
+    *,
+    patience: float,
+) -> None:
     steps = [entry for entry in entries if isinstance(entry, StepRecord)]
     seq, number = run_log.next_seq, run_log.next_number
     warned = False
@@ -220,7 +229,7 @@ async def _commit(database: Database, run_log: RunLog, entries: Sequence[Entry],
             warned = True
 
     await retrying.retry(
-        lambda: append(database, run_log.lease, seq, events, steps=steps, number=number),
+        lambda: append(database, run_log.lease, seq, events, steps=steps, number=number, written=written),
         policy=retrying.COMMIT,
         on=lambda error: isinstance(error, StoreUnavailable),
         seconds=patience,

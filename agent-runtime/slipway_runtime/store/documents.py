@@ -231,6 +231,21 @@ async def read_chunks(database: Database, build: Build, ids: Sequence[str]) -> l
     return [found[id_] for id_ in ids if id_ in found]
 
 
+async def present_chunks(database: Database, index: str, ids: Sequence[str]) -> tuple[str | None, frozenset[str]]:
+    """The revision of the build that agents read now, and which of these chunks that build has.
+
+    None if the index has no build.
+    """
+    rows = await database.fetch(
+        "SELECT p.revision, c.id FROM index_pointers p LEFT JOIN chunks c ON c.index_name = p.index_name"
+        f" AND c.revision = p.revision AND c.id IN ({placeholders(2, len(ids)) or 'NULL'}) WHERE p.index_name = $1",
+        index,
+        *ids,
+    )
+    present = frozenset(str(row["id"]) for row in rows if row["id"] is not None)
+    return (str(rows[0]["revision"]) if rows else None), present
+
+
 def stored_chunk(row: Row) -> StoredChunk:
     """A chunk from its row."""
     vectors = row["vectors"]

@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from slipway_runtime.events import Cancelled, Event, InputRequired, ends
+from slipway_runtime.events import Cancelled, Event, InputRequired, Json, ends
 from slipway_runtime.protocols.ask import Ask
 from slipway_runtime.store.database import Database, Value
 from slipway_runtime.store.inputs import add_event, add_input
@@ -240,6 +240,7 @@ async def append(
     *,
     steps: Sequence[StepRecord] = (),
     number: int | None = None,
+    written: Sequence[Json] | None = None,
 ) -> None:
     """Commit events and records of steps of an attempt, in one row. May be repeated if unsure.
 
@@ -248,32 +249,35 @@ async def append(
     Args:
         first_seq: number of the first event; that of the next one if there are only records.
         number: of the row. It rises within the attempt; that of the first event if it is left out.
+        written: the events as JSON, if that was made before.
 
     Raises:
         LeaseLost: if the run is no longer the lease's; nothing is written then.
     """
     last = events[-1] if events else None
-    row = _row(first_seq, events, steps, number=number or first_seq)
+    if written is None:
+        written = [event.to_json() for event in events]
+    row = _row(first_seq, written, steps, number=number or first_seq)
     if isinstance(last, InputRequired):
         async with database.transaction() as transaction:
-            written = await _add(transaction, lease, row, events, WAIT, last.expires)
-            if written:
+            added = await _add(transaction, lease, row, events, WAIT, last.expires)
+            if added:
                 await add_input(transaction, lease.run_id, last)
                 await keep(transaction, lease.run_id, until=last.expires)
     elif last is not None and ends(last):
-        written = await _add(database, lease, row, events, FINISH, last.type, orjson.dumps(last.to_json()).decode())
+        added = await _add(database, lease, row, events, FINISH, last.type, orjson.dumps(written[-1]).decode())
     else:
-        written = await _add(database, lease, row, events)
-    if not written and not await _was_written(database, lease, row.number):
+        added = await _add(database, lease, row, events)
+    if not added and not await _was_written(database, lease, row.number):
         raise LeaseLost(lease.run_id)
 
 
-def _row(first_seq: int, events: Sequence[Event], steps: Sequence[StepRecord], *, number: int) -> _EventsRow:
+def _row(first_seq: int, events: Sequence[Json], steps: Sequence[StepRecord], *, number: int) -> _EventsRow:
     return _EventsRow(
         number=number,
         first_seq=first_seq,
         last_seq=first_seq + len(events) - 1,
-        batch=orjson.dumps([event.to_json() for event in events]).decode(),
+        batch=orjson.dumps(events).decode(),
         steps=dump_records(steps),
         finished=sum(step.finished for step in steps),
     )

@@ -55,7 +55,7 @@ async def test_a_follower_at_another_host_counts(start_host: StartHost, database
 async def test_a_follower_here_counts_until_it_leaves() -> None:
     run_log = RunLog(Lease("0" * 32, 1, "host"), finished=lambda: None)
     assert run_log.left_since is not None
-    run_log.commit([Started(agent=AGENT)])
+    run_log.commit([Started(agent=AGENT)], [{"type": "started", "agent": AGENT}])
     following = run_log.follow(None, watch=False)
     await anext(following)
     seen = [run_log.left_since]

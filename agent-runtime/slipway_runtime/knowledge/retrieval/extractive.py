@@ -5,13 +5,13 @@ is to the question with how near its chunk is: the sentence says whether this is
 the subject. `benchmarks/rag.py` measures the constants below.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.events import Citation
-from slipway_runtime.knowledge.pieces import PieceKind, decode_pieces, readable
+from slipway_runtime.knowledge.pieces import PieceKind, readable
 from slipway_runtime.knowledge.retrieval.retriever import Found
 from slipway_runtime.store.documents import Build, Passage
 
@@ -72,32 +72,42 @@ class Quote:
 
 
 def quotes(found: Sequence[Found]) -> list[Quote]:
-    """Every piece of the chunks with its score, best first; pieces that two chunks share come once."""
-    best: dict[tuple[Build, str, str, int, int], Quote] = {}
-    for one in found:
-        for quote in quotes_of_chunk(one):
-            known = best.get(quote.place)
-            if known is None or known.score < quote.score:
-                best[quote.place] = quote
-    return sorted(best.values(), key=lambda quote: -quote.score)
+    """The pieces of the chunks that can be part of an answer, best first; pieces that two chunks share come once.
 
-
-def quotes_of_chunk(one: Found) -> Iterable[Quote]:
-    """The pieces of one chunk with their scores. A question is no answer, however near it is to the one asked."""
-    chunk = one.chunk
-    for piece, similarity in zip(decode_pieces(chunk.sentences), one.similarities, strict=True):
+    A question is no answer, however near it is to the one asked. What scores below the share `KEEP` of the best one is
+    left out.
+    """
+    chosen: dict[tuple[Build, str, str, int, int], Quote] = {}
+    least = -1.0
+    for score, number, place in sorted(_scores(found), reverse=True):
+        if score < least:
+            break
+        one = found[-number]
+        piece, chunk = one.pieces[-place], one.chunk
         text = chunk.text[piece.start - chunk.start : piece.end - chunk.start]
         if piece.kind is PieceKind.SENTENCE and text.rstrip(CLOSING).endswith("?"):
             continue
-        yield Quote(
+        if not chosen:
+            least = max(KEEP * score, 0.0)
+        quote = Quote(
             knowledge=one.knowledge,
             build=one.build,
             passage=Passage(source=chunk.source, document=chunk.document, start=piece.start, end=piece.end),
             kind=piece.kind,
             heading=chunk.heading,
             text=text,
-            score=CHUNK_WEIGHT * one.score + (1 - CHUNK_WEIGHT) * float(similarity),
+            score=score,
         )
+        chosen.setdefault(quote.place, quote)
+    return list(chosen.values())
+
+
+def _scores(found: Sequence[Found]) -> Iterator[tuple[float, int, int]]:
+    """The score of each piece, with the numbers of its chunk and itself: negative, so that the first of equals wins."""
+    for number, one in enumerate(found):
+        of_chunk = CHUNK_WEIGHT * one.score
+        for place, similarity in enumerate(one.similarities.tolist()):
+            yield of_chunk + (1 - CHUNK_WEIGHT) * similarity, -number, -place
 
 
 def choose(candidates: Sequence[Quote]) -> list[Quote]:

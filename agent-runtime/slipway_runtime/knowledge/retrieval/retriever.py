@@ -15,19 +15,24 @@ from numpy.typing import NDArray
 from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Vector
-from slipway_runtime.knowledge.pieces import decode_vectors
+from slipway_runtime.knowledge.pieces import Piece
+from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, decoded
 from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
+    Match,
     OpenVectors,
     VectorsUnavailable,
 )
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.documents import Build, StoredChunk, read_chunks
+from slipway_runtime.store.documents import Build, StoredChunk, present_chunks, read_chunks
 from slipway_runtime.store.pointers import read_pointer
 from slipway_runtime.telemetry import genai
 
 POOL = 4
 """So many times the chunks that are needed are looked at. It also covers for vectors that have no chunk (any more)."""
+
+SEARCHES = 3
+"""So often a search is made anew because the build was replaced under it."""
 
 
 class IndexNotReady(Exception):
@@ -45,6 +50,8 @@ class Found:
     """Cosine similarity of chunk and question."""
     similarities: NDArray[np.float32]
     """Cosine similarity of each of its pieces and the question."""
+    pieces: Sequence[Piece]
+    """Its sentences, code and rows."""
 
     @property
     def relevance(self) -> float:
@@ -62,10 +69,22 @@ class Retriever:
 
     Args:
         vectors: gives the vector store of an index.
+        chunks: those that were read before, by this one or another.
     """
 
-    def __init__(self, namespace: str, *, database: Database, embedder: Embedder, vectors: OpenVectors) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        *,
+        database: Database,
+        embedder: Embedder,
+        vectors: OpenVectors,
+        chunks: ChunkCache | None = None,
+    ) -> None:
         self._namespace = namespace
+        self._chunks = ChunkCache() if chunks is None else chunks
+        self._revisions: dict[str, str] = {}
+        """Of each index, the build that was in force last time."""
         self._database = database
         self._embedder = embedder
         self._vectors = vectors
@@ -112,22 +131,51 @@ class Retriever:
                 raise IndexNotReady(f"the index {self._index(entry)} has no vectors; ingest it again") from error
 
     async def _search_build(self, vector: Vector, entry: KnowledgeConfig) -> list[Found]:
+        """Search the build that was in force last time; once more if it is not that one any more.
+
+        One statement tells whether it is, and which chunks are still there.
+        """
         index = self._index(entry)
+        revision = self._revisions.get(index) or await self._current(index)
+        for _ in range(SEARCHES):
+            matches = await self._matches(vector, entry, revision)
+            current, present = await present_chunks(self._database, index, [match.id for match in matches])
+            if current == revision:
+                self._revisions[index] = revision
+                found = [match for match in matches if match.id in present]
+                return ranked(await self._read(Build(index, revision), entry, found, vector), entry.top_k)
+            self._revisions.pop(index, None)
+            revision = current or await self._current(index)
+        raise IndexNotReady(f"the index {index} is replaced again and again")
+
+    async def _current(self, index: str) -> str:
         pointer = await read_pointer(self._database, index)
         if pointer is None:
             raise IndexNotReady(f"the index {index} has not been built yet")
-        build = Build(index, pointer.revision)
+        return pointer.revision
+
+    async def _matches(self, vector: Vector, entry: KnowledgeConfig, revision: str) -> list[Match]:
+        index = self._index(entry)
         try:
-            collection = collection_name(index, pointer.revision)
-            matches = await self._vectors(index, entry.backend).search(collection, vector, entry.top_k * POOL)
+            collection = collection_name(index, revision)
+            return await self._vectors(index, entry.backend).search(collection, vector, entry.top_k * POOL)
+        except CollectionMissing:
+            self._revisions.pop(index, None)
+            raise
         except VectorsUnavailable as error:
             raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error
-        chunks = await read_chunks(self._database, build, [match.id for match in matches])
-        scores = {match.id: match.score for match in matches}
-        found = [Found(entry, build, c, scores[c.id], _similarities(c, vector)) for c in chunks]
-        return ranked(found, entry.top_k)
 
-
-def _similarities(chunk: StoredChunk, vector: Vector) -> NDArray[np.float32]:
-    similarities: NDArray[np.float32] = decode_vectors(chunk.vectors, dimensions=len(vector)) @ vector
-    return similarities
+    async def _read(
+        self, build: Build, entry: KnowledgeConfig, matches: Sequence[Match], vector: Vector
+    ) -> list[Found]:
+        """What was found, with the similarities of its pieces. Only what was never read before comes from the store."""
+        known = {match.id: self._chunks.get(match.id) for match in matches}
+        unread = [id_ for id_, chunk in known.items() if chunk is None]
+        for chunk in await read_chunks(self._database, build, unread):
+            known[chunk.id] = made = decoded(chunk, dimensions=len(vector))
+            self._chunks.put(made)
+        return [
+            Found(entry, build, one.chunk, match.score, one.vectors @ vector, one.pieces)
+            for match in matches
+            if (one := known[match.id]) is not None
+        ]

@@ -40,7 +40,7 @@ def found(
         vectors=b"",
     )
     similarities = np.array([similarity for _, similarity in sentences], dtype=np.float32)
-    return Found(entry(min_score=min_score), BUILD, chunk, score, similarities)
+    return Found(entry(min_score=min_score), BUILD, chunk, score, similarities, pieces)
 
 
 def texts(chosen: list[Quote]) -> list[str]:

@@ -1,12 +1,18 @@
 """Retrieval finds what answers, in the build that the pointer names, and says what is missing."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from slipway_crds.contract import collection_name
+from slipway_runtime.knowledge.pieces import Piece, PieceKind, encode_pieces, encode_vectors
+from slipway_runtime.knowledge.retrieval import retriever as retriever_module
+from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, decoded
 from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, ranked
 from slipway_runtime.knowledge.vectors.servers import VectorServers
-from slipway_runtime.store.documents import Build, StoredChunk, delete_build
+from slipway_runtime.store.database import Database
+from slipway_runtime.store.documents import Build, StoredChunk, delete_build, delete_documents, read_chunks
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.servers import free_port
 
@@ -82,6 +88,79 @@ async def test_the_new_build_is_read_as_soon_as_it_is_there(knowledge: Knowledge
     assert before.build != after.build
 
 
+async def test_a_document_that_was_removed_is_found_no_more_though_its_chunks_were_read_before(
+    knowledge: Knowledge,
+) -> None:
+    report = await knowledge.ingestion().run(contents(cats_md=CATS, tea_md=TEA))
+    retriever = knowledge.retriever()
+    assert len(await retriever.retrieve("cats", [entry()])) == 2
+    build = Build(f"{knowledge.namespace}/handbook", report.revision)
+    await delete_documents(knowledge.database, build, [("docs", "cats.md")])
+    [left] = await retriever.retrieve("cats", [entry()])
+    assert left.chunk.document == "tea.md"
+
+
+async def test_a_chunk_is_read_from_the_store_once(local: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ingest(local)
+    read: list[str] = []
+
+    async def reading(database: Database, build: Build, ids: Sequence[str]) -> list[StoredChunk]:
+        read.extend(ids)
+        return await read_chunks(database, build, ids)
+
+    monkeypatch.setattr(retriever_module, "read_chunks", reading)
+    retriever = local.retriever()
+    first, again = [await retriever.retrieve("tea", [entry()]) for _ in range(2)]
+    assert [each.chunk for each in again] == [each.chunk for each in first]
+    assert len(read) == len(set(read)) == 3
+
+
+async def test_a_build_that_is_replaced_again_and_again_is_not_ready(local: Knowledge) -> None:
+    await ingest(local)
+
+    class Restless:
+        async def search(self, collection: str, vector: object, count: int) -> object:
+            size = 60 + len(collection) + restless.searched
+            restless.searched += 1
+            await local.ingestion(local.config(max_tokens=size)).run(contents(cats_md=CATS))
+            return []
+
+        searched = 0
+
+    restless = Restless()
+    knowledge = Knowledge(local.database, restless, local.embedder, "demo")  # type: ignore[arg-type]
+    with pytest.raises(IndexNotReady, match="replaced again and again"):
+        await knowledge.retriever().retrieve("cats", [entry()])
+    assert restless.searched == retriever_module.SEARCHES
+
+
+def test_a_cache_of_chunks_keeps_what_was_used_last_and_no_more_than_fits() -> None:
+    made = [decoded(stored(str(number)), dimensions=2) for number in range(4)]
+    cache = ChunkCache(most=3 * made[0].size)
+    for chunk in made[:3]:
+        cache.put(chunk)
+    assert cache.get("0") is made[0]
+    cache.put(made[3])
+    assert [cache.get(str(number)) is not None for number in range(4)] == [True, False, True, True]
+
+
+def stored(id: str) -> StoredChunk:  # noqa: A002
+    vectors = encode_vectors(np.ones((1, 2), dtype=np.float32))
+    pieces = encode_pieces([Piece(PieceKind.SENTENCE, 0, 1)])
+    return StoredChunk(
+        id=id,
+        source="s",
+        document="d",
+        ordinal=0,
+        heading="",
+        start=0,
+        end=1,
+        text="x",
+        sentences=pieces,
+        vectors=vectors,
+    )
+
+
 async def test_a_build_removed_between_pointer_and_search_is_looked_up_again(local: Knowledge) -> None:
     """The first search finds its collection gone, because another build took over just then."""
     first = await local.ingestion(local.config(max_tokens=100)).run(contents(cats_md=CATS))
@@ -118,7 +197,7 @@ def found_with(score: float, similarities: list[float]) -> Found:
     chunk = StoredChunk(
         id="1", source="s", document="d", ordinal=0, heading="", start=0, end=1, text="x", sentences="[]", vectors=b""
     )
-    return Found(entry(), Build("demo/handbook", "r"), chunk, score, np.array(similarities, dtype=np.float32))
+    return Found(entry(), Build("demo/handbook", "r"), chunk, score, np.array(similarities, dtype=np.float32), ())
 
 
 def test_one_good_sentence_ranks_its_chunk() -> None:
