@@ -25,6 +25,7 @@ OF_A_WORKFLOW = (
 class WorkflowListed(Body):
     """A workflow that the caller may use."""
 
+    model_config = example(namespace="demo", name="report", description="Writes a report.", ready=True)
     namespace: str
     name: str
     description: str
@@ -39,14 +40,6 @@ class WorkflowList(Body):
         workflows=[{"namespace": "demo", "name": "report", "description": "Writes a report.", "ready": True}]
     )
     workflows: list[WorkflowListed]
-
-
-class WorkflowRead(Body):
-    """A workflow as its namespace's workers have it."""
-
-    model_config = example(namespace="demo", name="report")
-    namespace: str
-    name: str
 
 
 class WorkflowStart(Body):
@@ -75,8 +68,8 @@ READ_WORKFLOW = Operation(
     summary="Read a workflow",
     tag="Workflows",
     parameters=WORKFLOW,
-    answers={200: answer(WorkflowRead, "The workflow.")},
-    reasons=OF_A_WORKFLOW,
+    answers={200: answer(WorkflowListed, "The workflow.")},
+    reasons=(*OF_THE_LIST, Reason.WORKFLOW_NOT_FOUND),
 )
 START_WORKFLOW = Operation(
     id="startWorkflow",

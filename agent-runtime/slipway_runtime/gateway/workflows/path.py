@@ -73,7 +73,8 @@ class WorkflowCall:
     def streams(self) -> bool:
         """Whether the answer is a run's events."""
         follows = self.request.method == "GET" and self.rest.endswith("/events")
-        return (self.begins or follows) and wants_stream(self.request)
+        begins = self.request.method == "POST" and self.rest == RUNS
+        return (begins or follows) and wants_stream(self.request)
 
     @property
     def events(self) -> str:
@@ -94,7 +95,7 @@ class WorkflowCall:
         query = urlencode(self.request.query_params.multi_items())
         if len(query) > QUERY_CHARACTERS:
             raise Problem(Reason.INVALID_REQUEST, f"the query may have {QUERY_CHARACTERS} characters: shorten it")
-        return self.base + (f"/{self.rest}" if self.rest else "") + (f"?{query}" if query else "")
+        return f"{self.base}/{self.rest}" + (f"?{query}" if query else "")
 
     def action(self) -> Action:
         """What it does with the workflow."""
@@ -127,14 +128,12 @@ class WorkflowPath(HostedPath):
     def _call_of(self, request: Request, caller: Caller) -> WorkflowCall:
         """Raises Problem."""
         table, given = self._gateway.workflows, request.path_params
-        key, rest = WorkflowKey(given["namespace"], given["name"]), given.get("rest", "")
-        if not rest and request.method == "POST":
-            rest = RUNS
+        key, rest = WorkflowKey(given["namespace"], given["name"]), given.get("rest", RUNS)
         entry = table.get(key)
         if entry is None:
             self._gateway.require_workflows()
             raise no_such_workflow()
-        if rest and not _REST.fullmatch(rest):
+        if not _REST.fullmatch(rest):
             raise Problem(Reason.NOT_FOUND, "a workflow has nothing at this path: see GET .../runs")
         return WorkflowCall(request, key, entry, caller, rest)
 
