@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -12,8 +13,11 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 from slipway_crds.contract import UNSUPPORTED_VERSION
 from slipway_runtime.plugins.answers import answer_in
 from slipway_runtime.plugins.messages import EVENT_STREAM, JSON, dumps
+from slipway_runtime.plugins.offers import MOST_OFFERS, PARTS, OfferPart, Offers
 from slipway_runtime.plugins.server import PluginServer, ServerFailed, media_type
 from slipway_runtime.plugins.tools import MOST_TOOLS, Tool, shown
+
+log = logging.getLogger(__name__)
 
 CLIENT = {"name": "slipway", "version": "0.1.0"}
 """What servers get to know of us."""
@@ -49,6 +53,7 @@ class Discovery:
     server_info: Mapping[str, Any]
     instructions: str | None = None
     tools: tuple[Tool, ...] = ()
+    offers: Offers = field(default_factory=Offers)
     note: str = ""
     """What of its tools is left out, and why."""
     sessions: bool = False
@@ -129,9 +134,9 @@ async def discover(server: PluginServer) -> Discovery:
     try:
         link, found = await connect(server)
         try:
-            if "tools" not in found.capabilities:
-                return found
-            return await _with_tools(link, found)
+            if "tools" in found.capabilities:
+                found = await _with_tools(link, found)
+            return replace(found, offers=await _offers(link, found))
         finally:
             await leave(link)
     except ErrorAnswer as error:
@@ -187,14 +192,23 @@ async def _takes_sessions(server: PluginServer, versions: list[object]) -> bool:
     return True
 
 
-async def handshake(server: PluginServer) -> tuple[ServerLink, Discovery]:
+async def handshake(
+    server: PluginServer, *, capabilities: Mapping[str, Any] | None = None
+) -> tuple[ServerLink, Discovery]:
     """A session with a server of 2025-11-25 or before.
+
+    Args:
+        capabilities: what the client can do for the server; nothing if not given.
 
     Raises:
         ServerFailed, ErrorAnswer.
     """
     link = ServerLink(server, LEGACY)
-    params = {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": CLIENT}
+    params = {
+        "protocolVersion": LATEST_HANDSHAKE_VERSION,
+        "capabilities": dict(capabilities or {}),
+        "clientInfo": CLIENT,
+    }
     result, link.session, _ = await link.request("initialize", params)
     version = result.get("protocolVersion")
     if version not in HANDSHAKE_PROTOCOL_VERSIONS:
@@ -244,6 +258,31 @@ async def _with_tools(link: ServerLink, found: Discovery) -> Discovery:
     kept = shown(listed[:MOST_LISTED], names, modern=found.era == MODERN)
     notes = "; ".join(filter(None, (note, kept.note, _missing(names.allowed, kept.tools))))
     return replace(found, tools=kept.tools, note=notes)
+
+
+async def _offers(link: ServerLink, found: Discovery) -> Offers:
+    """What it has besides tools. A list that it does not give, or that is broken, is empty: its tools count."""
+    kept: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    for part in PARTS:
+        if part.capability in found.capabilities:
+            try:
+                kept[part.field] = await _listed(link, part)
+            except (ErrorAnswer, ServerFailed) as error:
+                log.info("a plugin's server gave no %s: %s", part.method, error)
+    return Offers(**kept)
+
+
+async def _listed(link: ServerLink, part: OfferPart) -> tuple[Mapping[str, Any], ...]:
+    listed: list[object] = []
+    cursor: dict[str, Any] = {}
+    for _ in range(MOST_PAGES):
+        result, _, _ = await link.request(part.method, cursor)
+        page, following = result.get(part.key), result.get("nextCursor")
+        listed += page if isinstance(page, list) else []
+        if not isinstance(following, str) or not following or len(listed) >= MOST_OFFERS:
+            break
+        cursor = {"cursor": following}
+    return part.readable(listed)
 
 
 def _missing(allowed: frozenset[str] | None, tools: tuple[Tool, ...]) -> str:

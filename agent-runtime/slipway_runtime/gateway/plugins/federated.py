@@ -14,6 +14,7 @@ from slipway_runtime.gateway.mcp.exchange import Client, Exchange
 from slipway_runtime.gateway.mcp.sources import KnownSource, Listing, SourceKey, ToolSource
 from slipway_runtime.gateway.permissions import Action
 from slipway_runtime.gateway.plugins.answer import PluginAnswer
+from slipway_runtime.gateway.plugins.asking import asks_in_session, call_in_session, give
 from slipway_runtime.gateway.plugins.calls import PluginCall
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import PluginKey
@@ -22,7 +23,9 @@ from slipway_runtime.plugins.answers import answers
 from slipway_runtime.plugins.event_streams import Content, EventReader, TooLong, data_of, loads
 from slipway_runtime.plugins.messages import EVENT_STREAM, ClientMessage, Kind, MessageRefused, dumps
 from slipway_runtime.plugins.server import ServerFailed
+from slipway_runtime.protocols.mcp.eras import NAMED_BY, no_such_method
 from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
+from slipway_runtime.protocols.mcp.resources import with_outer_uris
 from slipway_runtime.responses import InvalidAnswer
 
 KIND = "plugins"
@@ -45,7 +48,7 @@ class PluginSource:
 
     @property
     def capabilities(self) -> Json:
-        """See `ToolSource`: nothing besides tools."""
+        """See `ToolSource`: nothing besides tools, resources and prompts."""
         return {}
 
     @property
@@ -53,7 +56,9 @@ class PluginSource:
         """See `ToolSource`."""
         server = self.gateway.plugins.get(self.plugin)
         found = server.known if server is not None else None
-        return (found.tools, self.gateway.routes.access(self.plugin)) if found is not None else None
+        if found is None:
+            return None
+        return (found.tools, found.offers, self.gateway.routes.access(self.plugin))
 
     async def listing(self, caller: Caller) -> Listing:
         """See `ToolSource`. What was found last counts; a server that was never reached has nothing."""
@@ -61,15 +66,18 @@ class PluginSource:
         if server is None or server.known is None:
             return Listing()
         allows = self.gateway.policy.allows
-        tools = server.known.tools
+        tools, offers = server.known.tools, server.known.offers
         return Listing(
-            tools=tuple(each.definition for each in tools if allows(caller, Action.LIST, self.plugin, tool=each.name))
+            tools=tuple(each.definition for each in tools if allows(caller, Action.LIST, self.plugin, tool=each.name)),
+            resources=offers.resources,
+            templates=offers.templates,
+            prompts=offers.prompts,
         )
 
     async def answer(self, exchange: Exchange, name: str) -> None:
         """See `ToolSource`."""
-        if exchange.message.method != "tools/call":
-            raise RpcError(jsonrpc.METHOD_NOT_FOUND, "plugins have tools only here: use /plugins/NAMESPACE/NAME/mcp")
+        if exchange.message.method not in NAMED_BY:
+            raise no_such_method(exchange.message.method)
         await unless_gone(self._called(exchange, name), exchange.receive)
 
     async def resume(self, client: Client, kept: Mapping[str, Any], reply: Reply) -> None:
@@ -77,7 +85,9 @@ class PluginSource:
         raise RpcError(jsonrpc.INVALID_PARAMS, "This stream cannot be resumed: call the tool again")
 
     async def answered(self, client: Client, kept: Mapping[str, Any], result: Json | None) -> None:
-        """See `ToolSource`. Servers ask nothing through the federated server."""
+        """See `ToolSource`."""
+        if (server := self.gateway.plugins.get(self.plugin)) is not None:
+            await give(server.server, kept, result)
 
     async def cancelled(self, client: Client, request: Id) -> None:
         """See `ToolSource`. A client's closed connection ends a call."""
@@ -88,8 +98,12 @@ class PluginSource:
             raise RpcError(jsonrpc.INVALID_PARAMS, f"There is no tool {name[:200]}")
         client = exchange.client
         call = PluginCall(self.plugin, server, client.caller, self.gateway.policy, client.sealer)
+        message = _message(exchange, name)
         try:
-            async with call.posted(_message(exchange, name)) as answer:
+            if message.method == "tools/call" and await asks_in_session(exchange, server):
+                await call_in_session(exchange, call, message, self.key, finished=_finished)
+                return
+            async with call.posted(message) as answer:
                 await _passed_on(exchange, answer)
         except MessageRefused as refused:
             raise RpcError(refused.code, refused.message, refused.data) from None
@@ -105,14 +119,19 @@ class PluginSource:
 
 
 def _message(exchange: Exchange, name: str) -> ClientMessage:
-    """The call as a client of 2026-07-28 makes it that can do nothing for a server."""
-    message = exchange.message
-    meta = {name: value for name, value in message.meta.items() if name == "progressToken" or name.startswith("trace")}
-    meta |= {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
-    params = {"name": name, "arguments": message.params.get("arguments") or {}, "_meta": meta}
-    content = {"jsonrpc": "2.0", "id": message.id, "method": "tools/call", "params": params}
+    """The request as a client of 2026-07-28 makes it. Of what the client can do for a server only elicitation goes on,
+    and only that of a client of the same era."""
+    message, context = exchange.message, exchange.client.context
+    meta = {key: value for key, value in message.meta.items() if key == "progressToken" or key.startswith("trace")}
+    able = {"elicitation": context.capabilities["elicitation"]} if context.modern and context.elicits else {}
+    meta |= {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: able}
+    answers = {key: message.params[key] for key in ("inputResponses", "requestState") if able and key in message.params}
+    named = {NAMED_BY[message.method]: name}
+    given = {} if message.method == "resources/read" else {"arguments": message.params.get("arguments") or {}}
+    params = {**named, **given, **answers, "_meta": meta}
+    content = {"jsonrpc": "2.0", "id": message.id, "method": message.method, "params": params}
     return ClientMessage(
-        Kind.REQUEST, dumps(content), content, "tools/call", message.id, params, LATEST_MODERN_VERSION, True, {}
+        Kind.REQUEST, dumps(content), content, message.method, message.id, params, LATEST_MODERN_VERSION, True, {}
     )
 
 
@@ -156,7 +175,11 @@ async def _finished(exchange: Exchange, content: Content) -> None:
     if not answers(content, exchange.message.id):
         raise ValueError("an answer to another request")
     if isinstance(result, dict) and result.get("resultType") != "input_required":
-        await exchange.result({name: value for name, value in result.items() if name not in MODERN_ONLY})
+        kept = {name: value for name, value in result.items() if name not in MODERN_ONLY}
+        await exchange.result(with_outer_uris(kept, exchange.uri))
+        return
+    if isinstance(result, dict) and exchange.client.context.modern and exchange.client.context.elicits:
+        await exchange.result({name: value for name, value in result.items() if name != "_meta"})
         return
     if not isinstance(error, dict):
         raise ValueError("no answer")
