@@ -1,7 +1,17 @@
 """Runs of workflows: order, data, failures, maps, and what waits."""
 
-from slipway_runtime.workflows.records import RunState
-from tests.support.workflows import Engine
+import asyncio
+from typing import Any
+
+import pytest
+
+from slipway_runtime.workflows.engine import InvalidInput
+from slipway_runtime.workflows.records import WHOLE, RunState, StepStatus
+from slipway_runtime.workflows.steps.calls import CapableAgent, StepCall
+from tests.support.workflows import Engine, failing, giving
+
+ONE_STORE = pytest.mark.parametrize("dsn", ["sqlite"], indirect=True)
+"""For what the stores have no part in."""
 
 CHAIN = """
 steps:
@@ -21,3 +31,214 @@ async def test_steps_are_done_in_the_order_of_their_needs(engine: Engine) -> Non
     assert await engine.events(run) == [
         "queued", "started", "step_started", "step_ended", "step_started", "step_ended", "done",
     ]  # fmt: skip
+
+
+PARALLEL = """
+steps:
+  - {name: one, agentRef: {name: a}, tool: together}
+  - {name: two, agentRef: {name: a}, tool: together}
+  - {name: three, agentRef: {name: a}, tool: together}
+limits: {stepsAtOnce: 2}
+"""
+
+
+@ONE_STORE
+async def test_steps_that_need_nothing_are_done_at_once_up_to_a_bound(engine: Engine) -> None:
+    both = asyncio.Barrier(2)
+
+    async def together(_: StepCall) -> Any:
+        if engine.agents.most["a"] < 2 or len(engine.agents.called) < 3:
+            await both.wait()
+        return {}
+
+    engine.agents.tools["a.together"] = together
+    run = await engine.run(PARALLEL)
+    assert run.state is RunState.DONE
+    assert engine.agents.most["a"] == 2
+
+
+REQUIRES = """
+steps:
+  - {name: choose, requires: [speak, sing], tool: perform, params: {song: "La ${input.n}"}}
+"""
+
+
+@ONE_STORE
+async def test_a_step_goes_to_the_first_agent_with_all_capabilities(engine: Engine) -> None:
+    engine.agents.agents_there = [
+        CapableAgent("bird", True, frozenset({"sing"}), ()),
+        CapableAgent("choir", True, frozenset({"sing", "speak"}), ()),
+        CapableAgent("tenor", True, frozenset({"sing", "speak", "act"}), ()),
+    ]
+    run = await engine.run(REQUIRES, n=3)
+    call = engine.agents.called[0]
+    assert (call.agent, call.arguments) == ("choir", {"song": "La 3"})
+    assert call.context["step_requirements"] == ["speak", "sing"]
+    chosen = (await engine.steps(run))["choose", WHOLE]
+    assert (chosen.agent, chosen.details["candidates"]) == ("choir", ["choir", "tenor"])
+
+
+@ONE_STORE
+async def test_a_step_that_no_agent_can_do_is_refused_by_name(engine: Engine) -> None:
+    engine.agents.agents_there = [CapableAgent("bird", True, frozenset({"sing"}), ())]
+    run = await engine.run(REQUIRES, n=1)
+    assert (run.state, run.reason, run.failed_step) == (RunState.FAILED, "NoCapableAgent", "choose")
+    assert run.message == "no agent of the namespace has the capabilities sing, speak; bird lacks speak"
+    assert not engine.agents.called
+
+
+INPUT = """
+input: {schema: {type: object, required: [n], properties: {n: {type: integer}}}}
+steps: [{name: only, agentRef: {name: a}}]
+output: {value: "{'n': input.n}", schema: {type: object, properties: {n: {maximum: 5}}}}
+"""
+
+
+@ONE_STORE
+async def test_input_and_output_fit_their_schemas(engine: Engine) -> None:
+    with pytest.raises(InvalidInput, match="the input does not fit its schema: n: 'x' is not of type 'integer'"):
+        await engine.begin(INPUT, n="x")
+    assert (await engine.run(INPUT, n=5)).output == {"n": 5}
+    run = await engine.run(INPUT, n=6)
+    assert (run.state, run.reason) == (RunState.FAILED, "OutputDoesNotFit")
+
+
+RETRY = """
+steps:
+  - name: shaky
+    agentRef: {name: a}
+    tool: shake
+    retry: {attempts: 3, delay: 0s}
+    output: {schema: {type: object, required: [ok]}}
+"""
+
+
+@ONE_STORE
+async def test_a_step_is_tried_again_and_names_its_calls(engine: Engine) -> None:
+    engine.agents.tools["a.shake"] = failing("ToolFailed", times=2, then={"ok": 1})
+    run = await engine.run(RETRY)
+    assert (run.state, run.output) == (RunState.DONE, {"shaky": {"ok": 1}})
+    key = f"{run.id}/shaky"
+    assert engine.agents.keys("shake") == [key, f"{key}~1", f"{key}~2"]
+    assert (await engine.events(run)).count("step_retrying") == 2
+
+
+@ONE_STORE
+async def test_a_call_of_which_nobody_knows_what_came_keeps_its_name(engine: Engine) -> None:
+    engine.agents.tools["a.shake"] = failing("GatewayUnreachable", times=1, then={"ok": 1}, known=False)
+    run = await engine.run(RETRY)
+    assert engine.agents.keys("shake") == [f"{run.id}/shaky"] * 2
+
+
+@ONE_STORE
+async def test_an_output_that_never_fits_fails_after_the_last_try(engine: Engine) -> None:
+    engine.agents.tools["a.shake"] = giving({"wrong": 1})
+    run = await engine.run(RETRY)
+    assert (run.state, run.reason, run.failed_step) == (RunState.FAILED, "OutputDoesNotFit", "shaky")
+    assert len(engine.agents.called) == 3
+    assert (await engine.steps(run))["shaky", WHOLE].attempts == 3
+
+
+@ONE_STORE
+async def test_what_cannot_succeed_is_tried_once(engine: Engine) -> None:
+    engine.agents.tools["a.shake"] = giving({"ok": "x" * (10 * 1024 * 1024)})
+    run = await engine.run(RETRY)
+    assert (run.reason, len(engine.agents.called)) == ("OutputTooLarge", 1)
+    broken = await engine.run("steps: [{name: bad, agentRef: {name: a}, params: {x: '${input.nothing}'}}]")
+    assert (broken.reason, broken.message) == ("ExpressionFailed", "input.nothing: there is no nothing")
+
+
+@ONE_STORE
+async def test_a_try_that_takes_too_long_fails(engine: Engine) -> None:
+    async def hang(_: StepCall) -> Any:
+        await asyncio.Event().wait()
+
+    engine.agents.tools["a.hang"] = hang
+    run = await engine.run("steps: [{name: slow, agentRef: {name: a}, tool: hang, timeout: 1s, retry: {attempts: 1}}]")
+    assert (run.state, run.reason) == (RunState.FAILED, "StepTimeout")
+
+
+CONTINUE = """
+steps:
+  - {name: breaks, agentRef: {name: a}, tool: break, onFailure: Continue, retry: {attempts: 1}}
+  - {name: repairs, needs: [breaks], if: "has(failed.breaks)", agentRef: {name: a}, tool: repair,
+     params: {why: "${failed.breaks.reason}"}}
+  - {name: praises, needs: [breaks], if: "!has(failed.breaks)", agentRef: {name: a}, tool: praise}
+  - {name: thanks, needs: [praises], agentRef: {name: a}, tool: thank}
+  - {name: reports, needs: [praises, repairs], if: "true", agentRef: {name: a}, tool: report}
+"""
+
+
+@ONE_STORE
+async def test_a_run_goes_on_after_a_failure_and_branches(engine: Engine) -> None:
+    engine.agents.tools["a.break"] = failing("Broke", times=1)
+    run = await engine.run(CONTINUE)
+    steps = {name: row.state for (name, _), row in (await engine.steps(run)).items()}
+    assert steps == {
+        "breaks": StepStatus.FAILED,
+        "repairs": StepStatus.SUCCEEDED,
+        "praises": StepStatus.SKIPPED,
+        "thanks": StepStatus.SKIPPED,
+        "reports": StepStatus.SUCCEEDED,
+    }
+    assert run.output == {"repairs": {"given": {"why": "Broke"}}, "reports": {"given": {}}}
+
+
+MAP = """
+steps:
+  - name: each
+    map: {over: input.items, concurrency: 2, agentRef: {name: a}, tool: square,
+          params: {of: "${item}", at: "${index}"}}
+    retry: {attempts: 2, delay: 0s}
+  - {name: sum, needs: [each], agentRef: {name: a}, tool: sum, params: {of: "${steps.each.map(x, x.n)}"}}
+"""
+
+
+@ONE_STORE
+async def test_a_map_keeps_the_order_and_its_bound(engine: Engine) -> None:
+    async def square(call: StepCall) -> Any:
+        await asyncio.sleep(0.001 * (5 - call.arguments["at"]))
+        return {"n": call.arguments["of"] ** 2}
+
+    engine.agents.tools["a.square"] = square
+    run = await engine.run(MAP, items=[1, 2, 3, 4, 5])
+    assert [row["n"] for row in run.output["each"]] == [1, 4, 9, 16, 25]
+    assert run.output["sum"] == {"given": {"of": [1, 4, 9, 16, 25]}}
+    assert engine.agents.most["a"] == 2
+    assert sorted(engine.agents.keys("square")) == [f"{run.id}/each/{place}" for place in range(5)]
+
+
+@ONE_STORE
+async def test_an_element_that_fails_fails_the_map(engine: Engine) -> None:
+    engine.agents.tools["a.square"] = failing("Broke", times=9)
+    run = await engine.run(MAP, items=[1])
+    assert (run.state, run.reason) == (RunState.FAILED, "Broke")
+    assert (run.failed_step, run.message) == ("each", "element 0: as the test says")
+    empty = await engine.run(MAP, items=[])
+    assert (empty.state, empty.output["each"]) == (RunState.DONE, [])
+    wrong = await engine.run(MAP, items="abc")
+    assert wrong.message == "map.over: input.items is no list"
+
+
+@ONE_STORE
+async def test_an_index_is_searched_by_an_agent_that_has_it(engine: Engine) -> None:
+    engine.agents.agents_there = [
+        CapableAgent("b", True, frozenset(), ()),
+        CapableAgent("c", True, frozenset(), ("docs",)),
+    ]
+    engine.agents.tools["c.search_documents"] = giving({"passages": [{"text": "1"}, {"text": "2"}, {"text": "3"}]})
+    run = await engine.run(
+        "steps: [{name: find, search: {indexRef: {name: docs}, query: 'about ${input.what}', topK: 2}}]", what="x"
+    )
+    assert run.output == {"find": [{"text": "1"}, {"text": "2"}]}
+    assert engine.agents.called[0].arguments == {"query": "about x", "filters": {"index": "docs"}}
+
+
+@ONE_STORE
+async def test_a_run_takes_no_longer_than_it_may(engine: Engine) -> None:
+    async def hang(_: StepCall) -> Any:
+        await asyncio.Event().wait()
+
+    engine.agents.tools["a.hang"] = hang
+    run = await engine.run("steps: [{name: slow, agentRef: {name: a}, tool: hang}]\nlimits: {timeout: 1s}")
+    assert (run.state, run.reason) == (RunState.FAILED, "RunTimeout")
