@@ -59,12 +59,14 @@ class PluginPods:
         """Serve a plugin as it is now. One that stays the same goes on, and looks at its files again."""
         key, config = key_of(plugin), connector_config(plugin).canonical()
         folder = self._folder / str(key)
-        await asyncio.to_thread(write_files, plugin, manifests, self._environment, folder)
         known = self._pods.get(key)
-        if known is not None and known.config == config:
+        if known is not None and known.config != config:
+            await self._end(key)
+            known = None
+        await asyncio.to_thread(write_files, plugin, manifests, self._environment, folder)
+        if known is not None:
             await known.hosted.look()
             return
-        await self._end(key)
         surroundings = Surroundings(folder, ANYWHERE, service_host=ADDRESS, unpacked=folder / "unpacked")
         hosted = HostedPlugin(plugin, surroundings)
         async with AsyncExitStack() as stack:

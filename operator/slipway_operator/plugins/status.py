@@ -12,8 +12,9 @@ from slipway_operator.plugins.reports import ServerReport
 LOOK_SECONDS = 30.0
 SOON_SECONDS = 5.0
 """Until something is known."""
-TO_EDIT = frozenset({FORBIDDEN_ADDRESS, UNSUPPORTED_VERSION})
-"""What only an edit of the Plugin, or of its server, fixes."""
+NOT_TRUSTED = frozenset({"DigestMismatch", "SignatureInvalid", "KeyExpired", "KeyInvalid"})
+TO_EDIT = frozenset({FORBIDDEN_ADDRESS, UNSUPPORTED_VERSION, "InvalidDocument", "PluginFailed"}) | NOT_TRUSTED
+"""What only an edit of the Plugin, of what it loads, or of its server, fixes."""
 
 
 @dataclass(frozen=True, kw_only=True)

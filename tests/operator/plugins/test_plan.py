@@ -66,6 +66,8 @@ def test_a_server_that_needs_nothing_gets_nothing() -> None:
         ({"reason": "ServerUnreachable", "error": "no connection"}, "ServerUnreachable", "Pending"),
         ({**SERVING, "reason": "ServerTimeout", "error": "nothing for 60 s"}, "ServerTimeout", "Pending"),
         ({"reason": "ForbiddenAddress", "error": "a private address"}, "ForbiddenAddress", "Stalled"),
+        ({"reason": "DigestMismatch", "error": "it was changed"}, "DigestMismatch", "Stalled"),
+        ({"reason": "SourceMissing", "error": "create it"}, "SourceMissing", "Pending"),
         ({"reason": "a b", "error": ""}, "ServerFailed", "Pending"),
     ],
 )
