@@ -5,6 +5,7 @@ What a run's steps gave is not DBOS's but the store's, see docs/decisions.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -122,6 +123,20 @@ class SegmentQueue:
             DBOS.list_workflows, status="PENDING", executor_id=self.executor, load_input=False, load_output=False
         )
         return frozenset(map(_segment, (row.workflow_id for row in rows)))
+
+    async def earlier(self) -> dict[str, int]:
+        """How many segments of earlier interpreters have not ended, by the interpreter's number."""
+        versions = [str(number) for number in range(1, int(VERSION))]
+        if not versions:
+            return {}
+        rows = await asyncio.to_thread(
+            DBOS.list_workflows,
+            status=["PENDING", "ENQUEUED", "DELAYED"],
+            app_version=versions,
+            load_input=False,
+            load_output=False,
+        )
+        return dict(Counter(row.app_version or "" for row in rows))
 
     async def give_back(self, segment: tuple[str, int]) -> None:
         """Queue a segment again that this process does not work on, whatever the engine believes."""

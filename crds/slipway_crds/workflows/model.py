@@ -284,9 +284,6 @@ class LastRun(StatusModel):
     """When it ended; not given while it goes on."""
 
 
-RunSummary = LastRun
-
-
 class WorkflowStatus(StatusModel):
     """What the operator reports. Never read back as a source of truth."""
 

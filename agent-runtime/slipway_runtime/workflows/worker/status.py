@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from slipway_crds.contract import INTERPRETER
-from slipway_crds.workflows.model import LAST_RUNS, RunSummary
+from slipway_crds.workflows.model import LAST_RUNS, LastRun
 from slipway_crds.workflows.report import WorkerReport, definition_digest
 from slipway_runtime.workflows.engine import WorkflowEngine
 from slipway_runtime.workflows.records import WorkflowRun
@@ -26,7 +26,7 @@ async def report(engine: WorkflowEngine, workflow: str) -> WorkerReport:
         capacity=engine.queue.settings.segments,
         queued=_of_all(counts, "queued"),
         running=_of_all(counts, "running"),
-        unfinished={str(INTERPRETER): _of_all(counts, *unfinished)},
+        unfinished={**await engine.queue.earlier(), str(INTERPRETER): _of_all(counts, *unfinished)},
         last_runs=tuple(map(_last, (await engine.store.listed(workflow))[:LAST_RUNS])),
         success_rate=done / (done + failed) if done + failed else None,
         needs_attention=own.get("needs_attention", 0),
@@ -46,9 +46,9 @@ def _of_all(counts: dict[tuple[str, str], int], *states: str) -> int:
     return sum(many for (_, state), many in counts.items() if state in states)
 
 
-def _last(run: WorkflowRun) -> RunSummary:
+def _last(run: WorkflowRun) -> LastRun:
     ended = _time(run.ended) if run.ended is not None else None
-    return RunSummary(id=run.id, state=run.state.value, started=_time(run.created), ended=ended)
+    return LastRun(id=run.id, state=run.state.value, started=_time(run.created), ended=ended)
 
 
 def _time(seconds: float) -> str:
