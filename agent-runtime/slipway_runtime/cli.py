@@ -13,6 +13,7 @@ import typer
 from slipway_crds import contract
 from slipway_runtime.cli_catalog import catalog
 from slipway_runtime.cli_plugins import plugin
+from slipway_runtime.cli_workflow import workflow
 from slipway_runtime.connect.assistants import Assistant
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ keys = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(plugin, name="plugin")
 app.add_typer(catalog, name="catalog")
+app.add_typer(workflow, name="workflow")
 PODS = "What pods run"
 """The panel of `--help`, below all others, of what no person types."""
 

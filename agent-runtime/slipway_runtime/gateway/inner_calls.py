@@ -24,7 +24,7 @@ QUEUED = 64
 
 
 @dataclass
-class _Kept:
+class Kept:
     """A response that is kept instead of being sent."""
 
     status: int = 0
@@ -38,6 +38,12 @@ class _Kept:
         else:
             self.body += message["body"]
 
+    def data(self) -> Any:
+        """The JSON data; None for an answer without a body. Raises Problem for a refusal."""
+        if self.status >= 400:
+            raise answers.problem(bytes(self.body), self.headers)
+        return orjson.loads(bytes(self.body)) if self.body else None
+
 
 async def fetch(upstreams: Upstreams, call: UpstreamRequest, *, run: str = "") -> Any:
     """What a host answers, as JSON data; None for an answer without a body.
@@ -45,11 +51,9 @@ async def fetch(upstreams: Upstreams, call: UpstreamRequest, *, run: str = "") -
     Raises:
         Problem: what the host refuses with, or why no host answered.
     """
-    kept = _Kept()
+    kept = Kept()
     await Relay(call=call, run=run, upstreams=upstreams, reply=Reply(kept.send)).go()
-    if kept.status >= 400:
-        raise answers.problem(bytes(kept.body), kept.headers)
-    return orjson.loads(bytes(kept.body)) if kept.body else None
+    return kept.data()
 
 
 class _Channel:
@@ -90,7 +94,7 @@ async def follow(
         Problem: what the host refuses with, or why the run cannot be followed any further.
     """
     entry, out = create_memory_object_stream[Event](QUEUED)
-    reply = Reply(_Kept().send)
+    reply = Reply(Kept().send)
     sink = _Channel(reply, entry, until)
     relay = Relay(call=call, run=run, upstreams=upstreams, reply=reply, output=sink, refusals_as_they_are=False)
 

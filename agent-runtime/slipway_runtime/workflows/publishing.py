@@ -117,7 +117,7 @@ class Publisher:
     def _message(self, run: str, event: RunEvent) -> bytes:
         """An event whose data is too large for a message is written without them: the run has them."""
         about = {"run_id": run, "workflow": self._workflow, "seq": event.seq}
-        whole = orjson.dumps(about | event.to_json())
+        whole = orjson.dumps(about | event.to_json(run))
         if len(whole) <= MESSAGE_BYTES:
             return whole
         return orjson.dumps(about | {"type": event.type, "at": event.at, "truncated": True})

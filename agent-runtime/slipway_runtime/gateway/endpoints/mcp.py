@@ -9,6 +9,7 @@ from slipway_runtime.gateway.mcp.agents import AgentSources
 from slipway_runtime.gateway.mcp.path import McpPath
 from slipway_runtime.gateway.mcp.servers import FederatedServer, Server, SingleServer
 from slipway_runtime.gateway.mcp.sources import AllSources
+from slipway_runtime.gateway.mcp.workflows import WorkflowSources
 from slipway_runtime.gateway.permissions import no_such_agent
 from slipway_runtime.gateway.plugins.federated import PluginSources
 from slipway_runtime.gateway.routes import AgentKey
@@ -23,7 +24,7 @@ METHODS = ("GET", "POST", "DELETE")
 
 def endpoints(gateway: Gateway) -> list[Endpoint]:
     """The table."""
-    sources = AllSources([AgentSources(gateway), PluginSources(gateway)])
+    sources = AllSources([AgentSources(gateway), PluginSources(gateway), WorkflowSources(gateway)])
     return [
         Endpoint(METHODS, contract.AGENT_PATH + "/mcp", answered_by(_agent_server(gateway))),
         Endpoint(METHODS, "/mcp", answered_by(_federated_server(gateway, sources))),

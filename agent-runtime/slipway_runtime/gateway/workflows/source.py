@@ -64,7 +64,8 @@ class KubernetesWorkflows:
         spec = found.get("spec") or {}
         # First who may use it: what is new must not be open to all for a moment.
         self._routes.restrict(key, Allowed.read(spec))
-        self._workflows.set(key, WorkflowEntry.read(spec))
+        created = str(found["metadata"].get("creationTimestamp") or "")
+        self._workflows.set(key, WorkflowEntry.read(spec, created=created))
 
     def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
         """Take these EndpointSlices as all that there are."""

@@ -20,12 +20,21 @@ class WorkflowEntry:
     description: str = ""
     seconds: float = 0.0
     """How long a run of it may take."""
+    input_schema: Mapping[str, Any] | None = None
+    """What a run is given; None for any object."""
+    created: str = ""
+    """When the Workflow was made (RFC 3339)."""
 
     @classmethod
-    def read(cls, spec: Mapping[str, Any]) -> Self:
+    def read(cls, spec: Mapping[str, Any], *, created: str = "") -> Self:
         """Of a Workflow, from its `spec` as the API server has it."""
         timeout = (spec.get("limits") or {}).get("timeout") or DEFAULT_TIMEOUT
-        return cls(description=spec.get("description") or "", seconds=parse_duration(timeout).total_seconds())
+        return cls(
+            description=spec.get("description") or "",
+            seconds=parse_duration(timeout).total_seconds(),
+            input_schema=(spec.get("input") or {}).get("schema"),
+            created=created,
+        )
 
 
 def workers_of(namespace: str) -> AgentKey:

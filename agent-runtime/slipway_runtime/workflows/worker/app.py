@@ -79,7 +79,7 @@ def run_not_found() -> Problem:
 
 def create_worker_app(worker: Worker) -> Starlette:
     """The application of a worker."""
-    from slipway_runtime.workflows.worker import run_paths, status
+    from slipway_runtime.workflows.worker import drawing, run_paths, status
 
     async def alive(_: Request) -> Response:
         return PlainTextResponse("alive")
@@ -91,7 +91,8 @@ def create_worker_app(worker: Worker) -> Starlette:
     async def report(request: Request) -> Response:
         names = [name for name in worker.engine.definitions if name.partition("/")[2] == request.path_params["name"]]
         try:
-            found = await status.report(worker.engine, names[0] if names else f"/{request.path_params['name']}")
+            workflow = names[0] if names else f"/{request.path_params['name']}"
+            found = await status.report(worker.engine, workflow, worker.triggers)
         except StoreUnavailable as error:
             return problem_of(error).response()
         return Response(found.model_dump_json(), media_type="application/json")
@@ -101,7 +102,7 @@ def create_worker_app(worker: Worker) -> Starlette:
         [
             *(
                 Route(f"{path}{below}", _guarded(worker, handler), methods=[method])
-                for method, below, handler in run_paths.ROUTES
+                for method, below, handler in (*drawing.ROUTES, *run_paths.ROUTES)
             ),
             Route(f"{contract.WORKER_STATUS_PATH}/{{name}}", report),
             Route(contract.LIVEZ, alive),

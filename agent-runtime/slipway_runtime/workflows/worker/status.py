@@ -8,21 +8,26 @@ from slipway_crds.workflows.model import LAST_RUNS, LastRun
 from slipway_crds.workflows.report import WorkerReport, definition_digest
 from slipway_runtime.workflows.engine import WorkflowEngine
 from slipway_runtime.workflows.records import WorkflowRun
+from slipway_runtime.workflows.triggers.running import Triggers
+from slipway_runtime.workflows.triggers.schedules import following
 
 COUNTED_SECONDS = 24 * 3600.0
 """Of how long the rate of success is."""
 
 
-async def report(engine: WorkflowEngine, workflow: str) -> WorkerReport:
+async def report(engine: WorkflowEngine, workflow: str, triggers: Triggers) -> WorkerReport:
     """How the runs of a workflow do. Raises StoreUnavailable."""
     counts = await _counts(engine)
     own = {state: many for (name, state), many in counts.items() if name == workflow}
     done, failed = own.get("done", 0), own.get("failed", 0)
     unfinished = ("queued", "running", "waiting", "needs_attention")
     definition = engine.definitions.get(workflow)
+    due = following(definition.spec.triggers, datetime.now(UTC)) if definition else None
     return WorkerReport(
         interpreter=INTERPRETER,
         digest=definition_digest(definition.source) if definition else "",
+        problem=triggers.problems().get(workflow, "")[:1000],
+        next_schedule=_time(due.timestamp()) if due else None,
         capacity=engine.queue.settings.segments,
         queued=_of_all(counts, "queued"),
         running=_of_all(counts, "running"),

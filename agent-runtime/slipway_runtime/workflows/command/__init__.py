@@ -1,0 +1,1 @@
+"""`slipway workflow`: runs of workflows from a terminal, through a gateway."""
