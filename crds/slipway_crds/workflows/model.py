@@ -23,7 +23,7 @@ from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject
 from slipway_crds.rules import duration_within, exactly_one
 from slipway_crds.workflows.triggers import Publishing, Trigger
 
-MOST_STEPS = 64
+MOST_STEPS = 48
 LAST_RUNS = 5
 """Runs in a status."""
 STEP_KINDS = ("agentRef", "requires", "search", "map", "approval", "wait")
