@@ -173,6 +173,14 @@ def connector() -> None:
     main()
 
 
+@app.command(contract.VERIFY_COMMAND, rich_help_panel=PODS)
+def verify_image() -> None:
+    """Verify the signature of a Plugin's image."""
+    from slipway_runtime.connector.image_verification import main
+
+    main()
+
+
 @app.command(contract.WORKER_COMMAND, rich_help_panel=PODS)
 def worker() -> None:
     """Do the runs of a namespace's workflows."""

@@ -15,6 +15,7 @@ CHROMA_PORT = 8000
 HOST_COMMAND = "host"
 INGEST_COMMAND = "ingest"
 CONNECTOR_COMMAND = "connector"
+VERIFY_COMMAND = "verify-image"
 WORKER_COMMAND = "worker"
 """Commands of the runtime's image."""
 LIVEZ = "/livez"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_job_has_a_word() -> None:
     words = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     words |= {group.name for group in app.registered_groups if group.name}
-    pods = {"host", "gateway", "ingest", "connector", "worker"}
+    pods = {"host", "gateway", "ingest", "connector", "verify-image", "worker"}
     assert words == {*pods, "dev", "validate", "eval", "ask", "chat", "connect", "keys", "plugin", "catalog"}
 
 

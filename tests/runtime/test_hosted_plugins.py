@@ -25,6 +25,7 @@ from slipway_crds.plugins.upstream import connector_of
 from slipway_runtime.addresses import AddressRule
 from slipway_runtime.connector.hosted_app import create_hosted_app
 from slipway_runtime.connector.hosting import HostedPlugin
+from slipway_runtime.connector.image_verification import check_image
 from slipway_runtime.connector.loaders import Surroundings
 from slipway_runtime.gateway.app import create_app
 from slipway_runtime.gateway.main import assembled
@@ -32,6 +33,7 @@ from slipway_runtime.gateway.plugins.source import ClusterAccess
 from slipway_runtime.gateway.routes import PluginKey, RouteTable
 from slipway_runtime.identity import GATEWAY, HEADER, IdentitySigner, IdentityVerifier
 from slipway_runtime.plugins.loaded import LoadedPlugin, LoadedTool, PluginNotLoaded, ToolAnswer
+from slipway_runtime.plugins.signing import image_payload
 from slipway_runtime.plugins.sources import read_source
 from slipway_runtime.plugins.verification import check_source
 from slipway_runtime.settings import GatewaySettings
@@ -187,3 +189,23 @@ def test_a_signature_is_of_one_of_the_keys_and_of_one_that_still_counts(tmp_path
     assert check(b"code", {"pem": other}) == "SignatureInvalid"
     assert check(b"code", mounted, {"pem": other}) == "KeyMissing"
     assert check(b"code", {"pem": pem, "expires": "2026-11-30"}) == "KeyExpired"
+
+
+def test_a_signature_of_an_image_is_of_the_digest_that_runs(tmp_path: Path) -> None:
+    digest = "sha256:" + 64 * "1"
+    payload = image_payload("registry.example.com/issues", digest).decode()
+    value, pem = signed(payload.encode())
+
+    def check(name: str, text: str = payload) -> str:
+        signature = {"value": value, "payload": text, "keys": [{"pem": pem}]}
+        spec = {"type": "mcp", "mcp": {"image": {"name": name}}, "signature": signature}
+        made = Plugin.model_validate({"metadata": {"name": "tools", "namespace": "demo"}, "spec": spec})
+        try:
+            check_image(made, tmp_path)
+        except PluginNotLoaded as error:
+            return error.reason
+        return ""
+
+    assert check(f"registry.example.com/issues@{digest}") == ""
+    assert check(f"registry.example.com/issues@sha256:{64 * '2'}") == "DigestMismatch"
+    assert check(f"registry.example.com/issues@{digest}", payload.replace("1111", "2222")) == "SignatureInvalid"

@@ -23,9 +23,19 @@ def check_source(plugin: Plugin, source: bytes, folder: Path, *, now: datetime |
     try:
         if plugin.spec.digest:
             check_digest(source, plugin.spec.digest)
-        if signature := plugin.spec.signature:
-            keys = [_trusted(each, folder / key_file(at)) for at, each in enumerate(signature.keys)]
-            verify(source, signature.value, keys, now=now)
+    except SignatureRefused as error:
+        raise PluginNotLoaded(error.reason, str(error)) from error
+    check_signature(plugin, source, folder, now=now)
+
+
+def check_signature(plugin: Plugin, signed: bytes, folder: Path, *, now: datetime | None = None) -> None:
+    """See that one of a Plugin's keys signed these bytes, if it demands that. Arguments and exceptions as above."""
+    signature = plugin.spec.signature
+    if signature is None:
+        return
+    keys = [_trusted(each, folder / key_file(at)) for at, each in enumerate(signature.keys)]
+    try:
+        verify(signed, signature.value, keys, now=now)
     except SignatureRefused as error:
         raise PluginNotLoaded(error.reason, str(error)) from error
 

@@ -276,7 +276,11 @@ def _pod(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> PodState:
     labels = metadata.get("labels") or {}
     conditions = _conditions(status)
     scheduled = conditions.get("PodScheduled")
-    container: Mapping[str, Any] = next(iter(status.get("containerStatuses") or ()), {})
+    # Of several containers the one that keeps the pod from being ready, if there is one.
+    containers: list[Mapping[str, Any]] = sorted(
+        status.get("containerStatuses") or (), key=lambda each: bool(each.get("ready"))
+    )
+    container: Mapping[str, Any] = next(iter(containers), {})
     state, last = container.get("state") or {}, container.get("lastState") or {}
     running, waiting = state.get("running") or {}, state.get("waiting") or {}
     ended = state.get("terminated") or last.get("terminated") or {}

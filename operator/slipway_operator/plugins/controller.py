@@ -61,6 +61,7 @@ class PluginController:
             (child.created, child.name, child.detail.ip)
             for child in self._cache.children(key)
             if isinstance(child.detail, PodState) and child.detail.ready and child.detail.ip and not child.deleting
+            if not child.detail.job
         ]
         if not pods:
             return None

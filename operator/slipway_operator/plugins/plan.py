@@ -7,13 +7,14 @@ from slipway_crds.plugins.model import Plugin
 from slipway_operator.core.conditions import Trouble
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
-from slipway_operator.core.objects import DEPLOYMENT, POD
+from slipway_operator.core.objects import DEPLOYMENT, JOB
 from slipway_operator.core.plan import Delete, Plan, View, changes, owner_of
 from slipway_operator.core.pod_trouble import refused, trouble_of
 from slipway_operator.core.projections import Child, DeploymentState, PodState
 from slipway_operator.plugins.builders import connector_objects
 from slipway_operator.plugins.reports import ServerReport
 from slipway_operator.plugins.status import PluginStanding, plugin_status
+from slipway_operator.plugins.verification import Verification, verification_objects, verification_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +34,18 @@ class PluginView(View):
     @property
     def pods(self) -> list[Child]:
         """Of the connector."""
-        return [each for each in self.children if each.kind == POD.name]
+        return [each for each in self.children if isinstance(each.detail, PodState) and not each.detail.job]
 
 
 def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, now: float) -> Plan:
     """Everything that is to be done for a Plugin now. Nothing, if it is as it should be."""
     key, connector = view.resource.key, view.plugin.spec.needs_connector
-    manifests = connector_objects(owner_of(view.resource), settings, view.plugin) if connector else []
-    deployment = view.deployment
+    owner, deployment = owner_of(view.resource), view.deployment
+    verification = verification_of(view.plugin, view.children, now=now)
+    manifests = connector_objects(owner, settings, view.plugin) if connector else []
+    if not verification.passed:  # nothing of it runs, but what has been verified goes on until it is known
+        manifests = [each for each in manifests if each["kind"] != DEPLOYMENT.name]
+    manifests += verification_objects(owner, settings, view.plugin)
     status, wake_after = plugin_status(
         PluginStanding(
             resource=view.resource,
@@ -48,13 +53,14 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
             report=view.report,
             connector=connector,
             available=not connector or (deployment is not None and deployment.available > 0),
-            trouble=_trouble(view, settings, now) if connector else None,
+            trouble=verification.failure or (_trouble(view, settings, now) if connector else None),
+            verified=verification.passed,
         ),
         now=now,
     )
     return Plan(
         apply=tuple(changes(manifests, view.by_kind_and_name, view.resource.uid)),
-        delete=tuple(_unwanted(view, manifests)),
+        delete=tuple(_unwanted(view, manifests, verification)),
         status=status,
         wake_after=wake_after,
     )
@@ -73,11 +79,16 @@ def _trouble(view: PluginView, settings: BuildSettings, now: float) -> Trouble |
     return refused(state) or trouble_of(late, past=f"This has lasted longer than {settings.rollout_deadline} s.")
 
 
-def _unwanted(view: PluginView, manifests: list[Manifest]) -> list[Delete]:
-    """What was made while the Plugin had a connector, or the installation NetworkPolicies."""
+def _unwanted(view: PluginView, manifests: list[Manifest], verification: Verification) -> list[Delete]:
+    """What was made while the Plugin had a connector, another version to verify, or the installation
+    NetworkPolicies."""
     wanted = {(each["kind"], each["metadata"]["name"]) for each in manifests}
+    if not verification.passed and verification.failure is None:
+        wanted.add((DEPLOYMENT.name, connector_name(view.resource.key.name)))
+    if verification.again is not None:
+        wanted.discard((JOB.name, verification.again.name))
     return [
         Delete(child=each)
         for kind_and_name, each in view.by_kind_and_name.items()
-        if kind_and_name not in wanted and each.owner_uid == view.resource.uid
+        if kind_and_name not in wanted and each.owner_uid == view.resource.uid and not each.deleting
     ]

@@ -29,7 +29,9 @@ class PluginStanding:
     available: bool = True
     """Whether the connector is."""
     trouble: Trouble | None = None
-    """Of the connector's pods."""
+    """Of the connector's pods, or with the signature of an image."""
+    verified: bool = True
+    """Whether what is to run may run."""
 
 
 def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, float]:
@@ -69,8 +71,10 @@ def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, fl
 
 def _ready(plugin: PluginStanding) -> Statement:
     report = plugin.report
-    if plugin.trouble is not None and not plugin.available:
+    if plugin.trouble is not None and not (plugin.available and plugin.verified):
         return Statement("Ready", False, plugin.trouble.reason, plugin.trouble.message)
+    if not plugin.verified:
+        return Statement("Ready", False, "VerifyingSignature", "A Job verifies the signature of the image.")
     if plugin.connector and not plugin.available:
         return Statement("Ready", False, "WaitingForConnector", "The connector's pod is not ready yet.")
     if report is None:
