@@ -71,6 +71,9 @@ TOPIC_PATTERN = "^[-._0-9A-Za-z]+$"
 """A topic of Kafka, or a group of its consumers."""
 CRON_PATTERN = r"^[-*/,#0-9A-Za-z]+( +[-*/,#0-9A-Za-z]+){4}$"
 ZONE_PATTERN = "^[A-Z][-+_0-9A-Za-z]*(/[A-Z][-+_0-9A-Za-z]*){0,2}$"
+PLUGIN_NAME_PATTERN = "^[A-Za-z]([-_0-9A-Za-z]*[0-9A-Za-z])?$"
+VERSION_PATTERN = r"^[0-9][-+.0-9A-Za-z]*$"
+DEPENDENCY_PATTERN = r"^[A-Za-z]([-_0-9A-Za-z]*[0-9A-Za-z])?[ ]*((===|==|~=|!=|<=|>=|<|>)[ ]*[-+.*!,<>=~ 0-9A-Za-z]+)?$"
 
 HINTS: Mapping[str, str] = {
     NAME_PATTERN: "lower-case letters, digits and dashes, beginning with a letter and ending with a letter or digit,"
@@ -92,6 +95,9 @@ HINTS: Mapping[str, str] = {
     CAPABILITY_PATTERN: "lower-case letters, digits, dashes and underscores, beginning and ending with a letter or"
     " digit, like order_lookup",
     IDENTIFIER_PATTERN: "lower-case letters, digits and underscores, beginning with a letter, like analyze_task",
+    PLUGIN_NAME_PATTERN: "letters, digits, dashes and underscores, like agent_metrics",
+    VERSION_PATTERN: "a version, like 1.2.0",
+    DEPENDENCY_PATTERN: "the name of a Plugin and a range of versions, like agent_metrics>=1.2,<2",
     PATH_PATTERN: "a path without query and fragment, like /mcp",
     HEADER_PATTERN: "letters, digits and dashes, beginning with a letter, like X-API-Key",
     VARIABLE_PATTERN: "letters, digits and underscores, not beginning with a digit, like LOG_LEVEL",

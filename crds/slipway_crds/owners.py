@@ -34,7 +34,7 @@ class OwnerKind:
     """What an object refers to: a change there may change what has to be done for it."""
     missing: Callable[[Any, Known], Iterable[ResolveProblem]] = _nothing
     """What an object refers to in vain, and what is probably a mistake."""
-    facts: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
+    facts: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {}
     """What of an object's status those who refer to it decide by, besides whether it is Ready."""
 
     serves: bool = False

@@ -350,5 +350,5 @@ async def test_kubectl_get_shows_our_columns(api: ApiServer, stored: dict[str, t
     assert columns == {
         "Agent": ["Name", "Ready", "Reason", "Revision", "Age"],
         "VectorIndex": ["Name", "Ready", "Reason", "Documents", "Age"],
-        "Plugin": ["Name", "Ready", "Reason", "Era", "Tools", "Age"],
+        "Plugin": ["Name", "Ready", "Reason", "Era", "Tools", "Version", "Age"],
     }

@@ -10,6 +10,7 @@ import orjson
 from starlette.routing import BaseRoute
 
 from slipway_crds.fields import parse_duration, parse_quantity
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import answer_seconds
 from slipway_runtime.plugin_api import PluginTool
@@ -54,12 +55,25 @@ async def load_code_plugin(plugin: Plugin, source: bytes, *, folder: Path) -> Lo
     async def close() -> None:
         made.close()
 
-    return LoadedPlugin(tools=[_tool(made, each, seconds) for each in made.tools], routes=_routes(made), close=close)
+    return LoadedPlugin(
+        tools=[_tool(made, each, seconds) for each in made.tools],
+        routes=_routes(made),
+        metadata=_metadata(made),
+        close=close,
+    )
 
 
 def _load(plugin: Plugin, source: bytes, folder: Path) -> CodePlugin:
     folder.mkdir(parents=True, exist_ok=True)
     return load_code(code_of(plugin), source, folder=folder)
+
+
+def _metadata(made: CodePlugin) -> PluginMetadata | None:
+    """With all of its extensions of the OpenAPI document."""
+    if made.metadata is None:
+        unnamed = PluginMetadata(name=made.name, version="0", openapi_extensions=dict(made.openapi))
+        return unnamed if made.openapi else None
+    return made.metadata.model_copy(update={"openapi_extensions": dict(made.openapi) or None})
 
 
 def _routes(made: CodePlugin) -> list[BaseRoute]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway_crds.plugins.connector import SOURCE_FILE
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import TOOLS_SHOWN, Plugin
 from slipway_runtime.connector.loaders import Surroundings, load
 from slipway_runtime.plugins.discovery import MODERN
@@ -48,6 +49,11 @@ class HostedPlugin:
             raise self.failure or PluginNotLoaded("PluginLoading", "the plugin is being loaded: ask again in a moment")
         return self._loaded
 
+    @property
+    def metadata(self) -> PluginMetadata | None:
+        """What it says of itself in its code; None where it is not loaded."""
+        return self._loaded.metadata if self._loaded is not None else None
+
     def report(self) -> dict[str, Any]:
         """For a status, bounded whatever the plugin says; empty before the first load has ended."""
         failure, loaded = self.failure, self._loaded
@@ -65,6 +71,7 @@ class HostedPlugin:
                 "toolCount": len(names),
                 "tools": names[:TOOLS_SHOWN],
                 "note": loaded.note[:ERROR_LENGTH],
+                "metadata": loaded.metadata.model_dump(mode="json") if loaded.metadata else None,
             }
         return told
 

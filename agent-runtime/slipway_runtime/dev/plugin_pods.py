@@ -9,6 +9,7 @@ from pathlib import Path
 
 from slipway_crds.contract import CONNECTOR_MCP_PATH
 from slipway_crds.plugins.connector import CredentialFile, connector_config, credential_files
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.servers import SecretKey
 from slipway_runtime.addresses import AddressRule
@@ -54,6 +55,11 @@ class PluginPods:
     def url(self, key: NamespacedName) -> str:
         """Where a plugin is served."""
         return self._pods[key].url
+
+    def metadata(self, key: NamespacedName) -> PluginMetadata | None:
+        """What the code of a plugin says of it; None if it is not served here."""
+        pod = self._pods.get(key)
+        return pod.hosted.metadata if pod is not None else None
 
     async def serve(self, plugin: Plugin, manifests: Manifests) -> None:
         """Serve a plugin as it is now. One that stays the same goes on, and looks at its files again."""

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Mapping
 
 from slipway_crds.plugins.kind import PLUGIN
+from slipway_crds.plugins.metadata import combined
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import connector_of, server_of
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
@@ -87,6 +88,7 @@ class LocalPlugins:
             else:
                 upstream = connector_of(plugin, self._parts.plugin_pods.url(key_of(plugin)))
                 table.set(key, upstream, self._parts.plugin_pods.access(upstream))
+            table.describe(key, combined(self._parts.plugin_pods.metadata(key_of(plugin)), plugin.spec.metadata))
 
     def _access_of(self, key: PluginKey, plugin: Plugin, manifests: Manifests) -> ServerAccess:
         """The same as before where the credentials are the same, so that connections stay."""

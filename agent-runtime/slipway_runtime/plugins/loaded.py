@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from slipway_crds.plugins.metadata import PluginMetadata
+
 Arguments = Mapping[str, Any]
 
 
@@ -66,11 +68,13 @@ class LoadedPlugin:
     Args:
         tools: with different names.
         routes: end points of HTTP, with paths as the plugin names them.
+        metadata: what it says of itself.
         note: what of it is left out, and why, as a sentence.
         close: called once when another version takes its place, or the process ends.
     """
 
     tools: Sequence[LoadedTool] = ()
     routes: Sequence[BaseRoute] = ()
+    metadata: PluginMetadata | None = None
     note: str = ""
     close: Callable[[], Awaitable[None]] = _nothing

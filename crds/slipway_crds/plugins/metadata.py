@@ -6,13 +6,9 @@ from typing import Annotated, Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from slipway_crds.fields import ATOMIC, SpecModel, same
-
-PLUGIN_NAME_PATTERN = "^[A-Za-z]([-_0-9A-Za-z]*[0-9A-Za-z])?$"
-VERSION_PATTERN = r"^[0-9]+(\.[0-9]+)*([-+.]?[0-9A-Za-z]+)*$"
-DEPENDENCY_PATTERN = r"^[A-Za-z]([-_0-9A-Za-z]*[0-9A-Za-z])?[ ]*((===|==|~=|!=|<=|>=|<|>)[ ]*[-+.*!,<>=~ 0-9A-Za-z]+)?$"
+from slipway_crds.fields import ATOMIC, DEPENDENCY_PATTERN, PLUGIN_NAME_PATTERN, VERSION_PATTERN, SpecModel, same
 
 Dependency = Annotated[str, Field(min_length=1, max_length=128, pattern=DEPENDENCY_PATTERN)]
 
@@ -54,6 +50,19 @@ def checked(metadata: PluginMetadata) -> PluginMetadata:
         if not key.startswith("x-") or len(key) > 64:
             raise InvalidMetadata(f"openapiExtensions has the key {key[:64]}: begin it with x-, and keep it short")
     return metadata
+
+
+MOST_BYTES = 16 * 1024
+"""Of metadata as JSON, where a plugin's pod says it."""
+
+
+def checked_or_none(value: object) -> PluginMetadata | None:
+    """Metadata as somebody reports it who is not trusted; None if it is none, or too long."""
+    try:
+        metadata = checked(PluginMetadata.model_validate(value)) if value is not None else None
+        return metadata if metadata is None or len(metadata.model_dump_json()) <= MOST_BYTES else None
+    except (ValidationError, InvalidMetadata):
+        return None
 
 
 def version_of(metadata: PluginMetadata) -> Version:

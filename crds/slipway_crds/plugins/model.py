@@ -25,6 +25,7 @@ from slipway_crds.fields import (
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.plugins.code import Python, Wasm
 from slipway_crds.plugins.image import McpImage
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.openapi import OpenApi
 from slipway_crds.plugins.trust import Digest, Permissions, Signature
 from slipway_crds.plugins.types import SPEC_RULES, PluginType
@@ -142,6 +143,9 @@ class PluginSpec(SpecModel):
     """Who has to have signed what runs."""
     permissions: Annotated[Permissions | None, ignored("Nothing is closed locally.")] = None
     """What the plugin may reach. Python has what its process has, so it takes none."""
+    metadata: Annotated[PluginMetadata | None, same("The same is said of the plugin.")] = None
+    """What the plugin is and needs. Its code may say that itself: then the code's name, version and words count, and
+    the dependencies and extensions of both."""
     access: Annotated[Access | None, WITH_KEYS] = None
     """Who may use the tools. Tools have the names that are shown."""
 
@@ -175,6 +179,8 @@ class PluginStatus(StatusModel):
     """Tools that can be used."""
     tools: Annotated[list[Annotated[str, Field(max_length=128)]] | None, Field(max_length=TOOLS_SHOWN), ATOMIC] = None
     """Names of the first hundred of them, sorted."""
+    metadata: PluginMetadata | None = None
+    """What the plugin says of itself, in its code and in `spec.metadata`."""
     last_error: Annotated[str | None, Field(max_length=1024)] = None
     """What went wrong last, until the server answers again."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None
@@ -196,5 +202,6 @@ class Plugin(CustomObject):
         *READY_COLUMNS,
         {"name": "Era", "type": "string", "jsonPath": ".status.era"},
         {"name": "Tools", "type": "integer", "jsonPath": ".status.toolCount"},
+        {"name": "Version", "type": "string", "jsonPath": ".status.metadata.version"},
         AGE_COLUMN,
     )

@@ -89,7 +89,7 @@ class Referenced:
     """Of its Ready condition; for people, so that a change of it alone is no reason to decide again."""
     version: str = ""
     """Identity and version of an object of which nothing else is known: a ConfigMap."""
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     """What its kind's row says."""
 
     @property

@@ -3,8 +3,11 @@
 import time
 
 from slipway_crds.contract import CONNECTOR_STATUS_PATH, HTTP_PORT, PLUGINS_STATUS_PATH
+from slipway_crds.plugins.dependencies import dependencies_of, dependency_problems
 from slipway_crds.plugins.kind import PLUGIN
+from slipway_crds.plugins.metadata import PluginMetadata, combined
 from slipway_crds.plugins.model import Plugin
+from slipway_crds.references import Ref
 from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
 from slipway_operator.core.cache import ResourceKey
 from slipway_operator.core.peek import json_at
@@ -47,9 +50,31 @@ class PluginController:
             if self._certificates is not None:
                 await self._certificates.issue(key.namespace)
         report = await (self._connectors(key) if connector else self._gateways(key))
-        view = PluginView(resource=resource, plugin=plugin, children=self._cache.children(key), report=report)
+        known = report.metadata if report is not None else PLUGIN.facts(resource.status)["metadata"]
+        metadata = combined(known, plugin.spec.metadata)
+        view = PluginView(
+            resource=resource,
+            plugin=plugin,
+            children=self._cache.children(key),
+            report=report,
+            metadata=metadata,
+            dependencies=dependency_problems(key.name, self._needed(key, metadata)),
+        )
         plan = plan_plugin(view, self._build, gateway_url=self._settings.gateway_url, now=now)
         return await self._executor.execute(resource, self._names.named(resource, plan), now=now)
+
+    def _needed(self, key: ResourceKey, metadata: PluginMetadata | None) -> dict[str, PluginMetadata | None]:
+        """A Plugin and all that it needs, also through others, by name: those that are there."""
+        found, names = {key.name: metadata}, list(dependencies_of(metadata))
+        while names:
+            name = names.pop()
+            other = self._cache.look(Ref(PLUGIN.name, key.namespace, name))
+            if name in found or not other.exists:
+                continue
+            manifest = other.model.spec.metadata if isinstance(other.model, Plugin) else None
+            found[name] = combined(other.facts["metadata"], manifest)
+            names += dependencies_of(found[name])
+        return found
 
     async def _gateways(self, key: ResourceKey) -> ServerReport | None:
         url = f"{self._settings.gateway_status_url.rstrip('/')}{PLUGINS_STATUS_PATH}/{key.namespace}/{key.name}"

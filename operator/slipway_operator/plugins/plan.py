@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from slipway_crds.contract import PLUGIN_PATH, connector_name
+from slipway_crds.plugins.dependencies import DependencyProblem
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import Plugin
 from slipway_operator.core.conditions import Trouble
 from slipway_operator.core.inputs import BuildSettings
@@ -24,6 +26,9 @@ class PluginView(View):
     plugin: Plugin
     report: ServerReport | None = None
     """What was found out of its server."""
+    metadata: PluginMetadata | None = None
+    """What is known of the plugin."""
+    dependencies: tuple[DependencyProblem, ...] = ()
 
     @property
     def deployment(self) -> DeploymentState | None:
@@ -43,7 +48,9 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
     owner, deployment = owner_of(view.resource), view.deployment
     verification = verification_of(view.plugin, view.children, now=now)
     manifests = connector_objects(owner, settings, view.plugin) if connector else []
-    if not verification.passed:  # nothing of it runs, but what has been verified goes on until it is known
+    # What serves goes on: others may use it. What was never started waits for the plugins that it needs.
+    waits = deployment is None and bool(view.dependencies)
+    if waits or not verification.passed:  # nothing of it runs, but what has been verified goes on until it is known
         manifests = [each for each in manifests if each["kind"] != DEPLOYMENT.name]
     manifests += verification_objects(owner, settings, view.plugin)
     status, wake_after = plugin_status(
@@ -55,6 +62,8 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
             available=not connector or (deployment is not None and deployment.available > 0),
             trouble=verification.failure or (_trouble(view, settings, now) if connector else None),
             verified=verification.passed,
+            metadata=view.metadata,
+            dependencies=view.dependencies,
         ),
         now=now,
     )

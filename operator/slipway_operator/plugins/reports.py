@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway_crds.contract import SERVER_FAILED
+from slipway_crds.plugins.metadata import PluginMetadata, checked_or_none
 from slipway_crds.plugins.model import TOOLS_SHOWN
 
 ERAS = ("2025-11-25", "2026-07-28")
@@ -29,6 +30,8 @@ class ServerReport:
     reason: str = ""
     """Of what went wrong last; empty while all is well."""
     error: str = ""
+    metadata: PluginMetadata | None = None
+    """What the plugin's code says of it."""
 
     @property
     def well(self) -> bool:
@@ -52,6 +55,7 @@ def read_report(answer: Mapping[str, Any]) -> ServerReport | None:
         note=_text(answer.get("note"), SENTENCE),
         reason=reason if reason.isalnum() and reason.isascii() else SERVER_FAILED if reason else "",
         error=_text(answer.get("error"), SENTENCE),
+        metadata=checked_or_none(answer.get("metadata")),
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from slipway_crds.contract import FORBIDDEN_ADDRESS, SERVER_FAILED, UNSUPPORTED_VERSION
+from slipway_crds.plugins.dependencies import DependencyProblem
+from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_operator.core.cache import Resource
 from slipway_operator.core.conditions import Statement, Trouble, conditions, standing
 from slipway_operator.core.manifests import JsonObject
@@ -32,6 +34,10 @@ class PluginStanding:
     """Of the connector's pods, or with the signature of an image."""
     verified: bool = True
     """Whether what is to run may run."""
+    metadata: PluginMetadata | None = None
+    """What is known of the plugin."""
+    dependencies: tuple[DependencyProblem, ...] = ()
+    """What of the plugins that it needs is missing or does not fit."""
 
 
 def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, float]:
@@ -39,6 +45,8 @@ def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, fl
     ready, report = _ready(plugin), plugin.report
     trouble = plugin.trouble
     if trouble is None and ready.reason in TO_EDIT:
+        trouble = Trouble(ready.reason, ready.message)
+    if trouble is None and any(not each.waiting for each in plugin.dependencies):
         trouble = Trouble(ready.reason, ready.message)
     statements, phase = standing(ready, trouble=trouble, progress=None)
     statements.append(Statement("Reachable", ready.holds, ready.reason, ready.message))
@@ -50,6 +58,7 @@ def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, fl
         "observedGeneration": resource.generation,
         "phase": phase,
         "url": plugin.url,
+        "metadata": _metadata(plugin.metadata),
         "conditions": conditions(
             statements, observed=observed_conditions(resource), generation=resource.generation, now=now
         ),
@@ -71,6 +80,10 @@ def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, fl
 
 def _ready(plugin: PluginStanding) -> Statement:
     report = plugin.report
+    if plugin.dependencies:
+        first = min(plugin.dependencies, key=lambda each: each.waiting)
+        said = "; ".join(each.message for each in plugin.dependencies if each.reason == first.reason)
+        return Statement("Ready", False, first.reason, _sentence(said))
     if plugin.trouble is not None and not (plugin.available and plugin.verified):
         return Statement("Ready", False, plugin.trouble.reason, plugin.trouble.message)
     if not plugin.verified:
@@ -86,6 +99,10 @@ def _ready(plugin: PluginStanding) -> Statement:
         return Statement("Ready", False, report.reason or SERVER_FAILED, _sentence(report.error))
     tools = "1 tool" if report.count == 1 else f"{report.count or 0} tools"
     return Statement("Ready", True, "Serving", f"The server speaks MCP {report.version} and has {tools}.")
+
+
+def _metadata(metadata: PluginMetadata | None) -> JsonObject | None:
+    return metadata.model_dump(mode="json", by_alias=True, exclude_none=True) if metadata else None
 
 
 def _sentence(text: str) -> str:

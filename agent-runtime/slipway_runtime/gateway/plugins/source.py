@@ -116,6 +116,7 @@ class KubernetesPlugins:
         created = str(found["metadata"].get("creationTimestamp") or "")
         given = str((found.get("status") or {}).get(STATUS_FIELD) or "")
         self._plugins.set(key, upstream, self._access(upstream), created=created, given=given)
+        self._plugins.describe(key, plugin.status.metadata or plugin.spec.metadata)
 
     def _remove(self, key: PluginKey) -> None:
         self._plugins.remove(key)

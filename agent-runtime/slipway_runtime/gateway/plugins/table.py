@@ -51,6 +51,7 @@ class PluginTable:
     def remove(self, key: PluginKey) -> None:
         """The plugin is no more. Calls that are under way end."""
         if (server := self._servers.pop(key, None)) is not None:
+            self._metadata.pop(key, None)
             closing = asyncio.create_task(server.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
