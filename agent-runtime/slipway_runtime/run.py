@@ -90,6 +90,8 @@ class AgentRequest:
     task: str | None = None
     """What a front end asks for on its own behalf, such as `title`."""
     grant: str | None = None
+    without_tools: frozenset[str] = frozenset()
+    """See `Ask`."""
 
     @classmethod
     def of(cls, ask: Ask, turns: tuple[FinishedTurn, ...] = (), summary: Summary = NO_SUMMARY) -> "AgentRequest":
@@ -110,6 +112,7 @@ class AgentRequest:
             metadata=ask.metadata,
             task=ask.task,
             grant=ask.grant,
+            without_tools=frozenset(ask.without_tools or ()),
         )
 
 

@@ -186,7 +186,7 @@ class HybridAgent:
         passages = state.get("passages", [])
         rules = [RULES] if passages else []
         if self._asks(state):
-            rules += [agent_tools.DRAFT_RULE, self._tools.rules]
+            rules += [agent_tools.DRAFT_RULE, self._tools.rules(state["run"].request)]
         instructions = "\n\n".join(filter(None, [self._config.instructions, *rules]))
         answers = state.get("answers", [])
         content = [*_material(passages, answers), *user_content(state["run"].request)]

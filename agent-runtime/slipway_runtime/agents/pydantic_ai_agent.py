@@ -203,7 +203,7 @@ class PydanticAIAgent:
         parts = (
             self.config.instructions,
             search_tool.RULES if searches else "",
-            self._tools.rules if asks else "",
+            self._tools.rules(request) if asks else "",
             tool_rule(request, asks=asks),
         )
         return "\n\n".join(filter(None, parts))

@@ -128,11 +128,11 @@ class AgentPath(HostedPath):
 
     def _parsed(self, asked: PermittedRequest, body: bytes) -> bytes | HostInput:
         """What a host is sent for a POST. Raises Problem."""
-        request, mint = asked.request, self._gateway.nesting.mint
+        request = asked.request
         if is_question(request):
-            grant = mint(asked.caller, agent=asked.agent, run=asked.run, within=asked.grant)
-            return self._skin.parse(body, request.headers).model_copy(update={"grant": grant}).to_json()
-        grant = mint(asked.caller, agent=asked.agent, run=asked.run)
+            terms = self._gateway.terms(asked.caller, agent=asked.agent, run=asked.run, within=asked.grant)
+            return self._skin.parse(body, request.headers).model_copy(update=terms).to_json()
+        grant = self._gateway.nesting.mint(asked.caller, agent=asked.agent, run=asked.run)
         return parse_input(body, request.headers, InputBody).renewed(grant)
 
     async def _with_grant(self, asked: PermittedRequest, given: HostInput) -> bytes:

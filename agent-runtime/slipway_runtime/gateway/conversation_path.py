@@ -166,8 +166,8 @@ class ConversationPath(HostedPath):
         """What begins a run."""
         headers = {"Accept": EVENT_STREAM, "Content-Type": "application/json", RUN_HEADER: work.run}
         outgoing(headers)
-        grant = self._gateway.nesting.mint(work.caller, agent=work.agent, run=work.run)
-        body = ask.model_copy(update={"unfollowed_seconds": UNFOLLOWED_SECONDS, "grant": grant}).to_json()
+        terms = self._gateway.terms(work.caller, agent=work.agent, run=work.run)
+        body = ask.model_copy(update={"unfollowed_seconds": UNFOLLOWED_SECONDS, **terms}).to_json()
         return work.call("POST", f"/agents/{work.agent}/runs{work.watch}", headers=headers, body=body, stream=True)
 
     async def _cancel(self, work: ConversationWork) -> None:

@@ -10,7 +10,7 @@ from slipway_runtime.gateway import access, nesting
 from slipway_runtime.gateway.admission import Bound, Pool, Shares
 from slipway_runtime.gateway.callers import Authenticator, AuthenticatorChain, Open, Unproven
 from slipway_runtime.gateway.nesting import Nesting
-from slipway_runtime.gateway.permissions import Action, Everything, Policy
+from slipway_runtime.gateway.permissions import Action, Everything, Policy, denied_tools
 from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.protected_resource import ProtectedResource
 from slipway_runtime.gateway.rates import RateLimits
@@ -106,6 +106,12 @@ class Gateway:
             self.refusals.add(request, cause="invalid grant")
             raise
         return grant.caller, grant
+
+    def terms(self, caller: Caller, *, agent: AgentKey, run: str, within: Grant | None = None) -> dict[str, object]:
+        """What a run that starts now is given of its caller's rights: fields of an `Ask`."""
+        denied = denied_tools(self.policy, self.routes.access(agent), caller, agent)
+        grant = self.nesting.mint(caller, agent=agent, run=run, within=within)
+        return {"grant": grant, "without_tools": denied or None}
 
     def identify_worker(self, request: Request) -> Grant | None:
         """For whom a worker of workflows calls; None for everybody else. A request of nobody is counted and logged.

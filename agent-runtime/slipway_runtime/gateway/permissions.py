@@ -67,6 +67,16 @@ class ByGroups:
         return named not in access.tools or not access.tools[named].isdisjoint(caller.groups)
 
 
+OF_CLIENTS = frozenset((ASK_TOOL, DOCUMENTS_TOOL, "analyze_task"))
+"""Tools whose rights are about clients alone: how an agent answers from its documents is for all who may ask it."""
+
+
+def denied_tools(policy: Policy, access: AgentAccess, caller: Caller, agent: AgentKey) -> tuple[str, ...]:
+    """The tools that an agent's models may not call for this caller."""
+    named = sorted(access.tools.keys() - OF_CLIENTS)
+    return tuple(name for name in named if not policy.allows(caller, Action.ASK, agent, tool=name))
+
+
 def require(policy: Policy, caller: Caller, action: Action, target: Target, *, tool: str | None = None) -> None:
     """Let an allowed action pass.
 

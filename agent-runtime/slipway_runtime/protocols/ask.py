@@ -20,7 +20,7 @@ LARGE_ASK_BYTES = 8 * 1024 * 1024
 """The same for an agent that does."""
 SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
 TOOL_NAME_PATTERN = "^[a-zA-Z0-9_-]{1,64}$"
-OF_THE_RUN = frozenset(("parts", "unfollowed_seconds", "metadata", "begins_session"))
+OF_THE_RUN = frozenset(("parts", "unfollowed_seconds", "metadata", "begins_session", "without_tools"))
 """What of an ask no agent needs to honour."""
 TASK = "slipway/task"
 """Key of `Ask.metadata` that no client can give. See `Ask.task`."""
@@ -129,6 +129,9 @@ class Ask(AskModel):
     """After which the run is cancelled if nobody follows it. A run that waits for somebody is let be."""
     grant: str | None = None
     """The right of an agent to ask another one for its caller."""
+    without_tools: tuple[str, ...] | None = None
+    """Tools of the agent that its caller may not use, and so its models may not call for them: names of entries of
+    `spec.tools`, or of what models see of these, and `web_search`."""
 
     @property
     def text(self) -> str:

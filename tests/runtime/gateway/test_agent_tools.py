@@ -5,11 +5,16 @@ import json
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import pytest
+from a2a.client import ClientConfig, create_client
+from a2a.types.a2a_pb2 import Message, Part, Role, SendMessageRequest
+from mcp import Client
 
 from slipway_runtime.agents import agent_tools, forwarding, tool_results
+from slipway_runtime.agents.server_tools import is_allowed
 from slipway_runtime.events import Delta, Done, ToolCall, ToolResult
-from slipway_runtime.gateway.routes import AgentKey, Description, Reach
+from slipway_runtime.gateway.routes import AgentAccess, AgentKey, Description, Reach
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.protocols.ask import ImagePart
 from tests.runtime.gateway.conftest import StartHost
@@ -68,6 +73,48 @@ async def test_an_agent_without_an_answer_is_a_sentence_to_the_model(
         stream = await team.stream()
     stream.assert_whole("I cannot say.")
     assert given(server.requests[1]).startswith(said)
+
+
+async def test_a_tool_that_is_not_for_the_caller_is_not_offered_to_a_hybrids_model(start_team: StartTeam) -> None:
+    with model_server([ASK_HR, "I cannot say."]) as server:
+        team = await start_team(server, answers("28 ", "days."), architecture="hybrid")
+        team.front.routes.restrict(team.key, AgentAccess(tools={"ask-hr": frozenset(("staff",))}))
+        await team.ask()
+    assert server.requests
+    assert "ask-hr" not in str([each.body.get("tools") for each in server.requests])
+    assert not team.hr.asked
+
+
+async def test_a_tool_that_is_not_for_the_caller_is_not_offered_whatever_the_protocol(start_team: StartTeam) -> None:
+    with model_server(lambda _: "I cannot say.") as server:
+        team = await start_team(server, answers("28 ", "days."))
+        team.front.routes.restrict(team.key, AgentAccess(tools={"ask-hr": frozenset(("staff",))}))
+        assert (await team.ask())[0] == 200
+        body = {"model": str(team.key), "messages": [{"role": "user", "content": "How many days of leave?"}]}
+        async with team.front.client.post("/v1/chat/completions", json=body) as response:
+            assert response.status == 200
+        async with Client(f"{team.front.url}/agents/{team.key}/mcp") as client:
+            await client.call_tool("ask", {"question": "How many days of leave?"})
+        http = httpx.AsyncClient()
+        a2a = await create_client(f"{team.front.url}/agents/{team.key}/a2a/", ClientConfig(httpx_client=http))
+        message = Message(message_id="1", role=Role.ROLE_USER, parts=[Part(text="How many days of leave?")])
+        assert [each async for each in a2a.send_message(SendMessageRequest(message=message))]
+        await http.aclose()
+        assert len(server.requests) >= 4
+        assert "ask-hr" not in str([each.body.get("tools") for each in server.requests])
+        team.front.routes.restrict(team.key, AgentAccess())
+        before = len(server.requests)
+        await team.ask()
+        assert "ask-hr" in str([each.body.get("tools") for each in server.requests[before:]])
+    assert not team.hr.asked
+
+
+@pytest.mark.parametrize(
+    ("denied", "tool", "allowed"),
+    [("gh", "gh__list", False), ("gh__list", "gh__list", False), ("gh__list", "gh__create", True), ("g", "gh", True)],
+)
+def test_a_plugins_tools_are_denied_together_or_one_by_one(denied: str, tool: str, allowed: bool) -> None:
+    assert is_allowed(tool, frozenset((denied,))) is allowed
 
 
 @pytest.mark.parametrize("sees", [True, False], ids=["sees", "blind"])

@@ -75,7 +75,7 @@ class Sending:
             update={
                 "session": session_of(visit, context),
                 "begins_session": True,
-                "grant": self._gateway.nesting.mint(visit.caller, agent=visit.agent, run=run),
+                **self._gateway.terms(visit.caller, agent=visit.agent, run=run),
             }
         )
         headers = {

@@ -160,9 +160,9 @@ class AskTool:
             current.set_attribute("http.response.status_code", reply.status)
 
     def _begun(self, client: Client, question: AskCall, ask: Ask, *, watch: bool) -> UpstreamRequest:
-        grant = self._gateway.nesting.mint(client.caller, agent=self._agent, run=question.run)
+        terms = self._gateway.terms(client.caller, agent=self._agent, run=question.run)
         unfollowed = UNFOLLOWED_SECONDS if client.context.modern else None
-        body = ask.model_copy(update={"grant": grant, "unfollowed_seconds": unfollowed}).to_json()
+        body = ask.model_copy(update={**terms, "unfollowed_seconds": unfollowed}).to_json()
         headers = {"Content-Type": "application/json", RUN_HEADER: question.run, SESSION_HEADER: NO_SESSION}
         query = "" if watch else "?watch=false"
         return self._stream(client.caller, "POST", f"/agents/{self._agent}/runs{query}", headers, body)
