@@ -10,7 +10,18 @@ from starlette.responses import Response
 from slipway_runtime.applications import NO_SUCH_ROUTE
 from slipway_runtime.gateway.asgi import SafeHeaders
 from slipway_runtime.gateway.cors import cors
-from slipway_runtime.gateway.endpoints import a2a, about, ag_ui, chat, mcp, oauth, openai, plugins, workflows
+from slipway_runtime.gateway.endpoints import (
+    a2a,
+    about,
+    ag_ui,
+    chat,
+    mcp,
+    oauth,
+    openai,
+    plugins,
+    workflow_tasks,
+    workflows,
+)
 from slipway_runtime.gateway.endpoints.endpoint import Endpoint
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.protected_resource import Challenge
@@ -25,6 +36,7 @@ PROTOCOLS: tuple[Callable[[Gateway], list[Endpoint]], ...] = (
     ag_ui.endpoints,
     mcp.endpoints,
     a2a.endpoints,
+    workflow_tasks.endpoints,
     workflows.endpoints,
     about.endpoints,
     oauth.endpoints,

@@ -107,6 +107,7 @@ class WorkflowRun:
             "changed": self.changed,
             "deadline": self.deadline,
             "ended": self.ended,
+            "last_event": self.last_event,
             "input": self.input,
             "output": self.output if self.state is RunState.DONE else None,
             "reason": self.reason,

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")  # its spans would come twice
 
 from a2a.server.jsonrpc_models import InvalidRequestError, JSONParseError
+from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.server.request_handlers.response_helpers import build_error_response
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
 from a2a.server.routes.rest_dispatcher import RestDispatcher
@@ -20,12 +21,7 @@ from a2a.utils.error_handlers import build_rest_error_payload
 from a2a.utils.errors import ContentTypeNotSupportedError
 from sse_starlette.event import ensure_bytes
 
-from slipway_runtime.gateway.a2a.handler import TaskHandler
-from slipway_runtime.gateway.a2a.visit import VISIT, Contexts, Visit
-from slipway_runtime.gateway.gateway import Gateway
-from slipway_runtime.gateway.resuming import MakeCall
-from slipway_runtime.gateway.routes import AgentKey
-from slipway_runtime.identity import Caller
+from slipway_runtime.gateway.a2a.visit import VISIT, Contexts, Troubled
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.a2a.errors import a2a_error
 from slipway_runtime.protocols.bodies import RepeatedKey, read_unique_json
@@ -44,10 +40,14 @@ Method = Callable[[Request], Awaitable[Response]]
 
 
 class Dispatch:
-    """Answers requests of known callers."""
+    """Answers requests of known callers.
 
-    def __init__(self, gateway: Gateway) -> None:
-        handler, contexts = TaskHandler(gateway), Contexts()
+    Args:
+        handler: what the requests are answered by.
+    """
+
+    def __init__(self, handler: RequestHandler) -> None:
+        contexts = Contexts()
         rest = RestDispatcher(handler, contexts)
         self._rpc = JsonRpcDispatcher(handler, contexts)
         self._methods: Mapping[str, Method] = {
@@ -66,15 +66,14 @@ class Dispatch:
         }
 
     async def answer(
-        self, operation: str, request: Request, body: bytes, *, agent: AgentKey, caller: Caller, call: MakeCall
+        self, operation: str, request: Request, body: bytes, visit: Troubled
     ) -> Answer | AsyncGenerator[bytes]:
         """The answer, whole or as the pieces of an event stream.
 
         Args:
             operation: `json-rpc`, or what is asked by the other binding.
-            call: makes requests to the agent's pods.
+            visit: what the handler gets of the request.
         """
-        visit = Visit(request, agent, caller, call)
         if request.method == "POST" and (body or operation == JSON_RPC):
             if not _is_json(request.headers.get("content-type", "")):
                 return _not_json(rpc=operation == JSON_RPC)
@@ -109,7 +108,7 @@ def _json(response: JSONResponse) -> Answer:
     return Answer(response.status_code, {"content-type": "application/json"}, bytes(response.body))
 
 
-def _with_body(request: Request, body: bytes, visit: Visit) -> Request:
+def _with_body(request: Request, body: bytes, visit: Troubled) -> Request:
     """The request as the SDK reads it: the body was read and bounded already."""
 
     async def receive() -> dict[str, Any]:

@@ -6,6 +6,7 @@ reads the request and calls our handler.
 
 import asyncio
 import importlib
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,22 +29,35 @@ from slipway_runtime.protocols.skin import Answer
 from slipway_runtime.telemetry.tracing import incoming, span
 
 if TYPE_CHECKING:
+    from a2a.server.request_handlers.request_handler import RequestHandler
+
     from slipway_runtime.gateway.a2a.dispatch import Dispatch
 
 
 class Loader:
-    """Imports the SDK when the protocol is first used: it is large, and takes a while."""
+    """Imports the SDK when the protocol is first used: it is large, and takes a while.
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    Args:
+        handler: makes what requests are answered by, after the import.
+    """
+
+    def __init__(self, handler: Callable[[], "RequestHandler"]) -> None:
+        self._handler = handler
         self._dispatch: Dispatch | None = None
 
     async def dispatch(self) -> "Dispatch":
         """What reads requests by the SDK."""
         if self._dispatch is None:
             module = await asyncio.to_thread(importlib.import_module, "slipway_runtime.gateway.a2a.dispatch")
-            self._dispatch = module.Dispatch(self._gateway)
+            self._dispatch = module.Dispatch(await asyncio.to_thread(self._handler))
         return self._dispatch
+
+
+def of_agents(gateway: Gateway) -> "RequestHandler":
+    """What answers requests about agents."""
+    from slipway_runtime.gateway.a2a.handler import TaskHandler
+
+    return TaskHandler(gateway)
 
 
 class A2APath(HostedPath):
@@ -54,7 +68,7 @@ class A2APath(HostedPath):
     """
 
     def __init__(self, gateway: Gateway, loader: Loader, operation: str) -> None:
-        super().__init__(gateway, _worded)
+        super().__init__(gateway, worded)
         self._loader = loader
         self._operation = operation
 
@@ -71,23 +85,29 @@ class A2APath(HostedPath):
         self, request: Request, body: bytes, reply: Reply, *, agent: AgentKey, caller: Caller
     ) -> None:
         dispatch = await self._loader.dispatch()
+        from slipway_runtime.gateway.a2a.visit import Visit
+
         with span(
             "gateway a2a",
             parent=incoming(request.headers),
             kind=SpanKind.SERVER,
             attributes={"slipway.agent": str(agent)},
         ) as current:
-            call = partial(self._call, agent=agent, caller=caller)
-            answer = await dispatch.answer(self._operation, request, body, agent=agent, caller=caller, call=call)
-            if isinstance(answer, Answer):
-                await reply.whole(answer.status, answer.headers, answer.body)
-            else:
-                await reply.start(200, {"content-type": sse.MEDIA_TYPE, **sse.HEADERS})
-                async with aclosing(sse.with_pings(answer)) as pieces:
-                    async for piece in pieces:
-                        await reply.body(piece, more=True)
-                await reply.body(b"")
+            visit = Visit(request, agent, caller, partial(self._call, agent=agent, caller=caller))
+            await sent(await dispatch.answer(self._operation, request, body, visit), reply)
             current.set_attribute("http.response.status_code", reply.status)
+
+
+async def sent(answer: Answer | AsyncGenerator[bytes], reply: Reply) -> None:
+    """Send an answer, whole or as it comes."""
+    if isinstance(answer, Answer):
+        await reply.whole(answer.status, answer.headers, answer.body)
+        return
+    await reply.start(200, {"content-type": sse.MEDIA_TYPE, **sse.HEADERS})
+    async with aclosing(sse.with_pings(answer)) as pieces:
+        async for piece in pieces:
+            await reply.body(piece, more=True)
+    await reply.body(b"")
 
 
 def permitted(gateway: Gateway, request: Request, caller: Caller) -> AgentKey:
@@ -99,6 +119,6 @@ def permitted(gateway: Gateway, request: Request, caller: Caller) -> AgentKey:
     return agent
 
 
-def _worded(problem: Problem) -> Answer:
+def worded(problem: Problem) -> Answer:
     """A problem that comes before the protocol has a say."""
     return Answer(problem.status, problem.headers(), problem.body())

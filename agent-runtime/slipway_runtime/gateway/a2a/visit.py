@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from a2a.server.context import ServerCallContext
 from a2a.server.routes.common import ServerCallContextBuilder
@@ -13,6 +14,12 @@ from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem
 
 VISIT = "visit"
+
+
+class Troubled(Protocol):
+    """A request that may turn out to have a problem."""
+
+    problem: Problem | None
 
 
 @dataclass

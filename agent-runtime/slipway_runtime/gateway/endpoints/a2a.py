@@ -1,8 +1,10 @@
 """The paths of A2A. What they take and give is the protocol's, so the OpenAPI document has nothing of it."""
 
+from functools import partial
+
 from slipway_crds import contract
 from slipway_runtime.gateway.a2a.card import read_card
-from slipway_runtime.gateway.a2a.path import A2APath, Loader
+from slipway_runtime.gateway.a2a.path import A2APath, Loader, of_agents
 from slipway_runtime.gateway.endpoints.endpoint import Endpoint, answered_by
 from slipway_runtime.gateway.gateway import Gateway
 
@@ -30,7 +32,7 @@ ROWS = (
 
 def endpoints(gateway: Gateway) -> list[Endpoint]:
     """The table."""
-    loader, card = Loader(gateway), read_card(gateway)
+    loader, card = Loader(partial(of_agents, gateway)), read_card(gateway)
     return [
         Endpoint("GET", CARD, card),
         Endpoint("GET", A2A + CARD, card),

@@ -51,6 +51,15 @@ def card(described: Described) -> dict[str, Any]:
     }
 
 
+def workflow_card(described: Described) -> dict[str, Any]:
+    """The card of a workflow, which runs and tells of it, but calls nobody back."""
+    whole = card(described)
+    modes = {"defaultInputModes": ["application/json", "text/plain"], "defaultOutputModes": ["application/json"]}
+    capabilities = {**whole["capabilities"], "pushNotifications": False}
+    skills = [_skill("run", "Run", described.description, "workflow")]
+    return {**whole, **modes, "capabilities": capabilities, "skills": skills}
+
+
 def _skills(described: Described) -> list[dict[str, Any]]:
     ask = _skill("ask", "Ask", described.description or f"Answers questions to {described.name}.", "question")
     knowledge = [

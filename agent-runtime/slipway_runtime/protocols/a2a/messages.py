@@ -88,10 +88,9 @@ def answer(message: Message, asked: InputRequired) -> InputBody:
     Raises:
         InvalidParamsError: if it does not say; the text says what to send.
     """
-    data = _data(message)
-    text = "\n".join(part.text for part in message.parts if part.WhichOneof("content") == "text").strip()
+    data, text = _data(message), text_of(message)
     if asked.kind == "approval":
-        return InputBody(approved=_approval(data, text))
+        return InputBody(approved=approval(message))
     if data is not None and set(data) == {"approved"} and data["approved"] is False:
         return InputBody(approved=False)
     if data is not None:
@@ -99,7 +98,14 @@ def answer(message: Message, asked: InputRequired) -> InputBody:
     return InputBody(answer=_from_text(text, asked))
 
 
-def _approval(data: Mapping[str, Any] | None, text: str) -> bool:
+def text_of(message: Message) -> str:
+    """What a message says in words."""
+    return "\n".join(part.text for part in message.parts if part.WhichOneof("content") == "text").strip()
+
+
+def approval(message: Message) -> bool:
+    """Whether a message approves what is asked. Raises InvalidParamsError if it does not say."""
+    data, text = _data(message), text_of(message)
     given = (data or {}).get("approved")
     if isinstance(given, bool):
         return given

@@ -25,7 +25,8 @@ async def run_graph(request: WorkflowRequest) -> Response:
     store = request.engine.store
     run = await store.read(request.run_id, workflow=request.workflow)
     rows = (await store.steps(run.id)).values()
-    states = {row.name: row.state.value for row in rows if row.place == WHOLE}
+    # What was under way when the run ended has no state of its own.
+    states = {row.name: row.state.value for row in rows if row.place == WHOLE and (row.over or run.ended is None)}
     return _picture(await store.definition(run.definition), states)
 
 
