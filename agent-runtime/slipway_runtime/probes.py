@@ -5,24 +5,26 @@ from collections.abc import Sequence
 
 from starlette.responses import JSONResponse, Response
 
-from slipway_crds.contract import MISSING, WARNINGS
+from slipway_crds.contract import MISSING, PLUGIN_WARNINGS, WARNINGS
 
 _FILE = re.compile(r"(?:(?<=sqlite:)/+|(?<![\w:/.]))(?!/(?:apis?|agents?)\b)(?:/[\w.@%+~-]+)+/?")
 """An absolute path that is no part of a URL and no path of an HTTP interface."""
 
 
-def readiness(missing: Sequence[str], *, warnings: Sequence[str] = ()) -> Response:
+def readiness(missing: Sequence[str], *, warnings: Sequence[str] = (), plugin_warnings: Sequence[str] = ()) -> Response:
     """The answer to a readiness probe.
 
     Args:
         missing: a sentence for each thing that is not there yet; none when ready. Texts of the system are quoted in
             them, with the files that they are about: those are for the log.
         warnings: a sentence for each thing that is wrong and may not keep it from being ready.
+        plugin_warnings: likewise, for each plugin.
     """
     said = [without_files(sentence) for sentence in missing]
     body = {"ready": not said, MISSING: said}
-    if warnings:
-        body[WARNINGS] = [without_files(sentence) for sentence in warnings]
+    for name, sentences in ((WARNINGS, warnings), (PLUGIN_WARNINGS, plugin_warnings)):
+        if sentences:
+            body[name] = [without_files(sentence) for sentence in sentences]
     return JSONResponse(body, status_code=503 if said else 200)
 
 

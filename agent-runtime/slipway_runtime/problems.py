@@ -10,6 +10,8 @@ from enum import StrEnum
 import orjson
 from starlette.responses import Response
 
+from slipway_crds import contract
+
 MEDIA_TYPE = "application/problem+json"
 SAFE_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 """An answer is what its type says and nothing else, and it is the caller's alone."""
@@ -50,7 +52,7 @@ class Reason(StrEnum):
     NO_POD_READY = "NoPodReady"
     NO_MEMBER_ANSWERED = "NoMemberAnswered"
     REQUIRED_TOOL_FAILED = "RequiredToolFailed"
-    PLUGIN_FAILED = "PluginFailed"
+    PLUGIN_FAILED = contract.PLUGIN_FAILED
     STORE_UNAVAILABLE = "StoreUnavailable"
     IDENTITY_UNAVAILABLE = "IdentityUnavailable"
     INDEX_NOT_READY = "IndexNotReady"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slipway_crds.agents.approvals import Approval
-from slipway_crds.agents.asked import AgentTool, Member
+from slipway_crds.agents.asked import AgentPlugin, AgentTool, Member
 from slipway_crds.agents.destinations import Destination, closed, destination, destination_of
 from slipway_crds.agents.members import agent_refs, cycle, plugin_refs
 from slipway_crds.agents.model import Agent, Knowledge
@@ -31,6 +31,7 @@ from slipway_crds.runtimeconfig import (
     CustomConfig,
     IngestConfig,
     KnowledgeConfig,
+    MiddlewareConfig,
     ModelConfig,
     ModelSettings,
     PluginConfig,
@@ -40,6 +41,9 @@ from slipway_crds.runtimeconfig import (
     ToolConfig,
     WebSearchConfig,
 )
+
+CODE_TYPES = ("python", "wasm")
+"""Types of plugins whose code runs in Slipway's processes."""
 
 
 class Severity(StrEnum):
@@ -87,11 +91,11 @@ def resolve_agent(agent: Agent, objects: Objects) -> AgentConfig | tuple[Resolve
         *_stalled(agent),
     )
     indexes = {entry.name: index for entry, index in zip(knowledge, found, strict=True) if index is not None}
-    return problems or _config(agent, indexes)
+    return problems or _config(agent, indexes, objects)
 
 
-def _config(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConfig:
-    """The configuration of an agent with all of its indexes, by the names of its entries."""
+def _config(agent: Agent, indexes: Mapping[str, VectorIndex], objects: Objects) -> AgentConfig:
+    """The configuration of an agent with all of its indexes, by the names of its entries, and all of its plugins."""
     spec = agent.spec
     return AgentConfig(
         namespace=agent.metadata.namespace,
@@ -117,6 +121,7 @@ def _config(agent: Agent, indexes: Mapping[str, VectorIndex]) -> AgentConfig:
             if entry.plugin_ref is not None
         ),
         remote_members=tuple(_remote_members(spec.members)),
+        middleware=tuple(_middleware(agent, entry, objects) for entry in spec.plugins),
         web_search=_web_search(spec.web_search) if spec.web_search else None,
         approvals=tuple(_approval(each) for each in sorted(spec.approvals, key=lambda entry: entry.tool)),
         custom=CustomConfig(entry_point=spec.custom.entry_point, image=spec.custom.image, port=spec.custom.port)
@@ -172,6 +177,18 @@ def _remote_members(entries: Iterable[Member]) -> Iterator[RemoteMember]:
             yield RemoteMember(name=entry.name, url=entry.url)
 
 
+def _middleware(agent: Agent, entry: AgentPlugin, objects: Objects) -> MiddlewareConfig:
+    """An entry with what its Plugin is now. Who may use that is no part of it, and neither are defaults."""
+    plugin = look_up(objects, Plugin, agent.metadata.namespace, entry.plugin_ref.name)
+    assert plugin is not None, "the agent waits for a plugin that is not there"
+    return MiddlewareConfig(
+        name=entry.name,
+        plugin=plugin.metadata.name,
+        required=entry.required,
+        spec=plugin.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"access"}),
+    )
+
+
 def _approval(entry: Approval) -> ApprovalConfig:
     return ApprovalConfig(
         tool=entry.tool, groups=tuple(sorted(set(entry.groups or ()))), seconds=_seconds(entry.expires)
@@ -216,10 +233,24 @@ def _members(agent: Agent, objects: Objects) -> Iterator[ResolveProblem]:
         if look_up(objects, Plugin, namespace, name) is None:
             message = f"there is no Plugin {name} in namespace {namespace}: apply it, or correct the name"
             yield ResolveProblem(Severity.WAITING, str(ref_to(agent)), path, "WaitingForPlugin", message)
+    yield from _without_middleware(agent, objects)
     if found := cycle(agent, objects):
         way = " asks ".join([agent.metadata.name, *found])
         path = "spec.members" if agent.spec.members else "spec.tools"
         yield _stall(agent, path, "CyclicMembers", f"{way}, without an end: remove a member or tool of one of them")
+
+
+def _without_middleware(agent: Agent, objects: Objects) -> Iterator[ResolveProblem]:
+    """Plugins that are named around answers, and whose types have no code that could run there."""
+    for place, entry in enumerate(agent.spec.plugins):
+        plugin = look_up(objects, Plugin, agent.metadata.namespace, entry.plugin_ref.name)
+        if plugin is not None and str(plugin.spec.type) not in CODE_TYPES:
+            path, name = f"spec.plugins[{place}].pluginRef.name", plugin.metadata.name
+            message = (
+                f"Plugin {name} is of type {plugin.spec.type}, which does nothing around answers: name one of type "
+                "python or wasm, or give the plugin to the model in spec.tools"
+            )
+            yield _stall(agent, path, "NoMiddleware", message)
 
 
 def _stalled(agent: Agent) -> Iterator[ResolveProblem]:

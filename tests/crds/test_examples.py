@@ -10,7 +10,12 @@ from slipway_crds.validate import validate_set
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-APPLIED_AS_THEY_ARE = sorted(each for each in EXAMPLES.iterdir() if not (each / "kustomization.yaml").exists())
+PLUGINS = EXAMPLES / "plugins"
+APPLIED_AS_THEY_ARE = sorted(
+    each
+    for each in (*EXAMPLES.iterdir(), *PLUGINS.iterdir())
+    if each != PLUGINS and not (each / "kustomization.yaml").exists()
+)
 """What kustomize has to build first is in tests/cluster/test_kustomize.py."""
 
 

@@ -61,6 +61,7 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "max_tokens": None,
         "tools": (),
         "plugins": (),
+        "middleware": (),
         "remote_members": (),
         "web_search": None,
         "approvals": (),

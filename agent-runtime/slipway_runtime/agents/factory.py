@@ -10,6 +10,7 @@ from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.contract import OpenVectors
+from slipway_runtime.plugins.loading.places import PluginPlaces
 from slipway_runtime.store.database import Database
 
 
@@ -28,6 +29,8 @@ class AgentDependencies:
 
     calls: AgentCalls = field(default_factory=lambda: AgentCalls("http://127.0.0.1"))
     """The way to other agents."""
+    plugins: PluginPlaces = field(default_factory=PluginPlaces)
+    """Where the code of plugins around agents is."""
 
     def bindings_of(self, config: AgentConfig) -> Callable[[], AgentBindings]:
         """The bindings of one agent."""

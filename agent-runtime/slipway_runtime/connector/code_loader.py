@@ -1,40 +1,23 @@
 """Plugins of Python and WebAssembly: what their code provides, as a connector serves it."""
 
-import asyncio
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
-from starlette.routing import BaseRoute
+from prometheus_client import REGISTRY
+from starlette.routing import Mount
 
-from slipway_crds.fields import parse_duration, parse_quantity
+from slipway_crds.contract import PLUGIN_FAILED
 from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import answer_seconds
 from slipway_runtime.plugin_api import PluginTool
 from slipway_runtime.plugins.loaded import LoadedPlugin, LoadedTool, PluginNotLoaded, ToolAnswer
-from slipway_runtime.plugins.loading.code import CallLimits, PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
-from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
-from slipway_runtime.plugins.loading.loading import load_code
-
-
-def code_of(plugin: Plugin) -> PluginCode:
-    """What a loader of code has to know of a Plugin."""
-    spec, name = plugin.spec, plugin.metadata.name
-    config = spec.config or {}
-    if spec.wasm is not None:
-        limits = spec.wasm.limits
-        bounds = CallLimits(
-            fuel=limits.fuel,
-            memory_bytes=int(parse_quantity(limits.memory)),
-            seconds=parse_duration(limits.timeout).total_seconds(),
-        )
-        return PluginCode(name, "wasm", limits=bounds, config=config)
-    assert spec.python is not None, "other types have no code"
-    return PluginCode(name, "wheel" if spec.python.wheel else "module", entry=spec.python.entry or "", config=config)
+from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed, told
+from slipway_runtime.plugins.loading.loading import load_isolated
 
 
 async def load_code_plugin(plugin: Plugin, source: bytes, *, folder: Path) -> LoadedPlugin:
@@ -47,25 +30,23 @@ async def load_code_plugin(plugin: Plugin, source: bytes, *, folder: Path) -> Lo
         PluginNotLoaded: `PluginFailed`, if it cannot be loaded.
     """
     try:
-        made = await asyncio.to_thread(_load, plugin, source, folder)
+        made = await load_isolated(plugin, source, folder=folder)
+        _register(made)
     except PluginBroken as error:
-        raise PluginNotLoaded("PluginFailed", str(error)) from error
+        raise PluginNotLoaded(PLUGIN_FAILED, str(error)) from error
     seconds = answer_seconds(plugin)
 
     async def close() -> None:
+        for each in made.collectors:
+            REGISTRY.unregister(each)
         made.close()
 
     return LoadedPlugin(
         tools=[_tool(made, each, seconds) for each in made.tools],
-        routes=_routes(made),
+        routes=[Mount("/", app=made.app)] if made.app is not None else [],
         metadata=_metadata(made),
         close=close,
     )
-
-
-def _load(plugin: Plugin, source: bytes, folder: Path) -> CodePlugin:
-    folder.mkdir(parents=True, exist_ok=True)
-    return load_code(code_of(plugin), source, folder=folder)
 
 
 def _metadata(made: CodePlugin) -> PluginMetadata | None:
@@ -76,8 +57,16 @@ def _metadata(made: CodePlugin) -> PluginMetadata | None:
     return made.metadata.model_copy(update={"openapi_extensions": dict(made.openapi) or None})
 
 
-def _routes(made: CodePlugin) -> list[BaseRoute]:
-    return [route for router in made.routers for route in router.routes]
+def _register(made: CodePlugin) -> None:
+    """Serve its metrics along with those of the process. Raises PluginBroken for one whose name is taken."""
+    for number, each in enumerate(made.collectors):
+        try:
+            REGISTRY.register(each)
+        except Exception as error:
+            for former in made.collectors[:number]:
+                REGISTRY.unregister(former)
+            made.close()
+            raise PluginBroken(f"its metrics cannot be served ({told(error)}): give them names of their own") from error
 
 
 def _tool(made: CodePlugin, tool: PluginTool, seconds: float) -> LoadedTool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from slipway_crds.contract import PLUGIN_FAILED
 from slipway_crds.plugins.connector import SOURCE_FILE
 from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import TOOLS_SHOWN, Plugin
@@ -91,11 +92,11 @@ class HostedPlugin:
         except PluginNotLoaded as error:
             await self._failed(error)
         except TimeoutError:
-            await self._failed(PluginNotLoaded("PluginFailed", f"the plugin was not loaded within {LOAD_SECONDS:g} s"))
+            await self._failed(PluginNotLoaded(PLUGIN_FAILED, f"the plugin was not loaded within {LOAD_SECONDS:g} s"))
         except Exception as error:
             # Code of others runs here: whatever it raises is what is wrong with the plugin.
             log.exception("a plugin raised while it was loaded", extra={"plugin": self.key})
-            await self._failed(PluginNotLoaded("PluginFailed", f"the plugin raised {type(error).__name__}: {error}"))
+            await self._failed(PluginNotLoaded(PLUGIN_FAILED, f"the plugin raised {type(error).__name__}: {error}"))
         else:
             former, self._loaded, self.failure = self._loaded, fresh, None
             await _close(former)

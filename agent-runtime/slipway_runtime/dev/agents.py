@@ -9,6 +9,7 @@ from slipway_crds.agents.model import Agent
 from slipway_crds.resolve import resolve
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.custom_agent import BrokenAgent
+from slipway_runtime.dev.agent_plugins import write_code
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.parts import Parts
@@ -31,6 +32,7 @@ class LocalAgents:
 
     def announce(self, manifests: Manifests) -> None:
         self._parts.model_files.apply(manifests)
+        write_code(manifests, self._parts.plugin_code)
         specs = {AgentKey(*key_of(each)): _spec(each) for each in manifests.objects if isinstance(each, Agent)}
         self._access = {agent: AgentAccess.read(spec) for agent, spec in specs.items()}
         self._offers = {agent: Offer.read(spec) for agent, spec in specs.items()}

@@ -12,6 +12,7 @@ from pathlib import Path
 from slipway_runtime.addresses import AddressRule
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.factory import AgentDependencies
+from slipway_runtime.dev.agent_plugins import local_places
 from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.dev.plugin_pods import PluginPods
 from slipway_runtime.dev.workers import LocalWorker
@@ -46,6 +47,8 @@ class Parts:
     model_files: LocalModelFiles
     plugin_pods: PluginPods
     worker: LocalWorker
+    plugin_code: Path
+    """A folder for the code of plugins around agents."""
 
 
 def data_folder(files: Iterable[Path]) -> Path:
@@ -130,9 +133,15 @@ async def open_parts(
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()
-        model_files = LocalModelFiles(secret, os.environ)
+        model_files = LocalModelFiles(secret / "models", os.environ)
+        plugin_code = secret / "agent-plugins"
         dependencies = AgentDependencies(
-            database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=model_files.of, calls=calls
+            database=database,
+            embedder=embedder,
+            vectors=lambda *_: vectors,
+            bindings=model_files.of,
+            calls=calls,
+            plugins=local_places(plugin_code),
         )
         pods = PluginPods(
             secret / "plugins", IdentityVerifier([signer.public_key]), ClusterAccess(signer, loopback=True), os.environ
@@ -140,7 +149,7 @@ async def open_parts(
         stack.push_async_callback(pods.close)
         worker = LocalWorker(database, host.verifier, folder, gateway_url)
         stack.push_async_callback(worker.stack.aclose)
-        yield Parts(dependencies, embedder, host, gateway, model_files, pods, worker)
+        yield Parts(dependencies, embedder, host, gateway, model_files, pods, worker, plugin_code)
 
 
 @asynccontextmanager

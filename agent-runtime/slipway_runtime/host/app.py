@@ -57,7 +57,8 @@ def create_host_app(host: Host) -> Starlette:
         return JSONResponse({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        return readiness(await host.readiness.missing(), warnings=host.readiness.warnings())
+        missing = await host.readiness.missing()
+        return readiness(missing, warnings=host.readiness.warnings(), plugin_warnings=host.readiness.plugin_warnings())
 
     agent = contract.AGENT_PATH
     return new_application(

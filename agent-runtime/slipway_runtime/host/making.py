@@ -7,13 +7,15 @@ from slipway_runtime.agents.direct_tools import DirectTools
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
 from slipway_runtime.agents.protocol import close
 from slipway_runtime.host.hosted import HostedAgent
+from slipway_runtime.plugins.middleware.making import with_plugins
 from slipway_runtime.store.session_stores import SessionStore
 
 
 def hosted_agent(config: AgentConfig, dependencies: AgentDependencies) -> HostedAgent:
     """An agent, with the Redis that has its sessions, if one has."""
     sessions, tools = _sessions(config, dependencies), DirectTools(config, dependencies)
-    return HostedAgent(config, make_agent(config, dependencies), sessions, tools)
+    agent = with_plugins(make_agent(config, dependencies), config, dependencies.plugins)
+    return HostedAgent(config, agent, sessions, tools)
 
 
 async def close_hosted(hosted: HostedAgent) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.model_watch import ModelWatch
+from slipway_runtime.plugins.middleware.guarded_agent import GuardedAgent
 from slipway_runtime.store.database import Database, StoreUnavailable
 
 CHECK_SECONDS = 2.0
@@ -47,6 +48,11 @@ class HostReadiness:
 
     def _wrong(self, hosted: HostedAgent) -> list[str]:
         return [*(self._models.problems(hosted) or []), *self._models.service_problems(hosted)]
+
+    def plugin_warnings(self) -> list[str]:
+        """Which plugins around the agents' answers are not there, or failed lately."""
+        guarded = (hosted.agent for hosted in self._agents().values())
+        return [each for agent in guarded if isinstance(agent, GuardedAgent) for each in agent.plugin_problems()]
 
     async def can_answer(self, agent: str) -> bool:
         """Whether nothing is missing for this agent, whatever the others lack."""

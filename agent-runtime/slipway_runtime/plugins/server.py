@@ -97,12 +97,20 @@ class PluginServer:
 
     @asynccontextmanager
     async def open(
-        self, method: str, headers: Headers, body: bytes | None = None, *, endless: bool = False
+        self,
+        method: str,
+        headers: Headers,
+        body: bytes | None = None,
+        *,
+        endless: bool = False,
+        endpoint: str | None = None,
     ) -> AsyncIterator[PodResponse]:
         """An answer of the server, with its headers read and its body not. Its status may be one of an error of MCP.
 
         Args:
             endless: whether the answer is a stream that may be silent for any time.
+            endpoint: path and query, as they go over the wire, of an end point of HTTP, which answers as it likes;
+                None for the end point of MCP.
 
         Raises:
             ServerFailed: if there is none.
@@ -116,7 +124,7 @@ class PluginServer:
                 sent=False,
             )
         try:
-            response = await self._request(method, headers, body, endless=endless)
+            response = await self._request(method, headers, body, endless=endless, endpoint=endpoint)
         except ServerFailed as error:
             self._failed(error)
             raise
@@ -128,14 +136,17 @@ class PluginServer:
         async with response:
             yield response
 
-    async def _request(self, method: str, headers: Headers, body: bytes | None, *, endless: bool) -> PodResponse:
+    async def _request(
+        self, method: str, headers: Headers, body: bytes | None, *, endless: bool, endpoint: str | None
+    ) -> PodResponse:
         upstream = self.upstream
+        url = self._url if endpoint is None else URL(f"{self._url.origin()}{endpoint}", encoded=True)
         try:
             self._check_literal()
             async with asyncio.timeout(upstream.timeout):
                 response = await self._session.request(
                     method,
-                    self._url,
+                    url,
                     data=body,
                     headers={**headers, **self._access.headers()},
                     allow_redirects=False,
@@ -160,7 +171,8 @@ class PluginServer:
         try:
             if upstream.connector and FAILURE_HEADER in response.headers:
                 raise await _failure_of(response)
-            self._check(response)
+            if endpoint is None:
+                self._check(response)
         except BaseException:
             response.close()
             raise

@@ -1,4 +1,5 @@
-"""Names of the headers that a gateway and a host exchange; a client's headers of these names never reach a host."""
+"""Names of the headers that a gateway and a host, or a plugin, exchange; a client's headers of these names never reach
+one."""
 
 RUN_HEADER = "X-Slipway-Run"
 """The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
@@ -13,3 +14,6 @@ RETIRING_HEADER = "X-Slipway-Retiring"
 """The agent's replaced revisions that still have ready pods, separated by commas: they keep their sessions."""
 REVISION_HEADER = "X-Slipway-Revision"
 """In a host's answer 421: the revision that the question's session belongs to, one of those in `RETIRING_HEADER`."""
+CALLER_HEADER = "X-Slipway-Caller"
+CALLER_GROUPS_HEADER = "X-Slipway-Groups"
+"""Who calls an end point of a plugin, percent-encoded, and the groups, with commas between them."""

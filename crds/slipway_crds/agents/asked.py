@@ -1,4 +1,4 @@
-"""Other agents that an agent asks: members of an orchestrator, and tools of a model."""
+"""What else an agent is made of: agents that it asks, plugins whose tools it calls, and plugins around its answers."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -119,3 +119,15 @@ class AgentTool(SpecModel):
     """The Plugin. Its tools are called for the agent's callers, who need the right to use them."""
     required: Annotated[bool, same("The same rule applies.")] = False
     """Whether an answer fails if this agent was asked and gave none. Otherwise the model is notified and goes on."""
+
+
+class AgentPlugin(SpecModel):
+    """A plugin that acts around the agent's answers: on questions before the agent sees them, and on each sentence
+    before it is stored."""
+
+    name: Annotated[Name, same("Events name the plugin the same.")]
+    """Name of this entry, unique within the list."""
+    plugin_ref: Annotated[ObjectRef, same("Resolved among the manifests given to `slipway dev`.")]
+    """The Plugin, of type `python` or `wasm`. Its code runs in the agent's pods."""
+    required: Annotated[bool, same("The same rule applies.")] = False
+    """Whether answers fail if the plugin does. Otherwise they go on without it and say so."""

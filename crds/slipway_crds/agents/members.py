@@ -16,11 +16,9 @@ def agent_refs(agent: Agent) -> tuple[tuple[str, str], ...]:
 
 def plugin_refs(agent: Agent) -> tuple[tuple[str, str], ...]:
     """The path of each reference to a plugin, and the name there."""
-    return tuple(
-        (f"spec.tools[{place}].pluginRef.name", each.plugin_ref.name)
-        for place, each in enumerate(agent.spec.tools)
-        if each.plugin_ref is not None
-    )
+    tools = ((f"spec.tools[{place}]", each.plugin_ref) for place, each in enumerate(agent.spec.tools))
+    around = ((f"spec.plugins[{place}]", each.plugin_ref) for place, each in enumerate(agent.spec.plugins))
+    return tuple((f"{path}.pluginRef.name", ref.name) for path, ref in (*tools, *around) if ref is not None)
 
 
 def asked_by(agent: Agent) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from slipway_crds.access import WITH_KEYS, Access
 from slipway_crds.agents.approvals import APPROVALS_OF_TOOLS, Approval
-from slipway_crds.agents.asked import MEMBERS_ONCE, AgentTool, Member, ObjectRef
+from slipway_crds.agents.asked import MEMBERS_ONCE, AgentPlugin, AgentTool, Member, ObjectRef
 from slipway_crds.agents.custom import Custom
 from slipway_crds.agents.prompts import Prompt
 from slipway_crds.agents.providers import METADATA_REDIS, ModelSpec
@@ -268,6 +268,11 @@ class AgentSpec(SpecModel):
     """The web, as a tool of the model; the model has no such tool if not given."""
     approvals: Annotated[tuple[Approval, ...], Field(max_length=20), BY_TOOL, same("The same people are asked.")] = ()
     """Tools whose calls wait for a person. The others are called at once."""
+    plugins: Annotated[
+        tuple[AgentPlugin, ...], Field(max_length=8), BY_NAME, same("The same code runs in process.")
+    ] = ()
+    """Plugins around the agent's answers, in the order in which they see a question; they see the answer in the
+    opposite order."""
     access: Annotated[Access | None, WITH_KEYS] = None
     """Who may use the agent; every caller whom the gateway knows if not given."""
     prompts: Annotated[
@@ -316,8 +321,8 @@ class AgentStatus(StatusModel):
     revisions: Annotated[list[RevisionStatus] | None, Field(max_length=8), ATOMIC] = None
     """The live revisions, serving first."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None
-    """Ready always; Reconciling and Stalled only while True; Resolved and Available explain Ready; StoreLimited and
-    ModelsLimited only while True."""
+    """Ready always; Reconciling and Stalled only while True; Resolved and Available explain Ready; StoreLimited,
+    ModelsLimited and PluginsLimited only while True."""
 
 
 class Agent(CustomObject):

@@ -14,6 +14,7 @@ from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_operator.agents import network
 from slipway_operator.agents.files import bindings_data, bindings_name, mounts, volumes
+from slipway_operator.agents.plugin_code import code_mounts, code_volumes
 from slipway_operator.core import host_tls, policies
 from slipway_operator.core.drift import digest
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
@@ -220,6 +221,7 @@ def _host_pod(
             read_only("identity", contract.IDENTITY_DIR),
             *mounts(revision.files),
             *host_tls.mounts(settings),
+            *code_mounts(revision.config.agents[0]),
         ],
         resources=resources(settings.host_resources, pod),
         more={"args": [contract.HOST_COMMAND], **HOST_PROBES},
@@ -235,6 +237,7 @@ def _host_pod(
             {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
             *volumes(revision.name, revision.files),
             *host_tls.volumes(settings),
+            *code_volumes(revision.config.agents[0]),
         ],
         pod=pod,
         apart={AGENT_LABEL: owner.name},

@@ -53,7 +53,7 @@ class AgentController:
                 await self._certificates.issue(key.namespace)  # and for this
             store_problem, readiness = await self._store.problem(namespace), await self._readiness(key)
             view = self._view(resource, agent, namespace, store_problem=store_problem, readiness=readiness)
-        elif agent.spec.models:
+        elif agent.spec.models or agent.spec.plugins:
             view = self._view(resource, agent, namespace, readiness=await self._readiness(key))
         wake_after = await self._executor.execute(resource, self._names.named(resource, self._plan(view, now)), now=now)
         # A store that is unavailable is asked again soon, whatever else there is to wait for.

@@ -7,6 +7,7 @@ from slipway_crds.agents.destinations import ExternalService, public_ports
 from slipway_crds.egress import Egress
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import AgentConfig
+from slipway_operator.agents.plugin_code import code_urls
 from slipway_operator.core import host_tls, policies
 from slipway_operator.core.inputs import BuildSettings, labels
 from slipway_operator.core.manifests import JsonObject
@@ -28,6 +29,7 @@ def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Seq
     redis = [config.session_redis for config in configs if config.session_redis is not None]
     remote = [tool.url for config in configs for tool in config.tools if tool.url]
     remote += [member.url for config in configs for member in config.remote_members]
+    remote += [url for config in configs for url in code_urls(config)]
     return [
         policies.to_dns(),
         *policies.to_platform(settings),

@@ -86,7 +86,7 @@ def plan_agent(view: AgentView, settings: BuildSettings, *, drain_timeout: float
         url=url,
         hosts=max(view.agent.spec.scaling.min, view.agent.spec.scaling.max or 0),
         connections=settings.connections_per_namespace,
-        calls_models=bool(view.agent.spec.models),
+        asks_others=bool(view.agent.spec.models or view.agent.spec.plugins),
         closed=egress_warnings(view.agent) if settings.network_policies else (),
     )
     status, wake_after = agent_status(standing, now=now)

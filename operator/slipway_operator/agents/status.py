@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from slipway_crds.agents.model import Agent
-from slipway_crds.contract import INDEX_LOST
+from slipway_crds.contract import INDEX_LOST, PLUGIN_FAILED
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import Phase
 from slipway_crds.references import Ref
 from slipway_crds.resolve import ResolveProblem, Severity
@@ -45,7 +45,7 @@ class AgentStanding:
     """Pods at most."""
     connections: int
     """To the store, that the namespace may have."""
-    calls_models: bool = False
+    asks_others: bool = False
     closed: tuple[ResolveProblem, ...] = ()
     """Models that NetworkPolicies keep the agent from."""
 
@@ -74,10 +74,11 @@ def agent_status(agent: AgentStanding, *, now: float) -> tuple[JsonObject, float
     ]
     statements += _connections(agent)
     statements += _models(agent)
+    statements += _plugins(agent)
     revisions = [(name, state) for name, state in agent.step.states.items()]
     status = _status(agent.resource, statements, phase, agent.url, revisions, now)
     if available and progress is None:
-        return status, MODELS_LOOK_SECONDS if agent.calls_models else None
+        return status, MODELS_LOOK_SECONDS if agent.asks_others else None
     return status, min(LOOK_AGAIN_SECONDS, overdue_in or LOOK_AGAIN_SECONDS)
 
 
@@ -115,14 +116,16 @@ def _ready(agent: AgentStanding, *, available: bool, trouble: Trouble | None, wa
     said = f"Pods of revision {agent.step.serving} are not ready yet. {agent.readiness.missing}".strip()
     # What is wrong with models is missing as well only where none of them can be used.
     unusable = agent.readiness.warnings and agent.readiness.warnings in agent.readiness.missing
-    return Statement("Ready", False, "ModelsUnusable" if unusable else "WaitingForPods", said)
+    broken = agent.readiness.plugins and agent.readiness.plugins in agent.readiness.missing
+    reason = "ModelsUnusable" if unusable else PLUGIN_FAILED if broken else "WaitingForPods"
+    return Statement("Ready", False, reason, said)
 
 
 def _waiting(agent: AgentStanding) -> Statement | None:
     """An index that was never built, or that has lost its vectors: agents have nothing to answer from."""
     for ref, index in agent.referenced.items():
-        if ref.kind == Agent.__name__:
-            continue  # it may come and go: an orchestrator asks those that are ready
+        if ref.kind != VectorIndex.__name__:
+            continue  # agents and plugins may come and go: those are asked that are ready
         if index.reason == INDEX_LOST:
             return Statement("Ready", False, INDEX_LOST, f"{ref.kind} {ref.name}: {index.message}")
         if not index.facts.get("activeRevision"):
@@ -181,6 +184,12 @@ def _models(agent: AgentStanding) -> list[Statement]:
         return []
     reason = "ModelUnusable" if found else agent.closed[0].reason
     return [Statement("ModelsLimited", True, reason, "; ".join([*found, *closed]))]
+
+
+def _plugins(agent: AgentStanding) -> list[Statement]:
+    """A condition while plugins around the agent's answers are not there or fail."""
+    found = agent.readiness.plugins
+    return [Statement("PluginsLimited", True, PLUGIN_FAILED, found)] if found else []
 
 
 def _availability(agent: AgentStanding, available: bool) -> str:

@@ -7,7 +7,15 @@ address, so an answer is read up to a limit, no redirect is followed, and of its
 import aiohttp
 import orjson
 
-from slipway_crds.contract import HTTP_PORT, MISSING, PROGRESS, PROGRESS_TEXT, READYZ, WARNINGS
+from slipway_crds.contract import (
+    HTTP_PORT,
+    MISSING,
+    PLUGIN_WARNINGS,
+    PROGRESS,
+    PROGRESS_TEXT,
+    READYZ,
+    WARNINGS,
+)
 from slipway_operator.core.readiness import ReportedReadiness
 from slipway_operator.core.reading import read_at_most
 
@@ -28,7 +36,11 @@ async def progress_of(http: aiohttp.ClientSession, ip: str) -> str:
 async def readiness_of(http: aiohttp.ClientSession, ip: str) -> ReportedReadiness:
     """What a host says of itself."""
     answer = await _get(http, ip, READYZ)
-    return ReportedReadiness(missing=_sentences(answer.get(MISSING)), warnings=_sentences(answer.get(WARNINGS)))
+    return ReportedReadiness(
+        missing=_sentences(answer.get(MISSING)),
+        warnings=_sentences(answer.get(WARNINGS)),
+        plugins=_sentences(answer.get(PLUGIN_WARNINGS)),
+    )
 
 
 def _sentences(given: object) -> str:

@@ -11,6 +11,8 @@ class ReportedReadiness:
     """Why it is not ready."""
     warnings: str = ""
     """What is wrong with its models, ready or not."""
+    plugins: str = ""
+    """Which plugins around its answers are not there or fail, ready or not."""
 
 
 SILENT = ReportedReadiness()

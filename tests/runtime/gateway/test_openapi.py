@@ -75,7 +75,11 @@ async def test_every_path_is_in_the_document_that_is_served(front: Front, docume
     hidden |= {("GET", "/docs/{asset}"), for_agents}
     hidden |= {(method, path) for method, path in served if path.endswith("/mcp")}  # which describes itself
     hidden |= {(method, path) for method, path in served if "/a2a" in path or path.startswith("/.well-known/")}
-    hidden |= {(method, path) for method, path in served if path.startswith("/workflows/") and path.endswith("{rest}")}
+    hidden |= {
+        (method, path)
+        for method, path in served
+        if path.startswith(("/workflows/", "/plugins/")) and path.endswith("{rest}")
+    }
     assert {(method, path) for method, path, _ in operations(document)} == served - hidden
     assert ("POST", "/agents/{namespace}/{name}/chat") in served
 

@@ -13,6 +13,7 @@ from slipway_runtime.events import Artifact, Citation, Delta, Discarded, Done, M
 from slipway_runtime.plugin_api import AnswerContext, Middleware, Refuse
 from slipway_runtime.plugins.loading import code_plugin
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, stages_of
+from slipway_runtime.plugins.loading.failures import PluginBroken
 from slipway_runtime.plugins.loading.isolation import Isolated
 from slipway_runtime.plugins.middleware.guard import GuardPlugin
 from slipway_runtime.plugins.middleware.guarded_agent import GuardedAgent
@@ -75,8 +76,19 @@ class Hanging(Middleware):
 
 
 def around(middleware: Middleware, *, name: str = "pii", required: bool = False) -> GuardPlugin:
-    plugin = CodePlugin(name, Isolated(name), middleware=middleware, stages=stages_of(middleware))
-    return GuardPlugin(MiddlewareConfig(name=name, plugin=name, required=required, spec={}), plugin)
+    async def load() -> CodePlugin:
+        return CodePlugin(name, Isolated(name), middleware=middleware, stages=stages_of(middleware))
+
+    return GuardPlugin(MiddlewareConfig(name=name, plugin=name, required=required, spec={}), load)
+
+
+def missing(*, required: bool = False) -> GuardPlugin:
+    """An entry whose plugin has no code."""
+
+    async def load() -> CodePlugin:
+        raise PluginBroken("its code is not there")
+
+    return GuardPlugin(MiddlewareConfig(name="pii", plugin="pii", required=required, spec={}), load)
 
 
 def saying(*pieces: str, answer: str | None = None, sources: Sequence[Citation] = ()) -> SpeakingAgent:
@@ -104,8 +116,7 @@ async def asked(
         return await GuardedAgent(agent, plugins).run(run), journal
     finally:
         for each in plugins:
-            if each.plugin is not None:
-                each.plugin.close()
+            each.close()
 
 
 def text_of(journal: MemoryJournal) -> str:
@@ -124,6 +135,22 @@ async def test_a_sentence_is_changed_before_any_of_it_is_emitted() -> None:
     assert done.answer == "Write to [mail]. She knows. Bye"
     said = [each.citation for each in journal.events if isinstance(each, Delta) and each.citation]
     assert [each.quote for each in (*said, *done.sources)] == ["Ask [mail].", "Ask [mail]."]
+
+
+async def test_a_source_is_shown_with_the_sentence_that_it_came_with() -> None:
+    async def speak(run: Run) -> Done:
+        async def say(emit: Emit) -> None:
+            for text in ("One.", " Two.", " Three."):
+                emit(Delta(text=text, citation=SOURCE.model_copy(update={"document": text.strip()})))
+
+        await run.step("answer", say)
+        return Done(answer="One. Two. Three.", finish="stop", sources=())
+
+    _, journal = await asked(SpeakingAgent(speak), around(Redacting()))
+    shown = [
+        (each.text, each.citation.document) for each in journal.events if isinstance(each, Delta) and each.citation
+    ]
+    assert shown == [("One.", "One."), (" Two.", "Two."), (" Three.", "Three.")]
 
 
 async def test_what_is_void_is_never_seen_and_messages_end_after_their_text() -> None:
@@ -226,7 +253,7 @@ async def test_an_answer_fails_with_a_plugin_that_it_requires(stage: str) -> Non
         after = Raising.after
 
     if stage == "load":
-        plugin = GuardPlugin(MiddlewareConfig(name="pii", plugin="pii", required=True, spec={}), None, broken="no code")
+        plugin = missing(required=True)
     else:
         plugin = around(Raising() if stage == "before" else After(), required=True)
     journal = MemoryJournal()
@@ -238,18 +265,16 @@ async def test_an_answer_fails_with_a_plugin_that_it_requires(stage: str) -> Non
 
 
 async def test_a_plugin_that_is_not_there_is_told_of_and_done_without() -> None:
-    missing = GuardPlugin(MiddlewareConfig(name="pii", plugin="pii", spec={}), None, broken="its code is not there")
-    done, journal = await asked(saying("One."), missing)
+    done, journal = await asked(saying("One."), missing())
     assert done.answer == "One."
     assert failures(journal) == [("pii", "before", "NotLoaded")]
-    agent = GuardedAgent(saying("One."), [missing])
+    agent = GuardedAgent(saying("One."), [missing()])
     assert await agent.missing() == []
     assert agent.plugin_problems() == ["the plugin pii: its code is not there"]
 
 
 async def test_an_agent_is_not_ready_without_a_plugin_that_it_requires() -> None:
-    config = MiddlewareConfig(name="pii", plugin="pii", required=True, spec={})
-    agent = GuardedAgent(saying("One."), [GuardPlugin(config, None, broken="its code is not there")])
+    agent = GuardedAgent(saying("One."), [missing(required=True)])
     assert await agent.missing() == ["the plugin pii: its code is not there"]
 
 

@@ -135,7 +135,10 @@ async def test_a_plugin_provides_what_its_hooks_give(load: Load, form: Literal["
     assert await plugin.before("Help me now", CONTEXT) == Refuse("Say please.")
     assert await plugin.before("Help me", CONTEXT) == "Help me"
     assert await plugin.after("Here.", CONTEXT) == "Here. Thank you. (demo/support)"
-    assert [getattr(route, "path", "") for each in plugin.routers for route in each.routes] == ["/hello"]
+    assert plugin.app is not None
+    document = plugin.app.openapi()
+    assert document["paths"]["/hello"]["get"]["x-audience"] == "staff"
+    assert document["x-words"] is True
     assert [family.name for each in plugin.collectors for family in each.collect()] == ["plugin_words"]
     assert plugin.openapi == {"x-words": True}
 
@@ -160,6 +163,22 @@ def test_a_wheel_may_name_its_plugin_in_the_manifest(load: Load) -> None:
 HOOK = "from slipway_runtime.plugin_api import Middleware, hookimpl, tool\n@hookimpl\n"
 
 
+CLAIMS = """
+from fastapi import APIRouter
+from slipway_runtime.plugin_api import hookimpl
+
+router = APIRouter()
+
+@router.post("/mcp")
+def mine() -> str:
+    return "mine"
+
+@hookimpl
+def slipway_router(config):
+    return router
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "form", "says"),
     [
@@ -178,6 +197,7 @@ HOOK = "from slipway_runtime.plugin_api import Middleware, hookimpl, tool\n@hook
             "have the name a",
             id="has a tool twice",
         ),
+        pytest.param(CLAIMS, "module", "an end point at /mcp", id="claims the path of tools"),
         pytest.param(HOOK + "def slipway_openapi(config): return {'paths': {}}", "module", "begin with x-", id="paths"),
         pytest.param("not a zip", "wheel", "no wheel", id="is no wheel"),
         pytest.param(wheel(entry_points=""), "wheel", "no entry point", id="has no entry point"),

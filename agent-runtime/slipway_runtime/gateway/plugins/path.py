@@ -20,6 +20,7 @@ from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
 from slipway_runtime.plugins.messages import JSON, ClientMessage, MessageRefused, decoded_headers, parse
 from slipway_runtime.plugins.server import ServerFailed
+from slipway_runtime.plugins.watched import WatchedServer
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols import skin
 from slipway_runtime.protocols.mcp.sealing import PURPOSE, Sealer
@@ -44,16 +45,7 @@ class PluginPath(HostedPath):
     async def _answered(
         self, request: Request, receive: Receive, reply: Reply, *, caller: Caller, grant: Grant | None
     ) -> None:
-        check_origin(request, self._gateway.allowed_origins, remedy=self._gateway.origin_remedy)
-        key = PluginKey(request.path_params["namespace"], request.path_params["name"])
-        plugin = self._gateway.plugins.get(key)
-        if plugin is None:
-            self._require_listed()
-            raise no_such_plugin()
-        access.note(plugin=key)
-        require(self._gateway.policy, caller, Action.LIST, key)
-        if grant is not None:
-            await self._gateway.nesting.check_plugin(grant, key)
+        key, plugin = await self._plugin_of(request, caller=caller, grant=grant)
         depth = grant.depth if grant else 0
         headers = decoded_headers(request.headers.raw)
         call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers))
@@ -73,6 +65,22 @@ class PluginPath(HostedPath):
             with self._admitted(depth=depth):
                 await unless_gone(self._posted(call, message, reply), receive)
 
+    async def _plugin_of(
+        self, request: Request, *, caller: Caller, grant: Grant | None
+    ) -> tuple[PluginKey, WatchedServer]:
+        """The plugin that a caller may use. Raises Problem."""
+        check_origin(request, self._gateway.allowed_origins, remedy=self._gateway.origin_remedy)
+        key = PluginKey(request.path_params["namespace"], request.path_params["name"])
+        plugin = self._gateway.plugins.get(key)
+        if plugin is None:
+            self._require_listed()
+            raise no_such_plugin()
+        access.note(plugin=key)
+        require(self._gateway.policy, caller, Action.LIST, key)
+        if grant is not None:
+            await self._gateway.nesting.check_plugin(grant, key)
+        return key, plugin
+
     def _require_listed(self) -> None:
         if not self._gateway.plugins.listed:
             raise Problem(
@@ -83,7 +91,7 @@ class PluginPath(HostedPath):
     async def _posted(self, call: PluginCall, message: ClientMessage, reply: Reply) -> None:
         try:
             async with call.posted(message) as answer:
-                await _send(answer, reply)
+                await send(answer, reply)
         except MessageRefused as refused:
             refused.id = message.id
             await reply.whole(refused.status, {"content-type": JSON}, refused.body())
@@ -94,7 +102,7 @@ class PluginPath(HostedPath):
     async def _other(self, call: PluginCall, method: str, reply: Reply) -> None:
         try:
             async with call.other(method) as answer:
-                await _send(answer, reply)
+                await send(answer, reply)
         except MessageRefused as refused:
             await reply.whole(refused.status, {"content-type": JSON, "allow": "POST"}, refused.body())
         except ServerFailed as error:
@@ -102,7 +110,7 @@ class PluginPath(HostedPath):
             await reply.whole(status, {"content-type": JSON}, body)
 
 
-async def _send(answer: PluginAnswer, reply: Reply) -> None:
+async def send(answer: PluginAnswer, reply: Reply) -> None:
     """Raises CutOff if the answer breaks off after its beginning was sent."""
     if answer.whole is not None:
         await reply.whole(answer.status, answer.headers, answer.whole)

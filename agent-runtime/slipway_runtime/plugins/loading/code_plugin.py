@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
 from slipway_crds.plugins.metadata import PluginMetadata
@@ -25,7 +25,8 @@ class CodePlugin:
     name: str
     isolated: Isolated
     tools: tuple[PluginTool, ...] = ()
-    routers: tuple[APIRouter, ...] = ()
+    app: FastAPI | None = None
+    """Its end points of HTTP; None if it has none."""
     middleware: Middleware | None = None
     stages: frozenset[Stage] = frozenset()
     """What the middleware does something in."""

@@ -1,8 +1,9 @@
 """The plugins around one answer: what they make of its texts, and what becomes of those that fail."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import Counter
@@ -11,7 +12,7 @@ from slipway_crds.runtimeconfig import MiddlewareConfig
 from slipway_runtime.events import PluginFailed
 from slipway_runtime.plugin_api import AnswerContext, Refuse
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, Stage
-from slipway_runtime.plugins.loading.failures import PluginCallFailed
+from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Emit
 
@@ -21,18 +22,44 @@ FAILURES = Counter(
 )
 REMEMBERED_SECONDS = 600.0
 """How long a failed call is reported with the agent."""
+RETRY_SECONDS = 10.0
+"""Between two tries to load a plugin, whose code may come later."""
 TEXTS_KEPT = 10_000
 
 
 @dataclass
 class GuardPlugin:
-    """An entry of `spec.plugins`."""
+    """An entry of `spec.plugins`.
+
+    Args:
+        load: makes the plugin, or raises PluginBroken. Asked again now and then until there is one.
+    """
 
     config: MiddlewareConfig
-    plugin: CodePlugin | None
+    load: Callable[[], Awaitable[CodePlugin]]
+    plugin: CodePlugin | None = None
     broken: str = ""
     """Why there is none."""
+    _tried: float = float("-inf")
+    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: tuple[float, str] | None = None
+
+    async def ensure(self) -> None:
+        """Load it, if that has not been done or is worth another try."""
+        async with self._loading:
+            if self.plugin is not None or time.monotonic() - self._tried < RETRY_SECONDS:
+                return
+            try:
+                self.plugin, self.broken = await self.load(), ""
+            except PluginBroken as error:
+                self.broken = str(error)
+            finally:
+                self._tried = time.monotonic()
+
+    def close(self) -> None:
+        """End it."""
+        if self.plugin is not None:
+            self.plugin.close()
 
     def does(self, stage: Stage) -> bool:
         """Whether it has anything to do there."""

@@ -1,5 +1,6 @@
 """An agent with plugins around it: they see its questions first, and its answers before anybody else."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,6 +40,7 @@ class GuardedAgent:
         Raises:
             Problem: `PluginFailed` if a plugin that the agent requires fails.
         """
+        await self._load()
         guard = Guard(self.plugins, AnswerContext(run.agent, run.id))
         try:
             asked = await self._before(run, guard)
@@ -60,6 +62,7 @@ class GuardedAgent:
 
     async def missing(self) -> list[str]:
         """See `Agent`. An agent is not ready without a plugin that it requires."""
+        await self._load()
         lacking = [each.problem() for each in self.plugins if each.broken and each.config.required]
         return [*filter(None, lacking), *await self.agent.missing()]
 
@@ -75,8 +78,10 @@ class GuardedAgent:
         """See `UsesModels`."""
         await close(self.agent)
         for each in self.plugins:
-            if each.plugin is not None:
-                each.plugin.close()
+            each.close()
+
+    async def _load(self) -> None:
+        await asyncio.gather(*(each.ensure() for each in self.plugins))
 
     async def _before(self, run: Run, guard: Guard) -> Mapping[str, str] | Refuse:
         """What stands in place of the caller's texts."""

@@ -27,7 +27,10 @@ class Speech:
         self._of: Delta | None = None
         """Whose text is pending: message and channel."""
         self._pending = ""
-        self._citations: list[Citation] = []
+        self._taken = 0
+        """Characters of text so far."""
+        self._citations: list[tuple[int, Citation]] = []
+        """Sources that are still to be shown, each with where the text ends that it came with."""
 
     def put(self, event: Event) -> None:
         """See `Emit`."""
@@ -49,8 +52,9 @@ class Speech:
                 await self._sentences(last=True)
             self._of = event
             self._pending += event.text
+            self._taken += len(event.text)
             if event.citation is not None:
-                self._citations.append(event.citation)
+                self._citations.append((self._taken, event.citation))
             await self._sentences(last=len(self._pending) > LONGEST)
             return
         if isinstance(event, Discarded) and self._key in event.steps:
@@ -62,26 +66,27 @@ class Speech:
         self._emit(event)
 
     async def _sentences(self, *, last: bool) -> None:
+        """Say the sentences that are whole, each with the sources that came with its text."""
         if self._of is None:
             return
         sentences, self._pending = split(self._pending, last=last)
-        said = "".join([await self._guard.after(each, self._emit) for each in sentences])
-        if not (said or (self._citations and (sentences or last))):
-            return
-        if self._guard.fatal is not None:
-            self._citations = []
-            return
-        citations = [await guarded(each, self._guard, self._emit) for each in self._citations]
-        self._citations = []
-        self._say(said, citations)
+        begun = self._taken - len(self._pending) - sum(map(len, sentences))
+        for sentence in sentences or ([""] if last else []):
+            begun += len(sentence)
+            said = await self._guard.after(sentence, self._emit)
+            cited = [each for end, each in self._citations if end <= begun]
+            self._citations = self._citations[len(cited) :]
+            citations = [await guarded(each, self._guard, self._emit) for each in cited]
+            if self._guard.fatal is None and (said or citations):
+                self._say(said, citations)
 
     def _say(self, text: str, citations: Sequence[Citation]) -> None:
         assert self._of is not None
         fields = {name: getattr(self._of, name) for name in self._of.model_fields_set - {"text", "citation", "step"}}
-        if not citations:
-            self._emit(Delta(**{**fields, "text": text}))
-        for number, citation in enumerate(citations):
-            self._emit(Delta(**{**fields, "text": "" if number else text, "citation": citation}))
+        first, *more = citations or (None,)
+        self._emit(Delta(**{**fields, "text": text} | ({"citation": first} if first else {})))
+        for citation in more:
+            self._emit(Delta(**{**fields, "text": "", "citation": citation}))
 
 
 async def guarded(citation: Citation, guard: Guard, emit: Emit) -> Citation:

@@ -19,6 +19,7 @@ from slipway_runtime.plugin_api import ENTRY_POINTS, PROJECT, Hooks, Middleware,
 from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, stages_of
 from slipway_runtime.plugins.loading.failures import PluginBroken, told
+from slipway_runtime.plugins.loading.http_app import http_app
 from slipway_runtime.plugins.loading.isolation import Isolated
 
 Kind = TypeVar("Kind")
@@ -63,6 +64,7 @@ def _provided(code: PluginCode, manager: pluggy.PluginManager) -> CodePlugin:
     names = [each.name for each in tools]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise PluginBroken(f"two of its tools have the name {twice}: rename one")
+    routers = [_of(APIRouter, each) for each in hook.slipway_router(config=config)]
     middleware = hook.slipway_middleware(config=config)
     metadata = _metadata(hook.slipway_metadata())
     openapi: dict[str, Any] = dict(metadata.openapi_extensions or {}) if metadata else {}
@@ -75,7 +77,7 @@ def _provided(code: PluginCode, manager: pluggy.PluginManager) -> CodePlugin:
         name=code.plugin,
         isolated=Isolated(code.plugin),
         tools=tools,
-        routers=tuple(_of(APIRouter, each) for each in hook.slipway_router(config=config)),
+        app=http_app(code.plugin, routers, openapi, version=metadata.version if metadata else "") if routers else None,
         middleware=middleware,
         stages=stages_of(middleware),
         collectors=tuple(each for given in hook.slipway_metrics(config=config) for each in given),
