@@ -5,14 +5,15 @@ repeated attaches to what the first one began.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import orjson
 
 from slipway_crds import contract
+from slipway_runtime import retrying
 from slipway_runtime.plugins.event_streams import EventReader, TooLong, data_of, loads
 from slipway_runtime.telemetry.tracing import outgoing
 from slipway_runtime.workflows.records import WorkflowRun
@@ -33,6 +34,14 @@ FINAL = frozenset(
     {"InvalidRequest", "InvalidJSON", "Unauthenticated", "NotAMember", "AgentNotFound", "QuestionTooLarge", "NotFound"}
 )
 """Reasons of problems that no other try removes."""
+
+PASSING = frozenset(
+    {"NoPodReady", "Draining", "Overloaded", "RateLimited", "NotReady", "StoreUnavailable", "IdentityUnavailable"}
+)
+"""Reasons that may be gone in a moment, with which nothing was done."""
+PATIENCE_SECONDS = 20.0
+"""How long a call is sent again without counting as a try."""
+T = TypeVar("T")
 
 Headers = Callable[[WorkflowRun], Mapping[str, str]]
 """By what a run proves for whom it asks."""
@@ -60,6 +69,8 @@ class StepCall:
     """The outputs of steps before, and what this one requires."""
     key: str
     """The same for the same call."""
+    repeatable: bool = True
+    """Whether it may be sent again when nobody knows what came of it."""
 
 
 class GatewayCalls:
@@ -89,7 +100,9 @@ class GatewayCalls:
             return tuple(sorted(map(_listed, here), key=lambda agent: agent.name))
 
         namespace = run.workflow.partition("/")[0]
-        found: tuple[CapableAgent, ...] = await self._remembered(("agents", namespace, run.caller), ask)
+        found: tuple[CapableAgent, ...] = await _patiently(
+            lambda: self._remembered(("agents", namespace, run.caller), ask), repeatable=True
+        )
         return found
 
     async def call(self, run: WorkflowRun, call: StepCall) -> Any:
@@ -98,6 +111,9 @@ class GatewayCalls:
         Raises:
             TryFailed: if it gives nothing.
         """
+        return await _patiently(lambda: self._called(run, call), repeatable=call.repeatable)
+
+    async def _called(self, run: WorkflowRun, call: StepCall) -> Any:
         arguments = dict(call.arguments)
         given = await self._context_argument(run, call)
         if given is not None:
@@ -183,7 +199,9 @@ class GatewayCalls:
             raise TryFailed("OutputTooLarge", f"the answer has {error}", final=True) from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             said = str(error) or type(error).__name__
-            raise TryFailed("GatewayUnreachable", f"the gateway gave no answer: {said}", known=False) from None
+            unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+            message = f"the gateway gave no answer: {said}"
+            raise TryFailed("GatewayUnreachable", message, known=unsent, passing=True) from None
         if response.status >= 400 and "reason" in content:
             raise _refused(str(content["reason"]), str(content.get("detail")))
         return content
@@ -211,7 +229,16 @@ META = {
 
 
 def _refused(reason: str, message: str) -> TryFailed:
-    return TryFailed(reason, message[:1000], final=reason in FINAL)
+    return TryFailed(reason, message[:1000], final=reason in FINAL, passing=reason in PASSING)
+
+
+async def _patiently(step: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
+    """A call, again and again while somebody on the way is not there. Raises TryFailed."""
+
+    def again(error: BaseException) -> bool:
+        return isinstance(error, TryFailed) and error.passing and (repeatable or error.known)
+
+    return await retrying.retry(step, policy=retrying.REFUSED, on=again, seconds=PATIENCE_SECONDS)
 
 
 async def _answer(response: aiohttp.ClientResponse) -> Mapping[str, Any]:

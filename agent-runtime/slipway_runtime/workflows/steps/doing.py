@@ -62,7 +62,8 @@ async def planned(
         raise TryFailed("ExpressionFailed", str(error), final=True) from error
     candidates = await _candidates(does, run, calls)
     context = {"previous_results": dict(previous), "step_requirements": list(does.requires or ())}
-    call = StepCall(candidates[0], does.tool or ASK_TOOL, arguments, context, key)
+    repeatable = step.repeat == "Safe"
+    call = StepCall(candidates[0], does.tool or ASK_TOOL, arguments, context, key, repeatable=repeatable)
     return PlannedCall(call, candidates if does.requires else ())
 
 
