@@ -28,7 +28,7 @@ from tests.support.generated_manifests import manifests
 
 pytestmark = pytest.mark.cluster
 
-GENERATED = 2000
+GENERATED = 2500
 """About five hundred of each kind."""
 IN_FLIGHT = 8
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -18,7 +18,7 @@ from slipway_crds.validate import parse, validate_document
 from slipway_crds.workflows.model import Workflow
 from tests.support.generated_manifests import make_manifest, manifests
 
-GENERATED = 2000
+GENERATED = 2500
 INVALID_SHARE = 0.3
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from slipway_crds import contract
 from slipway_crds.fields import (
+    ATOMIC,
     BY_NAME,
     IMAGE_PATTERN,
     PATH_PATTERN,
@@ -60,6 +61,20 @@ class McpImage(SpecModel):
         emulated("Reached at the same port of this machine: start the server there."),
     ] = "/mcp"
     """Path of the MCP end point."""
+    command: Annotated[
+        tuple[Annotated[str, Field(max_length=4096)], ...] | None,
+        Field(min_length=1, max_length=32),
+        ATOMIC,
+        ignored("No container is started."),
+    ] = None
+    """What is run in place of the image's entry point."""
+    args: Annotated[
+        tuple[Annotated[str, Field(max_length=4096)], ...] | None,
+        Field(min_length=1, max_length=64),
+        ATOMIC,
+        ignored("No container is started."),
+    ] = None
+    """Arguments in place of the image's own."""
     env: Annotated[
         tuple[EnvironmentVariable, ...], Field(max_length=32), BY_NAME, ignored("No container is started.")
     ] = ()

@@ -36,6 +36,8 @@ LOOPBACK_HOSTS = r"(?i)^https?://(localhost|[-.a-z0-9]+\.localhost|127\.[0-9.]+)
 """Where the gateway itself is."""
 TOOLS_SHOWN = 100
 """Tools whose names are in the status."""
+USERS_SHOWN = 100
+"""Agents that use a plugin and are in its status."""
 
 ToolName = Annotated[str, Field(min_length=1, max_length=128, pattern=MCP_TOOL_PATTERN)]
 ShownToolName = Annotated[str, Field(min_length=1, max_length=64, pattern=SHOWN_TOOL_PATTERN)]
@@ -160,6 +162,17 @@ class PluginSpec(SpecModel):
 Era = Literal["2025-11-25", "2026-07-28"]
 
 
+class PluginUserStatus(StatusModel):
+    """An agent that uses the plugin."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the Agent."""
+    revision: Annotated[str | None, Field(max_length=63)] = None
+    """Its revision that serves."""
+    version: Annotated[str | None, Field(max_length=10)] = None
+    """The version of the plugin that this revision runs."""
+
+
 class PluginStatus(StatusModel):
     """What the operator reports. Never read back as a source of truth."""
 
@@ -181,6 +194,10 @@ class PluginStatus(StatusModel):
     """Names of the first hundred of them, sorted."""
     metadata: PluginMetadata | None = None
     """What the plugin says of itself, in its code and in `spec.metadata`."""
+    version: Annotated[str | None, Field(max_length=10)] = None
+    """Ten digits that are others for each change of what the plugin does."""
+    agents: Annotated[list[PluginUserStatus] | None, Field(max_length=USERS_SHOWN), ATOMIC] = None
+    """The first hundred agents that use the plugin, by name."""
     last_error: Annotated[str | None, Field(max_length=1024)] = None
     """What went wrong last, until the server answers again."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None

@@ -3,6 +3,7 @@
 import time
 
 from slipway_crds.contract import CONNECTOR_STATUS_PATH, HTTP_PORT, PLUGINS_STATUS_PATH
+from slipway_crds.plugins.connector import version_of
 from slipway_crds.plugins.dependencies import dependencies_of, dependency_problems
 from slipway_crds.plugins.kind import PLUGIN
 from slipway_crds.plugins.metadata import PluginMetadata, combined
@@ -15,6 +16,9 @@ from slipway_operator.core.projections import PodState
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
 from slipway_operator.plugins.plan import PluginView, plan_plugin
 from slipway_operator.plugins.reports import ServerReport, read_report
+from slipway_operator.plugins.users import PluginUser, user_of
+
+AGENT = "Agent"
 
 
 class PluginController:
@@ -59,9 +63,19 @@ class PluginController:
             report=report,
             metadata=metadata,
             dependencies=dependency_problems(key.name, self._needed(key, metadata)),
+            users=self._users(key, plugin),
         )
         plan = plan_plugin(view, self._build, gateway_url=self._settings.gateway_url, now=now)
         return await self._executor.execute(resource, self._names.named(resource, plan), now=now)
+
+    def _users(self, key: ResourceKey, plugin: Plugin) -> tuple[PluginUser, ...]:
+        version = version_of(plugin)
+        agents = [self._cache.resource(each) for each in self._cache.referrers(key) if each.kind == AGENT]
+        return tuple(
+            user_of(agent, self._cache.children(agent.key), plugin=key.name, version=version)
+            for agent in agents
+            if agent is not None and not agent.deleting_since
+        )
 
     def _needed(self, key: ResourceKey, metadata: PluginMetadata | None) -> dict[str, PluginMetadata | None]:
         """A Plugin and all that it needs, also through others, by name: those that are there."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from slipway_crds.contract import PLUGIN_PATH, connector_name
+from slipway_crds.plugins.connector import version_of
 from slipway_crds.plugins.dependencies import DependencyProblem
 from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import Plugin
@@ -16,6 +17,7 @@ from slipway_operator.core.projections import Child, DeploymentState, PodState
 from slipway_operator.plugins.builders import connector_objects
 from slipway_operator.plugins.reports import ServerReport
 from slipway_operator.plugins.status import PluginStanding, plugin_status
+from slipway_operator.plugins.users import PluginUser
 from slipway_operator.plugins.verification import Verification, verification_objects, verification_of
 
 
@@ -29,6 +31,8 @@ class PluginView(View):
     metadata: PluginMetadata | None = None
     """What is known of the plugin."""
     dependencies: tuple[DependencyProblem, ...] = ()
+    users: tuple[PluginUser, ...] = ()
+    """The agents that refer to it."""
 
     @property
     def deployment(self) -> DeploymentState | None:
@@ -64,6 +68,8 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
             verified=verification.passed,
             metadata=view.metadata,
             dependencies=view.dependencies,
+            version=version_of(view.plugin),
+            users=view.users,
         ),
         now=now,
     )

@@ -29,6 +29,7 @@ def program_container(settings: BuildSettings, plugin: Plugin) -> JsonObject | N
     if image is None:
         return None
     probe = {"tcpSocket": {"port": image.port}}
+    own = {"command": list(image.command or ()), "args": list(image.args or ())}
     program = container(
         settings,
         name=NAME,
@@ -44,6 +45,7 @@ def program_container(settings: BuildSettings, plugin: Plugin) -> JsonObject | N
         more={
             "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": 120},
             "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 6},
+            **{name: words for name, words in own.items() if words},
         },
     )
     # A folder of its own, so that neither container reads what the other one leaves there.

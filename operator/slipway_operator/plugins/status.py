@@ -10,6 +10,7 @@ from slipway_operator.core.conditions import Statement, Trouble, conditions, sta
 from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.plan import observed_conditions
 from slipway_operator.plugins.reports import ServerReport
+from slipway_operator.plugins.users import PluginUser, users_json
 
 LOOK_SECONDS = 30.0
 SOON_SECONDS = 5.0
@@ -38,6 +39,10 @@ class PluginStanding:
     """What is known of the plugin."""
     dependencies: tuple[DependencyProblem, ...] = ()
     """What of the plugins that it needs is missing or does not fit."""
+    version: str = ""
+    """Of what it does now."""
+    users: tuple[PluginUser, ...] = ()
+    """The agents that refer to it."""
 
 
 def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, float]:
@@ -59,6 +64,8 @@ def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, fl
         "phase": phase,
         "url": plugin.url,
         "metadata": _metadata(plugin.metadata),
+        "version": plugin.version or None,
+        "agents": users_json(plugin.users) or None,
         "conditions": conditions(
             statements, observed=observed_conditions(resource), generation=resource.generation, now=now
         ),

@@ -53,6 +53,8 @@ def ports_out(objects: dict[str, Any]) -> list[int]:
 @pytest.mark.proves(
     "Plugin.mcp.image.name",
     "Plugin.mcp.image.port",
+    "Plugin.mcp.image.command",
+    "Plugin.mcp.image.args",
     "Plugin.mcp.image.env[].*",
     "Plugin.mcp.image.resources.*",
     "Plugin.mcp.image.pullSecrets[].name",
@@ -65,6 +67,8 @@ def test_an_image_runs_beside_the_connector_and_gets_nothing_that_it_was_not_giv
             "image": {
                 "name": IMAGE,
                 "port": 9000,
+                "command": ["/bin/issues"],
+                "args": ["--verbose"],
                 "env": [{"name": "LEVEL", "value": "info"}],
                 "resources": {"limits": {"memory": "1Gi"}},
                 "pullSecrets": [{"name": "registry"}],
@@ -77,6 +81,7 @@ def test_an_image_runs_beside_the_connector_and_gets_nothing_that_it_was_not_giv
     pod = pod_of(objects)
     connector, program = pod["containers"]
     assert (connector["args"], program["image"]) == (["connector"], IMAGE)
+    assert (program["command"], program["args"]) == (["/bin/issues"], ["--verbose"])
     assert program["securityContext"] == connector["securityContext"]
     assert pod["automountServiceAccountToken"] is False
     env = {each["name"]: each["value"] for each in program["env"]}
