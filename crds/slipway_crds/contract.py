@@ -120,6 +120,9 @@ WORKER = "slipway-worker"
 WORKER_KEY_LABEL = "slipway.dev/worker-key"
 """On that Service, which hands it on to its EndpointSlices: `key_fingerprint` of the key of the namespace's workers."""
 
+FORMER_KEY_LABEL = f"{WORKER_KEY_LABEL}-former"
+"""In the same place, that of the key before, while workers have it."""
+
 
 def worker_deployment(interpreter: int) -> str:
     """Name of the Deployment of the workers with an interpreter."""

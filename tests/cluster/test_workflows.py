@@ -18,8 +18,8 @@ pytestmark = pytest.mark.cluster
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "workflow"
 NAME = "document-analysis-and-extraction"
-ASKED = 60
-"""Questions of one run: enough that it lasts for seconds."""
+ASKED = 40
+"""Questions of one run. Each takes two seconds, as the tests' installation paces answers."""
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +37,12 @@ def team(installation: Installation) -> Iterator[Bench]:
 
 def many_questions(namespace: str) -> dict[str, Any]:
     ask = {"requires": ["task_analysis"], "ask": "How are invoices approved? ${item}"}
-    step = {"name": "each", "map": {"over": "input.numbers", "concurrency": 2, **ask}}
+    step = {"name": "each", "map": {"over": "input.numbers", "concurrency": 8, **ask}}
     return {
         "apiVersion": "slipway.dev/v1alpha1",
         "kind": "Workflow",
         "metadata": {"name": "many", "namespace": namespace},
-        "spec": {"steps": [step, {**step, "name": "again", "needs": ["each"]}]},
+        "spec": {"steps": [step]},
     }
 
 
@@ -90,7 +90,7 @@ async def test_a_run_ends_once_though_its_worker_dies(asking: aiohttp.ClientSess
         told = [event async for event in events_of(response)]
     assert [each["type"] for each in told if each["type"] in ("done", "failed", "cancelled")] == ["done"]
     ended = [(each["step"], each["index"]) for each in told if each["type"] == "step_ended" and "index" in each]
-    assert sorted(ended) == sorted((step, index) for step in ("each", "again") for index in range(ASKED))
+    assert sorted(ended) == sorted(("each", index) for index in range(ASKED))
     assert set(team.installation.ready_pods(team.namespace, component="worker")).isdisjoint(pods)
 
 

@@ -207,7 +207,7 @@ async def serve(settings: GatewaySettings) -> None:
         ):
             access = ClusterAccess(signer, settings.plugin_networks, authorities=authorities)
             plugins = KubernetesPlugins(gateway.plugins, routes, access, tls=authorities is not None)
-            workflows = KubernetesWorkflows(gateway.workflows, routes)
+            workflows = KubernetesWorkflows(gateway.workflows, routes, tls=authorities is not None)
             others = [plugins.reflector(api), *workflows.reflectors(api)]
             source = KubernetesRoutes(api, routes, also=others, tls=authorities is not None)
             gateway.routes_missing = source.missing

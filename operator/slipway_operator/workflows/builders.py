@@ -10,7 +10,7 @@ from slipway_crds.workflows.kafka import KafkaTopic, files_of, ports_of
 from slipway_crds.workflows.kind import WORKFLOW
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.triggers import kafka_topics
-from slipway_operator.core import policies
+from slipway_operator.core import host_tls, policies
 from slipway_operator.core.inputs import BuildSettings, Owners, child, labels, service_account
 from slipway_operator.core.manifests import JsonObject, Manifest, OwnerReference
 from slipway_operator.core.objects import CONFIG_MAP, DEPLOYMENT, POD_DISRUPTION_BUDGET, SECRET, SERVICE
@@ -22,7 +22,6 @@ GRACE_SECONDS = 60
 """More than a worker takes to let its runs come to a place where another one can go on."""
 RESOURCES = {"requests": {"cpu": "50m", "memory": "160Mi"}, "limits": {"memory": "512Mi"}}
 DEFINITION_SUFFIX = ".json"
-FORMER_KEY_LABEL = f"{contract.WORKER_KEY_LABEL}-former"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,7 @@ def worker_objects(settings: BuildSettings, parts: WorkerParts) -> list[Manifest
     return [
         service_account(contract.WORKER, parts.owners, own),
         _definitions(parts),
-        _service(parts),
+        _service(settings, parts),
         _disruption_budget(parts),
         *([_network_policy(settings, parts)] if settings.network_policies else []),
         _deployment(settings, parts),
@@ -102,23 +101,16 @@ def _definitions(parts: WorkerParts) -> Manifest:
     return config_map
 
 
-def _service(parts: WorkerParts) -> Manifest:
+def _service(settings: BuildSettings, parts: WorkerParts) -> Manifest:
     known = {contract.WORKER_KEY_LABEL: parts.keys.fingerprint}
     if parts.keys.former:
-        known[FORMER_KEY_LABEL] = parts.keys.former
+        known[contract.FORMER_KEY_LABEL] = parts.keys.former
     service = child(SERVICE, contract.WORKER, parts.owners, labels(COMPONENT, known))
     service["spec"] = {
         "type": "ClusterIP",
         # Only the newest interpreter's: every worker answers for all runs, and older ones do what they have begun.
         "selector": _pod_labels(),
-        "ports": [
-            {
-                "name": contract.HTTP_PORT_NAME,
-                "port": contract.HTTP_PORT,
-                "protocol": "TCP",
-                "targetPort": contract.HTTP_PORT_NAME,
-            }
-        ],
+        "ports": host_tls.service_ports(settings),
     }
     return service
 
@@ -138,7 +130,7 @@ def _network_policy(settings: BuildSettings, parts: WorkerParts) -> Manifest:
         labels(COMPONENT, {}),
         selector={COMPONENT_LABEL: COMPONENT},
         ingress=[
-            policies.from_release(settings, "gateway", "operator", port=contract.HTTP_PORT),
+            *host_tls.ingress(settings),
             policies.from_metrics(),
         ],
         egress=[
@@ -170,7 +162,11 @@ def _pod(settings: BuildSettings, parts: WorkerParts) -> JsonObject:
         settings,
         name=COMPONENT,
         image=settings.runtime_image,
-        ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT, "metrics": contract.METRICS_PORT},
+        ports={
+            contract.HTTP_PORT_NAME: contract.HTTP_PORT,
+            **host_tls.container_ports(settings),
+            "metrics": contract.METRICS_PORT,
+        },
         env=_environment(settings, parts),
         mounts=[
             read_only("workflows", contract.WORKFLOWS_DIR),
@@ -178,6 +174,7 @@ def _pod(settings: BuildSettings, parts: WorkerParts) -> JsonObject:
             read_only("identity", contract.IDENTITY_DIR),
             read_only("key", contract.WORKER_KEY_DIR),
             *([read_only("kafka", contract.KAFKA_DIR)] if kafka else []),
+            *host_tls.mounts(settings),
         ],
         resources=resources(settings.worker_resources or RESOURCES, None),
         more={
@@ -198,6 +195,7 @@ def _pod(settings: BuildSettings, parts: WorkerParts) -> JsonObject:
             {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
             {"name": "key", "secret": {"secretName": parts.keys.secret, "defaultMode": OWNER_AND_GROUP}},
             *([secrets] if kafka else []),
+            *host_tls.volumes(settings),
         ],
         pod=None,
         apart={COMPONENT_LABEL: COMPONENT},
@@ -213,6 +211,7 @@ def _environment(settings: BuildSettings, parts: WorkerParts) -> list[JsonObject
         {"name": "SLIPWAY_ENGINE_SCHEMA", "value": contract.engine_schema(parts.store_schema)},
         # The pod's UID and not its name, since runs are taken over from a worker that is gone for good.
         {"name": "SLIPWAY_WORKER_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+        *host_tls.environment(settings),
     ]
 
 

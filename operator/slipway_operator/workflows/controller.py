@@ -38,6 +38,7 @@ class WorkflowController:
         self._build = dependencies.build
         self._settings = dependencies.settings
         self._identity = dependencies.identity
+        self._certificates = dependencies.certificates
         self._enqueue = dependencies.enqueue
 
     async def reconcile(self, key: ResourceKey) -> float | None:
@@ -59,6 +60,8 @@ class WorkflowController:
         view = self._view(resource, workflow, namespace)
         if worker_parts(view).definitions and (view.state is None or not view.state.complete):
             await self._identity.publish(key.namespace)  # pods wait for it
+            if self._certificates is not None:
+                await self._certificates.issue(key.namespace)  # and for this
             view = self._view(resource, workflow, namespace, store_problem=await self._store.problem(namespace))
         view = self._view(
             resource, workflow, namespace, store_problem=view.store_problem, report=await self._report(key)

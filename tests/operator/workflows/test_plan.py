@@ -166,6 +166,14 @@ def test_the_key_before_counts_while_pods_have_it() -> None:
     assert "Service" not in manifests_of(settled) or KEYS[1] not in str(manifests_of(settled)["Service"])
 
 
+def test_workers_speak_tls_where_hosts_do() -> None:
+    made = manifests_of(planned(settings=replace(SETTINGS, host_tls_secret="slipway-host-tls")))
+    pod = made["Deployment"]["spec"]["template"]["spec"]
+    assert "slipway-host-tls" in str(pod["volumes"])
+    assert {each["port"] for each in made["Service"]["spec"]["ports"]} == {contract.HTTP_PORT, contract.TLS_PORT}
+    assert [each["ports"][0]["port"] for each in made["NetworkPolicy"]["spec"]["ingress"][:2]] == [8080, 8443]
+
+
 KAFKA = {
     "brokers": ["kafka:9093"],
     "topic": "orders",

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from slipway_crds.contract import WORKER_KEY_LABEL, key_fingerprint
+from slipway_crds.contract import FORMER_KEY_LABEL, TLS_PORT_NAME, WORKER_KEY_LABEL, key_fingerprint
 from slipway_runtime import statements
 from slipway_runtime.gateway.auth import KeyEntry, new_key
 from slipway_runtime.gateway.reflector import ObjectKey
@@ -345,17 +345,26 @@ async def test_a_workers_key_opens_no_other_path(desk: Desk) -> None:
 # What the API server says
 
 
-def slice_of(namespace: str, *addresses: str, key: str = "") -> dict[str, Any]:
+def slice_of(namespace: str, *addresses: str, key: str = "", former: str = "") -> dict[str, Any]:
     """An EndpointSlice of workers."""
     labels = {
         "kubernetes.io/service-name": "slipway-worker",
         **({WORKER_KEY_LABEL: key_fingerprint(key)} if key else {}),
+        **({FORMER_KEY_LABEL: key_fingerprint(former)} if former else {}),
     }
     return {
         "metadata": {"namespace": namespace, "name": "x", "labels": labels},
-        "ports": [{"name": "http", "port": 8080}],
+        "ports": [{"name": "http", "port": 8080}, {"name": TLS_PORT_NAME, "port": 8443}],
         "endpoints": [{"addresses": [each], "conditions": {"ready": True}} for each in addresses],
     }
+
+
+def test_a_key_that_is_being_replaced_counts_and_workers_are_called_by_tls_where_they_speak_it() -> None:
+    table = WorkflowTable()
+    source = KubernetesWorkflows(table, RouteTable(), tls=True)
+    source.list_slices({ObjectKey("demo", "x"): slice_of("demo", "10.0.0.1", key="new", former=KEY)})
+    assert (table.is_worker("demo", "new"), table.is_worker("demo", KEY)) == (True, True)
+    assert [each.url for each in table.workers.endpoints(workers_of("demo"))] == ["https://10.0.0.1:8443"]
 
 
 def test_workflows_and_workers_follow_the_api_server() -> None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slipway_crds.contract import WORKER, WORKER_KEY_LABEL
+from slipway_crds.contract import FORMER_KEY_LABEL, WORKER, WORKER_KEY_LABEL
 from slipway_crds.meta import API_VERSION
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.kubernetes_routes import SLICES_PATH, ready_urls
@@ -22,13 +22,16 @@ class WorkerSlice:
     """What counts of one EndpointSlice of workers."""
 
     urls: frozenset[str]
-    fingerprint: str
+    fingerprints: frozenset[str]
+    """Of the keys that workers may have: while they are being replaced, two."""
 
 
 class KubernetesWorkflows:
     """Keeps a table of workflows current from the API server."""
 
-    def __init__(self, workflows: WorkflowTable, routes: RouteTable) -> None:
+    def __init__(self, workflows: WorkflowTable, routes: RouteTable, *, tls: bool = False) -> None:
+        """`tls`: whether workers that speak TLS are called by it."""
+        self._tls = tls
         self._workflows = workflows
         self._routes = routes
         self._slices: dict[ObjectKey, WorkerSlice] = {}
@@ -69,14 +72,14 @@ class KubernetesWorkflows:
 
     def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
         """Take these EndpointSlices as all that there are."""
-        self._slices = {key: _read(found) for key, found in slices.items()}
+        self._slices = {key: self._read(found) for key, found in slices.items()}
         self._update()
 
     def change_slice(self, key: ObjectKey, found: Object | None) -> None:
         """Take note of one EndpointSlice's new state."""
         self._slices.pop(key, None)
         if found is not None:
-            self._slices[key] = _read(found)
+            self._slices[key] = self._read(found)
         self._update()
 
     def _update(self) -> None:
@@ -84,12 +87,12 @@ class KubernetesWorkflows:
         fingerprints: defaultdict[str, set[str]] = defaultdict(set)
         for key, part in self._slices.items():
             urls[key.namespace] |= part.urls
-            fingerprints[key.namespace] |= {part.fingerprint} - {""}
+            fingerprints[key.namespace] |= part.fingerprints
         self._workflows.keep_workers(urls)
         for namespace, of_it in urls.items():
             self._workflows.set_workers(namespace, of_it, fingerprints[namespace])
 
-
-def _read(found: Object) -> WorkerSlice:
-    labels = found["metadata"].get("labels") or {}
-    return WorkerSlice(ready_urls(found), labels.get(WORKER_KEY_LABEL, ""))
+    def _read(self, found: Object) -> WorkerSlice:
+        labels = found["metadata"].get("labels") or {}
+        keys = {labels.get(WORKER_KEY_LABEL, ""), labels.get(FORMER_KEY_LABEL, "")} - {""}
+        return WorkerSlice(ready_urls(found, tls=self._tls), frozenset(keys))

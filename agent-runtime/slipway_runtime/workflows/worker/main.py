@@ -19,6 +19,7 @@ from slipway_runtime import retrying
 from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.identity_files import VerifierFile
 from slipway_runtime.serving import DrainingServer, server_config
+from slipway_runtime.serving_tls import serving_tls
 from slipway_runtime.settings import WorkerSettings
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
@@ -121,6 +122,7 @@ async def serve(settings: WorkerSettings) -> None:
             drain=worker.drain,
             busy=lambda: len(engine.running),
             grace=settings.drain_seconds,
+            tls=serving_tls(settings.tls_dir, settings.tls_port),
         ).serve()
 
 
