@@ -134,10 +134,23 @@ class Engine:
 
 
 @asynccontextmanager
-async def serving_engine(database: Database, url: str, *, schema: str | None = None) -> AsyncIterator[Engine]:
-    """An engine for as long as the block lasts. A process has one at a time."""
+async def serving_engine(
+    database: Database, url: str, *, schema: str | None = None, segments: int = 32
+) -> AsyncIterator[Engine]:
+    """An engine for as long as the block lasts. A process has one at a time.
+
+    Args:
+        segments: runs that are worked on at a time, all but one of them of the same workflow at most.
+    """
     agents = ScriptedAgents()
-    settings = QueueSettings(url=url, executor="test", schema=schema, polling_seconds=0.05)
+    settings = QueueSettings(
+        url=url,
+        executor="test",
+        schema=schema,
+        segments=segments,
+        of_one_workflow=segments - 1,
+        polling_seconds=0.05,
+    )
     engine = WorkflowEngine(database, SegmentQueue(settings), agents, sole=True)
     async with engine.serving():
         yield Engine(engine, agents)

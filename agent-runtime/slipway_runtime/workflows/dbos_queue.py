@@ -6,7 +6,7 @@ What a run's steps gave is not DBOS's but the store's, see docs/decisions.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ class SegmentQueue:
     def __init__(self, settings: QueueSettings) -> None:
         self.settings = settings
         self.executor = settings.executor
+        self._open_now = False
 
     async def open(self, work: DoSegment) -> None:
         """Begin to take segments, and have `work` do them. Its tables are made if they are not there.
@@ -67,6 +68,7 @@ class SegmentQueue:
 
         _Handler.work = hand_over
         await asyncio.to_thread(self._open)
+        self._open_now = True
 
     def _open(self) -> None:
         settings = self.settings
@@ -143,8 +145,20 @@ class SegmentQueue:
         name = f"{segment[0]}/{segment[1]}"
         await asyncio.to_thread(_engine()._sys_db.reenqueue_for_recovery, name, [self.executor], QUEUE)
 
+    def stop_taking(self) -> None:
+        """Take no more segments; those under way go on."""
+        if self._open_now:
+            for event in _engine().background_thread_stop_events:
+                event.set()
+
+    async def forget(self, segments: Sequence[tuple[str, int]]) -> None:
+        """Drop what the engine kept of segments of runs that are no more."""
+        if segments:
+            await asyncio.to_thread(DBOS.delete_workflows, [f"{run_id}/{number}" for run_id, number in segments])
+
     async def close(self, *, seconds: int) -> None:
         """Take no more segments, and wait so long for those under way."""
+        self._open_now = False
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=seconds)
 
 

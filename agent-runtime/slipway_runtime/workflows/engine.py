@@ -30,6 +30,8 @@ BEATS_BEFORE_JUDGING = 5
 LOST_SECONDS = 5.0
 """After which a queued run is queued once more."""
 LOOK_AFTER_BEATS = 4
+KEPT_SECONDS = 30 * 24 * 3600.0
+"""How long a run is kept after its end."""
 FORGOTTEN_BEATS = 10
 
 
@@ -69,15 +71,15 @@ class WorkflowEngine:
         self.store = RunStore(self.database)
 
     @asynccontextmanager
-    async def serving(self, *, drain_seconds: int = 0) -> AsyncIterator[None]:
-        """Work for as long as the block lasts."""
+    async def serving(self) -> AsyncIterator[None]:
+        """Work for as long as the block lasts. Segments that are under way at its end are done by others."""
         await workers.beat(self.database, self.queue.executor, VERSION)
         await self.queue.open(self._work)
         looking = asyncio.create_task(self._look_after(), name="look after runs")
         try:
             yield
         finally:
-            await self.queue.close(seconds=drain_seconds)
+            await self.queue.close(seconds=0)
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             with suppress(StoreUnavailable):
@@ -206,6 +208,7 @@ class WorkflowEngine:
         if self._beats % FORGOTTEN_BEATS == 0:
             await self._give_back()
             await workers.forget(self.database)
+            await self.queue.forget(await self.store.forget(seconds=KEPT_SECONDS))
 
     async def _notice_changes(self) -> None:
         """Tell segments here of what came for their runs by other workers."""

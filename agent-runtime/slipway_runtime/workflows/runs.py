@@ -290,6 +290,16 @@ class RunStore:
         )
         return [_run(row) for row in rows]
 
+    async def forget(self, *, seconds: float) -> list[tuple[str, int]]:
+        """Remove some runs that ended so long ago. Returns their segments."""
+        rows = await self.database.fetch(
+            "DELETE FROM workflow_runs WHERE id IN (SELECT id FROM workflow_runs WHERE ended < now_epoch() - $1 "
+            "ORDER BY ended LIMIT 100) RETURNING id, segment",
+            seconds,
+        )
+        found = ((cast(str, row["id"]), cast(int, row["segment"])) for row in rows)
+        return [(run_id, number) for run_id, last in found for number in range(last + 1)]
+
     async def stale(self, *, seconds: float) -> list[WorkflowRun]:
         """Runs that have been queued for so long that the engine may not know of them."""
         rows = await self.database.fetch(

@@ -176,3 +176,21 @@ async def taken_over(database: Database, killed: list[float]) -> list[float]:
     again = [cast(float, row["at"]) for row in rows if '"attempt":1}' not in cast(str, row["data"])]
     spans = zip(killed, [*killed[1:], float("inf")], strict=True)
     return [max((at - begin for at in again if begin < at < end), default=0.0) for begin, end in spans]
+
+
+async def test_a_worker_that_is_told_to_end_finishes_its_steps_and_leaves_the_rest(
+    workers: Workers, gateway: tuple[StandInGateway, str], stack: AsyncExitStack
+) -> None:
+    workers.define(manifest(SPEC))
+    first = await workers.ready(workers.start())
+    runs = await started(workers, 3)
+    await until(lambda: gateway[0].ended, "the runs are under way")
+    await workers.ready(workers.start())
+    first.process.terminate()
+    await asyncio.to_thread(first.process.wait, 60)
+    assert first.process.returncode == 0
+    database = await open_database(workers.dsn)
+    stack.push_async_callback(database.close)
+    await ended(database, runs, deadline=60)
+    await check(database, gateway[0], runs)
+    assert set(gateway[0].began.values()) == {1}

@@ -42,8 +42,9 @@ class Worker:
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def drain(self) -> None:
-        """Take no more runs."""
+        """Take no more runs; those under way go on."""
         self.draining = True
+        self.engine.queue.stop_taking()
 
 
 @dataclass(frozen=True)

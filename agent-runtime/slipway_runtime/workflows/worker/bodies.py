@@ -5,34 +5,34 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class WorkflowBody(BaseModel):
+class AboutRunBody(BaseModel):
     """Base of what is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class StartBody(WorkflowBody):
+class StartBody(AboutRunBody):
     """Starts a run."""
 
     input: dict[str, Any] = Field(default_factory=dict)
     started_by: Literal["http", "mcp", "a2a", "cli"] = "http"
 
 
-class RetryBody(WorkflowBody):
+class RetryBody(AboutRunBody):
     """Does an ended run again, as a new one."""
 
     start: str | None = Field(default=None, alias="from")
     """The first step that is done again; the one that failed if not given."""
 
 
-class DecisionBody(WorkflowBody):
+class DecisionBody(AboutRunBody):
     """Decides an approval."""
 
     approved: bool
     comment: str | None = Field(default=None, max_length=4096)
 
 
-class SettleBody(WorkflowBody):
+class SettleBody(AboutRunBody):
     """Says what came of a step that must not be repeated."""
 
     outcome: Literal["succeeded", "failed", "again"]
@@ -43,7 +43,7 @@ class SettleBody(WorkflowBody):
     comment: str | None = Field(default=None, max_length=4096)
 
 
-class EventBody(WorkflowBody):
+class EventBody(AboutRunBody):
     """An event that a run may wait for."""
 
     payload: Any = None

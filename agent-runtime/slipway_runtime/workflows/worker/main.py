@@ -68,8 +68,7 @@ class Starting:
         async def step() -> None:
             schema = self._settings.engine_schema or await engine_schema_of(self._database, dsn)
             queue.settings = replace(queue.settings, url=dsn, schema=schema)
-            seconds = int(self._settings.drain_seconds)
-            await self._worker.stack.enter_async_context(self._worker.engine.serving(drain_seconds=seconds))
+            await self._worker.stack.enter_async_context(self._worker.engine.serving())
             await self._worker.stack.enter_async_context(self._worker.triggers.serving())
 
         await retrying.retry(step, policy=retrying.OPEN_STORE, on=lambda _: True, failed=self._failed)

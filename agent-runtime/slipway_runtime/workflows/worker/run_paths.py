@@ -31,19 +31,19 @@ from slipway_runtime.workflows.steps.doing import checked
 from slipway_runtime.workflows.steps.failures import TryFailed
 from slipway_runtime.workflows.worker.app import RUN_ID, Handler, WorkflowRequest
 from slipway_runtime.workflows.worker.bodies import (
+    AboutRunBody,
     DecisionBody,
     EventBody,
     RetryBody,
     SettleBody,
     StartBody,
-    WorkflowBody,
 )
 
 BODY_BYTES = 4 * 1024 * 1024
 SEND = 'Send a JSON object as the body, such as {"input": {}}.'
 FOLLOW_SECONDS = 0.25
 """How often the store is looked at for somebody who follows a run."""
-AnyWorkflowBody = TypeVar("AnyWorkflowBody", bound=WorkflowBody)
+AnyWorkflowBody = TypeVar("AnyWorkflowBody", bound=AboutRunBody)
 
 
 async def start(request: WorkflowRequest) -> Response:
