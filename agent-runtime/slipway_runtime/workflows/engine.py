@@ -19,7 +19,8 @@ from slipway_runtime.workflows.dbos_queue import VERSION, SegmentQueue
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.interpreter import Segment
 from slipway_runtime.workflows.records import WHOLE, NewWorkflowRun, RunState, StepStatus, WorkflowRun
-from slipway_runtime.workflows.runs import Ending, RunStore, Superseded
+from slipway_runtime.workflows.rows import Ending, Superseded
+from slipway_runtime.workflows.runs import RunStore
 from slipway_runtime.workflows.schemas import misfit
 from slipway_runtime.workflows.steps.doing import AgentDoor
 

@@ -19,7 +19,8 @@ from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.expressions import ExpressionFailed
 from slipway_runtime.workflows.records import WHOLE, RunState, StepRow, StepStatus, WorkflowRun
-from slipway_runtime.workflows.runs import Ending, RunStore, Superseded
+from slipway_runtime.workflows.rows import Ending, Superseded
+from slipway_runtime.workflows.runs import RunStore
 from slipway_runtime.workflows.schedule import ending as ending_of
 from slipway_runtime.workflows.schedule import is_done, ready
 from slipway_runtime.workflows.steps.doing import AgentDoor

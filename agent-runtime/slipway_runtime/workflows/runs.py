@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import orjson
 
-from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.database import Database
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.records import (
     ENDED,
@@ -23,41 +23,25 @@ from slipway_runtime.workflows.records import (
     StepStatus,
     WorkflowRun,
 )
-
-PAGE_SIZE = 50
-COLUMNS = (
-    "id, workflow, definition, caller, started_by, statement, trace, input, state, segment, attempt, worker, news, "
-    "last_event, created, changed, deadline, wake_at, ended, output, reason, message, failed_step, retry_of"
+from slipway_runtime.workflows.rows import (
+    COLUMNS,
+    Ending,
+    NotOpen,
+    RunGone,
+    append_events,
+    dumps,
+    event_of,
+    held,
+    keep_definition,
+    locked,
+    put_end,
+    put_step,
+    run_of,
+    step_of,
+    take_news,
 )
 
-
-class Superseded(Exception):
-    """Another worker has the run, or it has ended: nothing may be written any more."""
-
-
-class RunGone(Exception):
-    """There is no such run."""
-
-
-class NotOpen(Exception):
-    """The run or the step is not in the state that this needs; the text says which it is in."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a run ends."""
-
-    state: RunState
-    output: Any = None
-    reason: str | None = None
-    message: str | None = None
-    step: str | None = None
-
-    def event(self) -> tuple[str, Mapping[str, Any]]:
-        """The event that tells of it."""
-        told = {"output": self.output} if self.state is RunState.DONE else {}
-        words = {"reason": self.reason, "message": self.message, "step": self.step}
-        return self.state.value, told | {key: value for key, value in words.items() if value is not None}
+PAGE_SIZE = 50
 
 
 def named_workflow_run(workflow: str, key: str) -> str:
@@ -74,7 +58,7 @@ class RunStore:
     async def add(self, run_id: str, new: NewWorkflowRun, definition: WorkflowDefinition) -> bool:
         """Keep a run that is to be worked on. False if there is one with this id."""
         async with self.database.transaction() as within:
-            await _keep_definition(within, definition)
+            await keep_definition(within, definition)
             rows = await within.fetch(
                 "INSERT INTO workflow_runs (id, workflow, definition, caller, started_by, statement, trace, input, "
                 "state, segment, attempt, worker, news, last_event, created, changed, deadline) VALUES "
@@ -87,11 +71,11 @@ class RunStore:
                 new.started_by,
                 new.statement,
                 new.trace,
-                _dumps(new.input),
+                dumps(new.input),
                 definition.timeout,
             )
             if rows:
-                await _append(within, run_id, [("queued", {"started_by": new.started_by})])
+                await append_events(within, run_id, [("queued", {"started_by": new.started_by})])
             return bool(rows)
 
     async def add_retry(self, run_id: str, of: WorkflowRun, by: NewWorkflowRun, steps: Sequence[StepRow]) -> None:
@@ -110,13 +94,13 @@ class RunStore:
                 by.started_by,
                 by.statement,
                 by.trace,
-                _dumps(of.input),
+                dumps(of.input),
                 definition.timeout,
                 of.id,
             )
             for step in steps:
-                await _put_step(within, run_id, step)
-            await _append(within, run_id, [("queued", {"started_by": by.started_by, "retry_of": of.id})])
+                await put_step(within, run_id, step)
+            await append_events(within, run_id, [("queued", {"started_by": by.started_by, "retry_of": of.id})])
 
     async def definition(self, digest: str) -> WorkflowDefinition:
         """What runs are pinned to."""
@@ -132,12 +116,12 @@ class RunStore:
         rows = await self.database.fetch(f"SELECT {COLUMNS} FROM workflow_runs WHERE id = $1", run_id)
         if not rows or (workflow is not None and rows[0]["workflow"] != workflow):
             raise RunGone(run_id)
-        return _run(rows[0])
+        return run_of(rows[0])
 
     async def steps(self, run_id: str) -> dict[tuple[str, int], StepRow]:
         """What has begun of a run's steps."""
         rows = await self.database.fetch("SELECT * FROM workflow_steps WHERE run_id = $1", run_id)
-        return {step.key: step for step in map(_step, rows)}
+        return {step.key: step for step in map(step_of, rows)}
 
     async def signals(self, run_id: str) -> dict[str, Any]:
         """Payloads of the events that were sent to a run."""
@@ -151,7 +135,7 @@ class RunStore:
             run_id,
             after,
         )
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     async def listed(
         self, workflow: str, *, state: RunState | None = None, before: tuple[float, str] | None = None
@@ -167,7 +151,7 @@ class RunStore:
             PAGE_SIZE + 1,
             *([state.value] if state else []),
         )
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     # What a worker does.
 
@@ -184,8 +168,8 @@ class RunStore:
             )
             if not rows:
                 return None
-            run = _run(rows[0])
-            await _append(within, run_id, [("started", {"attempt": run.attempt})])
+            run = run_of(rows[0])
+            await append_events(within, run_id, [("started", {"attempt": run.attempt})])
             return run
 
     async def write(self, run: WorkflowRun, step: StepRow, *events: tuple[str, Mapping[str, Any]]) -> None:
@@ -195,15 +179,15 @@ class RunStore:
             Superseded: if the run is not this worker's any more.
         """
         async with self.database.transaction() as within:
-            await _held(within, run)
-            if await _put_step(within, run.id, step):
-                await _append(within, run.id, events)
+            await held(within, run)
+            if await put_step(within, run.id, step):
+                await append_events(within, run.id, events)
 
     async def end(self, run: WorkflowRun, ending: Ending) -> None:
         """Commit a run's end. Raises Superseded."""
         async with self.database.transaction() as within:
-            await _held(within, run)
-            await _end(within, run.id, ending)
+            await held(within, run)
+            await put_end(within, run.id, ending)
 
     async def rest(self, run: WorkflowRun, state: RunState, *, wake_at: float | None, news: int) -> bool:
         """End a segment of a run that waits. False if there was news meanwhile. Raises Superseded."""
@@ -218,7 +202,7 @@ class RunStore:
         )
         if not rows:
             async with self.database.transaction() as within:
-                await _held(within, run)
+                await held(within, run)
         return bool(rows)
 
     async def standing(self, run_ids: Sequence[str]) -> dict[str, WorkflowRun]:
@@ -227,16 +211,16 @@ class RunStore:
             return {}
         places = ", ".join(f"${number}" for number in range(1, len(run_ids) + 1))
         rows = await self.database.fetch(f"SELECT {COLUMNS} FROM workflow_runs WHERE id IN ({places})", *run_ids)
-        return {run.id: run for run in map(_run, rows)}
+        return {run.id: run for run in map(run_of, rows)}
 
     # What comes from outside.
 
     async def cancel(self, run_id: str, *, workflow: str, by: str) -> WorkflowRun:
         """End a run at once; one that has ended stays as it is. Raises RunGone."""
         async with self.database.transaction() as within:
-            run = await _locked(within, run_id, workflow)
+            run = await locked(within, run_id, workflow)
             if run.state not in ENDED:
-                await _end(within, run_id, Ending(RunState.CANCELLED, message=f"cancelled by {by}"))
+                await put_end(within, run_id, Ending(RunState.CANCELLED, message=f"cancelled by {by}"))
         return await self.read(run_id)
 
     async def settle(self, run_id: str, key: tuple[str, int], *, workflow: str, change: "Change") -> WorkflowRun:
@@ -247,24 +231,24 @@ class RunStore:
             NotOpen: if the run has ended, or the step does not wait for this.
         """
         async with self.database.transaction() as within:
-            run = await _locked(within, run_id, workflow)
+            run = await locked(within, run_id, workflow)
             if run.state in ENDED:
                 raise NotOpen(f"the run has ended: it is {run.state}")
             rows = await within.fetch(
                 "SELECT * FROM workflow_steps WHERE run_id = $1 AND name = $2 AND place = $3", run_id, *key
             )
-            step = _step(rows[0]) if rows else None
+            step = step_of(rows[0]) if rows else None
             if step is None or step.state is not change.waits_as:
                 now = step.state if step else "not begun"
                 raise NotOpen(f"the step is {now}, and not {change.waits_as}")
-            await _put_step(within, run_id, change.on(step))
-            await _append(within, run_id, change.events)
-            return await _news(within, run)
+            await put_step(within, run_id, change.on(step))
+            await append_events(within, run_id, change.events)
+            return await take_news(within, run)
 
     async def signal(self, run_id: str, name: str, payload: Any, *, workflow: str, by: str) -> WorkflowRun:
         """Keep an event that is sent to a run; the first of a name counts. Raises RunGone, NotOpen for ended runs."""
         async with self.database.transaction() as within:
-            run = await _locked(within, run_id, workflow)
+            run = await locked(within, run_id, workflow)
             if run.state in ENDED:
                 raise NotOpen(f"the run has ended: it is {run.state}")
             rows = await within.fetch(
@@ -272,13 +256,13 @@ class RunStore:
                 "VALUES ($1, $2, $3, $4, now_epoch()) ON CONFLICT (run_id, name) DO NOTHING RETURNING name",
                 run_id,
                 name,
-                _dumps(payload),
+                dumps(payload),
                 by,
             )
             if not rows:
                 return run
-            await _append(within, run_id, [("event_received", {"event": name, "by": by})])
-            return await _news(within, run)
+            await append_events(within, run_id, [("event_received", {"event": name, "by": by})])
+            return await take_news(within, run)
 
     async def due(self) -> list[WorkflowRun]:
         """Runs that waited for a time that has come: they are queued again, as their next segment."""
@@ -288,7 +272,7 @@ class RunStore:
             "AND ended IS NULL AND wake_at <= now_epoch() ORDER BY wake_at LIMIT 200) "
             f"AND state IN ('waiting', 'needs_attention') AND wake_at <= now_epoch() RETURNING {COLUMNS}"
         )
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     async def forget(self, *, seconds: float) -> list[tuple[str, int]]:
         """Remove some runs that ended so long ago. Returns their segments."""
@@ -307,7 +291,7 @@ class RunStore:
             "AND changed < now_epoch() - $1 ORDER BY changed LIMIT 200",
             seconds,
         )
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -326,123 +310,3 @@ class Change:
         return replace(
             step, state=self.state, output=self.output, reason=self.reason, message=self.message, not_before=None
         )
-
-
-async def _locked(within: Database, run_id: str, workflow: str) -> WorkflowRun:
-    rows = await within.fetch(f"SELECT {COLUMNS} FROM workflow_runs WHERE id = $1 FOR UPDATE", run_id)
-    if not rows or rows[0]["workflow"] != workflow:
-        raise RunGone(run_id)
-    return _run(rows[0])
-
-
-async def _held(within: Database, run: WorkflowRun) -> None:
-    rows = await within.fetch(
-        "SELECT id FROM workflow_runs WHERE id = $1 AND attempt = $2 AND ended IS NULL AND state = 'running' "
-        "FOR UPDATE",
-        run.id,
-        run.attempt,
-    )
-    if not rows:
-        raise Superseded(run.id)
-
-
-async def _news(within: Database, run: WorkflowRun) -> WorkflowRun:
-    """Have a run look at what came; one that waits becomes the next segment."""
-    rows = await within.fetch(
-        "UPDATE workflow_runs SET news = news + 1, changed = now_epoch(), "
-        "segment = segment + CASE WHEN state IN ('waiting', 'needs_attention') THEN 1 ELSE 0 END, "
-        "state = CASE WHEN state IN ('waiting', 'needs_attention') THEN 'queued' ELSE state END "
-        f"WHERE id = $1 RETURNING {COLUMNS}",
-        run.id,
-    )
-    return _run(rows[0])
-
-
-async def _end(within: Database, run_id: str, ending: Ending) -> None:
-    await within.execute(
-        "UPDATE workflow_runs SET state = $2, output = $3, reason = $4, message = $5, failed_step = $6, "
-        "wake_at = NULL, ended = now_epoch(), changed = now_epoch() WHERE id = $1",
-        run_id,
-        ending.state.value,
-        _dumps(ending.output) if ending.state is RunState.DONE else None,
-        ending.reason,
-        ending.message,
-        ending.step,
-    )
-    await _append(within, run_id, [ending.event()])
-
-
-async def _keep_definition(within: Database, definition: WorkflowDefinition) -> None:
-    await within.execute(
-        "INSERT INTO workflow_definitions (digest, workflow, spec) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
-        definition.digest,
-        definition.workflow,
-        definition.text,
-    )
-
-
-async def _append(within: Database, run_id: str, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    if not events:
-        return
-    rows = await within.fetch(
-        "UPDATE workflow_runs SET last_event = last_event + $2 WHERE id = $1 RETURNING last_event", run_id, len(events)
-    )
-    first = cast(int, rows[0]["last_event"]) - len(events) + 1
-    for seq, (kind, data) in enumerate(events, start=first):
-        await within.execute(
-            "INSERT INTO workflow_events (run_id, seq, at, type, data) VALUES ($1, $2, now_epoch(), $3, $4)",
-            run_id,
-            seq,
-            kind,
-            _dumps(data),
-        )
-
-
-async def _put_step(within: Database, run_id: str, step: StepRow) -> bool:
-    """Whether it changed: a step that has ended has one result, also if a commit is repeated whose answer was lost."""
-    rows = await within.fetch(
-        "INSERT INTO workflow_steps (run_id, name, place, state, attempts, agent, details, output, reason, message, "
-        "began, ended, not_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now_epoch(), "
-        f"{'now_epoch()' if step.over else 'NULL'}, $11) ON CONFLICT (run_id, name, place) DO UPDATE SET "
-        "state = excluded.state, attempts = excluded.attempts, agent = excluded.agent, details = excluded.details, "
-        "output = excluded.output, reason = excluded.reason, message = excluded.message, ended = excluded.ended, "
-        "not_before = excluded.not_before "
-        "WHERE workflow_steps.state NOT IN ('succeeded', 'failed', 'skipped') RETURNING name",
-        run_id,
-        step.name,
-        step.place,
-        step.state.value,
-        step.attempts,
-        step.agent,
-        _dumps(step.details),
-        _dumps(step.output) if step.state is StepStatus.SUCCEEDED else None,
-        step.reason,
-        step.message,
-        step.not_before,
-    )
-    return bool(rows)
-
-
-def _dumps(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _loads(text: object) -> Any:
-    return orjson.loads(cast(str, text)) if text is not None else None
-
-
-def _run(row: Row) -> WorkflowRun:
-    values = dict(row)
-    values["input"], values["output"] = _loads(row["input"]), _loads(row["output"])
-    values["state"] = RunState(cast(str, row["state"]))
-    return WorkflowRun(**cast(dict[str, Any], values))
-
-
-def _step(row: Row) -> StepRow:
-    values = {key: value for key, value in row.items() if key != "run_id"}
-    values["details"], values["output"] = _loads(row["details"]), _loads(row["output"])
-    return StepRow(**cast(dict[str, Any], {**values, "state": StepStatus(cast(str, row["state"]))}))
-
-
-def _event(row: Row) -> RunEvent:
-    return RunEvent(cast(int, row["seq"]), cast(float, row["at"]), cast(str, row["type"]), _loads(row["data"]))

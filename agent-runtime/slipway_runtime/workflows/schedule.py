@@ -7,7 +7,7 @@ from slipway_crds.workflows.model import WorkflowStep
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.expressions import ExpressionFailed, Variables, evaluate
 from slipway_runtime.workflows.records import WHOLE, RunState, StepRow, StepStatus, WorkflowRun
-from slipway_runtime.workflows.runs import Ending
+from slipway_runtime.workflows.rows import Ending
 from slipway_runtime.workflows.schemas import misfit
 
 Rows = Mapping[tuple[str, int], StepRow]

@@ -7,7 +7,8 @@ import pytest
 
 from slipway_runtime.workflows.engine import InvalidRetry
 from slipway_runtime.workflows.records import WHOLE, NewWorkflowRun, RunState, StepStatus
-from slipway_runtime.workflows.runs import Change, NotOpen
+from slipway_runtime.workflows.rows import NotOpen
+from slipway_runtime.workflows.runs import Change
 from slipway_runtime.workflows.steps.calls import StepCall
 from tests.support.waiting import until
 from tests.support.workflows import WORKFLOW, Engine, failing

@@ -20,7 +20,7 @@ from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.telemetry.tracing import incoming, span
 from slipway_runtime.workflows.engine import InvalidInput, InvalidRetry, UnknownWorkflow, WorkflowEngine
-from slipway_runtime.workflows.runs import NotOpen, RunGone
+from slipway_runtime.workflows.rows import NotOpen, RunGone
 from slipway_runtime.workflows.triggers.running import Triggers
 
 RUN_ID = re.compile("[0-9a-f]{32}")
