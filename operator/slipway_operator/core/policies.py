@@ -113,6 +113,11 @@ def to_anywhere(port: int) -> JsonObject:
     return {"to": _anywhere_but(LINK_LOCAL_AND_METADATA), "ports": [_tcp(port)]}
 
 
+def to_all_ports() -> JsonObject:
+    """Out to every port of every address but those where clouds answer pods about their node."""
+    return {"to": _anywhere_but(LINK_LOCAL_AND_METADATA)}
+
+
 def to_public(ports: Sequence[int]) -> list[JsonObject]:
     """Out to public addresses, if there are ports."""
     if not ports:

@@ -49,9 +49,14 @@ def _service(owner: Owner, settings: BuildSettings) -> Manifest:
 
 def _network_policy(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Manifest:
     """In from the gateway and the operator; out to names, to what the plugin calls and is fetched from, and to what
-    `permissions` names."""
+    `permissions` names. Python is trusted, and takes no permissions: only metadata is closed to it."""
     permissions = plugin.spec.permissions
-    outward = [*_servers(plugin), *(policies.to_egress(each) for each in (permissions.egress if permissions else ()))]
+    trusted = [policies.to_all_ports()] if plugin.spec.python else []
+    outward = [
+        *trusted,
+        *_servers(plugin),
+        *(policies.to_egress(each) for each in (permissions.egress if permissions else ())),
+    ]
     return policies.network_policy(
         contract.connector_name(owner.name),
         owner,

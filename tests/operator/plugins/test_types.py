@@ -141,7 +141,9 @@ def test_python_is_mounted_and_told_to_the_connector() -> None:
         type="python", python={"module": {"name": "hello", "key": "hello.py"}, "entry": "hello:plugin"}, config={"a": 1}
     )
     assert mounted(module) == {"source": ("hello", "hello.py")}
-    assert ports_out(module) == []
+    _, anywhere = module["NetworkPolicy"]["spec"]["egress"]
+    assert "ports" not in anywhere  # trusted, so that only metadata is closed to it
+    assert "169.254.0.0/16" in str(anywhere["to"])
     plugin = told(module).plugin()
     assert plugin.spec.python is not None
     assert plugin.spec.python.entry == "hello:plugin"

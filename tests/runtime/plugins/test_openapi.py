@@ -154,6 +154,16 @@ def test_a_long_chain_of_references_and_a_wide_schema_are_bounded() -> None:
     assert known(document)["post"].input_schema["properties"] == {"body": {"type": "object"}}
 
 
+def test_one_large_schema_in_each_of_many_operations_stays_small() -> None:
+    big = {"properties": {f"f{at}": {"type": "string", "description": "x" * 40} for at in range(900)}}
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Big"}}}}
+    paths = {f"/{at}": {"post": {"requestBody": body}} for at in range(100)}
+    document = {"openapi": "3.1.0", "paths": paths, "components": {"schemas": {"Big": big}}}
+    schemas = [each.input_schema for each in known(document).values()]
+    assert len(schemas) == 100
+    assert len(json.dumps(schemas)) < 100 * 32 * 1024
+
+
 def test_names_that_are_long_or_collide_are_made_different() -> None:
     long = "x" * 100
     document = {

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 from slipway_crds.fields import matches
 from slipway_crds.servers import RESERVED_HEADERS
 from slipway_runtime.plugins.openapi.document import Json, resolved
@@ -17,6 +19,8 @@ REPEATABLE = READING | {"put", "delete"}
 MOST_OPERATIONS = 1000
 LONGEST_NAME = 64
 DESCRIPTION = 1024
+MOST_SCHEMA = 32 * 1024
+"""Bytes of the schema of a tool: a hundred of them have to fit into one answer."""
 FORM = "application/x-www-form-urlencoded"
 BODY = "body"
 Place = Literal["path", "query", "header"]
@@ -229,9 +233,12 @@ def _input_schema(
 ) -> Mapping[str, Any]:
     """Of a tool's arguments. A schema that is too large for a model is left out: any value is taken then."""
     try:
-        return _schema(document, parameters, body, required=required, whole=True)
+        schema = _schema(document, parameters, body, required=required, whole=True)
+        if len(orjson.dumps(schema, default=str)) <= MOST_SCHEMA:
+            return schema
     except SchemaTooLarge:
-        return _schema(document, parameters, body, required=required, whole=False)
+        pass
+    return _schema(document, parameters, body, required=required, whole=False)
 
 
 def _schema(

@@ -9,7 +9,7 @@ from typing import Any
 
 from slipway_runtime.plugins.openapi.document import Json, at
 
-MOST_PARTS = 3000
+MOST_PARTS = 1000
 """Objects in the schema of one tool. No model reads more."""
 _LEFT_OUT = frozenset({"example", "examples", "xml", "externalDocs", "discriminator", "nullable", "deprecated"})
 _NAME = re.compile(r"[^0-9A-Za-z_.-]+")
