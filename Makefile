@@ -158,6 +158,10 @@ bench-gateway: venv ## What the gateway adds to a call of an MCP server's tool, 
 	$(PY) -m benchmarks docs
 	$(PY) scripts/handbook.py
 
+bench-workflow: venv ## Steps of workflows a second and between two steps, against the bare engine, and 10,000 queued runs
+	$(PY) -m benchmarks workflow $(ARGS)
+	$(PY) -m benchmarks docs
+
 bench: venv model ## Latency, CPU, memory and scale compared with their bars, into benchmarks/results and docs [ARGS="question startup"]
 	$(PY) -m benchmarks $(ARGS)
 	$(PY) -m benchmarks docs
@@ -204,4 +208,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench generate vendor format lock venv model help
+.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench-workflow bench generate vendor format lock venv model help

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbos import DBOS
 
 from slipway_runtime.store.database import Database
 from slipway_runtime.workflows import engine as engines
-from slipway_runtime.workflows.dbos_queue import DBOS
 from slipway_runtime.workflows.records import NewWorkflowRun, RunState
 from slipway_runtime.workflows.steps.calls import StepCall
 from tests.support.waiting import until, until_async
