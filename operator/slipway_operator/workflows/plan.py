@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from slipway_crds import contract
 from slipway_crds.references import Objects
-from slipway_crds.resolve import ResolveProblem
+from slipway_crds.resolve import ResolveProblem, Severity
 from slipway_crds.resolve_workflow import resolve_workflow
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.report import WorkerReport, definition_digest, definition_text
@@ -20,6 +20,9 @@ from slipway_operator.core.projections import Child, ConfigMapState, DeploymentS
 from slipway_operator.workflows.builders import DEFINITION_SUFFIX, WorkerKeys, WorkerParts, secret_name, worker_objects
 from slipway_operator.workflows.scaling import scale_for
 from slipway_operator.workflows.status import WorkflowStanding, workflow_status
+
+DEFINITIONS_CHARACTERS = 240 * 1024
+"""All definitions of a namespace together: one ConfigMap holds them, which may have 1 MiB of bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,8 @@ class WorkflowView(View):
 
 def plan_workflow(view: WorkflowView, settings: BuildSettings, *, gateway_url: str, now: float) -> Plan:
     """Everything that is to be done now. Nothing, if it is as it should be."""
-    key, problems = view.resource.key, view.problems()
-    parts = worker_parts(view)
+    key, parts = view.resource.key, worker_parts(view)
+    problems = view.problems() or _left_out(view, parts)
     manifests = worker_objects(settings, parts) if parts.definitions else []
     state = view.state
     path = contract.WORKFLOW_PATH.format(namespace=key.namespace, name=key.name)
@@ -101,7 +104,8 @@ def worker_parts(view: WorkflowView) -> WorkerParts:
     """What the namespace's workers are made of now."""
     there = [each for each in view.siblings if not each.deleting_since]
     stored, definitions, workflows = view.stored, {}, []
-    for each in there:
+    # What workers have already stays, whatever is added.
+    for each in sorted(there, key=lambda each: each.key.name not in stored):
         name, model = each.key.name, each.model
         if isinstance(model, Workflow) and not each.paused and not resolve_workflow(model, view.objects):
             definitions[name] = definition_text(model)
@@ -109,6 +113,9 @@ def worker_parts(view: WorkflowView) -> WorkerParts:
         elif name in stored:  # what runs began with goes on while an edit is wrong, or an agent is away
             definitions[name] = stored[name]
             workflows += _readable(stored[name])
+        if sum(map(len, definitions.values())) > DEFINITIONS_CHARACTERS:
+            del definitions[name]
+            workflows = [other for other in workflows if other.metadata.name != name]
     fingerprint, former = view.fingerprints
     state = view.state
     rolling = state is not None and not state.complete
@@ -116,11 +123,22 @@ def worker_parts(view: WorkflowView) -> WorkerParts:
     return WorkerParts(
         owners=Owners(kind=key.kind, namespace=key.namespace, uids={each.key.name: each.uid for each in there}),
         definitions=definitions,
-        workflows=workflows,
+        workflows=sorted(workflows, key=lambda each: each.metadata.name),
         store_secret=view.store_secret,
         store_schema=view.store_schema,
         keys=WorkerKeys(secret=secret_name(fingerprint), fingerprint=fingerprint, former=former if rolling else ""),
     )
+
+
+def _left_out(view: WorkflowView, parts: WorkerParts) -> tuple[ResolveProblem, ...]:
+    """A problem, if there is no room for the definition."""
+    if view.resource.key.name in parts.definitions:
+        return ()
+    message = (
+        f"the definitions of this namespace's Workflows have more than {DEFINITIONS_CHARACTERS} characters together: "
+        "shorten one, or move one to another namespace"
+    )
+    return (ResolveProblem(Severity.STALLED, str(view.resource.key), "spec", "DefinitionsTooLarge", message),)
 
 
 def _readable(text: str) -> list[Workflow]:

@@ -12,6 +12,7 @@ from slipway_crds.meta import CustomObject
 from slipway_crds.references import by_ref
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.report import definition_digest, definition_text
+from slipway_crds.workflows.triggers import PUBLISH_FOLDER
 from slipway_operator.core.cache import Resource
 from slipway_operator.core.drift import MERGED_LISTS
 from slipway_operator.core.inputs import Owners
@@ -183,10 +184,16 @@ KAFKA = {
 
 
 @pytest.mark.proves("Workflow.triggers[].kafka.tls.*", "Workflow.triggers[].kafka.sasl.passwordRef.*")
+@pytest.mark.proves("Workflow.publish.kafka.tls.*", "Workflow.publish.kafka.sasl.passwordRef.*")
 def test_secrets_of_topics_are_mounted_and_their_brokers_can_be_reached() -> None:
-    made = manifests_of(planned(workflow(triggers=[{"name": "orders", "kafka": KAFKA}])))
+    flow = workflow(triggers=[{"name": "orders", "kafka": KAFKA}], publish={"kafka": KAFKA})
+    made = manifests_of(planned(flow))
     (kafka,) = [each for each in made["Deployment"]["spec"]["template"]["spec"]["volumes"] if each["name"] == "kafka"]
-    assert kafka["projected"]["sources"] == [
+    of_trigger, of_publishing = kafka["projected"]["sources"][:2], kafka["projected"]["sources"][2:]
+    assert [each["items"][0]["path"] for source in of_publishing for each in source.values()] == [
+        f"report/{PUBLISH_FOLDER}/{file}" for file in ("ca.crt", "password")
+    ]
+    assert of_trigger == [
         {
             "configMap": {
                 "name": "authorities",
@@ -199,6 +206,7 @@ def test_secrets_of_topics_are_mounted_and_their_brokers_can_be_reached() -> Non
     assert 9093 in {port["port"] for rule in made["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]}
 
 
+@pytest.mark.proves("Workflow.steps[].agentRef.name", "Workflow.steps[].search.indexRef.name")
 @pytest.mark.parametrize(
     ("spec", "reason", "phase"),
     [
@@ -224,6 +232,7 @@ def test_what_cannot_be_resolved(spec: dict[str, Any], reason: str, phase: str) 
     assert plan.apply == (), "there is nothing for a worker to do"
 
 
+@pytest.mark.proves("Workflow.steps[].requires")
 def test_a_capability_is_found_in_what_an_agent_says_and_in_its_architecture() -> None:
     flow = workflow(steps=[{"name": "a", "requires": ["complex_workflow", "state_management"]}])
     assert ready(serving(flow)) == ("True", "Serving")
@@ -248,6 +257,16 @@ def test_a_paused_sibling_keeps_its_definition_and_one_that_goes_loses_it() -> N
     going = replace(second, deleting_since="now")
     data = manifests_of(planned(others=(going,), children=before))["ConfigMap"]["data"]
     assert sorted(data) == ["report.json"]
+
+
+def test_what_has_no_room_is_left_out_and_says_so() -> None:
+    long = [{**STEPS[0], "name": f"s{number}", "ask": "x" * 8000} for number in range(20)]
+    first, second = workflow("first", steps=long), workflow("a-later-one", steps=long)
+    before = children(planned(first))
+    plan = planned(second, others=(resource(first, uid="uid-first"),), children=before)
+    assert ready(plan) == ("False", "DefinitionsTooLarge")
+    assert plan.status["phase"] == "Stalled"
+    assert "ConfigMap" not in {each["kind"] for each in manifests_of(plan).values() if "a-later-one.json" in str(each)}
 
 
 def test_ready_comes_with_the_worker_and_the_definition() -> None:

@@ -186,6 +186,7 @@ async def test_what_a_worker_refuses_is_passed_on(desk: Desk, worker: Worker) ->
     assert await desk.call("POST", RUNS, json={}) == (422, "InvalidRequest")
 
 
+@pytest.mark.proves("Workflow.description", "Workflow.access.groups")
 async def test_access_decides_who_sees_a_workflow(desk: Desk) -> None:
     desk.front.routes.restrict(REPORT, AgentAccess(groups=frozenset({"staff"})))
     for method, path in (("POST", RUNS), ("GET", RUNS), ("GET", f"{RUNS}/{RUN}"), ("GET", f"/workflows/{REPORT}")):
@@ -194,6 +195,15 @@ async def test_access_decides_who_sees_a_workflow(desk: Desk) -> None:
     (listed,) = (await desk.call("GET", "/workflows"))[1]["workflows"]
     assert listed == {"namespace": "demo", "name": "report", "description": "Reports.", "ready": True}
     assert (await desk.call("GET", f"/workflows/{REPORT}"))[1] == listed
+
+
+@pytest.mark.proves("Workflow.access.tools[].*")
+async def test_some_may_see_runs_and_not_start_them(desk: Desk) -> None:
+    spec = {"access": {"tools": [{"name": "ask", "groups": ["staff"]}]}}
+    desk.front.routes.restrict(REPORT, AgentAccess.read(spec))
+    assert (await desk.call("GET", RUNS, desk.bob))[0] == 200
+    assert await desk.call("POST", RUNS, desk.bob, json={}) == (404, "WorkflowNotFound")
+    assert (await desk.call("POST", RUNS, json={}))[0] == 202
 
 
 async def test_what_is_no_path_of_a_workflow_never_reaches_a_worker(desk: Desk, worker: Worker) -> None:
