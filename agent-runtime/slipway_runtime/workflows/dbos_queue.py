@@ -119,10 +119,21 @@ class SegmentQueue:
         """Have others do the segments of workers that are dead. Returns how many there were."""
         return len(await asyncio.to_thread(DBOS._recover_pending_workflows, list(executors)))
 
+    async def states(self, segments: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bool]:
+        """Of segments that the engine knows, whether it still means to have them done."""
+        names = [f"{run_id}/{number}" for run_id, number in segments]
+        rows = await asyncio.to_thread(DBOS.list_workflows, workflow_ids=names, load_input=False, load_output=False)
+        return {_segment(row.workflow_id): row.status in ("ENQUEUED", "PENDING", "DELAYED") for row in rows}
+
     async def taken(self) -> frozenset[tuple[str, int]]:
         """The segments that the engine believes this process works on."""
         rows = await asyncio.to_thread(
-            DBOS.list_workflows, status="PENDING", executor_id=self.executor, load_input=False, load_output=False
+            DBOS.list_workflows,
+            name=SEGMENT,
+            status="PENDING",
+            executor_id=self.executor,
+            load_input=False,
+            load_output=False,
         )
         return frozenset(map(_segment, (row.workflow_id for row in rows)))
 

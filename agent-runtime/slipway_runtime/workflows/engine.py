@@ -8,10 +8,12 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from slipway_runtime import retrying
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.telemetry.tracing import incoming, span
 from slipway_runtime.workflows import metrics, workers
@@ -25,12 +27,15 @@ from slipway_runtime.workflows.schemas import misfit
 from slipway_runtime.workflows.steps.doing import AgentDoor
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 BEAT_SECONDS = 0.5
 BEATS_BEFORE_JUDGING = 5
 """After an outage of the store every heartbeat is old, so others get time to beat again."""
 LOST_SECONDS = 5.0
-"""After which a queued run is queued once more."""
+"""After which it is looked whether the engine still knows of a run."""
 LOOK_AFTER_BEATS = 4
+MOST_TAKES = 10
+"""Workers that may end in the middle of a run: it may be the run that ends them."""
 KEPT_SECONDS = 30 * 24 * 3600.0
 """How long a run is kept after its end."""
 FORGOTTEN_BEATS = 10
@@ -156,10 +161,14 @@ class WorkflowEngine:
 
     async def _work(self, run_id: str, number: int) -> None:
         """Do a segment. One that is over, or another worker's, is left alone."""
-        run = await self.store.take(run_id, number, self.queue.executor)
+        run = await _kept(lambda: self.store.take(run_id, number, self.queue.executor))
         if run is None:
             return
-        definition = await self.store.definition(run.definition)
+        if run.attempt - run.segment > MOST_TAKES:
+            message = f"{MOST_TAKES} workers ended in the middle of the run: see their logs, and run `retry` when fixed"
+            await _kept(lambda: self.store.end(run, Ending(RunState.FAILED, reason="WorkersDied", message=message)))
+            return
+        definition = await _kept(lambda: self.store.definition(run.definition))
         segment = Segment(run, definition, store=self.store, calls=self.calls)
         self.running[run_id, number] = segment
         parent = incoming({"traceparent": run.trace} if run.trace else {})
@@ -178,8 +187,9 @@ class WorkflowEngine:
         except Exception:
             log.exception("a run failed for no reason of its own", extra={"run": run.id})
             message = "the worker failed; its log has the cause"
+            ending = Ending(RunState.FAILED, reason="InternalError", message=message)
             with suppress(Superseded):
-                await self.store.end(run, Ending(RunState.FAILED, reason="InternalError", message=message))
+                await _kept(lambda: self.store.end(run, ending))
             return RunState.FAILED
 
     # What keeps runs going.
@@ -204,8 +214,7 @@ class WorkflowEngine:
         if self.sole or self._beats > BEATS_BEFORE_JUDGING:
             await self._recover()
         if self._beats % LOOK_AFTER_BEATS == 0:
-            for run in await self.store.stale(seconds=LOST_SECONDS):
-                await self.enqueue(run)
+            await self._repair()
         if self._beats % FORGOTTEN_BEATS == 0:
             await self._give_back()
             await workers.forget(self.database)
@@ -231,6 +240,19 @@ class WorkflowEngine:
             return
         self._buried = dead
 
+    async def _repair(self) -> None:
+        """Queue runs again that the engine does not know, or believes to be over."""
+        runs = await self.store.doubtful(seconds=LOST_SECONDS)
+        known = await self.queue.states([(run.id, run.segment) for run in runs]) if runs else {}
+        for run in runs:
+            meant = known.get((run.id, run.segment))
+            if meant is None and run.state is RunState.QUEUED:
+                await self.enqueue(run)
+            elif not meant and (again := await self.store.again(run)) is not None:
+                log.warning("a run that the engine had given up is queued again", extra={"run": run.id})
+                metrics.LOST.inc()
+                await self.enqueue(again)
+
     async def _give_back(self) -> None:
         """Queue what the engine believes to be worked on here, and is not, at two looks."""
         lost = await self.queue.taken() - self.running.keys()
@@ -239,3 +261,8 @@ class WorkflowEngine:
             metrics.LOST.inc()
             await self.queue.give_back(segment)
         self._suspected = frozenset(lost)
+
+
+async def _kept(step: Callable[[], Awaitable[T]]) -> T:
+    """A step of the store, tried until it is there: what fails here would be over for the queue."""
+    return await retrying.retry(step, policy=retrying.COMMIT, on=lambda error: isinstance(error, StoreUnavailable))

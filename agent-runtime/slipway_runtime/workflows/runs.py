@@ -284,14 +284,26 @@ class RunStore:
         found = ((cast(str, row["id"]), cast(int, row["segment"])) for row in rows)
         return [(run_id, number) for run_id, last in found for number in range(last + 1)]
 
-    async def stale(self, *, seconds: float) -> list[WorkflowRun]:
-        """Runs that have been queued for so long that the engine may not know of them."""
+    async def doubtful(self, *, seconds: float) -> list[WorkflowRun]:
+        """Runs that have been queued or worked on for so long that the engine may have lost them."""
         rows = await self.database.fetch(
-            f"SELECT {COLUMNS} FROM workflow_runs WHERE state = 'queued' AND ended IS NULL "
+            f"SELECT {COLUMNS} FROM workflow_runs WHERE state IN ('queued', 'running') AND ended IS NULL "
             "AND changed < now_epoch() - $1 ORDER BY changed LIMIT 200",
             seconds,
         )
         return [run_of(row) for row in rows]
+
+    async def again(self, run: WorkflowRun) -> WorkflowRun | None:
+        """Queue a run as its next segment, if it still is as it was. None if it is not."""
+        rows = await self.database.fetch(
+            "UPDATE workflow_runs SET state = 'queued', segment = segment + 1, changed = now_epoch() WHERE id = $1 "
+            f"AND segment = $2 AND attempt = $3 AND state = $4 AND ended IS NULL RETURNING {COLUMNS}",
+            run.id,
+            run.segment,
+            run.attempt,
+            run.state.value,
+        )
+        return run_of(rows[0]) if rows else None
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,35 @@ async def test_a_segment_that_nobody_works_on_is_queued_again(engine: Engine, mo
 
 
 @pytest.mark.parametrize("dsn", ["sqlite"], indirect=True)
+async def test_a_run_that_the_engine_gave_up_goes_on(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "LOST_SECONDS", 0.0)
+    engine.define(workflow(ONE_STEP.replace("TOOL", "work")))
+    take, given_up = engine.engine.store.take, asyncio.Event()
+
+    async def broken(*arguments: Any) -> Any:
+        if not given_up.is_set():
+            given_up.set()
+            raise RuntimeError("a bug")
+        return await take(*arguments)
+
+    monkeypatch.setattr(engine.engine.store, "take", broken)
+    run = await engine.ends(await engine.engine.begin(NewWorkflowRun(WORKFLOW, "alice", {})))
+    assert (run.state, run.segment) == (RunState.DONE, 1)
+
+
+@pytest.mark.parametrize("dsn", ["sqlite"], indirect=True)
+async def test_a_run_in_which_workers_end_again_and_again_fails(engine: Engine) -> None:
+    engine.define(workflow(ONE_STEP.replace("TOOL", "work")))
+    run = await engine.engine.begin(NewWorkflowRun(WORKFLOW, "alice", {}))
+    await engine.ends(run)
+    await engine.engine.database.execute(
+        "UPDATE workflow_runs SET ended = NULL, state = 'running', attempt = 11, segment = 0, changed = 0"
+    )
+    failed = await engine.ends(run)
+    assert (failed.state, failed.reason) == (RunState.FAILED, "WorkersDied")
+
+
+@pytest.mark.parametrize("dsn", ["sqlite"], indirect=True)
 async def test_a_run_is_removed_long_after_its_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "FORGOTTEN_BEATS", 1)
     run = await engine.run(ONE_STEP.replace("TOOL", "work"))
