@@ -69,6 +69,16 @@ class KafkaFile:
     file: str
 
 
+def topic_folder(workflow: str, topic: str) -> str:
+    """Folder of a topic's files, below that of all topics.
+
+    Args:
+        workflow: `namespace/name`.
+        topic: its name in `kafka_topics`.
+    """
+    return f"{workflow}/{topic}"
+
+
 def files_of(topic: KafkaTopic, folder: str) -> Iterator[KafkaFile]:
     """What a worker needs for a topic, in a folder of its own."""
     if topic.tls is not None and (bundle := topic.tls.ca_bundle_ref):

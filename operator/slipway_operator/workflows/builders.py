@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from slipway_crds import contract
 from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import COMPONENT_LABEL
-from slipway_crds.workflows.kafka import KafkaTopic, files_of, ports_of
+from slipway_crds.workflows.kafka import KafkaTopic, files_of, ports_of, topic_folder
 from slipway_crds.workflows.kind import WORKFLOW
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.triggers import kafka_topics
@@ -216,14 +216,14 @@ def _environment(settings: BuildSettings, parts: WorkerParts) -> list[JsonObject
 
 
 def _topics(workflows: Sequence[Workflow]) -> Iterator[tuple[str, str, KafkaTopic]]:
-    """Name of the workflow, name of the topic's folder, and the topic."""
+    """The workflow as `namespace/name`, the topic's name within it, and the topic."""
     for workflow in workflows:
-        for folder, topic in kafka_topics(workflow.spec.triggers, workflow.spec.publish):
-            yield workflow.metadata.name, folder, topic
+        for name, topic in kafka_topics(workflow.spec.triggers, workflow.spec.publish):
+            yield f"{workflow.metadata.namespace}/{workflow.metadata.name}", name, topic
 
 
 def _kafka_sources(workflows: Sequence[Workflow]) -> Iterator[JsonObject]:
     """Optional, so that the worker starts and says itself what is missing."""
-    for workflow, folder, topic in _topics(workflows):
-        for each in files_of(topic, f"{workflow}/{folder}"):
+    for workflow, name, topic in _topics(workflows):
+        for each in files_of(topic, topic_folder(workflow, name)):
             yield {each.kind: {"name": each.name, "optional": True, "items": [{"key": each.key, "path": each.file}]}}

@@ -191,17 +191,23 @@ def test_secrets_of_topics_are_mounted_and_their_brokers_can_be_reached() -> Non
     (kafka,) = [each for each in made["Deployment"]["spec"]["template"]["spec"]["volumes"] if each["name"] == "kafka"]
     of_trigger, of_publishing = kafka["projected"]["sources"][:2], kafka["projected"]["sources"][2:]
     assert [each["items"][0]["path"] for source in of_publishing for each in source.values()] == [
-        f"report/{PUBLISH_FOLDER}/{file}" for file in ("ca.crt", "password")
+        f"demo/report/{PUBLISH_FOLDER}/{file}" for file in ("ca.crt", "password")
     ]
     assert of_trigger == [
         {
             "configMap": {
                 "name": "authorities",
                 "optional": True,
-                "items": [{"key": "ca", "path": "report/orders/ca.crt"}],
+                "items": [{"key": "ca", "path": "demo/report/orders/ca.crt"}],
             }
         },
-        {"secret": {"name": "login", "optional": True, "items": [{"key": "pw", "path": "report/orders/password"}]}},
+        {
+            "secret": {
+                "name": "login",
+                "optional": True,
+                "items": [{"key": "pw", "path": "demo/report/orders/password"}],
+            }
+        },
     ]
     assert 9093 in {port["port"] for rule in made["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]}
 

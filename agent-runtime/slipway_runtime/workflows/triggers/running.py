@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from slipway_crds.workflows.kafka import topic_folder
 from slipway_crds.workflows.triggers import PUBLISH_FOLDER, Trigger
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.engine import WorkflowEngine
@@ -89,7 +90,7 @@ class Triggers:
                 yield (definition.workflow, PUBLISH_FOLDER, publish.model_dump_json()), publisher
 
     def _of(self, definition: WorkflowDefinition, name: str) -> Path:
-        return self._folder / definition.workflow / name
+        return self._folder / topic_folder(definition.workflow, name)
 
 
 async def _kept_up(run: Callable[[], Awaitable[None]], name: str) -> None:
