@@ -40,6 +40,8 @@ class StandInGateway:
     seconds: float = 0.1
     began: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
+    traces: set[str] = field(default_factory=set)
+    """Trace ids of the calls."""
     held: asyncio.Event = field(default_factory=asyncio.Event)
     """Until it is set, `pay` does not answer."""
     away: bool = False
@@ -61,6 +63,7 @@ class StandInGateway:
         if body["method"] == "tools/list":
             return JSONResponse({"jsonrpc": "2.0", "id": 1, "result": TOOLS})
         key, params = request.headers["idempotency-key"], body["params"]
+        self.traces.add(request.headers["traceparent"].split("-")[1])
         self.began[key] += 1
         if params["name"] == "pay":
             await self.held.wait()
@@ -99,8 +102,8 @@ class Workers:
         (self.folder / "workflows").mkdir(exist_ok=True)
         (self.folder / "workflows" / f"{workflow.metadata.name}.json").write_text(definition_text(workflow))
 
-    def start(self) -> WorkerProcess:
-        """One more; it may not be ready yet."""
+    def start(self, **others: str) -> WorkerProcess:
+        """One more, with other variables in its environment as well; it may not be ready yet."""
         self._count += 1
         port, log = free_port(), self.folder / f"worker-{self._count}.log"
         (self.folder / "dsn").write_text(self.dsn)
@@ -115,6 +118,7 @@ class Workers:
             "SLIPWAY_PORT": str(port),
             "SLIPWAY_METRICS_PORT": str(free_port()),
             "SLIPWAY_SEGMENTS": "8",
+            **others,
         }
         with log.open("wb") as stderr:
             process = subprocess.Popen(COMMAND, cwd=ROOT, stderr=stderr, env={**os.environ, **environment})
@@ -132,11 +136,11 @@ class Workers:
         worker.kill()
         self.alive.remove(worker)
 
-    async def ask(self, method: str, path: str, body: Any = None, *, caller: str = "alice") -> Any:
+    async def ask(self, method: str, path: str, body: Any = None, *, caller: str = "alice", trace: str = "") -> Any:
         """What a living worker answers the gateway, about the workflow `test`."""
         identity = SIGNER.sign(Caller.by_key(caller), statements.audience("demo"))
         url = f"{self.alive[-1].url}/workflows/demo/test/{path}"
-        headers = {HEADER: identity}
+        headers = {HEADER: identity} | ({"traceparent": trace} if trace else {})
         async with (
             aiohttp.ClientSession() as client,
             client.request(method, url, json=body, headers=headers) as response,

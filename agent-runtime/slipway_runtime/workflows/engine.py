@@ -173,7 +173,8 @@ class WorkflowEngine:
         self.running[run_id, number] = segment
         parent = incoming({"traceparent": run.trace} if run.trace else {})
         try:
-            with span(f"workflow {run.workflow}", parent=parent, attributes={"slipway.run": run_id}) as current:
+            about = {"slipway.workflow": run.workflow, "slipway.run": run_id}
+            with span("workflow", parent=parent, attributes=about) as current:
                 state = await self._worked(segment, run)
                 current.set_attribute("slipway.state", state.value if state else "")
         finally:

@@ -149,7 +149,7 @@ class Tries:
             "slipway.step": step.name,
             "slipway.attempt": row.attempts,
         }
-        with span(f"step {step.name}", kind=SpanKind.INTERNAL, attributes=attributes):
+        with span("step", kind=SpanKind.INTERNAL, attributes=attributes):
             try:
                 work = await self._planned(step, place, row, more)
                 row = replace(row, agent=work.call.agent, details={**row.details, **_choice(work)})
