@@ -51,11 +51,16 @@ class ExtractiveAgent:
             return Done(answer="", finish="abstained", sources=())
         joined = context_of(question, earlier_questions(run.request))
 
+        made: list[Quote] = []
+        """The quotes, if this attempt made them."""
+
         async def look_up(emit: Emit) -> Mapping[str, Any]:
-            return await self._retrieve(question, joined, emit)
+            found, chosen = await self._retrieve(question, joined, emit)
+            made.extend(chosen)
+            return {"chunks": [_chunk(one) for one in found], "quotes": [quote.to_json() for quote in chosen]}
 
         retrieved = await run.step("retrieve", look_up, input=[question, joined])
-        chosen = [Quote.from_json(quote, self._config.knowledge) for quote in retrieved["quotes"]]
+        chosen = made or [Quote.from_json(quote, self._config.knowledge) for quote in retrieved["quotes"]]
 
         async def answer(emit: Emit) -> list[int]:
             return await self._answer(chosen, emit)
@@ -63,15 +68,15 @@ class ExtractiveAgent:
         cited = [chosen[number] for number in await run.step("answer", answer)]
         if not cited:
             return Done(answer=ABSTENTION, finish="abstained", sources=())
-        sources = tuple(quote.citation() for quote in cited)
+        sources = tuple(quote.citation for quote in cited)
         return Done(answer="".join(answer_parts(cited)), finish="stop", sources=sources)
 
     async def missing(self) -> list[str]:
         """See `Agent`."""
         return await self._retriever.missing(self._config.knowledge)
 
-    async def _retrieve(self, question: str, joined: str, emit: Emit) -> Mapping[str, Any]:
-        """The step that retrieves. Returns the `chunks` that were found and the `quotes` chosen from them.
+    async def _retrieve(self, question: str, joined: str, emit: Emit) -> tuple[Sequence[Found], list[Quote]]:
+        """What the step of retrieval does. Returns the chunks that were found and the quotes chosen from them.
 
         Args:
             joined: the question with its context, if it is a follow-up; else empty.
@@ -84,15 +89,14 @@ class ExtractiveAgent:
             if joined_is_better(question, candidates, others := quotes(other)):
                 found, candidates = other, others
         report(found, emit, searches=1 + len(with_context))
-        chosen = choose(candidates)
-        return {"chunks": [_chunk(one) for one in found], "quotes": [quote.to_json() for quote in chosen]}
+        return found, choose(candidates)
 
     async def _answer(self, chosen: Sequence[Quote], emit: Emit) -> list[int]:
         """The step that answers. Returns the numbers of the quotes that it cites; none means that it abstains."""
         verified = await self._verified(chosen)
         cited = [chosen[number] for number in verified]
         for part, quote in zip(answer_parts(cited), cited, strict=True):
-            emit(Delta(text=part, citation=quote.citation()))
+            emit(Delta(text=part, citation=quote.citation))
         if not cited:
             emit(Delta(text=ABSTENTION))
         return verified
@@ -101,8 +105,11 @@ class ExtractiveAgent:
         """The numbers of the quotes that the stored documents have word for word: no other is cited."""
         if not chosen:
             return []
-        stored = await read_passages(self._database, chosen[0].build, [quote.passage for quote in chosen])
-        verified = [number for number, quote in enumerate(chosen) if quote.text == stored[number]]
+        if any(quote.verified is None for quote in chosen):
+            stored = await read_passages(self._database, chosen[0].build, [quote.passage for quote in chosen])
+            verified = [number for number, quote in enumerate(chosen) if quote.text == stored[number]]
+        else:  # when their chunks were read, which are still there
+            verified = [number for number, quote in enumerate(chosen) if quote.verified]
         if len(verified) < len(chosen):
             MISMATCHES.labels(self._name).inc(len(chosen) - len(verified))
             log.warning("%d quotes dropped: the stored document differs", len(chosen) - len(verified))

@@ -33,6 +33,8 @@ async def search(
         Problem, StoreUnavailable: see `retrieve`.
     """
     try:
+        if len(questions) == 1:  # without a task
+            return [await retriever.retrieve(questions[0], knowledge)]
         return await asyncio.gather(*(retriever.retrieve(question, knowledge) for question in questions))
     except IndexNotReady as error:
         raise Problem(Reason.INDEX_NOT_READY, f"{error}; try again shortly") from error

@@ -102,7 +102,7 @@ class AgentPath(HostedPath):
             sent = self._parsed(asked, body) if request.method == "POST" else None
             del body  # what is sent is as long
             with self._admitted(depth=asked.depth):
-                await unless_gone(self._relay(asked, sent, reply), receive)
+                await unless_gone(self._relay(asked, sent, reply), receive, answered=lambda: reply.ended)
 
     def _agent(self, request: Request) -> AgentKey:
         path = request.path_params

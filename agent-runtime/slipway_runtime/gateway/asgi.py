@@ -97,22 +97,37 @@ def _hold(held: Held, size: int) -> None:
         ) from None
 
 
-async def unless_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+async def unless_gone(
+    work: Coroutine[Any, Any, None], receive: Receive, *, answered: Callable[[], bool] = lambda: False
+) -> None:
     """Do the work, but stop it when the client goes; what the work raises is raised.
 
-    The request's body must have been read: from then on `receive` says nothing but that the client has gone.
+    The request's body must have been read: from then on `receive` says nothing but that the client has gone, or that
+    it has all that there is for it.
+
+    Args:
+        answered: whether the client was sent everything. What is left to do then is done whether or not it goes.
 
     Raises:
         ClientGone: if it went first.
     """
-    working = asyncio.create_task(work)
-    watching = asyncio.ensure_future(receive())
+    working = asyncio.current_task()
+    assert working is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        await receive()
+        if not answered():
+            gone = True
+            working.cancel()
+
+    watching = asyncio.create_task(watch())
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone
-        working.result()
+        await work
+    except asyncio.CancelledError:
+        if not gone or working.uncancel():
+            raise
+        raise ClientGone from None
     finally:
-        working.cancel()
         watching.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)

@@ -74,6 +74,9 @@ class Passage:
 CHUNK_COLUMNS = (
     "id, index_name, revision, source, document, ordinal, heading, start_offset, end_offset, text, sentences, vectors"
 )
+_AT_ITS_PLACE = "substr(d.text, CAST(c.start_offset + 1 AS INTEGER), CAST(c.end_offset - c.start_offset AS INTEGER))"
+OTHERWISE = f"CASE WHEN {_AT_ITS_PLACE} = c.text THEN NULL ELSE coalesce({_AT_ITS_PLACE}, '') END"
+"""SQL: what the document `d` has at the place of the chunk `c`, unless it is the same."""
 PEND = "INSERT INTO pending_chunks (index_name, revision, id) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING"
 PEND_CHUNKS = (
     "INSERT INTO pending_chunks (index_name, revision, id)"
@@ -216,19 +219,27 @@ async def counts(database: Database, build: Build) -> tuple[int, int]:
     return int(rows[0]["documents"] or 0), int(rows[0]["chunks"] or 0)
 
 
-async def read_chunks(database: Database, build: Build, ids: Sequence[str]) -> list[StoredChunk]:
-    """The chunks with these ids, in the order of the ids; ids that the build does not have are left out."""
+async def read_chunks(database: Database, build: Build, ids: Sequence[str]) -> list[tuple[StoredChunk, str | None]]:
+    """The chunks with these ids, in the order of the ids; ids that the build does not have are left out.
+
+    Each comes with what the stored document has at its place; None if that is the same, as it should be.
+    """
     if not ids:
         return []
     rows = await database.fetch(
-        f"SELECT {CHUNK_COLUMNS} FROM chunks"
-        f" WHERE index_name = $1 AND revision = $2 AND id IN ({placeholders(3, len(ids))})",
+        f"SELECT {', '.join(f'c.{name}' for name in CHUNK_COLUMNS.split(', '))}, {OTHERWISE} AS otherwise"
+        " FROM chunks c LEFT JOIN documents d ON d.index_name = c.index_name AND d.revision = c.revision"
+        " AND d.source = c.source AND d.name = c.document"
+        f" WHERE c.index_name = $1 AND c.revision = $2 AND c.id IN ({placeholders(3, len(ids))})",
         build.index,
         build.revision,
         *ids,
     )
-    found = {chunk.id: chunk for chunk in map(stored_chunk, rows)}
-    return [found[id_] for id_ in ids if id_ in found]
+    found = {str(row["id"]): row for row in rows}
+    return [
+        (stored_chunk(row), None if row["otherwise"] is None else str(row["otherwise"]))
+        for row in (found[id_] for id_ in ids if id_ in found)
+    ]
 
 
 async def present_chunks(database: Database, index: str, ids: Sequence[str]) -> tuple[str | None, frozenset[str]]:

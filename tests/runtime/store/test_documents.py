@@ -1,6 +1,7 @@
 """Documents, chunks and pointers behave the same in both engines."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from slipway_runtime.store.documents import (
     document_states,
     pend,
     pending_ids,
+    present_chunks,
     read_chunks,
     read_passages,
     replace_document,
@@ -68,7 +70,29 @@ async def test_what_is_written_is_read(database: Database) -> None:
     assert await document_states(database, BUILD) == {("docs", "a.md"): DocumentState("v", "h1", 2)}
     assert await chunk_ids(database, BUILD) == {("docs", "a.md"): {"1", "2"}}
     assert await counts(database, BUILD) == (1, 2)
-    assert await read_chunks(database, BUILD, ["2", "missing", "1"]) == [chunk("2", ordinal=1), chunk("1")]
+    assert await read_chunks(database, BUILD, ["2", "missing", "1"]) == [
+        (chunk("2", ordinal=1), None),
+        (chunk("1"), None),
+    ]
+
+
+@pytest.mark.parametrize("otherwise", [TEXT.replace("alle", "Dich"), TEXT[:5], ""])
+async def test_a_chunk_comes_with_what_the_document_says_otherwise(database: Database, otherwise: str) -> None:
+    await replace_document(database, BUILD, document(text=otherwise), [chunk("1")])
+    assert await read_chunks(database, BUILD, ["1"]) == [(chunk("1"), otherwise)]
+    await database.execute("DELETE FROM documents")
+    assert await read_chunks(database, BUILD, ["1"]) == [(chunk("1"), "")]
+
+
+async def test_the_build_in_force_tells_which_chunks_are_there(database: Database) -> None:
+    await replace_document(database, BUILD, document(), [chunk("1")])
+    assert await present_chunks(database, BUILD.index, ["1"]) == (None, frozenset())
+    pointer = IndexPointer(BUILD.index, BUILD.revision, "f", documents=1, chunks=1, failed=0)
+    await write_pointer(database, pointer)
+    assert await present_chunks(database, BUILD.index, ["1", "2"]) == (BUILD.revision, {"1"})
+    assert await present_chunks(database, BUILD.index, []) == (BUILD.revision, frozenset())
+    await write_pointer(database, replace(pointer, revision="r-2"))
+    assert await present_chunks(database, BUILD.index, ["1"]) == ("r-2", frozenset())
 
 
 async def test_replacing_a_document_takes_its_old_chunks_away(database: Database) -> None:

@@ -25,6 +25,8 @@ class DecodedChunk:
     pieces: Sequence[Piece]
     vectors: Matrix
     """float32 [pieces, dimensions of the embedder]."""
+    verified: Sequence[bool]
+    """Whether the stored document has each piece, word for word."""
 
     @property
     def size(self) -> int:
@@ -33,10 +35,17 @@ class DecodedChunk:
         return len(chunk.vectors) + 4 * len(chunk.text) + len(chunk.sentences) + PIECE_BYTES * (2 + len(self.pieces))
 
 
-def decoded(chunk: StoredChunk, *, dimensions: int) -> DecodedChunk:
-    """A chunk that was just read."""
-    vectors = decode_vectors(chunk.vectors, dimensions=dimensions)
-    return DecodedChunk(chunk, tuple(decode_pieces(chunk.sentences)), vectors)
+def decoded(chunk: StoredChunk, *, dimensions: int, otherwise: str | None = None) -> DecodedChunk:
+    """A chunk that was just read.
+
+    Args:
+        otherwise: what the stored document has in its place, where that differs.
+    """
+    pieces = tuple(decode_pieces(chunk.sentences))
+    own, stored = chunk.text, chunk.text if otherwise is None else otherwise
+    places = [slice(piece.start - chunk.start, piece.end - chunk.start) for piece in pieces]
+    verified = tuple(own[place] == stored[place] for place in places)
+    return DecodedChunk(chunk, pieces, decode_vectors(chunk.vectors, dimensions=dimensions), verified)
 
 
 class ChunkCache:

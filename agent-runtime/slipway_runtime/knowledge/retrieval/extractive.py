@@ -7,6 +7,7 @@ the subject. `benchmarks/rag.py` measures the constants below.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
@@ -37,6 +38,8 @@ class Quote:
     text: str
     """What the chunk has for that place; compared with the document before it is cited."""
     score: float
+    verified: bool | None = None
+    """Whether the document has it word for word; None for a quote that was recorded: the document may have changed."""
 
     @property
     def place(self) -> tuple[Build, str, str, int, int]:
@@ -57,6 +60,7 @@ class Quote:
         passage = Passage(source, document, start, end)
         return cls(entry, Build(index, revision), passage, PieceKind(kind), heading, text, score)
 
+    @cached_property
     def citation(self) -> Citation:
         """The quote as clients get it."""
         return Citation(
@@ -97,6 +101,7 @@ def quotes(found: Sequence[Found]) -> list[Quote]:
             heading=chunk.heading,
             text=text,
             score=score,
+            verified=one.verified[-place],
         )
         chosen.setdefault(quote.place, quote)
     return list(chosen.values())

@@ -8,6 +8,7 @@ right document is first for 76 % of the questions with this second look, for 65 
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,10 @@ class Found:
     """Cosine similarity of each of its pieces and the question."""
     pieces: Sequence[Piece]
     """Its sentences, code and rows."""
+    verified: Sequence[bool]
+    """Whether the stored document has each of them, word for word."""
 
-    @property
+    @cached_property
     def relevance(self) -> float:
         """What chunks are ranked by: its own similarity or that of its best piece."""
         return max(self.score, float(self.similarities.max(initial=-1.0)))
@@ -98,7 +101,8 @@ class Retriever:
         """
         with genai.retrieval(sources=[entry.index for entry in knowledge], question=question):
             vector = await self._embedder.embed_query(question)
-            parts = await asyncio.gather(*(self._search(vector, entry) for entry in knowledge))
+            searches = [self._search(vector, entry) for entry in knowledge]
+            parts = [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches)  # without a task
             return ranked((one for part in parts for one in part), sum(map(len, parts)))
 
     async def missing(self, knowledge: Sequence[KnowledgeConfig]) -> list[str]:
@@ -171,11 +175,11 @@ class Retriever:
         """What was found, with the similarities of its pieces. Only what was never read before comes from the store."""
         known = {match.id: self._chunks.get(match.id) for match in matches}
         unread = [id_ for id_, chunk in known.items() if chunk is None]
-        for chunk in await read_chunks(self._database, build, unread):
-            known[chunk.id] = made = decoded(chunk, dimensions=len(vector))
+        for chunk, otherwise in await read_chunks(self._database, build, unread):
+            known[chunk.id] = made = decoded(chunk, dimensions=len(vector), otherwise=otherwise)
             self._chunks.put(made)
         return [
-            Found(entry, build, one.chunk, match.score, one.vectors @ vector, one.pieces)
+            Found(entry, build, one.chunk, match.score, one.vectors @ vector, one.pieces, one.verified)
             for match in matches
             if (one := known[match.id]) is not None
         ]

@@ -57,7 +57,8 @@ async def test_documents_are_stored_with_exact_offsets_and_sentence_vectors(know
     assert documents == {("docs", "boats.md"), ("docs", "cats.md")}
     assert chunks == vectors
     build = Build(f"{knowledge.namespace}/handbook", report.revision)
-    for chunk in await read_chunks(knowledge.database, build, sorted(chunks)):
+    for chunk, otherwise in await read_chunks(knowledge.database, build, sorted(chunks)):
+        assert otherwise is None
         text = {"cats.md": CATS, "boats.md": BOATS}[chunk.document]
         assert chunk.text == text[chunk.start : chunk.end]
         pieces = decode_pieces(chunk.sentences)

@@ -40,7 +40,7 @@ def found(
         vectors=b"",
     )
     similarities = np.array([similarity for _, similarity in sentences], dtype=np.float32)
-    return Found(entry(min_score=min_score), BUILD, chunk, score, similarities, pieces)
+    return Found(entry(min_score=min_score), BUILD, chunk, score, similarities, pieces, [True] * len(pieces))
 
 
 def texts(chosen: list[Quote]) -> list[str]:
@@ -104,7 +104,7 @@ def test_of_nothing_nothing_is_chosen() -> None:
 
 def test_a_citation_carries_the_entry_the_heading_and_the_place() -> None:
     [quote] = quotes([found(("It is this.", 0.9), start=7)])
-    citation = quote.citation()
+    citation = quote.citation
     assert (citation.index, citation.source, citation.document) == ("handbook", "docs", "a.md")
     assert (citation.heading, citation.start, citation.end) == ("Top > Sub", 7, 18)
     assert citation.quote == "It is this."

@@ -104,7 +104,7 @@ async def test_a_chunk_is_read_from_the_store_once(local: Knowledge, monkeypatch
     await ingest(local)
     read: list[str] = []
 
-    async def reading(database: Database, build: Build, ids: Sequence[str]) -> list[StoredChunk]:
+    async def reading(database: Database, build: Build, ids: Sequence[str]) -> list[tuple[StoredChunk, str | None]]:
         read.extend(ids)
         return await read_chunks(database, build, ids)
 
@@ -197,7 +197,7 @@ def found_with(score: float, similarities: list[float]) -> Found:
     chunk = StoredChunk(
         id="1", source="s", document="d", ordinal=0, heading="", start=0, end=1, text="x", sentences="[]", vectors=b""
     )
-    return Found(entry(), Build("demo/handbook", "r"), chunk, score, np.array(similarities, dtype=np.float32), ())
+    return Found(entry(), Build("demo/handbook", "r"), chunk, score, np.array(similarities, dtype=np.float32), (), ())
 
 
 def test_one_good_sentence_ranks_its_chunk() -> None:
