@@ -89,7 +89,7 @@ async def test_the_build_in_force_tells_which_chunks_are_there(database: Databas
     assert await present_chunks(database, BUILD.index, ["1"]) == (None, frozenset())
     pointer = IndexPointer(BUILD.index, BUILD.revision, "f", documents=1, chunks=1, failed=0)
     await write_pointer(database, pointer)
-    assert await present_chunks(database, BUILD.index, ["1", "2"]) == (BUILD.revision, {"1"})
+    assert await present_chunks(database, BUILD.index, ["1", "2"]) == (BUILD.revision, frozenset({"1"}))
     assert await present_chunks(database, BUILD.index, []) == (BUILD.revision, frozenset())
     await write_pointer(database, replace(pointer, revision="r-2"))
     assert await present_chunks(database, BUILD.index, ["1"]) == ("r-2", frozenset())
