@@ -21,6 +21,9 @@ down: venv ## Remove what `make demo` made [CONTEXT=name]
 dev: venv model ## The same manifests without a cluster, reloaded when they change [MANIFESTS=path] [PORT=8080]
 	$(BIN)/slipway dev -f $(or $(MANIFESTS),examples/handbook) $(if $(PORT),--port $(PORT))
 
+kafka: venv ## A broker of Kafka on this machine, to try triggers of workflows [PORT=9092]
+	$(PY) -m tests.support.kafka_server $(or $(PORT),9092)
+
 ##@ Check it
 # Tests with real processes share a small machine with them. One that fails is run once more and named as RERUN.
 RERUN := --reruns 1 -r aR
@@ -208,4 +211,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench-workflow bench generate vendor format lock venv model help
+.PHONY: demo down dev kafka test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench-workflow bench generate vendor format lock venv model help

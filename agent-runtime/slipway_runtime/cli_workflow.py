@@ -32,18 +32,18 @@ def run(
 ) -> None:
     """Start a run and follow it. Its output is printed as JSON; the exit code is 1 if it fails."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.run(Place(url, key, name), given, key=once, follow=follow))
+    raise typer.Exit(main.run(WorkflowPlace(url, key, name), given, key=once, follow=follow))
 
 
 @workflow.command("watch")
 def watch(name: Name, run_id: RunId, url: Url = HERE, key: Key = None) -> None:
     """Follow a run from its beginning to its end."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.watch(Place(url, key, name), run_id))
+    raise typer.Exit(main.watch(WorkflowPlace(url, key, name), run_id))
 
 
 @workflow.command("list")
@@ -55,9 +55,9 @@ def list_runs(
 ) -> None:
     """List the workflows, or the newest runs of one of them."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.show_list(Place(url, key, name), state=state))
+    raise typer.Exit(main.show_list(WorkflowPlace(url, key, name), state=state))
 
 
 @workflow.command("graph")
@@ -71,9 +71,9 @@ def graph(
 ) -> None:
     """Draw the steps of a workflow, with the states of a run if one is named."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.graph(Place(url, key, name), files or (), run_id=run_id, as_mermaid=mermaid))
+    raise typer.Exit(main.graph(WorkflowPlace(url, key, name), files or (), run_id=run_id, as_mermaid=mermaid))
 
 
 @workflow.command("approve")
@@ -88,18 +88,18 @@ def approve(
 ) -> None:
     """Approve or deny what a run waits for."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.approve(Place(url, key, name), run_id, step, approved=not deny, comment=comment))
+    raise typer.Exit(main.approve(WorkflowPlace(url, key, name), run_id, step, approved=not deny, comment=comment))
 
 
 @workflow.command("cancel")
 def cancel(name: Name, run_id: RunId, url: Url = HERE, key: Key = None) -> None:
     """End a run."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.cancel(Place(url, key, name), run_id))
+    raise typer.Exit(main.cancel(WorkflowPlace(url, key, name), run_id))
 
 
 @workflow.command("retry")
@@ -114,9 +114,9 @@ def retry(
 ) -> None:
     """Start a run anew, with what the steps before the failed one gave."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.retry(Place(url, key, name), run_id, step))
+    raise typer.Exit(main.retry(WorkflowPlace(url, key, name), run_id, step))
 
 
 @workflow.command("settle")
@@ -131,9 +131,9 @@ def settle(
 ) -> None:
     """Say what came of a step whose outcome nobody knows."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.settle(Place(url, key, name), run_id, step, outcome=outcome, output=output))
+    raise typer.Exit(main.settle(WorkflowPlace(url, key, name), run_id, step, outcome=outcome, output=output))
 
 
 @workflow.command("send")
@@ -147,6 +147,6 @@ def send(
 ) -> None:
     """Send an event that a run waits for."""
     from slipway_runtime.workflows.command import main
-    from slipway_runtime.workflows.command.client import Place
+    from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.send(Place(url, key, name), run_id, event, payload))
+    raise typer.Exit(main.send(WorkflowPlace(url, key, name), run_id, event, payload))

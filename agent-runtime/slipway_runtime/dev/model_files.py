@@ -132,7 +132,7 @@ class LocalModelFiles:
             if isinstance(value, Missing):
                 file.unlink(missing_ok=True)
             elif not file.exists() or file.read_bytes() != value:
-                _replace(file, value)
+                replace_file(file, value)
         self._bindings = {str(key_of(agent)): self._bind(agent) for agent in agents}
         kept = {str(Path(path).parent) for path in values}
         for old in [each for each in self._folder.glob("*/*/*") if str(each.relative_to(self._folder)) not in kept]:
@@ -143,7 +143,8 @@ class LocalModelFiles:
         return bindings_of(agent, folder=str(folder), redis_folder=str(folder / REDIS_FOLDER))
 
 
-def _replace(file: Path, value: bytes) -> None:
+def replace_file(file: Path, value: bytes) -> None:
+    """Write a file for this user alone, which whoever reads it has whole."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(".draft")
     draft.touch(mode=0o600)

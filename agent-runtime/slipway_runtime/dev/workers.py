@@ -43,6 +43,11 @@ class LocalWorker:
     app: ASGIApp | None = None
     _engine: "WorkflowEngine | None" = None
 
+    @property
+    def kafka(self) -> Path:
+        """Where passwords and certificates of brokers are."""
+        return self.folder / "kafka"
+
     async def engine(self) -> "WorkflowEngine":
         """The engine, which is started by the first call."""
         if self._engine is not None:
@@ -63,7 +68,7 @@ class LocalWorker:
         engine = WorkflowEngine(self.database, SegmentQueue(settings), calls, sole=True)
         await self.stack.enter_async_context(engine.serving())
         self.stack.push_async_callback(calls.close)
-        triggers = Triggers(engine, self.folder / "kafka")
+        triggers = Triggers(engine, self.kafka)
         await self.stack.enter_async_context(triggers.serving())
         self.app = create_worker_app(Worker(engine, self.verifier, triggers))
         self._engine = engine

@@ -1,8 +1,11 @@
 """Workflows in the local driver: a worker in this process does their runs, and the gateway passes requests on to it."""
 
+from collections.abc import Sequence
+
 from slipway_crds.contract import key_fingerprint
 from slipway_crds.workflows.kind import WORKFLOW
 from slipway_crds.workflows.model import Workflow
+from slipway_runtime.dev.kafka_files import write
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of
 from slipway_runtime.dev.parts import Parts
@@ -28,9 +31,13 @@ class LocalWorkflows:
             return []
         from slipway_runtime.workflows.definition import WorkflowDefinition
 
-        engine = await self._parts.worker.engine()
+        worker = self._parts.worker
+        engine = await worker.engine()
+        missing = write(worker.kafka, workflows, manifests, self._parts.model_files.environment)
+        former = engine.definitions
         engine.definitions = {each.workflow: each for each in map(WorkflowDefinition.of, workflows)}
-        return []
+        changed = [each for each in workflows if engine.definitions[str(key_of(each))] != former.get(str(key_of(each)))]
+        return [_outcome(each, worker.gateway_url, missing.get(key_of(each), [])) for each in changed]
 
     def exchange(self, manifests: Manifests) -> None:
         table, routes = self._parts.gateway.workflows, self._parts.gateway.routes
@@ -44,6 +51,14 @@ class LocalWorkflows:
         table.keep_workers({key.namespace: None for key in workflows})
         for key in workflows:
             table.set_workers(key.namespace, [self._url], [key_fingerprint(self._parts.worker.key)])
+
+
+def _outcome(workflow: Workflow, url: str, missing: Sequence[str]) -> Outcome:
+    key, spec = key_of(workflow), workflow.spec
+    steps = "1 step" if len(spec.steps) == 1 else f"{len(spec.steps)} steps"
+    triggers = f"; begins by {', '.join(each.name for each in spec.triggers)}" if spec.triggers else ""
+    start = f"slipway workflow run {key} --url {url}"
+    return Outcome(f"workflow {key}", f"{steps}{triggers}; start it: {start}", missing, len(missing))
 
 
 ROW = LocalKind(WORKFLOW, LocalWorkflows)

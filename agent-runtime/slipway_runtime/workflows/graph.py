@@ -32,7 +32,7 @@ PENDING_MARK = "."
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """A step in a picture.
 
     Args:
@@ -48,13 +48,15 @@ class Node:
     state: str = ""
 
 
-def nodes_of(spec: WorkflowSpec, states: Mapping[str, str] | None = None) -> list[Node]:
+def nodes_of(spec: WorkflowSpec, states: Mapping[str, str] | None = None) -> list[GraphNode]:
     """The steps of a workflow.
 
     Args:
         states: of a run's steps, by name; None without a run.
     """
-    return [Node(each.name, _does(each), tuple(each.needs), (states or {}).get(each.name, "")) for each in spec.steps]
+    return [
+        GraphNode(each.name, _does(each), tuple(each.needs), (states or {}).get(each.name, "")) for each in spec.steps
+    ]
 
 
 def _does(step: WorkflowStep) -> str:
@@ -76,10 +78,10 @@ def _calls(called: WorkflowStep | MapOver) -> str:
     return f"{agent}: {called.tool or 'ask'}"
 
 
-def mermaid(nodes: Sequence[Node]) -> str:
+def mermaid(nodes: Sequence[GraphNode]) -> str:
     """A flowchart that GitHub, GitLab and most wikis draw.
 
-    >>> print(mermaid([Node("a", "asks helper"), Node("b", "approval", ("a",), "waiting")]))
+    >>> print(mermaid([GraphNode("a", "asks helper"), GraphNode("b", "approval", ("a",), "waiting")]))
     flowchart TD
         a["a<br/>asks helper"]
         b["b<br/>approval<br/>waiting"]
@@ -96,7 +98,7 @@ def mermaid(nodes: Sequence[Node]) -> str:
     return "\n".join(lines)
 
 
-def _labels(node: Node) -> Iterator[str]:
+def _labels(node: GraphNode) -> Iterator[str]:
     for text in (node.name, node.does, node.state):
         if text:
             yield re.sub(r"[^\w .,:;/()+-]", lambda found: f"#{ord(found[0])};", text)
@@ -107,7 +109,7 @@ def _id(name: str) -> str:
     return f"{name}_" if name in ("end", "graph", "subgraph", "class", "style", "click", "default") else name
 
 
-def drawing(nodes: Sequence[Node], *, title: str) -> Tree:
+def drawing(nodes: Sequence[GraphNode], *, title: str) -> Tree:
     """The steps in a terminal, each below the last of the steps that it needs."""
     tree = Tree(Text(title, style="bold"), guide_style="dim")
     drawn: dict[str, Tree] = {}
@@ -117,7 +119,7 @@ def drawing(nodes: Sequence[Node], *, title: str) -> Tree:
     return tree
 
 
-def line(node: Node) -> Text:
+def line(node: GraphNode) -> Text:
     """A step on a line: its mark, its name, what it does, and its state."""
     colour = COLOURS.get(node.state, ("", ""))[0]
     others = node.needs[:-1]
@@ -130,9 +132,9 @@ def line(node: Node) -> Text:
     return Text.assemble(*(part for part in parts if part[0]))
 
 
-def ordered(nodes: Sequence[Node]) -> list[Node]:
+def ordered(nodes: Sequence[GraphNode]) -> list[GraphNode]:
     """The steps with each after those that it needs, otherwise as they are given, also those of a circle."""
-    left, done, found = list(nodes), set[str](), list[Node]()
+    left, done, found = list(nodes), set[str](), list[GraphNode]()
     names = {each.name for each in nodes}
     while left:
         ready = next((each for each in left if names.intersection(each.needs) <= done), left[0])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from slipway_crds.workflows.kafka import CA_FILE, PASSWORD_FILE, KafkaTopic
 
@@ -21,6 +22,13 @@ POLL_MILLISECONDS = 300_000
 
 class KafkaNotReady(Exception):
     """A file that a connection needs is not there yet; the text says which."""
+
+
+def problem_of(error: Exception) -> str:
+    """What keeps a connection from working, for a person. Of a refused login the client says that it cannot connect."""
+    if isinstance(error, KafkaConnectionError):
+        return f"no broker can be reached, or none takes the login or the certificate ({error})"
+    return str(error) or type(error).__name__
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from slipway_runtime import retrying
 from slipway_runtime.store.database import Database, StoreUnavailable
-from slipway_runtime.workflows.kafka import MESSAGE_BYTES, KafkaConnection, KafkaNotReady
+from slipway_runtime.workflows.kafka import MESSAGE_BYTES, KafkaConnection, KafkaNotReady, problem_of
 from slipway_runtime.workflows.records import RunEvent
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Publisher:
                 await self._write()
             except (KafkaError, KafkaNotReady, OSError, StoreUnavailable) as error:
                 failures = failures + 1 if self.problem else 1
-                self.problem = str(error) or type(error).__name__
+                self.problem = problem_of(error)
                 log.warning("events of %s are not written: %s", self._workflow, self.problem)
                 await asyncio.sleep(retrying.delay(retrying.KAFKA, failures))
 

@@ -4,13 +4,13 @@ import io
 
 from rich.console import Console
 
-from slipway_runtime.workflows.graph import Node, drawing, mermaid, ordered
+from slipway_runtime.workflows.graph import GraphNode, drawing, mermaid, ordered
 
 STEPS = [
-    Node("triage", "agent smart", (), "succeeded"),
-    Node("search", "index handbook", (), "failed"),
-    Node("approve", "approval by leads", ("search", "triage"), "waiting"),
-    Node("end", "agent smart", ("approve",)),
+    GraphNode("triage", "agent smart", (), "succeeded"),
+    GraphNode("search", "index handbook", (), "failed"),
+    GraphNode("approve", "approval by leads", ("search", "triage"), "waiting"),
+    GraphNode("end", "agent smart", ("approve",)),
 ]
 
 
@@ -24,7 +24,7 @@ def test_mermaid_has_steps_arrows_and_states() -> None:
 
 
 def test_what_a_step_says_cannot_change_a_mermaid_picture() -> None:
-    (_, label) = mermaid([Node("a", 'x"] --> b["y\n<script>')]).splitlines()
+    (_, label) = mermaid([GraphNode("a", 'x"] --> b["y\n<script>')]).splitlines()
     assert label == '    a["a<br/>x#34;#93; --#62; b#91;#34;y#10;#60;script#62;"]'
 
 
@@ -42,6 +42,6 @@ def test_a_terminal_shows_a_step_below_the_last_one_that_it_needs() -> None:
 
 
 def test_the_order_follows_needs_and_survives_a_circle() -> None:
-    circle = [Node("b", "", ("a",)), Node("a", "", ("b",)), Node("c", "", ("gone",))]
+    circle = [GraphNode("b", "", ("a",)), GraphNode("a", "", ("b",)), GraphNode("c", "", ("gone",))]
     assert [each.name for each in ordered(circle)] == ["c", "b", "a"]
-    assert [each.name for each in ordered([Node("b", "", ("a",)), Node("a", "")])] == ["a", "b"]
+    assert [each.name for each in ordered([GraphNode("b", "", ("a",)), GraphNode("a", "")])] == ["a", "b"]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 
 from slipway_runtime.ask import Asking, CannotAsk, gateway_url, headers_for
-from slipway_runtime.workflows.graph import Node
+from slipway_runtime.workflows.graph import GraphNode
 
 QUICK = aiohttp.ClientTimeout(total=60)
 FOLLOWED = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -23,7 +23,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkflowPlace:
     """A gateway, and one of its workflows.
 
     Args:
@@ -43,10 +43,10 @@ class WorkflowClient:
         self.workflow = workflow
         self._base = f"workflows/{workflow}"
 
-    async def graph(self, run: str | None = None) -> tuple[list[Node], str]:
+    async def graph(self, run: str | None = None) -> tuple[list[GraphNode], str]:
         """The steps, with their states in a run, and the same as Mermaid."""
         found = await self._json("GET", f"{self._run(run) if run else self._base}/graph")
-        nodes = [Node(each["name"], each["does"], tuple(each["needs"]), each["state"]) for each in found["steps"]]
+        nodes = [GraphNode(each["name"], each["does"], tuple(each["needs"]), each["state"]) for each in found["steps"]]
         return nodes, str(found["mermaid"])
 
     async def start(self, given: Json, *, key: str | None) -> str:
@@ -141,7 +141,7 @@ async def _check(response: aiohttp.ClientResponse) -> None:
 
 
 @asynccontextmanager
-async def connected(place: Place) -> AsyncIterator[aiohttp.ClientSession]:
+async def connected(place: WorkflowPlace) -> AsyncIterator[aiohttp.ClientSession]:
     """Requests to a gateway. Raises CannotAsk."""
     base = gateway_url(Asking(question="", url=place.url, key=place.key))
     async with aiohttp.ClientSession(base, headers=headers_for(place.key), read_bufsize=2**20) as http:
@@ -158,7 +158,7 @@ async def list_workflows(http: aiohttp.ClientSession) -> list[Json]:
         return list((await response.json())["workflows"])
 
 
-async def client_of(http: aiohttp.ClientSession, place: Place) -> WorkflowClient:
+async def client_of(http: aiohttp.ClientSession, place: WorkflowPlace) -> WorkflowClient:
     """The workflow that is meant. Raises CannotAsk if it is not clear which one."""
     if place.workflow and "/" in place.workflow:
         namespace, _, name = place.workflow.partition("/")

@@ -17,7 +17,7 @@ from slipway_crds.validate import parse, validate_document
 from slipway_crds.workflows.model import Workflow
 from slipway_runtime.ask import CannotAsk
 from slipway_runtime.terminal import Terminal
-from slipway_runtime.workflows.command.client import Place, WorkflowClient, client_of, connected, list_workflows
+from slipway_runtime.workflows.command.client import WorkflowClient, WorkflowPlace, client_of, connected, list_workflows
 from slipway_runtime.workflows.command.progress import RunProgress, asked, when
 from slipway_runtime.workflows.graph import drawing, mermaid, nodes_of
 
@@ -26,7 +26,7 @@ Json = Mapping[str, Any]
 Work = Callable[[WorkflowClient], Awaitable[int]]
 
 
-def _with(place: Place, work: Work) -> int:
+def _with(place: WorkflowPlace, work: Work) -> int:
     """Do something with a workflow of a gateway. 1 with the reason on standard error if it cannot be done."""
 
     async def connect() -> int:
@@ -59,7 +59,7 @@ def read_json(text: str | None, *, option: str) -> Any:
         raise CannotAsk(f"{option} is no JSON ({error}): write it like '{{\"name\": 1}}', or @file.json") from None
 
 
-def run(place: Place, given: str | None, *, key: str | None, follow: bool) -> int:
+def run(place: WorkflowPlace, given: str | None, *, key: str | None, follow: bool) -> int:
     """Start a run, and follow it."""
 
     async def work(client: WorkflowClient) -> int:
@@ -72,7 +72,7 @@ def run(place: Place, given: str | None, *, key: str | None, follow: bool) -> in
     return _with(place, work)
 
 
-def watch(place: Place, run_id: str) -> int:
+def watch(place: WorkflowPlace, run_id: str) -> int:
     """Follow a run from its beginning to its end."""
     return _with(place, lambda client: _followed(client, run_id))
 
@@ -104,7 +104,7 @@ def _ended(end: Json, run_id: str) -> int:
     return FAILED
 
 
-def show_list(place: Place, *, state: str | None) -> int:
+def show_list(place: WorkflowPlace, *, state: str | None) -> int:
     """The workflows that there are; of one that is named, the newest runs and what they wait for."""
 
     async def everything() -> int:
@@ -137,7 +137,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Terminal(soft_wrap=False).print(table)
 
 
-def graph(place: Place, files: Sequence[Path], *, run_id: str | None, as_mermaid: bool) -> int:
+def graph(place: WorkflowPlace, files: Sequence[Path], *, run_id: str | None, as_mermaid: bool) -> int:
     """The steps of a workflow as a picture, with the states of a run where one is named."""
     if files:
         return _guarded(lambda: _graph_of_files(place, files, as_mermaid=as_mermaid))
@@ -155,7 +155,7 @@ def graph(place: Place, files: Sequence[Path], *, run_id: str | None, as_mermaid
     return _with(place, work)
 
 
-async def _graph_of_files(place: Place, files: Sequence[Path], *, as_mermaid: bool) -> int:
+async def _graph_of_files(place: WorkflowPlace, files: Sequence[Path], *, as_mermaid: bool) -> int:
     documents = await asyncio.to_thread(load_paths, files)
     meant = [
         found
@@ -172,22 +172,22 @@ async def _graph_of_files(place: Place, files: Sequence[Path], *, as_mermaid: bo
     return OK
 
 
-def approve(place: Place, run_id: str, step: str, *, approved: bool, comment: str | None) -> int:
+def approve(place: WorkflowPlace, run_id: str, step: str, *, approved: bool, comment: str | None) -> int:
     """Decide what an approval waits for."""
     return _with(place, lambda client: _told(client.decide(run_id, step, approved=approved, comment=comment)))
 
 
-def cancel(place: Place, run_id: str) -> int:
+def cancel(place: WorkflowPlace, run_id: str) -> int:
     """End a run."""
     return _with(place, lambda client: _told(client.cancel(run_id)))
 
 
-def retry(place: Place, run_id: str, step: str | None) -> int:
+def retry(place: WorkflowPlace, run_id: str, step: str | None) -> int:
     """Start a run anew from a step, with what the steps before it gave."""
     return _with(place, lambda client: _told(client.retry(run_id, step)))
 
 
-def settle(place: Place, run_id: str, step: str, *, outcome: str, output: str | None) -> int:
+def settle(place: WorkflowPlace, run_id: str, step: str, *, outcome: str, output: str | None) -> int:
     """Say what came of a step whose outcome nobody knows."""
 
     async def work(client: WorkflowClient) -> int:
@@ -197,7 +197,7 @@ def settle(place: Place, run_id: str, step: str, *, outcome: str, output: str | 
     return _with(place, work)
 
 
-def send(place: Place, run_id: str, event: str, payload: str | None) -> int:
+def send(place: WorkflowPlace, run_id: str, event: str, payload: str | None) -> int:
     """Send an event that a run waits for."""
 
     async def work(client: WorkflowClient) -> int:

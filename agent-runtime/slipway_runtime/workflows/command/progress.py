@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from slipway_runtime.workflows.graph import Node, drawing
+from slipway_runtime.workflows.graph import GraphNode, drawing
 
 Json = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ class RunProgress:
         nodes: the steps, without states.
     """
 
-    def __init__(self, nodes: Sequence[Node], *, title: str) -> None:
+    def __init__(self, nodes: Sequence[GraphNode], *, title: str) -> None:
         self._nodes = {each.name: each for each in nodes}
         self._title = title
         self._elements: dict[str, int] = {}
@@ -42,7 +42,7 @@ class RunProgress:
             return ""
         state = _state(kind, event)
         if state:
-            self._nodes[step] = Node(step, self._does(step), self._needs(step), state)
+            self._nodes[step] = GraphNode(step, self._does(step), self._needs(step), state)
         if kind == "input_required":
             self._asked[step] = event
         elif kind != "step_started":
@@ -55,13 +55,13 @@ class RunProgress:
     def _needs(self, step: str) -> tuple[str, ...]:
         return self._nodes[step].needs if step in self._nodes else ()
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[GraphNode]:
         """The steps as they are now, with how many elements have ended."""
         counted = (
             (each, f"{each.does} ({self._elements[each.name]} done)" if self._elements.get(each.name) else each.does)
             for each in self._nodes.values()
         )
-        return [Node(each.name, does, each.needs, each.state) for each, does in counted]
+        return [GraphNode(each.name, does, each.needs, each.state) for each, does in counted]
 
     def shown(self) -> RenderableType:
         """The picture."""

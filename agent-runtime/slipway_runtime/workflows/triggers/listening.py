@@ -18,7 +18,7 @@ from slipway_crds.workflows.triggers import Trigger
 from slipway_runtime import retrying
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.workflows.engine import InvalidInput, UnknownWorkflow, WorkflowEngine
-from slipway_runtime.workflows.kafka import KafkaConnection, KafkaNotReady
+from slipway_runtime.workflows.kafka import KafkaConnection, KafkaNotReady, problem_of
 from slipway_runtime.workflows.triggers.messages import KafkaMessage, Poison, run_of
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class KafkaListener:
                 await self._listen()
             except (KafkaError, KafkaNotReady, OSError) as error:
                 failures = failures + 1 if self.problem else 1
-                self.problem = str(error) or type(error).__name__
+                self.problem = problem_of(error)
                 log.warning("trigger %s of %s cannot listen: %s", self._trigger.name, self._workflow, self.problem)
                 await asyncio.sleep(retrying.delay(retrying.KAFKA, failures))
 

@@ -91,6 +91,7 @@ async def test_a_message_runs_the_workflow(doors: Doors, connect: Connect, bindi
     assert [task.id, 3] == [listed[0].id, len(listed)]
 
 
+@pytest.mark.proves("Workflow.steps[].approval.message", "Workflow.steps[].approval.groups")
 async def test_an_approval_is_an_input_that_is_required(doors: Doors, connect: Connect, binding: str) -> None:
     doors.define(SPEC)
     client, lead = await connect(doors.other, binding=binding), await connect(doors.lead, binding=binding)

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from slipway_runtime.cli import app
 from slipway_runtime.workflows.command import main
-from slipway_runtime.workflows.command.client import Place
+from slipway_runtime.workflows.command.client import WorkflowPlace
 from slipway_runtime.workflows.command.progress import RunProgress
-from slipway_runtime.workflows.graph import Node
+from slipway_runtime.workflows.graph import GraphNode
 from slipway_runtime.workflows.records import RunState
 from tests.runtime.workflows.doors.conftest import Doors
 from tests.support.waiting import until_async
@@ -29,8 +29,8 @@ output: {value: "{'said': steps.greet.given.question, 'by': steps.sign.by}"}
 Say = Callable[..., Any]
 
 
-def place(doors: Doors, *, key: str | None = None) -> Place:
-    return Place(doors.front.url, key or doors.other, "test")
+def place(doors: Doors, *, key: str | None = None) -> WorkflowPlace:
+    return WorkflowPlace(doors.front.url, key or doors.other, "test")
 
 
 async def say(command: Callable[..., int], *given: Any, **named: Any) -> int:
@@ -77,7 +77,7 @@ async def test_a_run_is_followed_and_approved(doors: Doors, capsys: pytest.Captu
 
 async def test_lists(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
     doors.define(SPEC)
-    assert await say(main.show_list, Place(doors.front.url, doors.other), state=None) == 0
+    assert await say(main.show_list, WorkflowPlace(doors.front.url, doors.other), state=None) == 0
     assert capsys.readouterr().out.split() == ["workflow", "description", "demo/test", "Greets", "somebody."]
     assert await say(main.run, place(doors), '{"name": "Ada"}', key=None, follow=False) == 0
     run = await waiting(doors)
@@ -119,7 +119,7 @@ async def test_what_cannot_be_done_is_said(
     doors: Doors, capsys: pytest.CaptureFixture[str], url: str | None, workflow: str, given: str | None, said: str
 ) -> None:
     doors.define(SPEC)
-    where = Place(url or doors.front.url, doors.other, workflow)
+    where = WorkflowPlace(url or doors.front.url, doors.other, workflow)
     assert await say(main.run, where, given, key=None, follow=False) == 1
     assert said in capsys.readouterr().err
 
@@ -154,7 +154,7 @@ def test_the_picture_of_a_manifest(tmp_path: Path) -> None:
 
 
 def test_elements_of_a_step_are_counted() -> None:
-    progress = RunProgress([Node("each", "for each: clerk: ask")], title="demo/test")
+    progress = RunProgress([GraphNode("each", "for each: clerk: ask")], title="demo/test")
     progress.take({"type": "step_started", "step": "each"})
     for index in range(3):
         assert progress.take({"type": "step_ended", "step": "each", "index": index, "state": "succeeded"}) == ""

@@ -41,6 +41,7 @@ async def client_of(doors: Doors, key: str, era: Any) -> AsyncIterator[Client]:
         yield client
 
 
+@pytest.mark.proves("Workflow.description", "Workflow.input.schema")
 async def test_a_workflow_is_a_tool_with_its_input_and_progress(doors: Doors, era: Any) -> None:
     doors.define(SPEC)
     told: list[str | None] = []
@@ -73,6 +74,7 @@ async def test_a_run_that_fails_is_a_result_for_the_model(doors: Doors, era: Any
     assert "NoAnswer" in str(result.content)
 
 
+@pytest.mark.proves("Workflow.access.groups")
 async def test_only_those_see_it_who_may_use_it(doors: Doors, era: Any) -> None:
     doors.define(SPEC, groups=["leads"])
     for key, tools in ((doors.lead, [TOOL]), (doors.other, [])):
