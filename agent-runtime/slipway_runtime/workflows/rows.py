@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import orjson
 
-from slipway_runtime.store.database import Database, Row
+from slipway_runtime.store.database import Database, Row, Value
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.records import RunEvent, RunState, StepRow, StepStatus, WorkflowRun
 
@@ -120,17 +120,30 @@ async def append_events(within: Database, run_id: str, events: Sequence[tuple[st
         )
 
 
-async def put_step(within: Database, run_id: str, step: StepRow) -> bool:
-    """Whether it changed: a step that has ended has one result, also if a commit is repeated whose answer was lost."""
-    rows = await within.fetch(
-        "INSERT INTO workflow_steps (run_id, name, place, state, attempts, agent, details, output, reason, message, "
-        "began, ended, not_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now_epoch(), "
-        f"{'now_epoch()' if step.over else 'NULL'}, $11) ON CONFLICT (run_id, name, place) DO UPDATE SET "
-        "state = excluded.state, attempts = excluded.attempts, agent = excluded.agent, details = excluded.details, "
-        "output = excluded.output, reason = excluded.reason, message = excluded.message, ended = excluded.ended, "
-        "not_before = excluded.not_before "
-        "WHERE workflow_steps.state NOT IN ('succeeded', 'failed', 'skipped') RETURNING name",
-        run_id,
+STEP_COLUMNS = "run_id, name, place, state, attempts, agent, details, output, reason, message, not_before, began, ended"
+STEP_CHANGE = (
+    "ON CONFLICT (run_id, name, place) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, "
+    "agent = excluded.agent, details = excluded.details, output = excluded.output, reason = excluded.reason, "
+    "message = excluded.message, ended = excluded.ended, not_before = excluded.not_before "
+    "WHERE workflow_steps.state NOT IN ('succeeded', 'failed', 'skipped') RETURNING name"
+)
+"""A step that has ended has one result, also if a commit is repeated whose answer was lost."""
+WRITTEN = (
+    "UPDATE workflow_runs SET last_event = last_event + 1 WHERE id = $1 AND attempt = $2 AND ended IS NULL "
+    "AND state = 'running' RETURNING id, last_event",
+    f"INSERT INTO workflow_steps ({STEP_COLUMNS}) SELECT s1.id, CAST($3 AS TEXT), CAST($4 AS BIGINT), "
+    "CAST($5 AS TEXT), CAST($6 AS BIGINT), CAST($7 AS TEXT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT), "
+    "CAST($11 AS TEXT), CAST($12 AS DOUBLE PRECISION), now_epoch(), "
+    f"CASE WHEN CAST($13 AS BIGINT) = 1 THEN now_epoch() END FROM s1 WHERE true {STEP_CHANGE}",
+    "INSERT INTO workflow_events (run_id, seq, at, type, data) SELECT s1.id, s1.last_event, now_epoch(), "
+    "CAST($14 AS TEXT), CAST($15 AS TEXT) FROM s1, s2 RETURNING seq",
+)
+"""A step and its event in one round trip, if the attempt still has the run and the step has not ended."""
+
+
+def step_values(step: StepRow) -> list[Value]:
+    """What `STEP_COLUMNS` holds after the run, and whether the step has ended in place of the times."""
+    return [
         step.name,
         step.place,
         step.state.value,
@@ -141,6 +154,17 @@ async def put_step(within: Database, run_id: str, step: StepRow) -> bool:
         step.reason,
         step.message,
         step.not_before,
+        int(step.over),
+    ]
+
+
+async def put_step(within: Database, run_id: str, step: StepRow) -> bool:
+    """Keep a step. Whether it changed."""
+    rows = await within.fetch(
+        f"INSERT INTO workflow_steps ({STEP_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+        f"now_epoch(), CASE WHEN CAST($12 AS BIGINT) = 1 THEN now_epoch() END) {STEP_CHANGE}",
+        run_id,
+        *step_values(step),
     )
     return bool(rows)
 

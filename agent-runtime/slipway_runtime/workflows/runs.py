@@ -25,6 +25,7 @@ from slipway_runtime.workflows.records import (
 )
 from slipway_runtime.workflows.rows import (
     COLUMNS,
+    WRITTEN,
     Ending,
     NotOpen,
     RunGone,
@@ -38,6 +39,7 @@ from slipway_runtime.workflows.rows import (
     put_step,
     run_of,
     step_of,
+    step_values,
     take_news,
 )
 
@@ -178,6 +180,11 @@ class RunStore:
         Raises:
             Superseded: if the run is not this worker's any more.
         """
+        if len(events) == 1:
+            ((kind, data),) = events
+            args = [run.id, run.attempt, *step_values(step), kind, dumps(data)]
+            if await self.database.chain(*WRITTEN, args=args):
+                return
         async with self.database.transaction() as within:
             await held(within, run)
             if await put_step(within, run.id, step):
