@@ -15,8 +15,9 @@ import aiohttp
 
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.factory import AgentDependencies, make_agent
-from slipway_runtime.agents.protocol import Agent
+from slipway_runtime.agents.protocol import Agent, close
 from slipway_runtime.agents.steps import MemoryJournal, StepRun
+from slipway_runtime.dev.agent_plugins import local_places, write_code
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
@@ -28,6 +29,7 @@ from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.ingestion.sources import ItemsSource
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
+from slipway_runtime.plugins.middleware.making import with_plugins
 from slipway_runtime.run import AgentRequest
 from slipway_runtime.settings import cache_dir, default_model_dir
 from slipway_runtime.store.migrations import schema
@@ -161,11 +163,19 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
         if missing := files.missing(manifests):
             raise AgentUnusable("; ".join(missing))
         files.apply(manifests)
+        code = Path(stack.enter_context(TemporaryDirectory(prefix="slipway-eval-plugins-")))
+        write_code(manifests, code)
         dependencies = AgentDependencies(
-            database=database, embedder=embedder, vectors=lambda *_: vectors, bindings=files.of
+            database=database,
+            embedder=embedder,
+            vectors=lambda *_: vectors,
+            bindings=files.of,
+            plugins=local_places(code),
         )
         retriever = Retriever(config.namespace, database=database, embedder=embedder, vectors=lambda *_: vectors)
-        yield LocalTarget(make_agent(config, dependencies), config, retriever)
+        agent = with_plugins(make_agent(config, dependencies), config, dependencies.plugins)
+        stack.push_async_callback(close, agent)
+        yield LocalTarget(agent, config, retriever)
 
 
 def only_agent(manifests: Manifests) -> AgentConfig:

@@ -27,6 +27,7 @@ from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
 from slipway_runtime.plugins.loading.loading import load_code
 from slipway_runtime.settings import default_model_dir
+from tests.support.model_server import Asked, Reply, model_server
 from tests.support.servers import free_port
 from tests.support.serving import served
 
@@ -54,8 +55,8 @@ class Dev:
         manifests = assemble([ManifestDocument(value, "x.yaml") for value in values])
         await self.driver.apply(manifests, progress=lambda key, progress: None)
 
-    async def ask(self, question: str) -> dict[str, Any]:
-        async with self.client.post("/agents/demo/parcels/chat", json={"question": question}) as response:
+    async def ask(self, question: str, **more: Any) -> dict[str, Any]:
+        async with self.client.post("/agents/demo/parcels/chat", json={"question": question, **more}) as response:
             answer: dict[str, Any] = await response.json(content_type=None)
             return answer
 
@@ -95,6 +96,52 @@ async def test_answers_and_their_quotes_hold_nothing_personal(dev: Dev) -> None:
     stream = await dev.stream("Which card gets a refund?")
     assert "4111" not in stream
     assert "The test card is [card]." in stream
+
+
+MODEL: dict[str, Any] = {"name": "m", "provider": "openai-compatible", "model": "x"}
+SAID = "A lost parcel is reported to Ida Berg, at ida.berg@example.com. [1]"
+ASKED = "I am max@example.com, whom do I tell about a lost parcel?"
+
+
+def says(asked: Asked) -> Reply:
+    """A model that has an address in what it says, as text or as the output that is wanted."""
+    tools = asked.body.get("tools") or [{"function": {"parameters": {"properties": {}}}}]
+    wanted = {"queries": ["lost parcel"], "faults": [], "answer": SAID}
+    properties = tools[0]["function"]["parameters"]["properties"]
+    return Reply(SAID, output={name: wanted[name] for name in properties if name in wanted} or None)
+
+
+@pytest.mark.parametrize("architecture", ["pydantic-ai", "langgraph", "hybrid"])
+async def test_no_model_sees_what_is_personal_and_what_it_says_is_redacted(dev: Dev, architecture: str) -> None:
+    values = manifests()
+    spec = of_kind(values, "Agent")["spec"]
+    with model_server(says) as model:
+        spec |= {"architecture": architecture, "models": [MODEL | {"baseURL": model.base_url}]}
+        if architecture == "pydantic-ai":
+            del spec["knowledge"]
+        await dev.apply(values)
+        first = await dev.ask(ASKED)
+        assert "A lost parcel is reported to Ida Berg, at [e-mail]" in first["answer"], first
+        await dev.ask("And who is that?", session_id=first["session_id"])
+        stream = await dev.stream(ASKED)
+    assert "ida.berg@example.com" not in stream
+    assert "[e-mail]" in stream
+    sent = [str(each.body) for each in model.requests]
+    assert sent
+    assert [each for each in sent if "max@example.com" in each] == []
+
+
+async def test_an_orchestrator_passes_on_what_its_plugins_leave(dev: Dev) -> None:
+    values = manifests()
+    member = of_kind(values, "Agent")
+    plugins = member["spec"].pop("plugins")
+    front = {"architecture": "orchestrator", "members": [{"agentRef": {"name": "desk"}}], "plugins": plugins}
+    values.append(member | {"metadata": {"name": "desk", "namespace": "demo"}})
+    values[values.index(member)] = member | {"spec": front}
+    await dev.apply(values)
+    answer = await dev.ask("Whom do I tell about a lost parcel?")
+    assert "at [e-mail] or [phone], within" in answer["answer"], answer
+    assert "example.com" not in str(answer)
 
 
 async def test_its_tool_redacts_what_it_is_given(dev: Dev) -> None:
