@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
 
 from slipway_runtime.plugin_api import AnswerContext
@@ -10,6 +11,7 @@ from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFai
 from slipway_runtime.plugins.wasm_plugins.module import WasmModule
 from slipway_runtime.plugins.wasm_plugins.plugin import wasm_plugin
 from tests.support import wasm_modules
+from tests.support.serving import served
 from tests.support.wasm_modules import module
 
 LIMITS = CallLimits(fuel=50_000_000, memory_bytes=16 * 2**20, seconds=5)
@@ -89,3 +91,36 @@ async def test_a_middleware_changes_a_sentence_or_leaves_it() -> None:
     assert await loaded(result={}).after("Fine.", CONTEXT) == "Fine."
     with pytest.raises(PluginCallFailed, match="InvalidResult"):
         await loaded(result={"text": 5}).after("Fine.", CONTEXT)
+
+
+ENDPOINTS = {"endpoints": [{"method": "POST", "path": "/votes/{run}", "openapi": {"x-kept-for": "30 days"}}]}
+
+
+async def called(result: object, **request: Any) -> tuple[int, Any]:
+    plugin = loaded(says=ENDPOINTS, result=result)
+    assert plugin.app.openapi()["paths"]["/votes/{run}"]["post"]["x-kept-for"] == "30 days"
+    async with (
+        served(plugin.app) as url,
+        aiohttp.ClientSession(url) as client,
+        client.post("/votes/r1", **request) as response,
+    ):
+        return response.status, await response.json()
+
+
+async def test_an_end_point_answers_with_the_status_and_the_body_of_the_module() -> None:
+    assert await called({"status": 201, "body": {"stars": 5}}, json={"stars": 5}) == (201, {"stars": 5})
+    assert await called({"body": [1]}) == (200, [1])
+    assert (await called({"status": "fine"}))[0] == 502
+    assert (await called({}, data="{"))[0] == 400
+
+
+async def test_an_end_point_that_traps_answers_502() -> None:
+    plugin = loaded(says=ENDPOINTS, body="unreachable")
+    async with served(plugin.app) as url, aiohttp.ClientSession(url) as client, client.post("/votes/r1") as response:
+        assert response.status == 502
+        assert "Trapped" in (await response.json())["error"]
+
+
+def test_an_end_point_cannot_take_the_path_of_the_tools() -> None:
+    with pytest.raises(PluginBroken, match="an end point at /mcp"):
+        loaded(says={"endpoints": [{"method": "POST", "path": "/mcp"}]})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from slipway_crds.plugins.metadata import PluginMetadata, checked
@@ -11,7 +12,9 @@ from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Re
 from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, Stage
 from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
+from slipway_runtime.plugins.loading.http_app import http_app
 from slipway_runtime.plugins.loading.isolation import Isolated
+from slipway_runtime.plugins.wasm_plugins.endpoints import WasmEndpoint, router_of
 from slipway_runtime.plugins.wasm_plugins.module import WasmModule
 
 
@@ -30,6 +33,7 @@ class WasmDescription(BaseModel):
     """What a module says that it has."""
 
     tools: list[WasmTool] = Field(default=[], max_length=100)
+    endpoints: list[WasmEndpoint] = Field(default=[], max_length=100)
     middleware: list[Stage] = []
     openapi: dict[str, Any] = {}
     metadata: PluginMetadata | None = None
@@ -54,10 +58,11 @@ def wasm_plugin(code: PluginCode, content: bytes) -> CodePlugin:
         raise PluginBroken(f"asked what it has, it failed: {error}") from None
     except ValidationError as error:
         raise PluginBroken(f"asked what it has, it gave something else: {error.errors()[0]['msg']}") from None
-    stages = frozenset(described.middleware)
+    stages, isolated = frozenset(described.middleware), Isolated(code.plugin)
     return CodePlugin(
         name=code.plugin,
-        isolated=Isolated(code.plugin),
+        isolated=isolated,
+        app=_app(code, described, router_of(described.endpoints, ask, isolated, seconds=code.limits.seconds)),
         tools=tuple(
             PluginTool(
                 each.name,
@@ -71,8 +76,21 @@ def wasm_plugin(code: PluginCode, content: bytes) -> CodePlugin:
         middleware=WasmMiddleware(ask) if stages else None,
         stages=stages,
         metadata=described.metadata,
-        openapi={**((described.metadata and described.metadata.openapi_extensions) or {}), **described.openapi},
+        openapi=_extensions(described),
     )
+
+
+def _app(code: PluginCode, described: WasmDescription, router: APIRouter) -> FastAPI | None:
+    """Raises PluginBroken."""
+    if not described.endpoints:
+        return None
+    version = described.metadata.version if described.metadata else ""
+    return http_app(code.plugin, [router], _extensions(described), version=version)
+
+
+def _extensions(described: WasmDescription) -> dict[str, Any]:
+    own = described.metadata.openapi_extensions if described.metadata else None
+    return {**(own or {}), **described.openapi}
 
 
 def _asked(module: WasmModule, config: Mapping[str, Any], call: str, **given: Any) -> Mapping[str, Any]:
