@@ -32,7 +32,8 @@ def _missing(plugin: Plugin, known: Known) -> Iterator[ResolveProblem]:
 
 
 def _facts(status: Mapping[str, Any]) -> Mapping[str, object]:
-    return {"metadata": checked_or_none(status.get("metadata"))}
+    # Agents whose pods run the plugin's code decide by its version: another one is another revision of theirs.
+    return {"metadata": checked_or_none(status.get("metadata")), "version": status.get("version")}
 
 
 PLUGIN = OwnerKind(

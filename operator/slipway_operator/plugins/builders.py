@@ -19,6 +19,11 @@ from slipway_operator.plugins.program import program_container, program_volumes
 COMPONENT = "connector"
 OWNER_AND_GROUP = 0o440
 GRACE_SECONDS = 60
+PROBES: JsonObject = {
+    "startupProbe": http_probe(contract.LIVEZ, period=1, failures=60),
+    "livenessProbe": http_probe(contract.LIVEZ, period=10, failures=6),
+    "readinessProbe": http_probe(contract.READYZ, period=2, failures=3),
+}
 RESOURCES = {"requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
 
 
@@ -119,12 +124,7 @@ def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
             *host_tls.mounts(settings),
         ],
         resources=resources(RESOURCES, None),
-        more={
-            "args": [contract.CONNECTOR_COMMAND],
-            "startupProbe": http_probe(contract.LIVEZ, period=1, failures=60),
-            "livenessProbe": http_probe(contract.LIVEZ, period=10, failures=6),
-            "readinessProbe": http_probe(contract.READYZ, period=2, failures=3),
-        },
+        more={"args": [contract.CONNECTOR_COMMAND], **PROBES},
     )
     spec = pod_spec(
         settings,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slipway_crds.contract import PLUGIN_PATH, connector_name
-from slipway_crds.plugins.connector import version_of
+from slipway_crds.plugins.connector import connector_config, version_of
 from slipway_crds.plugins.dependencies import DependencyProblem
 from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_crds.plugins.model import Plugin
@@ -19,6 +19,9 @@ from slipway_operator.plugins.reports import ServerReport
 from slipway_operator.plugins.status import PluginStanding, plugin_status
 from slipway_operator.plugins.users import PluginUser
 from slipway_operator.plugins.verification import Verification, verification_objects, verification_of
+
+LARGEST = 100_000
+"""Bytes of a spec, which pods get as an environment variable: Linux takes 128 KiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +52,9 @@ class PluginView(View):
 def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, now: float) -> Plan:
     """Everything that is to be done for a Plugin now. Nothing, if it is as it should be."""
     key, connector = view.resource.key, view.plugin.spec.needs_connector
-    owner, deployment = owner_of(view.resource), view.deployment
+    deployment, too_large = view.deployment, _too_large(view.plugin) if connector else None
     verification = verification_of(view.plugin, view.children, now=now)
-    manifests = connector_objects(owner, settings, view.plugin) if connector else []
-    # What serves goes on: others may use it. What was never started waits for the plugins that it needs.
-    waits = deployment is None and bool(view.dependencies)
-    if waits or not verification.passed:  # nothing of it runs, but what has been verified goes on until it is known
-        manifests = [each for each in manifests if each["kind"] != DEPLOYMENT.name]
-    manifests += verification_objects(owner, settings, view.plugin)
+    manifests = _manifests(view, settings, verification) if too_large is None else []
     status, wake_after = plugin_status(
         PluginStanding(
             resource=view.resource,
@@ -64,8 +62,8 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
             report=view.report,
             connector=connector,
             available=not connector or (deployment is not None and deployment.available > 0),
-            trouble=verification.failure or (_trouble(view, settings, now) if connector else None),
-            verified=verification.passed,
+            trouble=too_large or verification.failure or (_trouble(view, settings, now) if connector else None),
+            verified=verification.passed and too_large is None,
             metadata=view.metadata,
             dependencies=view.dependencies,
             version=version_of(view.plugin),
@@ -78,6 +76,27 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
         delete=tuple(_unwanted(view, manifests, verification)),
         status=status,
         wake_after=wake_after,
+    )
+
+
+def _manifests(view: PluginView, settings: BuildSettings, verification: Verification) -> list[Manifest]:
+    """Everything that should be there now."""
+    owner = owner_of(view.resource)
+    manifests = connector_objects(owner, settings, view.plugin) if view.plugin.spec.needs_connector else []
+    # What serves goes on: others may use it. What was never started waits for the plugins that it needs.
+    waits = view.deployment is None and bool(view.dependencies)
+    if waits or not verification.passed:  # nothing of it runs, but what has been verified goes on until it is known
+        manifests = [each for each in manifests if each["kind"] != DEPLOYMENT.name]
+    return manifests + verification_objects(owner, settings, view.plugin)
+
+
+def _too_large(plugin: Plugin) -> Trouble | None:
+    size = len(connector_config(plugin).canonical())
+    if size <= LARGEST:
+        return None
+    return Trouble(
+        "PluginTooLarge",
+        f"The spec has {size} bytes, {LARGEST} at most: put what is long into a ConfigMap or Secret.",
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from slipway_crds.plugins.connector import ConnectorConfig
 from slipway_crds.plugins.model import Plugin
+from slipway_operator.core.plan import Plan
 from slipway_operator.plugins.plan import PluginView, plan_plugin
 from tests.support.operator_builds import NOW, SETTINGS, resource
 
@@ -14,13 +15,20 @@ DIGEST = "sha256:" + "0" * 64
 IMAGE = f"registry.example.com/issues@{DIGEST}"
 
 
-def made(**spec: Any) -> dict[str, Any]:
-    """The manifests by kind."""
+def planned(**spec: Any) -> Plan:
     metadata = {"name": "tools", "namespace": "demo"}
     plugin = Plugin.model_validate({"metadata": metadata, "spec": spec})
     view = PluginView(resource=resource(plugin), plugin=plugin, children=())
-    plan = plan_plugin(view, SETTINGS, gateway_url="http://gateway/", now=NOW)
-    return {each.manifest["kind"]: each.manifest for each in plan.apply}
+    return plan_plugin(view, SETTINGS, gateway_url="http://gateway/", now=NOW)
+
+
+def status_of(plan: Plan) -> Any:
+    return plan.status
+
+
+def made(**spec: Any) -> dict[str, Any]:
+    """The manifests by kind."""
+    return {each.manifest["kind"]: each.manifest for each in planned(**spec).apply}
 
 
 def pod_of(objects: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +178,15 @@ def test_a_module_is_mounted_with_its_limits_and_reaches_nothing() -> None:
     assert plugin.spec.wasm.limits.fuel == 5000
     assert plugin.spec.config == {"redact": ["email"]}
     assert plugin.spec.digest == DIGEST
+
+
+def test_a_spec_that_no_process_could_be_started_with_is_told() -> None:
+    image = {"image": {"name": IMAGE}}
+    plan = planned(type="mcp", mcp=image, config={"a": "x" * 200_000})
+    assert plan.apply == ()
+    (ready,) = [each for each in status_of(plan)["conditions"] if each["type"] == "Ready"]
+    assert (ready["reason"], status_of(plan)["phase"]) == ("PluginTooLarge", "Stalled")
+    assert len(planned(type="mcp", mcp=image, config={"a": "x" * 20_000}).apply) == 4
 
 
 def test_who_may_use_a_plugin_restarts_nothing() -> None:

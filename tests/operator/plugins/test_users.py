@@ -6,7 +6,7 @@ from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.plugins.connector import connector_config, version_of
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.runtimeconfig import AgentConfig, MiddlewareConfig, RuntimeConfig
-from slipway_operator.core.cache import Resource, resource_of
+from slipway_operator.core.cache import Cache, Resource, resource_of
 from slipway_operator.core.projections import Child, project
 from slipway_operator.plugins.plan import PluginView, plan_plugin
 from slipway_operator.plugins.users import PluginUser, user_of
@@ -65,3 +65,26 @@ def test_the_status_names_a_version_and_its_agents() -> None:
     assert status["version"] == version_of(plugin)
     assert len(status["agents"]) == 100
     assert status["agents"][0] == {"name": "a001", "revision": "r", "version": "v"}
+
+
+def test_another_version_wakes_the_agents_that_refer_to_the_plugin() -> None:
+    cache = Cache()
+    metadata = {"name": "desk", "namespace": "demo", "uid": "desk", "resourceVersion": "1"}
+    tools = [{"name": "guard", "pluginRef": {"name": "guard"}}]
+    models = [{"name": "m", "provider": "openai-compatible", "model": "x", "baseURL": "http://llm.models.svc/v1"}]
+    spec = {"architecture": "pydantic-ai", "models": models, "tools": tools}
+    desk = resource_of("Agent", {"metadata": metadata, "spec": spec})
+    assert desk.model is not None, desk.error
+    cache.put_resource(desk)
+
+    def woken(version: str, number: int) -> bool:
+        plugin = {"name": "guard", "namespace": "demo", "uid": "guard", "resourceVersion": str(number)}
+        given = guard().model_dump(mode="json", by_alias=True, exclude_defaults=True)["spec"]
+        status = {"version": version}
+        return desk.key in cache.put_resource(
+            resource_of("Plugin", {"metadata": plugin, "spec": given, "status": status})
+        )
+
+    assert woken("1", 1)
+    assert not woken("1", 2)
+    assert woken("2", 3)
