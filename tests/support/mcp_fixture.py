@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, ClassVar
 
 from mcp_types import jsonrpc
@@ -129,6 +129,9 @@ class FixtureSource:
                 for name, arguments in (*PROMPTS.items(), *((each, ()) for each in self.more_prompts))
             ),
         )
+
+    def followed(self) -> AbstractAsyncContextManager[object]:
+        return nullcontext()
 
     async def answer(self, exchange: Exchange, name: str) -> None:
         method = exchange.message.method

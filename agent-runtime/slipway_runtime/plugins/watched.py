@@ -9,6 +9,7 @@ from typing import Any
 
 from slipway_crds.plugins.model import TOOLS_SHOWN
 from slipway_crds.plugins.upstream import McpUpstream
+from slipway_runtime.plugins.changes import Changes
 from slipway_runtime.plugins.discovery import Discovery, discover
 from slipway_runtime.plugins.server import PluginServer, ServerAccess, ServerFailed
 from slipway_runtime.plugins.sessions import LegacySessions
@@ -62,6 +63,7 @@ class WatchedServer:
         self.sessions = LegacySessions(self.server)
         self.ongoing: dict[tuple[str, object], asyncio.Event] = {}
         """Requests of clients of 2025-11-25 at a server of 2026-07-28, so that they can be cancelled."""
+        self.changes = Changes(self.server, self.look)
         self._changed = changed
         self._found: Discovery | None = None
         self._error: ServerFailed | None = None
@@ -110,6 +112,7 @@ class WatchedServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.changes.close()
         await self.sessions.close()
         await self.server.close()
 

@@ -1,6 +1,7 @@
 """Agents as sources of an MCP server."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import orjson
@@ -65,6 +66,10 @@ class AgentSource:
             templates=agent_tools.templates_of(description) if self._may(caller, DOCUMENTS_TOOL) else (),
             prompts=agent_tools.prompts_of(routes.offer(self.agent)),
         )
+
+    def followed(self) -> AbstractAsyncContextManager[object]:
+        """See `ToolSource`. What is known of agents is current."""
+        return nullcontext()
 
     def _tools(self, caller: Caller) -> dict[str, Json]:
         routes = self._gateway.routes

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 import orjson
 from mcp_types import jsonrpc
@@ -46,9 +47,15 @@ class Listening:
             raise RpcError(jsonrpc.INVALID_REQUEST, "Listening takes a stream: accept text/event-stream", status=406)
         try:
             with self._streams.slot(exchange.client.caller.owner):
-                await unless_gone(self._tell(exchange, server, kinds), exchange.receive)
+                await unless_gone(self._followed(exchange, server, kinds), exchange.receive)
         except Full:
             raise Problem(Reason.OVERLOADED, f"you listen on {STREAMS} streams already: close one") from None
+
+    async def _followed(self, exchange: Exchange, server: Server, kinds: tuple[str, ...]) -> None:
+        async with AsyncExitStack() as stack:
+            for source in server.sources(exchange.client.caller):
+                await stack.enter_async_context(source.followed())
+            await self._tell(exchange, server, kinds)
 
     async def _tell(self, exchange: Exchange, server: Server, kinds: tuple[str, ...]) -> None:
         caller, about = exchange.client.caller, {SUBSCRIPTION: exchange.message.id}

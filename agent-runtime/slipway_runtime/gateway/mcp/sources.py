@@ -1,6 +1,7 @@
 """The contract of what an MCP server of the gateway is made of: agents, and servers elsewhere."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -61,6 +62,10 @@ class ToolSource(Protocol):
 
     async def listing(self, caller: Caller) -> Listing:
         """What the caller may use now. It may raise or hang: then the server goes on without it."""
+        ...
+
+    def followed(self) -> AbstractAsyncContextManager[object]:
+        """Meanwhile `version` changes soon after what it lists."""
         ...
 
     async def answer(self, exchange: Exchange, name: str) -> None:

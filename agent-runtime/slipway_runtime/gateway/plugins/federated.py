@@ -1,6 +1,7 @@
 """Plugins as a part of the federated MCP server: each of their tools, for whom it is."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,11 @@ class PluginSource:
             templates=offers.templates,
             prompts=offers.prompts,
         )
+
+    def followed(self) -> AbstractAsyncContextManager[object]:
+        """See `ToolSource`: by a subscription to the server, which all share who listen."""
+        server = self.gateway.plugins.get(self.plugin)
+        return nullcontext() if server is None else server.changes.followed()
 
     async def answer(self, exchange: Exchange, name: str) -> None:
         """See `ToolSource`."""

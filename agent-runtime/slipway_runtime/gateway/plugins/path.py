@@ -7,11 +7,14 @@ import aiohttp
 from starlette.requests import Request
 
 from slipway_runtime.gateway import access, metrics
+from slipway_runtime.gateway.admission import Full, Shares
 from slipway_runtime.gateway.asgi import Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import HostedPath, counted
+from slipway_runtime.gateway.mcp.listening import STREAMS
 from slipway_runtime.gateway.mcp.origins import check_origin
 from slipway_runtime.gateway.permissions import Action, no_such_plugin, require
+from slipway_runtime.gateway.plugins import listening
 from slipway_runtime.gateway.plugins.answer import PluginAnswer
 from slipway_runtime.gateway.plugins.calls import PluginCall, failed
 from slipway_runtime.gateway.relay import CutOff, Reply
@@ -38,6 +41,7 @@ class PluginPath(HostedPath):
     def __init__(self, gateway: Gateway) -> None:
         super().__init__(gateway, _problem)
         self._sealer = Sealer(lambda: gateway.signer.secrets(PURPOSE))
+        self._streams = Shares(STREAMS)
 
     async def _identified(self, request: Request) -> tuple[Caller, Grant | None]:
         return await self._gateway.identify(request)
@@ -62,6 +66,9 @@ class PluginPath(HostedPath):
             except MessageRefused as refused:
                 await reply.whole(refused.status, {"content-type": JSON}, refused.body())
                 return
+            if await self._shares(call, message):
+                await self._listened(call, message, reply, receive)
+                return
             with self._admitted(depth=depth):
                 await unless_gone(self._posted(call, message, reply), receive)
 
@@ -80,6 +87,21 @@ class PluginPath(HostedPath):
         if grant is not None:
             await self._gateway.nesting.check_plugin(grant, key)
         return key, plugin
+
+    async def _shares(self, call: PluginCall, message: ClientMessage) -> bool:
+        """Whether the message is a subscription that is shared. One to a server that fails is answered as a call."""
+        try:
+            return await listening.shares(call, message)
+        except ServerFailed:
+            return False
+
+    async def _listened(self, call: PluginCall, message: ClientMessage, reply: Reply, receive: Receive) -> None:
+        """Who listens takes no place: it costs next to nothing. Raises Problem, ClientGone."""
+        try:
+            with self._streams.slot(call.caller.owner):
+                await unless_gone(listening.listen(call, message, reply), receive)
+        except Full:
+            raise Problem(Reason.OVERLOADED, f"you listen on {STREAMS} streams already: close one") from None
 
     def _require_listed(self) -> None:
         if not self._gateway.plugins.listed:

@@ -1,7 +1,7 @@
 """The federated server over sources of which some are hung, broken or absurd."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
 import aiohttp
@@ -47,6 +47,9 @@ class Echo:
         if self._error is not None:
             raise self._error
         return Listing(tools=tuple(results.tool(each, "A tool", {}, ()) for each in self.tools))
+
+    def followed(self) -> AbstractAsyncContextManager[object]:
+        return nullcontext()
 
     async def answer(self, exchange: Exchange, name: str) -> None:
         await exchange.result(results.text(f"{self.key.name} {name}"))
