@@ -172,7 +172,7 @@ REFUSED = [
     (CHAT, b"{}", 422, "InvalidRequest"),
     (CHAT, b'{"question": ""}', 422, "InvalidRequest"),
     (CHAT, b'{"question": "hi", "temperature": 1}', 422, "InvalidRequest"),
-    (CHAT, json.dumps({"question": "x" * 8001}).encode(), 422, "InvalidRequest"),
+    (CHAT, json.dumps({"question": "x" * 32_769}).encode(), 422, "InvalidRequest"),
     (CHAT, json.dumps({"question": "x" * 1_000_000}).encode(), 413, "QuestionTooLarge"),
     (CHAT, json.dumps({"question": "hi", "session_id": NO_SESSION}).encode(), 404, "SessionNotFound"),
     ("/nowhere", b"", 404, "NotFound"),

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slipway_runtime.problems import Problem, Reason
 
+QUESTION_CHARACTERS = 32_768
+"""Of the texts of a question, on every protocol."""
 ASK_BYTES = 64 * 1024
 """Bytes in an ask as JSON that is a question only."""
 HISTORY_BYTES = 1024 * 1024
@@ -154,8 +156,11 @@ class Ask(AskModel):
         """What goes to a host: the fields that are set.
 
         Raises:
-            Problem: `QuestionTooLarge`.
+            Problem: `QuestionTooLarge`, or `InvalidRequest` for too many characters.
         """
+        if len(self.text) > QUESTION_CHARACTERS:
+            detail = f"A question has at most {QUESTION_CHARACTERS:,} characters: shorten it."
+            raise Problem(Reason.INVALID_REQUEST, detail)
         data = self.model_dump_json(exclude_none=True).encode()
         limit = LARGE_ASK_BYTES if self.history is not None or self._has_images else ASK_BYTES
         if len(data) > limit:

@@ -20,6 +20,7 @@ from slipway_runtime.problems import Problem, Reason, reason_of
 from slipway_runtime.protocols import sse
 from slipway_runtime.protocols.ask import (
     ASK_BYTES,
+    QUESTION_CHARACTERS,
     SESSION_ID_PATTERN,
     Ask,
     DataPart,
@@ -33,7 +34,6 @@ from slipway_runtime.protocols.images import NotAnImage, read_data_url
 from slipway_runtime.protocols.skin import Answer, AnswerRenderer, StreamRenderer
 from slipway_runtime.protocols.transcript import Transcript
 
-QUESTION_LIMIT = 8_000
 IMAGES_MAX = 32
 LEFT_OUT = frozenset(
     ("retrieved", "tool_call", "tool_result", "delta", "message_end", "artifact", "progress", "plugin_failed")
@@ -71,7 +71,7 @@ class ChatRequest(BaseModel):
     """What a client sends."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    question: Annotated[str, Field(min_length=1, max_length=QUESTION_LIMIT), AfterValidator(_says_something)]
+    question: Annotated[str, Field(min_length=1, max_length=QUESTION_CHARACTERS), AfterValidator(_says_something)]
     session_id: Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None = None
     context: dict[str, Any] | None = None
     """Goes to the agent as data, never as instructions."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slipway_runtime.gateway.routes import Description, Offer
+from slipway_runtime.protocols.ask import QUESTION_CHARACTERS
 from slipway_runtime.protocols.mcp import documents
 from slipway_runtime.protocols.mcp.messages import Json
 
@@ -14,8 +15,8 @@ LISTED = ("name", "description", "arguments")
 """Fields of a prompt that lists have."""
 PLACE = re.compile(r"\{([-_a-z0-9]+)\}")
 """Where an argument goes in a prompt."""
-QUESTION = Field(min_length=1, max_length=32_768)
-Context = Annotated[str, Field(max_length=32_768)] | dict[str, Any] | None
+QUESTION = Field(min_length=1, max_length=QUESTION_CHARACTERS)
+Context = Annotated[str, Field(max_length=QUESTION_CHARACTERS)] | dict[str, Any] | None
 """What a caller knows besides: a text, or what workflows send (`previous_results` and `step_requirements`)."""
 
 
