@@ -16,7 +16,7 @@ import aiohttp
 import kopf
 
 from slipway_operator.agents import controller as agents
-from slipway_operator.controllers import ControllerDependencies
+from slipway_operator.controllers import ControllerDependencies, RunningController
 from slipway_operator.core import logs, metrics, retrying
 from slipway_operator.core.cache import Cache
 from slipway_operator.core.executor import Executor
@@ -148,7 +148,6 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         since = await watching.fill_config_maps()
         rotation = _rotation(settings, kube, cache, installation)
         await rotation.start()
-        certificates = _certificates(settings, kube, cache, installation)
         store = await _store(settings, kube, cache, installation)
         departed = _departed(settings, kube, store)
         watching.on_namespace_gone(departed.namespace_gone)
@@ -161,18 +160,16 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
             build=_build(settings, installation),
             settings=settings,
             identity=rotation,
-            certificates=certificates,
+            certificates=_certificates(settings, kube, cache, installation),
             mcp_names=McpNames(cache),
             enqueue=queue.add,
         )
-        started = {row.kind.name: row.start(dependencies) for row in ROWS}
-        for background in (each for kind in started.values() for each in kind.background):
-            tasks.create_task(background())
+        started = _started(dependencies, tasks)
         tasks.create_task(departed.sweep_forever(), name="departed namespaces")
         tasks.create_task(EarlierLogins(kube, cache, store).look_forever(), name="earlier logins")
         tasks.create_task(_watch(watching, stop), name="kopf")
         tasks.create_task(watching.sweep_forever(), name="sweep")
-        tasks.create_task(_keep_forever(installation, rotation, certificates), name="secrets")
+        tasks.create_task(_keep_forever(installation, rotation, dependencies.certificates), name="secrets")
         tasks.create_task(_measure_forever(queue, cache, watches), name="measure")
         tasks.create_task(watching.watch_config_maps_forever(since), name="config maps")
         watches.start_canary()
@@ -181,6 +178,14 @@ async def _work(settings: OperatorSettings, kube: KubeClient, watches: Watches, 
         reconcilers = {name: kind.reconcile for name, kind in started.items()}
         for _ in range(settings.workers):
             tasks.create_task(work_forever(queue, cache, reconcilers))
+
+
+def _started(dependencies: ControllerDependencies, tasks: asyncio.TaskGroup) -> dict[str, RunningController]:
+    """The controllers by kind, with what runs alongside them."""
+    started = {row.kind.name: row.start(dependencies) for row in ROWS}
+    for background in (each for kind in started.values() for each in kind.background):
+        tasks.create_task(background())
+    return started
 
 
 def _build(settings: OperatorSettings, installation: Installation) -> BuildSettings:

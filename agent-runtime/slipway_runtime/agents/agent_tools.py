@@ -48,7 +48,7 @@ class Askable:
         """What asks a tool's agent, within a step."""
         if tool.url is None:
             return self._calls.call(unit.run, tool.agent, ask, key=unit.key)
-        return self._remote[tool.name].call(ask, key=f"{unit.run.id}/{unit.key}", name=tool.url)
+        return self._remote[tool.name].call(ask, key=f"{unit.run.id}/{unit.key}", name=tool.name)
 
     async def close(self) -> None:
         """Close the connections to agents elsewhere."""
@@ -117,7 +117,7 @@ def _result(tool: ToolConfig, answer: MemberAnswer) -> ToolReturn[str]:
         if tool.required:
             raise Problem(
                 Reason.REQUIRED_TOOL_FAILED,
-                f"The tool {tool.name} is required, and agent {tool.agent or tool.url} gave no answer"
+                f"The tool {tool.name} is required, and agent {tool.agent or tool.name} gave no answer"
                 f" ({answer.reason}: {answer.message.rstrip('.')}).",
             )
         return ToolReturn(f"The agent is unavailable ({answer.reason}). Go on without it, and say what is missing.")

@@ -6,6 +6,7 @@ bounded. A call has one message id in every attempt, and the same `Idempotency-K
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -23,6 +24,8 @@ from slipway_runtime.agents.remote_task import Nonsense, RemoteTask
 from slipway_runtime.events import Event, InputRequired
 from slipway_runtime.models.connection import ApiKeyFile, KeyProblem, guarded_client
 from slipway_runtime.protocols.ask import Ask, DataPart, ImagePart, TextPart
+
+log = logging.getLogger(__name__)
 
 CARD_PATH = ".well-known/agent-card.json"
 CARD_SECONDS = 300.0
@@ -110,10 +113,8 @@ class RemoteAgent:
         async with self.http.stream("GET", urljoin(self.url.rstrip("/") + "/", CARD_PATH)) as response:
             body = await _whole(response, CARD_BYTES)
         if response.status_code != 200:
-            raise CallFailed(
-                "RemoteAgentUnreachable",
-                f"{response.url} answers {response.status_code}, and should be the card of an A2A agent",
-            )
+            log.warning("%s answers %s, and should be the card of an A2A agent", response.url, response.status_code)
+            raise CallFailed("RemoteAgentUnreachable", f"its card answers {response.status_code}")
         return _json(body)
 
     def call(self, ask: Ask, *, key: str, name: str, context: str | None = None) -> "RemoteCall":
@@ -147,14 +148,15 @@ def endpoint_of(card: object, url: str) -> CardInterface:
             continue
         place = str(each.get("url"))
         if _origin(place) != _origin(url):
+            log.warning("the card below %s names %s, which is at another origin", url, place[:200])
             raise CallFailed(
                 "RemoteAgentRefused",
-                f"the card below {url} names {place[:200]}, which is at another origin: give the URL of that agent "
-                "itself, if it is the one that is meant",
+                "its card names a place at another origin: give the URL of that agent itself, if it is the one that is "
+                "meant",
             )
         capabilities = card.get("capabilities") if isinstance(card, Mapping) else None
         return CardInterface(place, isinstance(capabilities, Mapping) and capabilities.get("streaming") is True)
-    raise CallFailed("RemoteAgentRefused", f"the card below {url} names no JSON-RPC interface of A2A {VERSION}")
+    raise CallFailed("RemoteAgentRefused", f"its card names no JSON-RPC interface of A2A {VERSION}")
 
 
 @dataclass
@@ -328,8 +330,10 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def unreachable(url: str, error: Exception) -> CallFailed:
-    """It cannot be asked."""
+    """It cannot be asked. Where it is, and which Secret is missing, is for logs: callers get to know the rest."""
     if isinstance(error, KeyProblem):
-        return CallFailed("CredentialMissing", f"the A2A agent at {url} was not asked: {error}")
-    said = f"it sent {error}" if isinstance(error, Nonsense) else str(error) or type(error).__name__
-    return CallFailed("RemoteAgentUnreachable", f"the A2A agent at {url} cannot be asked: {said}")
+        log.warning("the A2A agent at %s was not asked: %s", url, error)
+        return CallFailed("CredentialMissing", f"it was not asked: {error}")
+    said = f"it sent {error}" if isinstance(error, Nonsense) else type(error).__name__
+    log.warning("the A2A agent at %s cannot be asked: %s", url, f"{said}: {error}")
+    return CallFailed("RemoteAgentUnreachable", f"it cannot be asked: {said}")

@@ -57,7 +57,7 @@ async def _passed_on(server: WatchedServer, request: Request, body: bytes | None
     try:
         response = await opened.__aenter__()
     except ServerFailed as error:
-        return failure(error.reason, error.message, error.status)
+        return failure(error.reason, error.told, error.status)
     kind = media_type(response)
     given = {"content-type": kind} if kind else {}
     if session := response.headers.get("Mcp-Session-Id"):

@@ -13,6 +13,7 @@ from contextlib import aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import uvloop
 
 from slipway_runtime.addresses import AddressRule
@@ -103,10 +104,7 @@ async def assembled(
         new_session(2 * settings.max_in_flight) as session,
         aclosing(PluginTable()) as plugins,
     ):
-        held, workflows = Bound(max(1, int(settings.max_in_flight * HELD_SHARE))), WorkflowTable()
-        pods = partial(
-            Upstreams, session=session, hold_seconds=settings.hold_seconds, held=held, authorities=authorities
-        )
+        workflows, pods = WorkflowTable(), _pods(settings, session, authorities)
         yield Gateway(
             routes=routes,
             upstreams=pods(routes=routes),
@@ -119,13 +117,29 @@ async def assembled(
             plugins=plugins,
             bodies=Shares(max(1, int(settings.max_in_flight * BODIES_SHARE))),
             rates=_rates(settings, replicas),
+            resource=_resource(settings),
             allowed_origins=settings.allowed_origins,
             public_url=settings.public_url,
             receiver_rule=AddressRule(networks=tuple(settings.receiver_networks)),
-            default_agent=AgentKey.parse(settings.default_agent) if settings.default_agent else None,
-            smart_agent=AgentKey.parse(settings.smart_agent) if settings.smart_agent else None,
-            resource=ProtectedResource(settings.oidc_issuer, settings.public_url) if settings.oidc_issuer else None,
+            default_agent=_agent(settings.default_agent),
+            smart_agent=_agent(settings.smart_agent),
         )
+
+
+def _pods(
+    settings: GatewaySettings, session: aiohttp.ClientSession, authorities: HostAuthorities | None
+) -> Callable[..., Upstreams]:
+    """What sends calls to the pods of a table of routes. All wait in the same places."""
+    held = Bound(max(1, int(settings.max_in_flight * HELD_SHARE)))
+    return partial(Upstreams, session=session, hold_seconds=settings.hold_seconds, held=held, authorities=authorities)
+
+
+def _resource(settings: GatewaySettings) -> ProtectedResource | None:
+    return ProtectedResource(settings.oidc_issuer, settings.public_url) if settings.oidc_issuer else None
+
+
+def _agent(key: str | None) -> AgentKey | None:
+    return AgentKey.parse(key) if key else None
 
 
 def _rates(settings: GatewaySettings, replicas: Callable[[], int]) -> RateLimits:
@@ -180,6 +194,16 @@ def read_authorities(settings: GatewaySettings) -> HostAuthorities | None:
         ) from error
 
 
+def _source(api: KubernetesApi, gateway: Gateway, access: ClusterAccess, *, tls: bool) -> KubernetesRoutes:
+    """What fills the gateway's tables."""
+    plugins = KubernetesPlugins(gateway.plugins, gateway.routes, access, tls=tls)
+    workflows = KubernetesWorkflows(gateway.workflows, gateway.routes, tls=tls)
+    others = [plugins.reflector(api), *workflows.reflectors(api)]
+    source = KubernetesRoutes(api, gateway.routes, also=others, tls=tls)
+    gateway.routes_missing = source.missing
+    return source
+
+
 async def serve(settings: GatewaySettings) -> None:
     """Serve until told to stop.
 
@@ -206,11 +230,7 @@ async def serve(settings: GatewaySettings) -> None:
             ) as gateway,
         ):
             access = ClusterAccess(signer, settings.plugin_networks, authorities=authorities)
-            plugins = KubernetesPlugins(gateway.plugins, routes, access, tls=authorities is not None)
-            workflows = KubernetesWorkflows(gateway.workflows, routes, tls=authorities is not None)
-            others = [plugins.reflector(api), *workflows.reflectors(api)]
-            source = KubernetesRoutes(api, routes, also=others, tls=authorities is not None)
-            gateway.routes_missing = source.missing
+            source = _source(api, gateway, access, tls=authorities is not None)
             limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)
             gc.freeze()  # what start-up made is there to stay: it need not be looked through again and again

@@ -9,7 +9,7 @@ from slipway_runtime.host.refusals import run_not_found
 from slipway_runtime.host.run_paths import place_of, run_of
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
-from slipway_runtime.store.records import LONGEST_PAGE, Wanted, count_records, list_records, read_record
+from slipway_runtime.store.records import LONGEST_PAGE, RecordFilter, count_records, list_records, read_record
 from slipway_runtime.store.run_list import STATES
 
 NO_TOKEN = "The page token is none of this list: send the one of the page before."
@@ -29,7 +29,7 @@ async def list_all(host: Host, hosted: HostedAgent, caller: Caller, request: Req
     state, limit = query.get("state"), int(query.get("limit") or 50)
     if (state is not None and state not in STATES) or not 1 <= limit <= LONGEST_PAGE:
         raise Problem(Reason.INVALID_REQUEST, f"state is one of {', '.join(STATES)}, and limit 1 to {LONGEST_PAGE}.")
-    wanted = Wanted(
+    wanted = RecordFilter(
         agent=hosted.key,
         caller=caller.owner,
         session_id=query.get("session"),

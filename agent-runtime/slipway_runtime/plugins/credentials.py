@@ -18,5 +18,6 @@ class Credentials:
     def current(self) -> Mapping[str, str]:
         """The headers of the next request. Raises ServerFailed if one is missing."""
         if self.missing:
-            raise ServerFailed("CredentialMissing", self.missing, status=503, sent=False)
+            told = "a credential of the Plugin is missing: whoever runs the gateway sees which one"
+            raise ServerFailed("CredentialMissing", self.missing, status=503, sent=False, told=told)
         return self.headers

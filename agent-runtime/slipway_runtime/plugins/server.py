@@ -30,6 +30,8 @@ ERROR_CHARACTERS = 300
 FAILURE_HEADER = "X-Slipway-Failure"
 """Of a connector's answer: the server gave none, and the body says why."""
 FAILURE_BYTES = 4096
+FAILURES = (ForbiddenAddress, aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, ValueError)
+SEE_STATUS = "the status of the Plugin says more"
 Headers = Mapping[str, str]
 
 
@@ -39,12 +41,14 @@ class ServerFailed(Exception):
     Args:
         status: of HTTP, for clients of the gateway.
         sent: whether the server may have acted.
+        told: what callers get to know, who need not know where the server is; the text if not given.
     """
 
-    def __init__(self, reason: str, message: str, *, status: int = 502, sent: bool = True) -> None:
+    def __init__(self, reason: str, message: str, *, status: int = 502, sent: bool = True, told: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.told = told or message
         self.status = status
         self.sent = sent
 
@@ -116,13 +120,7 @@ class PluginServer:
             ServerFailed: if there is none.
         """
         if not self.circuit.allow():
-            raise ServerFailed(
-                "ServerLeftAlone",
-                f"the server of plugin {self.upstream.key} keeps failing and is left alone for some seconds"
-                + (f" ({self.last_error.message})" if self.last_error else ""),
-                status=503,
-                sent=False,
-            )
+            raise self._left_alone()
         try:
             response = await self._request(method, headers, body, endless=endless, endpoint=endpoint)
         except ServerFailed as error:
@@ -153,20 +151,8 @@ class PluginServer:
                     timeout=self._endless if endless else self._session.timeout,
                     ssl=self._access.current_tls() if self._access.current_tls else True,
                 )
-        except ForbiddenAddress as error:
-            raise ServerFailed(FORBIDDEN_ADDRESS, str(error), status=502, sent=False) from None
-        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            raise self._unreachable(error) from None
-        except TimeoutError:
-            raise ServerFailed(
-                "ServerTimeout",
-                f"the server of plugin {upstream.key} sent nothing for {upstream.timeout:g} s",
-                status=504,
-            ) from None
-        except (aiohttp.ClientError, ConnectionError, InvalidAnswer, ValueError) as error:
-            raise ServerFailed(
-                "InvalidAnswer", f"the server of plugin {upstream.key} broke off: {_said(error)}"
-            ) from None
+        except FAILURES as error:
+            raise self._failure(error) from None
         assert isinstance(response, PodResponse)  # see `new_session`
         try:
             if upstream.connector and FAILURE_HEADER in response.headers:
@@ -177,6 +163,24 @@ class PluginServer:
             response.close()
             raise
         return response
+
+    def _left_alone(self) -> ServerFailed:
+        said = f"the server of plugin {self.upstream.key} keeps failing and is left alone for some seconds"
+        message, told = (f" ({self.last_error.message})", f" ({self.last_error.told})") if self.last_error else ("", "")
+        return ServerFailed("ServerLeftAlone", said + message, status=503, sent=False, told=said + told)
+
+    def _failure(self, error: Exception) -> ServerFailed:
+        """A request that got no answer."""
+        server = f"the server of plugin {self.upstream.key}"
+        if isinstance(error, ForbiddenAddress):
+            told = f"{server} is at an address that is never connected to: {SEE_STATUS}"
+            return ServerFailed(FORBIDDEN_ADDRESS, str(error), status=502, sent=False, told=told)
+        if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
+            return self._unreachable(error)
+        if isinstance(error, TimeoutError):
+            said = f"{server} sent nothing for {self.upstream.timeout:g} s"
+            return ServerFailed("ServerTimeout", said, status=504)
+        return ServerFailed("InvalidAnswer", f"{server} broke off: {_said(error)}", told=f"{server} broke off")
 
     def _check_literal(self) -> None:
         """aiohttp resolves no host that is an address."""
@@ -192,6 +196,7 @@ class PluginServer:
             f"the server of plugin {self.upstream.key} cannot be reached at {where}: {what} {said}",
             status=503,
             sent=False,
+            told=f"the server of plugin {self.upstream.key} cannot be reached: {SEE_STATUS}",
         )
 
     def _check(self, response: PodResponse) -> None:
@@ -249,9 +254,9 @@ class PluginServer:
                         )
                     parts.append(part)
         except (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer) as error:
-            raise ServerFailed(
-                "InvalidAnswer", f"the server of plugin {self.upstream.key} broke off: {_said(error)}"
-            ) from None
+            server = f"the server of plugin {self.upstream.key}"
+            said, told = f"{server} broke off: {_said(error)}", f"{server} broke off"
+            raise ServerFailed("InvalidAnswer", said, told=told) from None
         return b"".join(parts)
 
 

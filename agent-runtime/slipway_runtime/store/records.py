@@ -62,7 +62,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordFilter:
     """Which records of a caller with an agent."""
 
     agent: str
@@ -94,7 +94,7 @@ async def read_record(database: Database, run_id: str, *, agent: str, caller: st
 
 
 async def list_records(
-    database: Database, wanted: Wanted, *, after: Place | None = None, limit: int = 50
+    database: Database, wanted: RecordFilter, *, after: Place | None = None, limit: int = 50
 ) -> list[RunRecord]:
     """Up to `limit` records, those that changed last first, and one more if there is a next page."""
     where, args = _where(wanted)
@@ -111,14 +111,14 @@ async def list_records(
     return [_record(row, metadata=orjson.loads(cast(str, row["metadata"] or "{}"))) for row in rows]
 
 
-async def count_records(database: Database, wanted: Wanted) -> int:
+async def count_records(database: Database, wanted: RecordFilter) -> int:
     """How many there are on all pages."""
     where, args = _where(wanted)
     rows = await database.fetch(f"SELECT count(*) AS records FROM runs r WHERE {where}", *args)
     return cast(int, rows[0]["records"])
 
 
-def _where(wanted: Wanted) -> tuple[str, list[Value]]:
+def _where(wanted: RecordFilter) -> tuple[str, list[Value]]:
     args: list[Value] = [wanted.agent, wanted.caller]
     where = "r.agent = $1 AND r.caller = $2"
     if wanted.state is not None:

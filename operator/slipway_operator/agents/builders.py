@@ -204,28 +204,7 @@ def _deployment(
 def _host_pod(
     owner: Owner, settings: BuildSettings, revision: Revision, *, pod: PodSettings | None, store_secret: str
 ) -> JsonObject:
-    timeout = max(agent.request_timeout_seconds for agent in revision.config.agents)
-    host = container(
-        settings,
-        name="host",
-        image=_host_image(settings, revision),
-        ports={
-            contract.HTTP_PORT_NAME: contract.HTTP_PORT,
-            "metrics": contract.METRICS_PORT,
-            **host_tls.container_ports(settings),
-        },
-        env=[*_host_env(settings), *host_tls.environment(settings)],
-        mounts=[
-            read_only("config", contract.CONFIG_DIR),
-            read_only("store", contract.STORE_DIR),
-            read_only("identity", contract.IDENTITY_DIR),
-            *mounts(revision.files),
-            *host_tls.mounts(settings),
-            *code_mounts(revision.config.agents[0]),
-        ],
-        resources=resources(settings.host_resources, pod),
-        more={"args": [contract.HOST_COMMAND], **HOST_PROBES},
-    )
+    host = _host(settings, revision, pod=pod)
     spec = pod_spec(
         settings,
         service_account=child_name(owner.name),
@@ -246,8 +225,33 @@ def _host_pod(
     if program is not None:
         spec["containers"] = [host, program]
         spec["volumes"] = [*cast(list[object], spec["volumes"]), {"name": PROGRAM_TMP, "emptyDir": {}}]
+    timeout = max(agent.request_timeout_seconds for agent in revision.config.agents)
     spec["terminationGracePeriodSeconds"] = timeout + DRAIN_SLACK_SECONDS
     return spec
+
+
+def _host(settings: BuildSettings, revision: Revision, *, pod: PodSettings | None) -> JsonObject:
+    return container(
+        settings,
+        name="host",
+        image=_host_image(settings, revision),
+        ports={
+            contract.HTTP_PORT_NAME: contract.HTTP_PORT,
+            "metrics": contract.METRICS_PORT,
+            **host_tls.container_ports(settings),
+        },
+        env=[*_host_env(settings), *host_tls.environment(settings)],
+        mounts=[
+            read_only("config", contract.CONFIG_DIR),
+            read_only("store", contract.STORE_DIR),
+            read_only("identity", contract.IDENTITY_DIR),
+            *mounts(revision.files),
+            *host_tls.mounts(settings),
+            *code_mounts(revision.config.agents[0]),
+        ],
+        resources=resources(settings.host_resources, pod),
+        more={"args": [contract.HOST_COMMAND], **HOST_PROBES},
+    )
 
 
 def _host_image(settings: BuildSettings, revision: Revision) -> str:

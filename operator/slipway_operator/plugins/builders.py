@@ -104,7 +104,27 @@ def _deployment(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Manife
 
 
 def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
-    connector = container(
+    connector = _connector(settings, plugin)
+    spec = pod_spec(
+        settings,
+        service_account=contract.connector_name(owner.name),
+        container=connector,
+        volumes=[
+            {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
+            {"name": "credentials", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": _sources(plugin)}},
+            *host_tls.volumes(settings),
+        ],
+        pod=_pull_secrets(plugin),
+    )
+    spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    if program := program_container(settings, plugin):
+        spec["containers"] = [connector, program]
+        spec["volumes"] = [*cast(list[object], spec["volumes"]), *program_volumes(plugin)]
+    return spec
+
+
+def _connector(settings: BuildSettings, plugin: Plugin) -> JsonObject:
+    return container(
         settings,
         name=COMPONENT,
         image=settings.runtime_image,
@@ -126,22 +146,6 @@ def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
         resources=resources(RESOURCES, None),
         more={"args": [contract.CONNECTOR_COMMAND], **PROBES},
     )
-    spec = pod_spec(
-        settings,
-        service_account=contract.connector_name(owner.name),
-        container=connector,
-        volumes=[
-            {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
-            {"name": "credentials", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": _sources(plugin)}},
-            *host_tls.volumes(settings),
-        ],
-        pod=_pull_secrets(plugin),
-    )
-    spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
-    if program := program_container(settings, plugin):
-        spec["containers"] = [connector, program]
-        spec["volumes"] = [*cast(list[object], spec["volumes"]), *program_volumes(plugin)]
-    return spec
 
 
 def _pull_secrets(plugin: Plugin) -> PodSettings | None:

@@ -41,6 +41,16 @@ async def can_sign_in(store: Store, role: str) -> bool:
     return True
 
 
+def moves(store: Store, namespace: Namespace, first: str, second: str) -> tuple[Callable[[], None], ...]:
+    """What goes on to another Secret, or ends, one after the other."""
+    over = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2027-01-15T08:00:00Z"}]}
+    return (
+        lambda: put(store, namespace, "Deployment", "support-1", second, version=2),
+        lambda: put(store, namespace, "Pod", "support-1-a", first, version=2, status={"phase": "Failed"}),
+        lambda: put(store, namespace, "Job", "docs-1", first, version=2, status=over),
+    )
+
+
 async def test_the_earlier_login_goes_when_nothing_uses_it_any_more(store: Store) -> None:
     namespace = store.namespace()
     await store.keeper.ensure(namespace)
@@ -55,22 +65,7 @@ async def test_the_earlier_login_goes_when_nothing_uses_it_any_more(store: Store
     await store.keeper.ensure(rotated)
     second = store.keeper.access(rotated)
     earlier = EarlierLogins(store.kube, store.cache, store.keeper)
-    steps: tuple[Callable[[], None], ...] = (
-        lambda: put(store, namespace, "Deployment", "support-1", second.secret_name, version=2),
-        lambda: put(store, namespace, "Pod", "support-1-a", first.secret_name, version=2, status={"phase": "Failed"}),
-        lambda: put(
-            store,
-            namespace,
-            "Job",
-            "docs-1",
-            first.secret_name,
-            version=2,
-            status={
-                "conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2027-01-15T08:00:00Z"}]
-            },
-        ),
-    )
-    for step in steps:
+    for step in moves(store, namespace, first.secret_name, second.secret_name):
         await earlier.look()
         assert [await can_sign_in(store, role) for role in logins(store, namespace)] == [True, True]
         assert await host.fetch("SELECT id FROM sessions"), "a pod of before is served to its end"

@@ -29,6 +29,36 @@ async def run(folder: str, url: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+TALK = {
+    "talk": ["".join(words(4)), "".join(words(2))],
+    "new": [["assistant", "".join(words(4))]],
+    "result": "".join(words(4)),
+    "one_session": True,
+    "custom": {"retrieved": {"chunks": 1, "best_score": 0.9}},
+    "events": [
+        *("CUSTOM", "RUN_FINISHED", "RUN_STARTED", "STEP_FINISHED", "STEP_STARTED"),
+        *("TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "TEXT_MESSAGE_START"),
+    ],
+}
+"""A conversation of two turns, as the client shows it."""
+APPROVED = {
+    "interrupt": {
+        "reason": "confirmation",
+        "message": "Go on?",
+        "responseSchema": {
+            "type": "object",
+            "properties": {"approved": {"type": "boolean"}},
+            "required": ["approved"],
+        },
+        "metadata": {"answerers": ["caller"]},
+    },
+    "expires": True,
+    "refused": True,
+    "said": ["".join(words(2))],
+}
+"""A run that waits, and goes on."""
+
+
 @pytest.mark.parametrize("folder", ["ag_ui_node_0", "ag_ui_node"], ids=["0.x", "1.x"])
 async def test_the_node_client(start_front: StartFront, start_host: StartHost, folder: str) -> None:
     _, url = await start_host(agents=("demo/support", "demo/able"))
@@ -37,17 +67,7 @@ async def test_the_node_client(start_front: StartFront, start_host: StartHost, f
         front.routes.set(agent, [url])
     talk, context, tool, yes, no, abandoned, picture, failed, nobody, blank = await run(folder, front.url)
     declares = folder == "ag_ui_node"
-    assert talk == {
-        "talk": ["".join(words(4)), "".join(words(2))],
-        "new": [["assistant", "".join(words(4))]],
-        "result": "".join(words(4)),
-        "one_session": True,
-        "custom": {"retrieved": {"chunks": 1, "best_score": 0.9}},
-        "events": [
-            *("CUSTOM", "RUN_FINISHED", "RUN_STARTED", "STEP_FINISHED", "STEP_STARTED"),
-            *("TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "TEXT_MESSAGE_START"),
-        ],
-    }
+    assert talk == TALK
     assert context == {"context": {"context": [{"description": "ticket", "value": "7"}]}}
     assert tool == {
         "tool": "weather",
@@ -56,21 +76,7 @@ async def test_the_node_client(start_front: StartFront, start_host: StartHost, f
         "named": True,
         "said": ["Let me see. ", "Rain in Oslo"],
     }
-    assert yes == {
-        "interrupt": {
-            "reason": "confirmation",
-            "message": "Go on?",
-            "responseSchema": {
-                "type": "object",
-                "properties": {"approved": {"type": "boolean"}},
-                "required": ["approved"],
-            },
-            "metadata": {"answerers": ["caller"]},
-        },
-        "expires": True,
-        "refused": True,
-        "said": ["".join(words(2))],
-    }
+    assert yes == APPROVED
     assert no["said"] == abandoned["said"] == []
     assert picture == {"picture": ["1 pictures"]}
     assert failed == {"failing": "support", "thrown": None, "code": "InternalError"}

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -121,6 +122,46 @@ async def test_a_decision_by_a_model_that_is_made_again_is_counted(
     assert REPEATED.labels(str(LEAD))._value.get() - counted == 1
 
 
+@dataclass
+class CuttingWay:
+    """See `cutting_proxy`."""
+
+    target: str
+    left: int
+    cut: Callable[[], object]
+    passed_on: Callable[[bytes], object]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, _, port = self.target.removeprefix("http://").partition(":")
+        there, here = await asyncio.open_connection(host, int(port))
+        pumping = asyncio.create_task(_pump(reader, here))
+        try:
+            await self._back(there, writer)
+        finally:
+            pumping.cancel()
+            for each in (writer, here):
+                each.close()
+
+    async def _back(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passed = b""
+        while data := await there.read(65536):
+            self.passed_on(data)
+            writer.write(data)
+            passed += data
+            await writer.drain()
+            if self.left and b"event: delta" in passed:
+                self.left -= 1
+                if isinstance(waiting := self.cut(), Awaitable):
+                    await waiting
+                return
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
 @asynccontextmanager
 async def cutting_proxy(
     target: str, *, cuts: int, cut: Callable[[], object] = bool, passed_on: Callable[[bytes], object] = bool
@@ -131,37 +172,7 @@ async def cutting_proxy(
         cut: called before each break, and awaited where there is something to await.
         passed_on: called with what the gateway sends.
     """
-    host, _, port = target.removeprefix("http://").partition(":")
-    left = cuts
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal left
-        there, here = await asyncio.open_connection(host, int(port))
-
-        async def up() -> None:
-            while data := await reader.read(65536):
-                here.write(data)
-                await here.drain()
-
-        pumping = asyncio.create_task(up())
-        passed = b""
-        try:
-            while data := await there.read(65536):
-                passed_on(data)
-                writer.write(data)
-                passed += data
-                await writer.drain()
-                if left and b"event: delta" in passed:
-                    left -= 1
-                    if isinstance(waiting := cut(), Awaitable):
-                        await waiting
-                    break
-        finally:
-            pumping.cancel()
-            for each in (writer, here):
-                each.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(CuttingWay(target, cuts, cut, passed_on).serve, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:

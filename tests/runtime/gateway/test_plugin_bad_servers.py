@@ -11,9 +11,11 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 from starlette.responses import JSONResponse, Response
 
 from slipway_runtime.gateway.routes import PluginKey
+from slipway_runtime.plugins.server import ServerFailed
 from tests.runtime.gateway.conftest import Front, StartFront
-from tests.runtime.gateway.test_plugins import MODES, TOOLS, Mode, call, plug, texts
-from tests.support.mcp_servers import Application, OnlyLegacy, OnlyModern, listing
+from tests.runtime.gateway.test_plugins import HERE, MODES, TOOLS, Mode, call, plug, texts
+from tests.support.mcp_servers import Application, OnlyLegacy, OnlyModern, listing, upstream
+from tests.support.servers import free_port
 
 ERAS: tuple[Any, ...] = (None, OnlyLegacy, OnlyModern)
 OTHER: dict[Mode, type[OnlyLegacy] | type[OnlyModern]] = {"2026-07-28": OnlyLegacy, "legacy": OnlyModern}
@@ -307,3 +309,23 @@ async def test_a_list_of_tools_that_is_too_long_is_refused(start_front: StartFro
     async with front.client.post(url, json=body, headers=headers) as response:
         error = (await response.json())["error"]
     assert (response.status, error["data"]["reason"]) == (502, "AnswerTooLarge")
+
+
+async def test_callers_are_not_told_where_a_server_is_and_the_status_is(start_front: StartFront) -> None:
+    front = await start_front()
+    dead = f"http://127.0.0.1:{free_port()}/mcp"
+    front.gateway.plugins.set(TOOLS, upstream(dead, "tools"), HERE)
+    plugin = front.gateway.plugins.get(TOOLS)
+    assert plugin is not None
+    with pytest.raises(ServerFailed):
+        await plugin.look()
+    assert plugin.report is not None
+    assert "127.0.0.1" in plugin.report.error
+    headers, body = call("echo", text="hello")
+    for _ in range(8):  # until it is left alone
+        async with front.client.post("/plugins/demo/tools/mcp", json=body, headers=headers) as response:
+            error = (await response.json())["error"]
+        assert "127.0.0.1" not in json.dumps(error), error
+        assert error["data"]["reason"] in ("ServerUnreachable", "ServerLeftAlone")
+    assert error["data"]["reason"] == "ServerLeftAlone"
+    assert "the status of the Plugin says more" in error["message"]

@@ -23,52 +23,61 @@ SAID = ("first", "left", "right", "last")
 NEVER = ("act", "again")
 
 
+def says(process: Process, run: Run, key: str) -> Awaitable[str]:
+    """A step that says two words, others whenever it is run."""
+
+    async def do(emit: Emit) -> str:
+        await process.alive()
+        process.ran[key] += 1
+        words = [f"{key}{random.random()} " for _ in range(2)]
+        for word in words:
+            emit(Delta(text=word))
+            await process.committed(run)
+        return "".join(words)
+
+    return run.step(key, do, input={"key": key})
+
+
+def acts(process: Process, run: Run, key: str) -> Awaitable[float]:
+    """A step that must not be repeated."""
+
+    async def do(emit: Emit) -> float:
+        emit(ToolCall(id=key, name=key, where="server"))
+        await process.alive()
+        process.ran[key] += 1
+        result = random.random()
+        await process.committed(run)
+        emit(ToolResult(id=key, name=key, where="server"))
+        return result
+
+    return run.step(key, do, repeat="never")
+
+
+async def fails(process: Process, run: Run) -> str:
+    """A step that fails. Returns with what."""
+
+    async def do(_: Emit) -> None:
+        await process.alive()
+        process.ran["fails"] += 1
+        raise ValueError(random.random())
+
+    try:
+        await run.step("fails", do)
+    except StepFailed as error:
+        return error.message
+    raise AssertionError
+
+
 def stepping(process: Process) -> Script:
     """A script of steps, each of which says or does something else whenever it is run."""
 
-    def says(run: Run, key: str) -> Awaitable[str]:
-        async def do(emit: Emit) -> str:
-            await process.alive()
-            process.ran[key] += 1
-            words = [f"{key}{random.random()} " for _ in range(2)]
-            for word in words:
-                emit(Delta(text=word))
-                await process.committed(run)
-            return "".join(words)
-
-        return run.step(key, do, input={"key": key})
-
-    def acts(run: Run, key: str) -> Awaitable[float]:
-        async def do(emit: Emit) -> float:
-            emit(ToolCall(id=key, name=key, where="server"))
-            await process.alive()
-            process.ran[key] += 1
-            result = random.random()
-            await process.committed(run)
-            emit(ToolResult(id=key, name=key, where="server"))
-            return result
-
-        return run.step(key, do, repeat="never")
-
-    async def fails(run: Run) -> str:
-        async def do(_: Emit) -> None:
-            await process.alive()
-            process.ran["fails"] += 1
-            raise ValueError(random.random())
-
-        try:
-            await run.step("fails", do)
-        except StepFailed as error:
-            return error.message
-        raise AssertionError
-
     async def script(run: Run) -> Done:
-        first = await says(run, "first")
-        left, right = await asyncio.gather(says(run, "left"), says(run, "right"))
-        acted = await acts(run, "act")
+        first = await says(process, run, "first")
+        left, right = await asyncio.gather(says(process, run, "left"), says(process, run, "right"))
+        acted = await acts(process, run, "act")
         approved = (await run.ask("go", "approval")).approved
-        again, caught = await asyncio.gather(acts(run, "again"), fails(run))
-        texts = {"first": first, "left": left, "right": right, "last": await says(run, "last")}
+        again, caught = await asyncio.gather(acts(process, run, "again"), fails(process, run))
+        texts = {"first": first, "left": left, "right": right, "last": await says(process, run, "last")}
         output = {**texts, "done": [acted, again, caught], "approved": approved}
         return Done(answer="", finish="stop", sources=(), output=output)
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from slipway_runtime.events import Cancelled, Done, InputRequired
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.inputs import InputAnswer, give
-from slipway_runtime.store.records import Wanted, count_records, list_records, read_record
+from slipway_runtime.store.records import RecordFilter, count_records, list_records, read_record
 from slipway_runtime.store.runs import append, begin, cancel
 from tests.support.questions import ASK
 
-WANTED = Wanted(agent=ASK.agent, caller=ASK.caller)
+WANTED = RecordFilter(agent=ASK.agent, caller=ASK.caller)
 ASKED = InputRequired(id="a", kind="form", answerers=("caller",), expires=4e9)
 
 

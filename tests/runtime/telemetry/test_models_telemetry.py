@@ -3,15 +3,17 @@
 Host and gateway are real processes; the model is a stand-in.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
 
-from slipway_crds.runtimeconfig import AgentBindings, Bindings
+from slipway_crds.runtimeconfig import AgentBindings, AgentConfig, Bindings
 from tests.support.chaos_agents import AGENTS, configs, spec
 from tests.support.fake_kubernetes import FakeKubernetes
-from tests.support.gateway_process import KEY, gateway_process, publish
-from tests.support.host_process import REAL, host_process
+from tests.support.gateway_process import KEY, GatewayProcess, gateway_process, publish
+from tests.support.host_process import REAL, HostProcess, host_process
 from tests.support.knowledge import Knowledge, contents
 from tests.support.model_server import Asked, Call, Reply, model_server
 from tests.support.otlp import otlp_receiver
@@ -57,6 +59,32 @@ def model(asked: Asked) -> Reply:
     return Reply(output={name: outputs[name] for name in schema["properties"]})
 
 
+@contextmanager
+def processes(
+    folders: list[Path], cluster: FakeKubernetes, served: Knowledge, agents: list[AgentConfig], **environment: str
+) -> Iterator[tuple[GatewayProcess, HostProcess]]:
+    """A gateway and a host with these agents, which find each other."""
+    port = str(free_port())
+    dsn, chroma = environment.pop("dsn"), environment.pop("chroma")
+    with (
+        gateway_process(folders[1], cluster, SLIPWAY_PORT=port, **environment) as gateway,
+        host_process(
+            folders[0],
+            dsn,
+            command=REAL,
+            agents=agents,
+            SLIPWAY_CHROMA_URL=chroma,
+            SLIPWAY_GATEWAY_URL=f"http://127.0.0.1:{port}",
+            SLIPWAY_BINDINGS=str(folders[0] / "bindings.json"),
+            **environment,
+        ) as host,
+    ):
+        gateway.url = f"http://127.0.0.1:{port}"
+        for name in AGENTS:
+            publish(cluster, host.url, namespace=served.namespace, name=name, spec=spec(name))
+        yield gateway, host
+
+
 async def test_texts_are_reported_only_where_an_agent_says_so(
     tmp_path: Path, cluster: FakeKubernetes, served: Knowledge, postgres_dsn: str, chroma_url: str
 ) -> None:
@@ -64,30 +92,14 @@ async def test_texts_are_reported_only_where_an_agent_says_so(
     folders = [tmp_path / name for name in ("host", "gateway")]
     for folder in folders:
         folder.mkdir()
-    bindings = folders[0] / "bindings.json"
     with otlp_receiver() as receiver, model_server(model) as server:
         telling = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
-        port = str(free_port())
         agents = [
             each.model_copy(update={"instructions": f"You know tea. {MARKERS['instructions']}"})
             for each in configs(served.namespace, server.base_url)
         ]
-        with (
-            gateway_process(folders[1], cluster, SLIPWAY_PORT=port, **telling) as gateway,
-            host_process(
-                folders[0],
-                postgres_dsn,
-                command=REAL,
-                agents=agents,
-                SLIPWAY_CHROMA_URL=chroma_url,
-                SLIPWAY_GATEWAY_URL=f"http://127.0.0.1:{port}",
-                SLIPWAY_BINDINGS=str(bindings),
-                **telling,
-            ) as host,
-        ):
-            gateway.url = f"http://127.0.0.1:{port}"
-            for name in AGENTS:
-                publish(cluster, host.url, namespace=served.namespace, name=name, spec=spec(name))
+        started = processes(folders, cluster, served, agents, dsn=postgres_dsn, chroma=chroma_url, **telling)
+        with started as (gateway, host):
             async with aiohttp.ClientSession(gateway.url, headers={"X-API-Key": KEY}) as client:
                 await until_async(lambda: gateway.ready(client), "the gateway is ready")
                 await ask_all(client, served.namespace)
@@ -96,7 +108,7 @@ async def test_texts_are_reported_only_where_an_agent_says_so(
                 await until(lambda: sum(span.name == "run" for span in receiver.spans) >= runs, "of all runs")
                 silent = bytes(receiver.raw)
                 content = {f"{served.namespace}/{name}": AgentBindings(telemetry_content=True) for name in AGENTS}
-                bindings.write_text(Bindings(agents=content).model_dump_json())
+                (folders[0] / "bindings.json").write_text(Bindings(agents=content).model_dump_json())
 
                 async def told() -> bool:
                     await ask_all(client, served.namespace)

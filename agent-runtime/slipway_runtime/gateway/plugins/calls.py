@@ -237,4 +237,4 @@ def failed(error: ServerFailed, message: ClientMessage | None) -> tuple[int, byt
     message_id = message.id if message is not None else None
     legacy = message is not None and message.kind is Kind.REQUEST and not message.modern
     data = {"reason": error.reason}
-    return (200 if legacy else error.status), error_body(message_id, INTERNAL_ERROR, error.message, data)
+    return (200 if legacy else error.status), error_body(message_id, INTERNAL_ERROR, error.told, data)

@@ -114,7 +114,7 @@ class PluginSource:
         except MessageRefused as refused:
             raise RpcError(refused.code, refused.message, refused.data) from None
         except ServerFailed as error:
-            raise RpcError(jsonrpc.INTERNAL_ERROR, error.message, {"reason": error.reason}) from None
+            raise RpcError(jsonrpc.INTERNAL_ERROR, error.told, {"reason": error.reason}) from None
         except TooLong as error:
             said = f"the server of plugin {self.plugin} sent {error}"
             raise RpcError(jsonrpc.INTERNAL_ERROR, said, {"reason": "AnswerTooLarge"}) from None

@@ -56,7 +56,7 @@ async def _relay(
         ) as response:
             await send(PluginAnswer(response.status, _given(response), _pieces(response)), reply)
     except ServerFailed as error:
-        raise Problem(Reason.PLUGIN_FAILED, f"{error.reason}: {error.message}.") from None
+        raise Problem(Reason.PLUGIN_FAILED, f"{error.reason}: {error.told}.") from None
 
 
 def _endpoint(request: Request, plugin: WatchedServer) -> str:
