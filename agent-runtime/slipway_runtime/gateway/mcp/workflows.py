@@ -7,7 +7,7 @@ again with the same id in a session finds the same run.
 import hashlib
 import uuid
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,10 @@ class WorkflowSource:
         entry = self.gateway.workflows.get(self.workflow)
         may = self.gateway.policy.allows(caller, Action.ASK, self.workflow)
         return Listing(tools=(_tool(self.workflow, entry),)) if entry is not None and may else Listing()
+
+    def followed(self) -> AbstractAsyncContextManager[object]:
+        """See `ToolSource`. What is known of workflows is current."""
+        return nullcontext()
 
     async def answer(self, exchange: Exchange, name: str) -> None:
         """See `ToolSource`."""
