@@ -293,6 +293,8 @@ class WorkflowStatus(StatusModel):
     """The conditions in one word, for tools that compare a string."""
     url: Annotated[str | None, Field(max_length=512)] = None
     """Where the gateway takes runs, inside the cluster."""
+    mcp_name: Annotated[str | None, Field(max_length=128)] = None
+    """What names begin with on the federated MCP server. It stays as long as the object lives."""
     last_runs: Annotated[list[LastRun] | None, Field(max_length=LAST_RUNS), ATOMIC] = None
     """The newest runs, the last one first."""
     success_rate: Annotated[str | None, Field(max_length=8)] = None

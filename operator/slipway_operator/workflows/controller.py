@@ -39,6 +39,7 @@ class WorkflowController:
         self._settings = dependencies.settings
         self._identity = dependencies.identity
         self._certificates = dependencies.certificates
+        self._names = dependencies.mcp_names
         self._enqueue = dependencies.enqueue
 
     async def reconcile(self, key: ResourceKey) -> float | None:
@@ -67,7 +68,7 @@ class WorkflowController:
             resource, workflow, namespace, store_problem=view.store_problem, report=await self._report(key)
         )
         plan = plan_workflow(view, self._build, gateway_url=self._settings.gateway_url, now=now)
-        wake_after = await self._executor.execute(resource, plan, now=now)
+        wake_after = await self._executor.execute(resource, self._names.named(resource, plan), now=now)
         await self._make_secret(resource, view, namespace)
         return wake_after
 

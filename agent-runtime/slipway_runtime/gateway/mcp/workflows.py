@@ -162,7 +162,7 @@ class WorkflowSources:
     def known(self) -> list[KnownSource]:
         """See `ToolSources`."""
         return [
-            KnownSource(SourceKey(KIND, key.namespace, key.name), entry.created)
+            KnownSource(SourceKey(KIND, key.namespace, key.name), entry.created, entry.mcp_name)
             for key, entry in self._gateway.workflows.items()
         ]
 

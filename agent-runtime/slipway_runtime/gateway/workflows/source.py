@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipway_crds.contract import FORMER_KEY_LABEL, WORKER, WORKER_KEY_LABEL
+from slipway_crds.mcp_names import STATUS_FIELD
 from slipway_crds.meta import API_VERSION
 from slipway_runtime.gateway.kubernetes_api import KubernetesApi, Object
 from slipway_runtime.gateway.kubernetes_routes import SLICES_PATH, ready_urls
@@ -68,7 +69,8 @@ class KubernetesWorkflows:
         # First who may use it: what is new must not be open to all for a moment.
         self._routes.restrict(key, Allowed.read(spec))
         created = str(found["metadata"].get("creationTimestamp") or "")
-        self._workflows.set(key, WorkflowEntry.read(spec, created=created))
+        given = str((found.get("status") or {}).get(STATUS_FIELD) or "")
+        self._workflows.set(key, WorkflowEntry.read(spec, created=created, mcp_name=given))
 
     def list_slices(self, slices: Mapping[ObjectKey, Object]) -> None:
         """Take these EndpointSlices as all that there are."""

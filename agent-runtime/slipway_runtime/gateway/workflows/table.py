@@ -24,9 +24,11 @@ class WorkflowEntry:
     """What a run is given; None for any object."""
     created: str = ""
     """When the Workflow was made (RFC 3339)."""
+    mcp_name: str = ""
+    """What its names begin with on the federated server; empty where its status does not say."""
 
     @classmethod
-    def read(cls, spec: Mapping[str, Any], *, created: str = "") -> Self:
+    def read(cls, spec: Mapping[str, Any], *, created: str = "", mcp_name: str = "") -> Self:
         """Of a Workflow, from its `spec` as the API server has it."""
         timeout = (spec.get("limits") or {}).get("timeout") or DEFAULT_TIMEOUT
         return cls(
@@ -34,6 +36,7 @@ class WorkflowEntry:
             seconds=parse_duration(timeout).total_seconds(),
             input_schema=(spec.get("input") or {}).get("schema"),
             created=created,
+            mcp_name=mcp_name,
         )
 
 
