@@ -21,6 +21,13 @@ output: {value: steps.second.given.of * 2}
 """
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].name",
+    "Workflow.steps[].needs",
+    "Workflow.steps[].params",
+    "Workflow.steps[].tool",
+    "Workflow.output.value",
+)
 async def test_steps_are_done_in_the_order_of_their_needs(engine: Engine) -> None:
     run = await engine.run(CHAIN, n=1)
     assert (run.state, run.output) == (RunState.DONE, 4), run
@@ -42,6 +49,9 @@ limits: {stepsAtOnce: 2}
 """
 
 
+@pytest.mark.proves(
+    "Workflow.limits.stepsAtOnce",
+)
 @ONE_STORE
 async def test_steps_that_need_nothing_are_done_at_once_up_to_a_bound(engine: Engine) -> None:
     both = asyncio.Barrier(2)
@@ -94,6 +104,9 @@ output: {value: "{'n': input.n}", schema: {type: object, properties: {n: {maximu
 """
 
 
+@pytest.mark.proves(
+    "Workflow.output.schema",
+)
 @ONE_STORE
 async def test_input_and_output_fit_their_schemas(engine: Engine) -> None:
     with pytest.raises(InvalidInput, match="the input does not fit its schema: n: 'x' is not of type 'integer'"):
@@ -130,6 +143,10 @@ async def test_a_call_of_which_nobody_knows_what_came_keeps_its_name(engine: Eng
     assert engine.agents.keys("shake") == [f"{run.id}/shaky"] * 2
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].output.schema",
+    "Workflow.steps[].retry.attempts",
+)
 @ONE_STORE
 async def test_an_output_that_never_fits_fails_after_the_last_try(engine: Engine) -> None:
     engine.agents.tools["a.shake"] = giving({"wrong": 1})
@@ -148,6 +165,9 @@ async def test_what_cannot_succeed_is_tried_once(engine: Engine) -> None:
     assert (broken.reason, broken.message) == ("ExpressionFailed", "input.nothing: there is no nothing")
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].timeout",
+)
 @ONE_STORE
 async def test_a_try_that_takes_too_long_fails(engine: Engine) -> None:
     async def hang(_: StepCall) -> Any:
@@ -169,6 +189,10 @@ steps:
 """
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].if",
+    "Workflow.steps[].onFailure",
+)
 @ONE_STORE
 async def test_a_run_goes_on_after_a_failure_and_branches(engine: Engine) -> None:
     engine.agents.tools["a.break"] = failing("Broke", times=1)
@@ -194,6 +218,13 @@ steps:
 """
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].map.over",
+    "Workflow.steps[].map.concurrency",
+    "Workflow.steps[].map.agentRef.name",
+    "Workflow.steps[].map.tool",
+    "Workflow.steps[].map.params",
+)
 @ONE_STORE
 async def test_a_map_keeps_the_order_and_its_bound(engine: Engine) -> None:
     async def square(call: StepCall) -> Any:
@@ -220,6 +251,10 @@ async def test_an_element_that_fails_fails_the_map(engine: Engine) -> None:
     assert wrong.message == "map.over: input.items is no list"
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].search.query",
+    "Workflow.steps[].search.topK",
+)
 @ONE_STORE
 async def test_an_index_is_searched_by_an_agent_that_has_it(engine: Engine) -> None:
     engine.agents.agents_there = [
@@ -234,6 +269,9 @@ async def test_an_index_is_searched_by_an_agent_that_has_it(engine: Engine) -> N
     assert engine.agents.called[0].arguments == {"query": "about x", "filters": {"index": "docs"}}
 
 
+@pytest.mark.proves(
+    "Workflow.limits.timeout",
+)
 @ONE_STORE
 async def test_a_run_takes_no_longer_than_it_may(engine: Engine) -> None:
     async def hang(_: StepCall) -> Any:
@@ -242,3 +280,52 @@ async def test_a_run_takes_no_longer_than_it_may(engine: Engine) -> None:
     engine.agents.tools["a.hang"] = hang
     run = await engine.run("steps: [{name: slow, agentRef: {name: a}, tool: hang}]\nlimits: {timeout: 1s}")
     assert (run.state, run.reason) == (RunState.FAILED, "RunTimeout")
+
+
+@pytest.mark.proves(
+    "Workflow.steps[].ask",
+    "Workflow.steps[].map.ask",
+    "Workflow.steps[].map.requires",
+    "Workflow.steps[].map.search.indexRef.name",
+    "Workflow.steps[].map.search.query",
+    "Workflow.steps[].map.search.topK",
+)
+@ONE_STORE
+async def test_questions_and_searches_of_elements_are_filled_in(engine: Engine) -> None:
+    engine.agents.agents_there = [CapableAgent("c", True, frozenset({"sum"}), ("docs",))]
+    engine.agents.tools["c.search_documents"] = giving({"passages": [{"text": "1"}, {"text": "2"}]})
+    run = await engine.run(
+        """
+steps:
+  - {name: one, agentRef: {name: a}, ask: "Who is ${input.who}?"}
+  - {name: each, needs: [one], map: {over: "['x', 'y']", requires: [sum], ask: "${index}: ${item}"}}
+  - name: find
+    needs: [each]
+    map: {over: "['z']", search: {indexRef: {name: docs}, query: "about ${item}", topK: 1}}
+""",
+        who="Bob",
+    )
+    asked = sorted(call.arguments["question"] for call in engine.agents.called if call.tool == "ask")
+    assert asked == ["0: x", "1: y", "Who is Bob?"]
+    assert {call.agent for call in engine.agents.called} == {"a", "c"}
+    assert run.output["find"] == [[{"text": "1"}]]
+    assert engine.agents.called[-1].arguments == {"query": "about z", "filters": {"index": "docs"}}
+
+
+@pytest.mark.proves("Workflow.steps[].retry.delay", "Workflow.steps[].retry.maxDelay")
+@ONE_STORE
+async def test_pauses_double_up_to_a_bound_and_long_ones_keep_no_worker(engine: Engine) -> None:
+    engine.agents.tools["a.shake"] = failing("ToolFailed", times=2, then={})
+    run = await engine.begin(
+        "steps: [{name: s, agentRef: {name: a}, tool: shake, retry: {attempts: 3, delay: 40m, maxDelay: 1h}}]"
+    )
+    for _ in range(2):
+        await engine.reaches(run, RunState.WAITING)
+        assert not engine.engine.running
+        await engine.engine.database.execute("UPDATE workflow_steps SET not_before = 1")
+        await engine.engine.database.execute("UPDATE workflow_runs SET wake_at = 1")
+        await engine.reaches(run, RunState.QUEUED, RunState.RUNNING, RunState.DONE)
+    assert (await engine.ends(run)).state is RunState.DONE
+    events = await engine.engine.store.events(run.id)
+    pauses = [(each.data["until"] - each.at) / 60 for each in events if each.type == "step_retrying"]
+    assert [round(pause) for pause in pauses] == [40, 60]

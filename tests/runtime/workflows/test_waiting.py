@@ -76,6 +76,9 @@ async def test_an_approval_of_a_cancelled_run_is_refused(engine: Engine) -> None
         await settled(engine, run.id, "ask", APPROVED)
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].approval.expires",
+)
 async def test_an_approval_that_nobody_decides_expires(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await engine.reaches(await engine.begin(APPROVAL, sum=7), RunState.WAITING)
     await engine.engine.database.execute("UPDATE workflow_steps SET not_before = 1 WHERE name = 'ask'")
@@ -92,6 +95,10 @@ steps:
 """
 
 
+@pytest.mark.proves(
+    "Workflow.steps[].wait.event",
+    "Workflow.steps[].wait.duration",
+)
 async def test_a_run_sleeps_and_waits_for_an_event(engine: Engine) -> None:
     run = await engine.begin(EVENTS)
     await engine.engine.store.signal(run.id, "paid", {"sum": 3}, workflow=WORKFLOW, by="bank")
@@ -112,6 +119,7 @@ async def test_an_event_wakes_a_run_that_waits_and_the_first_counts(engine: Engi
 NEVER = "steps: [{name: pay, agentRef: {name: a}, tool: pay, repeat: Never, output: {schema: {type: object}}}]"
 
 
+@pytest.mark.proves("Workflow.steps[].repeat")
 @pytest.mark.parametrize(
     ("state", "outcome"),
     [(StepStatus.SUCCEEDED, RunState.DONE), (StepStatus.FAILED, RunState.FAILED), (StepStatus.RETRYING, RunState.DONE)],
