@@ -19,6 +19,7 @@ import pytest
 from filelock import FileLock
 
 from tests.support.npm import CACHE
+from tests.support.postgres_tls import certificate
 from tests.support.servers import DEADLINE, free_port
 
 POM = Path(__file__).with_name("kafka") / "pom.xml"
@@ -54,10 +55,13 @@ class KafkaServer:
     Args:
         folder: where its data is.
         port: where it listens; any if left out.
+        secured: whether clients speak TLS, and sign in as `me` with the password `secret` (SCRAM-SHA-512).
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
-        self.brokers = f"127.0.0.1:{port or free_port()}"
+    def __init__(self, folder: Path, *, port: int | None = None, secured: bool = False) -> None:
+        self.brokers = f"{'localhost' if secured else '127.0.0.1'}:{port or free_port()}"
+        self.authorities = certificate(folder, "kafka") if secured else None
+        """The certificate that clients trust."""
         self._folder = folder
         self._log = folder / "kafka.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,8 +74,10 @@ class KafkaServer:
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{control}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{self.brokers},CONTROLLER://127.0.0.1:{control}",
-            "advertised.listeners": f"PLAINTEXT://{self.brokers}",
+            "listeners": f"{self._protocol}://{self.brokers},CONTROLLER://127.0.0.1:{control}",
+            "advertised.listeners": f"{self._protocol}://{self.brokers}",
+            "inter.broker.listener.name": self._protocol,
+            "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{self._protocol}:{self._protocol}",
             "log.dirs": str(self._folder / "data"),
             "num.partitions": "2",
             "offsets.topic.replication.factor": "1",
@@ -80,9 +86,34 @@ class KafkaServer:
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
         }
+        settings |= self._security()
         self._settings.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)).wait(DEADLINE)
+        login = ("--add-scram", "SCRAM-SHA-512=[name=me,password=secret]") if self.authorities else ()
+        command = ("format", "-t", cluster, "-c", str(self._settings), *login)
+        self._java("kafka.tools.StorageTool", *command).wait(DEADLINE)
+
+    @property
+    def _protocol(self) -> str:
+        return "SASL_SSL" if self.authorities else "PLAINTEXT"
+
+    def _security(self) -> dict[str, str]:
+        if self.authorities is None:
+            return {}
+        pem = self._folder / "keystore.pem"
+        pem.write_bytes(self.authorities.with_suffix(".key").read_bytes() + self.authorities.read_bytes())
+        module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+        return {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(pem),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(self.authorities),
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": (
+                f'{module} required username="me" password="secret";'
+            ),
+        }
 
     @property
     def _settings(self) -> Path:

@@ -1,11 +1,14 @@
 """Runs by messages of a real Kafka, and their events written to it."""
 
 import secrets
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from slipway_crds.workflows.triggers import PUBLISH_FOLDER
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.workflows.records import RunState, WorkflowRun
 from slipway_runtime.workflows.triggers.running import Triggers
@@ -162,3 +165,51 @@ async def _reported(triggers: Triggers) -> bool:
     return "trigger orders: " in triggers.problems().get(WORKFLOW, "") and "not connected" not in str(
         triggers.problems()
     )
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker with TLS, which asks for a login."""
+    server = KafkaServer(tmp_path_factory.mktemp("secured"), secured=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.proves(
+    "Workflow.triggers[].kafka.sasl.*",
+    "Workflow.publish.kafka.tls.*",
+    "Workflow.publish.kafka.sasl.*",
+)
+async def test_a_login_by_tls_waits_for_its_files(
+    engine: Engine, triggers: Triggers, secured: KafkaServer, tmp_path: Path
+) -> None:
+    secure = (
+        f'brokers: ["{secured.brokers}"], tls: {{caBundleRef: {{name: ca, key: ca.crt}}}}, '
+        "sasl: {mechanism: SCRAM-SHA-512, username: me, passwordRef: {name: login, key: password}}"
+    )
+    step = 'steps: [{name: greet, agentRef: {name: clerk}, ask: "${input.order}"}]'
+    # The events of runs are messages too, which all begin one and the same run.
+    begins = (
+        f"triggers: [{{name: orders, input: {{order: b}}, kafka: {{topic: orders, deduplicateBy: '1', {secure}}}}}]"
+    )
+    definition = workflow(f"{step}\n{begins}\npublish: {{kafka: {{topic: orders, {secure}}}}}")
+    engine.define(definition)
+    folder = tmp_path / "kafka" / WORKFLOW
+    async with triggers.serving():
+        await until_async(lambda: _said(triggers, "is not there"), "what is missing is said")
+        assert secured.authorities is not None
+        for topic in ("orders", PUBLISH_FOLDER):
+            (folder / topic).mkdir(parents=True)
+            (folder / topic / "ca.crt").write_bytes(secured.authorities.read_bytes())
+            (folder / topic / "password").write_text("wrong")
+        await until_async(lambda: _said(triggers, "none takes the login"), "a wrong password is said")
+        for topic in ("orders", PUBLISH_FOLDER):
+            (folder / topic / "password").write_text("secret\n")
+        await engine.begin(order="a")
+        assert {run.input["order"] for run in await done(engine, 2)} == {"a", "b"}
+        assert triggers.problems() == {}
+
+
+async def _said(triggers: Triggers, words: str) -> bool:
+    return words in str(triggers.problems())
