@@ -5,11 +5,30 @@ from typing import Annotated
 
 import typer
 
+from slipway_runtime.authoring.types import NewPluginType
+
 plugin = typer.Typer(help="Write, sign and verify plugins.", no_args_is_help=True)
 
 Password = Annotated[
     str, typer.Option(help="Password of the private key.", envvar="SLIPWAY_SIGNING_PASSWORD", show_envvar=True)
 ]
+
+
+@plugin.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the plugin and of its folder, like word-count.")],
+    kind: Annotated[NewPluginType, typer.Option("--type", help="What it is made of.")] = NewPluginType.PYTHON,
+) -> None:
+    """Begin a plugin: a folder with code that works, its tests and its manifest."""
+    from slipway_runtime.authoring.starting import CannotBegin, start
+
+    try:
+        made = start(name, kind, parent=Path())
+    except CannotBegin as problem:
+        raise _failed(str(problem)) from None
+    typer.echo("\n".join(map(str, made)))
+    build = f"make -C {name} && " if kind is NewPluginType.WASM else ""
+    typer.echo(f"Next: {build}python -m pytest {name} && slipway plugin pack {name}", err=True)
 
 
 @plugin.command("key")

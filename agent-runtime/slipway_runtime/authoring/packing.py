@@ -67,6 +67,13 @@ def pack(folder: Path, *, private_key: bytes | None = None, password: bytes | No
     return PackedPlugin(_mapping(plugin.value)["metadata"]["name"], digest, private_key is not None)
 
 
+def plugin_of(folder: Path) -> tuple[Mapping[str, Any], bytes]:
+    """The Plugin in a folder's manifest, and the content of the file that it is made of. Raises CannotPack."""
+    _, plugin = _read(folder / PLUGIN_FILE)
+    value = _mapping(plugin.value)
+    return value, _content(folder, _code_ref(_mapping(value.get("spec")))["key"])
+
+
 def _signed(text: str, plugin: ManifestDocument, content: bytes, private_key: bytes, password: bytes | None) -> str:
     """The text with the signature: a new value, or a block with the key below the digest. Raises CannotPack."""
     try:
