@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from tests.support.cluster import Installation
-from tests.support.operator_bench import Bench, new_bench
+from tests.support.operator_bench import Bench, new_bench, wait
 
 pytestmark = pytest.mark.cluster
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "workflow"
 NAME = "document-analysis-and-extraction"
+WORKERS = "slipway.dev/component=worker"
 ASKED = 40
 """Questions of one run. Each takes two seconds, as the tests' installation paces answers."""
 
@@ -98,3 +99,15 @@ def test_the_status_says_how_runs_did(team: Bench) -> None:
     status = team.get("workflows", NAME)["status"]
     assert status["phase"] == "Ready"
     assert status["url"].endswith(f"/workflows/{team.namespace}/{NAME}")
+
+
+def test_workers_go_with_the_last_workflow(team: Bench) -> None:
+    """The last test of the module: it leaves no workflow."""
+    kinds = ("deployments", "services", "configmaps", "secrets", "networkpolicies", "poddisruptionbudgets")
+    team.installation.kube.run("delete", "workflow", "many", f"--namespace={team.namespace}")
+    assert all(team.items(kind, WORKERS) for kind in kinds), "another one has need of them"
+    team.installation.kube.run("delete", "workflow", NAME, f"--namespace={team.namespace}")
+    wait(
+        lambda: not any(team.items(kind, WORKERS) for kind in kinds),
+        lambda: f"there still are {[kind for kind in kinds if team.items(kind, WORKERS)]}",
+    )
