@@ -46,7 +46,7 @@ class Reason(StrEnum):
     HEADERS_TOO_LARGE = "HeadersTooLarge"
     CANCELLED = "Cancelled"
     INTERNAL_ERROR = "InternalError"
-    UNKNOWN_OUTCOME = "UnknownOutcome"
+    UNKNOWN_OUTCOME = contract.UNKNOWN_OUTCOME
     DRAINING = "Draining"
     NOT_READY = "NotReady"
     NO_POD_READY = "NoPodReady"

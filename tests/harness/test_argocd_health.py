@@ -12,7 +12,10 @@ from slipway_operator.core.conditions import Statement, Trouble, conditions, pau
 from tests.harness.conftest import REPOSITORY
 
 CONFIG = REPOSITORY / ".harness" / "gitops" / "argocd-cm.yaml"
-KEYS = {kind: f"resource.customizations.health.slipway.dev_{kind}" for kind in ("Agent", "VectorIndex", "Plugin")}
+KEYS = {
+    kind: f"resource.customizations.health.slipway.dev_{kind}"
+    for kind in ("Agent", "VectorIndex", "Plugin", "Workflow")
+}
 CLOSED = ("string", "math", "io", "os", "debug", "coroutine", "package", "require", "python")
 
 

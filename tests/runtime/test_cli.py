@@ -19,7 +19,19 @@ def test_every_job_has_a_word() -> None:
     words = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     words |= {group.name for group in app.registered_groups if group.name}
     pods = {"host", "gateway", "ingest", "connector", "verify-image", "worker"}
-    assert words == {*pods, "dev", "validate", "eval", "ask", "chat", "connect", "keys", "plugin", "catalog"}
+    assert words == {
+        *pods,
+        "dev",
+        "validate",
+        "eval",
+        "ask",
+        "chat",
+        "connect",
+        "keys",
+        "plugin",
+        "catalog",
+        "workflow",
+    }
 
 
 def test_help_shows_what_people_use_before_what_pods_run() -> None:
@@ -27,7 +39,7 @@ def test_help_shows_what_people_use_before_what_pods_run() -> None:
     panel = shown.index("What pods run")
     assert all(
         shown.index(f" {word} ") < panel
-        for word in ("dev", "validate", "eval", "ask", "chat", "connect", "keys", "plugin", "catalog")
+        for word in ("dev", "validate", "eval", "ask", "chat", "connect", "keys", "plugin", "catalog", "workflow")
     )
     assert all(shown.index(f" {word} ") > panel for word in ("host", "gateway", "ingest", "connector", "worker"))
 

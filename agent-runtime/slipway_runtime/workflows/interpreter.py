@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
+from slipway_crds.contract import NEEDS_ATTENTION
 from slipway_crds.workflows.model import WorkflowStep
 from slipway_runtime import retrying
 from slipway_runtime.store.database import StoreUnavailable
@@ -106,7 +107,7 @@ class Segment:
             if row.state is StepStatus.RUNNING and step.repeat == "Never" and not (step.map and row.place == WHOLE):
                 told = {"step": row.name} | ({"index": row.place} if row.place != WHOLE else {})
                 message = "a worker ended while this step was done, and nobody knows what came of it"
-                stopped = replace(row, state=StepStatus.NEEDS_ATTENTION, reason="NeedsAttention", message=message)
+                stopped = replace(row, state=StepStatus.NEEDS_ATTENTION, reason=NEEDS_ATTENTION, message=message)
                 await self._commit(stopped, ("needs_attention", {**told, "message": message}))
 
     async def _look(self) -> None:

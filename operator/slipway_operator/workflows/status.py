@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slipway_crds.contract import NEEDS_ATTENTION, UNKNOWN_OUTCOME
 from slipway_crds.resolve import ResolveProblem, Severity
 from slipway_crds.workflows.report import WorkerReport
 from slipway_operator.core.cache import Resource
@@ -49,7 +50,7 @@ def workflow_status(workflow: WorkflowStanding, *, now: float) -> tuple[JsonObje
     if report is not None and report.needs_attention:
         runs = "1 run waits" if report.needs_attention == 1 else f"{report.needs_attention} runs wait"
         said = f"{runs} until somebody has said what came of a step: list runs in the state needs_attention."
-        statements.append(Statement("NeedsAttention", True, "UnknownOutcome", said))
+        statements.append(Statement(NEEDS_ATTENTION, True, UNKNOWN_OUTCOME, said))
     status: JsonObject = {
         "observedGeneration": resource.generation,
         "phase": phase,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 from opentelemetry.trace import SpanKind
 
+from slipway_crds.contract import NEEDS_ATTENTION
 from slipway_crds.workflows.model import WorkflowStep
 from slipway_runtime.telemetry.tracing import span
 from slipway_runtime.workflows import metrics
@@ -176,7 +177,7 @@ class Tries:
     async def _failed_try(self, step: WorkflowStep, row: StepRow, error: TryFailed) -> None:
         if step.repeat == "Never" and not error.known:
             message = f"{error.message}; nobody knows what came of it"
-            stopped = replace(row, state=StepStatus.NEEDS_ATTENTION, reason="NeedsAttention", message=message)
+            stopped = replace(row, state=StepStatus.NEEDS_ATTENTION, reason=NEEDS_ATTENTION, message=message)
             self._count(stopped)
             await self._commit(stopped, ("needs_attention", self._told(row, {"message": message})))
             return
