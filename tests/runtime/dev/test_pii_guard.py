@@ -27,6 +27,7 @@ from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
 from slipway_runtime.plugins.loading.loading import load_code
 from slipway_runtime.settings import default_model_dir
+from slipway_runtime.store.database import Database
 from tests.support.model_server import Asked, Reply, model_server
 from tests.support.servers import free_port
 from tests.support.serving import served
@@ -50,6 +51,7 @@ class Dev:
     driver: LocalDriver
     client: aiohttp.ClientSession
     url: str
+    database: Database
 
     async def apply(self, values: list[Any]) -> None:
         manifests = assemble([ManifestDocument(value, "x.yaml") for value in values])
@@ -76,7 +78,8 @@ async def dev(tmp_path: Path) -> AsyncIterator[Dev]:
         driver = LocalDriver(parts, host_url=f"http://127.0.0.1:{back}")
         await stack.enter_async_context(served(create_host_app(parts.host), port=back))
         await stack.enter_async_context(served(create_app(parts.gateway), port=front))
-        yield Dev(driver, await stack.enter_async_context(aiohttp.ClientSession(url)), url)
+        client = await stack.enter_async_context(aiohttp.ClientSession(url))
+        yield Dev(driver, client, url, parts.host.database)
 
 
 def manifests() -> list[Any]:
@@ -96,6 +99,14 @@ async def test_answers_and_their_quotes_hold_nothing_personal(dev: Dev) -> None:
     stream = await dev.stream("Which card gets a refund?")
     assert "4111" not in stream
     assert "The test card is [card]." in stream
+
+
+async def test_no_event_is_stored_with_what_is_personal(dev: Dev) -> None:
+    await dev.apply(manifests())
+    await dev.ask("Whom do I tell about a lost parcel?")
+    rows = await dev.database.fetch("SELECT batch FROM events")
+    assert [row for row in rows if "[e-mail]" in row["batch"]]
+    assert [row for row in rows if "example.com" in row["batch"]] == []
 
 
 MODEL: dict[str, Any] = {"name": "m", "provider": "openai-compatible", "model": "x"}
