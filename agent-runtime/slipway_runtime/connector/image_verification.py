@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from slipway_crds import contract
 from slipway_crds.plugins.connector import CREDENTIALS_DIR, ConnectorConfig
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.types import PINNED
@@ -35,7 +36,7 @@ def check_image(plugin: Plugin, folder: Path) -> None:
     signed = _signed_digest(payload)
     if signed != digest:
         raise PluginNotLoaded(
-            "DigestMismatch",
+            contract.DIGEST_MISMATCH,
             f"the payload of the signature names {signed or 'no image'}, and the Plugin runs {digest}: take digest, "
             "payload and value of the same release",
         )

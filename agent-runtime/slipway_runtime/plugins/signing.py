@@ -35,6 +35,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from slipway_crds import contract
+
 LARGEST_SIGNATURE = 64 * 1024
 """Characters of a signature or a bundle."""
 IMAGE_TYPE = "cosign container image signature"
@@ -45,11 +47,11 @@ PublicKey = EllipticCurvePublicKey | Ed25519PublicKey
 class SignatureReason(StrEnum):
     """The stable word for why something is not run."""
 
-    DIGEST_MISMATCH = "DigestMismatch"
+    DIGEST_MISMATCH = contract.DIGEST_MISMATCH
     SIGNATURE_MISSING = "SignatureMissing"
-    SIGNATURE_INVALID = "SignatureInvalid"
-    KEY_EXPIRED = "KeyExpired"
-    KEY_INVALID = "KeyInvalid"
+    SIGNATURE_INVALID = contract.SIGNATURE_INVALID
+    KEY_EXPIRED = contract.KEY_EXPIRED
+    KEY_INVALID = contract.KEY_INVALID
 
 
 class SignatureRefused(Exception):

@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from slipway_crds.contract import FORBIDDEN_ADDRESS, SERVER_FAILED, UNSUPPORTED_VERSION
+from slipway_crds.contract import (
+    DIGEST_MISMATCH,
+    FORBIDDEN_ADDRESS,
+    INVALID_DOCUMENT,
+    KEY_EXPIRED,
+    KEY_INVALID,
+    PLUGIN_FAILED,
+    SERVER_FAILED,
+    SIGNATURE_INVALID,
+    UNSUPPORTED_VERSION,
+)
 from slipway_crds.plugins.dependencies import DependencyProblem
 from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_operator.core.cache import Resource
@@ -15,8 +25,8 @@ from slipway_operator.plugins.users import PluginUser, users_json
 LOOK_SECONDS = 30.0
 SOON_SECONDS = 5.0
 """Until something is known."""
-NOT_TRUSTED = frozenset({"DigestMismatch", "SignatureInvalid", "KeyExpired", "KeyInvalid"})
-TO_EDIT = frozenset({FORBIDDEN_ADDRESS, UNSUPPORTED_VERSION, "InvalidDocument", "PluginFailed"}) | NOT_TRUSTED
+NOT_TRUSTED = frozenset({DIGEST_MISMATCH, SIGNATURE_INVALID, KEY_EXPIRED, KEY_INVALID})
+TO_EDIT = frozenset({FORBIDDEN_ADDRESS, UNSUPPORTED_VERSION, INVALID_DOCUMENT, PLUGIN_FAILED}) | NOT_TRUSTED
 """What only an edit of the Plugin, of what it loads, or of its server, fixes."""
 
 

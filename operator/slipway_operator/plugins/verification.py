@@ -73,7 +73,7 @@ def _failure(job: str, children: Iterable[Child], state: JobState) -> Trouble:
     reason, separator, said = words[-1].splitlines()[-1][:WORDS].partition(": ") if words else ("", "", "")
     if separator and reason.isalnum() and reason.isascii():
         return Trouble(reason, f"{said[:1].upper()}{said[1:].rstrip('.')}.")
-    return Trouble("SignatureInvalid", f"The Job {job} failed: {state.message or 'see its pod'}.")
+    return Trouble(contract.SIGNATURE_INVALID, f"The Job {job} failed: {state.message or 'see its pod'}.")
 
 
 def verification_objects(owner: Owner, settings: BuildSettings, plugin: Plugin) -> list[Manifest]:

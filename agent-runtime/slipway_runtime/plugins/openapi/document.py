@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import orjson
 import yaml
 
+from slipway_crds.contract import INVALID_DOCUMENT
 from slipway_runtime.plugins.loaded import PluginNotLoaded
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -41,7 +42,7 @@ def read_document(source: bytes) -> Json:
 
 def invalid(what: str) -> PluginNotLoaded:
     """What is wrong with a document."""
-    return PluginNotLoaded("InvalidDocument", f"the OpenAPI document {what}")
+    return PluginNotLoaded(INVALID_DOCUMENT, f"the OpenAPI document {what}")
 
 
 def resolved(document: Json, value: Any) -> Any:
