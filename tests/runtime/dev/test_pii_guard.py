@@ -104,9 +104,9 @@ async def test_answers_and_their_quotes_hold_nothing_personal(dev: Dev) -> None:
 async def test_no_event_is_stored_with_what_is_personal(dev: Dev) -> None:
     await dev.apply(manifests())
     await dev.ask("Whom do I tell about a lost parcel?")
-    rows = await dev.database.fetch("SELECT batch FROM events")
-    assert [row for row in rows if "[e-mail]" in row["batch"]]
-    assert [row for row in rows if "example.com" in row["batch"]] == []
+    stored = [str(row["batch"]) for row in await dev.database.fetch("SELECT batch FROM events")]
+    assert [batch for batch in stored if "[e-mail]" in batch]
+    assert [batch for batch in stored if "example.com" in batch] == []
 
 
 MODEL: dict[str, Any] = {"name": "m", "provider": "openai-compatible", "model": "x"}
