@@ -32,7 +32,7 @@ ALLOWED = tuple(
         rf"GRANT {ROLE} TO ({ROLE}|CURRENT_USER)",
         rf"DROP (OWNED BY {ROLE} CASCADE|ROLE {ROLE})",
         # Schemas
-        rf"CREATE SCHEMA (slipway|{ROLE} AUTHORIZATION {ROLE})",
+        rf"CREATE SCHEMA (slipway|{ROLE}(_wf)? AUTHORIZATION {ROLE})",
         # The administrator's own table
         r"CREATE TABLE slipway\.namespaces \([a-zA-Z_, ]+\)",
         r"(SELECT [\w, ():-]+ FROM|INSERT INTO|UPDATE|DELETE FROM) slipway\.namespaces( [\w$ =(),]+)?",
