@@ -139,7 +139,7 @@ async def test_a_workflow_is_planned_by_a_model_and_repaired(local: Knowledge) -
 
 
 async def test_rules_plan_where_the_model_cannot(local: Knowledge) -> None:
-    with model_server(lambda _: Reply(fault="down")) as server:
+    with model_server(lambda _: Reply(fault="server_error")) as server:
         planner = tools(local, knowledge=(), models=(model_entry(server),))
         made = await planner.create_workflow("What do cats do?", None, MEMBERS)
     assert [each["agentRef"]["name"] for each in made["spec"]["steps"]] == ["cats"]

@@ -8,7 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from slipway_runtime.dev.main import Front, bound, is_manifest, main, reach
+from slipway_runtime.dev.listening import bound
+from slipway_runtime.dev.main import Front, is_manifest, main, reach
 from slipway_runtime.events import Done
 from slipway_runtime.gateway.auth import CallerKeyFile, new_key
 from tests.support.chat import STREAM, events
