@@ -69,7 +69,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_the_manifest_has_the_code_and_its_digest(name: str, tmp_path: Path) -> None:
-    for source in (EXAMPLES / "plugins" / name).iterdir():
+    for source in filter(Path.is_file, (EXAMPLES / "plugins" / name).iterdir()):
         (tmp_path / source.name).write_bytes(source.read_bytes())
     pack(tmp_path)
     for file in (PLUGIN_FILE, CODE_FILE):

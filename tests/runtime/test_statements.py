@@ -25,7 +25,7 @@ def forged(signer: IdentitySigner = SIGNER, kind: str = TOKEN_TYPE, **changes: A
         "workflow": "demo/report",
         "run": "a" * 32,
         "iat": NOW,
-        "exp": NOW + 60,
+        "exp": NOW + 3600,
         **changes,
     }
     return signer.sign_claims({name: value for name, value in claims.items() if value is not None}, kind=kind)

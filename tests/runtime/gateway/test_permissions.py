@@ -17,15 +17,15 @@ OF_NO_AGENT = {"/v1/{rest:path}", "/livez", "/readyz", "/openapi.json", "/docs",
 """Paths that say nothing about any agent."""
 FEDERATED = {"/mcp"}
 """A path on which an agent is named within the body."""
-OF_A_PLUGIN = {"/plugins/{namespace}/{name}/mcp"}
-"""See `test_access.py`."""
+OF_A_PLUGIN = {"/plugins/{namespace}/{name}/mcp", "/plugins/{namespace}/{name}/{rest:path}"}
+"""See `test_access.py` and `test_plugins.py`."""
 OF_A_WORKFLOW = {
     "/workflows",
     "/workflows/{namespace}/{name}",
     "/workflows/{namespace}/{name}/runs",
     "/workflows/{namespace}/{name}/{rest:path}",
 }
-"""See `test_workflows.py`."""
+"""See `test_workflows.py`, and for what is below `a2a` `test_a2a.py` of the workflows' doors."""
 OPENAI = {"/v1/models", "/v1/models/{model:path}", "/v1/chat/completions"}
 """Paths on which an agent is a model: to see one is to see that it may be asked."""
 GIVEN = {
@@ -76,7 +76,8 @@ async def test_every_path_asks(guarded: Front) -> None:
     policy = guarded.gateway.policy
     assert isinstance(policy, AllBut)
     for method, template, path in paths(guarded):
-        if template in OF_NO_AGENT | OPENAI | FEDERATED | OF_A_PLUGIN | OF_A_WORKFLOW:
+        of_a_task = template.startswith("/workflows/{namespace}/{name}/a2a")
+        if of_a_task or template in OF_NO_AGENT | OPENAI | FEDERATED | OF_A_PLUGIN | OF_A_WORKFLOW:
             continue
         policy.asked.clear()
         async with guarded.client.request(method, path, json={"question": "?"}) as response:

@@ -18,7 +18,7 @@ from slipway_runtime.addresses import AddressRule
 from slipway_runtime.gateway.auth import CallerKeyFile, new_key
 from slipway_runtime.gateway.routes import AgentAccess as Allowed
 from slipway_runtime.gateway.routes import PluginKey
-from slipway_runtime.plugins.server import ServerAccess
+from slipway_runtime.plugins.server import ServerAccess, ServerFailed
 from tests.runtime.gateway.conftest import Front, StartFront
 from tests.support.mcp_servers import HTML, Application, OnlyLegacy, Recording, application, hung, upstream
 from tests.support.servers import free_port
@@ -133,6 +133,10 @@ async def test_groups_decide_who_lists_and_calls_a_tool(
     headers, body = call("echo", text="x")
     async with front.client.post(url, json=body, headers={**headers, "X-API-Key": guest}) as response:
         assert response.status == 404
+    async with front.client.get(f"{front.url}/plugins/demo/tools/page", headers={"X-API-Key": guest}) as response:
+        assert (response.status, "no such plugin" in await response.text()) == (404, True)
+    async with front.client.get(f"{front.url}/plugins/demo/tools/page", headers={"X-API-Key": staff}) as response:
+        assert (response.status, "no such end point" in await response.text()) == (404, True)
     async with front.client.post(url, json=body, headers=headers) as response:
         assert response.status == 401
 
@@ -265,7 +269,11 @@ async def test_a_server_at_a_forbidden_address_is_not_connected_to(
         error = (await response.json())["error"]
         assert response.status == 502
     assert error["data"]["reason"] == "ForbiddenAddress"
-    assert reason in error["message"]
+    assert reason not in error["message"], "callers are told no address"
+    watched = front.gateway.plugins.get(TOOLS)
+    assert watched is not None
+    with pytest.raises(ServerFailed, match=reason):
+        await watched.look()
     assert recording.requests == []
 
 

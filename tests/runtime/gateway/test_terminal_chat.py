@@ -49,7 +49,7 @@ async def test_an_approval_is_asked_for(front: Front, capsys: Capture, reply: st
 
 
 async def test_what_is_refused_ends_no_conversation(front: Front, capsys: Capture) -> None:
-    assert await chat(front.url, ["x" * 20_000, "say 4 words"]) == ANSWERED
+    assert await chat(front.url, ["x" * 40_000, "say 4 words"]) == ANSWERED
     printed = capsys.readouterr().out
     assert "QuestionTooLarge" in printed or "InvalidRequest" in printed
     assert "".join(words(4)).strip() in printed

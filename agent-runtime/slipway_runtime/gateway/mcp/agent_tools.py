@@ -78,7 +78,7 @@ class WorkflowArguments(Arguments):
     """Of `create_workflow`."""
 
     based_on: Annotated[
-        Annotated[str, QUESTION] | dict[str, Any] | list[Any],
+        Annotated[str, QUESTION] | dict[str, Any] | list[str | dict[str, Any]],
         Field(description="What the workflow is to do: a description or a list of tasks, or the result of a step."),
     ]
     context: Annotated[Context, Field(description="What else matters for the steps.")] = None
