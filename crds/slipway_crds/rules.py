@@ -136,7 +136,9 @@ def only_with(path: str, other: str, message: str, *, entries: bool = False) -> 
     return Rule(
         cel=f"{_missing(path)} || {present}",
         message=message,
-        holds=lambda value: value_at(value, path) is None or bool(value[other] if entries else value.get(other)),
+        holds=lambda value: (
+            value_at(value, path) is None or (bool(value[other]) if entries else value.get(other) is not None)
+        ),
         field=path,
     )
 

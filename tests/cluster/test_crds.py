@@ -130,7 +130,7 @@ async def test_bad_manifests_are_refused_for_the_field_that_validate_names(api: 
 
 
 def _kind(text: str) -> str:
-    named = [kind for kind in ("VectorIndex", "Plugin", "ConfigMap") if f"kind: {kind}" in text]
+    named = [kind for kind in (*KINDS, "ConfigMap") if f"kind: {kind}\n" in text]
     return named[0] if named else "Agent"
 
 
@@ -267,6 +267,7 @@ def minimal(kind: str, **changes: Any) -> dict[str, Any]:
             "sources": [{"name": "docs", "configMap": {"name": "docs"}}],
         },
         "Plugin": {"type": "mcp", "mcp": {"serviceRef": {"name": "tools", "port": 8000}}},
+        "Workflow": {"steps": [{"name": "ask", "agentRef": {"name": "handbook"}}]},
     }
     name = f"crd-test-{os.getpid()}"
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": specs[kind] | changes}
@@ -291,7 +292,7 @@ async def stored(api: ApiServer) -> AsyncIterator[dict[str, tuple[str, dict[str,
 
 
 def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str, tuple[str, dict[str, Any]]]) -> None:
-    agent, index, plugin = (stored[kind][1] for kind in ("Agent", "VectorIndex", "Plugin"))
+    agent, index, plugin, workflow = (stored[kind][1] for kind in ("Agent", "VectorIndex", "Plugin", "Workflow"))
     assert agent["spec"] == {
         "architecture": "langgraph",
         "models": [],
@@ -316,7 +317,22 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
         "timeout": "60s",
         "connectTimeout": "5s",
     }
-    assert [each["status"] for each in (agent, index, plugin)] == [{"observedGeneration": -1}] * 3
+    assert workflow["spec"] == {
+        "steps": [
+            {
+                "name": "ask",
+                "needs": [],
+                "agentRef": {"name": "handbook"},
+                "retry": {"attempts": 3, "delay": "1s", "maxDelay": "1m"},
+                "timeout": "5m",
+                "onFailure": "Fail",
+                "repeat": "Safe",
+            }
+        ],
+        "limits": {"timeout": "24h", "stepsAtOnce": 8},
+        "triggers": [],
+    }
+    assert [each["status"] for each in (agent, index, plugin, workflow)] == [{"observedGeneration": -1}] * 4
 
 
 @pytest.mark.parametrize(
@@ -340,7 +356,7 @@ async def test_a_volume_stays_as_it_is(
 async def test_kubectl_finds_the_kinds_by_short_name_and_category(api: ApiServer) -> None:
     listed = (await api.request("GET", f"/apis/{API_VERSION}")).body["resources"]
     found = {each["kind"]: (each["shortNames"], each["categories"]) for each in listed if "/" not in each["name"]}
-    short = {"Agent": "agt", "VectorIndex": "vidx", "Plugin": "plg"}
+    short = {"Agent": "agt", "VectorIndex": "vidx", "Plugin": "plg", "Workflow": "wfl"}
     assert found == {kind: ([name], ["slipway"]) for kind, name in short.items()}
 
 
@@ -352,4 +368,5 @@ async def test_kubectl_get_shows_our_columns(api: ApiServer, stored: dict[str, t
         "Agent": ["Name", "Ready", "Reason", "Revision", "Age"],
         "VectorIndex": ["Name", "Ready", "Reason", "Documents", "Age"],
         "Plugin": ["Name", "Ready", "Reason", "Era", "Tools", "Version", "Age"],
+        "Workflow": ["Name", "Ready", "Reason", "Success", "Next", "Age"],
     }

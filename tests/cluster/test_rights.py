@@ -21,7 +21,10 @@ Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
 
 OPERATOR, GATEWAY = "slipway-operator", "slipway-gateway"
-WHOLE_SUITE = {"test_operator.py", "test_chart.py", "test_indexes.py", "test_plugins.py", "test_security.py"}
+WHOLE_SUITE = {
+    *("test_operator.py", "test_chart.py", "test_durable_runs.py", "test_indexes.py", "test_plugins.py"),
+    "test_security.py",
+}
 
 # Used only when something happens that no test on this cluster makes happen.
 EXPLAINED: dict[tuple[str, str], str] = {
