@@ -107,7 +107,7 @@ def make_manifest(random: Random) -> Manifest:
         manifest["metadata"] = copy.deepcopy(random.choice(_METADATA))
     elif spoiling < 0.13:
         manifest[random.choice(("extra", "status", "spec"))] = copy.deepcopy(random.choice(_WRONG))
-    elif spoiling < 0.47:
+    elif spoiling < 0.4:
         for _ in range(random.choice((1, 1, 2))):
             _spoil(spec, random)
     return manifest
