@@ -165,7 +165,7 @@ class IdentitySigner:
 
     @classmethod
     def generate(cls) -> Self:
-        """Make a key for this process alone: what the local driver does, whose gateway and host are one process."""
+        """Make a key for this process alone."""
         return cls(Ed25519PrivateKey.generate())
 
     @property

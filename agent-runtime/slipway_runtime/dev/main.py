@@ -40,6 +40,7 @@ from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.main import tame_garbage_collection
+from slipway_runtime.identity import InvalidKey
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.settings import default_model_dir
@@ -77,6 +78,7 @@ CANNOT_START = (
     ModelMissing,
     VectorsUnavailable,
     StoreUnavailable,
+    InvalidKey,
 )
 """What a person can fix; each of them says how."""
 

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -23,13 +24,15 @@ from slipway_runtime.gateway.permissions import Everything
 from slipway_runtime.gateway.plugins.source import ClusterAccess
 from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.host.lifecycle import Host
-from slipway_runtime.identity import IdentitySigner, IdentityVerifier
+from slipway_runtime.identity import IdentitySigner, IdentityVerifier, InvalidKey
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import GatewaySettings, cache_dir
 from slipway_runtime.store.opening import open_database
 
 LOCK = "lock"
+SEED = "identity.seed"
+SEED_BYTES = 32
 
 
 class FolderInUse(Exception):
@@ -97,6 +100,26 @@ def _lock_of(folder: Path) -> Iterator[None]:
         yield
 
 
+def kept_signer(folder: Path) -> IdentitySigner:
+    """The signer of this folder, made by the first process: statements of runs that wait outlive the process.
+
+    Raises:
+        InvalidKey: if the folder's file holds no seed.
+    """
+    file = folder / SEED
+    if not file.exists():
+        handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{SEED}.")  # 0600, and nobody ever sees half of it
+        with os.fdopen(handle, "wb") as out:
+            out.write(secrets.token_bytes(SEED_BYTES))
+            out.flush()
+            os.fsync(handle)
+        os.replace(draft, file)
+    try:
+        return IdentitySigner.from_seed(file.read_bytes())
+    except InvalidKey as error:
+        raise InvalidKey(f"{file}: {error}: remove it, and begin runs of workflows that wait anew") from None
+
+
 @asynccontextmanager
 async def open_parts(
     folder: Path,
@@ -117,9 +140,9 @@ async def open_parts(
         gateway_url: where the gateway will listen, for agents that ask others.
 
     Raises:
-        ModelMissing, VectorsUnavailable or StoreUnavailable: if a part cannot be opened.
+        ModelMissing, VectorsUnavailable, StoreUnavailable or InvalidKey: if a part cannot be opened.
     """
-    signer, embedder = IdentitySigner.generate(), MiniLM(model)
+    signer, embedder = kept_signer(folder), MiniLM(model)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(embedder.close)
         database = await open_database(f"sqlite:///{folder}/store.db")
