@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 WHOLE = -1
 """The place of a step itself, where its elements have places from 0."""
 
@@ -171,6 +173,18 @@ class StepRow:
         return {key: value for key, value in values.items() if value is not None}
 
 
+SHOWN_BYTES = 64 * 1024
+"""Of an output that an event has; a longer one is in the run and its steps."""
+
+
+def shown_output(output: Any) -> dict[str, Any]:
+    """What an event has of an output: all of it, or its size and where it is."""
+    size = len(orjson.dumps(output))
+    if size <= SHOWN_BYTES:
+        return {"output": output}
+    return {"output_bytes": size, "hint": "The output is too long for an event: GET runs/{run} has it."}
+
+
 LAST_EVENTS = frozenset({"done", "failed", "cancelled"})
 """Types of the event that ends a run, each for ever."""
 
@@ -182,7 +196,7 @@ class RunEvent:
     `queued`, `started` (attempt), `step_started` (step, index, attempt, agent), `step_retrying` (reason, message,
     until), `step_ended` (state, output where it is small, reason, message), `input_required` (step, kind, message,
     groups, until), `input_given` (step, by, approved), `event_received` (event), `needs_attention` (step), `settled`
-    (step, by), and at the end `done` (output), `failed` (reason, message, step) or `cancelled`.
+    (step, by), and at the end `done` (output where it is small), `failed` (reason, message, step) or `cancelled`.
     """
 
     seq: int

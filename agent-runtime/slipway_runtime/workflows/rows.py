@@ -8,7 +8,7 @@ import orjson
 
 from slipway_runtime.store.database import Database, Row, Value
 from slipway_runtime.workflows.definition import WorkflowDefinition
-from slipway_runtime.workflows.records import RunEvent, RunState, StepRow, StepStatus, WorkflowRun
+from slipway_runtime.workflows.records import RunEvent, RunState, StepRow, StepStatus, WorkflowRun, shown_output
 
 COLUMNS = (
     "id, workflow, definition, caller, started_by, statement, trace, input, state, segment, attempt, worker, news, "
@@ -40,7 +40,7 @@ class Ending:
 
     def event(self) -> tuple[str, Mapping[str, Any]]:
         """The event that tells of it."""
-        told = {"output": self.output} if self.state is RunState.DONE else {}
+        told = shown_output(self.output) if self.state is RunState.DONE else {}
         words = {"reason": self.reason, "message": self.message, "step": self.step}
         return self.state.value, told | {key: value for key, value in words.items() if value is not None}
 

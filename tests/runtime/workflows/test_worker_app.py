@@ -16,7 +16,7 @@ from slipway_runtime.workflows.triggers.running import Triggers
 from slipway_runtime.workflows.worker.app import Worker, create_worker_app
 from tests.support.scripts import SIGNER
 from tests.support.serving import served
-from tests.support.workflows import Engine, failing, workflow
+from tests.support.workflows import Engine, failing, giving, workflow
 
 pytestmark = pytest.mark.parametrize("dsn", ["sqlite"], indirect=True)
 PATH = "/workflows/demo/test"
@@ -91,6 +91,20 @@ async def test_a_run_is_approved_by_a_member_of_its_groups_alone(desk: Desk) -> 
     assert (kinds[-1], events[-1][1]["output"]["book"]) == ("done", {"given": {"by": "bob"}})
     assert await desk.stream(f"/runs/{run}/events", **{"Last-Event-ID": events[-2][0]}) == events[-1:]
     assert await desk.stream(f"/runs/{run}/events", **{"Last-Event-ID": events[-1][0]}) == []
+
+
+async def test_an_event_of_a_long_output_says_where_it_is(desk: Desk) -> None:
+    desk.engine.define(workflow("steps: [{name: a, agentRef: {name: a}, tool: book}]"))
+    desk.engine.agents.tools["a.book"] = giving("x" * 2_000_000)
+    _, run = await desk.ask("POST", "/runs", {})
+    await desk.engine.ends(await desk.engine.engine.store.read(run["run_id"]))
+    (*_, (_, step), (_, done)) = await desk.stream(f"/runs/{run['run_id']}/events")
+    for event in (step, done):
+        assert "output" not in event
+        assert event["output_bytes"] > 2_000_000
+        assert "GET runs/{run} has it" in event["hint"]
+    _, shown = await desk.ask("GET", f"/runs/{run['run_id']}")
+    assert shown["output"] == {"a": "x" * 2_000_000}
 
 
 async def test_a_denied_run_fails_with_who_denied_it(desk: Desk) -> None:

@@ -32,6 +32,8 @@ TOOL = "run"
 """The name of each workflow's tool, behind the workflow's own."""
 ANYTHING: Json = {"type": "object"}
 ENDLESS: Json = {}
+OUTPUT_BYTES = 1024 * 1024
+"""Of an output in a result, which has it twice: as text and as data."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,11 @@ class WorkflowSource:
         runs = WorkflowRuns(self.gateway, self.workflow, client.caller)
         run = _named(client, self.workflow, exchange.message.id) if client.context.session else uuid.uuid4().hex
         await runs.start(run, exchange.message.params.get("arguments") or {}, started_by="mcp")
-        await exchange.result(_result(run, await _followed(exchange, runs, run)))
+        last = await _followed(exchange, runs, run)
+        if last.get("output_bytes", 0) > OUTPUT_BYTES:
+            await exchange.result(_too_long(self.workflow, run, last))
+        else:
+            await exchange.result(_result(run, await runs.with_output(run, last)))
 
 
 async def _followed(exchange: Exchange, runs: WorkflowRuns, run: str) -> Json:
@@ -151,6 +157,13 @@ def _result(run: str, last: Json) -> Json:
         return results.failed(f"The run {run} {last.get('type', 'did not end')}. {about}".strip())
     output = last.get("output")
     return results.text(orjson.dumps(output).decode(), structuredContent={"run_id": run, "output": output})
+
+
+def _too_long(workflow: WorkflowKey, run: str, last: Json) -> Json:
+    size = last["output_bytes"]
+    path = f"/workflows/{workflow.namespace}/{workflow.name}/runs/{run}"
+    said = f"The run {run} is done. Its output was left out: it has {size} bytes, and a result at most {OUTPUT_BYTES}."
+    return results.text(f"{said} GET {path} has it.", structuredContent={"run_id": run, "output_bytes": size})
 
 
 class WorkflowSources:

@@ -74,6 +74,10 @@ class WorkflowRuns:
         self._permitted(Action.READ)
         return await self._json("GET", f"/runs/{quote(run, safe='')}")
 
+    async def with_output(self, run: str, last: Json) -> Json:
+        """The event that ended a run, with the output also where that is too long for an event. Raises Problem."""
+        return {**last, "output": (await self.read(run)).get("output")} if "output_bytes" in last else last
+
     async def listed(self, *, state: str = "", page: str = "") -> Json:
         """A page of runs. Raises Problem."""
         self._permitted(Action.READ)

@@ -90,7 +90,8 @@ async def _followed(client: WorkflowClient, run_id: str) -> int:
         async for event in client.events(run_id):
             if said := progress.take(event):
                 shown.print(said, markup=False)
-    return _ended(progress.end, run_id)
+    end = progress.end
+    return _ended({**end, **await client.read(run_id)} if "output_bytes" in end else end, run_id)
 
 
 def _ended(end: Json, run_id: str) -> int:

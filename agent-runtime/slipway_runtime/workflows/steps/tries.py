@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-import orjson
 from opentelemetry.trace import SpanKind
 
 from slipway_crds.contract import NEEDS_ATTENTION
@@ -15,7 +14,7 @@ from slipway_runtime.telemetry.tracing import span
 from slipway_runtime.workflows import metrics
 from slipway_runtime.workflows.definition import WorkflowDefinition, seconds
 from slipway_runtime.workflows.expressions import ExpressionFailed, evaluate
-from slipway_runtime.workflows.records import WHOLE, StepRow, StepStatus, WorkflowRun
+from slipway_runtime.workflows.records import WHOLE, StepRow, StepStatus, WorkflowRun, shown_output
 from slipway_runtime.workflows.schedule import previous_results, variables
 from slipway_runtime.workflows.steps.doing import AgentDoor, PlannedCall, checked, done, planned
 from slipway_runtime.workflows.steps.failures import TryFailed
@@ -23,8 +22,6 @@ from slipway_runtime.workflows.steps.failures import TryFailed
 log = logging.getLogger(__name__)
 MOST_ELEMENTS = 1000
 """Of the list of a map."""
-SHOWN_BYTES = 64 * 1024
-"""Of an output that an event has; a longer one is in the run's steps."""
 Rows = dict[tuple[str, int], StepRow]
 
 
@@ -203,8 +200,7 @@ class Tries:
         self._count(row)
         told: dict[str, Any] = {"state": row.state.value, "reason": row.reason, "message": row.message}
         if row.state is StepStatus.SUCCEEDED:
-            size = len(orjson.dumps(row.output))
-            told |= {"output": row.output} if size <= SHOWN_BYTES else {"output_bytes": size}
+            told |= shown_output(row.output)
         await self._commit(row, ("step_ended", self._told(row, told)))
 
     def _count(self, row: StepRow) -> None:

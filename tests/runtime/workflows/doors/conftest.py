@@ -23,6 +23,11 @@ from tests.support.serving import served
 from tests.support.workflows import Engine, serving_engine, workflow
 
 KEY = WorkflowKey("demo", "test")
+LONG = """
+steps: [{name: greet, agentRef: {name: clerk}, ask: hi}]
+output: {value: steps.greet}
+"""
+"""Gives what the agent gives."""
 
 
 @dataclass(frozen=True)

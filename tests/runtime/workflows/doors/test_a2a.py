@@ -23,7 +23,8 @@ from a2a.utils.errors import (
 from google.protobuf.json_format import MessageToDict
 
 from tests.runtime.gateway.a2a.test_a2a import gives, says, sent, task_of
-from tests.runtime.workflows.doors.conftest import Doors
+from tests.runtime.workflows.doors.conftest import LONG, Doors
+from tests.support.workflows import giving
 
 SPEC = """
 description: Greets somebody.
@@ -148,3 +149,14 @@ async def test_others_do_not_learn_of_it(doors: Doors) -> None:
         url = f"{doors.front.url}/workflows/demo/test/{path}"
         async with doors.front.client.get(url, headers={"X-API-Key": doors.other}) as response:
             assert (response.status, (await response.json())["reason"]) == (404, "WorkflowNotFound")
+
+
+async def test_a_long_output_is_whole(doors: Doors, connect: Connect, binding: str) -> None:
+    doors.define(LONG)
+    text = "x" * 2_000_000
+    doors.engine.agents.tools["clerk.ask"] = giving({"text": text})
+    client = await connect(doors.other, binding=binding, streaming=True)
+    updates = await sent(client, says("hi"))
+    (artifact,) = [each.artifact_update.artifact for each in updates if each.HasField("artifact_update")]
+    assert MessageToDict(artifact.parts[0].data) == {"text": text}
+    assert updates[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED

@@ -15,9 +15,9 @@ from slipway_runtime.workflows.command.client import WorkflowPlace
 from slipway_runtime.workflows.command.progress import RunProgress
 from slipway_runtime.workflows.graph import GraphNode
 from slipway_runtime.workflows.records import RunState
-from tests.runtime.workflows.doors.conftest import Doors
+from tests.runtime.workflows.doors.conftest import LONG, Doors
 from tests.support.waiting import until_async
-from tests.support.workflows import WORKFLOW, failing
+from tests.support.workflows import WORKFLOW, failing, giving
 
 SPEC = """
 description: Greets somebody.
@@ -160,3 +160,11 @@ def test_elements_of_a_step_are_counted() -> None:
         assert progress.take({"type": "step_ended", "step": "each", "index": index, "state": "succeeded"}) == ""
     (node,) = progress.nodes()
     assert (node.does, node.state) == ("for each: clerk: ask (3 done)", "running")
+
+
+async def test_a_long_output_is_printed_whole(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    doors.define(LONG)
+    text = "x" * 2_000_000
+    doors.engine.agents.tools["clerk.ask"] = giving({"text": text})
+    assert await say(main.run, place(doors), None, key=None, follow=True) == 0
+    assert json.loads(capsys.readouterr().out) == {"text": text}

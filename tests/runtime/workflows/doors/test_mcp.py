@@ -11,9 +11,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from slipway_runtime.workflows.records import RunState
-from tests.runtime.workflows.doors.conftest import Doors
+from tests.runtime.workflows.doors.conftest import LONG, Doors
 from tests.support.waiting import until_async
-from tests.support.workflows import WORKFLOW, failing
+from tests.support.workflows import WORKFLOW, failing, giving
 
 SPEC = """
 description: Greets somebody.
@@ -98,3 +98,17 @@ async def test_a_client_that_leaves_does_not_end_the_run(doors: Doors, era: Any)
     calling.cancel()
     await asyncio.wait({calling})
     assert await waits()
+
+
+async def test_a_long_output_is_whole_up_to_a_bound(doors: Doors, era: Any) -> None:
+    doors.define(LONG)
+    agents = doors.engine.agents
+    async with client_of(doors, doors.other, era) as client:
+        agents.tools["clerk.ask"] = giving({"text": "x" * 200_000})
+        whole = await client.call_tool(TOOL, {})
+        agents.tools["clerk.ask"] = giving({"text": "x" * 2_000_000})
+        cut = await client.call_tool(TOOL, {})
+    assert (whole.structured_content or {})["output"] == {"text": "x" * 200_000}
+    found = cut.structured_content or {}
+    assert (cut.is_error, found["output_bytes"]) == (False, 2_000_011)
+    assert f"GET /workflows/demo/test/runs/{found['run_id']} has it" in str(cut.content)

@@ -205,7 +205,8 @@ async def _followed(visit: WorkflowVisit, run: str, *, after: int) -> AsyncGener
     yield tasks.task_of(await visit.runs.read(run))
     async with aclosing(visit.runs.follow(run, after=after)) as coming:
         async for event in coming:
-            for update in tasks.updates_of(run, event):
+            whole = await visit.runs.with_output(run, event) if event.get("type") == "done" else event
+            for update in tasks.updates_of(run, whole):
                 yield update
             if tasks.rests(event):
                 return
