@@ -26,19 +26,21 @@ The code has the rights of the process that it runs in, so it has to be code tha
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from inspect import cleandoc
 from typing import Any, overload
 
 import pluggy
 from fastapi import APIRouter
 from prometheus_client.registry import Collector
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from slipway_crds.plugins.metadata import PluginMetadata
 
 __all__ = [
-    "AnswerContext", "Config", "Middleware", "PluginMetadata", "PluginTool", "Refuse", "hookimpl", "tool",
+    "AnswerContext", "Config", "Middleware", "PluginMetadata", "PluginTool", "Refuse", "ToolFailed", "hookimpl",
+    "tool",
 ]  # fmt: skip
 
 PROJECT = "slipway"
@@ -50,6 +52,14 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 Config = Mapping[str, Any]
 
 
+class ToolFailed(Exception):
+    """What a tool raises to tell its caller, or a model, why there is no result: up to 1,000 characters.
+
+    Of any other exception callers get to know the kind `Raised` and the plugin's name. Its text may quote what the tool
+    was given, so it is in no answer and in no log.
+    """
+
+
 @dataclass(frozen=True)
 class PluginTool:
     """A tool that callers and models call."""
@@ -59,7 +69,7 @@ class PluginTool:
     input_schema: Mapping[str, Any]
     """JSON Schema, of type object, of the arguments."""
     call: Callable[[Mapping[str, Any]], Any]
-    """Gets the arguments. Returns JSON or an awaitable of it; what it raises is told to the caller."""
+    """Gets the arguments. Returns JSON or an awaitable of it. It raises `ToolFailed` for what callers are told."""
     read_only: bool = False
     """Whether it changes nothing, so that a call may be made again."""
 
@@ -80,15 +90,30 @@ def tool(
     """
 
     def made(function: Callable[..., Any]) -> PluginTool:
-        adapter: TypeAdapter[Any] = TypeAdapter(function)  # type: ignore[arg-type]  # it takes functions too
+        @wraps(function)
+        def apart(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except ValidationError as error:  # of its own doing, and not about the arguments
+                raise RuntimeError("validation failed inside the tool") from error
+
+        adapter: TypeAdapter[Any] = TypeAdapter(apart)  # type: ignore[arg-type]  # it takes functions too
 
         def call(arguments: Mapping[str, Any]) -> Any:
-            return adapter.validate_python(ArgsKwargs((), dict(arguments)))
+            try:
+                return adapter.validate_python(ArgsKwargs((), dict(arguments)))
+            except ValidationError as error:
+                raise ToolFailed(f"the arguments do not fit: {_mistakes(error)}") from None
 
         description = cleandoc(function.__doc__ or function.__name__)
         return PluginTool(name or function.__name__, description, adapter.json_schema(), call, read_only)
 
     return made if function is None else made(function)
+
+
+def _mistakes(error: ValidationError) -> str:
+    found = error.errors(include_input=False, include_url=False, include_context=False)[:10]
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from slipway_crds.plugins.connector import SOURCE_FILE
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.upstream import connector_of
 from slipway_runtime.addresses import AddressRule
+from slipway_runtime.circuit import FAILURES
 from slipway_runtime.connector.hosted_app import create_hosted_app
 from slipway_runtime.connector.hosting import HostedPlugin
 from slipway_runtime.connector.image_verification import check_image
@@ -104,7 +105,7 @@ async def test_tools_are_served_to_clients_of_both_eras_and_a_raising_one_ends_i
             assert [each.name for each in (await client.list_tools()).tools] == ["echo", "raising", "third"]
             failed = await client.call_tool("raising", {})
             assert failed.is_error
-            assert "ZeroDivisionError" in said(failed)
+            assert said(failed) == "the plugin tools failed (Raised): the log of its pod says more"
             answer = await client.call_tool("echo", {"text": "hi"})
             assert (said(answer), answer.structured_content) == ("said hi", {"said": "hi"})
     assert given.report()["toolCount"] == 3
@@ -125,7 +126,23 @@ async def test_a_changed_file_is_loaded_and_a_broken_one_is_told(stack: AsyncExi
     async with aiohttp.ClientSession() as http:
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}
         async with http.post(url, json=message) as response:
-            assert (await response.json())["error"]["data"]["reason"] == "PluginFailed"
+            error = (await response.json())["error"]
+            assert error["data"]["reason"] == "PluginFailed"
+            assert "not my code" not in error["message"]
+
+
+async def test_calls_of_a_refused_plugin_keep_the_reason(stack: AsyncExitStack, tmp_path: Path) -> None:
+    (tmp_path / SOURCE_FILE).write_text("tampered")
+    given, _, url = await hosted(stack, tmp_path, digest=f"sha256:{64 * '0'}")
+    await given.look()
+    async with aiohttp.ClientSession() as http:
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}
+        for _ in range(FAILURES + 2):
+            async with http.post(url, json=message) as response:
+                assert (await response.json())["error"]["data"]["reason"] == "DigestMismatch"
+            async with http.get(url.removesuffix("/mcp") + "/hello") as response:
+                assert response.status == 503
+                assert "DigestMismatch" in (await response.json())["detail"]
 
 
 async def test_only_the_gateway_gets_in_to_tools_and_end_points(stack: AsyncExitStack, tmp_path: Path) -> None:

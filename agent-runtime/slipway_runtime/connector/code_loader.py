@@ -1,5 +1,6 @@
 """Plugins of Python and WebAssembly: what their code provides, as a connector serves it."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,10 @@ from slipway_crds.plugins.upstream import answer_seconds
 from slipway_runtime.plugin_api import PluginTool
 from slipway_runtime.plugins.loaded import LoadedPlugin, LoadedTool, PluginNotLoaded, ToolAnswer
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
-from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed, told
+from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed, for_callers, for_log, told
 from slipway_runtime.plugins.loading.loading import load_isolated
+
+log = logging.getLogger(__name__)
 
 
 async def load_code_plugin(plugin: Plugin, source: bytes, *, folder: Path) -> LoadedPlugin:
@@ -84,6 +87,9 @@ async def _call(made: CodePlugin, name: str, seconds: float, arguments: Mapping[
     try:
         given = await made.call_tool(name, arguments, seconds=seconds)
     except PluginCallFailed as error:
-        return ToolAnswer(str(error), failed=True)
+        if error.kind == "ToolFailed":
+            return ToolAnswer(error.message, failed=True)
+        log.warning("a tool of a plugin failed: %s", for_log(error), extra={"plugin": made.name, "tool": name})
+        return ToolAnswer(for_callers(made.name, error.kind), failed=True)
     text = given if isinstance(given, str) else orjson.dumps(given, default=str).decode()
     return ToolAnswer(text, given if isinstance(given, dict) else None)

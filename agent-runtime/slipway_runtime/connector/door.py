@@ -11,7 +11,7 @@ from slipway_runtime.gateway.asgi import ClientGone
 from slipway_runtime.identity import HEADER, InvalidIdentity, Verifier
 from slipway_runtime.plugins.audience import audience
 from slipway_runtime.plugins.messages import JSON
-from slipway_runtime.plugins.server import FAILURE_HEADER
+from slipway_runtime.plugins.server import FAILURE_HEADER, REFUSED
 from slipway_runtime.probes import readiness
 from slipway_runtime.problems import Problem, Reason
 
@@ -28,9 +28,14 @@ def authenticate(request: Request, verifier: Verifier, key: str) -> None:
         raise Problem(Reason.UNAUTHENTICATED, f"{error}: a connector answers gateways only") from None
 
 
-def failure(reason: str, message: str, status: int) -> Response:
-    """What the gateway is told where there is no answer."""
-    return Response(orjson.dumps({"reason": reason, "error": message}), status, {FAILURE_HEADER: "true"}, JSON)
+def failure(reason: str, message: str, status: int, *, refused: bool = False) -> Response:
+    """What the gateway is told where there is no answer.
+
+    Args:
+        refused: whether that is because the plugin is not to run.
+    """
+    headers = {FAILURE_HEADER: REFUSED if refused else "true"}
+    return Response(orjson.dumps({"reason": reason, "error": message}), status, headers, JSON)
 
 
 async def _alive(_: Request) -> Response:

@@ -18,13 +18,13 @@ from slipway_runtime.connector.door import HANDLERS, PROBES, authenticate, failu
 from slipway_runtime.connector.hosting import HostedPlugin
 from slipway_runtime.identity import Verifier
 from slipway_runtime.plugins.loaded import LoadedTool, PluginNotLoaded, ToolAnswer
+from slipway_runtime.plugins.loading.failures import for_callers, raised_by
 from slipway_runtime.version import VERSION
 
 log = logging.getLogger(__name__)
 
 PAGE = 100
 """Tools in one answer."""
-ERROR_CHARACTERS = 1000
 MESSAGE_BYTES = 5 * 1024 * 1024
 
 
@@ -39,7 +39,7 @@ def create_hosted_app(hosted: HostedPlugin, verifier: Verifier) -> Starlette:
         try:
             _ = hosted.loaded
         except PluginNotLoaded as error:
-            await failure(error.reason, str(error), 503)(scope, receive, send)
+            await failure(error.reason, str(error), 503, refused=True)(scope, receive, send)
             return
         await manager.handle_request(scope, receive, send)
 
@@ -48,7 +48,7 @@ def create_hosted_app(hosted: HostedPlugin, verifier: Verifier) -> Starlette:
         try:
             routes = list(hosted.loaded.routes)
         except PluginNotLoaded as error:
-            await failure(error.reason, str(error), 503)(scope, receive, send)
+            await failure(error.reason, str(error), 503, refused=True)(scope, receive, send)
             return
         await Router(routes, redirect_slashes=False)(scope, receive, send)
 
@@ -98,10 +98,9 @@ def _mcp_server(hosted: HostedPlugin) -> Server[Any]:
 async def _called(plugin: str, tool: LoadedTool, arguments: dict[str, Any]) -> ToolAnswer:
     try:
         return await tool.call(arguments)
-    except Exception as error:
-        # Code of others runs here: what it raises ends this call and nothing else.
-        log.exception("a tool of a plugin raised", extra={"plugin": plugin, "tool": tool.name})
-        return ToolAnswer(f"the tool raised {type(error).__name__}: {error}"[:ERROR_CHARACTERS], failed=True)
+    except Exception as error:  # noqa: BLE001 (code of others: what it raises ends this call and nothing else)
+        log.error("a tool of a plugin raised %s", raised_by(error), extra={"plugin": plugin, "tool": tool.name})
+        return ToolAnswer(for_callers(plugin.partition("/")[2], "Raised"), failed=True)
 
 
 def _described(tool: LoadedTool) -> Tool:

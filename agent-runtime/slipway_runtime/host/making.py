@@ -14,7 +14,13 @@ from slipway_runtime.store.session_stores import SessionStore
 def hosted_agent(config: AgentConfig, dependencies: AgentDependencies) -> HostedAgent:
     """An agent, with the Redis that has its sessions, if one has."""
     sessions, tools = _sessions(config, dependencies), DirectTools(config, dependencies)
-    agent = with_plugins(make_agent(config, dependencies), config, dependencies.plugins)
+    bindings = dependencies.bindings_of(config)
+    agent = with_plugins(
+        make_agent(config, dependencies),
+        config,
+        dependencies.plugins,
+        log_content=lambda: bindings().telemetry_content,
+    )
     return HostedAgent(config, agent, sessions, tools)
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from slipway_crds.contract import FORBIDDEN_ADDRESS, SERVER_FAILED
+from slipway_crds.contract import FORBIDDEN_ADDRESS, PLUGIN_FAILED, SERVER_FAILED
 from slipway_crds.plugins.upstream import McpUpstream
 from slipway_runtime.addresses import AddressRule, ForbiddenAddress
 from slipway_runtime.circuit import Circuit
@@ -29,6 +29,8 @@ ANSWER_BYTES = 8 * 1024 * 1024
 ERROR_CHARACTERS = 300
 FAILURE_HEADER = "X-Slipway-Failure"
 """Of a connector's answer: the server gave none, and the body says why."""
+REFUSED = "refused"
+"""Value of that header: the connector does not run the plugin. The server answers, and has not failed."""
 FAILURE_BYTES = 4096
 FAILURES = (ForbiddenAddress, aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, ValueError)
 SEE_STATUS = "the status of the Plugin says more"
@@ -42,15 +44,26 @@ class ServerFailed(Exception):
         status: of HTTP, for clients of the gateway.
         sent: whether the server may have acted.
         told: what callers get to know, who need not know where the server is; the text if not given.
+        refused: whether the server is well and does not run the plugin.
     """
 
-    def __init__(self, reason: str, message: str, *, status: int = 502, sent: bool = True, told: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        status: int = 502,
+        sent: bool = True,
+        told: str = "",
+        refused: bool = False,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.told = told or message
         self.status = status
         self.sent = sent
+        self.refused = refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +169,7 @@ class PluginServer:
         assert isinstance(response, PodResponse)  # see `new_session`
         try:
             if upstream.connector and FAILURE_HEADER in response.headers:
-                raise await _failure_of(response)
+                raise await self._failure_of(response)
             if endpoint is None:
                 self._check(response)
         except BaseException:
@@ -232,9 +245,26 @@ class PluginServer:
         )
 
     def _failed(self, error: ServerFailed) -> None:
+        if error.refused:  # each call gets the reason
+            self.circuit.succeeded()
+            self.last_error = None
+            return
         self.circuit.failed()
         self.last_error = error
         log.info("a plugin's server failed", extra={"plugin": self.upstream.key, "cause": error.reason})
+
+    async def _failure_of(self, response: PodResponse) -> ServerFailed:
+        """What a connector says of its server. It is a tenant's pod, so only so much of it is taken."""
+        given: object = None
+        with suppress(aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, ValueError):
+            given = orjson.loads((await response.some())[:FAILURE_BYTES])
+        words = given if isinstance(given, dict) else {}
+        reason, message = str(words.get("reason") or SERVER_FAILED)[:64], str(words.get("error") or "the server failed")
+        status = response.status if response.status > 499 else 502
+        refused = response.headers[FAILURE_HEADER] == REFUSED
+        # What its code raised while it was loaded is for its owner, who finds it in the status.
+        told = f"the plugin {self.upstream.key} is not loaded: {SEE_STATUS}" if reason == PLUGIN_FAILED else ""
+        return ServerFailed(reason, message[: 3 * ERROR_CHARACTERS], status=status, told=told, refused=refused)
 
     async def whole(self, response: PodResponse) -> bytes:
         """The body of an answer that is not endless.
@@ -267,17 +297,6 @@ def _literal(host: str) -> str:
     except ValueError:
         return ""
     return host
-
-
-async def _failure_of(response: PodResponse) -> ServerFailed:
-    """What a connector says of its server. It is a tenant's pod, so only so much of it is taken."""
-    told: object = None
-    with suppress(aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, ValueError):
-        told = orjson.loads((await response.some())[:FAILURE_BYTES])
-    words = told if isinstance(told, dict) else {}
-    reason, message = str(words.get("reason") or SERVER_FAILED)[:64], str(words.get("error") or "the server failed")
-    status = response.status if response.status > 499 else 502
-    return ServerFailed(reason, message[: 3 * ERROR_CHARACTERS], status=status)
 
 
 def media_type(response: PodResponse) -> str:

@@ -237,6 +237,28 @@ async def test_a_plugin_that_raises_is_left_out_and_the_answer_says_so_once() ->
     assert failures(journal) == [("pii", "before", "Raised"), ("pii", "after", "Raised")]
 
 
+@pytest.mark.parametrize("log_content", [False, True])
+async def test_what_a_plugin_raises_is_told_to_no_caller(caplog: pytest.LogCaptureFixture, log_content: bool) -> None:
+    class Leaking(Middleware):
+        def after(self, text: str, context: AnswerContext) -> str:
+            raise ValueError(f"cannot redact {text}")
+
+    caplog.set_level("DEBUG", "slipway_runtime")
+    plugin = around(Leaking(), required=True)
+    plugin.log_content = lambda: log_content
+    journal = MemoryJournal()
+    run = StepRun(AgentRequest("Who?"), journal, id="r1", agent="demo/a")
+    with pytest.raises(Problem) as failed:
+        await GuardedAgent(saying("Marker-4711."), [plugin]).run(run)
+    plugin.close()
+    assert "(Raised)" in failed.value.detail
+    assert failures(journal) == [("pii", "after", "Raised")]
+    assert "4711" not in f"{failed.value.detail} {journal.events} {plugin.problem()}"
+    assert "ValueError in " in caplog.text
+    assert ("4711" in caplog.text) is log_content
+    assert all(each.levelname == "DEBUG" for each in caplog.records if "4711" in each.getMessage())
+
+
 async def test_a_plugin_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_plugin, "MIDDLEWARE_SECONDS", 0.05)
     hanging = Hanging()

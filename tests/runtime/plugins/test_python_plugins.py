@@ -10,6 +10,8 @@ from typing import Literal
 
 import pytest
 
+from slipway_crds.plugins.model import Plugin
+from slipway_runtime.connector.code_loader import load_code_plugin
 from slipway_runtime.plugin_api import AnswerContext, Refuse
 from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
@@ -147,6 +149,46 @@ async def test_arguments_are_checked_before_a_tool_is_called(load: Load) -> None
     plugin = load(MODULE)
     with pytest.raises(PluginCallFailed, match="text"):
         await plugin.call_tool("count_words", {"words": 5}, seconds=5)
+
+
+FAILING = """
+from pydantic import TypeAdapter
+from slipway_runtime.plugin_api import ToolFailed, hookimpl, tool
+
+@tool
+def leaks(text: str) -> str:
+    raise ValueError(text)
+
+@tool
+def validates(text: str) -> int:
+    return TypeAdapter(int).validate_python(text)
+
+@tool
+def tells(text: str) -> str:
+    raise ToolFailed(f"there is no order {text}: list the orders")
+
+@hookimpl
+def slipway_tools(config):
+    return [leaks, validates, tells]
+"""
+
+
+async def test_callers_of_tools_are_told_what_is_meant_for_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = {"type": "python", "python": {"module": {"name": "code", "key": "plugin.py"}}}
+    plugin = Plugin.model_validate({"metadata": {"name": "orders", "namespace": "demo"}, "spec": spec})
+    loaded = await load_code_plugin(plugin, FAILING.encode(), folder=tmp_path)
+    calls = {each.name: each.call for each in loaded.tools}
+    for name in ("leaks", "validates"):
+        failed = await calls[name]({"text": "Marker-4711"})
+        assert (failed.text, failed.failed) == ("the plugin orders failed (Raised): the log of its pod says more", True)
+    assert "ValueError in <plugin orders>, line 7" in caplog.text
+    assert "4711" not in caplog.text
+    assert (await calls["tells"]({"text": "7"})).text == "there is no order 7: list the orders"
+    wrong = await calls["tells"]({"text": 4711})
+    assert wrong.text == "the arguments do not fit: text: Input should be a valid string"
+    await loaded.close()
 
 
 async def test_a_new_version_of_a_wheel_takes_the_place_of_the_old_one(load: Load) -> None:

@@ -80,7 +80,7 @@ async def test_a_tool_gets_arguments_and_gives_json() -> None:
     plugin = loaded(result={"result": {"words": 3}})
     assert [(each.name, each.read_only) for each in plugin.tools] == [("act", True)]
     assert await plugin.call_tool("act", {}, seconds=5) == {"words": 3}
-    with pytest.raises(PluginCallFailed, match="Raised: no such city"):
+    with pytest.raises(PluginCallFailed, match="ToolFailed: no such city"):
         await loaded(result={"error": "no such city"}).call_tool("act", {}, seconds=5)
 
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
 from slipway_crds.plugins.metadata import PluginMetadata
-from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse
+from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse, ToolFailed
 from slipway_runtime.plugins.loading.failures import PluginCallFailed
 from slipway_runtime.plugins.loading.isolation import Isolated
 
@@ -16,6 +16,8 @@ Stage = Literal["before", "after", "on_error"]
 STAGES: tuple[Stage, ...] = ("before", "after", "on_error")
 MIDDLEWARE_SECONDS = 5.0
 """For each call of a middleware."""
+TOLD_CHARACTERS = 1000
+"""Of what a tool tells its callers about a call that failed."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,15 @@ class CodePlugin:
 
         Raises:
             KeyError: if there is no such tool.
-            PluginCallFailed: if it raises, or takes too long.
+            PluginCallFailed: if it raises, or takes too long. Of kind ToolFailed with a text for the caller.
         """
         tool = {each.name: each for each in self.tools}[name]
-        return await self.isolated.call(tool.call, arguments, seconds=seconds)
+        try:
+            return await self.isolated.call(tool.call, arguments, seconds=seconds)
+        except PluginCallFailed as error:
+            if isinstance(error.__cause__, ToolFailed):
+                raise PluginCallFailed("ToolFailed", str(error.__cause__)[:TOLD_CHARACTERS]) from None
+            raise
 
     async def before(self, question: str, context: AnswerContext) -> str | Refuse:
         """The question to be answered. Raises PluginCallFailed."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from slipway_runtime.plugins.loading.failures import PluginCallFailed, told
+from slipway_runtime.plugins.loading.failures import RAISED, PluginCallFailed
 
 AT_ONCE = 32
 """Calls of one plugin. One that hangs is among them for ever, since a thread cannot be ended."""
@@ -20,7 +20,7 @@ class Isolated:
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._free = threading.Semaphore(AT_ONCE)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -33,18 +33,18 @@ class Isolated:
         if not self._free.acquire(blocking=False):
             raise PluginCallFailed("TimedOut", f"{AT_ONCE} calls before this one have not ended")
         call = _Call(asyncio.get_running_loop(), function, arguments)
-        threading.Thread(target=self._work, args=(call,), name=f"plugin-{self._name}", daemon=True).start()
+        threading.Thread(target=self._work, args=(call,), name=f"plugin-{self.name}", daemon=True).start()
         try:
             async with asyncio.timeout(seconds) as limit:
                 return await call.result
         except TimeoutError as error:
             if limit.expired():
                 raise PluginCallFailed("TimedOut", f"it took longer than {seconds:g} s") from None
-            raise PluginCallFailed("Raised", told(error)) from error
+            raise PluginCallFailed("Raised", RAISED) from error
         except PluginCallFailed:
             raise
         except Exception as error:  # whatever foreign code raises
-            raise PluginCallFailed("Raised", told(error)) from error
+            raise PluginCallFailed("Raised", RAISED) from error
         finally:
             call.stop()
 
@@ -64,7 +64,7 @@ class Isolated:
         with _STARTING:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                name = f"plugin-{self._name}-loop"
+                name = f"plugin-{self.name}-loop"
                 threading.Thread(target=_run, args=(self._loop,), name=name, daemon=True).start()
             return self._loop
 
@@ -103,8 +103,7 @@ class _Call:
                 self._stopping = future.cancel
                 result = future.result()
         except BaseException as error:  # noqa: BLE001 (the thread has nobody else to tell)
-            failed = error if isinstance(error, Exception) else PluginCallFailed("Raised", told(error))
-            self._tell(self.result.set_exception, failed)
+            self._tell(self.result.set_exception, error if isinstance(error, Exception) else _ended(error))
         else:
             self._tell(self.result.set_result, result)
 
@@ -121,6 +120,13 @@ class _Call:
 
         if not self._asking.is_closed():
             self._asking.call_soon_threadsafe(tell)
+
+
+def _ended(error: BaseException) -> PluginCallFailed:
+    """For what would end the process, or a task of it."""
+    failed = PluginCallFailed("Raised", RAISED)
+    failed.__cause__ = error
+    return failed
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:

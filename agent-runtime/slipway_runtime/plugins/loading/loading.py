@@ -7,7 +7,7 @@ from slipway_crds.fields import parse_duration, parse_quantity
 from slipway_crds.plugins.model import Plugin
 from slipway_runtime.plugins.loading.code import CallLimits, PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
-from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
+from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed, told
 from slipway_runtime.plugins.loading.isolation import Isolated
 
 LOAD_SECONDS = 60.0
@@ -30,7 +30,8 @@ async def load_isolated(plugin: Plugin, content: bytes, *, folder: Path) -> Code
     except PluginCallFailed as error:
         if isinstance(error.__cause__, PluginBroken):
             raise error.__cause__ from None
-        raise PluginBroken(f"loading it failed: {error}") from None
+        why = told(error.__cause__) if error.__cause__ is not None else str(error)
+        raise PluginBroken(f"loading it failed: {why}") from None
     assert isinstance(loaded, CodePlugin)
     return loaded
 

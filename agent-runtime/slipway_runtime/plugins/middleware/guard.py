@@ -12,7 +12,7 @@ from slipway_crds.runtimeconfig import MiddlewareConfig
 from slipway_runtime.events import PluginFailed
 from slipway_runtime.plugin_api import AnswerContext, Refuse
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, Stage
-from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
+from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed, for_callers, for_log, told
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Emit
 
@@ -33,10 +33,12 @@ class GuardPlugin:
 
     Args:
         load: makes the plugin, or raises PluginBroken. Asked again now and then until there is one.
+        log_content: whether the log may have texts of exceptions, at level DEBUG, which may quote the answer.
     """
 
     config: MiddlewareConfig
     load: Callable[[], Awaitable[CodePlugin]]
+    log_content: Callable[[], bool] = lambda: False
     plugin: CodePlugin | None = None
     broken: str = ""
     """Why there is none."""
@@ -70,9 +72,9 @@ class GuardPlugin:
         """What events and messages call it."""
         return self.config.name
 
-    def failed(self, stage: Stage, why: str) -> None:
+    def failed(self, stage: Stage, kind: str) -> None:
         """A call of it failed."""
-        self._failed = time.monotonic(), f"{stage}: {why}"
+        self._failed = time.monotonic(), f"{stage}: {kind}"
 
     def problem(self) -> str | None:
         """What is wrong with it, as a sentence for `/readyz`."""
@@ -104,7 +106,7 @@ class Guard:
         """Say which plugins are not there."""
         for each in self.plugins:
             if each.broken:
-                self._fail(each, "before", "NotLoaded", each.broken, emit)
+                self._fail(each, "before", "NotLoaded", f"NotLoaded: {each.broken}", emit)
 
     async def before(self, text: str, emit: Emit) -> str | Refuse:
         """The question as the agent gets it."""
@@ -165,17 +167,20 @@ class Guard:
     def _failed(self, plugin: GuardPlugin, stage: Stage, error: PluginCallFailed, emit: Emit) -> None:
         if error.kind == "TimedOut":
             self._out.add(plugin.name)
-        plugin.failed(stage, f"{error.kind}: {error.message}")
-        self._fail(plugin, stage, error.kind, error.message, emit)
+        plugin.failed(stage, error.kind)
+        self._fail(plugin, stage, error.kind, for_log(error), emit)
+        if plugin.log_content() and error.__cause__ is not None:
+            log.debug("the plugin %s raised %s", plugin.name, told(error.__cause__), extra={"run": self.context.run})
 
-    def _fail(self, plugin: GuardPlugin, stage: Stage, kind: str, message: str, emit: Emit) -> None:
+    def _fail(self, plugin: GuardPlugin, stage: Stage, kind: str, why: str, emit: Emit) -> None:
+        """Callers get to know the kind alone: the reason, which is for the log, may have words of the plugin."""
         FAILURES.labels(self.context.agent, plugin.name, stage, kind).inc()
         if (plugin.name, stage) not in self._reported:
             self._reported.add((plugin.name, stage))
-            log.warning("the plugin %s failed: %s: %s", plugin.name, kind, message, extra={"run": self.context.run})
-            emit(PluginFailed(plugin=plugin.name, stage=stage, kind=kind, message=message))
+            log.warning("the plugin %s failed: %s", plugin.name, why, extra={"run": self.context.run})
+            emit(PluginFailed(plugin=plugin.name, stage=stage, kind=kind, message=for_callers(plugin.name, kind)))
         if plugin.config.required and self.fatal is None:
             self.fatal = Problem(
                 Reason.PLUGIN_FAILED,
-                f"The plugin {plugin.name} is required, and failed ({kind}: {message.rstrip('.')}).",
+                f"The plugin {plugin.name} is required, and failed ({kind}). The log of the agent's pod says more.",
             )

@@ -1,6 +1,7 @@
 """The plugins around an agent, from its configuration and the files of its pod."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from slipway_crds.plugins.connector import ConnectorConfig
@@ -16,14 +17,22 @@ from slipway_runtime.plugins.middleware.guarded_agent import GuardedAgent
 from slipway_runtime.plugins.sources import read_source
 
 
-def with_plugins(agent: Agent, config: AgentConfig, places: PluginPlaces) -> Agent:
-    """The agent, with the plugins of its configuration around it."""
+def with_plugins(
+    agent: Agent, config: AgentConfig, places: PluginPlaces, *, log_content: Callable[[], bool] = lambda: False
+) -> Agent:
+    """The agent, with the plugins of its configuration around it.
+
+    Args:
+        log_content: see `GuardPlugin`.
+    """
     if not config.middleware:
         return agent
-    return GuardedAgent(agent, [_plugin(config.namespace, entry, places) for entry in config.middleware])
+    return GuardedAgent(agent, [_plugin(config.namespace, entry, places, log_content) for entry in config.middleware])
 
 
-def _plugin(namespace: str, entry: MiddlewareConfig, places: PluginPlaces) -> GuardPlugin:
+def _plugin(
+    namespace: str, entry: MiddlewareConfig, places: PluginPlaces, log_content: Callable[[], bool]
+) -> GuardPlugin:
     async def load() -> CodePlugin:
         plugin = ConnectorConfig(namespace=namespace, name=entry.plugin, spec=entry.spec).plugin()
         try:
@@ -32,7 +41,7 @@ def _plugin(namespace: str, entry: MiddlewareConfig, places: PluginPlaces) -> Gu
             raise PluginBroken(str(error)) from error
         return await load_isolated(plugin, content, folder=_unpacked(namespace, entry.plugin))
 
-    return GuardPlugin(entry, load)
+    return GuardPlugin(entry, load, log_content=log_content)
 
 
 def _unpacked(namespace: str, plugin: str) -> Path:

@@ -1,5 +1,6 @@
 """End points of HTTP of a module: JSON in and JSON out."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -9,9 +10,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway_runtime.plugins.loading.failures import PluginCallFailed
+from slipway_runtime.plugins.loading.failures import PluginCallFailed, for_callers, for_log
 from slipway_runtime.plugins.loading.isolation import Isolated
 
+log = logging.getLogger(__name__)
 Ask = Callable[..., Mapping[str, Any]]
 
 
@@ -70,7 +72,8 @@ async def _answered(
     try:
         result = await isolated.call(call, seconds=seconds + 1)
     except PluginCallFailed as error:
-        return JSONResponse({"error": str(error)}, status_code=502)
+        log.warning("an end point of a plugin failed: %s", for_log(error), extra={"plugin": isolated.name})
+        return JSONResponse({"error": for_callers(isolated.name, error.kind)}, status_code=502)
     status = result.get("status", 200)
     known = isinstance(status, int) and 200 <= status < 600
     return JSONResponse(result.get("body"), status_code=status if known else 502)

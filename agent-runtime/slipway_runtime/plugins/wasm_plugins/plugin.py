@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from slipway_crds.plugins.metadata import PluginMetadata, checked
-from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse
+from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse, ToolFailed
 from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin, Stage
 from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
@@ -104,7 +104,7 @@ def _asked(module: WasmModule, config: Mapping[str, Any], call: str, **given: An
 def _tool_result(ask: Any, name: str, arguments: Mapping[str, Any]) -> Any:
     result = ask("tool", name=name, arguments=arguments)
     if "error" in result:
-        raise PluginCallFailed("Raised", str(result["error"])[:1000])
+        raise ToolFailed(str(result["error"]))
     return result.get("result")
 
 
