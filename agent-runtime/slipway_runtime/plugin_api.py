@@ -21,7 +21,8 @@
 
 A module has the hooks that it needs and leaves out the others. `config` is `spec.config` of the Plugin. Tools and HTTP
 endpoints run in the Plugin's own pod; middleware runs in the pods of the agents that name the Plugin in `spec.plugins`.
-The code has the rights of the process that it runs in, so it has to be code that you trust.
+The code has the rights of the process that it runs in, so it has to be code that you trust. A loop that does not end
+holds the interpreter and a thread until the pod goes: while three calls are over their time, the plugin is left out.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping

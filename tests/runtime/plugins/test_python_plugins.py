@@ -264,10 +264,28 @@ async def test_a_call_that_hangs_holds_up_no_other() -> None:
     isolated.close()
 
 
+async def test_a_plugin_that_loops_is_left_out_until_its_calls_have_ended() -> None:
+    isolated, ends, begun = Isolated("looping"), threading.Event(), []
+
+    def loop() -> None:
+        begun.append(threading.current_thread())
+        while not ends.is_set():
+            pass
+
+    for _ in range(5):
+        with pytest.raises(PluginCallFailed, match="TimedOut"):
+            await isolated.call(loop, seconds=0.2)
+    assert len(begun) == 3
+    ends.set()
+    for each in begun:
+        each.join(10)
+    assert await isolated.call(lambda: 1, seconds=5) == 1
+
+
 async def test_calls_that_hang_are_not_started_without_end() -> None:
     isolated, ends = Isolated("hanging"), threading.Event()
     failed = await asyncio.gather(*(isolated.call(ends.wait, seconds=0.2) for _ in range(32)), return_exceptions=True)
     assert {type(each) for each in failed} == {PluginCallFailed}
-    with pytest.raises(PluginCallFailed, match="32 calls before this one have not ended"):
+    with pytest.raises(PluginCallFailed, match="it is left out: 3 calls before this one have not ended"):
         await isolated.call(lambda: 1, seconds=5)
     ends.set()

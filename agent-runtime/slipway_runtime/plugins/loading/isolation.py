@@ -1,4 +1,7 @@
-"""Foreign code in threads of its own, so that a call that blocks or loops holds up nobody but itself."""
+"""Foreign code in threads of its own, so that a call that blocks holds up nobody but itself.
+
+A loop in Python holds the interpreter too: it slows everything in the process down until the process ends.
+"""
 
 import asyncio
 import inspect
@@ -10,6 +13,8 @@ from slipway_runtime.plugins.loading.failures import RAISED, PluginCallFailed
 
 AT_ONCE = 32
 """Calls of one plugin. One that hangs is among them for ever, since a thread cannot be ended."""
+OVERDUE = 3
+"""Calls of one plugin that are over their time and have not ended: while there are as many, it is left out."""
 
 
 class Isolated:
@@ -23,6 +28,8 @@ class Isolated:
         self.name = name
         self._free = threading.Semaphore(AT_ONCE)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._overdue: set[_Call] = set()
+        self._counting = threading.Lock()
 
     async def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
         """What a function returns, or the coroutine that it returns.
@@ -30,6 +37,8 @@ class Isolated:
         Raises:
             PluginCallFailed: if it raises, or takes too long.
         """
+        if len(self._overdue) >= OVERDUE:
+            raise PluginCallFailed("TimedOut", f"it is left out: {OVERDUE} calls before this one have not ended")
         if not self._free.acquire(blocking=False):
             raise PluginCallFailed("TimedOut", f"{AT_ONCE} calls before this one have not ended")
         call = _Call(asyncio.get_running_loop(), function, arguments)
@@ -39,6 +48,7 @@ class Isolated:
                 return await call.result
         except TimeoutError as error:
             if limit.expired():
+                self._late(call)
                 raise PluginCallFailed("TimedOut", f"it took longer than {seconds:g} s") from None
             raise PluginCallFailed("Raised", RAISED) from error
         except PluginCallFailed:
@@ -58,7 +68,15 @@ class Isolated:
         try:
             call.run(self._coroutines)
         finally:
+            with self._counting:
+                call.ended = True
+                self._overdue.discard(call)
             self._free.release()
+
+    def _late(self, call: "_Call") -> None:
+        with self._counting:
+            if not call.ended:
+                self._overdue.add(call)
 
     def _coroutines(self) -> asyncio.AbstractEventLoop:
         with _STARTING:
@@ -92,6 +110,7 @@ class _Call:
         self._function = function
         self._arguments = arguments
         self._stopping: Callable[[], object] = lambda: None
+        self.ended = False
         self.result: asyncio.Future[Any] = loop.create_future()
 
     def run(self, coroutines: Callable[[], asyncio.AbstractEventLoop]) -> None:
