@@ -8,6 +8,7 @@ import pytest
 from slipway_runtime.workflows.engine import InvalidInput
 from slipway_runtime.workflows.records import WHOLE, RunState, StepStatus
 from slipway_runtime.workflows.steps.calls import CapableAgent, StepCall
+from slipway_runtime.workflows.steps.failures import TryFailed
 from tests.support.workflows import Engine, failing, giving
 
 ONE_STORE = pytest.mark.parametrize("dsn", ["sqlite"], indirect=True)
@@ -141,6 +142,25 @@ async def test_a_call_of_which_nobody_knows_what_came_keeps_its_name(engine: Eng
     engine.agents.tools["a.shake"] = failing("GatewayUnreachable", times=1, then={"ok": 1}, known=False)
     run = await engine.run(RETRY)
     assert engine.agents.keys("shake") == [f"{run.id}/shaky"] * 2
+
+
+@ONE_STORE
+@pytest.mark.parametrize("what", ["step", "element"])
+async def test_a_try_after_one_that_took_too_long_is_a_call_of_its_own(engine: Engine, what: str) -> None:
+    async def slow_at_first(call: StepCall) -> Any:
+        if "~" in call.key:
+            return {"ok": 1}
+        if engine.agents.keys("ask").count(call.key) > 1:  # the run of this key is found again
+            raise TryFailed("ToolFailed", "ByCaller: The caller cancelled the run.")
+        await asyncio.Event().wait()
+
+    engine.agents.tools["a.ask"] = slow_at_first
+    asks = "agentRef: {name: a}, ask: hello"
+    does = asks if what == "step" else f"map: {{over: '[1]', {asks}}}"
+    run = await engine.run(f"steps: [{{name: s, {does}, timeout: 1s, retry: {{attempts: 2, delay: 0s}}}}]")
+    key = f"{run.id}/s" if what == "step" else f"{run.id}/s/0"
+    assert run.state is RunState.DONE, run.message
+    assert engine.agents.keys("ask") == [key, f"{key}~1"]
 
 
 @pytest.mark.proves(

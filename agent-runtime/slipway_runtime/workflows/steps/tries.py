@@ -155,7 +155,8 @@ class Tries:
                 async with asyncio.timeout(seconds(step.timeout)):
                     output = await done(work, self._run, shape=step.output, calls=self._calls)
             except TimeoutError:
-                late = TryFailed("StepTimeout", f"the try took longer than {step.timeout}", known=False)
+                message = f"the try took longer than {step.timeout}"
+                late = TryFailed("StepTimeout", message, known=False, over=True)  # the call was left, which cancels it
                 await self._failed_try(step, row, late)
             except TryFailed as error:
                 await self._failed_try(step, row, error)
@@ -172,9 +173,11 @@ class Tries:
         return work
 
     async def _failed_try(self, step: WorkflowStep, row: StepRow, error: TryFailed) -> None:
+        details = {**row.details, "calls": int(row.details.get("calls", 0)) + int(error.over)}
         if step.repeat == "Never" and not error.known:
             message = f"{error.message}; nobody knows what came of it"
-            stopped = replace(row, state=StepStatus.NEEDS_ATTENTION, reason=NEEDS_ATTENTION, message=message)
+            state = StepStatus.NEEDS_ATTENTION
+            stopped = replace(row, state=state, details=details, reason=NEEDS_ATTENTION, message=message)
             self._count(stopped)
             await self._commit(stopped, ("needs_attention", self._told(row, {"message": message})))
             return
@@ -183,7 +186,6 @@ class Tries:
             return
         longest = seconds(step.retry.max_delay)
         delay = min(seconds(step.retry.delay) * 2 ** (row.attempts - 1), longest)
-        details = {**row.details, "calls": int(row.details.get("calls", 0)) + int(error.known)}
         again = replace(
             row,
             state=StepStatus.RETRYING,
@@ -216,10 +218,10 @@ def _choice(work: PlannedCall) -> dict[str, Any]:
 
 
 def idempotency_key(run: str, step: str, place: int, *, calls: int) -> str:
-    """Names a call: the same for tries of which nobody knows what came, another one after a known failure.
+    """Names a call: the same for a try whose call may go on, another one after a call that is over.
 
     Args:
-        calls: how many calls of this step have failed for certain.
+        calls: how many calls of this step are over, and failed or were cancelled.
     """
     name = f"{run}/{step}" if place == WHOLE else f"{run}/{step}/{place}"
     return f"{name}~{calls}" if calls else name
