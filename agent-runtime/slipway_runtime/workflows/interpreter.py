@@ -130,7 +130,7 @@ class Segment:
             if self.now() > self.run.deadline:
                 return Ending(RunState.FAILED, reason="RunTimeout", message="the run took longer than limits.timeout")
             changed = await self._waits()
-            for step in list(ready(self._definition, self._rows)):
+            for step in ready(self._definition, self._rows):
                 changed |= await self._decide(step)
             if (over := ending_of(self._definition, self.run, self._rows)) is not None:
                 return over

@@ -15,6 +15,9 @@ COLUMNS = (
     "last_event, created, changed, deadline, wake_at, ended, output, reason, message, failed_step, retry_of"
 )
 
+RUN_ENDED = "RunEnded"
+LEFT_WAITING = "the run ended while the step waited"
+
 
 class Superseded(Exception):
     """Another worker has the run, or it has ended: nothing may be written any more."""
@@ -78,7 +81,16 @@ async def take_news(within: Database, run: WorkflowRun) -> WorkflowRun:
 
 
 async def put_end(within: Database, run_id: str, ending: Ending) -> None:
-    """End a run, with the event that tells of it."""
+    """End a run, with the event that tells of it. What it waited for fails, so that a retry waits for it again."""
+    left = await within.fetch(
+        "UPDATE workflow_steps SET state = 'failed', reason = $2, message = $3, not_before = NULL, ended = now_epoch() "
+        "WHERE run_id = $1 AND state = 'waiting' RETURNING name",
+        run_id,
+        RUN_ENDED,
+        LEFT_WAITING,
+    )
+    told = {"state": StepStatus.FAILED.value, "reason": RUN_ENDED, "message": LEFT_WAITING}
+    events = [("step_ended", {"step": name, **told}) for name in sorted(cast(str, row["name"]) for row in left)]
     await within.execute(
         "UPDATE workflow_runs SET state = $2, output = $3, reason = $4, message = $5, failed_step = $6, "
         "wake_at = NULL, ended = now_epoch(), changed = now_epoch() WHERE id = $1",
@@ -89,7 +101,7 @@ async def put_end(within: Database, run_id: str, ending: Ending) -> None:
         ending.message,
         ending.step,
     )
-    await append_events(within, run_id, [ending.event()])
+    await append_events(within, run_id, [*events, ending.event()])
 
 
 async def keep_definition(within: Database, definition: WorkflowDefinition) -> None:

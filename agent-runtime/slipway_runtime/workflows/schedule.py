@@ -27,8 +27,13 @@ def variables(run: WorkflowRun, rows: Rows) -> Variables:
 
 
 def ready(definition: WorkflowDefinition, rows: Rows) -> Iterator[WorkflowStep]:
-    """Steps that have not begun and whose needs have all ended, in the order of the manifest."""
+    """Steps that have not begun and whose needs have all ended, in the order of the manifest.
+
+    They are found one by one, so what became of one counts for the next: nothing begins once the run is to fail.
+    """
     for step in definition.spec.steps:
+        if failure(definition, rows) is not None:
+            return
         needs = [rows.get((name, WHOLE)) for name in step.needs]
         if (step.name, WHOLE) not in rows and all(need is not None and need.over for need in needs):
             yield step
@@ -50,10 +55,8 @@ def is_done(step: WorkflowStep, run: WorkflowRun, rows: Rows) -> bool:
 
 def ending(definition: WorkflowDefinition, run: WorkflowRun, rows: Rows) -> Ending | None:
     """How a run ends now; None while it goes on."""
-    for step in definition.spec.steps:
-        row = rows.get((step.name, WHOLE))
-        if row is not None and row.state is StepStatus.FAILED and step.on_failure == "Fail":
-            return Ending(RunState.FAILED, reason=row.reason, message=row.message, step=step.name)
+    if (failed := failure(definition, rows)) is not None:
+        return failed
     if any(not _over(rows.get((step.name, WHOLE))) for step in definition.spec.steps):
         return None
     try:
@@ -64,6 +67,15 @@ def ending(definition: WorkflowDefinition, run: WorkflowRun, rows: Rows) -> Endi
     if schema is not None and (problem := misfit(schema, output)):
         return Ending(RunState.FAILED, reason="OutputDoesNotFit", message=f"the output of the run {problem}")
     return Ending(RunState.DONE, output=output)
+
+
+def failure(definition: WorkflowDefinition, rows: Rows) -> Ending | None:
+    """How a run fails, if a step has failed whose failure is the run's."""
+    for step in definition.spec.steps:
+        row = rows.get((step.name, WHOLE))
+        if row is not None and row.state is StepStatus.FAILED and step.on_failure == "Fail":
+            return Ending(RunState.FAILED, reason=row.reason, message=row.message, step=step.name)
+    return None
 
 
 def _over(row: StepRow | None) -> bool:

@@ -10,6 +10,7 @@ from slipway_runtime.workflows.records import WHOLE, NewWorkflowRun, RunState, S
 from slipway_runtime.workflows.rows import NotOpen
 from slipway_runtime.workflows.runs import Change
 from slipway_runtime.workflows.steps.calls import StepCall
+from slipway_runtime.workflows.steps.failures import TryFailed
 from tests.support.waiting import until
 from tests.support.workflows import WORKFLOW, Engine, failing
 
@@ -87,6 +88,74 @@ async def test_an_approval_that_nobody_decides_expires(engine: Engine, monkeypat
     assert (ended.reason, ended.message) == ("ApprovalExpired", "nobody decided within 1h, which is a denial")
 
 
+BEHIND = """
+  - {name: ask, needs: [first], if: "true", approval: {message: "Go on?", expires: 1h}}
+  - {name: sleep, needs: [first], wait: {duration: 1h}}
+  - {name: paid, needs: [first], wait: {event: paid}, timeout: 1h}
+  - {name: work, needs: [first], agentRef: {name: a}, tool: work}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("agentRef: {name: a}, tool: break, retry: {attempts: 1}", "Broke"),
+        ("agentRef: {name: a}, tool: work, params: {x: '${input.none}'}", "ExpressionFailed"),
+        ('if: "input.none", wait: {duration: 1s}', "ExpressionFailed"),
+    ],
+)
+async def test_nothing_begins_behind_a_failed_step(engine: Engine, first: str, reason: str) -> None:
+    engine.agents.tools["a.break"] = failing("Broke", times=1)
+    run = await engine.run(f"steps:\n  - {{name: first, {first}}}{BEHIND}")
+    assert (run.state, run.reason, run.failed_step) == (RunState.FAILED, reason, "first")
+    assert list(await engine.steps(run)) == [("first", WHOLE)]
+    assert "input_required" not in await engine.events(run)
+
+
+DENIED = Change(StepStatus.WAITING, StepStatus.FAILED, [("input_given", {"by": "bob"})], reason="ApprovalDenied")
+
+
+@pytest.mark.parametrize("reason", ["ApprovalDenied", "ApprovalExpired"])
+async def test_nothing_begins_behind_an_approval_that_nobody_gave(engine: Engine, reason: str) -> None:
+    spec = f"steps:\n  - {{name: first, approval: {{message: Begin, expires: 1h}}}}{BEHIND}"
+    run = await engine.reaches(await engine.begin(spec), RunState.WAITING)
+    if reason == "ApprovalDenied":
+        await settled(engine, run.id, "first", DENIED)
+    else:
+        await engine.engine.database.execute("UPDATE workflow_steps SET not_before = 1")
+        await engine.engine.database.execute("UPDATE workflow_runs SET wake_at = 1")
+    ended = await engine.ends(run)
+    assert (ended.state, ended.reason) == (RunState.FAILED, reason)
+    assert list(await engine.steps(run)) == [("first", WHOLE)]
+    assert (await engine.events(run)).count("input_required") == 1
+
+
+@pytest.mark.parametrize("how", ["fails", "is cancelled"])
+async def test_no_step_of_an_ended_run_waits_and_a_retry_waits_again(engine: Engine, how: str) -> None:
+    go_on = asyncio.Event()
+
+    async def work(_: StepCall) -> Any:
+        await go_on.wait()
+        raise TryFailed("Broke", "as the test says", final=how == "fails")
+
+    engine.agents.tools["a.work"] = work
+    run = await engine.begin(APPROVAL, sum=7)
+    await until(lambda: engine.agents.called, "the step beside the approval works")
+    if how == "is cancelled":
+        await engine.engine.store.cancel(run.id, workflow=WORKFLOW, by="alice")
+    go_on.set()
+    await engine.ends(run)
+    row = (await engine.steps(run))["ask", WHOLE]
+    assert (row.state, row.reason, row.not_before) == (StepStatus.FAILED, "RunEnded", None)
+    ended = [each.data for each in await engine.engine.store.events(run.id) if each.type == "step_ended"]
+    assert ("ask", "RunEnded") in [(each["step"], each["reason"]) for each in ended]
+    engine.agents.tools.clear()
+    again = await engine.engine.retry(run.id, "meanwhile", NewWorkflowRun(WORKFLOW, "bob", {}))
+    again = await engine.reaches(again, RunState.WAITING)
+    await settled(engine, again.id, "ask", APPROVED)
+    assert (await engine.ends(again)).state is RunState.DONE
+
+
 EVENTS = """
 steps:
   - {name: sleep, wait: {duration: 1s}}
@@ -136,6 +205,21 @@ async def test_a_step_of_which_nobody_knows_what_it_did_is_settled(
     assert ended.state is outcome
     if outcome is RunState.DONE:
         assert ended.output["pay"] == {"paid": "again" if state is StepStatus.RETRYING else "told"}
+
+
+async def test_a_step_that_took_too_long_is_a_call_of_its_own_once_it_is_settled(engine: Engine) -> None:
+    async def slow_at_first(call: StepCall) -> Any:
+        if "~" not in call.key:
+            await asyncio.Event().wait()
+        return {}
+
+    engine.agents.tools["a.pay"] = slow_at_first
+    spec = NEVER.replace("repeat: Never", "repeat: Never, timeout: 1s")
+    run = await engine.reaches(await engine.begin(spec), RunState.NEEDS_ATTENTION)
+    change = Change(StepStatus.NEEDS_ATTENTION, StepStatus.RETRYING, [("settled", {"by": "bob"})])
+    await settled(engine, run.id, "pay", change)
+    assert (await engine.ends(run)).state is RunState.DONE
+    assert engine.agents.keys("pay") == [f"{run.id}/pay", f"{run.id}/pay~1"]
 
 
 async def test_a_run_that_is_cancelled_stops_what_it_does(engine: Engine) -> None:
