@@ -126,6 +126,7 @@ def settle(
     step: Step,
     outcome: Annotated[str, typer.Option(help="What came of it: succeeded, failed, or again for once more.")],
     output: Annotated[str | None, typer.Option(help="What it gave: JSON, or @file.json.")] = None,
+    index: Annotated[int | None, typer.Option(min=0, help="The element of a step with map, from 0.")] = None,
     url: Url = HERE,
     key: Key = None,
 ) -> None:
@@ -133,7 +134,8 @@ def settle(
     from slipway_runtime.workflows.command import main
     from slipway_runtime.workflows.command.client import WorkflowPlace
 
-    raise typer.Exit(main.settle(WorkflowPlace(url, key, name), run_id, step, outcome=outcome, output=output))
+    place = WorkflowPlace(url, key, name)
+    raise typer.Exit(main.settle(place, run_id, step, outcome=outcome, output=output, index=index))
 
 
 @workflow.command("send")

@@ -99,6 +99,12 @@ class WorkflowRun:
 
     def to_json(self) -> dict[str, Any]:
         """As the HTTP API has it, without its steps."""
+        output = self.output if self.state is RunState.DONE else None
+        whole = {**self.in_short(), "input": self.input, "output": output}
+        return {key: value for key, value in whole.items() if value is not None}
+
+    def in_short(self) -> dict[str, Any]:
+        """As lists have it: without what went in and what came out."""
         values = {
             "run_id": self.id,
             "workflow": self.workflow,
@@ -110,8 +116,6 @@ class WorkflowRun:
             "deadline": self.deadline,
             "ended": self.ended,
             "last_event": self.last_event,
-            "input": self.input,
-            "output": self.output if self.state is RunState.DONE else None,
             "reason": self.reason,
             "message": self.message,
             "step": self.failed_step,

@@ -44,6 +44,8 @@ from slipway_runtime.workflows.rows import (
 )
 
 PAGE_SIZE = 50
+IN_SHORT = COLUMNS.replace(" input,", " '{}' AS input,").replace(" output,", " NULL AS output,")
+"""The columns of a run, without what is long."""
 
 
 def named_workflow_run(workflow: str, key: str) -> str:
@@ -142,11 +144,12 @@ class RunStore:
     async def listed(
         self, workflow: str, *, state: RunState | None = None, before: tuple[float, str] | None = None
     ) -> list[WorkflowRun]:
-        """Up to a page of runs, newest first, and one more."""
+        """Up to a page of runs, newest first, and one more. They come without their inputs and outputs."""
         time, run_id = before or (float("inf"), "")
         rows = await self.database.fetch(
-            f"SELECT {COLUMNS} FROM workflow_runs WHERE workflow = $1 AND (created < $2 OR (created = $2 AND id < $3)) "
-            f"{'AND state = $5' if state else ''} ORDER BY created DESC, id DESC LIMIT $4",
+            f"SELECT {IN_SHORT} FROM workflow_runs WHERE workflow = $1 "
+            f"AND (created < $2 OR (created = $2 AND id < $3)) {'AND state = $5' if state else ''} "
+            "ORDER BY created DESC, id DESC LIMIT $4",
             workflow,
             time,
             run_id,

@@ -80,6 +80,8 @@ async def test_a_run_is_approved_by_a_member_of_its_groups_alone(desk: Desk) -> 
     status, problem = await desk.ask("POST", decision, {"approved": True})
     assert (status, problem["reason"]) == (403, "NotAnAnswerer")
     assert "finance" in problem["detail"]
+    _, problem = await desk.ask("POST", decision, {"approve": True}, caller=BOB)
+    assert 'such as {"approved": true}' in problem["detail"]
     status, _ = await desk.ask("POST", decision, {"approved": True, "comment": "fine"}, caller=BOB)
     assert status == 200
     status, problem = await desk.ask("POST", decision, {"approved": False}, caller=BOB)
@@ -134,6 +136,7 @@ async def test_runs_are_listed_in_pages_and_cancelled(desk: Desk, monkeypatch: p
     assert (status, cancelled["state"]) == (200, "cancelled")
     _, first = await desk.ask("GET", "/runs")
     assert [run["run_id"] for run in first["runs"]] == [runs[2], runs[1]]
+    assert all(run.keys().isdisjoint(("input", "output")) for run in first["runs"])
     _, second = await desk.ask("GET", f"/runs?page={first['next']}")
     assert [run["run_id"] for run in second["runs"]] == [runs[0]]
     _, waiting = await desk.ask("GET", "/runs?state=cancelled")

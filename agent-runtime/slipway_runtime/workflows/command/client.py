@@ -76,9 +76,10 @@ class WorkflowClient:
         body = {"approved": approved} | ({"comment": comment} if comment else {})
         return await self._json("POST", f"{self._run(run)}/steps/{quote(step, safe='')}/decision", body)
 
-    async def settle(self, run: str, step: str, *, outcome: str, output: Any) -> Json:
-        """Say what came of a step whose outcome nobody knows."""
-        body = {"outcome": outcome} | ({"output": output} if output is not None else {})
+    async def settle(self, run: str, step: str, *, outcome: str, output: Any, index: int | None) -> Json:
+        """Say what came of a step whose outcome nobody knows, or of one of its elements."""
+        more = {"output": output, "index": index}
+        body = {"outcome": outcome} | {name: value for name, value in more.items() if value is not None}
         return await self._json("POST", f"{self._run(run)}/steps/{quote(step, safe='')}/settle", body)
 
     async def send(self, run: str, event: str, payload: Any) -> Json:

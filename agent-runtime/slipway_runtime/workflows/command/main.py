@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from rich.cells import cell_len
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,9 +20,11 @@ from slipway_runtime.ask import CannotAsk
 from slipway_runtime.terminal import Terminal
 from slipway_runtime.workflows.command.client import WorkflowClient, WorkflowPlace, client_of, connected, list_workflows
 from slipway_runtime.workflows.command.progress import RunProgress, asked, when
-from slipway_runtime.workflows.graph import drawing, mermaid, nodes_of
+from slipway_runtime.workflows.graph import GraphNode, drawing, mermaid, nodes_of
 
 OK, FAILED = 0, 1
+PIPE_COLUMNS = 1_000_000
+"""Where nobody looks at lines, they have the length that they need."""
 Json = Mapping[str, Any]
 Work = Callable[[WorkflowClient], Awaitable[int]]
 
@@ -132,10 +135,23 @@ def _listed(run: Json) -> Sequence[str]:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    """The first column names what the row is about: it is never cut, the others shrink."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    first, *others = columns
+    table.add_column(first, no_wrap=True, min_width=max((cell_len(row[0]) for row in rows), default=None))
+    for name in others:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(each) for each in row))
-    Terminal(soft_wrap=False).print(table)
+    _uncut().print(table, crop=False)
+
+
+def _uncut() -> Terminal:
+    """Standard output: long lines are wrapped at a terminal's width, and stay whole in a pipe or a file."""
+    found = Terminal(soft_wrap=False)
+    if not found.is_terminal:
+        found.width = PIPE_COLUMNS
+    return found
 
 
 def graph(place: WorkflowPlace, files: Sequence[Path], *, run_id: str | None, as_mermaid: bool) -> int:
@@ -147,7 +163,7 @@ def graph(place: WorkflowPlace, files: Sequence[Path], *, run_id: str | None, as
         nodes, as_text = await client.graph(run_id)
         found = await client.read(run_id) if run_id else {}
         title = client.workflow + (f" {run_id}  {found['state']}" if run_id else "")
-        Terminal().print(as_text if as_mermaid else drawing(nodes, title=title), markup=False)
+        _draw(nodes, title=title, mermaid=as_text if as_mermaid else None)
         for each in found.get("steps", ()):
             if each["state"] == "waiting":
                 Terminal(stderr=True).print(asked(each["step"], each), markup=False)
@@ -169,8 +185,16 @@ async def _graph_of_files(place: WorkflowPlace, files: Sequence[Path], *, as_mer
         raise CannotAsk("there is no valid Workflow of this name in the files: `slipway validate` says what is wrong")
     for each in meant:
         nodes, title = nodes_of(each.spec), f"{each.metadata.namespace}/{each.metadata.name}"
-        Terminal().print(mermaid(nodes) if as_mermaid else drawing(nodes, title=title), markup=False)
+        _draw(nodes, title=title, mermaid=mermaid(nodes) if as_mermaid else None)
     return OK
+
+
+def _draw(nodes: Sequence[GraphNode], *, title: str, mermaid: str | None) -> None:
+    """As a picture, or as the text of Mermaid."""
+    if mermaid is None:
+        _uncut().print(drawing(nodes, title=title))
+    else:
+        Terminal().print(mermaid, markup=False)
 
 
 def approve(place: WorkflowPlace, run_id: str, step: str, *, approved: bool, comment: str | None) -> int:
@@ -188,12 +212,12 @@ def retry(place: WorkflowPlace, run_id: str, step: str | None) -> int:
     return _with(place, lambda client: _told(client.retry(run_id, step)))
 
 
-def settle(place: WorkflowPlace, run_id: str, step: str, *, outcome: str, output: str | None) -> int:
-    """Say what came of a step whose outcome nobody knows."""
+def settle(place: WorkflowPlace, run_id: str, step: str, *, outcome: str, output: str | None, index: int | None) -> int:
+    """Say what came of a step whose outcome nobody knows, or of one of its elements."""
 
     async def work(client: WorkflowClient) -> int:
         given = read_json(output, option="--output")
-        return await _told(client.settle(run_id, step, outcome=outcome, output=given))
+        return await _told(client.settle(run_id, step, outcome=outcome, output=given, index=index))
 
     return _with(place, work)
 

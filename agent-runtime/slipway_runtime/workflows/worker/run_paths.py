@@ -40,7 +40,14 @@ from slipway_runtime.workflows.worker.bodies import (
 )
 
 BODY_BYTES = 4 * 1024 * 1024
-SEND = 'Send a JSON object as the body, such as {"input": {}}.'
+EXAMPLES: Mapping[type[AboutRunBody], str] = {
+    StartBody: '{"input": {}}',
+    RetryBody: '{"from": "STEP"}',
+    DecisionBody: '{"approved": true}',
+    SettleBody: '{"outcome": "again"}',
+    EventBody: '{"payload": {}}',
+}
+"""What hints say."""
 FOLLOW_SECONDS = 0.25
 """How often the store is looked at for somebody who follows a run."""
 AnyWorkflowBody = TypeVar("AnyWorkflowBody", bound=AboutRunBody)
@@ -62,7 +69,7 @@ async def list_all(request: WorkflowRequest) -> Response:
     given = request.http.query_params
     state = _state(given.get("state"))
     runs = await request.engine.store.listed(request.workflow, state=state, before=_place(given.get("page")))
-    page = [run.to_json() for run in runs[:PAGE_SIZE]]
+    page = [run.in_short() for run in runs[:PAGE_SIZE]]
     more = {"next": f"{runs[PAGE_SIZE - 1].created!r}-{runs[PAGE_SIZE - 1].id}"} if len(runs) > PAGE_SIZE else {}
     return JSONResponse({"runs": page, **more})
 
@@ -229,10 +236,11 @@ def _new(request: WorkflowRequest, given: Mapping[str, Any], *, started_by: str 
 
 async def _body(request: WorkflowRequest, kind: type[AnyWorkflowBody]) -> AnyWorkflowBody:
     data = await read_body(request.http.receive, limit=BODY_BYTES)
+    hint = f"Send a JSON object as the body, such as {EXAMPLES[kind]}."
     try:
-        return kind.model_validate(read_json(data, request.http.headers, send=SEND) if data.strip() else {})
+        return kind.model_validate(read_json(data, request.http.headers, send=hint) if data.strip() else {})
     except ValidationError as error:
-        raise invalid(error, SEND) from None
+        raise invalid(error, hint) from None
 
 
 def _named(run_id: str | None) -> str | None:

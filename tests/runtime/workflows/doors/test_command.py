@@ -75,6 +75,35 @@ async def test_a_run_is_followed_and_approved(doors: Doors, capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out)["by"] == "lead"
 
 
+async def test_ids_are_never_cut(
+    doors: Doors, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doors.define(SPEC)
+    assert await say(main.run, place(doors), '{"name": "Ada"}', key=None, follow=False) == 0
+    run = await waiting(doors)
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "40")
+    assert await say(main.show_list, place(doors), state=None) == 0
+    _, line = capsys.readouterr().out.splitlines()
+    assert line.split()[0::5] == [run, "http"], "in a pipe a run is a line"
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in a terminal
+    assert await say(main.show_list, place(doors), state=None) == 0
+    assert run in capsys.readouterr().out
+
+
+async def test_an_element_is_settled(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    over = "map: {over: input.of, agentRef: {name: clerk}, tool: book}"
+    doors.define(f"steps: [{{name: each, repeat: Never, {over}}}]")
+    doors.engine.agents.tools["clerk.book"] = failing("GatewayUnreachable", times=1, known=False)
+    assert await say(main.run, place(doors), '{"of": [7]}', key=None, follow=False) == 0
+    run = capsys.readouterr().out.strip()
+    store = doors.engine.engine.store
+    await doors.engine.reaches(await store.read(run), RunState.NEEDS_ATTENTION)
+    settling = {"outcome": "succeeded", "output": '{"booked": 1}'}
+    assert await say(main.settle, place(doors), run, "each", index=0, **settling) == 0
+    assert (await doors.engine.ends(await store.read(run))).output == {"each": [{"booked": 1}]}
+
+
 async def test_lists(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
     doors.define(SPEC)
     assert await say(main.show_list, WorkflowPlace(doors.front.url, doors.other), state=None) == 0
