@@ -35,9 +35,10 @@ def spec(kafka: KafkaServer, topic: str, *, more: str = "", given: str = GIVEN) 
 async def done(engine: Engine, count: int) -> list[WorkflowRun]:
     """Wait until there are so many runs that have ended; there are no others."""
     found: list[WorkflowRun] = []
+    store = engine.engine.store
 
     async def there() -> bool:
-        found[:] = await engine.engine.store.listed(WORKFLOW)
+        found[:] = [await store.read(run.id) for run in await store.listed(WORKFLOW)]
         return len([run for run in found if run.state is RunState.DONE]) == count
 
     await until_async(there, f"{count} runs have ended")

@@ -37,7 +37,8 @@ def worker(engine: Engine, clock: Clock) -> ScheduledRuns:
 
 
 async def begun(engine: Engine) -> list[str]:
-    runs = await engine.engine.store.listed(WORKFLOW)
+    store = engine.engine.store
+    runs = [await store.read(run.id) for run in await store.listed(WORKFLOW)]
     assert {(run.started_by, run.caller) for run in runs} <= {("schedule", "workflow|demo/test")}
     return sorted(str(run.input["at"]) for run in runs)
 
