@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slipway_crds.runtimeconfig import AgentConfig
+from slipway_runtime.agents.broken_agent import BrokenAgent
 from slipway_runtime.agents.container_agent import ContainerAgent
 from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.agents.protocol import Agent, UsesModels
@@ -59,23 +60,6 @@ class CustomAgent:
         close = getattr(self._agent, "close", None)
         if callable(close) and inspect.isawaitable(closing := close()):
             await closing
-
-
-class BrokenAgent:
-    """Stands for code that gives no agent: never ready, and it says why."""
-
-    honours: frozenset[str] = frozenset()
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-
-    async def run(self, _: Run) -> Done:
-        """Raises Problem (InternalError)."""
-        raise Problem(Reason.INTERNAL_ERROR, f"The agent cannot be asked: {self.why}.")
-
-    async def missing(self) -> list[str]:
-        """See `Agent`."""
-        return [self.why]
 
 
 def custom_agent(config: AgentConfig, dependencies: AgentDependencies) -> Agent:

@@ -8,7 +8,7 @@ from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
 from slipway_crds.resolve import resolve
 from slipway_crds.runtimeconfig import AgentConfig
-from slipway_runtime.agents.custom_agent import BrokenAgent
+from slipway_runtime.agents.broken_agent import BrokenAgent
 from slipway_runtime.dev.agent_plugins import write_code
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Manifests, key_of

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slipway_crds.runtimeconfig import AgentConfig, CustomConfig
-from slipway_runtime.agents.custom_agent import BrokenAgent
+from slipway_runtime.agents.broken_agent import BrokenAgent
 from slipway_runtime.agents.factory import make_agent
 from slipway_runtime.agents.protocol import Agent, close
 from slipway_runtime.problems import Problem, Reason
