@@ -36,6 +36,23 @@ class ControllerDependencies:
     """None where the operator makes none."""
 
 
+class DependentController:
+    """Keeps what its process has, for a kind's controller."""
+
+    def __init__(self, dependencies: ControllerDependencies) -> None:
+        self._kube = dependencies.kube
+        self._cache = dependencies.cache
+        self._executor = dependencies.executor
+        self._store = dependencies.store
+        self._http = dependencies.http
+        self._build = dependencies.build
+        self._settings = dependencies.settings
+        self._identity = dependencies.identity
+        self._certificates = dependencies.certificates
+        self._names = dependencies.mcp_names
+        self._enqueue = dependencies.enqueue
+
+
 @dataclass(frozen=True)
 class RunningController:
     """A kind's part of a process that leads."""

@@ -7,7 +7,7 @@ from slipway_crds.agents.kind import AGENT
 from slipway_crds.agents.model import Agent
 from slipway_crds.references import Ref
 from slipway_operator.agents.plan import AgentView, plan_agent
-from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
+from slipway_operator.controllers import DependentController, KindController, RunningController
 from slipway_operator.core.cache import Referenced, Resource, ResourceKey
 from slipway_operator.core.namespaces import Namespace
 from slipway_operator.core.peek import readiness_of
@@ -17,19 +17,8 @@ from slipway_operator.core.readiness import SILENT, ReportedReadiness
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
 
 
-class AgentController:
+class AgentController(DependentController):
     """Makes Agents real."""
-
-    def __init__(self, dependencies: ControllerDependencies) -> None:
-        self._cache = dependencies.cache
-        self._executor = dependencies.executor
-        self._store = dependencies.store
-        self._http = dependencies.http
-        self._build = dependencies.build
-        self._settings = dependencies.settings
-        self._identity = dependencies.identity
-        self._certificates = dependencies.certificates
-        self._names = dependencies.mcp_names
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.

@@ -8,7 +8,7 @@ from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import GROUP
 from slipway_crds.references import Ref
-from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
+from slipway_operator.controllers import ControllerDependencies, DependentController, KindController, RunningController
 from slipway_operator.core import retrying
 from slipway_operator.core.cache import Resource, ResourceKey, resource_of
 from slipway_operator.core.conditions import epoch
@@ -31,16 +31,11 @@ RELEASE_SECONDS = 600.0
 RETRY_SECONDS = retrying.delay(retrying.STORE)
 
 
-class IndexController:
+class IndexController(DependentController):
     """Makes VectorIndexes real."""
 
     def __init__(self, dependencies: ControllerDependencies, counting: Counting) -> None:
-        self._kube = dependencies.kube
-        self._cache = dependencies.cache
-        self._executor = dependencies.executor
-        self._store = dependencies.store
-        self._http = dependencies.http
-        self._build = dependencies.build
+        super().__init__(dependencies)
         self._counting = counting
 
     async def reconcile(self, key: ResourceKey) -> float | None:

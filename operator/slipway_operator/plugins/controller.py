@@ -9,7 +9,7 @@ from slipway_crds.plugins.kind import PLUGIN
 from slipway_crds.plugins.metadata import PluginMetadata, combined
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.references import Ref
-from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
+from slipway_operator.controllers import DependentController, KindController, RunningController
 from slipway_operator.core.cache import ResourceKey
 from slipway_operator.core.peek import json_at
 from slipway_operator.core.projections import PodState
@@ -21,19 +21,8 @@ from slipway_operator.plugins.users import PluginUser, user_of
 AGENT = "Agent"
 
 
-class PluginController:
+class PluginController(DependentController):
     """Makes Plugins real."""
-
-    def __init__(self, dependencies: ControllerDependencies) -> None:
-        self._cache = dependencies.cache
-        self._executor = dependencies.executor
-        self._store = dependencies.store
-        self._http = dependencies.http
-        self._build = dependencies.build
-        self._settings = dependencies.settings
-        self._identity = dependencies.identity
-        self._certificates = dependencies.certificates
-        self._names = dependencies.mcp_names
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again.

@@ -10,7 +10,7 @@ from slipway_crds.references import Ref
 from slipway_crds.workflows.kind import WORKFLOW
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.report import WorkerReport
-from slipway_operator.controllers import ControllerDependencies, KindController, RunningController
+from slipway_operator.controllers import DependentController, KindController, RunningController
 from slipway_operator.core.cache import Resource, ResourceKey
 from slipway_operator.core.namespaces import Namespace
 from slipway_operator.core.objects import CONFIG_MAP
@@ -26,21 +26,8 @@ MADE_ANNOTATION = f"{GROUP}/worker-secret"
 """On the ConfigMap of the definitions: name of the Secret that was created with it as its owner."""
 
 
-class WorkflowController:
+class WorkflowController(DependentController):
     """Makes Workflows real."""
-
-    def __init__(self, dependencies: ControllerDependencies) -> None:
-        self._kube = dependencies.kube
-        self._cache = dependencies.cache
-        self._executor = dependencies.executor
-        self._store = dependencies.store
-        self._http = dependencies.http
-        self._build = dependencies.build
-        self._settings = dependencies.settings
-        self._identity = dependencies.identity
-        self._certificates = dependencies.certificates
-        self._names = dependencies.mcp_names
-        self._enqueue = dependencies.enqueue
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again.
