@@ -29,7 +29,7 @@ def authenticate(request: Request, verifier: Verifier, key: str) -> None:
 
 
 def failure(reason: str, message: str, status: int, *, refused: bool = False) -> Response:
-    """What the gateway is told where there is no answer.
+    """What the gateway gets where there is no answer.
 
     Args:
         refused: whether that is because the plugin is not to run.

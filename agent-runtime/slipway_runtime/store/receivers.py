@@ -24,7 +24,7 @@ GIVE_UP_SECONDS = 15 * 60.0
 
 @dataclass(frozen=True)
 class Due:
-    """A receiver to be told what has become of a run."""
+    """A receiver that is to get news of a run."""
 
     id: str
     config: Any

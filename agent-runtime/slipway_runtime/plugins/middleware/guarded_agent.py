@@ -84,7 +84,7 @@ class GuardedAgent:
         await asyncio.gather(*(each.ensure() for each in self.plugins))
 
     async def _before(self, run: Run, guard: Guard) -> Mapping[str, str] | Refuse:
-        """What stands in place of the caller's texts."""
+        """What replaces the caller's texts."""
         if not guard.of("before") and not any(each.broken for each in self.plugins):
             return {}
         texts = texts_of(run.request)
@@ -157,7 +157,7 @@ async def _told(run: Run, guard: Guard, problem: Problem) -> Problem:
     try:
         message = await run.step(FAILED, tell, input=[problem.reason, problem.detail])
     except Exception as error:  # noqa: BLE001 (the run ends with its own problem)
-        log.warning("plugins could not be told: %s", error, extra={"run": run.id})
+        log.warning("plugins were not called with an error: %s", error, extra={"run": run.id})
         return problem
     if message == problem.detail:
         return problem

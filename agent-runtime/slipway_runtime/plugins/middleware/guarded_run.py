@@ -20,7 +20,7 @@ class GuardedRun:
     """See `Run`.
 
     Args:
-        texts: what stands in place of texts of the caller.
+        texts: what replaces the caller's texts.
     """
 
     def __init__(self, run: Run, guard: Guard, texts: Mapping[str, str]) -> None:

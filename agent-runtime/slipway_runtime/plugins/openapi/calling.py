@@ -163,7 +163,7 @@ async def _read(response: PodResponse) -> tuple[bytes, bool]:
 
 
 def answer_of(status: int, content_type: str, body: bytes, *, cut: bool) -> ToolAnswer:
-    """What a model is told of an answer of HTTP."""
+    """The text for a model about an HTTP response."""
     kind = content_type.partition(";")[0].strip().lower()
     if status >= 400:
         said = _decoded(body, kind)[:ERROR_CHARACTERS]

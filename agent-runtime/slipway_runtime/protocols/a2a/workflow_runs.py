@@ -104,7 +104,7 @@ def task_of(run: Json) -> Task:
 
 
 def _about(run: Json, asked: Json | None) -> list[Part]:
-    """What a client is told of a run's state."""
+    """The text for a client about a run's state."""
     if asked is not None:
         return asks(asked)
     unsettled = next((each for each in run.get("steps", ()) if each.get("state") == "needs_attention"), None)

@@ -12,7 +12,7 @@ from slipway_runtime.plugin_testing import LoadedForTests, load_plugin
 
 
 class Api(BaseHTTPRequestHandler):
-    """Stands in for the API."""
+    """A fake of the API."""
 
     def do_GET(self) -> None:
         """Greet."""
