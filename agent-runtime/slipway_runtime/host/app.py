@@ -3,7 +3,7 @@
 import logging
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from opentelemetry.trace import SpanKind
@@ -53,6 +53,10 @@ def create_host_app(host: Host) -> Starlette:
         async with host.running():
             yield
 
+    return new_application([*_routes(host), *_probes(host)], handlers={500: _unexpected}, lifespan=lifespan)
+
+
+def _probes(host: Host) -> Sequence[Route]:
     async def livez(_: Request) -> Response:
         return JSONResponse({"alive": True})
 
@@ -60,45 +64,42 @@ def create_host_app(host: Host) -> Starlette:
         missing = await host.readiness.missing()
         return readiness(missing, warnings=host.readiness.warnings(), plugin_warnings=host.readiness.plugin_warnings())
 
+    return (Route(contract.LIVEZ, livez), Route(contract.READYZ, readyz))
+
+
+def _routes(host: Host) -> Sequence[Route]:
+    """What gateways call."""
     agent = contract.AGENT_PATH
-    return new_application(
-        [
-            Route(f"{agent}/runs", _guarded(host, "chat", _ask), methods=["POST"]),
-            Route(f"{agent}/runs", _guarded(host, "runs", run_paths.list_all), methods=["GET"]),
-            Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", _attach), methods=["GET"]),
-            Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", run_paths.cancel), methods=["DELETE"]),
-            Route(f"{agent}/runs/{{run_id}}/state", _guarded(host, "run", run_paths.state), methods=["GET"]),
-            Route(f"{agent}/runs/{{run_id}}/record", _guarded(host, "run", record_paths.read), methods=["GET"]),
-            *(
-                Route(f"{agent}{path}", _guarded(host, "receivers", handler), methods=[method])
-                for method, path, handler in (
-                    ("GET", "/runs/{run_id}/receivers", receiver_paths.list_all),
-                    ("PUT", "/runs/{run_id}/receivers/{receiver}", receiver_paths.put),
-                    ("DELETE", "/runs/{run_id}/receivers/{receiver}", receiver_paths.remove),
-                    ("POST", "/receivers/claim", receiver_paths.claim),
-                    ("POST", "/receivers/settle", receiver_paths.settle),
-                )
-            ),
-            Route(f"{agent}/records", _guarded(host, "runs", record_paths.list_all), methods=["GET"]),
-            Route(
-                f"{agent}/runs/{{run_id}}/input/{{input_id}}", _guarded(host, "input", run_paths.give), methods=["POST"]
-            ),
-            Route(
-                f"{agent}/runs/{{run_id}}/input/{{input_id}}/grant",
-                _guarded(host, "grant", run_paths.grant),
-                methods=["GET"],
-            ),
-            Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
-            Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
-            *(
-                Route(f"{agent}/{name}", _guarded(host, name, handler), methods=["POST"])
-                for name, handler in tool_paths.HANDLERS.items()
-            ),
-            Route(contract.LIVEZ, livez),
-            Route(contract.READYZ, readyz),
-        ],
-        handlers={500: _unexpected},
-        lifespan=lifespan,
+    return (
+        Route(f"{agent}/runs", _guarded(host, "chat", _ask), methods=["POST"]),
+        Route(f"{agent}/runs", _guarded(host, "runs", run_paths.list_all), methods=["GET"]),
+        Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", _attach), methods=["GET"]),
+        Route(f"{agent}/runs/{{run_id}}", _guarded(host, "run", run_paths.cancel), methods=["DELETE"]),
+        Route(f"{agent}/runs/{{run_id}}/state", _guarded(host, "run", run_paths.state), methods=["GET"]),
+        Route(f"{agent}/runs/{{run_id}}/record", _guarded(host, "run", record_paths.read), methods=["GET"]),
+        *(
+            Route(f"{agent}{path}", _guarded(host, "receivers", handler), methods=[method])
+            for method, path, handler in (
+                ("GET", "/runs/{run_id}/receivers", receiver_paths.list_all),
+                ("PUT", "/runs/{run_id}/receivers/{receiver}", receiver_paths.put),
+                ("DELETE", "/runs/{run_id}/receivers/{receiver}", receiver_paths.remove),
+                ("POST", "/receivers/claim", receiver_paths.claim),
+                ("POST", "/receivers/settle", receiver_paths.settle),
+            )
+        ),
+        Route(f"{agent}/records", _guarded(host, "runs", record_paths.list_all), methods=["GET"]),
+        Route(f"{agent}/runs/{{run_id}}/input/{{input_id}}", _guarded(host, "input", run_paths.give), methods=["POST"]),
+        Route(
+            f"{agent}/runs/{{run_id}}/input/{{input_id}}/grant",
+            _guarded(host, "grant", run_paths.grant),
+            methods=["GET"],
+        ),
+        Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
+        Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
+        *(
+            Route(f"{agent}/{name}", _guarded(host, name, handler), methods=["POST"])
+            for name, handler in tool_paths.HANDLERS.items()
+        ),
     )
 
 
