@@ -149,7 +149,8 @@ async def open_parts(
         stack.push_async_callback(database.close)
         vectors = await open_embedded_chroma(folder / "chroma")
         stack.push_async_callback(vectors.close)
-        host = Host(database, verifier=IdentityVerifier([signer.public_key]), host_id="local", delta_delay=delta_delay)
+        verifier = IdentityVerifier([signer.public_key])
+        host = Host(database, verifier=verifier, host_id="local", delta_delay=delta_delay)
         gateway = await stack.enter_async_context(_gateway(signer, keys=keys, allowed_origins=allowed_origins))
         # Not in the folder: keys are gone when the process is.
         secret = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-")))
@@ -166,11 +167,9 @@ async def open_parts(
             calls=calls,
             plugins=local_places(plugin_code),
         )
-        pods = PluginPods(
-            secret / "plugins", IdentityVerifier([signer.public_key]), ClusterAccess(signer, loopback=True), os.environ
-        )
+        pods = PluginPods(secret / "plugins", verifier, ClusterAccess(signer, loopback=True), os.environ)
         stack.push_async_callback(pods.close)
-        worker = LocalWorker(database, host.verifier, folder, gateway_url)
+        worker = LocalWorker(database, verifier, folder, gateway_url)
         stack.push_async_callback(worker.stack.aclose)
         yield Parts(dependencies, embedder, host, gateway, model_files, pods, worker, plugin_code)
 
