@@ -39,6 +39,7 @@ from slipway_crds.runtimeconfig import (
     RuntimeConfig,
     SourceConfig,
     ToolConfig,
+    VectorsConfig,
     WebSearchConfig,
 )
 
@@ -277,7 +278,6 @@ def _knowledge(entry: Knowledge, index: VectorIndex) -> KnowledgeConfig:
         index=entry.index_ref.name,
         top_k=entry.top_k,
         min_score=float(entry.min_score),
-        backend=index.spec.backend.kind,
     )
 
 
@@ -340,7 +340,7 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         max_tokens=spec.chunking.max_tokens,
         overlap=spec.chunking.overlap,
         sources=tuple(SourceConfig(name=source.name) for source in sorted(spec.sources, key=lambda each: each.name)),
-        backend=spec.backend.kind,
+        vectors=VectorsConfig(kind=spec.backend.kind),
     )
 
 

@@ -46,8 +46,18 @@ CAPABILITIES: Mapping[Architecture, tuple[str, ...]] = {
     "custom": (),
 }
 """What an agent of each architecture is good at, where it does not say so itself."""
-BackendKind = Literal["chroma"]
+BackendKind = Literal["chroma", "pgvector", "cockroachdb", "mongodb", "vertex", "snowflake"]
 """The kind of vector store that an index has."""
+
+
+class VectorsConfig(ConfigModel):
+    """Where the vectors of an index are. It is kept in the index's pointer, so that agents follow an index to another
+    back end as they follow it to another build: it is no part of an agent's configuration."""
+
+    kind: BackendKind = "chroma"
+    connection: str | None = None
+    """Name of the file with the address and the credentials, below the folder of connections (`INDEX/KEY`); None: what
+    Slipway runs itself, which is an index's own Chroma or, for pgvector, the store."""
 
 
 class KnowledgeConfig(ConfigModel):
@@ -58,7 +68,6 @@ class KnowledgeConfig(ConfigModel):
     """Name of the VectorIndex, in the agent's namespace."""
     top_k: int
     min_score: float
-    backend: BackendKind = "chroma"
 
 
 class ModelSettings(ConfigModel):
@@ -303,7 +312,7 @@ class IngestConfig(ConfigModel):
     max_tokens: int
     overlap: int
     sources: tuple[SourceConfig, ...]
-    backend: BackendKind = "chroma"
+    vectors: VectorsConfig = VectorsConfig()
 
 
 class IngestReport(ConfigModel):

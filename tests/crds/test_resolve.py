@@ -46,8 +46,8 @@ def test_an_agent_resolves_to_its_semantic_inputs() -> None:
         "name": "support",
         "architecture": "langgraph",
         "knowledge": (
-            {"name": "handbook", "index": "handbook", "top_k": 5, "min_score": 0.45, "backend": "chroma"},
-            {"name": "law", "index": "laws", "top_k": 3, "min_score": 0.3, "backend": "chroma"},
+            {"name": "handbook", "index": "handbook", "top_k": 5, "min_score": 0.45},
+            {"name": "law", "index": "laws", "top_k": 3, "min_score": 0.3},
         ),
         "session_ttl_seconds": 5400,
         "session_max_turns": 7,

@@ -20,7 +20,7 @@ def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:
         "max_tokens": 100,
         "overlap": 0,
         "sources": ({"name": "a"}, {"name": "b"}),
-        "backend": "chroma",
+        "vectors": {"kind": "chroma", "connection": None},
     }
 
 

@@ -60,7 +60,7 @@ class LocalIndexes:
         ingestion = Ingestion(
             index.config,
             database=self._parts.dependencies.database,
-            vectors=self._parts.dependencies.vectors(str(index.key), index.config.backend),
+            vectors=self._parts.dependencies.vectors(str(index.key), index.config.vectors),
             embedder=self._parts.embedder,
             progress=lambda each: report(index.key, each),
             patience=PATIENCE_SECONDS,

@@ -288,6 +288,10 @@ CREATE INDEX workflow_runs_unpublished ON workflow_runs (workflow, created) WHER
 """What begins runs by itself (`workflows/triggers/`): up to which time those of a schedule were begun, and messages
 that began none. `published` is the last event of a run that was written to a topic (`workflows/publishing.py`)."""
 
+PLACES_OF_VECTORS = """
+ALTER TABLE index_pointers ADD COLUMN vectors TEXT NOT NULL DEFAULT '{}';
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -299,6 +303,7 @@ MIGRATIONS: tuple[str, ...] = (
     RECEIVERS,
     WORKFLOWS,
     TRIGGERS,
+    PLACES_OF_VECTORS,
 )
 
 

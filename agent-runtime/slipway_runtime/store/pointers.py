@@ -4,8 +4,9 @@ A row says it; a run reads the row once, an ingestion writes it last. So a build
 is never seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from slipway_crds.runtimeconfig import VectorsConfig
 from slipway_runtime.store.database import Database
 
 
@@ -20,6 +21,8 @@ class IndexPointer:
     documents: int
     chunks: int
     failed: int
+    vectors: VectorsConfig = field(default_factory=VectorsConfig)
+    """Where the vectors of the build are."""
 
 
 async def read_pointer(database: Database, index: str) -> IndexPointer | None:
@@ -29,7 +32,8 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         StoreUnavailable: if the store is unavailable.
     """
     rows = await database.fetch(
-        "SELECT revision, fingerprint, documents, chunks, failed FROM index_pointers WHERE index_name = $1", index
+        "SELECT revision, fingerprint, documents, chunks, failed, vectors FROM index_pointers WHERE index_name = $1",
+        index,
     )
     if not rows:
         return None
@@ -41,6 +45,7 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         documents=int(row["documents"] or 0),
         chunks=int(row["chunks"] or 0),
         failed=int(row["failed"] or 0),
+        vectors=VectorsConfig.model_validate_json(str(row["vectors"])),
     )
 
 
@@ -51,10 +56,11 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
         StoreUnavailable: if the store is unavailable; then nothing has changed.
     """
     await database.execute(
-        "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, synced_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, now_epoch())"
+        "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, vectors, synced_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, now_epoch())"
         " ON CONFLICT (index_name) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint,"
         " documents = excluded.documents, chunks = excluded.chunks, failed = excluded.failed,"
+        " vectors = excluded.vectors,"
         " synced_at = excluded.synced_at",
         pointer.index,
         pointer.revision,
@@ -62,4 +68,5 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
         pointer.documents,
         pointer.chunks,
         pointer.failed,
+        pointer.vectors.canonical().decode(),
     )

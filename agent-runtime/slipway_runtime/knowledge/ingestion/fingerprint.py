@@ -4,7 +4,7 @@ import hashlib
 
 import orjson
 
-from slipway_crds.runtimeconfig import IngestConfig
+from slipway_crds.runtimeconfig import IngestConfig, VectorsConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.ingestion.chunking import CHUNKER
 
@@ -24,6 +24,8 @@ def fingerprint(config: IngestConfig, embedder: Embedder) -> str:
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def revision_name(fingerprint: str) -> str:
-    """Name of the build with this fingerprint: going back to earlier settings goes back to the earlier build."""
-    return f"r-{fingerprint[:REVISION_DIGITS]}"
+def revision_name(fingerprint: str, vectors: VectorsConfig) -> str:
+    """Name of the build with this fingerprint in this place: going back to earlier settings goes back to the earlier
+    build."""
+    digest = hashlib.sha256(fingerprint.encode() + vectors.canonical()).hexdigest()
+    return f"r-{digest[:REVISION_DIGITS]}"

@@ -154,7 +154,8 @@ class Ingestion:
         patience: float = PATIENCE,
     ) -> None:
         self._fingerprint = fingerprint(config, embedder)
-        self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint))
+        self._place = config.vectors
+        self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint, config.vectors))
         self._collection = collection_name(self._build.index, self._build.revision)
         self._chunker = Chunker(embedder, max_tokens=config.max_tokens, overlap=config.overlap)
         self._database = database
@@ -326,6 +327,7 @@ class Ingestion:
             documents=documents,
             chunks=chunks,
             failed=len(failures),
+            vectors=self._place,
         )
         await write_pointer(self._database, pointer)
         return IngestReport(

@@ -97,7 +97,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
             ingestion = Ingestion(
                 config,
                 database=database,
-                vectors=vectors(f"{config.namespace}/{config.index}", config.backend),
+                vectors=vectors(f"{config.namespace}/{config.index}", config.vectors),
                 embedder=embedder,
                 progress=board.set,
                 patience=patience,

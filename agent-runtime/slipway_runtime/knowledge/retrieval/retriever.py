@@ -26,7 +26,7 @@ from slipway_runtime.knowledge.vectors.contract import (
 )
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, StoredChunk, present_chunks, read_chunks
-from slipway_runtime.store.pointers import read_pointer
+from slipway_runtime.store.pointers import IndexPointer, read_pointer
 from slipway_runtime.telemetry import genai
 
 POOL = 4
@@ -86,7 +86,7 @@ class Retriever:
     ) -> None:
         self._namespace = namespace
         self._chunks = ChunkCache() if chunks is None else chunks
-        self._revisions: dict[str, str] = {}
+        self._pointers: dict[str, IndexPointer] = {}
         """Of each index, the build that was in force last time."""
         self._database = database
         self._embedder = embedder
@@ -115,7 +115,7 @@ class Retriever:
                 sentences.append(f"the index {index} has not been built yet")
                 continue
             try:
-                if not await self._vectors(index, entry.backend).exists(collection_name(index, pointer.revision)):
+                if not await self._vectors(index, pointer.vectors).exists(collection_name(index, pointer.revision)):
                     sentences.append(f"the index {index} has lost its vectors; the next ingestion makes them again")
             except VectorsUnavailable as error:
                 sentences.append(f"the index {index} cannot be searched: {error}")
@@ -140,31 +140,31 @@ class Retriever:
         One statement tells whether it is, and which chunks are still there.
         """
         index = self._index(entry)
-        revision = self._revisions.get(index) or await self._current(index)
+        pointer = self._pointers.get(index) or await self._current(index)
         for _ in range(SEARCHES):
-            matches = await self._matches(vector, entry, revision)
+            matches = await self._matches(vector, entry, pointer)
             current, present = await present_chunks(self._database, index, [match.id for match in matches])
-            if current == revision:
-                self._revisions[index] = revision
+            if current == pointer.revision:
+                self._pointers[index] = pointer
                 found = [match for match in matches if match.id in present]
-                return ranked(await self._read(Build(index, revision), entry, found, vector), entry.top_k)
-            self._revisions.pop(index, None)
-            revision = current or await self._current(index)
+                return ranked(await self._read(Build(index, current), entry, found, vector), entry.top_k)
+            self._pointers.pop(index, None)
+            pointer = await self._current(index)
         raise IndexNotReady(f"the index {index} is replaced again and again")
 
-    async def _current(self, index: str) -> str:
+    async def _current(self, index: str) -> IndexPointer:
         pointer = await read_pointer(self._database, index)
         if pointer is None:
             raise IndexNotReady(f"the index {index} has not been built yet")
-        return pointer.revision
+        return pointer
 
-    async def _matches(self, vector: Vector, entry: KnowledgeConfig, revision: str) -> list[Match]:
+    async def _matches(self, vector: Vector, entry: KnowledgeConfig, pointer: IndexPointer) -> list[Match]:
         index = self._index(entry)
         try:
-            collection = collection_name(index, revision)
-            return await self._vectors(index, entry.backend).search(collection, vector, entry.top_k * POOL)
+            collection = collection_name(index, pointer.revision)
+            return await self._vectors(index, pointer.vectors).search(collection, vector, entry.top_k * POOL)
         except CollectionMissing:
-            self._revisions.pop(index, None)
+            self._pointers.pop(index, None)
             raise
         except VectorsUnavailable as error:
             raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error

@@ -11,7 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
 from slipway_runtime.knowledge.vectors.chroma_errors import failure
-from slipway_runtime.knowledge.vectors.contract import CollectionMissing, Match, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.contract import Capabilities, CollectionMissing, Match, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.filters import Attributes, Filter, UnsupportedFilter
 
 BATCH = 250
 """Vectors in one call, as Chroma advises."""
@@ -26,7 +27,14 @@ class EmbeddedChroma:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `VectorStore`."""
+        return Capabilities()
+
+    async def upsert(
+        self, collection: str, ids: Sequence[str], vectors: Matrix, attributes: Sequence[Attributes] | None = None
+    ) -> None:
         """See `VectorStore`."""
         await self._call(self._upsert, collection, list(ids), vectors)
 
@@ -48,8 +56,10 @@ class EmbeddedChroma:
         except CollectionMissing:
             return set()
 
-    async def search(self, collection: str, vector: Vector, count: int) -> list[Match]:
+    async def search(self, collection: str, vector: Vector, count: int, where: Filter | None = None) -> list[Match]:
         """See `VectorStore`."""
+        if where is not None:
+            raise UnsupportedFilter("a search in Chroma cannot be narrowed yet: search without a filter")
         return await self._call(self._search, collection, vector, count)
 
     async def exists(self, collection: str) -> bool:

@@ -13,7 +13,8 @@ import orjson
 from slipway_crds.contract import CHROMA_COLLECTIONS
 from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
 from slipway_runtime.knowledge.vectors.chroma_errors import failure
-from slipway_runtime.knowledge.vectors.contract import CollectionMissing, Match, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.contract import Capabilities, CollectionMissing, Match, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.filters import Attributes, Filter, UnsupportedFilter
 
 BATCH = 100
 """Vectors in one request: half a megabyte of JSON. Chroma advises 50 to 250."""
@@ -38,7 +39,14 @@ class ChromaServer:
         self._http: aiohttp.ClientSession | None = None
         self._collections: dict[str, str] = {}
 
-    async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `VectorStore`."""
+        return Capabilities()
+
+    async def upsert(
+        self, collection: str, ids: Sequence[str], vectors: Matrix, attributes: Sequence[Attributes] | None = None
+    ) -> None:
         """See `VectorStore`."""
         await self._create(collection)
         for start in range(0, len(ids), BATCH):
@@ -73,8 +81,10 @@ class ChromaServer:
                 return set()
         return found
 
-    async def search(self, collection: str, vector: Vector, count: int) -> list[Match]:
+    async def search(self, collection: str, vector: Vector, count: int, where: Filter | None = None) -> list[Match]:
         """See `VectorStore`."""
+        if where is not None:
+            raise UnsupportedFilter("a search in Chroma cannot be narrowed yet: search without a filter")
         query = {"query_embeddings": [vector], "n_results": count, "include": ["distances"]}
         answer = await self._in(collection, "query", query, timeout=READ_TIMEOUT)
         pairs = zip(answer["ids"][0], answer["distances"][0], strict=True)

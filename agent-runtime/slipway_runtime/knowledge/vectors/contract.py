@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from slipway_crds.runtimeconfig import BackendKind
+from slipway_crds.runtimeconfig import VectorsConfig
 from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
+from slipway_runtime.knowledge.vectors.filters import Attributes, Filter, Operator
 
 
 class VectorsUnavailable(Exception):
@@ -33,11 +34,31 @@ class Match:
     """Cosine similarity, at most 1."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a back end can do. What it cannot is refused before it is called."""
+
+    filters: frozenset[Operator] = frozenset()
+    """Operators that narrow a search."""
+    read_after_write: bool = True
+    """Whether what was written is found at once, not some time later."""
+    server_side_embedding: bool = False
+    """Whether it embeds texts itself (`PassageSearch`), so that a fingerprint names its model."""
+
+
 class VectorStore(Protocol):
     """A back end. Every method raises `VectorsUnavailable` when it is unavailable."""
 
-    async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
-        """Write vectors [len(ids), dimensions] by id; the collection is made if it is not there."""
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    async def upsert(
+        self, collection: str, ids: Sequence[str], vectors: Matrix, attributes: Sequence[Attributes] | None = None
+    ) -> None:
+        """Write vectors [len(ids), dimensions] by id, each with its attributes; the collection is made if it is not
+        there."""
         ...
 
     async def delete(self, collection: str, ids: Sequence[str]) -> None:
@@ -52,11 +73,12 @@ class VectorStore(Protocol):
         """Those of the ids that the collection has; none if it is not there."""
         ...
 
-    async def search(self, collection: str, vector: Vector, count: int) -> list[Match]:
-        """The nearest vectors, best first.
+    async def search(self, collection: str, vector: Vector, count: int, where: Filter | None = None) -> list[Match]:
+        """The nearest vectors among those that the filter leaves, best first.
 
         Raises:
             CollectionMissing: if it is not there.
+            UnsupportedFilter: if it cannot narrow a search so.
         """
         ...
 
@@ -73,9 +95,27 @@ class VectorStore(Protocol):
         ...
 
 
+class PassageSearch(Protocol):
+    """What lies above a `VectorStore` for services that embed texts themselves."""
+
+    async def upsert_texts(
+        self, collection: str, ids: Sequence[str], texts: Sequence[str], attributes: Sequence[Attributes] | None = None
+    ) -> None:
+        """Write texts by id, each with its attributes; the collection is made if it is not there."""
+        ...
+
+    async def search_text(self, collection: str, text: str, count: int, where: Filter | None = None) -> list[Match]:
+        """As `VectorStore.search`, by the service's own scores, higher is better."""
+        ...
+
+
 class OpenVectors(Protocol):
     """Gives the vector store of an index."""
 
-    def __call__(self, index: str, backend: BackendKind, /) -> VectorStore:
-        """The store of an index, by `namespace/name` and the kind of its back end; the same object each time."""
+    def __call__(self, index: str, config: VectorsConfig, /) -> VectorStore:
+        """The store of an index, by `namespace/name` and where its vectors are; the same object each time.
+
+        Raises:
+            VectorsUnavailable: if its connection cannot be read.
+        """
         ...

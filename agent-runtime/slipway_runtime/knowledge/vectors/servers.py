@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from slipway_crds.runtimeconfig import BackendKind
+from slipway_crds.runtimeconfig import BackendKind, VectorsConfig
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from slipway_runtime.knowledge.vectors.contract import VectorStore
 
@@ -21,11 +21,11 @@ class VectorServers:
         self._pattern = pattern
         self._stores: dict[str, VectorStore] = {}
 
-    def __call__(self, index: str, backend: BackendKind, /) -> VectorStore:
-        """The store of an index, by `namespace/name` and the kind of its back end."""
+    def __call__(self, index: str, config: VectorsConfig, /) -> VectorStore:
+        """See `OpenVectors`."""
         name = index.partition("/")[2]
         if name not in self._stores:
-            self._stores[name] = CLIENTS[backend](self._pattern.format(index=name))
+            self._stores[name] = CLIENTS[config.kind](self._pattern.format(index=name))
         return self._stores[name]
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from slipway_crds.contract import collection_name
+from slipway_crds.runtimeconfig import VectorsConfig
 from slipway_runtime.knowledge.pieces import Piece, PieceKind, encode_pieces, encode_vectors
 from slipway_runtime.knowledge.retrieval import retriever as retriever_module
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, decoded
@@ -71,7 +72,7 @@ async def test_an_index_whose_vectors_are_lost_is_not_ready(knowledge: Knowledge
 async def test_a_server_that_is_away_is_not_ready(local: Knowledge) -> None:
     await ingest(local)
     servers = VectorServers(f"http://127.0.0.1:{free_port()}")
-    unavailable = Knowledge(local.database, servers("demo/handbook", "chroma"), local.embedder, "demo")
+    unavailable = Knowledge(local.database, servers("demo/handbook", VectorsConfig()), local.embedder, "demo")
     with pytest.raises(IndexNotReady, match="cannot be searched now"):
         await unavailable.retriever().retrieve("cats", [entry()])
     [missing] = await unavailable.retriever().missing([entry()])
@@ -207,5 +208,5 @@ def test_one_good_sentence_ranks_its_chunk() -> None:
 
 def test_each_index_has_a_server_of_its_own_and_keeps_it() -> None:
     servers = VectorServers("http://{index}-index:8000")
-    assert servers("demo/handbook", "chroma") is servers("demo/handbook", "chroma")
-    assert servers("demo/handbook", "chroma") is not servers("demo/other", "chroma")
+    assert servers("demo/handbook", VectorsConfig()) is servers("demo/handbook", VectorsConfig())
+    assert servers("demo/handbook", VectorsConfig()) is not servers("demo/other", VectorsConfig())
