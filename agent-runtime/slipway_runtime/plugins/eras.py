@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mcp.shared.inbound import mcp_param_headers, x_mcp_header_map
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.jsonrpc import MISSING_REQUIRED_CLIENT_CAPABILITY
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from slipway_runtime.plugins.discovery import SERVER_INFO, Discovery, modern_meta
 from slipway_runtime.plugins.messages import MessageId
+from slipway_runtime.protocols.mcp.sdk import inbound
 
 Content = dict[str, Any]
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
@@ -139,4 +139,4 @@ def param_headers(found: Discovery, tool: str, arguments: object) -> dict[str, s
     schema = known.definition.get("inputSchema") if known is not None else None
     if not isinstance(schema, dict) or not isinstance(arguments, Mapping):
         return {}
-    return mcp_param_headers(x_mcp_header_map(schema), arguments)
+    return inbound.mcp_param_headers(inbound.x_mcp_header_map(schema), arguments)

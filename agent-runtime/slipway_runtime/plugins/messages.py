@@ -11,21 +11,11 @@ from enum import Enum, auto
 from typing import Any, NoReturn
 
 import orjson
-from mcp.shared.inbound import (
-    ERROR_CODE_HTTP_STATUS,
-    MCP_METHOD_HEADER,
-    MCP_NAME_HEADER,
-    MCP_PROTOCOL_VERSION_HEADER,
-    NAME_BEARING_METHODS,
-    InboundLadderRejection,
-    classify_inbound_request,
-    encode_header_value,
-    find_duplicated_routing_header,
-    unsupported_protocol_version_rejection,
-)
 from mcp_types import PROTOCOL_VERSION_META_KEY
 from mcp_types.jsonrpc import HEADER_MISMATCH, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from slipway_runtime.protocols.mcp.sdk import inbound
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -55,7 +45,7 @@ class MessageRefused(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.status = status if status is not None else ERROR_CODE_HTTP_STATUS.get(code, 200)
+        self.status = status if status is not None else inbound.ERROR_CODE_HTTP_STATUS.get(code, 200)
         self.data = data
         self.id = message_id
 
@@ -84,7 +74,7 @@ class ClientMessage:
     @property
     def name(self) -> str | None:
         """The tool, the prompt or the resource that it is about."""
-        key = NAME_BEARING_METHODS.get(self.method)
+        key = inbound.NAME_BEARING_METHODS.get(self.method)
         value = self.params.get(key) if key else None
         return value if isinstance(value, str) else None
 
@@ -98,7 +88,7 @@ class ClientMessage:
         """The bytes with another name."""
         if name == self.name:
             return self.raw
-        content = {**self.content, "params": {**self.params, NAME_BEARING_METHODS[self.method]: name}}
+        content = {**self.content, "params": {**self.params, inbound.NAME_BEARING_METHODS[self.method]: name}}
         return dumps(content)
 
     def headers(self, name: str | None) -> dict[str, str]:
@@ -109,7 +99,7 @@ class ClientMessage:
         if self.modern:
             headers |= {"Mcp-Method": self.method, **self.extra}
             if name is not None:
-                headers["Mcp-Name"] = encode_header_value(name)
+                headers["Mcp-Name"] = inbound.encode_header_value(name)
         return headers
 
 
@@ -133,7 +123,7 @@ def parse(body: bytes, headers: Sequence[tuple[str, str]]) -> ClientMessage:
     Raises:
         MessageRefused: for anything that the specification forbids.
     """
-    if (twice := find_duplicated_routing_header(headers)) is not None:
+    if (twice := inbound.find_duplicated_routing_header(headers)) is not None:
         raise MessageRefused(HEADER_MISMATCH, f"the header {twice} is there twice")
     given = dict(headers)
     _check_type(given.get("content-type", ""))
@@ -146,7 +136,7 @@ def parse(body: bytes, headers: Sequence[tuple[str, str]]) -> ClientMessage:
     params = params or {}
     meta = params.get("_meta")
     in_body = meta.get(PROTOCOL_VERSION_META_KEY) if isinstance(meta, dict) else None
-    version = given.get(MCP_PROTOCOL_VERSION_HEADER)
+    version = given.get(inbound.MCP_PROTOCOL_VERSION_HEADER)
     modern = in_body is not None or (version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS)
     if modern:
         _check_modern(kind, content, given, message_id)
@@ -201,18 +191,18 @@ def _kind(content: Mapping[str, Any]) -> Kind:
 
 def _check_modern(kind: Kind, content: Mapping[str, Any], headers: Mapping[str, str], message_id: MessageId) -> None:
     if kind is Kind.REQUEST:
-        route = classify_inbound_request(content, headers=headers)
-        if isinstance(route, InboundLadderRejection):
+        route = inbound.classify_inbound_request(content, headers=headers)
+        if isinstance(route, inbound.InboundLadderRejection):
             raise refused(route, message_id)
         return
-    version = headers.get(MCP_PROTOCOL_VERSION_HEADER, "")
-    if (unsupported := unsupported_protocol_version_rejection(version)) is not None:
+    version = headers.get(inbound.MCP_PROTOCOL_VERSION_HEADER, "")
+    if (unsupported := inbound.unsupported_protocol_version_rejection(version)) is not None:
         raise refused(unsupported, message_id)
-    if kind is Kind.NOTIFICATION and headers.get(MCP_METHOD_HEADER, content["method"]) != content["method"]:
-        raise MessageRefused(HEADER_MISMATCH, f"{MCP_METHOD_HEADER} header does not match the message's method")
+    if kind is Kind.NOTIFICATION and headers.get(inbound.MCP_METHOD_HEADER, content["method"]) != content["method"]:
+        raise MessageRefused(HEADER_MISMATCH, f"{inbound.MCP_METHOD_HEADER} header does not match the message's method")
 
 
-def refused(rejection: InboundLadderRejection, message_id: MessageId) -> MessageRefused:
+def refused(rejection: inbound.InboundLadderRejection, message_id: MessageId) -> MessageRefused:
     """The SDK's verdict as ours."""
     return MessageRefused(rejection.code, rejection.message, data=rejection.data, message_id=message_id)
 
@@ -226,7 +216,6 @@ __all__ = [
     "EVENT_STREAM",
     "INTERNAL_ERROR",
     "JSON",
-    "MCP_NAME_HEADER",
     "ClientMessage",
     "Kind",
     "MessageId",

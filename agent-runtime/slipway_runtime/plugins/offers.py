@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
-from mcp_types.methods import SERVER_RESULTS
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 from pydantic import BaseModel, ValidationError
 
@@ -80,5 +79,7 @@ PARTS = (
 @cache
 def _models(method: str, member: str) -> tuple[type[BaseModel], ...]:
     """What clients of the two eras read an entry as."""
+    from mcp_types.methods import SERVER_RESULTS  # the models of all messages: for gateways that list something
+
     results = (SERVER_RESULTS[method, version] for version in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION))
     return tuple(get_args(each.model_fields[member].annotation)[0] for each in results)  # type: ignore[union-attr]

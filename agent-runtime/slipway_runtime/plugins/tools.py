@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, get_args
 
-import mcp_types
-from mcp_types.methods import SERVER_RESULTS
+from mcp_types import Tool as SdkTool
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 from pydantic import BaseModel, ValidationError
 
@@ -21,13 +21,14 @@ MOST_NAMED = 20
 _NAME = re.compile(MCP_TOOL_PATTERN)
 
 
-def _models(version: str) -> tuple[type[BaseModel], ...]:
+@cache
+def _models(*, modern: bool) -> tuple[type[BaseModel], ...]:
     """What clients of a revision read a tool as."""
+    from mcp_types.methods import SERVER_RESULTS  # the models of all messages: for gateways that list tools
+
+    version = LATEST_MODERN_VERSION if modern else LATEST_HANDSHAKE_VERSION
     (of_revision,) = get_args(SERVER_RESULTS["tools/list", version].model_fields["tools"].annotation)  # type: ignore[union-attr]
-    return of_revision, mcp_types.Tool
-
-
-_MODELS = {modern: _models(LATEST_MODERN_VERSION if modern else LATEST_HANDSHAKE_VERSION) for modern in (True, False)}
+    return of_revision, SdkTool
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def malformed(definition: object, *, modern: bool) -> set[str]:
     Args:
         modern: whether for a client of 2026-07-28. Fields that are not known here are let be.
     """
-    for model in _MODELS[modern]:
+    for model in _models(modern=modern):
         try:
             model.model_validate(definition, by_name=False)
         except ValidationError as error:

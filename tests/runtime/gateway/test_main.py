@@ -103,12 +103,14 @@ async def test_neither_keys_nor_questions_are_in_the_log(
 
 
 def test_what_a_gateway_pod_imports() -> None:
-    """A gateway pod stays small: no agent framework, no store, no embedder, and Kubernetes only to talk to it."""
+    """A gateway pod stays small: no agent framework, no store, no embedder, no client or server of the MCP SDK nor its
+    models of all messages, and Kubernetes only to talk to it."""
     script = "import sys, slipway_runtime.gateway.main; print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in result.stdout.split()}
     assert not loaded & {"langgraph", "langchain_core", "chromadb", "onnxruntime", "numpy", "asyncpg"}
-    assert "kubernetes" not in loaded
+    assert not loaded & {"kubernetes", "mcp", "pydantic_ai", "httpx2"}
+    assert "mcp_types.methods" not in result.stdout.split()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
-
 from slipway_runtime.gateway.plugins.calls import PluginCall
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.plugins.answers import event_of
@@ -13,6 +11,7 @@ from slipway_runtime.plugins.changes import KINDS
 from slipway_runtime.plugins.discovery import MODERN
 from slipway_runtime.plugins.messages import ENDLESS, EVENT_STREAM, ClientMessage, Kind
 from slipway_runtime.protocols import sse
+from slipway_runtime.protocols.mcp.sdk import subscriptions
 
 
 async def shares(call: PluginCall, message: ClientMessage) -> bool:
@@ -30,7 +29,7 @@ async def shares(call: PluginCall, message: ClientMessage) -> bool:
 
 async def listen(call: PluginCall, message: ClientMessage, reply: Reply) -> None:
     """Tell the client what changes, until it leaves."""
-    tag = {SUBSCRIPTION_ID_META_KEY: message.id}
+    tag = {subscriptions.SUBSCRIPTION_ID_META_KEY: message.id}
     kinds = [kind for kind in KINDS.values() if message.params["notifications"].get(f"{kind}ListChanged") is True]
     await reply.start(200, {"content-type": EVENT_STREAM, **sse.HEADERS})
     async with call.plugin.changes.followed() as changed:

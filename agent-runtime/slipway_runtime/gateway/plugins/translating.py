@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
-from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, encode_header_value
-from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META_KEY
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
 from mcp_types.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND
 from mcp_types.version import LATEST_MODERN_VERSION
@@ -35,6 +33,7 @@ from slipway_runtime.plugins.messages import (
     dumps,
 )
 from slipway_runtime.plugins.server import ServerFailed, media_type
+from slipway_runtime.protocols.mcp.sdk import inbound, subscriptions
 from slipway_runtime.responses import InvalidAnswer, PodResponse
 from slipway_runtime.telemetry.tracing import outgoing
 
@@ -140,11 +139,11 @@ class Translation:
             if response.status == 404 and link.session is not None:
                 yield None
                 return
-            tag = {SUBSCRIPTION_ID_META_KEY: message.id}
+            tag = {subscriptions.SUBSCRIPTION_ID_META_KEY: message.id}
 
             def translate(content: Content) -> Content | None:
                 asked = wanted.get(CHANGES.get(content.get("method", ""), ""))
-                if asked is not True or content.get("method") not in LISTEN_STREAM_METHODS:
+                if asked is not True or content.get("method") not in subscriptions.LISTEN_STREAM_METHODS:
                     return None
                 params = content.get("params") or {}
                 return {**content, "params": {**params, "_meta": {**params.get("_meta", {}), **tag}}}
@@ -198,7 +197,7 @@ class Translation:
             "Mcp-Method": message.method,
         }
         if name is not None:
-            headers["Mcp-Name"] = encode_header_value(name)
+            headers["Mcp-Name"] = inbound.encode_header_value(name)
             headers |= eras.param_headers(self.found, message.name or "", params.get("arguments"))
         outgoing(headers)
         body = dumps({"jsonrpc": "2.0", "id": message.id, "method": message.method, "params": params})
@@ -261,7 +260,7 @@ class Translation:
             raise self._invalid("an answer to another request")
         refusal = content.get("error")
         code = refusal.get("code") if isinstance(refusal, dict) else None
-        status = ERROR_CODE_HTTP_STATUS.get(code, 200) if isinstance(code, int) and message.modern else 200
+        status = inbound.ERROR_CODE_HTTP_STATUS.get(code, 200) if isinstance(code, int) and message.modern else 200
         return _json(content, status=status)
 
     def _invalid(self, what: str) -> ServerFailed:

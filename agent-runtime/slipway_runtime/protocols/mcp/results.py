@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_types import SERVER_INFO_META_KEY
-from mcp_types.methods import CACHEABLE_METHODS
 
 from slipway_runtime.protocols.mcp.eras import Context
 from slipway_runtime.protocols.mcp.messages import Json
@@ -21,6 +20,8 @@ def finished(content: Json, context: Context, *, method: str, info: Json) -> Jso
     """
     if not context.modern:
         return content
+    from mcp_types.methods import CACHEABLE_METHODS  # see `eras`
+
     cache: Json = {"ttlMs": 0, "cacheScope": "private"} if method in CACHEABLE_METHODS else {}
     meta = {**content.get("_meta", {}), SERVER_INFO_META_KEY: dict(info)}
     return {"resultType": "complete", **cache, **content, "_meta": meta}
