@@ -7,7 +7,7 @@ unavailable, connections are made anew by the next statement; statements in betw
 import asyncio
 import functools
 import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +28,9 @@ SERVER_SETTINGS = {
     "statement_timeout": "8000",
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "15000",
+    # pgvector's, ignored where it is not: what an index looks at, and that it goes on until a filter has left enough
+    "hnsw.ef_search": "64",
+    "hnsw.iterative_scan": "strict_order",
 }
 NOW_EPOCH = """
 CREATE OR REPLACE FUNCTION now_epoch() RETURNS double precision LANGUAGE sql VOLATILE
@@ -182,6 +185,28 @@ async def _keep_session(_: object) -> None:
     """Asyncpg resets a connection at every release, one more round trip; we change nothing that needs it."""
 
 
+async def make_pool(dsn: str, *, connections: int, settings: Mapping[str, str] = SERVER_SETTINGS) -> Any:
+    """A pool of so many connections at most, none of them made yet.
+
+    Raises:
+        StoreUnavailable: if the DSN is none.
+    """
+    try:
+        urlsplit(dsn).port  # noqa: B018 (asyncpg would quote what it cannot read, which may be the password)
+    except ValueError:
+        raise StoreUnavailable(f"the DSN cannot be read: write {FORM}, with % codes for / and @") from None
+    with store_errors():
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=0,  # a minimum is kept in the background, with a traceback a second while the server is down
+            max_size=connections,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=COMMAND_TIMEOUT,
+            server_settings=dict(settings),
+            reset=_keep_session,
+        )
+
+
 async def open_postgres(dsn: str) -> Database:
     """Connect to the schema that the DSN's search path names, and bring its tables up to date.
 
@@ -189,20 +214,7 @@ async def open_postgres(dsn: str) -> Database:
         StoreUnavailable: if the DSN is none, the server cannot be reached, the role, password or schema is not (yet)
             accepted, or another version made the tables.
     """
-    try:
-        urlsplit(dsn).port  # noqa: B018 (asyncpg would quote what it cannot read, which may be the password)
-    except ValueError:
-        raise StoreUnavailable(f"the store's DSN cannot be read: write {FORM}, with % codes for / and @") from None
-    with store_errors():
-        pool = await asyncpg.create_pool(
-            dsn,
-            min_size=0,  # a minimum is kept in the background, with a traceback a second while the server is down
-            max_size=CONNECTIONS_PER_HOST,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=COMMAND_TIMEOUT,
-            server_settings=SERVER_SETTINGS,
-            reset=_keep_session,
-        )
+    pool = await make_pool(dsn, connections=CONNECTIONS_PER_HOST)
     database = PostgresDatabase(pool)
     try:
         with suppress(*JUST_MADE):

@@ -11,8 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
 from slipway_runtime.knowledge.vectors.chroma_errors import failure
+from slipway_runtime.knowledge.vectors.chroma_filters import OPERATORS, Where, chroma_where, described
 from slipway_runtime.knowledge.vectors.contract import Capabilities, CollectionMissing, Match, VectorsUnavailable
-from slipway_runtime.knowledge.vectors.filters import Attributes, Filter, UnsupportedFilter
+from slipway_runtime.knowledge.vectors.filters import Attributes, Filter
 
 BATCH = 250
 """Vectors in one call, as Chroma advises."""
@@ -30,13 +31,13 @@ class EmbeddedChroma:
     @property
     def capabilities(self) -> Capabilities:
         """See `VectorStore`."""
-        return Capabilities()
+        return Capabilities(filters=OPERATORS)
 
     async def upsert(
         self, collection: str, ids: Sequence[str], vectors: Matrix, attributes: Sequence[Attributes] | None = None
     ) -> None:
         """See `VectorStore`."""
-        await self._call(self._upsert, collection, list(ids), vectors)
+        await self._call(self._upsert, collection, list(ids), vectors, attributes)
 
     async def delete(self, collection: str, ids: Sequence[str]) -> None:
         """See `VectorStore`."""
@@ -58,9 +59,8 @@ class EmbeddedChroma:
 
     async def search(self, collection: str, vector: Vector, count: int, where: Filter | None = None) -> list[Match]:
         """See `VectorStore`."""
-        if where is not None:
-            raise UnsupportedFilter("a search in Chroma cannot be narrowed yet: search without a filter")
-        return await self._call(self._search, collection, vector, count)
+        narrowed = True if where is None else chroma_where(where)
+        return await self._call(self._search, collection, vector, count, narrowed)
 
     async def exists(self, collection: str) -> bool:
         """See `VectorStore`."""
@@ -84,12 +84,21 @@ class EmbeddedChroma:
     def _open(self, collection: str) -> Any:
         return self._client.get_collection(collection, embedding_function=None)
 
-    def _upsert(self, collection: str, ids: list[str], vectors: Matrix) -> None:
+    def _upsert(
+        self, collection: str, ids: list[str], vectors: Matrix, attributes: Sequence[Attributes] | None
+    ) -> None:
         opened = self._client.get_or_create_collection(
             collection, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
         )
         for start in range(0, len(ids), BATCH):
-            opened.upsert(ids=ids[start : start + BATCH], embeddings=vectors[start : start + BATCH])
+            batch = slice(start, start + BATCH)
+            described = None if attributes is None else self._described(opened, ids[batch], attributes[batch])
+            opened.upsert(ids=ids[batch], embeddings=vectors[batch], metadatas=described)
+
+    @staticmethod
+    def _described(opened: Any, ids: list[str], attributes: Sequence[Attributes]) -> list[dict[str, Any] | None]:
+        answer = opened.get(ids=ids, include=["metadatas"])
+        return described(ids, attributes, dict(zip(answer["ids"], answer["metadatas"], strict=True)))
 
     def _delete(self, collection: str, ids: list[str]) -> None:
         try:
@@ -106,8 +115,12 @@ class EmbeddedChroma:
             found.update(opened.get(ids=ids[start : start + BATCH], include=[])["ids"])
         return found
 
-    def _search(self, collection: str, vector: Vector, count: int) -> list[Match]:
-        answer = self._open(collection).query(query_embeddings=[vector], n_results=count, include=["distances"])
+    def _search(self, collection: str, vector: Vector, count: int, where: Where | bool) -> list[Match]:
+        opened = self._open(collection)
+        if where is False:
+            return []
+        narrowed = None if where is True else where
+        answer = opened.query(query_embeddings=[vector], n_results=count, include=["distances"], where=narrowed)
         pairs = zip(answer["ids"][0], answer["distances"][0], strict=True)
         return [Match(id=id_, score=1.0 - distance) for id_, distance in pairs]
 

@@ -11,10 +11,12 @@ import aiohttp
 import orjson
 
 from slipway_crds.contract import CHROMA_COLLECTIONS
+from slipway_crds.indexes.connections import ChromaConnection
 from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
 from slipway_runtime.knowledge.vectors.chroma_errors import failure
+from slipway_runtime.knowledge.vectors.chroma_filters import OPERATORS, chroma_where, described
 from slipway_runtime.knowledge.vectors.contract import Capabilities, CollectionMissing, Match, VectorsUnavailable
-from slipway_runtime.knowledge.vectors.filters import Attributes, Filter, UnsupportedFilter
+from slipway_runtime.knowledge.vectors.filters import Attributes, Filter
 
 BATCH = 100
 """Vectors in one request: half a megabyte of JSON. Chroma advises 50 to 250."""
@@ -32,9 +34,11 @@ class ChromaServer:
 
     Args:
         url: the server's, such as `http://handbook-index:8000`.
+        headers: that go with each request.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._base = url.rstrip("/") + CHROMA_COLLECTIONS
         self._http: aiohttp.ClientSession | None = None
         self._collections: dict[str, str] = {}
@@ -42,7 +46,7 @@ class ChromaServer:
     @property
     def capabilities(self) -> Capabilities:
         """See `VectorStore`."""
-        return Capabilities()
+        return Capabilities(filters=OPERATORS)
 
     async def upsert(
         self, collection: str, ids: Sequence[str], vectors: Matrix, attributes: Sequence[Attributes] | None = None
@@ -50,8 +54,18 @@ class ChromaServer:
         """See `VectorStore`."""
         await self._create(collection)
         for start in range(0, len(ids), BATCH):
-            batch = {"ids": list(ids[start : start + BATCH]), "embeddings": vectors[start : start + BATCH]}
+            part = slice(start, start + BATCH)
+            batch: Json = {"ids": list(ids[part]), "embeddings": vectors[part]}
+            if attributes is not None:
+                batch["metadatas"] = await self._described(collection, ids[part], attributes[part])
             await self._in(collection, "upsert", batch, timeout=WRITE_TIMEOUT)
+
+    async def _described(
+        self, collection: str, ids: Sequence[str], attributes: Sequence[Attributes]
+    ) -> list[Json | None]:
+        page = {"ids": list(ids), "include": ["metadatas"]}
+        answer = await self._in(collection, "get", page, timeout=WRITE_TIMEOUT)
+        return described(ids, attributes, dict(zip(answer["ids"], answer["metadatas"], strict=True)))
 
     async def delete(self, collection: str, ids: Sequence[str]) -> None:
         """See `VectorStore`."""
@@ -83,9 +97,13 @@ class ChromaServer:
 
     async def search(self, collection: str, vector: Vector, count: int, where: Filter | None = None) -> list[Match]:
         """See `VectorStore`."""
-        if where is not None:
-            raise UnsupportedFilter("a search in Chroma cannot be narrowed yet: search without a filter")
-        query = {"query_embeddings": [vector], "n_results": count, "include": ["distances"]}
+        narrowed = True if where is None else chroma_where(where)
+        query: Json = {"query_embeddings": [vector], "n_results": count, "include": ["distances"]}
+        if narrowed is False:
+            await self._in(collection, "count", None, timeout=READ_TIMEOUT)  # is it there?
+            return []
+        if narrowed is not True:
+            query["where"] = narrowed
         answer = await self._in(collection, "query", query, timeout=READ_TIMEOUT)
         pairs = zip(answer["ids"][0], answer["distances"][0], strict=True)
         return [Match(id=id_, score=1.0 - distance) for id_, distance in pairs]
@@ -135,7 +153,7 @@ class ChromaServer:
 
     async def _request(self, method: str, path: str, body: Json | None, *, timeout: aiohttp.ClientTimeout) -> Any:
         if self._http is None:
-            self._http = aiohttp.ClientSession(headers={"Content-Type": "application/json"}, auto_decompress=False)
+            self._http = aiohttp.ClientSession(headers=self._headers, auto_decompress=False)
         data = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         try:
             async with self._http.request(
@@ -174,3 +192,9 @@ def reason(content: bytes) -> str:
         document = None
     text = document.get("message") if isinstance(document, Mapping) else content.decode(errors="replace")
     return str(text)[:300]
+
+
+def connected(connection: ChromaConnection) -> ChromaServer:
+    """The vector store of a server that is somebody else's."""
+    headers = {} if connection.token is None else {connection.header: connection.token}
+    return ChromaServer(connection.url, headers)

@@ -21,6 +21,11 @@ class VectorsFull(VectorsUnavailable):
     """There is no room for what is written: a person has to make some, so asking again soon is of no use."""
 
 
+class VectorsRefused(VectorsUnavailable):
+    """What is written or asked does not fit what is there, such as a vector of another dimension: asking again is of no
+    use."""
+
+
 class CollectionMissing(Exception):
     """There is no such collection."""
 

@@ -1,34 +1,97 @@
-"""The vector stores of a cluster, one server an index."""
+"""Opening the vector store of an index: Slipway's own, or another that a connection describes."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
 
+from slipway_crds.indexes.connections import InvalidConnection, parse_connection
 from slipway_crds.runtimeconfig import BackendKind, VectorsConfig
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
-from slipway_runtime.knowledge.vectors.contract import VectorStore
+from slipway_runtime.knowledge.vectors.contract import VectorStore, VectorsUnavailable
+from slipway_runtime.store.database import Database
 
-CLIENTS: Mapping[BackendKind, Callable[[str], VectorStore]] = {"chroma": ChromaServer}
-"""What speaks to a server of each kind, made from its URL."""
+CONNECTED: Mapping[BackendKind, str] = {"chroma": "chroma_server", "pgvector": "pgvector"}
+"""By kind, the module here whose function `connected` makes a vector store from a connection. It is imported when it is
+used."""
 
 
 class VectorServers:
-    """The vector stores of indexes that each have a server of their own, by a pattern for its URL.
+    """See `OpenVectors`: the indexes' own servers, the store, and what connections describe.
 
     Args:
-        pattern: such as `http://{index}-index:8000`; `{index}` becomes the index's name without its namespace.
+        pattern: of the URL of an index's own Chroma, such as `http://{index}-index:8000`; `{index}` becomes the
+            index's name without its namespace.
+        store: the namespace's, where pgvector without a connection is; None if there is no Postgres.
+        connections: folder of the files of connections, read again when one changes.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, store: Database | None = None, connections: Path | None = None) -> None:
         self._pattern = pattern
-        self._stores: dict[str, VectorStore] = {}
+        self._store = store
+        self._connections = connections
+        self._stores: dict[tuple[BackendKind, str], VectorStore] = {}
+        self._texts: dict[Path, tuple[tuple[int, int], str]] = {}
+        """What the files held, by when they were last written."""
 
     def __call__(self, index: str, config: VectorsConfig, /) -> VectorStore:
         """See `OpenVectors`."""
-        name = index.partition("/")[2]
-        if name not in self._stores:
-            self._stores[name] = CLIENTS[config.kind](self._pattern.format(index=name))
-        return self._stores[name]
+        if config.connection is not None:
+            text = self._connection(config.connection)
+            return self._opened(config.kind, text, lambda: connected(config.kind, text))
+        if config.kind == "chroma":
+            url = self._pattern.format(index=index.partition("/")[2])
+            return self._opened("chroma", url, lambda: ChromaServer(url))
+        if config.kind == "pgvector":
+            return self._opened("pgvector", "", self._in_store)
+        raise VectorsUnavailable(f"an index of the kind {config.kind} needs a connectionRef, which says where it is")
+
+    def _opened(self, kind: BackendKind, text: str, make: Callable[[], VectorStore]) -> VectorStore:
+        """The store of this kind and connection. Those of former connections stay open for whoever still uses them."""
+        if (kind, text) not in self._stores:
+            self._stores[kind, text] = make()
+        return self._stores[kind, text]
+
+    def _in_store(self) -> VectorStore:
+        from slipway_runtime.knowledge.vectors.pgvector import Pgvector
+
+        if self._store is None:
+            raise VectorsUnavailable("pgvector needs a Postgres: name one as the store, or another by connectionRef")
+        return Pgvector(self._store)
+
+    def _connection(self, name: str) -> str:
+        """What a connection's file holds now."""
+        if self._connections is None:
+            raise VectorsUnavailable(f"there is no folder of connections for {name}")
+        file = self._connections / name
+        try:
+            found = file.stat()
+            known = self._texts.get(file)
+            if known is None or known[0] != (found.st_ino, found.st_mtime_ns):
+                known = self._texts[file] = ((found.st_ino, found.st_mtime_ns), file.read_text().strip())
+        except (OSError, UnicodeDecodeError) as error:
+            index, _, key = name.partition("/")
+            raise VectorsUnavailable(
+                f"the connection of the index {index} cannot be read: is there a key {key} in its Secret? ({error})"
+            ) from error
+        return known[1]
 
     async def close(self) -> None:
         """Close them all."""
         for store in self._stores.values():
             await store.close()
+
+
+def connected(kind: BackendKind, text: str) -> VectorStore:
+    """The vector store that a connection's file describes.
+
+    Raises:
+        VectorsUnavailable: if it describes none; the text says what to write.
+    """
+    if kind not in CONNECTED:
+        raise VectorsUnavailable(f"this version cannot reach a back end of the kind {kind}: choose another")
+    try:
+        connection = parse_connection(kind, text)
+    except InvalidConnection as error:
+        raise VectorsUnavailable(str(error)) from error
+    made: VectorStore = import_module(f"{__package__}.{CONNECTED[kind]}").connected(connection)
+    return made

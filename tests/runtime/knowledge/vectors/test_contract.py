@@ -1,49 +1,19 @@
-"""Both back ends keep the vector store's promises; the same tests over real ones."""
+"""Every back end keeps the vector store's promises; the same tests over all of them."""
 
-import secrets
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from slipway_crds.contract import collection_name
-from slipway_runtime.knowledge.embedding.embedder import Matrix
-from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
     VectorStore,
     VectorsUnavailable,
 )
+from tests.runtime.knowledge.vectors.back_ends import names, unit_vectors
 from tests.support.servers import ChromaServer as Server
 from tests.support.servers import free_port
-
-
-@pytest.fixture(params=["embedded", "server"])
-async def vectors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VectorStore]:
-    store: VectorStore
-    if request.param == "embedded":
-        store = await open_embedded_chroma(tmp_path / "chroma")
-    else:
-        store = ChromaServer(request.getfixturevalue("chroma_url"))
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def collection() -> str:
-    return collection_name(f"demo/index-{secrets.token_hex(4)}", "r1")
-
-
-def unit_vectors(count: int, *, seed: int = 0) -> Matrix:
-    vectors = np.random.default_rng(seed).normal(size=(count, 384)).astype(np.float32)
-    normalised: Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return normalised
-
-
-def names(count: int) -> list[str]:
-    return [f"id-{number}" for number in range(count)]
 
 
 async def test_search_returns_the_nearest_with_their_similarity(vectors: VectorStore, collection: str) -> None:
