@@ -28,7 +28,7 @@ kafka: venv ## A broker of Kafka on this machine, to try triggers of workflows [
 # Tests with real processes share a small machine with them. One that fails is run once more and named as RERUN.
 RERUN := --reruns 1 -r aR
 # Most of the fast tests wait for something, so there are more workers than cores.
-WORKERS := -n 4 --dist worksteal
+WORKERS := -n 5 --dist worksteal
 # Those with a cluster wait even more; tests that share one stay together in one worker.
 CLUSTER_WORKERS := -n 3 --dist loadscope --no-loadscope-reorder
 # Every worker imports every test file that it may run, so each run leaves out the folders that have nothing for it
@@ -37,6 +37,8 @@ WITH_CLUSTER := tests/blackbox tests/cluster tests/devcluster tests/security tes
 ONLY_CLUSTER := tests/cluster tests/terraform
 CLUSTER_FOLDERS := $(addprefix --ignore=,$(filter-out $(WITH_CLUSTER) tests/support tests/conftest.py,$(wildcard tests/*)))
 FAST_FOLDERS := $(addprefix --ignore=,$(ONLY_CLUSTER))
+# Most of what mypy found out about one working copy holds in the next.
+export MYPY_CACHE_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway/mypy
 # Where it is set, each of those processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 

@@ -19,7 +19,7 @@ from tests.support.operator_manifests import POD, documents, index
 __all__ = ["bench"]
 pytestmark = pytest.mark.cluster
 
-IDLE_SECONDS = 60
+IDLE_SECONDS = 30
 LOOKED_SECONDS = 20
 """By then a new leader has looked at everything several times over."""
 SYSTEM = "slipway-system"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfreplay import verdicts
 from tfreplay.replay import data_folder, replaying
 from tfreplay.terraform import executable
 
@@ -31,6 +32,8 @@ class Result:
     """What terraform said about it."""
     passed: int
     """Test runs that passed."""
+    before: bool = False
+    """Whether they did so in an earlier check, since when nothing of the folder has changed."""
 
 
 def folders(tree: Path) -> list[Path]:
@@ -42,16 +45,26 @@ def folders(tree: Path) -> list[Path]:
 def check(tree: Path, report: Callable[[Result], None]) -> list[Result]:
     """Check everything below `tree`; `report` hears of each folder as it is finished.
 
+    A folder that passed as it is now is not checked again (`verdicts`).
+
     Raises ReplayError when terraform or a schema cannot be had.
     """
-    roots = folders(tree)
-    results = [_formatted(tree)]
-    report(results[0])
+    digests = {root: verdicts.digest(root) for root in folders(tree)}
+    known = {root: runs for root, digest in digests.items() if (runs := verdicts.passed(digest)) is not None}
+    results = [_formatted(tree), *(Result(root, "", "", runs, before=True) for root, runs in known.items())]
+    for result in results:
+        report(result)
+    roots = [root for root in digests if root not in known]
+    if not roots:
+        return results
     with replaying(roots) as environment, ThreadPoolExecutor(AT_ONCE) as pool:
         waiting = [pool.submit(_checked, root, environment) for root in roots]
         for done in as_completed(waiting):
-            results.append(done.result())
-            report(done.result())
+            result = done.result()
+            results.append(result)
+            report(result)
+            if not result.step:
+                verdicts.remember(digests[result.folder], result.passed)
     return results
 
 

@@ -45,7 +45,11 @@ def check(tree: Annotated[Path, typer.Argument(exists=True, file_okay=False)]) -
         results = check_all(tree, report)
     _summary(sorted(results, key=lambda each: each.folder))
     failed = sum(1 for each in results if each.step)
-    print(f"{len(results)} folders, {sum(each.passed for each in results)} test runs passed, {failed} folders failed")
+    before = sum(1 for each in results if each.before)
+    print(
+        f"{len(results)} folders, {sum(each.passed for each in results)} test runs passed, {failed} folders failed;"
+        f" {before} folders passed before and have not changed since"
+    )
     print(LIMITS)
     by_hand = ", ".join(provider.source for provider in PROVIDERS if provider.by_hand)
     print(f"Schema not from an npm binding: {by_hand}.")
@@ -55,7 +59,7 @@ def check(tree: Annotated[Path, typer.Argument(exists=True, file_okay=False)]) -
 def _summary(results: list[Result]) -> None:
     table = Table("Folder", "Test runs passed", "Failed in")
     for each in results:
-        table.add_row(str(each.folder), str(each.passed or ""), each.step)
+        table.add_row(str(each.folder), f"{each.passed or ''}{' (before)' if each.before else ''}", each.step)
     console.print(table)
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(6, id="one leaf in six"), pytest.param(1, id="every leaf", marks=pytest.mark.deep)]
+    "step", [pytest.param(12, id="one leaf in twelve"), pytest.param(1, id="every leaf", marks=pytest.mark.deep)]
 )
 async def test_owned_leaves_are_put_right_by_one_write(
     world: World, namespace: str, operator: OperatorProcess, step: int
