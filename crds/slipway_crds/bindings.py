@@ -7,9 +7,11 @@ from slipway_crds.agents.asked import AgentTool, Member
 from slipway_crds.agents.members import asked_by
 from slipway_crds.agents.model import Agent, RedisSpec
 from slipway_crds.agents.providers import ModelPrice, ModelSpec
+from slipway_crds.kafka import KafkaTopic
 from slipway_crds.runtimeconfig import (
     CAPABILITIES,
     AgentBindings,
+    AnswersBinding,
     Bindings,
     ConfigModel,
     HeaderBinding,
@@ -41,7 +43,8 @@ class HostFiles(ConfigModel):
 
     bindings: Bindings
     sources: Mapping[str, FolderSources] = {}
-    """By the name of the model, or `contract.WEB_SEARCH_FOLDER`; without those that have no file."""
+    """By the name of the model, `contract.WEB_SEARCH_FOLDER` or `contract.ANSWERS_FOLDER`; without those that have no
+    file."""
     session_redis: FolderSources = FolderSources()
 
 
@@ -68,6 +71,9 @@ def bindings_of(
         remote_tools={each.name: _headers(each, folder, "tool") for each in spec.tools if _elsewhere(each)},
         session_redis=_redis_binding(spec.sessions.redis, redis_folder),
         telemetry_content=spec.telemetry.content,
+        answers=AnswersBinding(topic=spec.answers_to.kafka, folder=f"{folder}/{contract.ANSWERS_FOLDER}")
+        if spec.answers_to
+        else None,
     )
 
 
@@ -78,6 +84,8 @@ def host_files(agent: Agent) -> HostFiles:
         sources[contract.WEB_SEARCH_FOLDER] = _sources(search.api_key_ref, search.tls)
     for path, ref in remote_credentials(agent).items():
         sources[path] = _sources(ref, None)
+    if answers := agent.spec.answers_to:
+        sources[contract.ANSWERS_FOLDER] = _of_topic(answers.kafka)
     redis = agent.spec.sessions.redis
     return HostFiles(
         bindings=Bindings(agents={f"{agent.metadata.namespace}/{agent.metadata.name}": bindings_of(agent)}),
@@ -126,6 +134,14 @@ def _sources(key: SecretKey | None, tls: ServerTls | None) -> FolderSources:
     bundle = tls.ca_bundle_ref if tls else None
     return FolderSources(
         secret=FileSource(name=key.name, key=key.key) if key else None,
+        config_map=FileSource(name=bundle.name, key=bundle.key) if bundle else None,
+    )
+
+
+def _of_topic(topic: KafkaTopic) -> FolderSources:
+    bundle = topic.tls.ca_bundle_ref if topic.tls else None
+    return FolderSources(
+        secret=FileSource(name=topic.sasl.password_ref.name, key=topic.sasl.password_ref.key) if topic.sasl else None,
         config_map=FileSource(name=bundle.name, key=bundle.key) if bundle else None,
     )
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from slipway_crds.kafka import KafkaTopic
+
 CONNECTIONS_PER_HOST = 6
 """Connections to the store that a host or an ingestion holds at most. The operator counts with it."""
 
@@ -267,6 +269,14 @@ class HeaderBinding(ConfigModel):
     """Whether the value is a token, and `Bearer` goes before it."""
 
 
+class AnswersBinding(ConfigModel):
+    """The topic that an agent's answers are written to."""
+
+    topic: KafkaTopic
+    folder: str
+    """Of the password in `contract.MODEL_KEY_FILE` and the brokers' authorities in `ca.crt`. They may be missing."""
+
+
 class AgentBindings(ConfigModel):
     """What an agent is started with besides its configuration."""
 
@@ -287,6 +297,7 @@ class AgentBindings(ConfigModel):
     session_redis: RedisBinding = RedisBinding()
     telemetry_content: bool = False
     """Whether spans may hold questions, answers and documents."""
+    answers: AnswersBinding | None = None
 
 
 class Bindings(ConfigModel):

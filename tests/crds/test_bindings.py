@@ -6,7 +6,8 @@ import pytest
 
 from slipway_crds.agents.model import Agent
 from slipway_crds.bindings import FileSource, HostFiles, bindings_of, host_files
-from slipway_crds.runtimeconfig import CAPABILITIES, HeaderBinding, RedisBinding
+from slipway_crds.contract import MODEL_KEYS_DIR
+from slipway_crds.runtimeconfig import CAPABILITIES, Bindings, HeaderBinding, RedisBinding
 
 OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm/v1"}
 
@@ -61,6 +62,23 @@ def test_the_redis_of_the_sessions_has_its_password_and_its_authorities() -> Non
     )
     sources = host_files(full).session_redis
     assert (sources.secret, sources.config_map) == (FileSource(**password), FileSource(**bundle))
+
+
+@pytest.mark.proves("Agent.answersTo.kafka.sasl.*", "Agent.answersTo.kafka.tls.*")
+def test_the_topic_of_the_answers_has_its_password_and_its_authorities() -> None:
+    kafka = {"brokers": ["kafka:9092"], "topic": "answers"}
+    open_topic = agent(answersTo={"kafka": kafka})
+    assert bindings_of(agent()).answers is None
+    assert host_files(open_topic).sources == {}
+    password, bundle = {"name": "login", "key": "password"}, {"name": "authorities", "key": "bundle.pem"}
+    secured = kafka | {"tls": {"caBundleRef": bundle}, "sasl": {"username": "me", "passwordRef": password}}
+    files = host_files(agent(answersTo={"kafka": secured}))
+    assert files.sources["answers_to"].model_dump() == {"secret": password, "config_map": bundle}
+    read = Bindings.model_validate_json(files.bindings.canonical()).agents["demo/support"].answers
+    assert read is not None
+    assert (read.topic.topic, read.folder) == ("answers", f"{MODEL_KEYS_DIR}/answers_to")
+    assert read.topic.sasl is not None
+    assert (read.topic.sasl.mechanism, read.topic.sasl.username) == ("SCRAM-SHA-512", "me")
 
 
 @pytest.mark.proves("Agent.members[].tokenRef.*", "Agent.members[].headers[].*")

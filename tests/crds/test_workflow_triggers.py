@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from slipway_crds.kafka import KafkaFile, ports_of
 from slipway_crds.validate import parse, validate_documents
-from slipway_crds.workflows.kafka import KafkaFile, ports_of
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.triggers import kafka_files, kafka_topics
 

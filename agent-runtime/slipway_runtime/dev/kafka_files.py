@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from slipway_crds.kafka import KafkaFile
 from slipway_crds.servers import SecretKey
-from slipway_crds.workflows.kafka import KafkaFile
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.triggers import kafka_files
 from slipway_runtime.dev.manifests import Manifests, NamespacedName, key_of

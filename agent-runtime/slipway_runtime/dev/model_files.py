@@ -33,6 +33,8 @@ def model_values(manifests: Manifests, environment: Mapping[str, str]) -> Mappin
     found: dict[str, bytes | Missing] = {}
     for agent in manifests.objects:
         if isinstance(agent, Agent):
+            for file, value in _topic_values(agent, manifests, environment):
+                found[f"{key_of(agent)}/{contract.ANSWERS_FOLDER}/{file}"] = value
             for path, value in _redis_values(agent, manifests, environment):
                 found[f"{key_of(agent)}/{REDIS_FOLDER}/{path}"] = value
             for path, credential in remote_credentials(agent).items():
@@ -81,6 +83,21 @@ def _redis_values(
         yield contract.REDIS_PASSWORD_FILE, secret_value(ref, namespace, manifests, environment, lacks=lacks)
     if redis and redis.tls:
         yield contract.REDIS_CA_FILE, bundle_value(redis.tls, namespace, manifests, where)
+
+
+def _topic_values(
+    agent: Agent, manifests: Manifests, environment: Mapping[str, str]
+) -> Iterator[tuple[str, bytes | Missing]]:
+    topic, namespace = agent.spec.answers_to.kafka if agent.spec.answers_to else None, agent.metadata.namespace
+    where = f"Agent {key_of(agent)}: the topic of its answers"
+    if topic and topic.sasl:
+        lacks = f"{where} has no password"
+        yield (
+            contract.MODEL_KEY_FILE,
+            secret_value(topic.sasl.password_ref, namespace, manifests, environment, lacks=lacks),
+        )
+    if topic and topic.tls and (bundle := topic.tls.ca_bundle_ref):
+        yield contract.MODEL_CA_FILE, bundle_value(ServerTls(ca_bundle_ref=bundle), namespace, manifests, where)
 
 
 def secret_value(

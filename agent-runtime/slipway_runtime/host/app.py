@@ -62,7 +62,12 @@ def _probes(host: Host) -> Sequence[Route]:
 
     async def readyz(_: Request) -> Response:
         missing = await host.readiness.missing()
-        return readiness(missing, warnings=host.readiness.warnings(), plugin_warnings=host.readiness.plugin_warnings())
+        return readiness(
+            missing,
+            warnings=host.readiness.warnings(),
+            plugin_warnings=host.readiness.plugin_warnings(),
+            answer_warnings=host.answers.problems(),
+        )
 
     return (Route(contract.LIVEZ, livez), Route(contract.READYZ, readyz))
 

@@ -1,10 +1,11 @@
 """An agent as a host serves it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from slipway_crds.contract import revision_name
-from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
+from slipway_crds.runtimeconfig import AgentConfig, AnswersBinding, RuntimeConfig
 from slipway_runtime.agents.direct_tools import DirectTools
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.store.session_stores import SessionStore
@@ -20,6 +21,8 @@ class HostedAgent:
     """Where its sessions are kept; None for the host's own store."""
     tools: DirectTools | None = None
     """What it does without a run; None for an agent that is made for a test."""
+    answers: Callable[[], AnswersBinding | None] = lambda: None
+    """Where its answers are written to now."""
 
     @cached_property
     def revision(self) -> str:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
+from slipway_runtime.host.answer_topics import AnswerTopics
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lease import BEAT_SECONDS
 from slipway_runtime.host.metrics import SESSIONS_EXPIRED
@@ -24,6 +25,8 @@ ORPHAN_AFTER_SECONDS = 10.0
 ORPHAN_BATCH = 4
 EXPIRE_EVERY_SECONDS = 60.0
 EXPIRE_BATCH = 100
+ANSWERS_EVERY_SECONDS = 2.0
+"""After which another topic for answers counts."""
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +52,7 @@ class Host:
             can_answer=self.readiness.can_answer,
             delta_delay=delta_delay,
         )
+        self.answers = AnswerTopics(database, agents=lambda: self.runs.agents)
 
     def serve(self, agents: Iterable[HostedAgent]) -> None:
         """Serve these agents and no others from now on. Runs that are under way end as they began."""
@@ -65,6 +69,7 @@ class Host:
             self._every(lambda: BEAT_SECONDS, self.runs.heartbeat.beat),
             self._every(lambda: _jittered(ORPHAN_EVERY_SECONDS), self._adopt_orphans),
             self._every(lambda: _jittered(EXPIRE_EVERY_SECONDS), self._expire_sessions),
+            self._every(lambda: ANSWERS_EVERY_SECONDS, self.answers.look),
         )
         tasks = [asyncio.create_task(chore) for chore in chores]
         try:
@@ -74,6 +79,7 @@ class Host:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await self.answers.stop()
 
     async def _every(self, pause: Callable[[], float], chore: Callable[[], Awaitable[None]]) -> None:
         """Do a chore again and again; one that failed is tried again at the next turn."""

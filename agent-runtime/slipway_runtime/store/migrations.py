@@ -292,6 +292,14 @@ PLACES_OF_VECTORS = """
 ALTER TABLE index_pointers ADD COLUMN vectors TEXT NOT NULL DEFAULT '{}';
 """
 
+ANSWERS = """
+ALTER TABLE runs ADD COLUMN written BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN writing_until DOUBLE PRECISION NOT NULL DEFAULT 0;
+CREATE INDEX runs_unwritten ON runs (agent, changed) WHERE outcome = 'done' AND written = 0
+"""
+"""`written` is 1 once a run's answer is in the topic of `spec.answersTo` (`store/answers.py`). `writing_until` is how
+long a host has to bring it there."""
+
 MIGRATIONS: tuple[str, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -304,6 +312,7 @@ MIGRATIONS: tuple[str, ...] = (
     WORKFLOWS,
     TRIGGERS,
     PLACES_OF_VECTORS,
+    ANSWERS,
 )
 
 

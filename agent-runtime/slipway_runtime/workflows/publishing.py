@@ -5,8 +5,6 @@ several workers do not write the same at once; if one dies, its claim runs out a
 """
 
 import asyncio
-import logging
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,15 +12,11 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from slipway_runtime import retrying
-from slipway_runtime.store.database import Database, StoreUnavailable
-from slipway_runtime.workflows.kafka import MESSAGE_BYTES, KafkaConnection, KafkaNotReady, problem_of
+from slipway_runtime.kafka.connection import MESSAGE_BYTES, KafkaConnection
+from slipway_runtime.kafka.outbox import CLAIM_SECONDS, KafkaOutbox
+from slipway_runtime.store.database import Database
 from slipway_runtime.workflows.records import RunEvent
 
-log = logging.getLogger(__name__)
-LOOK_SECONDS = 0.5
-CLAIM_SECONDS = 60.0
-"""Longer than it takes to write the events of the runs that are claimed at once."""
 RUNS_AT_ONCE = 50
 EVENTS_AT_ONCE = 200
 
@@ -35,7 +29,7 @@ class UnpublishedRun:
     published: int
 
 
-class Publisher:
+class Publisher(KafkaOutbox):
     """Writes the events of one workflow's runs.
 
     Args:
@@ -43,33 +37,8 @@ class Publisher:
     """
 
     def __init__(self, workflow: str, connection: KafkaConnection, database: Database) -> None:
+        super().__init__(f"events of {workflow}", connection, database)
         self._workflow = workflow
-        self._connection = connection
-        self._database = database
-        self.problem = "not connected yet"
-        """Why nothing is written; empty while there is no reason."""
-
-    async def run(self) -> None:
-        """Write until cancelled. What fails is tried again."""
-        failures = 0
-        while True:
-            try:
-                await self._write()
-            except (KafkaError, KafkaNotReady, OSError, StoreUnavailable) as error:
-                failures = failures + 1 if self.problem else 1
-                self.problem = problem_of(error)
-                log.warning("events of %s are not written: %s", self._workflow, self.problem)
-                await asyncio.sleep(retrying.delay(retrying.KAFKA, failures))
-
-    async def _write(self) -> None:
-        async with AsyncExitStack() as stack:
-            producer = self._connection.producer()
-            stack.push_async_callback(producer.stop)
-            await producer.start()
-            self.problem = ""
-            while True:
-                if not await self.look(producer):
-                    await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self, producer: AIOKafkaProducer) -> int:
         """Write what has not been written. Returns of how many runs; those of a claim that ran out come again."""

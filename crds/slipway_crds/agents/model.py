@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from slipway_crds.access import WITH_KEYS, Access
+from slipway_crds.agents.answers import AnswersTo
 from slipway_crds.agents.approvals import APPROVALS_OF_TOOLS, Approval
 from slipway_crds.agents.asked import MEMBERS_ONCE, AgentPlugin, AgentTool, Member, ObjectRef
 from slipway_crds.agents.custom import Custom
@@ -281,6 +282,8 @@ class AgentSpec(SpecModel):
     """Messages that the agent's MCP server offers to the users of its clients. The agent itself is not given them."""
     custom: Annotated[Custom | None, same("The same code runs in process.")] = None
     """Code of yours that is the agent, for architecture `custom`. It is given all other fields."""
+    answers_to: Annotated[AnswersTo | None, same("The same answers are written.")] = None
+    """Where answers are written to, besides those who asked; nowhere if not given."""
     sessions: Annotated[Sessions, same("Kept in SQLite.")] = Sessions()
     """How long a conversation is kept."""
     limits: Annotated[Limits, same("Applies to the one local process.")] = Limits()
@@ -322,7 +325,7 @@ class AgentStatus(StatusModel):
     """The live revisions, serving first."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None
     """Ready always; Reconciling and Stalled only while True; Resolved and Available explain Ready; StoreLimited,
-    ModelsLimited and PluginsLimited only while True."""
+    ModelsLimited, PluginsLimited and AnswersLimited only while True."""
 
 
 class Agent(CustomObject):

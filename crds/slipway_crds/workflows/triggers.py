@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from slipway_crds.fields import CRON_PATTERN, TOPIC_PATTERN, ZONE_PATTERN, Name, SpecModel, same
+from slipway_crds.kafka import KafkaFile, KafkaTopic, Topic, files_of
 from slipway_crds.rules import exactly_one
-from slipway_crds.workflows.kafka import KafkaFile, KafkaTopic, Topic, files_of
 
 
 class ScheduleTrigger(SpecModel):

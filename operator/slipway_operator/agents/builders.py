@@ -124,7 +124,7 @@ def _network_policy(owner: Owner, settings: BuildSettings, spec: AgentSpec, conf
         _agent_labels(owner),
         selector={AGENT_LABEL: owner.name},
         ingress=network.ingress(settings),
-        egress=network.egress(settings, configs, spec.egress),
+        egress=network.egress(settings, configs, spec),
     )
 
 

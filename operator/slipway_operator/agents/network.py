@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from slipway_crds import contract
 from slipway_crds.agents.destinations import ExternalService, public_ports
-from slipway_crds.egress import Egress
+from slipway_crds.agents.model import AgentSpec
+from slipway_crds.kafka import ports_of
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.agents.plugin_code import code_urls
@@ -21,8 +22,8 @@ def ingress(settings: BuildSettings) -> list[JsonObject]:
     ]
 
 
-def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Sequence[Egress]) -> list[JsonObject]:
-    """Out to what the configurations of the live revisions need, and to what `spec.egress` names."""
+def egress(settings: BuildSettings, configs: Sequence[AgentConfig], spec: AgentSpec) -> list[JsonObject]:
+    """Out to what the configurations of the live revisions need, to brokers, and to what `spec.egress` names."""
     indexes = sorted({knowledge.index for config in configs for knowledge in config.knowledge})
     models: list[ExternalService] = [model for config in configs for model in config.models]
     models += [config.web_search for config in configs if config.web_search]
@@ -36,5 +37,6 @@ def egress(settings: BuildSettings, configs: Sequence[AgentConfig], entries: Seq
         policies.to_gateway(settings),
         *(policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT) for index in indexes),
         *policies.to_public(public_ports(models, [*redis, *remote])),
-        *(policies.to_egress(entry) for entry in entries),
+        *(policies.to_anywhere(port) for port in ports_of([spec.answers_to.kafka] if spec.answers_to else [])),
+        *(policies.to_egress(entry) for entry in spec.egress),
     ]

@@ -86,7 +86,7 @@ def plan_agent(view: AgentView, settings: BuildSettings, *, drain_timeout: float
         url=url,
         hosts=max(view.agent.spec.scaling.min, view.agent.spec.scaling.max or 0),
         connections=settings.connections_per_namespace,
-        asks_others=bool(view.agent.spec.models or view.agent.spec.plugins),
+        asks_others=bool(view.agent.spec.models or view.agent.spec.plugins or view.agent.spec.answers_to),
         closed=egress_warnings(view.agent) if settings.network_policies else (),
     )
     status, wake_after = agent_status(standing, now=now)

@@ -75,6 +75,7 @@ def agent_status(agent: AgentStanding, *, now: float) -> tuple[JsonObject, float
     statements += _connections(agent)
     statements += _models(agent)
     statements += _plugins(agent)
+    statements += _answers(agent)
     revisions = [(name, state) for name, state in agent.step.states.items()]
     status = _status(agent.resource, statements, phase, agent.url, revisions, now)
     if available and progress is None:
@@ -190,6 +191,12 @@ def _plugins(agent: AgentStanding) -> list[Statement]:
     """A condition while plugins around the agent's answers are not there or fail."""
     found = agent.readiness.plugins
     return [Statement("PluginsLimited", True, PLUGIN_FAILED, found)] if found else []
+
+
+def _answers(agent: AgentStanding) -> list[Statement]:
+    """A condition while answers are not written to their topic."""
+    found = agent.readiness.answers
+    return [Statement("AnswersLimited", True, "AnswersNotWritten", found)] if found else []
 
 
 def _availability(agent: AgentStanding, available: bool) -> str:

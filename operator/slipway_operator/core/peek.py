@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from slipway_crds.contract import (
+    ANSWER_WARNINGS,
     HTTP_PORT,
     MISSING,
     PLUGIN_WARNINGS,
@@ -40,6 +41,7 @@ async def readiness_of(http: aiohttp.ClientSession, ip: str) -> ReportedReadines
         missing=_sentences(answer.get(MISSING)),
         warnings=_sentences(answer.get(WARNINGS)),
         plugins=_sentences(answer.get(PLUGIN_WARNINGS)),
+        answers=_sentences(answer.get(ANSWER_WARNINGS)),
     )
 
 

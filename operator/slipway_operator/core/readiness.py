@@ -13,6 +13,8 @@ class ReportedReadiness:
     """What is wrong with its models, ready or not."""
     plugins: str = ""
     """Which plugins around its answers are not there or fail, ready or not."""
+    answers: str = ""
+    """Why its answers are not written to a topic, ready or not."""
 
 
 SILENT = ReportedReadiness()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from slipway_crds import contract
 from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
+from slipway_crds.kafka import KafkaTopic, files_of, ports_of, topic_folder
 from slipway_crds.meta import COMPONENT_LABEL
-from slipway_crds.workflows.kafka import KafkaTopic, files_of, ports_of, topic_folder
 from slipway_crds.workflows.kind import WORKFLOW
 from slipway_crds.workflows.model import Workflow
 from slipway_crds.workflows.triggers import kafka_topics

@@ -103,6 +103,15 @@ def test_models_open_public_addresses_at_their_ports_alone() -> None:
     assert not reaches(policy(), PUBLIC[0], 443), "without models nothing public is open"
 
 
+def test_the_ports_of_brokers_are_open() -> None:
+    kafka = {"brokers": ["kafka.data.svc:9092", "kafka.data.svc:9094"], "topic": "answers"}
+    rendered = policy(answersTo={"kafka": kafka})
+    broker = Pod("data", {"app": "kafka"})
+    assert [port for port in (9092, 9093, 9094) if reaches(rendered, broker, port)] == [9092, 9094]
+    assert not reaches(policy(), broker, 9092)
+    assert not any(reaches(rendered, address, 9092) for address in METADATA)
+
+
 def test_a_web_search_opens_public_addresses_at_its_port() -> None:
     inside = own("http://llm.models.svc:8000/v1")
     search = {"provider": "searxng", "baseURL": "http://search.example.com:8443"}

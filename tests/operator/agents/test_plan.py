@@ -208,6 +208,20 @@ def test_a_model_that_cannot_be_used_is_in_the_status_of_an_agent_that_serves() 
     assert plan(view(deployment(current()))).wake_after is None, "an agent without models is left alone"
 
 
+def test_answers_that_are_not_written_are_in_the_status_of_an_agent_that_serves() -> None:
+    spec = {"answersTo": {"kafka": {"brokers": ["kafka:9092"], "topic": "answers"}}}
+    deployed = deployment(current(**spec))
+    said = "answers of demo/support are not written to answers: no broker can be reached"
+    planned = plan(view(deployed, agent=agent(**spec), readiness=ReportedReadiness(answers=said)))
+    limited = condition(planned, "AnswersLimited")
+    assert (limited["status"], limited["reason"], limited["message"]) == ("True", "AnswersNotWritten", said)
+    assert condition(planned, "Ready")["status"] == "True"
+    well = plan(view(deployed, agent=agent(**spec)))
+    assert condition(well, "AnswersLimited") == {}
+    assert well.wake_after is not None
+    assert well.wake_after < 30, "so that the status follows within a minute"
+
+
 def test_an_agent_of_which_no_model_can_be_used_says_so() -> None:
     deployed = deployment(current(models=[GPT]), available=0, conditions=unavailable())
     planned = plan(view(deployed, agent=agent(models=[GPT]), readiness=ReportedReadiness(f"x; {NO_KEY}", NO_KEY)))

@@ -49,11 +49,19 @@ async def test_what_a_host_and_an_ingestion_say(http: aiohttp.ClientSession, sta
         if request.path == "/progress":
             return web.json_response({"text": "3/12 documents, 240 chunks"})
         return web.json_response(
-            {"ready": False, "missing": ["the store", "the index handbook"], "warnings": ["no key"]}, status=503
+            {
+                "ready": False,
+                "missing": ["the store", "the index handbook"],
+                "warnings": ["no key"],
+                "answers": ["no broker"],
+            },
+            status=503,
         )
 
     await start(answer)
-    assert await peek.readiness_of(http, POD) == ReportedReadiness("the store; the index handbook", "no key")
+    assert await peek.readiness_of(http, POD) == ReportedReadiness(
+        "the store; the index handbook", "no key", answers="no broker"
+    )
     assert await peek.progress_of(http, POD) == "3/12 documents, 240 chunks"
 
 

@@ -178,3 +178,20 @@ def test_the_password_of_a_redis_comes_from_the_environment_too(tmp_path: Path) 
         "Agent demo/assistant: the Redis of its sessions has no password: set REDIS_PASSWORD, or add a Secret redis "
         "with REDIS_PASSWORD to the manifests"
     ]
+
+
+def test_the_topic_of_the_answers_has_its_files(tmp_path: Path) -> None:
+    login = {"username": "me", "passwordRef": {"name": "login", "key": "KAFKA_PASSWORD"}}
+    kafka = {"brokers": ["kafka:9092"], "topic": "answers", "tls": TLS, "sasl": login}
+    agent = {**AGENT, "spec": {**AGENT["spec"], "answersTo": {"kafka": kafka}}}
+    manifests = assemble(
+        [ManifestDocument(each, "all.yaml") for each in (agent, of("ConfigMap", "authorities", data={"ca.crt": "PEM"}))]
+    )
+    binding = applied(tmp_path, manifests, OPENAI_API_KEY="k", KAFKA_PASSWORD="secret").of("demo/assistant").answers
+    assert binding is not None
+    folder = Path(binding.folder)
+    assert ((folder / "key").read_text(), (folder / "ca.crt").read_text()) == ("secret", "PEM")
+    assert LocalModelFiles(tmp_path, {"OPENAI_API_KEY": "k"}).missing(manifests) == [
+        "Agent demo/assistant: the topic of its answers has no password: set KAFKA_PASSWORD, or add a Secret login "
+        "with KAFKA_PASSWORD to the manifests"
+    ]

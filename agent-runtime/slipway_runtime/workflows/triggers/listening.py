@@ -16,9 +16,9 @@ from aiokafka.errors import KafkaError
 
 from slipway_crds.workflows.triggers import Trigger
 from slipway_runtime import retrying
+from slipway_runtime.kafka.connection import KafkaConnection, KafkaNotReady, problem_of
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.workflows.engine import InvalidInput, UnknownWorkflow, WorkflowEngine
-from slipway_runtime.workflows.kafka import KafkaConnection, KafkaNotReady, problem_of
 from slipway_runtime.workflows.triggers.messages import KafkaMessage, Poison, run_of
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from slipway_crds.workflows.triggers import Trigger
+from slipway_runtime.kafka.connection import MESSAGE_BYTES
 from slipway_runtime.workflows.expressions import ExpressionFailed, evaluate, fill
-from slipway_runtime.workflows.kafka import MESSAGE_BYTES
 from slipway_runtime.workflows.records import NewWorkflowRun
 from slipway_runtime.workflows.triggers.starting import run_for
 

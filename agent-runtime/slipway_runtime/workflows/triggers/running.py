@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from slipway_crds.workflows.kafka import topic_folder
+from slipway_crds.kafka import topic_folder
 from slipway_crds.workflows.triggers import PUBLISH_FOLDER, Trigger
+from slipway_runtime.kafka.connection import KafkaConnection
 from slipway_runtime.workflows.definition import WorkflowDefinition
 from slipway_runtime.workflows.engine import WorkflowEngine
-from slipway_runtime.workflows.kafka import KafkaConnection
 from slipway_runtime.workflows.publishing import Publisher
 from slipway_runtime.workflows.triggers.listening import KafkaListener
 from slipway_runtime.workflows.triggers.schedules import ScheduledRuns

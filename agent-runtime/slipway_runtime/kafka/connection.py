@@ -1,4 +1,4 @@
-"""Connections to Kafka: what the client is given of a Workflow's topic, and bounds on what it takes."""
+"""Connections to Kafka: what the client is given of a topic, and bounds on what it takes."""
 
 import ssl
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
-from slipway_crds.workflows.kafka import CA_FILE, PASSWORD_FILE, KafkaTopic
+from slipway_crds.kafka import CA_FILE, PASSWORD_FILE, KafkaTopic
 
 MESSAGE_BYTES = 1024 * 1024
 """Of a message that is read or written; a larger one begins no run."""
@@ -37,10 +37,12 @@ class KafkaConnection:
 
     Args:
         folder: where its password and certificates are, as far as it has any.
+        password_file: the password's name there.
     """
 
     topic: KafkaTopic
     folder: Path
+    password_file: str = PASSWORD_FILE
 
     def consumer(self, group: str) -> AIOKafkaConsumer:
         """What reads the topic as a member of a group, which commits nothing by itself. Raises KafkaNotReady."""
@@ -72,7 +74,7 @@ class KafkaConnection:
         if topic.tls is not None:
             options |= {"security_protocol": "SSL", "ssl_context": self._tls()}
         if topic.sasl is not None:
-            password = self._read(PASSWORD_FILE).strip()
+            password = self._read(self.password_file).strip()
             options |= {
                 "security_protocol": "SASL_SSL",
                 "sasl_mechanism": topic.sasl.mechanism,
@@ -93,4 +95,4 @@ class KafkaConnection:
         try:
             return (self.folder / name).read_text()
         except (OSError, UnicodeDecodeError):
-            raise KafkaNotReady(f"{self.folder / name} is not there: see the Workflow's tls and sasl") from None
+            raise KafkaNotReady(f"{self.folder / name} is not there: see tls and sasl of the topic") from None

@@ -1,4 +1,4 @@
-"""Topics of Kafka that a Workflow reads and writes, and where a worker has the secrets for them."""
+"""Topics of Kafka that kinds read and write, and where a worker has the secrets for them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class KafkaTls(SpecModel):
 
 
 class KafkaLogin(SpecModel):
-    """How a worker signs in to brokers (SASL)."""
+    """How Slipway signs in to brokers (SASL)."""
 
     local = same("The same login is used.")
 
@@ -56,7 +56,7 @@ class KafkaTopic(SpecModel):
     tls: KafkaTls | None = None
     """How brokers are checked; without TLS if not given."""
     sasl: KafkaLogin | None = None
-    """How the worker signs in; without a login if not given."""
+    """How Slipway signs in; without a login if not given."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Kafka: connections to topics, and what writes to them what the store has."""
