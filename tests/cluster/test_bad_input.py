@@ -26,11 +26,11 @@ FINISHES = "It finishes what it has and then goes away."
 def largest(installation: Installation) -> Iterator[Bench]:
     """An index over the largest ConfigMap that there can be: it takes a while, so it is begun before the others.
 
-    It lists files with their checksums. Each of those is one token, so that a document of this size is embedded sooner.
+    It lists files with long checksums. Each of those is one token, so that a document of this size is embedded sooner.
     """
     with new_bench(installation) as made:
-        lines = (f"- file {number} {sha512(str(number).encode()).hexdigest()}\n" for number in itertools.count())
-        text = "# Files\n\n" + "".join(itertools.islice(lines, LIMIT // 100))
+        lines = (f"- file {number} {sha512(str(number).encode()).hexdigest() * 5}\n" for number in itertools.count())
+        text = "# Files\n\n" + "".join(itertools.islice(lines, LIMIT // 640))
         room = LIMIT - 1 - len(manifests.TEXTS["a.md"])
         assert len(text) > room
         documents = {"a.md": manifests.TEXTS["a.md"], "z.md": text[:room]}
