@@ -10,7 +10,11 @@ from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from slipway_runtime.knowledge.vectors.contract import VectorStore, VectorsUnavailable
 from slipway_runtime.store.database import Database
 
-CONNECTED: Mapping[BackendKind, str] = {"chroma": "chroma_server", "pgvector": "pgvector"}
+CONNECTED: Mapping[BackendKind, str] = {
+    "chroma": "chroma_server",
+    "pgvector": "pgvector",
+    "mongodb": "mongodb",
+}
 """By kind, the module here whose function `connected` makes a vector store from a connection. It is imported when it is
 used."""
 

@@ -16,6 +16,7 @@ from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from slipway_runtime.knowledge.vectors.contract import VectorStore
 from slipway_runtime.knowledge.vectors.pgvector import CREATE_EXTENSION
 from slipway_runtime.knowledge.vectors.servers import connected
+from tests.support.mongo_server import MongoServer
 
 # Fixtures that it asks for are not asynchronous ones: it is asked in a running loop.
 OpenBackEnd = Callable[[pytest.FixtureRequest, Path], AbstractAsyncContextManager[VectorStore]]
@@ -42,10 +43,19 @@ async def _pgvector(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Ve
     await store.close()
 
 
+@asynccontextmanager
+async def _mongodb(_: pytest.FixtureRequest, __: Path) -> AsyncIterator[VectorStore]:
+    async with MongoServer() as server:
+        store = connected("mongodb", server.uri)
+        yield store
+        await store.close()
+
+
 BACK_ENDS: Mapping[str, OpenBackEnd] = {
     "chroma-embedded": _chroma_embedded,
     "chroma-server": _chroma_server,
     "pgvector": _pgvector,
+    "mongodb": _mongodb,
 }
 
 
