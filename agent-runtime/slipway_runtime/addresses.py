@@ -56,11 +56,16 @@ class AddressRule:
         loopback: this machine's own.
         private: those of networks of one's own, as pods have them.
         networks: private ones all the same.
+        remedy: what to do about a private address.
     """
 
     loopback: bool = False
     private: bool = False
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    remedy: str = (
+        "use serviceRef for a Service of the Plugin's namespace, or open the network with the chart value "
+        "gateway.plugins.privateNetworks"
+    )
 
     def check(self, host: str, addresses: Sequence[str]) -> None:
         """Raise ForbiddenAddress if one of a host's addresses is out of reach."""
@@ -72,12 +77,7 @@ class AddressRule:
                 if not self.loopback:
                     raise OutOfReach(host, given, "which is this machine itself: name the server's own address")
             elif not (self.private or address.is_global or any(address in network for network in self.networks)):
-                raise OutOfReach(
-                    host,
-                    given,
-                    "which is a private address: use serviceRef for a Service of the Plugin's namespace, or open the "
-                    "network with the chart value gateway.plugins.privateNetworks",
-                )
+                raise OutOfReach(host, given, f"which is a private address: {self.remedy}")
 
 
 def is_forbidden(address: Address) -> bool:

@@ -107,6 +107,8 @@ class IngestSettings(KnowledgeSettings):
     """An IngestConfig."""
     sources: Path = Path(contract.SOURCES_DIR)
     """A folder with one folder a source, and in it one file a document."""
+    source_files: Path = Path(contract.SOURCE_FILES_DIR)
+    """A folder with one folder a source, and in it credentials and certificates of its server."""
     termination_file: Path = Path("/dev/termination-log")
 
 

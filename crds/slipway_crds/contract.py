@@ -101,11 +101,17 @@ INTERPRETER = 1
 """Number of the interpreter of workflows, counted up when it would replay a run of the one before in another order."""
 SOURCES_DIR = "/sources"
 """Where an ingestion has a folder for each source."""
+SOURCE_FILES_DIR = "/etc/slipway/sources"
+"""Where an ingestion has a folder for each source with a server, with what it is signed in to with in
+`SOURCE_CREDENTIALS_FILE`, and its authorities in `SOURCE_CA_FILE`."""
+SOURCE_CREDENTIALS_FILE = "credentials"
+SOURCE_CA_FILE = "ca.crt"
 STORE_SECRET_PREFIX = "slipway-store-"
 """Names of the Secrets with which pods sign in to the store."""
 
 NO_DOCUMENTS = "NoDocuments"
 INGESTION_FAILED = "IngestionFailed"
+SOURCE_UNAVAILABLE = "SourceUnavailable"
 """Reasons of a failed ingestion, with which its termination message begins."""
 FORBIDDEN_ADDRESS = "ForbiddenAddress"
 UNSUPPORTED_VERSION = "UnsupportedVersion"

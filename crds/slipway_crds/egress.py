@@ -39,7 +39,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
 
 
 class Egress(SpecModel):
-    """Somewhere that the agent's pods may connect to: a range of addresses, or pods of a namespace."""
+    """Somewhere that pods may connect to: a range of addresses, or pods of a namespace."""
 
     local = ignored("Nothing is closed locally.")
     rules = (

@@ -45,6 +45,8 @@ URL_PATTERN = (
     r"(:[1-9][0-9]{0,4})?(/[-._~0-9A-Za-z/:]*)?$"
 )
 """An address whose host is a name or four plain decimals, so that no other spelling of an IP address gets by a rule."""
+REF_PATTERN = "^[0-9A-Za-z][-._/0-9A-Za-z]*$"
+GLOB_PATTERN = "^[^/\\\\][^\\\\]*$"
 REDIS_URL_PATTERN = (
     r"^rediss?://([-._0-9A-Za-z]{1,64}@)?"
     r"(([0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?\.)*[A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?|"
@@ -114,6 +116,8 @@ HINTS: Mapping[str, str] = {
     ZONE_PATTERN: "a time zone of the IANA database, like Europe/Berlin",
     URL_PATTERN: "an http or https address with a host name or an IPv4 address, without user, query and fragment, like"
     " http://llm.models.svc:8000/v1",
+    REF_PATTERN: "the name of a branch or a tag, like main",
+    GLOB_PATTERN: "a path with *, ** or ?, like docs/**/*.md",
     REDIS_URL_PATTERN: "a redis or rediss address with a host name or an IPv4 address, without password, like"
     " redis://redis.data.svc:6379/0",
 }

@@ -24,6 +24,8 @@ DEFAULT_NAMESPACE = "default"
 """Where an object without a namespace goes, as with kubectl and a fresh context."""
 
 PAUSED_ANNOTATION = f"{GROUP}/paused"
+INGEST_ANNOTATION = f"{GROUP}/ingest"
+"""On a VectorIndex: another value starts an ingestion."""
 AGENT_LABEL = f"{GROUP}/agent"
 REVISION_LABEL = f"{GROUP}/revision"
 INDEX_LABEL = f"{GROUP}/index"

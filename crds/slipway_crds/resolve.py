@@ -37,7 +37,6 @@ from slipway_crds.runtimeconfig import (
     PluginConfig,
     RemoteMember,
     RuntimeConfig,
-    SourceConfig,
     ToolConfig,
     VectorsConfig,
     WebSearchConfig,
@@ -339,7 +338,9 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         index=index.metadata.name,
         max_tokens=spec.chunking.max_tokens,
         overlap=spec.chunking.overlap,
-        sources=tuple(SourceConfig(name=source.name) for source in sorted(spec.sources, key=lambda each: each.name)),
+        sources=tuple(source.config for source in sorted(spec.sources, key=lambda each: each.name)),
+        networks=tuple(sorted({entry.cidr for entry in spec.egress if entry.cidr is not None})),
+        services=any(entry.namespace is not None for entry in spec.egress),
         vectors=VectorsConfig(kind=spec.backend.kind),
     )
 

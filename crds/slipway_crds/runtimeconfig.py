@@ -308,10 +308,24 @@ class Bindings(ConfigModel):
     """By `namespace/name`."""
 
 
+class GitConfig(ConfigModel):
+    """A git repository that documents are in."""
+
+    url: str
+    ref: str = "HEAD"
+    paths: tuple[str, ...] = ("**",)
+    credentials: bool = False
+    """Whether there is a file with what to sign in with."""
+
+
 class SourceConfig(ConfigModel):
-    """One source of documents, by the folder its ConfigMap is mounted at (`<sources>/<name>/<key>`)."""
+    """One source of documents: a git repository, or else the folder its ConfigMap is mounted at
+    (`<sources>/<name>/<key>`)."""
 
     name: str
+    git: GitConfig | None = None
+    ca: bool = False
+    """Whether there is a file with the certificates of the authorities that sign the server's."""
 
 
 class IngestConfig(ConfigModel):
@@ -323,6 +337,10 @@ class IngestConfig(ConfigModel):
     max_tokens: int
     overlap: int
     sources: tuple[SourceConfig, ...]
+    networks: tuple[str, ...] = ()
+    """Private networks that servers of sources may be in."""
+    services: bool = False
+    """Whether they may be in the cluster."""
     vectors: VectorsConfig = VectorsConfig()
 
 
@@ -336,3 +354,5 @@ class IngestReport(ConfigModel):
     failed: int
     failures: tuple[str, ...] = ()
     """`source/key: reason`, as many as fit."""
+    unavailable: tuple[str, ...] = ()
+    """`source: reason` of each source that could not be read. What the index has of it stays."""

@@ -32,8 +32,8 @@ class LocalDriver:
         return None if self._applied else "the documents of the manifests are being ingested"
 
     def warnings(self, manifests: Manifests) -> list[str]:
-        """What models need and neither the manifests nor the environment have."""
-        return self._parts.model_files.missing(manifests)
+        """What models and sources need and neither the manifests nor the environment have."""
+        return [*self._parts.model_files.missing(manifests), *self._parts.source_files.missing(manifests)]
 
     async def apply(self, manifests: Manifests, *, progress: Report) -> list[Outcome]:
         """Make these manifests what is served. Returns what became of every object that took a while."""

@@ -1,21 +1,28 @@
 """Indexes in the local driver: documents are ingested in this process, and only when they changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from slipway_crds.indexes.kind import VECTOR_INDEX
 from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.meta import INGEST_ANNOTATION
 from slipway_crds.resolve import ingest_config
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Items, Manifests, NamespacedName, key_of
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
-from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NothingToIngest
-from slipway_runtime.knowledge.ingestion.sources import ItemsSource
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NoSourceAvailable, NothingToIngest
+from slipway_runtime.knowledge.ingestion.sources import DocumentSource, ItemsSource
+from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
 
+ANYWHERE = AddressRule(loopback=True, private=True)
+"""The machine's user wrote the manifests."""
 PATIENCE_SECONDS = 10.0
 """The stores are files here: what does not work soon will not work later either."""
 
@@ -27,11 +34,22 @@ class Index:
     key: NamespacedName
     config: IngestConfig
     sources: Mapping[str, Items]
+    """What its ConfigMaps hold, by source."""
+    is_complete: bool
+    """Whether all its ConfigMaps are there; if not, a warning has named them, and the index stays as it is."""
+    requested: str = ""
+    """Whatever stands in the annotation that starts an ingestion."""
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether all its sources are there; if not, a warning has named them, and the index stays as it is."""
-        return len(self.sources) == len(self.config.sources)
+    @contextmanager
+    def open(self, files: Path) -> Iterator[list[DocumentSource]]:
+        """Its sources.
+
+        Args:
+            files: a folder with a folder for each source, with its credentials and certificates.
+        """
+        given = {name: ItemsSource(name, items) for name, items in self.sources.items()}
+        with open_sources(self.config, SourcePlaces(folders=files, files=files, given=given, reach=ANYWHERE)) as opened:
+            yield opened
 
 
 class LocalIndexes:
@@ -42,7 +60,8 @@ class LocalIndexes:
         self._ingested: dict[NamespacedName, Index] = {}
 
     def announce(self, manifests: Manifests) -> None:
-        """Nothing: agents read what was ingested before."""
+        """Agents read what was ingested before."""
+        self._parts.source_files.apply(manifests)
 
     async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
         return [
@@ -56,7 +75,6 @@ class LocalIndexes:
 
     async def _ingest(self, index: Index, report: Report) -> Outcome:
         subject = f"index {index.key}"
-        sources = [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
         ingestion = Ingestion(
             index.config,
             database=self._parts.dependencies.database,
@@ -66,17 +84,20 @@ class LocalIndexes:
             patience=PATIENCE_SECONDS,
         )
         try:
-            done = await ingestion.run(sources)
-        except (NothingToIngest, TextTooLong, VectorsUnavailable, StoreUnavailable) as error:
+            with index.open(self._parts.source_files.of(index.key)) as sources:
+                done = await ingestion.run(sources)
+        except (NothingToIngest, NoSourceAvailable, TextTooLong, VectorsUnavailable, StoreUnavailable) as error:
             return Outcome(subject, error=f"{subject} was not ingested: {error}")
-        self._ingested[index.key] = index
+        if not done.unavailable:
+            self._ingested[index.key] = index
         return outcome_of(subject, done)
 
 
 def outcome_of(subject: str, report: IngestReport) -> Outcome:
     """What an ingestion that ended reports."""
     made = f"{report.documents} documents, {report.chunks} chunks"
-    return Outcome(subject, made, failures=report.failures, failed=report.failed)
+    failures = (*report.unavailable, *report.failures)
+    return Outcome(subject, made, failures=failures, failed=report.failed + len(report.unavailable))
 
 
 def indexes_in(manifests: Manifests) -> list[Index]:
@@ -90,7 +111,13 @@ def _index(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> I
         source: config_maps.get(NamespacedName(key.namespace, name)) for source, name in index.spec.config_maps.items()
     }
     sources = {source: items for source, items in found.items() if items is not None}
-    return Index(key=key, config=ingest_config(index), sources=sources)
+    return Index(
+        key=key,
+        config=ingest_config(index),
+        sources=sources,
+        is_complete=len(sources) == len(found),
+        requested=(index.metadata.annotations or {}).get(INGEST_ANNOTATION, ""),
+    )
 
 
 ROW = LocalKind(VECTOR_INDEX, LocalIndexes)

@@ -16,6 +16,7 @@ from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.agent_plugins import local_places
 from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.dev.plugin_pods import PluginPods
+from slipway_runtime.dev.source_files import LocalSourceFiles
 from slipway_runtime.dev.workers import LocalWorker
 from slipway_runtime.gateway.a2a.pushing import pushing
 from slipway_runtime.gateway.gateway import Gateway
@@ -52,6 +53,7 @@ class Parts:
     worker: LocalWorker
     plugin_code: Path
     """A folder for the code of plugins around agents."""
+    source_files: LocalSourceFiles
 
 
 def data_folder(files: Iterable[Path]) -> Path:
@@ -171,7 +173,8 @@ async def open_parts(
         stack.push_async_callback(pods.close)
         worker = LocalWorker(database, verifier, folder, gateway_url)
         stack.push_async_callback(worker.stack.aclose)
-        yield Parts(dependencies, embedder, host, gateway, model_files, pods, worker, plugin_code)
+        sources = LocalSourceFiles(secret / "sources", os.environ)
+        yield Parts(dependencies, embedder, host, gateway, model_files, pods, worker, plugin_code, sources)
 
 
 @asynccontextmanager

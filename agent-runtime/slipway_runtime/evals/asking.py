@@ -23,10 +23,10 @@ from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.dev.parts import locked
+from slipway_runtime.dev.source_files import LocalSourceFiles
 from slipway_runtime.events import Done
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
-from slipway_runtime.knowledge.ingestion.sources import ItemsSource
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.plugins.middleware.making import with_plugins
@@ -155,10 +155,13 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
         stack.push_async_callback(database.close)
         vectors = await open_embedded_chroma(folder / "chroma")
         stack.push_async_callback(vectors.close)
+        place = Path(stack.enter_context(TemporaryDirectory(prefix="slipway-eval-sources-")))
+        source_files = LocalSourceFiles(place, os.environ)
+        source_files.apply(manifests)
         for index in indexes_in(manifests):
-            await Ingestion(index.config, database=database, vectors=vectors, embedder=embedder, patience=10).run(
-                [ItemsSource(name, items) for name, items in sorted(index.sources.items())]
-            )
+            ingestion = Ingestion(index.config, database=database, vectors=vectors, embedder=embedder, patience=10)
+            with index.open(source_files.of(index.key)) as sources:
+                await ingestion.run(sources)
         files = LocalModelFiles(Path(stack.enter_context(TemporaryDirectory(prefix="slipway-eval-"))), os.environ)
         if missing := files.missing(manifests):
             raise AgentUnusable("; ".join(missing))

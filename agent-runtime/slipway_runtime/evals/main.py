@@ -25,7 +25,7 @@ from slipway_runtime.evals.cases import CasesInvalid, CaseSpec, FollowUp, load_c
 from slipway_runtime.evals.evaluators import AnswerRecall, RightAbstention, RightDocument, RightFollowUp
 from slipway_runtime.evals.verdict import Report, as_json, judge, metric_table, shortfalls
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
-from slipway_runtime.knowledge.ingestion.ingestion import NothingToIngest
+from slipway_runtime.knowledge.ingestion.ingestion import NoSourceAvailable, NothingToIngest
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.terminal import Terminal
@@ -38,6 +38,7 @@ EXPECTED = (
     InvalidManifests,
     ManifestError,
     ModelMissing,
+    NoSourceAvailable,
     NothingToIngest,
     StoreUnavailable,
     VectorsUnavailable,

@@ -5,11 +5,12 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from slipway_crds.egress import Egress
 from slipway_crds.fields import (
+    ATOMIC,
     BY_NAME,
     BY_TYPE,
     Bytes,
-    Name,
     SpecModel,
     StatusModel,
     SubdomainName,
@@ -17,6 +18,7 @@ from slipway_crds.fields import (
     ignored,
     same,
 )
+from slipway_crds.indexes.sources import Source
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
 from slipway_crds.rules import OneOf, at_most_half, immutable, immutable_quantity
@@ -62,24 +64,6 @@ class Chunking(SpecModel):
     """Tokens that a chunk repeats of the one before it."""
 
 
-class ConfigMapSource(SpecModel):
-    """Documents in a ConfigMap: each key of `data` is one."""
-
-    local = same("Looked up among the manifests given to `slipway dev`.")
-
-    name: SubdomainName
-    """Name of the ConfigMap, in the index's namespace."""
-
-
-class Source(OneOf):
-    """One place that documents come from: exactly one member besides the name."""
-
-    name: Annotated[Name, same("Citations carry it.")]
-    """Name of this source, unique within the list; citations carry it."""
-    config_map: Annotated[ConfigMapSource | None, same("Read from the manifest.")] = None
-    """Text and Markdown documents in a ConfigMap."""
-
-
 class IngestionSettings(SpecModel):
     """How the ingestion Jobs are made."""
 
@@ -96,6 +80,9 @@ class VectorIndexSpec(SpecModel):
     """How documents are cut."""
     sources: Annotated[list[Source], Field(min_length=1, max_length=32), BY_NAME, same("Read from the manifests.")]
     """Where documents come from."""
+    egress: Annotated[tuple[Egress, ...], Field(max_length=16), ATOMIC, ignored("Nothing is closed locally.")] = ()
+    """Where the pods of ingestions may connect to besides Slipway's own and public addresses at the ports of the
+    sources: private addresses, and servers in the cluster."""
     deletion_policy: Annotated[
         Literal["Retain", "Delete"], ignored("The local driver keeps its folder until it is deleted by hand.")
     ] = "Retain"

@@ -7,15 +7,15 @@ others by then. Keys are projected from Secrets, which may come later, and which
 from pydantic import ValidationError
 
 from slipway_crds import contract
-from slipway_crds.bindings import FileSource, FolderSources, HostFiles
+from slipway_crds.bindings import HostFiles
 from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.pods import read_only
+from slipway_operator.core.projected import OWNER_AND_GROUP, folder
 from slipway_operator.core.projections import Child, ConfigMapState
 
 BINDINGS_SUFFIX = "-bindings"
 SOURCES_KEY = "sources.json"
 """Of the same ConfigMap: the whole of what the pod mounts, for the operator itself."""
-OWNER_AND_GROUP = 0o440
 
 
 def bindings_name(revision: str) -> str:
@@ -61,18 +61,8 @@ def mounts(files: HostFiles) -> list[JsonObject]:
 
 def _projections(model: str, files: HostFiles) -> list[JsonObject]:
     sources = files.sources[model]
-    return _folder(sources, f"{model}/{contract.MODEL_KEY_FILE}", f"{model}/{contract.MODEL_CA_FILE}")
+    return folder(sources, f"{model}/{contract.MODEL_KEY_FILE}", f"{model}/{contract.MODEL_CA_FILE}")
 
 
 def _redis_projections(files: HostFiles) -> list[JsonObject]:
-    return _folder(files.session_redis, contract.REDIS_PASSWORD_FILE, contract.REDIS_CA_FILE)
-
-
-def _folder(sources: FolderSources, secret: str, bundle: str) -> list[JsonObject]:
-    given = (("secret", sources.secret, secret), ("configMap", sources.config_map, bundle))
-    return [{kind: _projection(source, path)} for kind, source, path in given if source is not None]
-
-
-def _projection(source: FileSource, path: str) -> JsonObject:
-    # Optional, so that pods start and say themselves what is missing.
-    return {"name": source.name, "optional": True, "items": [{"key": source.key, "path": path}]}
+    return folder(files.session_redis, contract.REDIS_PASSWORD_FILE, contract.REDIS_CA_FILE)

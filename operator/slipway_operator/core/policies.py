@@ -95,6 +95,12 @@ def to_platform(settings: BuildSettings) -> list[JsonObject]:
     ]
 
 
+def to_proxy(settings: BuildSettings) -> list[JsonObject]:
+    """Out to the proxy that the chart names, wherever it is."""
+    ports = sorted(set(_ports(_proxies(_variables(settings)))))
+    return [{"to": _anywhere_but(LINK_LOCAL_AND_METADATA), "ports": [_tcp(port) for port in ports]}] if ports else []
+
+
 def to_gateway(settings: BuildSettings) -> JsonObject:
     """Out to the gateway of the release, through which agents call each other."""
     return {
@@ -156,7 +162,7 @@ def _anywhere_but(exceptions: Mapping[str, Sequence[str]]) -> list[JsonObject]:
 
 
 def _ports_in_environment(settings: BuildSettings) -> set[int]:
-    variables = {str(each.get("name", "")): str(each.get("value", "")) for each in settings.pod_env}
+    variables = _variables(settings)
     collectors = {
         name: value
         for name, value in variables.items()
@@ -164,9 +170,20 @@ def _ports_in_environment(settings: BuildSettings) -> set[int]:
     }
     if not collectors:
         return set()
-    proxies = [variables.get(name, "") for name in ("HTTP_PROXY", "HTTPS_PROXY")]
-    parsed = [urlsplit(url) for url in (*collectors.values(), *proxies) if url]
-    return {part.port or (443 if part.scheme == "https" else 80) for part in parsed}
+    return set(_ports([*collectors.values(), *_proxies(variables)]))
+
+
+def _variables(settings: BuildSettings) -> dict[str, str]:
+    return {str(each.get("name", "")): str(each.get("value", "")) for each in settings.pod_env}
+
+
+def _proxies(variables: Mapping[str, str]) -> list[str]:
+    return [variables.get(name, "") for name in ("HTTP_PROXY", "HTTPS_PROXY")]
+
+
+def _ports(urls: Sequence[str]) -> list[int]:
+    parsed = [urlsplit(url) for url in urls if url]
+    return [part.port or (443 if part.scheme == "https" else 80) for part in parsed]
 
 
 def reads_labels(index: str) -> dict[str, str]:

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 import orjson
 
 from slipway_crds import contract
+from slipway_crds.agents.destinations import public_ports
+from slipway_crds.bindings import FileSource
 from slipway_crds.contract import CONFIG_KEY
-from slipway_crds.indexes.model import Source
+from slipway_crds.egress import cidr_problem
+from slipway_crds.indexes.model import VectorIndexSpec
+from slipway_crds.indexes.sources import Source
 from slipway_crds.meta import GROUP, INDEX_LABEL
 from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import IngestConfig
@@ -22,6 +26,7 @@ from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import CONFIG_MAP, JOB
 from slipway_operator.core.pods import container, pod_spec, pod_template, read_only, resources
 from slipway_operator.core.policies import reads_labels
+from slipway_operator.core.projected import OWNER_AND_GROUP, projection
 from slipway_operator.indexes.server import child_name as index_child_name
 
 COMPONENT = "ingest"
@@ -65,8 +70,9 @@ def ingest_objects(
     return _config_map(owner, ingestion), _job(owner, settings, ingestion, pod, store_secret)
 
 
-def ingest_policy(owner: Owner, settings: BuildSettings) -> Manifest:
-    """What ingestion pods may talk to: the operator asks for progress, they write to the index and the store."""
+def ingest_policy(owner: Owner, settings: BuildSettings, spec: VectorIndexSpec) -> Manifest:
+    """What ingestion pods may talk to: the operator asks for progress, they write to the index and the store, and they
+    read from the servers of sources."""
     return policies.network_policy(
         f"{owner.name}-ingest",
         owner,
@@ -77,8 +83,18 @@ def ingest_policy(owner: Owner, settings: BuildSettings) -> Manifest:
             policies.to_dns(),
             *policies.to_platform(settings),
             policies.to_pods(labels("index", {INDEX_LABEL: owner.name}), port=contract.CHROMA_PORT),
+            *_to_sources(settings, spec),
         ],
     )
+
+
+def _to_sources(settings: BuildSettings, spec: VectorIndexSpec) -> list[JsonObject]:
+    urls = [url for source in spec.sources for url in source.urls]
+    return [
+        *policies.to_public(public_ports([], urls)),
+        *(policies.to_proxy(settings) if urls else ()),
+        *(policies.to_egress(entry) for entry in spec.egress if not (entry.cidr and cidr_problem(entry.cidr))),
+    ]
 
 
 def _labels(owner: Owner) -> dict[str, str]:
@@ -129,7 +145,9 @@ def _ingest_pod(
             *(
                 read_only(f"source-{source.name}", f"{contract.SOURCES_DIR}/{source.name}")
                 for source in ingestion.sources
+                if source.config_map is not None
             ),
+            *([read_only("source-files", contract.SOURCE_FILES_DIR)] if _projections(ingestion.sources) else []),
         ],
         resources=resources(settings.ingest_resources, pod),
         more={"args": [contract.INGEST_COMMAND]},
@@ -142,6 +160,7 @@ def _ingest_pod(
             {"name": "config", "configMap": {"name": ingestion.name}},
             {"name": "store", "secret": {"secretName": store_secret}},
             *_source_volumes(ingestion.sources),
+            *_source_files(ingestion.sources),
         ],
         pod=pod,
     )
@@ -155,3 +174,22 @@ def _source_volumes(sources: Sequence[Source]) -> list[JsonObject]:
         for source in sources
         if source.config_map is not None
     ]
+
+
+def _source_files(sources: Sequence[Source]) -> list[JsonObject]:
+    """Credentials and certificates of sources' servers."""
+    projections = _projections(sources)
+    if not projections:
+        return []
+    return [{"name": "source-files", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": projections}}]
+
+
+def _projections(sources: Sequence[Source]) -> list[JsonObject]:
+    made: list[JsonObject] = []
+    for source in sources:
+        for file, ref in source.secrets.items():
+            made.append({"secret": projection(FileSource(name=ref.name, key=ref.key), f"{source.name}/{file}")})
+        if source.tls is not None:
+            bundle, path = source.tls.ca_bundle_ref, f"{source.name}/{contract.SOURCE_CA_FILE}"
+            made.append({"configMap": projection(FileSource(name=bundle.name, key=bundle.key), path)})
+    return made

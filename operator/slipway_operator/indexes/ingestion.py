@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS
+from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, SOURCE_UNAVAILABLE
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import IngestReport
 from slipway_operator.core.objects import JOB, POD
@@ -58,7 +58,7 @@ class IngestionRun:
         if not words:
             return INGESTION_FAILED, self.state.message or "The ingestion's pod failed without a word."
         reason, separator, said = words[-1].partition(": ")
-        if separator and reason in (NO_DOCUMENTS, INGESTION_FAILED):
+        if separator and reason in (NO_DOCUMENTS, INGESTION_FAILED, SOURCE_UNAVAILABLE):
             return reason, said.strip()
         return INGESTION_FAILED, last_words(words[-1])
 
@@ -145,6 +145,8 @@ def _to_repeat(run: IngestionRun, *, outdated: bool, in_trouble: bool, now: floa
         reason = (run.failure or ("", ""))[0]
         return reason != NO_DOCUMENTS and now >= run.state.finished + RETRY_SECONDS
     if run.state.succeeded:
+        if run.report is not None and run.report.unavailable:
+            return outdated or now >= run.state.finished + RETRY_SECONDS
         return run.report is None and now >= run.state.finished + REPORT_GRACE_SECONDS
     return outdated and (in_trouble or run.failure is not None)
 

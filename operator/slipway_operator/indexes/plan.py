@@ -154,7 +154,7 @@ def _server_objects(view: IndexView, settings: BuildSettings) -> list[Manifest]:
     owner, spec = owner_of(view.resource), view.index.spec
     assert spec.backend.chroma is not None  # the one back end there is
     objects = index_objects(owner, settings, spec.backend.chroma, deletion_policy=spec.deletion_policy, pod=spec.pod)
-    return [*objects, ingest_policy(owner, settings)] if settings.network_policies else objects
+    return [*objects, ingest_policy(owner, settings, spec)] if settings.network_policies else objects
 
 
 def _serving(view: IndexView) -> bool:

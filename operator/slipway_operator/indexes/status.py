@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_crds.contract import INDEX_LOST, NO_DOCUMENTS
+from slipway_crds.contract import INDEX_LOST, NO_DOCUMENTS, SOURCE_UNAVAILABLE
 from slipway_operator.core.cache import Resource
 from slipway_operator.core.conditions import Statement, Trouble, conditions, standing, timestamp
 from slipway_operator.core.manifests import JsonObject
@@ -128,6 +128,10 @@ def _synced(index: IndexStanding) -> Statement:
 
 def _success(run: IngestionRun) -> Statement:
     report = run.report
+    if report is not None and report.unavailable:
+        named = "; ".join(report.unavailable)
+        said = f"{named}. What the index has of it stays. It is tried again {RETRY_SECONDS / 60:.0f} minutes later."
+        return Statement("Synced", False, SOURCE_UNAVAILABLE, said)
     if report is None or report.failed == 0:
         return Statement("Synced", True, "Synced", "Every document of the sources is in the index.")
     named = "; ".join(report.failures)
@@ -191,7 +195,7 @@ def _wake_after(index: IndexStanding, *, settled: bool, now: float) -> float | N
     if running is not None and running.running_pod is not None:
         return PROGRESS_SECONDS
     current = index.runs.current
-    if current is not None and current.state.failed:
+    if current is not None and (current.state.failed or (current.report is not None and current.report.unavailable)):
         return max(1.0, current.state.finished + RETRY_SECONDS - now)
     if index.trouble is not None and index.trouble.reason == PODS_REFUSED:
         return REFUSED_LOOK_AGAIN_SECONDS

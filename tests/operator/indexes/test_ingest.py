@@ -1,11 +1,13 @@
 """An ingestion's Job."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from slipway_crds.resolve import ingest_config
+from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
 from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_policy, sources_hash
 from tests.support.operator_builds import SETTINGS, index, owner
@@ -26,7 +28,7 @@ def ingestion(*, versions: str = "1", server: str = "uid-s", generation: int = 0
 
 def test_the_objects_are_as_they_were(golden: Callable[[str, Sequence[Manifest]], None]) -> None:
     objects = ingest_objects(OWNER, SETTINGS, ingestion(), pod=None, store_secret="slipway-store-1")
-    golden("ingest", [*objects, ingest_policy(OWNER, SETTINGS)])
+    golden("ingest", [*objects, ingest_policy(OWNER, SETTINGS, index().spec)])
 
 
 @pytest.mark.proves("VectorIndex.sources[].configMap.name")
@@ -63,3 +65,73 @@ def test_an_ingestion_carries_no_token() -> None:
     _, job = ingest_objects(OWNER, SETTINGS, ingestion(), pod=None, store_secret="s")
     spec: Any = job.get("spec")
     assert spec["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+GIT = {"name": "guide", "git": {"url": "https://git.example.com/guide.git"}}
+
+
+@pytest.mark.proves("VectorIndex.sources[].git.credentialsRef.name", "VectorIndex.sources[].git.tls.caBundleRef.name")
+def test_credentials_and_certificates_are_mounted_by_source_and_may_come_later() -> None:
+    git = {
+        **GIT["git"],  # type: ignore[dict-item]
+        "credentialsRef": {"name": "git-token", "key": "token"},
+        "tls": {"caBundleRef": {"name": "authorities", "key": "bundle.pem"}},
+    }
+    sources = [{"name": "guide", "git": git}, {"name": "docs", "configMap": {"name": "docs"}}]
+    _, job = ingest_objects(OWNER, SETTINGS, ingestion(sources=sources), pod=None, store_secret="s")
+    spec: Any = job.get("spec")
+    pod = spec["template"]["spec"]
+    mounts = {each["mountPath"]: each["name"] for each in pod["containers"][0]["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert [path for path in mounts if path.startswith("/sources/")] == ["/sources/docs"]
+    projected = volumes[mounts["/etc/slipway/sources"]]["projected"]["sources"]
+    token = {"key": "token", "path": "guide/credentials"}
+    bundle = {"key": "bundle.pem", "path": "guide/ca.crt"}
+    assert projected == [
+        {"secret": {"name": "git-token", "optional": True, "items": [token]}},
+        {"configMap": {"name": "authorities", "optional": True, "items": [bundle]}},
+    ]
+
+
+def opened(settings: BuildSettings = SETTINGS, **spec: Any) -> list[tuple[set[str], set[int]]]:
+    """Where an ingestion's pods get, besides what they always get: ranges and namespaces, with ports."""
+
+    def egress(**spec: Any) -> list[Any]:
+        policy: Any = ingest_policy(OWNER, settings, index(**spec).spec).get("spec")
+        return list(policy["egress"])
+
+    before = egress()
+    return [
+        (
+            {each.get("ipBlock", {}).get("cidr") or str(each["namespaceSelector"]) for each in rule["to"]},
+            {port["port"] for port in rule["ports"]},
+        )
+        for rule in egress(**spec)
+        if rule not in before
+    ]
+
+
+def test_a_server_at_a_public_address_is_reached_at_its_port() -> None:
+    assert opened(sources=[GIT]) == [({"0.0.0.0/0", "2000::/3"}, {443})]
+    other = {"name": "guide", "git": {"url": "http://git.example.com:8080/guide.git"}}
+    assert opened(sources=[other]) == [({"0.0.0.0/0", "2000::/3"}, {8080})]
+    private = {"name": "guide", "git": {"url": "https://git.tools.svc/guide.git"}}
+    assert opened(sources=[private]) == []
+
+
+@pytest.mark.proves("VectorIndex.egress[].*")
+def test_private_addresses_and_the_cluster_are_reached_where_the_index_says_so() -> None:
+    entries = [
+        {"cidr": "10.20.0.0/16", "ports": [443]},
+        {"namespace": "tools", "podLabels": {"app": "git"}, "ports": [8080]},
+    ]
+    tools = "{'matchLabels': {'kubernetes.io/metadata.name': 'tools'}}"
+    assert opened(egress=entries) == [({"10.20.0.0/16"}, {443}), ({tools}, {8080})]
+    config = ingest_config(index(egress=entries))
+    assert (config.networks, config.services) == (("10.20.0.0/16",), True)
+
+
+def test_the_chart_s_proxy_is_reached_by_ingestions_with_a_server() -> None:
+    proxied = replace(SETTINGS, pod_env=({"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"},))
+    assert {3128} in [ports for _, ports in opened(proxied, sources=[GIT])]
+    assert opened(proxied) == []

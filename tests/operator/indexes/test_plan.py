@@ -17,7 +17,15 @@ from slipway_operator.indexes.plan import IndexView, plan_index
 from tests.support.operator_builds import NOW, SETTINGS, index, resource
 from tests.support.operator_objects import raw
 
-REPORT = {"revision": "r1", "fingerprint": "f", "documents": 2, "chunks": 6, "failed": 0, "failures": []}
+REPORT = {
+    "revision": "r1",
+    "fingerprint": "f",
+    "documents": 2,
+    "chunks": 6,
+    "failed": 0,
+    "failures": [],
+    "unavailable": [],
+}
 LABELS = {"slipway.dev/index": "handbook"}
 
 
@@ -354,3 +362,17 @@ def test_a_store_that_is_away_is_waited_for_only_before_the_first_build() -> Non
     name, digest = current()
     built = job(name, spec=digest, report=True, **ended("Complete"))
     assert condition(plan(server(), built, store_problem="Postgres is unavailable"), "Ready")["status"] == "True"
+
+
+def test_a_source_that_cannot_be_read_is_named_and_tried_again_later() -> None:
+    name, digest = current()
+    report = REPORT | {"unavailable": ["guide: its server cannot be reached"]}
+    pod = job_pod(name, phase="Succeeded", message=json.dumps(report))
+    planned = plan(server(), job(name, spec=digest, **ended("Complete")), pod)
+    assert condition(planned, "Ready")["status"] == "True"
+    synced = condition(planned, "Synced")
+    assert (synced["status"], synced["reason"]) == ("False", "SourceUnavailable")
+    assert synced["message"].startswith("guide: its server cannot be reached. What the index has of it stays.")
+    assert planned.status["phase"] == "Degraded"
+    assert planned.wake_after == RETRY_SECONDS - 10
+    assert name in deleted(plan(server(), job(name, spec=digest, **ended("Complete", ago=RETRY_SECONDS + 1)), pod))

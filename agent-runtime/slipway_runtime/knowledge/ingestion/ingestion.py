@@ -32,7 +32,15 @@ from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker, chunk_text
 from slipway_runtime.knowledge.ingestion.documents import Document, Failure, NotText, make_document
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
-from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource
+from slipway_runtime.knowledge.ingestion.planning import (
+    DocumentKey,
+    IngestionPlan,
+    SourceListing,
+    list_all,
+    make_plan,
+    reasons,
+)
+from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, NotLoaded, SourceUnavailable
 from slipway_runtime.knowledge.pieces import encode_pieces, encode_vectors, readable
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorStore, VectorsUnavailable
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -59,13 +67,15 @@ PATIENCE = 120.0
 """Seconds for which a store that is unavailable is asked again, before the ingestion gives up."""
 FAILURES_REPORTED = 20
 
-DocumentKey = tuple[str, str]
-"""Source and name of a document."""
 T = TypeVar("T")
 
 
 class NothingToIngest(Exception):
     """The sources hold no text; the message says what they hold. The build that agents read stays."""
+
+
+class NoSourceAvailable(Exception):
+    """Nothing could be read and the index has nothing; the message says why. It may be otherwise the next time."""
 
 
 @dataclass(frozen=True)
@@ -78,37 +88,6 @@ class IngestionProgress:
 
     def __str__(self) -> str:
         return f"{self.done}/{self.total} documents, {self.chunks} chunks"
-
-
-@dataclass(frozen=True)
-class IngestionPlan:
-    """What an ingestion has to do to a build."""
-
-    load: tuple[DocumentRef, ...]
-    """Documents that may have changed, or lost vectors."""
-    removed: tuple[DocumentKey, ...]
-    kept: bool
-    """Whether a document with chunks stays as it is."""
-
-
-def make_plan(
-    refs: Sequence[DocumentRef], *, states: Mapping[DocumentKey, DocumentState], lost: set[DocumentKey]
-) -> IngestionPlan:
-    """Compare what the sources list with what the build has.
-
-    Args:
-        states: the documents of the build.
-        lost: documents some of whose vectors are missing.
-    """
-    load = tuple(
-        ref for ref in refs if ref.key in lost or (state := states.get(ref.key)) is None or state.version != ref.version
-    )
-    listed, loaded = {ref.key for ref in refs}, {ref.key for ref in load}
-    return IngestionPlan(
-        load=load,
-        removed=tuple(sorted(set(states) - listed)),
-        kept=any(states[key].chunks for key in (listed - loaded) & set(states)),
-    )
 
 
 def chunk_id(build: Build, document: Document, chunk: Chunk) -> str:
@@ -133,6 +112,8 @@ class _Taken:
     sure that something is left."""
     blank: bool = True
     """Whether those are empty altogether."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Why sources cannot be read, by source."""
 
 
 class Ingestion:
@@ -168,31 +149,40 @@ class Ingestion:
         """Bring the build up to date with the sources, and point agents to it.
 
         Raises:
-            FileNotFoundError: if a source is not there.
+            NoSourceAvailable: if sources cannot be read and there would be nothing, or another build without them.
             NothingToIngest: if there is no text; agents go on with the build they read.
             StoreUnavailable, VectorsUnavailable: if a store stays unavailable; likewise.
         """
         await self._patiently(self._sweep)
         states = await self._patiently(lambda: document_states(self._database, self._build))
         lost = await self._patiently(lambda: self._lost(states))
-        refs = [ref for source in sources async for ref in source.list()]
-        plan = make_plan(refs, states=states, lost=lost)
+        before = await self._patiently(lambda: read_pointer(self._database, self._build.index))
+        listing = await list_all(sources, states)
+        plan = make_plan(listing, states=states, lost=lost)
         by_name = {source.name: source for source in sources}
         taken = await self._take_all(plan, by_name, states=states, lost=lost)
-        if not (taken.made or taken.unchanged or taken.kept_failing or plan.kept):
-            raise _nothing(refs, taken)
+        taken.unavailable |= listing.unavailable
+        self._check(listing, plan, taken, before)
         for ref, hash_ in taken.wordless.items():
-            with suppress(NotText):  # changed meanwhile, which the next ingestion sees
+            with suppress(NotText, NotLoaded, SourceUnavailable):  # changed meanwhile, which the next ingestion sees
                 document = await _load(ref, by_name[ref.source])
                 if document.hash == hash_:
                     await self._replace(ref, document, [], replaces=ref.key in states)
         if plan.removed:
             await self._patiently(lambda: delete_documents(self._database, self._build, plan.removed))
             await self._patiently(self._sweep)
-        before = await self._patiently(lambda: read_pointer(self._database, self._build.index))
-        report = await self._patiently(lambda: self._publish(taken.failures))
+        report = await self._patiently(lambda: self._publish(taken))
         await self._patiently(lambda: self._forget({self._build.revision, before.revision if before else ""}))
         return report
+
+    def _check(self, listing: SourceListing, plan: IngestionPlan, taken: _Taken, before: IndexPointer | None) -> None:
+        """Raise what keeps agents with the build they read: one that has nothing, or not what it has."""
+        something = taken.made or taken.unchanged or taken.kept_failing or plan.kept
+        elsewhere = before is not None and before.revision != self._build.revision
+        if taken.unavailable and (elsewhere or not something):
+            raise NoSourceAvailable("; ".join(reasons(taken.unavailable)))
+        if not something:
+            raise _nothing(listing.refs, taken)
 
     async def _lost(self, states: Mapping[DocumentKey, DocumentState]) -> set[DocumentKey]:
         """Documents some of whose vectors are missing. The ids are compared only where the number says so."""
@@ -214,6 +204,9 @@ class Ingestion:
         for number, ref in enumerate(plan.load):
             done = IngestionProgress(number, len(plan.load), taken.made)
             self._progress(done)
+            if ref.source in taken.unavailable:
+                taken.kept_failing |= ref.key in states and states[ref.key].chunks > 0
+                continue
             state = None if ref.key in lost else states.get(ref.key)
             await self._look(ref, sources[ref.source], state, taken, known=ref.key in states, done=done)
         self._progress(IngestionProgress(len(plan.load), len(plan.load), taken.made))
@@ -237,7 +230,11 @@ class Ingestion:
         """
         try:
             document = await _load(ref, source)
-        except NotText as error:
+        except SourceUnavailable as error:
+            taken.unavailable[ref.source] = str(error)
+            taken.kept_failing |= state is not None and state.chunks > 0
+            return
+        except (NotText, NotLoaded) as error:
             taken.failures.append(Failure(source=ref.source, name=ref.name, reason=str(error)))
             taken.kept_failing |= state is not None and state.chunks > 0
             return
@@ -316,8 +313,9 @@ class Ingestion:
         await self._vectors.delete(self._collection, await pending_ids(self._database, self._build))
         await settle(self._database, self._build)
 
-    async def _publish(self, failures: Sequence[Failure]) -> IngestReport:
+    async def _publish(self, taken: _Taken) -> IngestReport:
         """Point agents to the build."""
+        failures = taken.failures
         await self._sweep()
         documents, chunks = await counts(self._database, self._build)
         pointer = IndexPointer(
@@ -337,6 +335,7 @@ class Ingestion:
             chunks=chunks,
             failed=len(failures),
             failures=tuple(str(failure) for failure in failures[:FAILURES_REPORTED]),
+            unavailable=reasons(taken.unavailable),
         )
 
     async def _forget(self, kept: set[str]) -> None:
@@ -355,7 +354,8 @@ def unavailable(error: BaseException) -> bool:
 
 
 async def _load(ref: DocumentRef, source: DocumentSource) -> Document:
-    return make_document(source=ref.source, name=ref.name, content=await source.load(ref))
+    loaded = await source.load(ref)
+    return make_document(source=ref.source, name=ref.name, content=loaded.content)
 
 
 def _nothing(refs: Sequence[DocumentRef], taken: _Taken) -> NothingToIngest:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from aiohttp import web
 
-from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, PROGRESS, PROGRESS_TEXT
+from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, PROGRESS, PROGRESS_TEXT, SOURCE_UNAVAILABLE
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
@@ -21,10 +21,11 @@ from slipway_runtime.knowledge.ingestion.ingestion import (
     PATIENCE,
     Ingestion,
     IngestionProgress,
+    NoSourceAvailable,
     NothingToIngest,
     unavailable,
 )
-from slipway_runtime.knowledge.ingestion.sources import FolderSource
+from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsUnavailable
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.settings import IngestSettings
@@ -64,8 +65,10 @@ class IngestionFailed(Exception):
 
 def report_message(report: IngestReport) -> str:
     """The report as JSON, with as many failures as a termination message holds."""
-    while len(report.model_dump_json().encode()) > TERMINATION_BYTES:
+    while len(report.model_dump_json().encode()) > TERMINATION_BYTES and report.failures:
         report = report.model_copy(update={"failures": report.failures[:-1]})
+    while len(report.model_dump_json().encode()) > TERMINATION_BYTES:
+        report = report.model_copy(update={"unavailable": report.unavailable[:-1]})
     return report.model_dump_json()
 
 
@@ -88,7 +91,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         IngestionFailed: if it cannot be done.
     """
     config = IngestConfig.model_validate_json(settings.config.read_bytes())
-    sources = [FolderSource(source.name, settings.sources / source.name) for source in config.sources]
+    places = SourcePlaces(folders=settings.sources, files=settings.source_files)
     vectors = VectorServers(settings.chroma_url)
     try:
         embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
@@ -102,13 +105,13 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
                 progress=board.set,
                 patience=patience,
             )
-            with span("ingestion"):
+            with span("ingestion"), open_sources(config, places) as sources:
                 return await ingestion.run(sources)
         finally:
             await database.close()
             await embedder.close()
-    except FileNotFoundError as error:
-        raise IngestionFailed(INGESTION_FAILED, f"the source's folder {error.filename} is not mounted") from error
+    except NoSourceAvailable as error:
+        raise IngestionFailed(SOURCE_UNAVAILABLE, str(error)) from error
     except NothingToIngest as error:
         raise IngestionFailed(NO_DOCUMENTS, str(error)) from error
     except VectorsFull as error:

@@ -1,6 +1,6 @@
 """An ingestion does no more than it must, never harms what agents read, and says what it could not take."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
@@ -11,8 +11,10 @@ from slipway_crds.runtimeconfig import VectorsConfig
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
-from slipway_runtime.knowledge.ingestion.ingestion import IngestionProgress, NothingToIngest, make_plan
-from slipway_runtime.knowledge.ingestion.sources import DocumentRef, ItemsSource
+from slipway_runtime.knowledge.ingestion.ingestion import IngestionProgress, NothingToIngest
+from slipway_runtime.knowledge.ingestion.planning import SourceListing, make_plan
+from slipway_runtime.knowledge.ingestion.sources import DocumentRef, ItemsSource, LoadedDocument
+from slipway_runtime.knowledge.ingestion.sources.contract import NOTHING
 from slipway_runtime.knowledge.pieces import decode_pieces, decode_vectors
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
@@ -284,11 +286,11 @@ def test_a_plan_names_what_may_have_changed_and_what_went() -> None:
     refs = [DocumentRef("docs", name, "new") for name in ("changed.md", "fresh.md", "kept.md", "lost.md")]
     states = {("docs", name): DocumentState(version="new", hash="h", chunks=1) for name in ("kept.md", "lost.md")}
     states |= {("docs", name): DocumentState(version="old", hash="h", chunks=1) for name in ("changed.md", "gone.md")}
-    plan = make_plan(refs, states=states, lost={("docs", "lost.md")})
+    plan = make_plan(SourceListing(refs), states=states, lost={("docs", "lost.md")})
     assert [ref.name for ref in plan.load] == ["changed.md", "fresh.md", "lost.md"]
     assert plan.removed == (("docs", "gone.md"),)
     assert plan.kept
-    assert not make_plan(refs[:2], states=states, lost=set()).kept
+    assert not make_plan(SourceListing(refs[:2]), states=states, lost=set()).kept
 
 
 class LoadingSource(ItemsSource):
@@ -297,11 +299,11 @@ class LoadingSource(ItemsSource):
     loaded: ClassVar[list[str]] = []
     version: ClassVar[str] = ""
 
-    async def list(self) -> AsyncIterator[DocumentRef]:
-        async for ref in super().list():
+    async def list(self, known: Mapping[str, str] = NOTHING) -> AsyncIterator[DocumentRef]:
+        async for ref in super().list(known):
             yield DocumentRef(ref.source, ref.name, self.version or ref.version)
 
-    async def load(self, ref: DocumentRef) -> bytes:
+    async def load(self, ref: DocumentRef) -> LoadedDocument:
         self.loaded.append(ref.name)
         return await super().load(ref)
 

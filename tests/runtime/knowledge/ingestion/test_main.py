@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from slipway_crds.runtimeconfig import IngestConfig, IngestReport, SourceConfig
+from slipway_crds.runtimeconfig import GitConfig, IngestConfig, IngestReport, SourceConfig
+from slipway_runtime.addresses import AddressRule
 from slipway_runtime.knowledge.ingestion.documents import Failure
 from slipway_runtime.knowledge.ingestion.main import (
     TERMINATION_BYTES,
@@ -21,7 +22,9 @@ from slipway_runtime.knowledge.ingestion.main import (
     ingest,
     report_message,
 )
+from slipway_runtime.knowledge.ingestion.sources import opening
 from slipway_runtime.settings import IngestSettings
+from tests.support.git_server import git_server
 from tests.support.servers import free_port
 
 COMMAND = [
@@ -79,7 +82,35 @@ async def test_a_source_that_is_not_mounted_fails(pod: dict[str, str], monkeypat
     gone = settings(pod, monkeypatch, SLIPWAY_SOURCES="/nowhere")
     with pytest.raises(IngestionFailed, match="/nowhere/docs is not mounted") as raised:
         await ingest(gone, ProgressBoard())
-    assert raised.value.reason == "IngestionFailed"
+    assert raised.value.reason == "SourceUnavailable"
+
+
+def write(place: str, *parts: str, text: str) -> None:
+    Path(place, *parts).write_text(text)
+
+
+def ingest_config(pod: dict[str, str]) -> IngestConfig:
+    return IngestConfig.model_validate_json(Path(pod["SLIPWAY_CONFIG"]).read_bytes())
+
+
+async def test_a_git_repository_is_ingested_and_stays_when_its_server_is_gone(
+    pod: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "git").mkdir()
+    with git_server(tmp_path / "git") as server:
+        server.commit("handbook", {"boats.md": "# Boats\n\nThe ferry leaves at nine in the morning.\n"})
+        git = SourceConfig(name="boats", git=GitConfig(url=server.url("handbook")))
+        config = ingest_config(pod)
+        both = config.model_copy(update={"sources": (git, *config.sources)})
+        write(pod["SLIPWAY_CONFIG"], text=both.model_dump_json())
+        monkeypatch.setattr(opening, "reach_of", lambda config: AddressRule(loopback=True))
+        first = await ingest(settings(pod, monkeypatch), ProgressBoard())
+    assert (first.documents, first.unavailable) == (2, ())
+    write(pod["SLIPWAY_SOURCES"], "docs", "cats.md", text="# Cats\n\nCats sleep for most of the day.\n")
+    second = await ingest(settings(pod, monkeypatch), ProgressBoard())
+    assert (second.documents, second.failed) == (3, 0)
+    assert len(second.unavailable) == 1
+    assert second.unavailable[0].startswith("boats: its server cannot be reached")
 
 
 async def test_a_chroma_that_stays_away_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

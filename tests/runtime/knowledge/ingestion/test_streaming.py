@@ -18,7 +18,7 @@ SCRIPT = textwrap.dedent("""
     import numpy as np
     from slipway_crds.runtimeconfig import IngestConfig, SourceConfig
     from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
-    from slipway_runtime.knowledge.ingestion.sources import DocumentRef
+    from slipway_runtime.knowledge.ingestion.sources import DocumentRef, LoadedDocument
     from slipway_runtime.store.opening import open_database
 
     folder, documents, size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -26,10 +26,12 @@ SCRIPT = textwrap.dedent("""
 
     class Generated:
         name = "docs"
-        async def list(self):
+        async def list(self, known=None):
             for number in range(documents):
                 yield DocumentRef("docs", f"{number}.md", str(number))
         async def load(self, ref):
+            return LoadedDocument(ref, self.content(ref))
+        def content(self, ref):
             if headings and int(ref.version):
                 return "\\n".join(f"# Heading {number} \U0001f6f6" for number in range(size // 16)).encode()
             sentence = f"Sentence of document {ref.version} about slipways and boats. "

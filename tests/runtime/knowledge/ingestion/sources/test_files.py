@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_runtime.knowledge.ingestion.sources import DocumentSource, FolderSource, ItemsSource
+from slipway_runtime.knowledge.ingestion.sources import DocumentSource, FolderSource, ItemsSource, SourceUnavailable
 
 
 async def listed(source: DocumentSource) -> dict[str, str]:
@@ -20,11 +20,11 @@ async def test_a_mounted_config_map_is_read_without_its_links(tmp_path: Path) ->
     source = FolderSource("docs", tmp_path)
     refs = [ref async for ref in source.list()]
     assert [ref.key for ref in refs] == [("docs", "a.md")]
-    assert await source.load(refs[0]) == b"text"
+    assert (await source.load(refs[0])).content == b"text"
 
 
 async def test_a_folder_that_is_not_mounted_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SourceUnavailable, match="is not mounted"):
         await listed(FolderSource("docs", tmp_path / "missing"))
 
 
