@@ -34,6 +34,9 @@ LOOK: wait_base = wait_random(0.3, 0.5)
 OPEN_STORE: wait_base = wait_random(0.7, 1.0)
 """The store of a process that starts: 0.7 s to 1 s, without a limit, since its DSN, server, role or schema may come
 later. Readiness reports what is missing."""
+CONFLICT: wait_base = wait_random_exponential(multiplier=0.1, max=2, min=0.02)
+"""A statement of CockroachDB that met another one (SQLSTATE 40001): at random from 20 ms up to 0.1 s, which doubles up
+to 2 s. For some seconds."""
 WAL: wait_base = wait_random(0.01, 0.05)
 """A SQLite file whose journal another process is just setting up: 10 ms to 50 ms, for as long as its locks are waited
 for."""

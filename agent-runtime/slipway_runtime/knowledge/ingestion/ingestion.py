@@ -42,7 +42,7 @@ from slipway_runtime.knowledge.ingestion.planning import (
 )
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, NotLoaded, SourceUnavailable
 from slipway_runtime.knowledge.pieces import encode_pieces, encode_vectors, readable
-from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorStore, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.documents import (
     Build,
@@ -350,7 +350,8 @@ class Ingestion:
 
 def unavailable(error: BaseException) -> bool:
     """Whether a store is unavailable, so that asking it again may succeed; one that is full has to be given room."""
-    return isinstance(error, StoreUnavailable | VectorsUnavailable) and not isinstance(error, VectorsFull)
+    lasting = isinstance(error, VectorsFull | VectorsRefused)
+    return isinstance(error, StoreUnavailable | VectorsUnavailable) and not lasting
 
 
 async def _load(ref: DocumentRef, source: DocumentSource) -> Document:

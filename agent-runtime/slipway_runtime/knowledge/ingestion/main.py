@@ -26,7 +26,7 @@ from slipway_runtime.knowledge.ingestion.ingestion import (
     unavailable,
 )
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
-from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorsUnavailable
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.settings import IngestSettings
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -116,6 +116,8 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         raise IngestionFailed(NO_DOCUMENTS, str(error)) from error
     except VectorsFull as error:
         raise IngestionFailed(INGESTION_FAILED, f"the index's volume has no room left: {error}") from error
+    except VectorsRefused as error:
+        raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed(INGESTION_FAILED, f"gave up after {patience:.0f} s: {error}") from error
     except (ModelMissing, TextTooLong) as error:

@@ -13,6 +13,7 @@ from slipway_runtime.store.database import Database
 CONNECTED: Mapping[BackendKind, str] = {
     "chroma": "chroma_server",
     "pgvector": "pgvector",
+    "cockroachdb": "cockroachdb",
     "mongodb": "mongodb",
 }
 """By kind, the module here whose function `connected` makes a vector store from a connection. It is imported when it is

@@ -63,18 +63,17 @@ class SqlFilter:
     Args:
         column: the `jsonb` column's name.
         first: number of its first parameter.
-        collation: what orders strings by code points.
     """
 
-    def __init__(self, where: Filter, *, column: str, first: int, collation: str = ' COLLATE "C"') -> None:
+    def __init__(self, where: Filter, *, column: str, first: int) -> None:
         self.args: list[Value] = []
         """Its parameters, from `first` on."""
         self._column = column
         self._first = first
-        self._collation = collation
         self.sql = self._condition(where)
 
-    def _parameter(self, value: str) -> str:
+    def parameter(self, value: str) -> str:
+        """A further parameter."""
         self.args.append(value)
         return f"${self._first + len(self.args) - 1}::text"
 
@@ -88,7 +87,7 @@ class SqlFilter:
                 found = self._joined("OR", [self._equal(field, value) for value in values])
                 return f"(NOT {found})" if op == "not_in" else found
             case Exists(field, present):
-                found = f"({self._column} ? {self._parameter(storable(field))})"
+                found = f"({self._column} ? {self.parameter(storable(field))})"
                 return found if present else f"(NOT {found})"
             case AllOf(parts):
                 return self._joined("AND", [self._condition(part) for part in parts])
@@ -106,15 +105,15 @@ class SqlFilter:
         forms: list[object] = [{field: value}]
         if isinstance(value, str):
             forms.append({field: [value]})
-        return self._joined("OR", [f"{self._column} @> {self._parameter(_json(form))}::jsonb" for form in forms])
+        return self._joined("OR", [f"{self._column} @> {self.parameter(_json(form))}::jsonb" for form in forms])
 
     def _ordered(self, field: str, sign: str, value: Scalar) -> str:
-        name = self._parameter(storable(field))
+        name = self.parameter(storable(field))
         if isinstance(value, str):
-            compared = f"{self._column} ->> {name}{self._collation} {sign} {self._parameter(storable(value))}"
+            compared = f'{self._column} ->> {name} COLLATE "C" {sign} {self.parameter(storable(value))}'
             return self._guarded(name, "string", compared)
         kind = "boolean" if isinstance(value, bool) else "number"
-        return self._guarded(name, kind, f"{self._column} -> {name} {sign} {self._parameter(_json(value))}::jsonb")
+        return self._guarded(name, kind, f"{self._column} -> {name} {sign} {self.parameter(_json(value))}::jsonb")
 
     def _guarded(self, name: str, kind: str, condition: str) -> str:
         return f"coalesce(jsonb_typeof({self._column} -> {name}) = '{kind}' AND ({condition}), false)"

@@ -7,7 +7,6 @@ exact search is faster and complete until then, and so early because making them
 
 import base64
 import hashlib
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -35,11 +34,6 @@ BATCH = 250
 """Vectors in one transaction."""
 EXACT_NUMBERS = 2_000_000
 """Of a table's vectors, before it gets an index: 5,200 vectors of 384 dimensions, 8 MB that are read in 3 ms."""
-FEW = 1000
-"""Rows that a filter may leave, however small the table, to be searched exactly."""
-JUDGED_SECONDS = 60.0
-JUDGED = 1024
-"""So many filters are remembered with whether they leave few rows."""
 NAME_BYTES = 55
 """The longest name of a table that is the collection's own: a name has 63 bytes at most, and indexes add some."""
 
@@ -53,6 +47,8 @@ class VectorTable:
     """Index for the nearest vectors."""
     filtered: str
     """Index for filters."""
+    pinned: str
+    """Index for the nearest vectors that have an attribute in common."""
 
     @classmethod
     def of(cls, collection: str) -> "VectorTable":
@@ -60,8 +56,8 @@ class VectorTable:
         text = storable(collection)
         if len(text.encode()) > NAME_BYTES:
             digest = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=").lower()
-            return cls(*(_quoted(kind + digest) for kind in ("V.", "N.", "F.")))
-        return cls(*(_quoted(kind + text) for kind in ("v.", "n.", "f.")))
+            return cls(*(_quoted(kind + digest) for kind in ("V.", "N.", "F.", "P.")))
+        return cls(*(_quoted(kind + text) for kind in ("v.", "n.", "f.", "p.")))
 
 
 def _quoted(name: str) -> str:
@@ -78,15 +74,14 @@ class SqlVectors(ABC):
 
     back_end: str
     """Its name, for people."""
-    collation = ' COLLATE "C"'
+    columns = ""
+    """Further ones of a table, each after a comma."""
 
     def __init__(self, database: Database, *, owned: bool = False) -> None:
-        self._database = database
+        self.database = database
         self._owned = owned
         self._indexed: set[str] = set()
         """Tables that are known to have their indexes."""
-        self._few: dict[tuple[Value, ...], tuple[float, bool]] = {}
-        """By filter: until when it is known, and whether it leaves few rows."""
 
     @abstractmethod
     async def vector_type(self) -> str:
@@ -97,12 +92,22 @@ class SqlVectors(ABC):
         """
 
     @abstractmethod
-    async def make_indexes(self, names: VectorTable, dimensions: int) -> None:
-        """Make them if they are not there."""
-
-    @abstractmethod
     def distance(self, vector: str) -> str:
         """Cosine distance of `embedding` and an expression of the vector type."""
+
+    async def begun(self, names: VectorTable) -> None:  # noqa: B027 (not every database has something to do then)
+        """Called when a table was made."""
+
+    async def grown(self, names: VectorTable, dimensions: int) -> None:  # noqa: B027
+        """Called when a table has become too large for exact searches, and by each process that writes to it once."""
+
+    async def few(self, table: str, where: Filter) -> bool:
+        """Whether a filter leaves so little that it is searched exactly, whatever the database's planner thinks."""
+        return False
+
+    def narrowed(self, where: Filter, first: int) -> SqlFilter:
+        """A filter as a condition whose parameters begin with that number."""
+        return SqlFilter(where, column="attributes", first=first)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -127,19 +132,20 @@ class SqlVectors(ABC):
             for start in range(0, len(rows), BATCH):
                 batch = sorted(rows[start : start + BATCH])  # in one order, so that writers do not block each other
                 try:
-                    await self._database.execute_many(statement, batch)
+                    await self.database.execute_many(statement, batch)
                 except asyncpg.UndefinedTableError:
                     await self._make_table(names, kind, vectors.shape[1])
-                    await self._database.execute_many(statement, batch)
+                    await self.database.execute_many(statement, batch)
             await self._index(names, vectors.shape[1])
 
     async def _make_table(self, names: VectorTable, kind: str, dimensions: int) -> None:
         self._indexed.discard(names.table)
         with suppress(*JUST_MADE):
-            await self._database.execute(
+            await self.database.execute(
                 f"CREATE TABLE IF NOT EXISTS {names.table} (id text PRIMARY KEY, embedding {kind}({dimensions}) "
-                "NOT NULL, attributes jsonb NOT NULL)"
+                f"NOT NULL, attributes jsonb NOT NULL{self.columns})"
             )
+            await self.begun(names)
 
     async def _index(self, names: VectorTable, dimensions: int) -> None:
         """Make the table's indexes if it has become large enough for them."""
@@ -147,10 +153,10 @@ class SqlVectors(ABC):
             return
         enough = max(1, EXACT_NUMBERS // dimensions)
         first = f"SELECT 1 FROM {names.table} LIMIT $1"
-        if await self._number(f"SELECT count(*) FROM ({first}) AS first_rows", enough) < enough:
+        if await self.number(f"SELECT count(*) FROM ({first}) AS first_rows", enough) < enough:
             return
         with suppress(*JUST_MADE):
-            await self.make_indexes(names, dimensions)
+            await self.grown(names, dimensions)
         self._indexed.add(names.table)
 
     async def delete(self, collection: str, ids: Sequence[str]) -> None:
@@ -160,13 +166,13 @@ class SqlVectors(ABC):
         with suppress(CollectionMissing):
             async with self._errors(collection):
                 for batch in _batches(sorted(ids)):
-                    await self._database.execute(statement, batch)
+                    await self.database.execute(statement, batch)
 
     async def count(self, collection: str) -> int:
         """See `VectorStore`."""
         with suppress(CollectionMissing):
             async with self._errors(collection):
-                return await self._number(f"SELECT count(*) FROM {VectorTable.of(collection).table}")
+                return await self.number(f"SELECT count(*) FROM {VectorTable.of(collection).table}")
         return 0
 
     async def present(self, collection: str, ids: Sequence[str]) -> set[str]:
@@ -177,7 +183,7 @@ class SqlVectors(ABC):
         with suppress(CollectionMissing):
             async with self._errors(collection):
                 for batch in _batches(ids):
-                    rows = await self._database.fetch(statement, batch)
+                    rows = await self.database.fetch(statement, batch)
                     found.update(restored(str(row["id"])) for row in rows)
         return found
 
@@ -191,44 +197,21 @@ class SqlVectors(ABC):
             if where is None:
                 return await self._matches(f"{statement} ORDER BY distance LIMIT $2", vector, count)
             check(where, OPERATORS, self.back_end)
-            narrowed = SqlFilter(where, column="attributes", first=3, collation=self.collation)
+            narrowed = self.narrowed(where, 3)
             statement = f"{statement} WHERE {narrowed.sql}"
-            if await self._leaves_few(table, where):
+            if await self.few(table, where):
                 # OFFSET keeps the planner from walking an index for vectors, most of which the filter drops.
                 statement = f"SELECT id, distance FROM ({statement} OFFSET 0) AS remaining"
             return await self._matches(f"{statement} ORDER BY distance LIMIT $2", vector, count, *narrowed.args)
 
     async def _matches(self, statement: str, vector: Vector, *args: Value) -> list[Match]:
-        rows = await self._database.fetch(statement, vector_text(vector), *args)
+        rows = await self.database.fetch(statement, vector_text(vector), *args)
         return [Match(id=restored(str(row["id"])), score=1.0 - float(row["distance"] or 0)) for row in rows]
-
-    async def _leaves_few(self, table: str, where: Filter) -> bool:
-        """Whether a filter leaves less than a hundredth of the rows, or few at all. It is looked at once a minute."""
-        narrowed = SqlFilter(where, column="attributes", first=2, collation=self.collation)
-        key, now = (table, narrowed.sql, *narrowed.args), time.monotonic()
-        known = self._few.get(key)
-        if known is not None and known[0] > now:
-            return known[1]
-        most = await self._most(table)
-        left = await self._number(
-            f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {narrowed.sql} LIMIT $1) AS remaining",
-            most,
-            *narrowed.args,
-        )
-        if len(self._few) >= JUDGED:
-            self._few.clear()
-        self._few[key] = (now + JUDGED_SECONDS, left < most)
-        return left < most
-
-    async def _most(self, table: str) -> int:
-        """How many rows are too many for an exact search."""
-        rows = await self._number("SELECT reltuples::bigint FROM pg_class WHERE oid = $1::text::regclass", table)
-        return max(FEW, rows // 100)
 
     async def exists(self, collection: str) -> bool:
         """See `VectorStore`."""
         async with self._errors(collection):
-            [row] = await self._database.fetch(
+            [row] = await self.database.fetch(
                 "SELECT to_regclass($1::text) IS NOT NULL AS found", VectorTable.of(collection).table
             )
         return bool(row["found"])
@@ -238,15 +221,16 @@ class SqlVectors(ABC):
         names = VectorTable.of(collection)
         self._indexed.discard(names.table)
         async with self._errors(collection):
-            await self._database.execute(f"DROP TABLE IF EXISTS {names.table}")
+            await self.database.execute(f"DROP TABLE IF EXISTS {names.table}")
 
     async def close(self) -> None:
         """See `VectorStore`."""
         if self._owned:
-            await self._database.close()
+            await self.database.close()
 
-    async def _number(self, statement: str, *args: Value) -> int:
-        [row] = await self._database.fetch(statement, *args)
+    async def number(self, statement: str, *args: Value) -> int:
+        """The only value of a statement's only row."""
+        [row] = await self.database.fetch(statement, *args)
         [value] = row.values()
         return int(value or 0)
 

@@ -13,9 +13,11 @@ import pytest
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
+from slipway_runtime.knowledge.vectors.cockroachdb import CockroachVectors
 from slipway_runtime.knowledge.vectors.contract import VectorStore
 from slipway_runtime.knowledge.vectors.pgvector import CREATE_EXTENSION
 from slipway_runtime.knowledge.vectors.servers import connected
+from tests.runtime.knowledge.vectors.cockroach import CockroachLike
 from tests.support.mongo_server import MongoServer
 
 # Fixtures that it asks for are not asynchronous ones: it is asked in a running loop.
@@ -51,11 +53,19 @@ async def _mongodb(_: pytest.FixtureRequest, __: Path) -> AsyncIterator[VectorSt
         await store.close()
 
 
+@asynccontextmanager
+async def _cockroachdb(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[VectorStore]:
+    database = CockroachLike(await database_with_pgvector(request.getfixturevalue("postgres_server")))
+    yield CockroachVectors(database)
+    await database.close()
+
+
 BACK_ENDS: Mapping[str, OpenBackEnd] = {
     "chroma-embedded": _chroma_embedded,
     "chroma-server": _chroma_server,
     "pgvector": _pgvector,
     "mongodb": _mongodb,
+    "cockroachdb": _cockroachdb,
 }
 
 
