@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
+import numpy as np
 import orjson
 
 from slipway_crds.contract import CHROMA_COLLECTIONS
@@ -55,7 +56,7 @@ class ChromaServer:
         await self._create(collection)
         for start in range(0, len(ids), BATCH):
             part = slice(start, start + BATCH)
-            batch: Json = {"ids": list(ids[part]), "embeddings": vectors[part]}
+            batch: Json = {"ids": list(ids[part]), "embeddings": np.ascontiguousarray(vectors[part])}
             if attributes is not None:
                 batch["metadatas"] = await self._described(collection, ids[part], attributes[part])
             await self._in(collection, "upsert", batch, timeout=WRITE_TIMEOUT)
@@ -98,7 +99,7 @@ class ChromaServer:
     async def search(self, collection: str, vector: Vector, count: int, where: Filter | None = None) -> list[Match]:
         """See `VectorStore`."""
         narrowed = True if where is None else chroma_where(where)
-        query: Json = {"query_embeddings": [vector], "n_results": count, "include": ["distances"]}
+        query: Json = {"query_embeddings": [np.ascontiguousarray(vector)], "n_results": count, "include": ["distances"]}
         if narrowed is False:
             await self._in(collection, "count", None, timeout=READ_TIMEOUT)  # is it there?
             return []
