@@ -182,7 +182,8 @@ def show_sources(sources: tuple[Citation, ...], console: Console) -> None:
     """Print where an answer is from."""
     for number, source in enumerate(sources, 1):
         heading = f" > {source.heading}" if source.heading else ""
-        where = f"{source.document}{heading}, characters {source.start} to {source.end}"
+        page = f", page {source.page}" if source.page else ""
+        where = f"{source.document}{heading}{page}, characters {source.start} to {source.end}"
         console.print(f"[cyan]\\[{number}][/] {escape(where)} [dim]({source.index}, {source.score:.2f})[/]")
 
 

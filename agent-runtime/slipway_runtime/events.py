@@ -46,6 +46,8 @@ class Citation(EventModel):
     quote: str
     score: float
     """Similarity of the quote to the question, higher is better, at most 1."""
+    page: int | None = None
+    """Number of the page or slide that the quote is on, of a PDF or a presentation."""
 
 
 class Event(EventModel):

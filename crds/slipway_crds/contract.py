@@ -26,6 +26,8 @@ PLUGIN_WARNINGS = "plugins"
 ANSWER_WARNINGS = "answers"
 """Keys of its JSON: sentences about what keeps a pod from being ready, and about models, plugins and topics for answers
 that do not."""
+DOCUMENT_BYTES = 20 * 1024 * 1024
+"""Of one document of an index, at most."""
 PROGRESS = "/progress"
 PROGRESS_TEXT = "text"
 """Key of its JSON, which says how far an ingestion is."""
@@ -42,6 +44,10 @@ CONNECTOR_HTTP_PATH = "/http"
 """Before the end points of HTTP that a plugin has."""
 CONNECTOR_STATUS_PATH = "/status"
 """Of a plugin's connector: what the gateway calls, and what it found out of the server."""
+DOCUMENTS_PATH = "/indexes/{namespace}/{index}/documents"
+"""Where gateways take documents for an index. Hosts have the same below the path of an agent that reads it."""
+UPLOADS = "uploads"
+"""The source of those documents, as citations have it."""
 WORKFLOW_PATH = "/workflows/{namespace}/{name}"
 """Where gateways and workers serve a workflow."""
 WORKER_STATUS_PATH = "/status"
@@ -129,7 +135,7 @@ INDEX_LOST = "IndexLost"
 """Reason of an index whose server has fewer vectors than were made, and of the agents that read it."""
 CHROMA_COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 """Path of the collections on a Chroma server."""
-INDEX_TABLES = ("chunks", "documents", "index_pointers", "pending_chunks")
+INDEX_TABLES = ("chunks", "documents", "index_locks", "index_pointers", "pending_chunks", "uploads")
 """Tables of the store with rows of indexes, which a column `index_name` names as `namespace/name`."""
 
 WORKER = "slipway-worker"

@@ -20,6 +20,7 @@ from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.egress import cidr_problem
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.indexes.uploads import Uploads
 from slipway_crds.meta import CustomObject
 from slipway_crds.objectmeta import metadata_problems
 from slipway_crds.outputschema import canonical_schema, schema_problem
@@ -38,6 +39,7 @@ from slipway_crds.runtimeconfig import (
     RemoteMember,
     RuntimeConfig,
     ToolConfig,
+    UploadsConfig,
     VectorsConfig,
     WebSearchConfig,
 )
@@ -342,7 +344,14 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         networks=tuple(sorted({entry.cidr for entry in spec.egress if entry.cidr is not None})),
         services=any(entry.namespace is not None for entry in spec.egress),
         vectors=VectorsConfig(kind=spec.backend.kind),
+        uploads=_uploads(spec.uploads),
     )
+
+
+def _uploads(uploads: Uploads | None) -> UploadsConfig | None:
+    if uploads is None:
+        return None
+    return UploadsConfig(groups=None if uploads.groups is None else tuple(sorted(uploads.groups)))
 
 
 def _missing_index(agent: Agent, position: int, index: str) -> ResolveProblem:

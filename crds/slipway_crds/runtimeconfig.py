@@ -328,6 +328,13 @@ class SourceConfig(ConfigModel):
     """Whether there is a file with the certificates of the authorities that sign the server's."""
 
 
+class UploadsConfig(ConfigModel):
+    """Who may upload documents to an index."""
+
+    groups: tuple[str, ...] | None = None
+    """None: every caller."""
+
+
 class IngestConfig(ConfigModel):
     """What one ingestion does."""
 
@@ -342,6 +349,8 @@ class IngestConfig(ConfigModel):
     services: bool = False
     """Whether they may be in the cluster."""
     vectors: VectorsConfig = VectorsConfig()
+    uploads: UploadsConfig | None = None
+    """None: nobody may upload."""
 
 
 class IngestReport(ConfigModel):

@@ -37,17 +37,22 @@ class GivenPassage:
     score: float
     pieces: tuple[tuple[int, int], ...]
     """Offsets in the document of its sentences, code and rows, end exclusive."""
+    page: int = 0
+    """Of the document, if it has pages."""
 
     def to_json(self) -> list[Any]:
         """As a step records it."""
         place = [self.source, self.document, self.heading, self.start, self.text, self.score]
-        return [self.number, self.knowledge, self.index, self.revision, *place, [list(each) for each in self.pieces]]
+        pieces = [list(each) for each in self.pieces]
+        page = [self.page] if self.page else []
+        return [self.number, self.knowledge, self.index, self.revision, *place, pieces, *page]
 
     @classmethod
     def from_json(cls, json: Sequence[Any]) -> "GivenPassage":
         """What `to_json` made."""
-        *fields, pieces = json
-        return cls(*fields, tuple((start, end) for start, end in pieces))  # type: ignore[call-arg]  # as to_json has them
+        *fields, pieces, page = json if isinstance(json[-1], int) else [*json, 0]
+        pairs = tuple((start, end) for start, end in pieces)
+        return cls(*fields, pairs, page)  # type: ignore[call-arg]  # as to_json has them
 
     @cached_property
     def words(self) -> set[str]:
@@ -66,6 +71,7 @@ class GivenPassage:
             end=end,
             quote=self.piece(start, end),
             score=self.score,
+            page=self.page or None,
         )
 
     def piece(self, start: int, end: int) -> str:
@@ -95,6 +101,7 @@ def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:
             text=one.chunk.text,
             score=round(min(one.relevance, 1.0), 4),
             pieces=tuple((piece.start, piece.end) for piece in one.pieces),
+            page=one.chunk.page,
         )
         for number, one in enumerate(kept, start=first)
     ]

@@ -18,6 +18,7 @@ from slipway_runtime.knowledge.embedding.embedder import TextTooLong
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NoSourceAvailable, NothingToIngest
 from slipway_runtime.knowledge.ingestion.sources import DocumentSource, ItemsSource
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
+from slipway_runtime.knowledge.ingestion.uploads import uploads_of
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
 
@@ -83,9 +84,10 @@ class LocalIndexes:
             progress=lambda each: report(index.key, each),
             patience=PATIENCE_SECONDS,
         )
+        uploads = uploads_of(index.config, self._parts.dependencies.database)
         try:
             with index.open(self._parts.source_files.of(index.key)) as sources:
-                done = await ingestion.run(sources)
+                done = await ingestion.run([*sources, *uploads])
         except (NothingToIngest, NoSourceAvailable, TextTooLong, VectorsUnavailable, StoreUnavailable) as error:
             return Outcome(subject, error=f"{subject} was not ingested: {error}")
         if not done.unavailable:

@@ -153,6 +153,7 @@ async def open_parts(
         stack.push_async_callback(vectors.close)
         verifier = IdentityVerifier([signer.public_key])
         host = Host(database, verifier=verifier, host_id="local", delta_delay=delta_delay)
+        host.everyone_uploads = keys is None
         gateway = await stack.enter_async_context(_gateway(signer, keys=keys, allowed_origins=allowed_origins))
         # Not in the folder: keys are gone when the process is.
         secret = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-")))

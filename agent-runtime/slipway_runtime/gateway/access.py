@@ -25,6 +25,7 @@ PROTOCOLS = {
     "a2a": re.compile("/a2a(/|$)"),
     "ag-ui": re.compile("/ag-ui(/|$)"),
     "workflow": re.compile("^/workflows(/|$)"),
+    "documents": re.compile("^/indexes/"),
     "http": re.compile("^/(agents|openapi.json|docs.*)$"),
 }
 """By what their paths have; the others are those of chat, runs and sessions."""

@@ -19,6 +19,7 @@ from slipway_runtime.gateway.endpoints import (
     oauth,
     openai,
     plugins,
+    uploads,
     workflow_tasks,
     workflows,
 )
@@ -38,6 +39,7 @@ PROTOCOLS: tuple[Callable[[Gateway], list[Endpoint]], ...] = (
     a2a.endpoints,
     workflow_tasks.endpoints,
     workflows.endpoints,
+    uploads.endpoints,
     about.endpoints,
     oauth.endpoints,
 )

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from slipway_crds import contract
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
-from slipway_runtime.host import metrics, receiver_paths, record_paths, run_paths, tool_paths
+from slipway_runtime.host import metrics, receiver_paths, record_paths, run_paths, tool_paths, upload_paths
 from slipway_runtime.host.event_response import EventResponse
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
@@ -101,6 +101,15 @@ def _routes(host: Host) -> Sequence[Route]:
         ),
         Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _show_session), methods=["GET"]),
         Route(f"{agent}/sessions/{{session_id}}", _guarded(host, "session", _end_session), methods=["DELETE"]),
+        *(
+            Route(f"{agent}/indexes/{{index}}/documents{path}", _guarded(host, "documents", handler), methods=[method])
+            for method, path, handler in (
+                ("POST", "", upload_paths.upload),
+                ("GET", "", upload_paths.list_all),
+                ("GET", "/{document}", upload_paths.read),
+                ("DELETE", "/{document}", upload_paths.remove),
+            )
+        ),
         *(
             Route(f"{agent}/{name}", _guarded(host, name, handler), methods=["POST"])
             for name, handler in tool_paths.HANDLERS.items()

@@ -7,6 +7,7 @@ from functools import cached_property
 from slipway_crds.contract import revision_name
 from slipway_crds.runtimeconfig import AgentConfig, AnswersBinding, RuntimeConfig
 from slipway_runtime.agents.direct_tools import DirectTools
+from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.store.session_stores import SessionStore
 
@@ -23,6 +24,8 @@ class HostedAgent:
     """What it does without a run; None for an agent that is made for a test."""
     answers: Callable[[], AnswersBinding | None] = lambda: None
     """Where its answers are written to now."""
+    dependencies: AgentDependencies | None = None
+    """What it was made of; None for an agent that is made for a test."""
 
     @cached_property
     def revision(self) -> str:

@@ -13,6 +13,7 @@ from slipway_runtime.host.lease import BEAT_SECONDS
 from slipway_runtime.host.metrics import SESSIONS_EXPIRED
 from slipway_runtime.host.readiness import HostReadiness
 from slipway_runtime.host.runs import Runs
+from slipway_runtime.host.uploads import UploadEmbedding
 from slipway_runtime.identity import Verifier
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.orphans import forget_revisions
@@ -45,9 +46,13 @@ class Host:
         self.database = database
         self.verifier = verifier
         self.readiness = HostReadiness(database, agents=lambda: self.runs.agents, draining=lambda: self.runs.draining)
+        owner = f"{host_id}/{uuid.uuid4().hex[:8]}"
+        self.uploads = UploadEmbedding(database, owner=owner, agents=lambda: self.runs.agents)
+        self.everyone_uploads = False
+        """Whether whoever asks may upload: in the local driver, where nobody has groups."""
         self.runs = Runs(
             database,
-            owner=f"{host_id}/{uuid.uuid4().hex[:8]}",
+            owner=owner,
             agents={},
             can_answer=self.readiness.can_answer,
             delta_delay=delta_delay,
@@ -70,6 +75,7 @@ class Host:
             self._every(lambda: _jittered(ORPHAN_EVERY_SECONDS), self._adopt_orphans),
             self._every(lambda: _jittered(EXPIRE_EVERY_SECONDS), self._expire_sessions),
             self._every(lambda: ANSWERS_EVERY_SECONDS, self.answers.look),
+            self._every(lambda: 0.0, self._embed_uploads),
         )
         tasks = [asyncio.create_task(chore) for chore in chores]
         try:
@@ -94,6 +100,10 @@ class Host:
 
     async def _adopt_orphans(self) -> None:
         await self.runs.adopt_orphans(expired_for=ORPHAN_AFTER_SECONDS, limit=ORPHAN_BATCH)
+
+    async def _embed_uploads(self) -> None:
+        await self.uploads.wait()
+        await self.uploads.embed()
 
     def _sessions_elsewhere(self) -> list[SessionStore]:
         return [hosted.sessions for hosted in self.runs.agents.values() if hosted.sessions is not None]

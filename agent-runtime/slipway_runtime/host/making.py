@@ -21,7 +21,7 @@ def hosted_agent(config: AgentConfig, dependencies: AgentDependencies) -> Hosted
         dependencies.plugins,
         log_content=lambda: bindings().telemetry_content,
     )
-    return HostedAgent(config, agent, sessions, tools, answers=lambda: bindings().answers)
+    return HostedAgent(config, agent, sessions, tools, answers=lambda: bindings().answers, dependencies=dependencies)
 
 
 async def close_hosted(hosted: HostedAgent) -> None:

@@ -7,7 +7,7 @@ of its sentences, made at ingestion, so that answering embeds nothing but the qu
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slipway_runtime.store.database import Database, Row, placeholders
+from slipway_runtime.store.database import Database, Row, Value, placeholders
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,22 @@ class StoredChunk:
     """JSON; what is in it is the matter of whoever made the chunk."""
     vectors: bytes
     """float32 [sentences, dimensions of the embedder], little-endian."""
+    page: int = 0
+    """Number of its page or slide; 0 in a document without."""
+    attributes: str = "{}"
+    """A JSON object: what searches can be narrowed by."""
+    vector: bytes = b""
+    """Its own vector, likewise. It is written, and read by `stored_vectors` alone."""
+    embedded: str = ""
+    """A digest of what was embedded for it; likewise."""
+
+
+@dataclass(frozen=True)
+class StoredVectors:
+    """The vectors of a chunk as they are stored."""
+
+    own: bytes
+    pieces: bytes
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,8 @@ class Passage:
 
 
 CHUNK_COLUMNS = (
-    "id, index_name, revision, source, document, ordinal, heading, start_offset, end_offset, text, sentences, vectors"
+    "id, index_name, revision, source, document, ordinal, heading, start_offset, end_offset, text, sentences, vectors,"
+    " page, attributes"
 )
 _AT_ITS_PLACE = "substr(d.text, CAST(c.start_offset + 1 AS INTEGER), CAST(c.end_offset - c.start_offset AS INTEGER))"
 OTHERWISE = f"CASE WHEN {_AT_ITS_PLACE} = c.text THEN NULL ELSE coalesce({_AT_ITS_PLACE}, '') END"
@@ -83,17 +100,22 @@ PEND_CHUNKS = (
     " SELECT index_name, revision, id FROM chunks"
     " WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4 ON CONFLICT (id) DO NOTHING"
 )
+INSERT_CHUNK = f"INSERT INTO chunks ({CHUNK_COLUMNS}, vector, embedded) VALUES ({placeholders(1, 16)})"
 DELETE_CHUNKS = "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4"
 
 
-async def document_states(database: Database, build: Build) -> dict[tuple[str, str], DocumentState]:
-    """Every document of a build, by source and name."""
+async def document_states(
+    database: Database, build: Build, *, source: str | None = None
+) -> dict[tuple[str, str], DocumentState]:
+    """Every document of a build, or those of one source, by source and name."""
     rows = await database.fetch(
         "SELECT d.source, d.name, d.version, d.hash, count(c.id) AS chunks FROM documents d LEFT JOIN chunks c"
         " ON c.index_name = d.index_name AND c.revision = d.revision AND c.source = d.source AND c.document = d.name"
-        " WHERE d.index_name = $1 AND d.revision = $2 GROUP BY d.source, d.name, d.version, d.hash",
+        f" WHERE d.index_name = $1 AND d.revision = $2{'' if source is None else ' AND d.source = $3'}"
+        " GROUP BY d.source, d.name, d.version, d.hash",
         build.index,
         build.revision,
+        *([] if source is None else [source]),
     )
     return {
         (str(row["source"]), str(row["name"])): DocumentState(
@@ -138,6 +160,12 @@ async def settle(database: Database, build: Build) -> None:
     )
 
 
+def _values(chunk: StoredChunk) -> tuple[Value, ...]:
+    """Of a row of `chunks`, what is not its key."""
+    place = (chunk.ordinal, chunk.heading, chunk.start, chunk.end, chunk.text, chunk.sentences, chunk.vectors)
+    return (*place, chunk.page, chunk.attributes, chunk.vector, chunk.embedded)
+
+
 async def replace_document(
     database: Database, build: Build, document: StoredDocument, chunks: Sequence[StoredChunk]
 ) -> None:
@@ -146,7 +174,7 @@ async def replace_document(
     The chunks that it had before are pending from then on.
     """
     key = (build.index, build.revision, document.source, document.name)
-    rows = [(c.id, *key, c.ordinal, c.heading, c.start, c.end, c.text, c.sentences, c.vectors) for c in chunks]
+    rows = [(c.id, *key, *_values(c)) for c in chunks]
     async with database.transaction() as transaction:
         await transaction.execute(
             "INSERT INTO documents (index_name, revision, source, name, title, text, hash, version, metadata)"
@@ -163,7 +191,7 @@ async def replace_document(
         )
         await transaction.execute(PEND_CHUNKS, *key)
         await transaction.execute(DELETE_CHUNKS, *key)
-        await transaction.execute_many(f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES ({placeholders(1, 12)})", rows)
+        await transaction.execute_many(INSERT_CHUNK, rows)
 
 
 async def set_version(database: Database, build: Build, key: tuple[str, str], version: str) -> None:
@@ -272,7 +300,36 @@ def stored_chunk(row: Row) -> StoredChunk:
         text=str(row["text"]),
         sentences=str(row["sentences"]),
         vectors=vectors,
+        page=int(row["page"] or 0),
+        attributes=str(row["attributes"]),
     )
+
+
+async def stored_vectors(database: Database, build: Build, key: tuple[str, str]) -> dict[str, StoredVectors]:
+    """The vectors of a document's chunks, by the digest of what was embedded for each."""
+    rows = await database.fetch(
+        "SELECT embedded, vector, vectors FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3"
+        " AND document = $4 AND embedded <> ''",
+        build.index,
+        build.revision,
+        *key,
+    )
+    return {
+        str(row["embedded"]): StoredVectors(row["vector"], row["vectors"])
+        for row in rows
+        if isinstance(row["vector"], bytes) and isinstance(row["vectors"], bytes)
+    }
+
+
+async def read_metadata(database: Database, build: Build, key: tuple[str, str]) -> str | None:
+    """What is stored of a document's metadata, as JSON; None if the build has no such document."""
+    rows = await database.fetch(
+        "SELECT metadata FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
+        build.index,
+        build.revision,
+        *key,
+    )
+    return str(rows[0]["metadata"]) if rows else None
 
 
 async def read_passages(database: Database, build: Build, passages: Sequence[Passage]) -> list[str | None]:

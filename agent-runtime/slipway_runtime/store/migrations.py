@@ -300,6 +300,43 @@ CREATE INDEX runs_unwritten ON runs (agent, changed) WHERE outcome = 'done' AND 
 """`written` is 1 once a run's answer is in the topic of `spec.answersTo` (`store/answers.py`). `writing_until` is how
 long a host has to bring it there."""
 
+CHUNKS_OF_FILES = """
+ALTER TABLE chunks ADD COLUMN page BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE chunks ADD COLUMN attributes TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE chunks ADD COLUMN vector BYTEA;
+ALTER TABLE chunks ADD COLUMN embedded TEXT NOT NULL DEFAULT ''
+"""
+"""The page that a chunk is on, what searches are narrowed by, and its own vector with a digest of what was embedded, so
+that nothing is embedded twice."""
+
+UPLOADS = """
+CREATE TABLE uploads (
+    index_name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    version TEXT NOT NULL,
+    content BYTEA NOT NULL,
+    size BIGINT NOT NULL,
+    reason TEXT,
+    uploaded_by TEXT NOT NULL,
+    created DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (index_name, id),
+    UNIQUE (index_name, name)
+);
+CREATE TABLE index_locks (
+    index_name TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    until DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (index_name, purpose)
+);
+ALTER TABLE index_pointers ADD COLUMN config TEXT NOT NULL DEFAULT ''
+"""
+"""Documents that people uploaded, with why one cannot be read (`store/uploads.py`), and who writes to an index now
+(`store/locks.py`). `config` is what the build was made by."""
+
 MIGRATIONS: tuple[str, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -313,6 +350,8 @@ MIGRATIONS: tuple[str, ...] = (
     TRIGGERS,
     PLACES_OF_VECTORS,
     ANSWERS,
+    CHUNKS_OF_FILES,
+    UPLOADS,
 )
 
 

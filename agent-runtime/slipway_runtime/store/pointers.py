@@ -23,6 +23,8 @@ class IndexPointer:
     failed: int
     vectors: VectorsConfig = field(default_factory=VectorsConfig)
     """Where the vectors of the build are."""
+    config: str = ""
+    """What the build was made by: an `IngestConfig` as JSON; empty if a version before made it."""
 
 
 async def read_pointer(database: Database, index: str) -> IndexPointer | None:
@@ -32,7 +34,8 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         StoreUnavailable: if the store is unavailable.
     """
     rows = await database.fetch(
-        "SELECT revision, fingerprint, documents, chunks, failed, vectors FROM index_pointers WHERE index_name = $1",
+        "SELECT revision, fingerprint, documents, chunks, failed, vectors, config FROM index_pointers"
+        " WHERE index_name = $1",
         index,
     )
     if not rows:
@@ -46,6 +49,7 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         chunks=int(row["chunks"] or 0),
         failed=int(row["failed"] or 0),
         vectors=VectorsConfig.model_validate_json(str(row["vectors"])),
+        config=str(row["config"]),
     )
 
 
@@ -56,11 +60,12 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
         StoreUnavailable: if the store is unavailable; then nothing has changed.
     """
     await database.execute(
-        "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, vectors, synced_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, now_epoch())"
+        "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, vectors, config,"
+        " synced_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now_epoch())"
         " ON CONFLICT (index_name) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint,"
         " documents = excluded.documents, chunks = excluded.chunks, failed = excluded.failed,"
-        " vectors = excluded.vectors,"
+        " vectors = excluded.vectors, config = excluded.config,"
         " synced_at = excluded.synced_at",
         pointer.index,
         pointer.revision,
@@ -69,4 +74,16 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
         pointer.chunks,
         pointer.failed,
         pointer.vectors.canonical().decode(),
+        pointer.config,
+    )
+
+
+async def recount(database: Database, index: str, revision: str, *, documents: int, chunks: int) -> None:
+    """Note how much a build holds by now, if it is still the active one."""
+    await database.execute(
+        "UPDATE index_pointers SET documents = $3, chunks = $4 WHERE index_name = $1 AND revision = $2",
+        index,
+        revision,
+        documents,
+        chunks,
     )

@@ -19,6 +19,7 @@ from slipway_crds.fields import (
     same,
 )
 from slipway_crds.indexes.sources import Source
+from slipway_crds.indexes.uploads import Uploads
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
 from slipway_crds.rules import OneOf, at_most_half, immutable, immutable_quantity
@@ -83,6 +84,8 @@ class VectorIndexSpec(SpecModel):
     egress: Annotated[tuple[Egress, ...], Field(max_length=16), ATOMIC, ignored("Nothing is closed locally.")] = ()
     """Where the pods of ingestions may connect to besides Slipway's own and public addresses at the ports of the
     sources: private addresses, and servers in the cluster."""
+    uploads: Annotated[Uploads | None, same("Documents are kept in the local store.")] = None
+    """Documents that people upload besides; nobody may if not given, and those that were uploaded leave the index."""
     deletion_policy: Annotated[
         Literal["Retain", "Delete"], ignored("The local driver keeps its folder until it is deleted by hand.")
     ] = "Retain"

@@ -41,6 +41,7 @@ class Operation:
         reasons: of the errors.
         errors: makes the responses of the errors; a skin with errors of its own passes `as_answer` and `schema`.
         body: what the request's body is; None where there is none.
+        form: the same of a form with files.
         open: no key is needed.
         head: HEAD is answered too.
     """
@@ -54,6 +55,7 @@ class Operation:
     errors: Callable[[Sequence[Reason]], Mapping[int, Json]] = problems.responses
     parameters: Sequence[Parameter] = ()
     body: Json | None = None
+    form: Json | None = None
     open: bool = False
     head: bool = False
 
@@ -79,4 +81,6 @@ class Operation:
             extra["parameters"] = list(self.parameters)
         if self.body:
             extra["requestBody"] = {"required": True, "content": {"application/json": self.body}}
+        if self.form:
+            extra["requestBody"] = {"required": True, "content": {"multipart/form-data": self.form}}
         return extra

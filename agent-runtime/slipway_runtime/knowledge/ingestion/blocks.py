@@ -1,19 +1,24 @@
-"""The structure of a document: paragraphs, code and table rows, each with its offsets and the headings above it.
+"""The structure of a document: paragraphs, code and table rows, each with its offsets, page and headings.
 
 Markdown is read by markdown-it, which knows the line range of every block; offsets come from the lines, so what a block
 covers is exactly what is in the text, markup included.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from slipway_runtime.knowledge.ingestion.documents import FRONT_MATTER
-from slipway_runtime.knowledge.pieces import PieceKind
+from slipway_runtime.knowledge.ingestion.documents import FRONT_MATTER, Document
+from slipway_runtime.knowledge.ingestion.formats.parsed import Media
+from slipway_runtime.knowledge.pieces import PieceKind, readable
 
+T = TypeVar("T")
 MARKER = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])|\[[ xX]\](?=[ \t])))*[ \t]*")
 """What stands before the words of a line in lists and quotations."""
 TABLE_RULE = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
@@ -33,6 +38,14 @@ class Block:
     end: int
     heading: str
     """The headings above it, joined with ` > `."""
+    unit: tuple[int, int] = (0, 0)
+    """The table or the code that it is a part of, which is kept whole where it can be; empty for a paragraph."""
+    header: str = ""
+    """What a part of it has to have before it to be understood: a table's first row."""
+    page: int = 0
+    """Number of its page or slide; 0 in a document without."""
+    row: int = -1
+    """Number of its record, in a table of records."""
 
 
 class Lines:
@@ -68,18 +81,22 @@ def plain_blocks(text: str) -> Iterator[Block]:
 
 def code_blocks(lines: Lines, first: int, behind: int, heading: str) -> Iterator[Block]:
     """The lines of code from `first` on, a handful at a time."""
+    unit = lines.span(first, behind) if first < behind else (0, 0)
     for line in range(first, behind, CODE_LINES):
         start, end = lines.span(line, min(line + CODE_LINES, behind))
         if lines.text[start:end].strip():
-            yield Block(PieceKind.CODE, start, max(start, start + len(lines.text[start:end].rstrip())), heading)
+            end = max(start, start + len(lines.text[start:end].rstrip()))
+            yield Block(PieceKind.CODE, start, end, heading, unit)
 
 
 def table_rows(lines: Lines, first: int, behind: int, heading: str) -> Iterator[Block]:
     """The rows of a table, without the rule below its head."""
+    unit = trimmed(lines.text, *lines.span(first, behind))
+    header = readable(lines.text[slice(*lines.span(first, first + 1))], PieceKind.ROW)
     for line in range(first, behind):
         start, end = trimmed(lines.text, *lines.span(line, line + 1))
         if start < end and not TABLE_RULE.match(lines.text[start:end]):
-            yield Block(PieceKind.ROW, start, end, heading)
+            yield Block(PieceKind.ROW, start, end, heading, unit, header)
 
 
 def paragraph(lines: Lines, first: int, behind: int, heading: str) -> Iterator[Block]:
@@ -124,7 +141,7 @@ def token_blocks(token: Token, lines: Lines, heading: str) -> Iterable[Block]:
         return code_blocks(lines, first + 1, behind - closed, heading)
     if token.type == "code_block":
         return code_blocks(lines, first, behind, heading)
-    if token.type in {"thead_open", "tbody_open"}:
+    if token.type == "table_open":
         return table_rows(lines, first, behind, heading)
     if token.type in {"paragraph_open", "html_block"}:
         if token.type == "html_block" and token.content.lstrip().startswith("<!--"):
@@ -146,6 +163,67 @@ def markdown_blocks(text: str) -> Iterator[Block]:
             yield from token_blocks(token, lines, str(headings))
 
 
-def blocks(text: str, *, markdown: bool) -> Iterator[Block]:
-    """The blocks of a document, in order and without overlap."""
-    return markdown_blocks(text) if markdown else plain_blocks(text)
+def record_blocks(text: str) -> Iterator[Block]:
+    """The records of a table, one a line."""
+    start = 0
+    for row, line in enumerate(text.splitlines(keepends=True)):
+        if line.strip():
+            yield Block(PieceKind.ROW, start, start + len(line.rstrip()), "", row=row)
+        start += len(line)
+
+
+def code_file_blocks(text: str, name: str) -> Iterator[Block]:
+    """The definitions of source code, each whole where it can be; parts of a longer one are under its first line."""
+    lines = Lines(text)
+    starts = [0, *(n for n in range(1, len(lines)) if _begins_definition(lines, n)), len(lines)]
+    for first, behind in pairwise(starts):
+        words = text[slice(*lines.span(first, behind))].strip()
+        if not words:
+            continue
+        long = words.count("\n") >= CODE_LINES
+        top = words.partition("\n")[0].strip()[:HEADING_MAX]
+        yield from code_blocks(lines, first, behind, f"{name} > {top}" if long else name)
+
+
+def _begins_definition(lines: Lines, number: int) -> bool:
+    """Whether a line without indentation follows an empty one."""
+    before, line = (lines.text[slice(*lines.span(n, n + 1))] for n in (number - 1, number))
+    return not before.strip() and line[:1] not in {"", " ", "\t", "}", ")", "]"}
+
+
+def blocks(text: str, media: Media, *, name: str = "") -> Iterator[Block]:
+    """The blocks of a text, in order and without overlap."""
+    if media is Media.MARKDOWN:
+        return markdown_blocks(text)
+    if media is Media.ROWS:
+        return record_blocks(text)
+    if media is Media.CODE:
+        return code_file_blocks(text, name)
+    return plain_blocks(text)
+
+
+def document_blocks(document: Document) -> Iterator[Block]:
+    """The blocks of a document, each on one page and in one section."""
+    starts = [start for start, _ in document.headings]
+    pages = [start for start, _ in document.pages]
+    for block in blocks(document.text, document.media, name=document.name):
+        for start, end in _cut(block, starts):
+            begin, stop = trimmed(document.text, start, end)
+            if begin < stop:
+                heading = _at(begin, starts, [title for _, title in document.headings], block.heading)
+                page = _at(begin, pages, [number for _, number in document.pages], 0)
+                yield replace(
+                    block, start=begin if start > block.start else start, end=stop, heading=heading, page=page
+                )
+
+
+def _cut(block: Block, starts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The spans of a block between the places where sections begin."""
+    inside = starts[bisect_right(starts, block.start) : bisect_right(starts, block.end - 1)]
+    return pairwise([block.start, *dict.fromkeys(inside), block.end])
+
+
+def _at(offset: int, starts: Sequence[int], values: Sequence[T], default: T) -> T:
+    """What is in force at an offset."""
+    place = bisect_right(starts, offset) - 1
+    return values[place] if place >= 0 else default

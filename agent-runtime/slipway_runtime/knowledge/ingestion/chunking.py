@@ -1,22 +1,25 @@
 """Documents to chunks: pieces that the embedding model reads to their end, and that a citation can point into.
 
 A chunk is a run of whole sentences (or code, or table rows) under one heading, bounded in tokens as the model's own
-tokenizer counts them, with some overlap to the chunk before. Offsets are characters of the stored text, always: what a
+tokenizer counts them, with some overlap to the chunk before. It is on one page. A table or some code stays whole where
+it fits; where it is cut, its first row stands before each part that is embedded. A record of a table is a chunk of its
+own, since filters choose among records. Offsets are characters of the stored text, always: what a
 chunk or a sentence says can be looked up and compared.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from slipway_runtime.knowledge.embedding.embedder import Tokens
-from slipway_runtime.knowledge.ingestion.blocks import Block, blocks
-from slipway_runtime.knowledge.ingestion.documents import Document, is_markdown
+from slipway_runtime.knowledge.ingestion.blocks import Block, document_blocks
+from slipway_runtime.knowledge.ingestion.documents import Document
 from slipway_runtime.knowledge.ingestion.sentences import split_sentences
 from slipway_runtime.knowledge.pieces import Piece, PieceKind, readable
+from slipway_runtime.knowledge.vectors.filters import Scalar
 
-CHUNKER = "markdown-1"
+CHUNKER = "structure-2"
 """Name and version of these rules; part of the fingerprint, so raise it when chunks come out differently."""
 PIECE_CHARACTERS = 800
 """A longer sentence is cut: it would make a bad quote, and a token can hide thousands of unbroken characters."""
@@ -24,6 +27,11 @@ CHARACTERS_PER_TOKEN = 12
 """A chunk has at most this many characters for each token it may have, for the same reason."""
 HEADING_SHARE = 4
 """The heading takes at most one part in this many of a chunk's tokens."""
+HEADER_SHARE = 16
+"""A table's first row is repeated if it takes at most one part in this many. A longer one, such as that of a reference
+with five columns, makes parts of tables more like each other than like what they say."""
+FILLED_SHARE = 4
+"""A chunk with more than one part in this many of its tokens is not lengthened by the beginning of a table."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +43,35 @@ class Chunk:
     start: int
     end: int
     pieces: tuple[Piece, ...]
+    header: str = ""
+    """The first row of the table that it is a later part of."""
+    page: int = 0
+    """Number of its page or slide; 0 in a document without."""
+    columns: Mapping[str, Scalar] = field(default_factory=dict)
+    """What the columns of its record say."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece with what it is a part of."""
+
+    piece: Piece
+    block: Block
+    header: str = ""
+    header_tokens: int = 0
+    """What it takes to stand before it, if a chunk begins with it."""
+
+    @property
+    def begins_unit(self) -> bool:
+        """Whether a table or some code begins here."""
+        start, end = self.block.unit
+        return start < end and self.piece.start == start
 
 
 def chunk_text(document_text: str, chunk: Chunk) -> str:
-    """What of a chunk is embedded: the heading, then the words."""
+    """What of a chunk is embedded: the heading, a table's first row, then the words."""
     words = readable(document_text[chunk.start : chunk.end])
-    return f"{chunk.heading}\n{words}" if chunk.heading else words
+    return "\n".join(part for part in (chunk.heading, chunk.header, words) if part)
 
 
 class Chunker:
@@ -62,14 +93,14 @@ class Chunker:
         text = document.text
         packer = Packer(text, self._tokens.token_starts(text), self._max_tokens * CHARACTERS_PER_TOKEN)
         found: list[Chunk] = []
-        for heading, group in groupby(blocks(text, markdown=is_markdown(document.name)), key=lambda b: b.heading):
+        for (heading, page, row), group in groupby(document_blocks(document), key=lambda b: (b.heading, b.page, b.row)):
             head = self._bounded(heading)
             budget = self._max_tokens - (self._tokens.count_tokens(head) if head else 0)
-            pieces = [piece for block in group for piece in self._pieces(text, block, budget)]
-            for run in packer.pack(pieces, budget=budget, overlap=self._overlap):
-                for part in self._fitting(text, head, run):
-                    found.append(Chunk(len(found), head, part[0].start, part[-1].end, tuple(part)))
-        return found
+            columns = document.rows[row] if 0 <= row < len(document.rows) else {}
+            for run in packer.pack(self._parts(text, group, budget), budget=budget, overlap=self._overlap):
+                made = Chunk(0, head, 0, 0, (), page=page, columns=columns)
+                found.extend(self._fitting(text, made, run))
+        return [replace(chunk, ordinal=ordinal) for ordinal, chunk in enumerate(found)]
 
     def _bounded(self, heading: str) -> str:
         """The heading's path, from the left shortened until it leaves room for text."""
@@ -77,6 +108,19 @@ class Chunker:
             _, parted, rest = heading.partition(" > ")
             heading = rest if parted else heading[: len(heading) // 2].strip()
         return heading
+
+    def _parts(self, text: str, group: Iterable[Block], budget: int) -> list[Part]:
+        """The pieces of blocks that belong together."""
+        parts: list[Part] = []
+        header, tokens = "", 0
+        for block in group:
+            if block.header != header:
+                header, tokens = block.header, self._tokens.count_tokens(block.header) if block.header else 0
+            repeated = tokens <= self._max_tokens // HEADER_SHARE
+            for piece in self._pieces(text, block, budget - tokens if repeated else budget):
+                first = not repeated or piece.start == block.unit[0]
+                parts.append(Part(piece, block) if first else Part(piece, block, header, tokens))
+        return parts
 
     def _pieces(self, text: str, block: Block, budget: int) -> Iterator[Piece]:
         """What a block is made of, each part small enough to be a chunk alone."""
@@ -102,15 +146,16 @@ class Chunker:
                 stop = start + len(words.rstrip())
                 yield from self._bounded_pieces(text, Piece(piece.kind, begin, stop), budget)
 
-    def _fitting(self, text: str, heading: str, run: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
-        """The run, halved until the model reads it whole: cut words can have more tokens than uncut ones."""
-        chunk = Chunk(0, heading, run[0].start, run[-1].end, tuple(run))
+    def _fitting(self, text: str, made: Chunk, run: Sequence[Part]) -> Iterator[Chunk]:
+        """The run as a chunk, halved until the model reads it whole: cut words can have more tokens than uncut ones."""
+        pieces = tuple(part.piece for part in run)
+        chunk = replace(made, start=pieces[0].start, end=pieces[-1].end, pieces=pieces, header=run[0].header)
         if len(run) == 1 or self._tokens.count_tokens(chunk_text(text, chunk)) <= self._max_tokens:
-            yield run
+            yield chunk
             return
         middle = len(run) // 2
-        yield from self._fitting(text, heading, run[:middle])
-        yield from self._fitting(text, heading, run[middle:])
+        yield from self._fitting(text, made, run[:middle])
+        yield from self._fitting(text, made, run[middle:])
 
 
 def cut_near_middle(text: str, piece: Piece) -> int:
@@ -133,29 +178,39 @@ class Packer:
         self._starts = starts
         self._max_characters = max_characters
 
-    def pack(self, pieces: Sequence[Piece], *, budget: int, overlap: int) -> Iterator[list[Piece]]:
-        """Runs of pieces, each within the budget, each beginning with the end of the one before as far as allowed."""
-        run: list[Piece] = []
-        for piece in pieces:
-            if run and not self._fits(run[0], piece, budget):
+    def pack(self, parts: Sequence[Part], *, budget: int, overlap: int) -> Iterator[list[Part]]:
+        """Runs of parts, each within the budget, each beginning with the end of the one before as far as allowed.
+
+        A table or some code that fits a chunk begins another one rather than being cut, unless little stands before it.
+        """
+        run: list[Part] = []
+        for part in parts:
+            end = part.piece.end
+            if part.begins_unit and self._fits(part, part.block.unit[1], budget) and self._is_filled(run, budget):
+                end = part.block.unit[1]
+            if run and not self._fits(run[0], end, budget):
                 yield run
                 run = self._tail(run, overlap)
-                while run and not self._fits(run[0], piece, budget):
+                while run and not self._fits(run[0], end, budget):
                     run = run[1:]
-            run = [*run, piece]
+            run = [*run, part]
         if run:
             yield run
 
-    def _fits(self, first: Piece, last: Piece, budget: int) -> bool:
-        return last.end - first.start <= self._max_characters and self._tokens(first.start, last.end) <= budget
+    def _fits(self, first: Part, end: int, budget: int) -> bool:
+        start = first.piece.start
+        return end - start <= self._max_characters and self._tokens(start, end) + first.header_tokens <= budget
 
-    def _tail(self, run: Sequence[Piece], overlap: int) -> list[Piece]:
-        """The last pieces that have no more tokens than the overlap, but never all of them."""
-        kept: list[Piece] = []
-        for piece in reversed(run[1:]):
-            if self._tokens(piece.start, run[-1].end) > overlap:
+    def _is_filled(self, run: Sequence[Part], budget: int) -> bool:
+        return bool(run) and self._tokens(run[0].piece.start, run[-1].piece.end) > budget // FILLED_SHARE
+
+    def _tail(self, run: Sequence[Part], overlap: int) -> list[Part]:
+        """The last parts that have no more tokens than the overlap, but never all of them."""
+        kept: list[Part] = []
+        for part in reversed(run[1:]):
+            if self._tokens(part.piece.start, run[-1].piece.end) > overlap:
                 break
-            kept.insert(0, piece)
+            kept.insert(0, part)
         return kept
 
     def _tokens(self, start: int, end: int) -> int:

@@ -1,9 +1,11 @@
 """From the bytes of a source to a document: text, title, hash; or the reason why it is none.
 
-What is kept is what citations point into, so the text is changed as little as the store demands: a byte order mark and
-NUL characters go (Postgres cannot hold NUL in text), line ends become `\\n`. Nothing else.
+What is kept is what citations point into. A text is changed as little as the store demands: a byte order mark and NUL
+characters go (Postgres cannot hold NUL in text), line ends become `\\n`. Nothing else. Of a PDF, a Word document, a
+presentation, a page or a table it is the text that was made of it (`formats/`).
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
@@ -11,20 +13,21 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from slipway_runtime.knowledge.ingestion.formats.choosing import FileFormat, format_of
+from slipway_runtime.knowledge.ingestion.formats.isolated import IsolatedReader
+from slipway_runtime.knowledge.ingestion.formats.parsed import Media, Parsed
+from slipway_runtime.knowledge.ingestion.formats.reading import TEXTS, check_size, parse
+from slipway_runtime.knowledge.ingestion.sources import DocumentRef
+from slipway_runtime.knowledge.vectors.filters import Scalar
+
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?---[ \t]*(?:\n|\Z)", re.DOTALL)
 FRONT_MATTER_MAX = 16_384
 """Characters of front matter that are read for metadata."""
 TITLE_IN_FRONT_MATTER = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
 FIRST_HEADING = re.compile(r"^#[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 TITLE_MAX = 200
-NUL_SHARE = 0.1
-"""A file with more NUL characters than this is not text, though it may be valid UTF-8 (UTF-16 mostly is)."""
-CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-CONTROL_SHARE = 0.02
-
-
-class NotText(ValueError):
-    """The bytes are no text; the message says what was found and what to do."""
+PROSE = frozenset({Media.MARKDOWN, Media.PLAIN})
+"""Texts whose first heading is their title."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,16 @@ class Document:
     title: str
     text: str
     hash: str
-    """SHA-256 of the text: what distinguishes a changed document from one that may be skipped."""
+    """SHA-256 of the text and how it is cut: what distinguishes a changed document from one that may be skipped."""
     metadata: Mapping[str, object] = field(default_factory=dict)
-    """What the document says about itself: its front matter."""
+    """What its source and the document itself say about it: front matter, or properties of the file."""
+    media: Media = Media.PLAIN
+    pages: tuple[tuple[int, int], ...] = ()
+    """Where each page or slide begins, with its number."""
+    headings: tuple[tuple[int, str], ...] = ()
+    """Where each section begins, of a text whose markup does not say it."""
+    rows: tuple[Mapping[str, Scalar], ...] = ()
+    """What the columns of each line say, of a table."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +61,6 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.source}/{self.name}: {self.reason}"
-
-
-def decode(content: bytes) -> str:
-    """The text of a file.
-
-    Raises:
-        NotText: if it is not UTF-8, or holds so many control characters that it cannot be text.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NotText(f"not UTF-8 text (byte {error.start}); convert it, or remove it from the source") from error
-    nuls = text.count("\0")
-    if text and nuls > NUL_SHARE * len(text):
-        raise NotText("binary data, not text (mostly NUL bytes); remove it from the source")
-    if len(CONTROL.findall(text)) - nuls > CONTROL_SHARE * len(text):
-        raise NotText("binary data, not text (control characters); remove it from the source")
-    return text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def title_of(text: str, name: str) -> str:
@@ -102,19 +94,61 @@ def metadata_of(text: str) -> dict[str, object]:
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def make_document(*, source: str, name: str, content: bytes) -> Document:
-    """A document from the bytes of its file.
+def document_of(parsed: Parsed, *, source: str, name: str, said: Mapping[str, object] | None = None) -> Document:
+    """A document from what its file holds.
 
-    Raises:
-        NotText: if they are no text.
+    Args:
+        said: what the source says about it. What the document says itself comes first.
     """
-    text = decode(content)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    front = metadata_of(parsed.text) if parsed.media is Media.MARKDOWN else {}
+    title = parsed.title[:TITLE_MAX] or (title_of(parsed.text, name) if parsed.media in PROSE else name)
+    digest = hashlib.sha256(f"{parsed.media}\0{parsed.text}".encode())
+    if parsed.pages or parsed.headings:
+        digest.update(repr((parsed.pages, parsed.headings)).encode())
     return Document(
-        source=source, name=name, title=title_of(text, name), text=text, hash=digest, metadata=metadata_of(text)
+        source=source,
+        name=name,
+        title=title,
+        text=parsed.text,
+        hash=digest.hexdigest(),
+        metadata={**(said or {}), **parsed.metadata, **front},
+        media=parsed.media,
+        pages=parsed.pages,
+        headings=parsed.headings,
+        rows=parsed.rows,
     )
 
 
-def is_markdown(name: str) -> bool:
-    """Whether a document is read as Markdown; anything else is plain text."""
-    return name.lower().endswith((".md", ".markdown", ".mdx"))
+def make_document(*, source: str, name: str, content: bytes, content_type: str = "") -> Document:
+    """A document from the bytes of its file, read in this process.
+
+    Raises:
+        Unreadable: if they are no document.
+    """
+    kind = format_of(name=name, content_type=content_type, content=content)
+    return document_of(parse(kind, content), source=source, name=name)
+
+
+class DocumentReader:
+    """Makes documents of files. What takes much to read is read in a process of its own."""
+
+    def __init__(self) -> None:
+        self._isolated = IsolatedReader()
+
+    async def read(self, ref: DocumentRef, content: bytes) -> Document:
+        """A document of a source.
+
+        Raises:
+            Unreadable: if it is none.
+        """
+        check_size(content)
+        kind: FileFormat = format_of(name=ref.name, content_type=ref.content_type or "", content=content)
+        if kind in TEXTS:
+            parsed = await asyncio.to_thread(parse, kind, content)
+        else:
+            parsed = await self._isolated.read(kind, content)
+        return document_of(parsed, source=ref.source, name=ref.name, said=ref.metadata)
+
+    async def close(self) -> None:
+        """End what reads."""
+        await self._isolated.close()

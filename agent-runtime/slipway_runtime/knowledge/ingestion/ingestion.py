@@ -16,22 +16,23 @@ One ingestion of an index runs at a time; that is the caller's matter.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import orjson
 
-from slipway_crds.contract import collection_name
+from slipway_crds.contract import UPLOADS, collection_name
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
-from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix
-from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker, chunk_text
-from slipway_runtime.knowledge.ingestion.documents import Document, Failure, NotText, make_document
+from slipway_runtime.knowledge.embedding.embedder import Embedder
+from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker
+from slipway_runtime.knowledge.ingestion.documents import Document, DocumentReader, Failure
+from slipway_runtime.knowledge.ingestion.embedding_chunks import embed_chunks
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
+from slipway_runtime.knowledge.ingestion.formats.parsed import Unreadable
 from slipway_runtime.knowledge.ingestion.planning import (
     DocumentKey,
     IngestionPlan,
@@ -39,9 +40,12 @@ from slipway_runtime.knowledge.ingestion.planning import (
     list_all,
     make_plan,
     reasons,
+    version_of,
 )
-from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, NotLoaded, SourceUnavailable
-from slipway_runtime.knowledge.pieces import encode_pieces, encode_vectors, readable
+from slipway_runtime.knowledge.ingestion.rows import metadata_json, stored_chunks
+from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, Gone, NotLoaded, SourceUnavailable
+from slipway_runtime.knowledge.ingestion.taken import NothingToIngest as NothingToIngest
+from slipway_runtime.knowledge.ingestion.taken import Taken, nothing_in
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.documents import (
@@ -56,22 +60,26 @@ from slipway_runtime.store.documents import (
     document_states,
     pend,
     pending_ids,
+    read_metadata,
     replace_document,
     revisions,
     set_version,
     settle,
+    stored_vectors,
 )
-from slipway_runtime.store.pointers import IndexPointer, read_pointer, write_pointer
+from slipway_runtime.store.locks import give_lock, hold_lock
+from slipway_runtime.store.pointers import IndexPointer, read_pointer, recount, write_pointer
+from slipway_runtime.store.uploads import fail_upload
 
+log = logging.getLogger(__name__)
 PATIENCE = 120.0
 """Seconds for which a store that is unavailable is asked again, before the ingestion gives up."""
 FAILURES_REPORTED = 20
+WRITING = "writing"
+LOCK_SECONDS = 60.0
+"""After which a writer counts as dead. Under its lock it writes what it made before: it embeds nothing."""
 
 T = TypeVar("T")
-
-
-class NothingToIngest(Exception):
-    """The sources hold no text; the message says what they hold. The build that agents read stays."""
 
 
 class NoSourceAvailable(Exception):
@@ -90,38 +98,13 @@ class IngestionProgress:
         return f"{self.done}/{self.total} documents, {self.chunks} chunks"
 
 
-def chunk_id(build: Build, document: Document, chunk: Chunk) -> str:
-    """Content address of a chunk: writing it again changes nothing, and no two builds share one."""
-    parts = (build.index, build.revision, document.source, document.name, document.hash, str(chunk.ordinal))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-@dataclass
-class _Taken:
-    """What became of the documents that were loaded."""
-
-    made: int = 0
-    """New chunks."""
-    unchanged: int = 0
-    """Chunks of documents whose text is the same as before."""
-    failures: list[Failure] = field(default_factory=list)
-    kept_failing: bool = False
-    """Whether a document that cannot be read has an earlier version in the build."""
-    wordless: dict[DocumentRef, str] = field(default_factory=dict)
-    """Without a chunk, with their hashes. They are loaded again to take the place of what the build has, once it is
-    sure that something is left."""
-    blank: bool = True
-    """Whether those are empty altogether."""
-    unavailable: dict[str, str] = field(default_factory=dict)
-    """Why sources cannot be read, by source."""
-
-
 class Ingestion:
     """One ingestion of one index.
 
     Args:
         progress: called whenever it has got further.
         patience: seconds for which a store that is unavailable is asked again.
+        owner: who writes, where hosts write uploads to the same build.
     """
 
     def __init__(
@@ -133,7 +116,10 @@ class Ingestion:
         embedder: Embedder,
         progress: Callable[[IngestionProgress], None] = lambda progress: None,
         patience: float = PATIENCE,
+        owner: str = "ingestion",
     ) -> None:
+        self._config = config
+        self._owner = owner
         self._fingerprint = fingerprint(config, embedder)
         self._place = config.vectors
         self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint, config.vectors))
@@ -144,6 +130,7 @@ class Ingestion:
         self._embedder = embedder
         self._progress = progress
         self._patience = patience
+        self._reader = DocumentReader()
 
     async def run(self, sources: Sequence[DocumentSource]) -> IngestReport:
         """Bring the build up to date with the sources, and point agents to it.
@@ -153,7 +140,14 @@ class Ingestion:
             NothingToIngest: if there is no text; agents go on with the build they read.
             StoreUnavailable, VectorsUnavailable: if a store stays unavailable; likewise.
         """
-        await self._patiently(self._sweep)
+        try:
+            return await self._run(sources)
+        finally:
+            await self._reader.close()
+
+    async def _run(self, sources: Sequence[DocumentSource]) -> IngestReport:
+        async with self._writing():
+            await self._patiently(self._sweep)
         states = await self._patiently(lambda: document_states(self._database, self._build))
         lost = await self._patiently(lambda: self._lost(states))
         before = await self._patiently(lambda: read_pointer(self._database, self._build.index))
@@ -164,25 +158,66 @@ class Ingestion:
         taken.unavailable |= listing.unavailable
         self._check(listing, plan, taken, before)
         for ref, hash_ in taken.wordless.items():
-            with suppress(NotText, NotLoaded, SourceUnavailable):  # changed meanwhile, which the next ingestion sees
-                document = await _load(ref, by_name[ref.source])
+            # What changed meanwhile, the next ingestion sees.
+            with suppress(Unreadable, NotLoaded, SourceUnavailable):
+                document = await self._load(ref, by_name[ref.source])
                 if document.hash == hash_:
                     await self._replace(ref, document, [], replaces=ref.key in states)
-        if plan.removed:
-            await self._patiently(lambda: delete_documents(self._database, self._build, plan.removed))
-            await self._patiently(self._sweep)
-        report = await self._patiently(lambda: self._publish(taken))
+        await self._remove(plan.removed)
+        async with self._writing():
+            report = await self._patiently(lambda: self._publish(taken))
         await self._patiently(lambda: self._forget({self._build.revision, before.revision if before else ""}))
         return report
 
-    def _check(self, listing: SourceListing, plan: IngestionPlan, taken: _Taken, before: IndexPointer | None) -> None:
+    def _check(self, listing: SourceListing, plan: IngestionPlan, taken: Taken, before: IndexPointer | None) -> None:
         """Raise what keeps agents with the build they read: one that has nothing, or not what it has."""
         something = taken.made or taken.unchanged or taken.kept_failing or plan.kept
         elsewhere = before is not None and before.revision != self._build.revision
         if taken.unavailable and (elsewhere or not something):
             raise NoSourceAvailable("; ".join(reasons(taken.unavailable)))
         if not something:
-            raise _nothing(listing.refs, taken)
+            raise nothing_in(listing.refs, taken)
+
+    async def update(self, source: DocumentSource, *, kept: Container[str] = ()) -> None:
+        """Bring the documents of one source up to date in the build that agents read already.
+
+        Args:
+            kept: documents that stay though the source does not list them.
+
+        Raises:
+            StoreUnavailable, VectorsUnavailable: if a store stays unavailable.
+        """
+        try:
+            states = await document_states(self._database, self._build, source=source.name)
+            plan = make_plan(await list_all([source], states), states=states, lost=set())
+            taken = await self._take_all(plan, {source.name: source}, states=states, lost=set())
+            for ref in taken.wordless:
+                with suppress(Unreadable, NotLoaded):
+                    await self._replace(ref, await self._load(ref, source), [], replaces=ref.key in states)
+            await self._remove([key for key in plan.removed if key[1] not in kept])
+            documents, chunks = await counts(self._database, self._build)
+            await recount(self._database, self._build.index, self._build.revision, documents=documents, chunks=chunks)
+        finally:
+            await self._reader.close()
+
+    async def _remove(self, documents: Sequence[DocumentKey]) -> None:
+        if documents:
+            async with self._writing():
+                await self._patiently(lambda: delete_documents(self._database, self._build, documents))
+                await self._patiently(self._sweep)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        """Keep others from writing to the build meanwhile, where others may: to sweep is to remove what they began."""
+        if self._config.uploads is None:
+            yield
+            return
+        index, owner = self._build.index, self._owner
+        await self._patiently(lambda: hold_lock(self._database, index, WRITING, owner=owner, seconds=LOCK_SECONDS))
+        try:
+            yield
+        finally:
+            await self._patiently(lambda: give_lock(self._database, index, WRITING, owner=owner))
 
     async def _lost(self, states: Mapping[DocumentKey, DocumentState]) -> set[DocumentKey]:
         """Documents some of whose vectors are missing. The ids are compared only where the number says so."""
@@ -199,8 +234,8 @@ class Ingestion:
         *,
         states: Mapping[DocumentKey, DocumentState],
         lost: set[DocumentKey],
-    ) -> _Taken:
-        taken = _Taken()
+    ) -> Taken:
+        taken = Taken()
         for number, ref in enumerate(plan.load):
             done = IngestionProgress(number, len(plan.load), taken.made)
             self._progress(done)
@@ -217,7 +252,7 @@ class Ingestion:
         ref: DocumentRef,
         source: DocumentSource,
         state: DocumentState | None,
-        taken: _Taken,
+        taken: Taken,
         *,
         known: bool,
         done: IngestionProgress,
@@ -229,17 +264,21 @@ class Ingestion:
             known: whether the build has it.
         """
         try:
-            document = await _load(ref, source)
+            document = await self._load(ref, source)
+        except Gone:
+            return
         except SourceUnavailable as error:
             taken.unavailable[ref.source] = str(error)
             taken.kept_failing |= state is not None and state.chunks > 0
             return
-        except (NotText, NotLoaded) as error:
+        except (Unreadable, NotLoaded) as error:
+            if ref.source == UPLOADS:
+                await self._fail_upload(ref, str(error))
             taken.failures.append(Failure(source=ref.source, name=ref.name, reason=str(error)))
             taken.kept_failing |= state is not None and state.chunks > 0
             return
-        if state is not None and state.hash == document.hash:
-            await self._patiently(lambda: set_version(self._database, self._build, ref.key, ref.version))
+        if state is not None and state.hash == document.hash and await self._same_metadata(ref, document):
+            await self._patiently(lambda: set_version(self._database, self._build, ref.key, version_of(ref)))
             taken.unchanged += state.chunks
             return
         chunks = await asyncio.to_thread(self._chunker.chunks, document)
@@ -250,16 +289,31 @@ class Ingestion:
         await self._take(ref, document, chunks, replaces=known, done=done)
         taken.made += len(chunks)
 
+    async def _fail_upload(self, ref: DocumentRef, reason: str) -> None:
+        place = (self._build.index, ref.name, ref.version)
+        await self._patiently(lambda: fail_upload(self._database, *place, reason))
+
+    async def _same_metadata(self, ref: DocumentRef, document: Document) -> bool:
+        stored = await self._patiently(lambda: read_metadata(self._database, self._build, ref.key))
+        return stored == metadata_json(document)
+
     async def _take(
         self, ref: DocumentRef, document: Document, chunks: list[Chunk], *, replaces: bool, done: IngestionProgress
     ) -> None:
         """Embed a document and put it in the place of its earlier version."""
-        vectors = await self._embed(document, chunks, done)
-        rows = self._rows(document, chunks, vectors)
+        known = await self._patiently(lambda: stored_vectors(self._database, self._build, ref.key)) if replaces else {}
+
+        def report(embedded: int) -> None:
+            self._progress(IngestionProgress(done.done, done.total, done.chunks + embedded))
+
+        embedded = await embed_chunks(self._embedder, document, chunks, known=known, progress=report)
+        rows, attributes = stored_chunks(self._build, document, chunks, embedded)
         ids = [row.id for row in rows]
-        await self._patiently(lambda: pend(self._database, self._build, ids))
-        await self._patiently(lambda: self._vectors.upsert(self._collection, ids, vectors[: len(rows)]))
-        await self._replace(ref, document, rows, replaces=replaces)
+        vectors = np.stack([each.vectors[0] for each in embedded])
+        async with self._writing():
+            await self._patiently(lambda: pend(self._database, self._build, ids))
+            await self._patiently(lambda: self._vectors.upsert(self._collection, ids, vectors, attributes))
+            await self._replace(ref, document, rows, replaces=replaces)
 
     async def _replace(
         self, ref: DocumentRef, document: Document, rows: Sequence[StoredChunk], *, replaces: bool
@@ -270,50 +324,19 @@ class Ingestion:
             title=document.title,
             text=document.text,
             hash=document.hash,
-            version=ref.version,
-            metadata=orjson.dumps(document.metadata, default=str, option=orjson.OPT_NON_STR_KEYS).decode(),
+            version=version_of(ref),
+            metadata=metadata_json(document),
         )
         await self._patiently(lambda: replace_document(self._database, self._build, stored, rows))
         if replaces:
             await self._patiently(self._sweep)
-
-    async def _embed(self, document: Document, chunks: list[Chunk], done: IngestionProgress) -> Matrix:
-        """Vectors of the chunks, then of all their pieces, in order."""
-        texts = [chunk_text(document.text, chunk) for chunk in chunks]
-        texts += [
-            readable(document.text[piece.start : piece.end], piece.kind) for chunk in chunks for piece in chunk.pieces
-        ]
-        share = len(chunks) / len(texts)
-
-        def report(embedded: int) -> None:
-            self._progress(IngestionProgress(done.done, done.total, done.chunks + int(embedded * share)))
-
-        return await self._embedder.embed_texts(texts, progress=report)
-
-    def _rows(self, document: Document, chunks: list[Chunk], vectors: Matrix) -> list[StoredChunk]:
-        ends = np.cumsum([len(chunks), *(len(chunk.pieces) for chunk in chunks)])
-        return [
-            StoredChunk(
-                id=chunk_id(self._build, document, chunk),
-                source=document.source,
-                document=document.name,
-                ordinal=chunk.ordinal,
-                heading=chunk.heading,
-                start=chunk.start,
-                end=chunk.end,
-                text=document.text[chunk.start : chunk.end],
-                sentences=encode_pieces(chunk.pieces),
-                vectors=encode_vectors(vectors[ends[number] : ends[number + 1]]),
-            )
-            for number, chunk in enumerate(chunks)
-        ]
 
     async def _sweep(self) -> None:
         """Remove vectors that no chunk has any more: of replaced and removed documents, of interrupted ingestions."""
         await self._vectors.delete(self._collection, await pending_ids(self._database, self._build))
         await settle(self._database, self._build)
 
-    async def _publish(self, taken: _Taken) -> IngestReport:
+    async def _publish(self, taken: Taken) -> IngestReport:
         """Point agents to the build."""
         failures = taken.failures
         await self._sweep()
@@ -326,6 +349,7 @@ class Ingestion:
             chunks=chunks,
             failed=len(failures),
             vectors=self._place,
+            config=self._config.canonical().decode(),
         )
         await write_pointer(self._database, pointer)
         return IngestReport(
@@ -344,6 +368,10 @@ class Ingestion:
             await self._vectors.drop(collection_name(self._build.index, revision))
             await delete_build(self._database, Build(self._build.index, revision))
 
+    async def _load(self, ref: DocumentRef, source: DocumentSource) -> Document:
+        loaded = await source.load(ref)
+        return await self._reader.read(loaded.ref, loaded.content)
+
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=self._patience)
 
@@ -352,20 +380,3 @@ def unavailable(error: BaseException) -> bool:
     """Whether a store is unavailable, so that asking it again may succeed; one that is full has to be given room."""
     lasting = isinstance(error, VectorsFull | VectorsRefused)
     return isinstance(error, StoreUnavailable | VectorsUnavailable) and not lasting
-
-
-async def _load(ref: DocumentRef, source: DocumentSource) -> Document:
-    loaded = await source.load(ref)
-    return make_document(source=ref.source, name=ref.name, content=loaded.content)
-
-
-def _nothing(refs: Sequence[DocumentRef], taken: _Taken) -> NothingToIngest:
-    """Why there is nothing to ingest."""
-    if not refs:
-        return NothingToIngest("The sources hold no documents.")
-    if taken.failures and not taken.wordless:
-        named = "; ".join(str(failure) for failure in taken.failures[:3])
-        return NothingToIngest(f"none of the {len(taken.failures)} documents could be read: {named}")
-    if taken.wordless and taken.blank:
-        return NothingToIngest("All documents are empty.")
-    return NothingToIngest("the documents hold nothing to quote, headings at most: put sentences under them")

@@ -26,6 +26,7 @@ from slipway_runtime.knowledge.ingestion.ingestion import (
     unavailable,
 )
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
+from slipway_runtime.knowledge.ingestion.uploads import uploads_of
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorsUnavailable
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.settings import IngestSettings
@@ -106,7 +107,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
                 patience=patience,
             )
             with span("ingestion"), open_sources(config, places) as sources:
-                return await ingestion.run(sources)
+                return await ingestion.run([*sources, *uploads_of(config, database)])
         finally:
             await database.close()
             await embedder.close()

@@ -1,7 +1,11 @@
 """What an ingestion has to do, by what the sources list and what the build has."""
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import orjson
 
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, SourceUnavailable
 from slipway_runtime.store.documents import DocumentState
@@ -42,7 +46,9 @@ def make_plan(
     refs = listing.refs
     left = {key for key in states if key[0] in listing.unavailable}
     load = tuple(
-        ref for ref in refs if ref.key in lost or (state := states.get(ref.key)) is None or state.version != ref.version
+        ref
+        for ref in refs
+        if ref.key in lost or (state := states.get(ref.key)) is None or state.version != version_of(ref)
     )
     listed, loaded = {ref.key for ref in refs}, {ref.key for ref in load}
     return IngestionPlan(
@@ -52,12 +58,28 @@ def make_plan(
     )
 
 
+SAID = re.compile(r"\+said:[0-9a-f]{16}\Z")
+
+
+def version_of(ref: DocumentRef) -> str:
+    """The version of a document's content and of what its source says about it."""
+    if not ref.metadata:
+        return ref.version
+    said = orjson.dumps(ref.metadata, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    return f"{ref.version}+said:{hashlib.sha256(said).hexdigest()[:16]}"
+
+
+def own_version(version: str) -> str:
+    """Of what `version_of` gave, the version as the source says it."""
+    return SAID.sub("", version)
+
+
 async def list_all(sources: Sequence[DocumentSource], states: Mapping[DocumentKey, DocumentState]) -> SourceListing:
     """What all sources hold. One that breaks off counts as one that cannot be read at all."""
     refs: list[DocumentRef] = []
     unavailable: dict[str, str] = {}
     for source in sources:
-        known = {name: state.version for (of, name), state in states.items() if of == source.name}
+        known = {name: own_version(state.version) for (of, name), state in states.items() if of == source.name}
         try:
             refs += [ref async for ref in source.list(known)]
         except SourceUnavailable as error:

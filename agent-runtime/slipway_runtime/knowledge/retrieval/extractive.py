@@ -40,6 +40,8 @@ class Quote:
     score: float
     verified: bool | None = None
     """Whether the document has it word for word; None for a quote that was recorded: the document may have changed."""
+    page: int = 0
+    """Of the document, if it has pages."""
 
     @property
     def place(self) -> tuple[Build, str, str, int, int]:
@@ -50,15 +52,17 @@ class Quote:
         """The quote as a step records it."""
         place = (self.passage.source, self.passage.document, self.passage.start, self.passage.end)
         build = (self.build.index, self.build.revision)
-        return [self.knowledge.name, *build, *place, self.kind.value, self.heading, self.text, self.score]
+        page = [self.page] if self.page else []
+        return [self.knowledge.name, *build, *place, self.kind.value, self.heading, self.text, self.score, *page]
 
     @classmethod
     def from_json(cls, json: Sequence[Any], knowledge: Iterable[KnowledgeConfig]) -> "Quote":
         """What `to_json` made, with the entry of the agent's `knowledge` that it names."""
-        name, index, revision, source, document, start, end, kind, heading, text, score = json
+        name, index, revision, source, document, start, end, kind, heading, text, score, *page = json
         entry = next(entry for entry in knowledge if entry.name == name)
         passage = Passage(source, document, start, end)
-        return cls(entry, Build(index, revision), passage, PieceKind(kind), heading, text, score)
+        build = Build(index, revision)
+        return cls(entry, build, passage, PieceKind(kind), heading, text, score, page=page[0] if page else 0)
 
     @cached_property
     def citation(self) -> Citation:
@@ -72,6 +76,7 @@ class Quote:
             end=self.passage.end,
             quote=self.text,
             score=round(min(self.score, 1.0), 4),
+            page=self.page or None,
         )
 
 
@@ -102,6 +107,7 @@ def quotes(found: Sequence[Found]) -> list[Quote]:
             text=text,
             score=score,
             verified=one.verified[-place],
+            page=chunk.page,
         )
         chosen.setdefault(quote.place, quote)
     return list(chosen.values())

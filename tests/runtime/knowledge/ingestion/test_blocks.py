@@ -3,6 +3,7 @@
 import pytest
 
 from slipway_runtime.knowledge.ingestion.blocks import blocks
+from slipway_runtime.knowledge.ingestion.formats.parsed import Media
 from slipway_runtime.knowledge.pieces import PieceKind
 
 DOCUMENT = """---
@@ -44,8 +45,8 @@ last
 """
 
 
-def found(text: str, *, markdown: bool = True) -> list[tuple[PieceKind, str, str]]:
-    return [(block.kind, text[block.start : block.end], block.heading) for block in blocks(text, markdown=markdown)]
+def found(text: str, media: Media = Media.MARKDOWN) -> list[tuple[PieceKind, str, str]]:
+    return [(block.kind, text[block.start : block.end], block.heading) for block in blocks(text, media)]
 
 
 def test_every_kind_of_block_is_found_with_its_heading() -> None:
@@ -77,7 +78,7 @@ def test_a_fence_that_is_never_closed_keeps_its_last_line() -> None:
 
 def test_plain_text_is_paragraphs_without_headings() -> None:
     text = "# not a heading\nsecond line\n\n\n  another one  \n"
-    assert found(text, markdown=False) == [
+    assert found(text, Media.PLAIN) == [
         (PieceKind.SENTENCE, "# not a heading\nsecond line", ""),
         (PieceKind.SENTENCE, "another one", ""),
     ]

@@ -159,3 +159,29 @@ def test_offsets_are_exact_whatever_the_document(embedder: MiniLM, text: str) ->
 )
 def test_quotes_are_shown_without_markup(text: str, kind: PieceKind, expected: str) -> None:
     assert readable(text, kind) == expected
+
+
+def test_a_table_that_is_cut_has_its_header_before_each_part(embedder: MiniLM) -> None:
+    rows = "".join(f"| E-{number} | This is what the fault number {number} means. |\n" for number in range(20))
+    text = f"# Faults\n\n| Code | Meaning |\n|---|---|\n{rows}"
+    chunks = chunker(embedder).chunks(document(text))
+    assert len(chunks) > 3
+    assert [chunk_text(text, chunk).startswith("Faults\nCode | Meaning\n") for chunk in chunks[1:]] == [True] * (
+        len(chunks) - 1
+    )
+    assert all(embedder.count_tokens(chunk_text(text, chunk)) <= 60 for chunk in chunks)
+
+
+def test_a_table_that_fits_a_chunk_is_not_cut(embedder: MiniLM) -> None:
+    table = "| Code | Meaning |\n|---|---|\n| E-1 | The pump is hot. |\n| E-2 | The valve is shut. |"
+    text = f"{SENTENCES[:200]}\n\n{table}\n"
+    chunks = chunker(embedder, overlap=0).chunks(document(text))
+    assert text[chunks[-1].start : chunks[-1].end] == table
+
+
+def test_a_long_definition_is_cut_under_its_first_line(embedder: MiniLM) -> None:
+    body = "".join(f"    step_{number}(pump)\n" for number in range(40))
+    text = f"import pumps\n\n\ndef stop(pump):\n{body}\n\ndef start(pump):\n    pump.power = 1\n"
+    chunks = chunker(embedder).chunks(document(text, "tools/pumps.py"))
+    assert {chunk.heading for chunk in chunks} == {"tools/pumps.py", "tools/pumps.py > def stop(pump):"}
+    assert all(piece.kind is PieceKind.CODE for chunk in chunks for piece in chunk.pieces)

@@ -2,14 +2,9 @@
 
 import pytest
 
-from slipway_runtime.knowledge.ingestion.documents import (
-    NotText,
-    decode,
-    is_markdown,
-    make_document,
-    metadata_of,
-    title_of,
-)
+from slipway_runtime.knowledge.ingestion.documents import make_document, metadata_of, title_of
+from slipway_runtime.knowledge.ingestion.formats.parsed import Media
+from slipway_runtime.knowledge.ingestion.formats.plain import NotText, decode
 
 
 def test_text_is_kept_as_it_is() -> None:
@@ -78,6 +73,31 @@ def test_the_hash_follows_the_text() -> None:
     assert hash_of("a.md", b"a text of some length") != hash_of("a.md", b"another text")
 
 
-@pytest.mark.parametrize(("name", "markdown"), [("a.md", True), ("A.MD", True), ("a.txt", False), ("README", False)])
-def test_markdown_is_told_by_the_name(name: str, markdown: bool) -> None:
-    assert is_markdown(name) is markdown
+@pytest.mark.parametrize(
+    ("name", "media"),
+    [
+        ("a.md", Media.MARKDOWN),
+        ("A.MD", Media.MARKDOWN),
+        ("a.txt", Media.PLAIN),
+        ("README", Media.PLAIN),
+        ("src/a.py", Media.CODE),
+        ("table.csv", Media.ROWS),
+        ("page.html", Media.MARKDOWN),
+    ],
+)
+def test_what_a_text_is_is_known_by_its_name(name: str, media: Media) -> None:
+    assert make_document(source="s", name=name, content=b"one, two").media is media
+
+
+@pytest.mark.parametrize(
+    ("content_type", "media"),
+    [
+        ("text/markdown; charset=utf-8", Media.MARKDOWN),
+        ("text/html", Media.MARKDOWN),
+        ("text/plain", Media.CODE),
+        ("application/octet-stream", Media.CODE),
+        ("something/odd", Media.CODE),
+    ],
+)
+def test_a_content_type_that_says_something_comes_before_the_name(content_type: str, media: Media) -> None:
+    assert make_document(source="s", name="a.py", content=b"x = 1", content_type=content_type).media is media

@@ -206,11 +206,11 @@ class FailingVectors:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._vectors, name)
 
-    async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
+    async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix, more: Any = None) -> None:
         self._left -= 1
         if self._left < 0:
             raise VectorsUnavailable("the disk is full")
-        await self._vectors.upsert(collection, ids, vectors)
+        await self._vectors.upsert(collection, ids, vectors, more)
 
 
 async def test_an_ingestion_that_fails_half_way_leaves_agents_with_the_build_before(local: Knowledge) -> None:
@@ -238,11 +238,11 @@ async def test_the_next_ingestion_goes_on_where_one_failed(local: Knowledge) -> 
 
 async def test_a_store_that_is_away_for_a_moment_is_waited_for(local: Knowledge) -> None:
     class Flaky(FailingVectors):
-        async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
+        async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix, more: Any = None) -> None:
             if self._left:
                 self._left -= 1
                 raise VectorsUnavailable("connection refused")
-            await self._vectors.upsert(collection, ids, vectors)
+            await self._vectors.upsert(collection, ids, vectors, more)
 
     flaky = Knowledge(local.database, Flaky(local, writes=1), local.embedder, "demo")
     assert (await flaky.ingestion(patience=30).run(contents(cats_md=CATS))).documents == 1
@@ -326,8 +326,8 @@ async def test_another_version_of_the_same_text_is_not_embedded_again(local: Kno
 
 async def test_what_an_interruption_left_is_removed_without_listing(knowledge: Knowledge) -> None:
     class Cut(FailingVectors):
-        async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix) -> None:
-            await self._vectors.upsert(collection, ids, vectors)
+        async def upsert(self, collection: str, ids: Sequence[str], vectors: Matrix, more: Any = None) -> None:
+            await self._vectors.upsert(collection, ids, vectors, more)
             raise VectorsUnavailable("the connection was cut")
 
     cut = Knowledge(knowledge.database, Cut(knowledge, writes=0), knowledge.embedder, knowledge.namespace)

@@ -49,7 +49,7 @@ SCRIPT = textwrap.dedent("""
     class Counted:
         def __init__(self):
             self.vectors = 0
-        async def upsert(self, collection, ids, vectors):
+        async def upsert(self, collection, ids, vectors, attributes=None):
             self.vectors += len(ids)
         async def delete(self, collection, ids):
             assert not ids

@@ -3,6 +3,7 @@ document at a time, and loads only what has changed."""
 
 from slipway_runtime.knowledge.ingestion.sources.contract import DocumentRef as DocumentRef
 from slipway_runtime.knowledge.ingestion.sources.contract import DocumentSource as DocumentSource
+from slipway_runtime.knowledge.ingestion.sources.contract import Gone as Gone
 from slipway_runtime.knowledge.ingestion.sources.contract import LoadedDocument as LoadedDocument
 from slipway_runtime.knowledge.ingestion.sources.contract import NotLoaded as NotLoaded
 from slipway_runtime.knowledge.ingestion.sources.contract import SourceUnavailable as SourceUnavailable

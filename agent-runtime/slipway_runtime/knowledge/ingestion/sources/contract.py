@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-MOST_BYTES = 64 * 2**20
+from slipway_crds.contract import DOCUMENT_BYTES
+
+MOST_BYTES = DOCUMENT_BYTES
 """Of one document. A larger one is named in the report, and the others are ingested."""
 MOST_DOCUMENTS = 100_000
 """Of one source."""
@@ -21,6 +23,10 @@ class NotLoaded(Exception):
     """A document cannot be loaded, and its source can. The text says why."""
 
 
+class Gone(NotLoaded):
+    """A document that was listed is not there any more in that version. The next ingestion sees what is."""
+
+
 @dataclass(frozen=True)
 class DocumentRef:
     """A document of a source."""
@@ -31,7 +37,7 @@ class DocumentRef:
     """Changes whenever the content does: a digest, an ETag, the id of a Git blob. The same version is not loaded."""
     content_type: str | None = None
     """The media type, where the place knows one; often known only once the document is loaded."""
-    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    metadata: Mapping[str, object] = field(default_factory=dict, hash=False)
     """What the place says of the document, likewise."""
 
     @property

@@ -1,0 +1,1 @@
+"""From files of several formats to text that can be cut by its structure."""

@@ -1,0 +1,43 @@
+"""What became of the documents that an ingestion loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from slipway_runtime.knowledge.ingestion.documents import Failure
+from slipway_runtime.knowledge.ingestion.sources import DocumentRef
+
+
+class NothingToIngest(Exception):
+    """The sources hold no text; the message says what they hold. The build that agents read stays."""
+
+
+@dataclass
+class Taken:
+    """What became of the documents that were loaded."""
+
+    made: int = 0
+    """New chunks."""
+    unchanged: int = 0
+    """Chunks of documents whose text is the same as before."""
+    failures: list[Failure] = field(default_factory=list)
+    kept_failing: bool = False
+    """Whether a document that cannot be read has an earlier version in the build."""
+    wordless: dict[DocumentRef, str] = field(default_factory=dict)
+    """Without a chunk, with their hashes. They are loaded again to take the place of what the build has, once it is
+    sure that something is left."""
+    blank: bool = True
+    """Whether those are empty altogether."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Why sources cannot be read, by source."""
+
+
+def nothing_in(refs: Sequence[DocumentRef], taken: Taken) -> NothingToIngest:
+    """Why there is nothing to ingest."""
+    if not refs:
+        return NothingToIngest("The sources hold no documents.")
+    if taken.failures and not taken.wordless:
+        named = "; ".join(str(failure) for failure in taken.failures[:3])
+        return NothingToIngest(f"none of the {len(taken.failures)} documents could be read: {named}")
+    if taken.wordless and taken.blank:
+        return NothingToIngest("All documents are empty.")
+    return NothingToIngest("the documents hold nothing to quote, headings at most: put sentences under them")
