@@ -15,6 +15,8 @@ CONNECTED: Mapping[BackendKind, str] = {
     "pgvector": "pgvector",
     "cockroachdb": "cockroachdb",
     "mongodb": "mongodb",
+    "vertex": "vertex",
+    "snowflake": "snowflake",
 }
 """By kind, the module here whose function `connected` makes a vector store from a connection. It is imported when it is
 used."""

@@ -10,6 +10,7 @@ import asyncpg
 import numpy as np
 import pytest
 
+from slipway_crds.indexes.connections import VertexConnection
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
@@ -17,8 +18,10 @@ from slipway_runtime.knowledge.vectors.cockroachdb import CockroachVectors
 from slipway_runtime.knowledge.vectors.contract import VectorStore
 from slipway_runtime.knowledge.vectors.pgvector import CREATE_EXTENSION
 from slipway_runtime.knowledge.vectors.servers import connected
+from slipway_runtime.knowledge.vectors.vertex import VertexVectors
 from tests.runtime.knowledge.vectors.cockroach import CockroachLike
 from tests.support.mongo_server import MongoServer
+from tests.support.vertex_server import VertexServer
 
 # Fixtures that it asks for are not asynchronous ones: it is asked in a running loop.
 OpenBackEnd = Callable[[pytest.FixtureRequest, Path], AbstractAsyncContextManager[VectorStore]]
@@ -60,12 +63,24 @@ async def _cockroachdb(request: pytest.FixtureRequest, _: Path) -> AsyncIterator
     await database.close()
 
 
+VERTEX = VertexConnection(project="example-project", location="europe-west4")
+
+
+@asynccontextmanager
+async def _vertex(_: pytest.FixtureRequest, __: Path) -> AsyncIterator[VectorStore]:
+    async with VertexServer() as server:
+        store = VertexVectors(VERTEX, channel=server.channel())
+        yield store
+        await store.close()
+
+
 BACK_ENDS: Mapping[str, OpenBackEnd] = {
     "chroma-embedded": _chroma_embedded,
     "chroma-server": _chroma_server,
     "pgvector": _pgvector,
     "mongodb": _mongodb,
     "cockroachdb": _cockroachdb,
+    "vertex": _vertex,
 }
 
 

@@ -78,7 +78,7 @@ async def test_random_filters_leave_what_they_mean(vectors: VectorStore, collect
             assert await _left(vectors, collection, where) == meant, where
         except UnsupportedFilter:
             refused += 1
-    assert refused < FILTERS / 2
+    assert refused < FILTERS * (0.5 if "not" in vectors.capabilities.filters else 0.75)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,10 @@ async def test_random_filters_leave_what_they_mean(vectors: VectorStore, collect
 async def test_what_a_filter_leaves(vectors: VectorStore, collection: str, where: Filter, left: set[int]) -> None:
     attributes: list[Attributes] = [{"n": 1}, {"n": 1.0}, {"n": True}, {"n": "1"}, {"t": ["a", "b"]}, {"t": []}]
     await _filled(vectors, collection, attributes)
-    assert await _left(vectors, collection, where) == {f"id-{number}" for number in left}
+    try:
+        assert await _left(vectors, collection, where) == {f"id-{number}" for number in left}
+    except UnsupportedFilter:
+        assert "not" not in vectors.capabilities.filters  # nothing else is a reason to refuse one of these
     assert {number for number, each in enumerate(attributes) if holds(where, each)} == left
 
 
