@@ -22,6 +22,8 @@ FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 10.0
 """Seconds after which a statement is given up here, for a server that vanished without a word."""
+KEPT_SECONDS = 1.0
+"""After so long a connection that is free goes back to asyncpg's pool."""
 SERVER_SETTINGS = {
     "application_name": "slipway",
     "jit": "off",  # it costs tens of milliseconds where our statements take less than one
@@ -66,7 +68,11 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except UNAVAILABLE as error:
-        raise StoreUnavailable(f"Postgres cannot be used: {_in_words(error)}") from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"Postgres cannot be used: {_in_words(error)}")
 
 
 def _in_words(error: Exception) -> str:
@@ -92,8 +98,10 @@ class PostgresStatements:
             return touched(await self._connection.execute(sql, *args))
 
     async def fetch(self, sql: str, *args: Value) -> list[Row]:
-        with store_errors():
+        try:  # what most statements go through: without a context manager
             return list(await self._connection.fetch(sql, *args))
+        except UNAVAILABLE as error:
+            raise _unavailable(error) from error
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         with store_errors():
@@ -110,25 +118,68 @@ class PostgresStatements:
 
 
 class PostgresDatabase:
-    """A pool of connections to one schema. Made by `open_postgres`."""
+    """A pool of connections to one schema. Made by `open_postgres`.
+
+    To acquire and to release a connection takes asyncpg longer than a short statement. So one that is free goes back to
+    the pool only after a moment without use, or where somebody waits for it.
+    """
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self._kept: list[Any] = []
+        """Acquired, and free."""
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._returning: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         """A connection of the pool; one that failed is thrown away, whatever state asyncpg believes it to be in."""
-        with store_errors():
-            async with asyncio.timeout(CONNECT_TIMEOUT):  # asyncpg's own costs a task
-                connection = await self._pool.acquire()
+        connection = await self._free()
         try:
             yield connection
         except StoreUnavailable:
             with suppress(asyncpg.InterfaceError):  # asyncpg saw it end and took it back already
                 connection.terminate()
-            raise
-        finally:
             await self._pool.release(connection)
+            raise
+        except BaseException:
+            await self._pool.release(connection)  # which waits for a statement that was cancelled
+            raise
+        if self._waiting:
+            await self._pool.release(connection)
+        else:
+            self._keep(connection)
+
+    async def _free(self) -> Any:
+        while self._kept:
+            connection = self._kept.pop()
+            if _is_open(connection):
+                return connection
+            await self._pool.release(connection)
+        self._waiting += 1
+        try:
+            with store_errors():
+                async with asyncio.timeout(CONNECT_TIMEOUT):  # asyncpg's own costs a task
+                    return await self._pool.acquire()
+        finally:
+            self._waiting -= 1
+
+    def _keep(self, connection: Any) -> None:
+        self._kept.append(connection)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._return_kept)
+
+    def _return_kept(self) -> None:
+        """Give the pool all that is free, so that it closes what is idle for long or was used often."""
+        self._timer = None
+        kept, self._kept = self._kept, []
+        self._returning = asyncio.create_task(self._release(kept))
+
+    async def _release(self, connections: Sequence[Any]) -> None:
+        for connection in connections:
+            with suppress(*UNAVAILABLE):
+                await self._pool.release(connection)
 
     async def execute(self, sql: str, *args: Value) -> int:
         async with self._connection() as connection:
@@ -161,10 +212,20 @@ class PostgresDatabase:
                 await transaction.commit()
 
     async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._return_kept()
         try:
             await asyncio.wait_for(self._pool.close(), timeout=CONNECT_TIMEOUT)
         except (TimeoutError, *UNAVAILABLE):
             self._pool.terminate()
+
+
+def _is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # asyncpg saw it end and took it back already
+        return False
 
 
 @functools.lru_cache(maxsize=512)

@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from slipway_runtime.store import postgres
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.store.deferred import DeferredDatabase, read_dsn
 from slipway_runtime.store.migrations import MIGRATIONS
@@ -98,6 +99,40 @@ async def test_a_server_that_goes_away_is_unavailable_and_heals(server: Restarta
             await database.transaction().__aenter__()
     server.start()
     await until_async(answers, "the store answers again")
+    await database.close()
+
+
+async def test_a_free_connection_that_the_server_ended_is_replaced(postgres_dsn: str) -> None:
+    database = await open_database(postgres_dsn)
+    admin = await asyncpg.connect(postgres_dsn)
+    pid = "SELECT pg_backend_pid() AS pid"
+    ended = (await database.fetch(pid))[0]["pid"]
+    await admin.execute("SELECT pg_terminate_backend($1)", ended)
+
+    async def is_another() -> bool:
+        try:
+            return bool((await database.fetch(pid))[0]["pid"] != ended)
+        except StoreUnavailable:
+            return False
+
+    await until_async(is_another, "a new connection is used")
+    await admin.close()
+    await database.close()
+
+
+async def test_more_statements_than_connections_wait_for_one(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "CONNECTIONS_PER_HOST", 2)
+    database = await open_database(postgres_dsn)
+    pids: set[object] = set()
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            pids.update(row["pid"] for row in await database.fetch("SELECT pg_backend_pid() AS pid"))
+
+    await asyncio.gather(*(ask(5) for _ in range(20)))
+    assert 1 <= len(pids) <= 2
     await database.close()
 
 
