@@ -323,6 +323,8 @@ class Relay:
 
 async def _read_end(response: PodResponse) -> None:
     """Read the end of a stream after its last event, if it comes at once: then the connection can be used again."""
+    if response.content.at_eof():
+        return
     try:
         async with asyncio.timeout(END_SECONDS):
             await response.some()  # nothing, unless the pod goes on: then the connection is closed

@@ -16,7 +16,7 @@ from slipway_crds import contract
 from slipway_runtime.applications import new_application
 from slipway_runtime.events import EventId, NumberedEvent
 from slipway_runtime.host import metrics, receiver_paths, record_paths, run_paths, tool_paths, upload_paths
-from slipway_runtime.host.event_response import EventResponse
+from slipway_runtime.host.event_response import EventResponse, WholeEventResponse
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.new_run import NewRun
@@ -211,7 +211,8 @@ def _events(
     watch = request.query_params.get("watch") != "false"
     events = host.runs.follow(run_id, agent=hosted.key, caller=caller.owner, after=after, watch=watch)
     frames = (sse.stream if watch else sse.in_one)(_until_problem(events))
-    return EventResponse(frames, media_type=sse.MEDIA_TYPE, headers={RUN_HEADER: run_id, **sse.HEADERS})
+    response = EventResponse if watch else WholeEventResponse
+    return response(frames, media_type=sse.MEDIA_TYPE, headers={RUN_HEADER: run_id, **sse.HEADERS})
 
 
 async def _until_problem(events: AsyncGenerator[NumberedEvent]) -> AsyncGenerator[NumberedEvent]:

@@ -130,17 +130,28 @@ async def test_a_run_id_of_the_gateway_is_kept_and_joined(client: Client) -> Non
     assert first["run_id"] == run
 
 
+@pytest.mark.parametrize(("path", "frames_of"), [(RUNS, sse.stream), (f"{RUNS}?watch=false", sse.in_one)])
 async def test_a_silent_stream_is_kept_open_by_comments(
-    start_host: StartHost, connect: Any, monkeypatch: pytest.MonkeyPatch
+    start_host: StartHost, connect: Any, monkeypatch: pytest.MonkeyPatch, path: str, frames_of: Any
 ) -> None:
     script = Gated()
     client: Client = await connect(await start_host(hosted(script)))
-    monkeypatch.setattr(sse.stream, "__kwdefaults__", {"ping": 0.05})
-    async with client.session.post(RUNS, json=ask_json("?"), headers=client.headers()) as response:
+    monkeypatch.setattr(frames_of, "__kwdefaults__", {"ping": 0.05})
+    async with client.session.post(path, json=ask_json("?"), headers=client.headers()) as response:
+        lines = []
         async for line in response.content:
+            lines.append(line)
             if line == b": ping\n":
                 script.gate.set()
         assert script.gate.is_set()
+        assert b"event: done\n" in lines
+
+
+async def test_an_answer_that_nobody_watches_comes_with_its_length(client: Client) -> None:
+    _, text, headers = await client.call("POST", f"{RUNS}?watch=false", json=ask_json("Why?"))
+    assert int(headers["content-length"]) == len(text.encode())
+    _, _, headers = await client.stream("Why?")
+    assert "content-length" not in headers
 
 
 async def test_a_session_goes_on_is_shown_and_is_deleted(client: Client) -> None:
