@@ -39,10 +39,10 @@ from slipway_runtime.gateway.cors import invalid_origins
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.host.app import create_host_app
-from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.identity import InvalidKey
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
+from slipway_runtime.serving import tame_garbage_collection
 from slipway_runtime.settings import default_model_dir
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.telemetry.logging import log_as_json

@@ -121,14 +121,15 @@ def logged(request: Request, caller: Caller, reply: Reply, called: Called | None
 
 def write(request: Request, caller: Caller, *, status: int, seconds: float = 0.0, called: Called | None = None) -> None:
     """Log a verified caller's request that has ended."""
+    path: str = request.scope["path"]  # `request.url` parses the host as well
     log.info(
         "request",
         extra={
             "caller": caller.owner,
             "remote": _remote(request),
             "method": request.method,
-            "path": request.url.path[:500],
-            "protocol": protocol_of(request.url.path),
+            "path": path[:500],
+            "protocol": protocol_of(path),
             **(called.fields() if called else {}),
             "status": status,
             "seconds": round(seconds, 3),

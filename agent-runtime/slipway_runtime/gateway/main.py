@@ -5,7 +5,6 @@ clients to connect anew by closing their connections after each answer, and ends
 """
 
 import asyncio
-import gc
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -42,7 +41,7 @@ from slipway_runtime.gateway.workflows.table import WorkflowTable
 from slipway_runtime.http_limits import HttpLimits
 from slipway_runtime.identity import InvalidKey, Signer
 from slipway_runtime.identity_files import SignerFile
-from slipway_runtime.serving import DrainingServer, server_config
+from slipway_runtime.serving import DrainingServer, server_config, tame_garbage_collection
 from slipway_runtime.serving_tls import InvalidCertificate, serving_tls
 from slipway_runtime.settings import GatewaySettings
 from slipway_runtime.telemetry.logging import configure_logging
@@ -233,7 +232,7 @@ async def serve(settings: GatewaySettings) -> None:
             source = _source(api, gateway, access, tls=authorities is not None)
             limits = HttpLimits(connections=CONNECTIONS * settings.max_in_flight)
             config = server_config(create_app(gateway), port=settings.port, lifespan=False, limits=limits)
-            gc.freeze()  # what start-up made is there to stay: it need not be looked through again and again
+            tame_garbage_collection()
             server = DrainingServer(
                 config, drain=gateway.drain, busy=lambda: gateway.bound.taken, grace=GRACE_SECONDS, tls=tls
             )

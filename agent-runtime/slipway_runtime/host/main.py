@@ -5,7 +5,6 @@ it takes no more questions, finishes those it has, and hands over what it could 
 """
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -18,7 +17,7 @@ from slipway_runtime.host.app import create_host_app
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity_files import VerifierFile
-from slipway_runtime.serving import DrainingServer, server_config
+from slipway_runtime.serving import DrainingServer, server_config, tame_garbage_collection
 from slipway_runtime.serving_tls import serving_tls
 from slipway_runtime.settings import HostSettings
 from slipway_runtime.store.database import Database
@@ -62,13 +61,6 @@ async def agents_of(
         for each in hosted:
             stack.push_async_callback(close_hosted, each)
         yield hosted
-
-
-def tame_garbage_collection() -> None:
-    """Leave what start-up made out of collections, which otherwise stop the process for 100 ms every now and then."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 async def serve(settings: HostSettings, make_agents: MakeAgents) -> None:

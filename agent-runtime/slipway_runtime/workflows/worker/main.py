@@ -16,9 +16,8 @@ import uvloop
 
 from slipway_crds import contract
 from slipway_runtime import retrying
-from slipway_runtime.host.main import tame_garbage_collection
 from slipway_runtime.identity_files import VerifierFile
-from slipway_runtime.serving import DrainingServer, server_config
+from slipway_runtime.serving import DrainingServer, server_config, tame_garbage_collection
 from slipway_runtime.serving_tls import serving_tls
 from slipway_runtime.settings import WorkerSettings
 from slipway_runtime.store.database import Database
