@@ -140,14 +140,26 @@ class HybridAgent:
         nodes = {"analyse": self._analyse, "retrieve": self._retrieve, "draft": self._draft, "check": self._check}
         for name, node in nodes.items():
             graph.add_node(name, cast(Any, node))
-        graph.add_conditional_edges(START, lambda state: "analyse" if self._looks_up(state) else "draft")
+        graph.add_conditional_edges(START, self._after_start)
         graph.add_edge("analyse", "retrieve")
-        graph.add_conditional_edges("retrieve", lambda state: END if self._found_nothing(state) else "draft")
-        graph.add_conditional_edges("draft", lambda state: END if state["run"].request.task else "check")
-        graph.add_conditional_edges(
-            "check", lambda state: "draft" if state["faults"] and state["drafts"] < DRAFTS else END
-        )
+        graph.add_conditional_edges("retrieve", self._after_retrieve)
+        graph.add_conditional_edges("draft", self._after_draft)
+        graph.add_conditional_edges("check", self._after_check)
         return graph.compile()
+
+    # Coroutines, because LangGraph calls plain functions in threads.
+
+    async def _after_start(self, state: HybridState) -> str:
+        return "analyse" if self._looks_up(state) else "draft"
+
+    async def _after_retrieve(self, state: HybridState) -> str:
+        return END if self._found_nothing(state) else "draft"
+
+    async def _after_draft(self, state: HybridState) -> str:
+        return END if state["run"].request.task else "check"
+
+    async def _after_check(self, state: HybridState) -> str:
+        return "draft" if state["faults"] and state["drafts"] < DRAFTS else END
 
     def _looks_up(self, state: HybridState) -> bool:
         return bool(self._config.knowledge) and state["run"].request.task is None

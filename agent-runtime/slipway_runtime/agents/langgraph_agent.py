@@ -116,20 +116,27 @@ class LangGraphAgent:
             graph.add_node(name, cast(Any, node))
         graph.add_conditional_edges(START, self._route)
         graph.add_edge("rewrite", "retrieve")
-        graph.add_conditional_edges("retrieve", lambda state: "answer" if state["passages"] else "abstain")
+        graph.add_conditional_edges("retrieve", self._after_retrieve)
         graph.add_conditional_edges("answer", self._judge)
-        graph.add_conditional_edges("correct", lambda state: END if any(map(bool, state["spoken"])) else "abstain")
+        graph.add_conditional_edges("correct", self._after_correct)
         graph.add_edge("abstain", END)
         return graph.compile()
 
-    def _route(self, state: LangGraphState) -> Literal["rewrite", "retrieve", "answer"]:
+    # Coroutines, because LangGraph calls plain functions in threads.
+
+    async def _route(self, state: LangGraphState) -> Literal["rewrite", "retrieve", "answer"]:
         request = state["run"].request
         if not self._config.knowledge or request.task is not None:
             return "answer"
         return "rewrite" if former_messages(request) else "retrieve"
 
-    @staticmethod
-    def _judge(state: LangGraphState) -> str:
+    async def _after_retrieve(self, state: LangGraphState) -> str:
+        return "answer" if state["passages"] else "abstain"
+
+    async def _after_correct(self, state: LangGraphState) -> str:
+        return END if any(map(bool, state["spoken"])) else "abstain"
+
+    async def _judge(self, state: LangGraphState) -> str:
         (spoken,) = state["spoken"]
         if spoken.unsupported:
             return "correct"
