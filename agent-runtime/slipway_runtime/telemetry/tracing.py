@@ -40,7 +40,17 @@ def configure_tracing(service: str) -> Callable[[], None]:
 
     # The environment wins over what is passed here: Resource.create() merges it in last.
     os.environ.setdefault("OTEL_SERVICE_NAME", service)
-    provider = TracerProvider(resource=Resource.create({}))
+    resource = Resource.create({})
+
+    class HashedResource(Resource):
+        """The SDK hashes the resource once for each span that it sends, by writing it as JSON."""
+
+        _hash = hash(resource)
+
+        def __hash__(self) -> int:
+            return self._hash
+
+    provider = TracerProvider(resource=HashedResource(resource.attributes, resource.schema_url))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider.shutdown
