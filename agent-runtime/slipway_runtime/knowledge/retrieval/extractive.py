@@ -65,6 +65,12 @@ class Quote:
         return cls(entry, build, passage, PieceKind(kind), heading, text, score, page=page[0] if page else 0)
 
     @cached_property
+    def shown(self) -> str:
+        """The text as the answer shows it: sentences lose their markup and line breaks; code keeps both."""
+        text = readable(self.text, self.kind)
+        return f"```\n{text}\n```" if self.kind is PieceKind.CODE else text
+
+    @cached_property
     def citation(self) -> Citation:
         """The quote as clients get it."""
         return Citation(
@@ -144,15 +150,12 @@ def choose(candidates: Sequence[Quote]) -> list[Quote]:
 def answer_parts(chosen: Sequence[Quote]) -> list[str]:
     """The text of each quote as the answer shows it, with what parts it from the one before.
 
-    Sentences lose their markup and line breaks; code keeps both, on lines of its own.
+    Code is on lines of its own.
     """
     parts: list[str] = []
     for number, quote in enumerate(chosen):
-        text = readable(quote.text, quote.kind)
-        if quote.kind is PieceKind.CODE:
-            text = f"```\n{text}\n```"
         neighbours = chosen[max(0, number - 1) : number + 1]
         own_line = any(each.kind is not PieceKind.SENTENCE for each in neighbours)
         gap = "" if number == 0 else "\n" if own_line else " "
-        parts.append(gap + text)
+        parts.append(gap + quote.shown)
     return parts
