@@ -62,6 +62,35 @@ class VectorsConfig(ConfigModel):
     Slipway runs itself, which is an index's own Chroma or, for pgvector, the store."""
 
 
+class EmbeddingConfig(ConfigModel):
+    """What makes vectors of an index's texts and of the questions asked of it. Kept in the index's pointer, as
+    `VectorsConfig` is."""
+
+    provider: Literal["minilm", "onnx", "openai", "openai-compatible", "vertex"] = "minilm"
+    model: str = "all-MiniLM-L6-v2"
+    """The service's name of it; of a model in files, a name for people."""
+    dimensions: int = 384
+    max_tokens: int = 256
+    """What the model reads, with the tokens that it adds itself."""
+    graph_digest: str | None = None
+    """`sha256:` and the digest of a graph in files."""
+    pooling: Literal["mean", "cls", "none"] = "mean"
+    query_prefix: str = ""
+    text_prefix: str = ""
+    base_url: str | None = None
+    """None: the provider's own address."""
+    project: str | None = None
+    location: str | None = None
+    """Of Vertex AI."""
+    batch: int = 64
+    """Texts in one request at most."""
+    shortened: bool = False
+    """Whether the service is asked for so many dimensions, as models can that give more by themselves."""
+    timeout_seconds: int = 30
+    key: bool = False
+    """Whether there is a file with the key."""
+
+
 class KnowledgeConfig(ConfigModel):
     """One index that an agent reads."""
 

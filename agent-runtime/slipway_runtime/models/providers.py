@@ -76,7 +76,8 @@ def _settings(config: ModelConfig) -> ModelSettings:
     return settings
 
 
-def _openai_client(connection: Connection) -> Any:
+def openai_client(connection: Connection) -> Any:
+    """OpenAI's client over the connection: it takes no other key, and tries nothing again."""
     from openai import AsyncOpenAI
 
     http = connection.http
@@ -91,7 +92,7 @@ def _openai(connection: Connection) -> Model:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    provider = OpenAIProvider(openai_client=_openai_client(connection))
+    provider = OpenAIProvider(openai_client=openai_client(connection))
     return OpenAIChatModel(connection.config.model, provider=provider, settings=_settings(connection.config))
 
 
@@ -106,7 +107,7 @@ def _compatible(connection: Connection) -> Model:
         def name(self) -> str:
             return "openai-compatible"
 
-    provider = CompatibleProvider(openai_client=_openai_client(connection))
+    provider = CompatibleProvider(openai_client=openai_client(connection))
     return OpenAIChatModel(
         connection.config.model,
         provider=provider,

@@ -14,6 +14,20 @@ class TextTooLong(ValueError):
     """A text has more tokens than the model reads; embedding it would drop the rest silently."""
 
 
+class EmbeddingUnavailable(Exception):
+    """A service gives no vectors; the text says what to do.
+
+    Args:
+        passing: whether asking again may succeed.
+        retry_after: seconds after which the service wants to be asked again, where it says so.
+    """
+
+    def __init__(self, text: str, *, passing: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.passing = passing
+        self.retry_after = retry_after
+
+
 class Tokens(Protocol):
     """How a model counts a text. The tokens that a model adds on its own are not counted."""
 
@@ -40,7 +54,11 @@ class Embedder(Tokens, Protocol):
         ...
 
     async def embed_query(self, text: str) -> Vector:
-        """A question's vector [dimensions]. A question beyond what the model reads counts by its beginning."""
+        """A question's vector [dimensions]. A question beyond what the model reads counts by its beginning.
+
+        Raises:
+            EmbeddingUnavailable: if a service gives none.
+        """
         ...
 
     async def embed_texts(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Matrix:
@@ -48,5 +66,6 @@ class Embedder(Tokens, Protocol):
 
         Raises:
             TextTooLong: if the model would not read a text to its end.
+            EmbeddingUnavailable: if a service gives none.
         """
         ...

@@ -1,175 +1,29 @@
-"""Texts to vectors, with the MiniLM model on ONNX Runtime.
+"""MiniLM, the embedding model that is part of Slipway: 384 dimensions, English, 256 tokens."""
 
-The model runs in threads of its own, so that the event loop goes on serving. Questions come one at a time and are
-needed quickly; ingestion brings thousands of texts, which are sorted by length and run eight at a time, because padding
-is work too (bigger batches are slower on CPUs and take more memory), on as many threads as there are.
-"""
-
-import asyncio
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from prometheus_client import Counter
-
-from slipway_runtime.knowledge.embedding.embedder import Matrix, TextTooLong, Vector
-from slipway_runtime.knowledge.embedding.model_files import (
-    DIMENSIONS,
-    MAX_TOKENS,
-    WEIGHTS_SHA256,
-    EmbeddingModelFiles,
-    check,
-)
-
-if TYPE_CHECKING:  # libraries that a host without documents never loads
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
-
-BATCH = 8
-
-CPU_SECONDS = Counter("slipway_embedding_cpu_seconds", "CPU time of the embedding model's threads.")
+from slipway_runtime.knowledge.embedding.model_files import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256, check
+from slipway_runtime.knowledge.embedding.onnx_embedder import OnnxEmbedder, OnnxModel
 
 
-def load_tokenizer(path: Path) -> "Tokenizer":
-    """The model's tokenizer, without the padding and the cut at 128 tokens that its file asks for."""
-    from tokenizers import Tokenizer
-
-    tokenizer: Tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids of several texts as one matrix, and the mask that separates tokens from padding."""
-    width = max(len(row) for row in rows)
-    ids = np.zeros((len(rows), width), dtype=np.int64)
-    mask = np.zeros((len(rows), width), dtype=np.int64)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = row
-        mask[number, : len(row)] = 1
-    return ids, mask
-
-
-class MiniLM:
-    """The embedder. The first use loads it; hold one a process.
+class MiniLM(OnnxEmbedder):
+    """See `OnnxEmbedder`.
 
     Args:
-        folder: the model's folder, as `minilm build` makes it.
-        threads: threads that one run of the model may use.
-        workers: how many runs may go on at the same time.
+        folder: the model's folder, as `build_model` makes it.
 
     Raises:
         ModelMissing: if the folder has no model, or a damaged one.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1, workers: int = 2) -> None:
-        self._files: EmbeddingModelFiles = check(folder)
-        self._threads = threads
-        self._workers = workers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="minilm")
-
-    @cached_property
-    def _tokenizer(self) -> "Tokenizer":
-        return load_tokenizer(self._files.tokenizer)
-
-    @cached_property
-    def _session(self) -> "InferenceSession":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        # Waiting threads would otherwise spin, and take the CPU from the rest of the pod between questions.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(str(self._files.graph), options, providers=["CPUExecutionProvider"])
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """See `Embedder`."""
-        return {"model": WEIGHTS_SHA256, "pooling": "mean"}
-
-    @property
-    def dimensions(self) -> int:
-        """See `Embedder`."""
-        return DIMENSIONS
-
-    def count_tokens(self, text: str) -> int:
-        """See `Tokens`."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
-
-    def token_starts(self, text: str) -> list[int]:
-        """See `Tokens`."""
-        return [start for start, _ in self._tokenizer.encode(text, add_special_tokens=False).offsets]
-
-    async def load(self) -> None:
-        """Load the model now instead of at the first question."""
-        await self.embed_query("warm up")
-
-    async def embed_query(self, text: str) -> Vector:
-        """See `Embedder`."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._query, text)
-
-    async def embed_texts(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Matrix:
-        """See `Embedder`."""
-        rows = self._tokenize(texts)
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-        vectors = np.empty((len(rows), DIMENSIONS), dtype=np.float32)
-        done = 0
-        for start in range(0, len(batches), self._workers):
-            group = batches[start : start + self._workers]
-            for batch, part in zip(group, await asyncio.gather(*(self._embed(rows, b) for b in group)), strict=True):
-                vectors[batch] = part
-                done += len(batch)
-            if progress:
-                progress(done)
-        return vectors
-
-    async def close(self) -> None:
-        """Wait for the runs that have begun, and end the threads."""
-        await asyncio.to_thread(self._pool.shutdown)
-
-    async def _embed(self, rows: Sequence[list[int]], batch: Sequence[int]) -> Matrix:
-        selected = [rows[number] for number in batch]
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._batch, selected)
-
-    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
-        for text, row in zip(texts, rows, strict=True):
-            if len(row) > MAX_TOKENS:
-                raise TextTooLong(f"a text of {len(row)} tokens, beginning {text[:40]!r}; the model reads {MAX_TOKENS}")
-        return rows
-
-    def _query(self, text: str) -> Vector:
-        with _counted():
-            ids: list[int] = self._tokenizer.encode(text).ids
-            if len(ids) > MAX_TOKENS:
-                ids = [*ids[: MAX_TOKENS - 1], ids[-1]]
-            vector: Vector = self._run([ids])[0]
-            return vector
-
-    def _batch(self, rows: Sequence[Sequence[int]]) -> Matrix:
-        with _counted():
-            return self._run(rows)
-
-    def _run(self, rows: Sequence[Sequence[int]]) -> Matrix:
-        ids, mask = pad(rows)
-        vectors: Matrix = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
-        return vectors
-
-
-@contextmanager
-def _counted() -> Iterator[None]:
-    """Count the CPU time of this thread, which is all of it as long as a run has one thread."""
-    began = time.thread_time()
-    try:
-        yield
-    finally:
-        CPU_SECONDS.inc(time.thread_time() - began)
+        files = check(folder)
+        model = OnnxModel(
+            graph=files.graph,
+            tokenizer=files.tokenizer,
+            dimensions=DIMENSIONS,
+            max_tokens=MAX_TOKENS,
+            pooling="none",
+            identity={"model": WEIGHTS_SHA256, "pooling": "mean"},
+        )
+        super().__init__(model, threads=threads, workers=workers)
