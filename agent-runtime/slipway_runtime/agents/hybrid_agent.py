@@ -272,7 +272,7 @@ class HybridAgent:
                 output_type=types[node] if schema is None else output_of(schema)[0],
                 retries=REPAIRS,
                 toolsets=self._tools.toolsets() if asks else [],
-                capabilities=[DurableSteps(show=None), approvals(self._config.approvals)],
+                capabilities=[DurableSteps(show=None), *([approvals(self._config.approvals)] if asks else [])],
             )
             if schema is not None:
                 made.output_validator(checked(output_of(schema)[1]))

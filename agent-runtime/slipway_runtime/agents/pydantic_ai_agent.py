@@ -177,19 +177,20 @@ class PydanticAIAgent:
             if len(self._agents) >= AGENTS_KEPT:
                 self._agents.clear()
             waits = search_tool.NAME in self._tools.approved
+            toolsets: list[Any] = [
+                *([search_tool.search_toolset(self, approved=waits)] if searches else []),
+                *(self._tools.toolsets() if asks else []),
+            ]
             made: Agent[AttemptContext, Any] = Agent(
                 self.models.for_role(role),
                 name=NAME,
                 deps_type=AttemptContext,
                 output_type=str if schema is None else output_of(schema)[0],
                 retries=REPAIRS,
-                toolsets=[
-                    *([search_tool.search_toolset(self, approved=waits)] if searches else []),
-                    *(self._tools.toolsets() if asks else []),
-                ],
+                toolsets=toolsets,
                 capabilities=[
                     DurableSteps(show=CitingSink if schema is None else None),
-                    approvals(self.config.approvals),
+                    *([approvals(self.config.approvals)] if toolsets else []),
                     EachRequest(),
                 ],
             )
