@@ -345,6 +345,7 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         services=any(entry.namespace is not None for entry in spec.egress),
         vectors=VectorsConfig(kind=spec.backend.kind),
         uploads=_uploads(spec.uploads),
+        search=spec.search.config(),
     )
 
 

@@ -91,6 +91,19 @@ class EmbeddingConfig(ConfigModel):
     """Whether there is a file with the key."""
 
 
+SearchMode = Literal["dense", "lexical", "hybrid"]
+Fusion = Literal["weighted", "rrf"]
+
+
+class SearchConfig(ConfigModel):
+    """How an index is searched. It is kept in the index's pointer, as `VectorsConfig` is."""
+
+    mode: SearchMode = "hybrid"
+    fusion: Fusion = "weighted"
+    lexical_weight: float = 0.2
+    """Share of the words in a score of `hybrid`."""
+
+
 class KnowledgeConfig(ConfigModel):
     """One index that an agent reads."""
 
@@ -380,6 +393,7 @@ class IngestConfig(ConfigModel):
     vectors: VectorsConfig = VectorsConfig()
     uploads: UploadsConfig | None = None
     """None: nobody may upload."""
+    search: SearchConfig = SearchConfig()
 
 
 class IngestReport(ConfigModel):

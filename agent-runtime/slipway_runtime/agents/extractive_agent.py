@@ -16,7 +16,8 @@ from slipway_runtime.agents.retrieving import report, search
 from slipway_runtime.events import Delta, Done
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
 from slipway_runtime.knowledge.retrieval.follow_ups import context_of, joined_is_better
-from slipway_runtime.knowledge.retrieval.retriever import Found, Retriever
+from slipway_runtime.knowledge.retrieval.found import Found
+from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.run import AgentRequest, Emit, Run
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import read_passages

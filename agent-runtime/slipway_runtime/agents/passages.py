@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from slipway_runtime.events import Citation
-from slipway_runtime.knowledge.retrieval.retriever import Found
+from slipway_runtime.knowledge.retrieval.found import Found
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, Passage, read_passages
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.events import RetrievalUsage, Retrieved, Usage
-from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, Retriever
+from slipway_runtime.knowledge.retrieval.found import Found
+from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady, Retriever
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import Emit
 

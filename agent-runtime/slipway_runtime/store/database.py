@@ -10,8 +10,9 @@ A cluster's agents share a Postgres; the local driver has a SQLite file. Both ar
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
+Engine = Literal["postgres", "sqlite"]
 Value = str | int | float | bytes | None
 Row = Mapping[str, Value]
 
@@ -27,6 +28,11 @@ def placeholders(first: int, count: int) -> str:
 
 class Database(Protocol):
     """What the store's modules need of a database. Every method raises `StoreUnavailable` if the server is down."""
+
+    @property
+    def engine(self) -> Engine:
+        """Which of the two it is, for the few statements that exist twice (`store/lexical.py`)."""
+        ...
 
     async def execute(self, sql: str, *args: Value) -> int:
         """Run one statement and commit it. Returns how many rows it touched."""

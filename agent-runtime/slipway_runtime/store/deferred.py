@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 from slipway_runtime import retrying
-from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
+from slipway_runtime.store.database import Database, Engine, Row, StoreUnavailable, Value
 from slipway_runtime.store.opening import open_database
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,11 @@ class DeferredDatabase:
         self._database: Database | None = None
         self._why = "the store has not been opened yet"
         self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """See `Database`."""
+        return self._ready().engine
 
     def open(self) -> None:
         """Begin to open it. Call once, inside the event loop."""

@@ -67,6 +67,8 @@ class StoredChunk:
     """Its own vector, likewise. It is written, and read by `stored_vectors` alone."""
     embedded: str = ""
     """A digest of what was embedded for it; likewise."""
+    terms: str = ""
+    """What `store/lexical.py` finds it by; it is written only."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ PEND_CHUNKS = (
     " SELECT index_name, revision, id FROM chunks"
     " WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4 ON CONFLICT (id) DO NOTHING"
 )
-INSERT_CHUNK = f"INSERT INTO chunks ({CHUNK_COLUMNS}, vector, embedded) VALUES ({placeholders(1, 16)})"
+INSERT_CHUNK = f"INSERT INTO chunks ({CHUNK_COLUMNS}, vector, embedded, terms) VALUES ({placeholders(1, 17)})"
 DELETE_CHUNKS = "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4"
 
 
@@ -163,7 +165,7 @@ async def settle(database: Database, build: Build) -> None:
 def _values(chunk: StoredChunk) -> tuple[Value, ...]:
     """Of a row of `chunks`, what is not its key."""
     place = (chunk.ordinal, chunk.heading, chunk.start, chunk.end, chunk.text, chunk.sentences, chunk.vectors)
-    return (*place, chunk.page, chunk.attributes, chunk.vector, chunk.embedded)
+    return (*place, chunk.page, chunk.attributes, chunk.vector, chunk.embedded, chunk.terms)
 
 
 async def replace_document(
@@ -270,19 +272,30 @@ async def read_chunks(database: Database, build: Build, ids: Sequence[str]) -> l
     ]
 
 
-async def present_chunks(database: Database, index: str, ids: Sequence[str]) -> tuple[str | None, frozenset[str]]:
-    """The revision of the build that agents read now, and which of these chunks that build has.
+@dataclass(frozen=True)
+class Presence:
+    """What is so of an index now."""
 
-    None if the index has no build.
-    """
+    revision: str | None
+    """Of the build that agents read; None if there is none."""
+    search: str = "{}"
+    """How it is searched, as its pointer has it."""
+    ids: frozenset[str] = frozenset()
+    """Those of the chunks that were asked for which the build has."""
+
+
+async def present_chunks(database: Database, index: str, ids: Sequence[str]) -> Presence:
+    """The build of an index that agents read now, and which of these chunks it has."""
     rows = await database.fetch(
-        "SELECT p.revision, c.id FROM index_pointers p LEFT JOIN chunks c ON c.index_name = p.index_name"
+        "SELECT p.revision, p.search, c.id FROM index_pointers p LEFT JOIN chunks c ON c.index_name = p.index_name"
         f" AND c.revision = p.revision AND c.id IN ({placeholders(2, len(ids)) or 'NULL'}) WHERE p.index_name = $1",
         index,
         *ids,
     )
+    if not rows:
+        return Presence(None)
     present = frozenset(str(row["id"]) for row in rows if row["id"] is not None)
-    return (str(rows[0]["revision"]) if rows else None), present
+    return Presence(str(rows[0]["revision"]), str(rows[0]["search"]), present)
 
 
 def stored_chunk(row: Row) -> StoredChunk:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from slipway_runtime.store.database import Database, Row, Value
+from slipway_runtime.store.database import Database, Engine, Row, Value
 from slipway_runtime.store.postgres import SERVER_SETTINGS, PostgresDatabase, make_pool
 
 
@@ -15,6 +15,8 @@ class LazyPostgres:
         connections: so many at most.
         settings: of each session.
     """
+
+    engine: Engine = "postgres"
 
     def __init__(self, dsn: str, *, connections: int, settings: Mapping[str, str] = SERVER_SETTINGS) -> None:
         self._dsn = dsn

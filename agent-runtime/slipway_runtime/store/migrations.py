@@ -9,6 +9,8 @@ refused.
 import hashlib
 
 from slipway_runtime.store.database import Database, Row, StoreUnavailable
+from slipway_runtime.store.lexical_tables import INDEX_OF_TERMS, SEARCHED_BY_WORDS
+from slipway_runtime.store.scripts import Script, statements, text_of
 
 MAKE_MIGRATIONS = "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, digest TEXT NOT NULL)"
 
@@ -337,7 +339,7 @@ ALTER TABLE index_pointers ADD COLUMN config TEXT NOT NULL DEFAULT ''
 """Documents that people uploaded, with why one cannot be read (`store/uploads.py`), and who writes to an index now
 (`store/locks.py`). `config` is what the build was made by."""
 
-MIGRATIONS: tuple[str, ...] = (
+MIGRATIONS: tuple[Script, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
     REPORTS,
@@ -352,12 +354,14 @@ MIGRATIONS: tuple[str, ...] = (
     ANSWERS,
     CHUNKS_OF_FILES,
     UPLOADS,
+    SEARCHED_BY_WORDS,
+    INDEX_OF_TERMS,
 )
 
 
 def schema() -> str:
     """A digest of all entries, for the name of a folder that may be made anew."""
-    return _digest("".join(MIGRATIONS))
+    return _digest("".join(map(text_of, MIGRATIONS)))
 
 
 async def migrate(database: Database, *, remedy: str) -> None:
@@ -374,15 +378,16 @@ async def migrate(database: Database, *, remedy: str) -> None:
     if not _are_ours(applied):
         raise StoreUnavailable(f"the store's tables were made by a version that this one cannot follow: {remedy}")
     for version, script in enumerate(MIGRATIONS[len(applied) :], start=len(applied) + 1):
-        for statement in script.split(";"):
-            if statement.strip():
-                await database.execute(statement)
-        await database.execute("INSERT INTO migrations (version, digest) VALUES ($1, $2)", version, _digest(script))
+        for statement in statements(script, database.engine):
+            await database.execute(statement)
+        await database.execute(
+            "INSERT INTO migrations (version, digest) VALUES ($1, $2)", version, _digest(text_of(script))
+        )
 
 
 def _are_ours(applied: list[Row]) -> bool:
     """Whether what was applied begins as our list does, or the other way round: a newer version may have added some."""
-    return all(row.get("digest") == _digest(script) for row, script in zip(applied, MIGRATIONS, strict=False))
+    return all(row.get("digest") == _digest(text_of(script)) for row, script in zip(applied, MIGRATIONS, strict=False))
 
 
 def _digest(script: str) -> str:

@@ -6,7 +6,7 @@ is never seen.
 
 from dataclasses import dataclass, field
 
-from slipway_crds.runtimeconfig import VectorsConfig
+from slipway_crds.runtimeconfig import SearchConfig, VectorsConfig
 from slipway_runtime.store.database import Database
 
 
@@ -25,6 +25,8 @@ class IndexPointer:
     """Where the vectors of the build are."""
     config: str = ""
     """What the build was made by: an `IngestConfig` as JSON; empty if a version before made it."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """How the build is searched."""
 
 
 async def read_pointer(database: Database, index: str) -> IndexPointer | None:
@@ -34,7 +36,7 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         StoreUnavailable: if the store is unavailable.
     """
     rows = await database.fetch(
-        "SELECT revision, fingerprint, documents, chunks, failed, vectors, config FROM index_pointers"
+        "SELECT revision, fingerprint, documents, chunks, failed, vectors, config, search FROM index_pointers"
         " WHERE index_name = $1",
         index,
     )
@@ -50,6 +52,7 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         failed=int(row["failed"] or 0),
         vectors=VectorsConfig.model_validate_json(str(row["vectors"])),
         config=str(row["config"]),
+        search=SearchConfig.model_validate_json(str(row["search"])),
     )
 
 
@@ -61,11 +64,11 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
     """
     await database.execute(
         "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, vectors, config,"
-        " synced_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now_epoch())"
+        " search, synced_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now_epoch())"
         " ON CONFLICT (index_name) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint,"
         " documents = excluded.documents, chunks = excluded.chunks, failed = excluded.failed,"
-        " vectors = excluded.vectors, config = excluded.config,"
+        " vectors = excluded.vectors, config = excluded.config, search = excluded.search,"
         " synced_at = excluded.synced_at",
         pointer.index,
         pointer.revision,
@@ -75,6 +78,7 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
         pointer.failed,
         pointer.vectors.canonical().decode(),
         pointer.config,
+        pointer.search.canonical().decode(),
     )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from slipway_crds.runtimeconfig import CONNECTIONS_PER_HOST
-from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
+from slipway_runtime.store.database import Database, Engine, Row, StoreUnavailable, Value
 from slipway_runtime.store.migrations import MAKE_MIGRATIONS, migrate
 
 FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
@@ -90,6 +90,8 @@ def _in_words(error: Exception) -> str:
 class PostgresStatements:
     """Statements on one connection, inside its transaction."""
 
+    engine: Engine = "postgres"
+
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
@@ -123,6 +125,8 @@ class PostgresDatabase:
     To acquire and to release a connection takes asyncpg longer than a short statement. So one that is free goes back to
     the pool only after a moment without use, or where somebody waits for it.
     """
+
+    engine: Engine = "postgres"
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool

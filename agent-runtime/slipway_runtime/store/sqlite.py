@@ -16,7 +16,7 @@ from pathlib import Path
 import aiosqlite
 
 from slipway_runtime.retrying import WAL, retry
-from slipway_runtime.store.database import Database, Row, StoreUnavailable, Value
+from slipway_runtime.store.database import Database, Engine, Row, StoreUnavailable, Value
 from slipway_runtime.store.migrations import migrate
 
 BUSY_TIMEOUT = 5.0
@@ -44,6 +44,8 @@ def store_errors() -> Iterator[None]:
 
 class SqliteStatements:
     """Statements on one connection, inside whatever transaction it is in."""
+
+    engine: Engine = "sqlite"
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
@@ -84,6 +86,8 @@ class SqliteStatements:
 
 class SqliteDatabase:
     """A SQLite file. Made by `open_sqlite`."""
+
+    engine: Engine = "sqlite"
 
     def __init__(self, *, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
         self._connections = (writer, reader)

@@ -18,6 +18,7 @@ from slipway_crds.fields import (
     ignored,
     same,
 )
+from slipway_crds.indexes.search import SearchSettings
 from slipway_crds.indexes.sources import Source
 from slipway_crds.indexes.uploads import Uploads
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
@@ -79,6 +80,8 @@ class VectorIndexSpec(SpecModel):
     """Where the vectors live."""
     chunking: Annotated[Chunking, same("The same splitter runs.")] = Chunking()
     """How documents are cut."""
+    search: Annotated[SearchSettings, same("It is searched in the same way.")] = SearchSettings()
+    """How agents search the index."""
     sources: Annotated[list[Source], Field(min_length=1, max_length=32), BY_NAME, same("Read from the manifests.")]
     """Where documents come from."""
     egress: Annotated[tuple[Egress, ...], Field(max_length=16), ATOMIC, ignored("Nothing is closed locally.")] = ()

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from slipway_crds.runtimeconfig import SearchConfig
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import (
     Build,
     DocumentState,
     Passage,
+    Presence,
     StoredChunk,
     StoredDocument,
     chunk_ids,
@@ -86,13 +88,15 @@ async def test_a_chunk_comes_with_what_the_document_says_otherwise(database: Dat
 
 async def test_the_build_in_force_tells_which_chunks_are_there(database: Database) -> None:
     await replace_document(database, BUILD, document(), [chunk("1")])
-    assert await present_chunks(database, BUILD.index, ["1"]) == (None, frozenset())
+    assert await present_chunks(database, BUILD.index, ["1"]) == Presence(None)
     pointer = IndexPointer(BUILD.index, BUILD.revision, "f", documents=1, chunks=1, failed=0)
     await write_pointer(database, pointer)
-    assert await present_chunks(database, BUILD.index, ["1", "2"]) == (BUILD.revision, frozenset({"1"}))
-    assert await present_chunks(database, BUILD.index, []) == (BUILD.revision, frozenset())
+    assert await present_chunks(database, BUILD.index, ["1", "2"]) == Presence(BUILD.revision, "{}", frozenset({"1"}))
+    assert await present_chunks(database, BUILD.index, []) == Presence(BUILD.revision)
+    await write_pointer(database, replace(pointer, search=SearchConfig(mode="dense")))
+    assert (await present_chunks(database, BUILD.index, [])).search == '{"mode":"dense"}'
     await write_pointer(database, replace(pointer, revision="r-2"))
-    assert await present_chunks(database, BUILD.index, ["1"]) == ("r-2", frozenset())
+    assert await present_chunks(database, BUILD.index, ["1"]) == Presence("r-2")
 
 
 async def test_replacing_a_document_takes_its_old_chunks_away(database: Database) -> None:

@@ -159,10 +159,10 @@ class Chunker:
 
 
 def cut_near_middle(text: str, piece: Piece) -> int:
-    """Where to cut a piece that is too long: near its middle, at a line end (code), else at white space, else there."""
+    """Where to cut a piece that is too long: near its middle, at a line end, else at white space, else there."""
     middle = (piece.start + piece.end) // 2
     reach = (piece.end - piece.start) // 4
-    for gap in ("\n", " ") if piece.kind is PieceKind.CODE else (" ", "\n"):
+    for gap in ("\n", " "):
         before = text.rfind(gap, middle - reach, middle)
         after = text.find(gap, middle, middle + reach)
         if before >= 0 or after >= 0:

@@ -7,6 +7,7 @@ import orjson
 from slipway_crds.runtimeconfig import IngestConfig, VectorsConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.ingestion.chunking import CHUNKER
+from slipway_runtime.knowledge.terms import TERMS
 
 REVISION_DIGITS = 10
 
@@ -18,6 +19,7 @@ def fingerprint(config: IngestConfig, embedder: Embedder) -> str:
         "dimensions": embedder.dimensions,
         "metric": "cosine",
         "chunker": CHUNKER,
+        "terms": TERMS,
         "max_tokens": config.max_tokens,
         "overlap": config.overlap,
     }

@@ -121,7 +121,7 @@ class Ingestion:
         self._config = config
         self._owner = owner
         self._fingerprint = fingerprint(config, embedder)
-        self._place = config.vectors
+        self._place, self._search = config.vectors, config.search
         self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint, config.vectors))
         self._collection = collection_name(self._build.index, self._build.revision)
         self._chunker = Chunker(embedder, max_tokens=config.max_tokens, overlap=config.overlap)
@@ -350,6 +350,7 @@ class Ingestion:
             failed=len(failures),
             vectors=self._place,
             config=self._config.canonical().decode(),
+            search=self._search,
         )
         await write_pointer(self._database, pointer)
         return IngestReport(

@@ -11,6 +11,7 @@ from slipway_runtime.knowledge.ingestion.chunking import Chunk
 from slipway_runtime.knowledge.ingestion.documents import Document
 from slipway_runtime.knowledge.ingestion.embedding_chunks import EmbeddedChunk
 from slipway_runtime.knowledge.pieces import encode_pieces, encode_vectors
+from slipway_runtime.knowledge.terms import terms
 from slipway_runtime.knowledge.vectors.filters import Attributes
 from slipway_runtime.store.documents import Build, StoredChunk
 
@@ -62,4 +63,5 @@ def _row(
         attributes=orjson.dumps(attributes).decode(),
         vector=encode_vectors(embedded.vectors[:1]),
         embedded=embedded.digest,
+        terms=" ".join(terms(f"{chunk.heading}\n{document.text[chunk.start : chunk.end]}")),
     )

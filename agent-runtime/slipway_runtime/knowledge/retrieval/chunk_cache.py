@@ -6,13 +6,17 @@ A chunk's id is the address of its content in one build, so what was read under 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.pieces import Piece, decode_pieces, decode_vectors
+from slipway_runtime.knowledge.retrieval.wording import PieceWords, Terms, all_of, words_of
 from slipway_runtime.store.documents import StoredChunk
 
 CACHE_BYTES = 16 * 1024 * 1024
 """Of all indexes of a process: more than a thousand chunks."""
+WORDS_SHARE = 16
+"""What a chunk and its words take for each character of its text."""
 PIECE_BYTES = 300
 """What a piece takes apart from its vector, and a chunk for each as well."""
 
@@ -28,11 +32,27 @@ class DecodedChunk:
     verified: Sequence[bool]
     """Whether the stored document has each piece, word for word."""
 
+    @cached_property
+    def words(self) -> tuple[PieceWords, ...]:
+        """What each piece says."""
+        chunk = self.chunk
+        return words_of(chunk.text, self.pieces, start=chunk.start, heading=chunk.heading)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What all of them say."""
+        return all_of(self.words)
+
     @property
     def size(self) -> int:
         """Bytes that it takes, roughly."""
         chunk = self.chunk
-        return len(chunk.vectors) + 4 * len(chunk.text) + len(chunk.sentences) + PIECE_BYTES * (2 + len(self.pieces))
+        return (
+            len(chunk.vectors)
+            + WORDS_SHARE * len(chunk.text)
+            + len(chunk.sentences)
+            + PIECE_BYTES * (2 + len(self.pieces))
+        )
 
 
 def decoded(chunk: StoredChunk, *, dimensions: int, otherwise: str | None = None) -> DecodedChunk:

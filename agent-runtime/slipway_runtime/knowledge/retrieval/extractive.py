@@ -13,7 +13,8 @@ from typing import Any
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.events import Citation
 from slipway_runtime.knowledge.pieces import PieceKind, readable
-from slipway_runtime.knowledge.retrieval.retriever import Found
+from slipway_runtime.knowledge.retrieval.found import Found
+from slipway_runtime.knowledge.retrieval.wording import own_lines
 from slipway_runtime.store.documents import Build, Passage
 
 SENTENCES = 4
@@ -102,12 +103,18 @@ def quotes(found: Sequence[Found]) -> list[Quote]:
         text = chunk.text[piece.start - chunk.start : piece.end - chunk.start]
         if piece.kind is PieceKind.SENTENCE and text.rstrip(CLOSING).endswith("?"):
             continue
+        start = piece.start
+        if one.named is not None and one.wording is not None:
+            if not one.named[-place]:
+                continue
+            begin, end = own_lines(text, one.wording)
+            start, text = piece.start + begin, text[begin:end]
         if not chosen:
             least = max(KEEP * score, 0.0)
         quote = Quote(
             knowledge=one.knowledge,
             build=one.build,
-            passage=Passage(source=chunk.source, document=chunk.document, start=piece.start, end=piece.end),
+            passage=Passage(source=chunk.source, document=chunk.document, start=start, end=start + len(text)),
             kind=piece.kind,
             heading=chunk.heading,
             text=text,

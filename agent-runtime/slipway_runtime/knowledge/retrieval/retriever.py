@@ -6,26 +6,23 @@ right document is first for 76 % of the questions with this second look, for 65 
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Vector
-from slipway_runtime.knowledge.pieces import Piece
-from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, decoded
+from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, DecodedChunk, decoded
+from slipway_runtime.knowledge.retrieval.found import Found, Scorer, fused, ranked
+from slipway_runtime.knowledge.retrieval.wording import Wording, asked_terms, wording
 from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
-    Match,
     OpenVectors,
     VectorsUnavailable,
 )
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.documents import Build, StoredChunk, present_chunks, read_chunks
+from slipway_runtime.store.documents import Build, present_chunks, read_chunks
+from slipway_runtime.store.lexical import frequencies, search_terms
 from slipway_runtime.store.pointers import IndexPointer, read_pointer
 from slipway_runtime.telemetry import genai
 
@@ -40,32 +37,12 @@ class IndexNotReady(Exception):
     """An index has no build to read, or its vectors cannot be reached. Whoever asks again later may succeed."""
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A chunk that was found, and for which entry of the agent's knowledge."""
+@dataclass(frozen=True)
+class Asked:
+    """A question, as it is searched for in every index."""
 
-    knowledge: KnowledgeConfig
-    build: Build
-    chunk: StoredChunk
-    score: float
-    """Cosine similarity of chunk and question."""
-    similarities: NDArray[np.float32]
-    """Cosine similarity of each of its pieces and the question."""
-    pieces: Sequence[Piece]
-    """Its sentences, code and rows."""
-    verified: Sequence[bool]
-    """Whether the stored document has each of them, word for word."""
-
-    @cached_property
-    def relevance(self) -> float:
-        """What chunks are ranked by: its own similarity or that of its best piece."""
-        similarities: list[float] = self.similarities.tolist()  # faster than numpy's for so few
-        return max(self.score, *similarities)
-
-
-def ranked(found: Iterable[Found], count: int) -> list[Found]:
-    """The most relevant ones, best first."""
-    return sorted(found, key=lambda one: -one.relevance)[:count]
+    text: str
+    vector: Vector
 
 
 class Retriever:
@@ -101,8 +78,8 @@ class Retriever:
             StoreUnavailable: if the store is unavailable.
         """
         with genai.retrieval(sources=[entry.index for entry in knowledge], question=question):
-            vector = await self._embedder.embed_query(question)
-            searches = [self._search(vector, entry) for entry in knowledge]
+            asked = Asked(question, await self._embedder.embed_query(question))
+            searches = [self._search(asked, entry) for entry in knowledge]
             parts = [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches)  # without a task
             return ranked((one for part in parts for one in part), sum(map(len, parts)))
 
@@ -125,17 +102,17 @@ class Retriever:
     def _index(self, entry: KnowledgeConfig) -> str:
         return f"{self._namespace}/{entry.index}"
 
-    async def _search(self, vector: Vector, entry: KnowledgeConfig) -> list[Found]:
+    async def _search(self, asked: Asked, entry: KnowledgeConfig) -> list[Found]:
         """One index; once more if the build was replaced between reading the pointer and searching."""
         try:
-            return await self._search_build(vector, entry)
+            return await self._search_build(asked, entry)
         except CollectionMissing:
             try:
-                return await self._search_build(vector, entry)
+                return await self._search_build(asked, entry)
             except CollectionMissing as error:
                 raise IndexNotReady(f"the index {self._index(entry)} has no vectors; ingest it again") from error
 
-    async def _search_build(self, vector: Vector, entry: KnowledgeConfig) -> list[Found]:
+    async def _search_build(self, asked: Asked, entry: KnowledgeConfig) -> list[Found]:
         """Search the build that was in force last time; once more if it is not that one any more.
 
         One statement tells whether it is, and which chunks are still there.
@@ -143,12 +120,11 @@ class Retriever:
         index = self._index(entry)
         pointer = self._pointers.get(index) or await self._current(index)
         for _ in range(SEARCHES):
-            matches = await self._matches(vector, entry, pointer)
-            current, present = await present_chunks(self._database, index, [match.id for match in matches])
-            if current == pointer.revision:
+            hits = await self._hits(asked, entry, pointer)
+            now = await present_chunks(self._database, index, hits.ids)
+            if now.revision == pointer.revision and now.search == pointer.search.canonical().decode():
                 self._pointers[index] = pointer
-                found = [match for match in matches if match.id in present]
-                return ranked(await self._read(Build(index, current), entry, found, vector), entry.top_k)
+                return await self._best(asked, entry, pointer, hits.among(now.ids))
             self._pointers.pop(index, None)
             pointer = await self._current(index)
         raise IndexNotReady(f"the index {index} is replaced again and again")
@@ -159,28 +135,67 @@ class Retriever:
             raise IndexNotReady(f"the index {index} has not been built yet")
         return pointer
 
-    async def _matches(self, vector: Vector, entry: KnowledgeConfig, pointer: IndexPointer) -> list[Match]:
+    async def _hits(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer) -> "Hits":
+        """What both searches find, as far as the index is searched so."""
+        mode, count = pointer.search.mode, entry.top_k * POOL
+        scores = {} if mode == "lexical" else await self._matches(asked.vector, entry, pointer)
+        if mode == "dense":
+            return Hits(scores)
+        build = Build(pointer.index, pointer.revision)
+        having = await frequencies(self._database, build, asked_terms(asked.text))
+        words = wording(asked.text, having, pointer.chunks)
+        known = {term: weight for term, weight in words.weights.items() if having.get(term)}
+        return Hits(scores, tuple(await search_terms(self._database, build, known, count)), words)
+
+    async def _matches(self, vector: Vector, entry: KnowledgeConfig, pointer: IndexPointer) -> dict[str, float]:
+        """The similarities of the chunks that the vector store finds, by id."""
         index = self._index(entry)
         try:
             collection = collection_name(index, pointer.revision)
-            return await self._vectors(index, pointer.vectors).search(collection, vector, entry.top_k * POOL)
+            found = await self._vectors(index, pointer.vectors).search(collection, vector, entry.top_k * POOL)
         except CollectionMissing:
             self._pointers.pop(index, None)
             raise
         except VectorsUnavailable as error:
             raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error
+        return {match.id: match.score for match in found}
 
-    async def _read(
-        self, build: Build, entry: KnowledgeConfig, matches: Sequence[Match], vector: Vector
-    ) -> list[Found]:
-        """What was found, with the similarities of its pieces. Only what was never read before comes from the store."""
-        known = {match.id: self._chunks.get(match.id) for match in matches}
+    async def _best(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer, hits: "Hits") -> list[Found]:
+        """The best of what was found."""
+        search, build = pointer.search, Build(pointer.index, pointer.revision)
+        scorer = Scorer(entry, build, search, asked.vector, hits.wording)
+        chunks = await self._read(build, hits.ids, dimensions=len(asked.vector))
+        found = [scorer.found(one, hits.scores.get(one.chunk.id)) for one in chunks]
+        if search.mode == "hybrid" and search.fusion == "rrf":
+            return fused(found, hits.by_words, entry.top_k)
+        return ranked(found, entry.top_k)
+
+    async def _read(self, build: Build, ids: Sequence[str], *, dimensions: int) -> list[DecodedChunk]:
+        """Chunks of a build. Only what was never read before comes from the store."""
+        known = {id_: self._chunks.get(id_) for id_ in ids}
         unread = [id_ for id_, chunk in known.items() if chunk is None]
         for chunk, otherwise in await read_chunks(self._database, build, unread):
-            known[chunk.id] = made = decoded(chunk, dimensions=len(vector), otherwise=otherwise)
+            known[chunk.id] = made = decoded(chunk, dimensions=dimensions, otherwise=otherwise)
             self._chunks.put(made)
-        return [
-            Found(entry, build, one.chunk, match.score, one.vectors @ vector, one.pieces, one.verified)
-            for match in matches
-            if (one := known[match.id]) is not None
-        ]
+        return [one for one in known.values() if one is not None]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What the searches of one build found."""
+
+    scores: Mapping[str, float]
+    """Similarities of what the vector store found, by id, best first."""
+    by_words: tuple[str, ...] = ()
+    """Ids of what the search by words found, best first."""
+    wording: Wording | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """All of them, each once."""
+        return list(dict.fromkeys([*self.scores, *self.by_words]))
+
+    def among(self, present: frozenset[str]) -> "Hits":
+        """Those that are still there."""
+        scores = {id_: score for id_, score in self.scores.items() if id_ in present}
+        return replace(self, scores=scores, by_words=tuple(id_ for id_ in self.by_words if id_ in present))

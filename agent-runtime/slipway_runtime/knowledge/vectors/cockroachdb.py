@@ -18,7 +18,7 @@ from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.knowledge.vectors.filters import AllOf, Among, Compare, Filter
 from slipway_runtime.knowledge.vectors.sql_filters import SqlFilter, storable
 from slipway_runtime.knowledge.vectors.sql_vectors import SqlVectors, VectorTable
-from slipway_runtime.store.database import Database, Row, Value
+from slipway_runtime.store.database import Database, Engine, Row, Value
 from slipway_runtime.store.lazy_postgres import LazyPostgres
 
 CONNECTIONS = 3
@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 class RepeatingDatabase:
     """See `Database`: one that repeats what met another statement."""
+
+    engine: Engine = "postgres"
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -5,7 +5,7 @@ import pytest
 
 from slipway_runtime.knowledge.pieces import Piece, PieceKind, encode_pieces
 from slipway_runtime.knowledge.retrieval.extractive import CHUNK_WEIGHT, SENTENCES, Quote, answer_parts, choose, quotes
-from slipway_runtime.knowledge.retrieval.retriever import Found
+from slipway_runtime.knowledge.retrieval.found import Found
 from slipway_runtime.store.documents import Build, Passage, StoredChunk
 from tests.support.knowledge import entry
 

@@ -10,7 +10,8 @@ from slipway_crds.runtimeconfig import VectorsConfig
 from slipway_runtime.knowledge.pieces import Piece, PieceKind, encode_pieces, encode_vectors
 from slipway_runtime.knowledge.retrieval import retriever as retriever_module
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, decoded
-from slipway_runtime.knowledge.retrieval.retriever import Found, IndexNotReady, ranked
+from slipway_runtime.knowledge.retrieval.found import Found, ranked
+from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, StoredChunk, delete_build, delete_documents, read_chunks
@@ -120,7 +121,7 @@ async def test_a_build_that_is_replaced_again_and_again_is_not_ready(local: Know
     await ingest(local)
 
     class Restless:
-        async def search(self, collection: str, vector: object, count: int) -> object:
+        async def search(self, collection: str, vector: object, count: int, where: object = None) -> object:
             size = 60 + len(collection) + restless.searched
             restless.searched += 1
             await local.ingestion(local.config(max_tokens=size)).run(contents(cats_md=CATS))
@@ -170,7 +171,7 @@ async def test_a_build_removed_between_pointer_and_search_is_looked_up_again(loc
         def __init__(self) -> None:
             self.searched: list[str] = []
 
-        async def search(self, collection: str, vector: object, count: int) -> object:
+        async def search(self, collection: str, vector: object, count: int, where: object = None) -> object:
             self.searched.append(collection)
             if len(self.searched) == 1:
                 await local.ingestion(local.config(max_tokens=50)).run(contents(cats_md=CATS))

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from slipway_runtime.store.database import Database, Row, Value
+from slipway_runtime.store.database import Database, Engine, Row, Value
 from slipway_runtime.store.lazy_postgres import LazyPostgres
 
 VECTOR_INDEX = re.compile(r'CREATE VECTOR INDEX IF NOT EXISTS (".+?") ON (".+?") \((?:prefix, )?(embedding \w+)\)')
@@ -13,6 +13,8 @@ INVERTED_INDEX = re.compile(r'CREATE INVERTED INDEX IF NOT EXISTS (".+?") ON (".
 
 class CockroachLike:
     """See `Database`. `sent` is what the adapter asked for."""
+
+    engine: Engine = "postgres"
 
     def __init__(self, dsn: str) -> None:
         path = "options=-csearch_path%3Dpublic,extensions"

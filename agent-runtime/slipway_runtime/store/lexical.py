@@ -1,0 +1,100 @@
+"""Chunks found by their words: one table, an index of its own kind in each engine, whatever the vectors are kept in.
+
+Terms are made by `knowledge/terms.py` and hold letters and digits only, so no quoting is needed beyond what is here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from slipway_runtime.store.database import Database, Engine, Value
+from slipway_runtime.store.documents import Build
+
+COMMON = 1000
+"""A term that so many chunks have is common: more are not counted."""
+MOST_TERMS = 32
+"""Terms of a question that are looked for."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What narrows a search: SQL over the chunk `c` and its document `d`, whose parameters begin at `first`."""
+
+    sql: str = ""
+    values: tuple[Value, ...] = ()
+
+
+async def frequencies(database: Database, build: Build, terms: Sequence[str]) -> dict[str, int]:
+    """How many chunks of a build have each term, counted up to `COMMON`."""
+    asked = terms[:MOST_TERMS]
+    if not asked:
+        return {}
+    engine = database.engine
+    counts = (
+        f"(SELECT count(*) FROM (SELECT 1 FROM {_source(engine)} WHERE {_has(engine, f'${place}')} LIMIT {COMMON}) t)"
+        f" AS n{place}"
+        for place in range(3, 3 + len(asked))
+    )
+    queries = [_query(engine, build, [term]) for term in asked]
+    rows = await database.fetch(f"SELECT {', '.join(counts)}, $1 AS i, $2 AS r", build.index, build.revision, *queries)
+    return {term: int(rows[0][f"n{place}"] or 0) for place, term in enumerate(asked, start=3)}
+
+
+async def search_terms(
+    database: Database, build: Build, weights: Mapping[str, float], count: int, narrowed: Narrowing | None = None
+) -> list[str]:
+    """Ids of the chunks of a build that have most of the terms, best first.
+
+    Args:
+        weights: what each term weighs.
+        narrowed: what the chunk or its document must be besides; parameters from `FIRST_OF_NARROWING` on.
+    """
+    asked = dict(sorted(weights.items(), key=lambda each: -each[1])[:MOST_TERMS])
+    if not asked:
+        return []
+    engine, narrowing = database.engine, narrowed or Narrowing()
+    documents = (
+        " JOIN documents d ON d.index_name = c.index_name AND d.revision = c.revision AND d.source = c.source"
+        " AND d.name = c.document"
+        if narrowing.sql
+        else ""
+    )
+    where = f"{_has(engine, '$3')}{f' AND ({narrowing.sql})' if narrowing.sql else ''}"
+    values = (build.index, build.revision, _query(engine, build, list(asked)), *narrowing.values)
+    best = _score(engine, asked)
+    rows = await database.fetch(
+        f"SELECT c.id FROM {_source(engine)}{documents} WHERE {where} ORDER BY {best}, c.id LIMIT {int(count)}", *values
+    )
+    return [str(row["id"]) for row in rows]
+
+
+FIRST_OF_NARROWING = 4
+
+
+def _source(engine: Engine) -> str:
+    return "chunks c" if engine == "postgres" else "chunk_terms f JOIN chunks c ON c.rowid = f.rowid"
+
+
+def _has(engine: Engine, query: str) -> str:
+    """Whether a chunk of the build ($1, $2) fits a query."""
+    build = "c.index_name = CAST($1 AS TEXT) AND c.revision = CAST($2 AS TEXT)"
+    if engine == "postgres":
+        return f"c.lexemes @@ CAST(CAST({query} AS TEXT) AS tsquery) AND {build}"
+    return f"chunk_terms MATCH {query} AND {build}"
+
+
+def _query(engine: Engine, build: Build, terms: Sequence[str]) -> str:
+    """Any of the terms, as the engine writes it; in Postgres together with the build, which its index has as well."""
+    if engine == "sqlite":
+        return " OR ".join(f'"{term}"' for term in terms)
+    words = " | ".join(f"'{term}'" for term in terms)
+    return f"'/{build.index}/{build.revision}' & ({words})"
+
+
+def _score(engine: Engine, weights: Mapping[str, float]) -> str:
+    """What to sort by: the weights of the terms that a chunk has. FTS5 has a score of its own, BM25, best lowest."""
+    if engine == "sqlite":
+        return "bm25(chunk_terms)"
+    parts = (
+        f"CASE WHEN c.lexemes @@ '''{term}'''::tsquery THEN {weight:.4f} ELSE 0 END" for term, weight in weights.items()
+    )
+    return f"-({' + '.join(parts)})"

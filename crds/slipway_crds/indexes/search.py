@@ -1,0 +1,21 @@
+"""How a `VectorIndex` is searched: by meaning, by words, or by both."""
+
+from slipway_crds.fields import Score, SpecModel, same
+from slipway_crds.runtimeconfig import Fusion, SearchConfig, SearchMode
+
+
+class SearchSettings(SpecModel):
+    """How agents search the index. A change takes effect with the next ingestion, and makes no new revision."""
+
+    local = same("It is searched in the same way.")
+
+    mode: SearchMode = "hybrid"
+    """`dense` finds what means the same, `lexical` what has the same words, `hybrid` both."""
+    fusion: Fusion = "weighted"
+    """How `hybrid` puts both together: `weighted` adds scores, `rrf` ranks (reciprocal rank fusion)."""
+    lexical_weight: Score = "0.2"
+    """Share of the words in a score of `hybrid`, if `fusion` is `weighted`; the meaning has the rest."""
+
+    def config(self) -> SearchConfig:
+        """What agents read of it."""
+        return SearchConfig(mode=self.mode, fusion=self.fusion, lexical_weight=float(self.lexical_weight))
