@@ -341,7 +341,9 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         max_tokens=spec.chunking.max_tokens,
         overlap=spec.chunking.overlap,
         sources=tuple(source.config for source in sorted(spec.sources, key=lambda each: each.name)),
-        networks=tuple(sorted({entry.cidr for entry in spec.egress if entry.cidr is not None})),
+        networks=tuple(
+            sorted({entry.cidr for entry in spec.egress if entry.cidr is not None and not cidr_problem(entry.cidr)})
+        ),
         services=any(entry.namespace is not None for entry in spec.egress),
         vectors=VectorsConfig(kind=spec.backend.kind),
         uploads=_uploads(spec.uploads),

@@ -9,10 +9,10 @@ from slipway_crds.outputschema import schema_problem
 from slipway_crds.references import Objects, look_up, ref_to
 from slipway_crds.resolve import ResolveProblem, Severity
 from slipway_crds.runtimeconfig import CAPABILITIES
+from slipway_crds.schedules import InvalidSchedule, Schedule
 from slipway_crds.workflows.expressions import InvalidExpression, check, in_value, steps_read
 from slipway_crds.workflows.model import IndexSearch, MapOver, Workflow, WorkflowStep
 from slipway_crds.workflows.needs import before, cycle
-from slipway_crds.workflows.schedules import InvalidSchedule, Schedule
 
 
 def searches(workflow: Workflow) -> Iterator[tuple[str, IndexSearch]]:

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slipway_crds.agents.kind import AGENT
@@ -18,7 +18,7 @@ from slipway_crds.validate import parse, validate_document
 from slipway_crds.workflows.model import Workflow
 from tests.support.generated_manifests import make_manifest, manifests
 
-GENERATED = 2500
+GENERATED = 4000
 INVALID_SHARE = 0.3
 
 
@@ -31,7 +31,7 @@ def test_the_generated_manifests_are_wrong_often_enough_and_in_every_way() -> No
     assert [rule for rule in twins().values() if rule.holds and rule.message not in told] == []
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.large_base_example])  # there are many fields
 @given(st.randoms(use_true_random=False))
 def test_validation_never_fails_and_what_it_passes_can_be_resolved(random: Random) -> None:
     manifest = make_manifest(random)

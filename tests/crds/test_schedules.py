@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_crds.workflows.schedules import InvalidSchedule, Schedule
+from slipway_crds.schedules import InvalidSchedule, Schedule
 
 BERLIN = "Europe/Berlin"
 

@@ -1,5 +1,7 @@
-"""Indexes in the local driver: documents are ingested in this process, and only when they changed."""
+"""Indexes in the local driver: documents are ingested in this process, when they changed and when it is time."""
 
+import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +12,12 @@ from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import INGEST_ANNOTATION
 from slipway_crds.resolve import ingest_config
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_crds.schedules import InvalidSchedule, Schedule
 from slipway_runtime.addresses import AddressRule
 from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Items, Manifests, NamespacedName, key_of
 from slipway_runtime.dev.parts import Parts
+from slipway_runtime.dev.schedules import run_when_due
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NoSourceAvailable, NothingToIngest
 from slipway_runtime.knowledge.ingestion.sources import DocumentSource, ItemsSource
@@ -22,6 +26,7 @@ from slipway_runtime.knowledge.ingestion.uploads import uploads_of
 from slipway_runtime.knowledge.vectors.contract import VectorsUnavailable
 from slipway_runtime.store.database import StoreUnavailable
 
+log = logging.getLogger(__name__)
 ANYWHERE = AddressRule(loopback=True, private=True)
 """The machine's user wrote the manifests."""
 PATIENCE_SECONDS = 10.0
@@ -38,6 +43,7 @@ class Index:
     """What its ConfigMaps hold, by source."""
     is_complete: bool
     """Whether all its ConfigMaps are there; if not, a warning has named them, and the index stays as it is."""
+    schedule: Schedule | None = None
     requested: str = ""
     """Whatever stands in the annotation that starts an ingestion."""
 
@@ -59,20 +65,35 @@ class LocalIndexes:
     def __init__(self, parts: Parts, _: str) -> None:
         self._parts = parts
         self._ingested: dict[NamespacedName, Index] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting: asyncio.Task[None] | None = None
 
     def announce(self, manifests: Manifests) -> None:
         """Agents read what was ingested before."""
         self._parts.source_files.apply(manifests)
 
     async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
-        return [
-            await self._ingest(index, report)
-            for index in indexes_in(manifests)
-            if self._ingested.get(index.key) != index and index.is_complete
-        ]
+        async with self._one_at_a_time:
+            return [
+                await self._ingest(index, report)
+                for index in indexes_in(manifests)
+                if self._ingested.get(index.key) != index and index.is_complete
+            ]
 
     def exchange(self, manifests: Manifests) -> None:
-        """Nothing: an ingestion ends with agents reading its result."""
+        """An ingestion ends with agents reading its result. From now on the schedules of these manifests count."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        indexes = {index.key: index for index in indexes_in(manifests) if index.is_complete}
+        schedules = {key: index.schedule for key, index in indexes.items() if index.schedule is not None}
+
+        async def again(key: NamespacedName) -> None:
+            async with self._one_at_a_time:
+                outcome = await self._ingest(indexes[key], lambda *_: None)
+            for words in filter(None, [outcome.error, *outcome.failures]):
+                log.warning("%s: %s", outcome.subject, words)
+
+        self._waiting = asyncio.create_task(run_when_due(schedules, again)) if schedules else None
 
     async def _ingest(self, index: Index, report: Report) -> Outcome:
         subject = f"index {index.key}"
@@ -118,8 +139,17 @@ def _index(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> I
         config=ingest_config(index),
         sources=sources,
         is_complete=len(sources) == len(found),
+        schedule=_schedule(index),
         requested=(index.metadata.annotations or {}).get(INGEST_ANNOTATION, ""),
     )
+
+
+def _schedule(index: VectorIndex) -> Schedule | None:
+    given = index.spec.schedule
+    try:
+        return Schedule(given.cron, given.time_zone) if given is not None else None
+    except InvalidSchedule:  # a finding of the manifests
+        return None
 
 
 ROW = LocalKind(VECTOR_INDEX, LocalIndexes)

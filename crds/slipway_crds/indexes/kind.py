@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.indexes.problems import index_problems
 from slipway_crds.meta import INDEX_LABEL
 from slipway_crds.owners import Known, OwnerKind
 from slipway_crds.references import Ref
@@ -17,7 +18,8 @@ def _references(index: VectorIndex) -> Iterator[Ref]:
 
 def _missing(index: VectorIndex, known: Known) -> Iterable[ResolveProblem]:
     here = ("ConfigMap", index.metadata.namespace)
-    return missing_config_maps(index, {ref.name for ref in known.others if (ref.kind, ref.namespace) == here})
+    yield from index_problems(index)
+    yield from missing_config_maps(index, {ref.name for ref in known.others if (ref.kind, ref.namespace) == here})
 
 
 def _facts(status: Mapping[str, Any]) -> Mapping[str, object]:

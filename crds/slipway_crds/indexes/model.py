@@ -19,7 +19,7 @@ from slipway_crds.fields import (
     same,
 )
 from slipway_crds.indexes.search import SearchSettings
-from slipway_crds.indexes.sources import Source
+from slipway_crds.indexes.sources import IngestionSchedule, Source
 from slipway_crds.indexes.uploads import Uploads
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
@@ -84,6 +84,8 @@ class VectorIndexSpec(SpecModel):
     """How agents search the index."""
     sources: Annotated[list[Source], Field(min_length=1, max_length=32), BY_NAME, same("Read from the manifests.")]
     """Where documents come from."""
+    schedule: Annotated[IngestionSchedule | None, same("The same times count while `slipway dev` runs.")] = None
+    """When the sources are read again, besides when they or the index change."""
     egress: Annotated[tuple[Egress, ...], Field(max_length=16), ATOMIC, ignored("Nothing is closed locally.")] = ()
     """Where the pods of ingestions may connect to besides Slipway's own and public addresses at the ports of the
     sources: private addresses, and servers in the cluster."""
@@ -125,6 +127,8 @@ class VectorIndexStatus(StatusModel):
     """How far a running ingestion is."""
     last_synced_time: datetime | None = None
     """When the sources were last ingested."""
+    next_sync_time: datetime | None = None
+    """When the schedule has them ingested next."""
     synced_sources: Annotated[str | None, Field(max_length=64)] = None
     """Hash of the sources' versions that were last ingested."""
     conditions: Annotated[list[Condition] | None, Field(max_length=16), BY_TYPE] = None

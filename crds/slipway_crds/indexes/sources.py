@@ -8,8 +8,10 @@ from pydantic import Field
 from slipway_crds.contract import SOURCE_CREDENTIALS_FILE
 from slipway_crds.fields import (
     ATOMIC,
+    CRON_PATTERN,
     GLOB_PATTERN,
     REF_PATTERN,
+    ZONE_PATTERN,
     Name,
     SpecModel,
     SubdomainName,
@@ -66,6 +68,18 @@ class GitSource(SpecModel):
             url=self.url, ref=self.ref, paths=tuple(self.paths), credentials=self.credentials_ref is not None
         )
         return SourceConfig(name=name, git=git, ca=self.tls is not None)
+
+
+class IngestionSchedule(SpecModel):
+    """Times at which the sources are read. One ingestion runs at a time, and times that were missed are made up for by
+    one."""
+
+    local = same("The same times count while `slipway dev` runs.")
+
+    cron: Annotated[str, Field(min_length=9, max_length=100, pattern=CRON_PATTERN)]
+    """The times: minute, hour, day of the month, month and day of the week, like `*/30 * * * *`."""
+    time_zone: Annotated[str, Field(min_length=3, max_length=64, pattern=ZONE_PATTERN)] = "UTC"
+    """The time zone, by its name in the IANA database, like `Europe/Berlin`."""
 
 
 class Source(OneOf):

@@ -18,6 +18,7 @@ from slipway_operator.core.objects import CONFIG_MAP, JOB, object_kind
 from slipway_operator.core.peek import progress_of
 from slipway_operator.core.refusal_events import refusal_of
 from slipway_operator.indexes.counting import AT_ONCE, Counting
+from slipway_operator.indexes.occasions import occasion_of
 from slipway_operator.indexes.plan import IndexView, plan_index
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
 from slipway_operator.store.admin_connections import StoreError
@@ -60,7 +61,7 @@ class IndexController(DependentController):
 
     async def _look(self, resource: Resource, index: VectorIndex, namespace: Namespace, now: float) -> float | None:
         await self._set_finalizer(resource, desired=index.spec.deletion_policy == "Delete")
-        view = self._view(resource, index, namespace)
+        view = self._view(resource, index, namespace, now)
         run = view.runs.current or view.runs.unfinished
         store_problem = ""
         about_to_start = run is None and view.ingestion is not None
@@ -71,14 +72,14 @@ class IndexController(DependentController):
             progress = await progress_of(self._http, run.running_pod.ip)
         refusals = {owner.uid: await refusal_of(self._kube, owner, view.children) for owner in view.without_pods(now)}
         # Asking took a while, so the children are taken from the cache anew.
-        fresh = self._view(resource, index, namespace)
+        fresh = self._view(resource, index, namespace, now)
         counted = self._counting.of(resource.key, fresh.collection)
         view = replace(fresh, store_problem=store_problem, progress=progress, refusals=refusals, counted=counted)
         wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
         appointments = [wake_after, RETRY_SECONDS if store_problem else None, self._counting.due_in(resource.key)]
         return min((each for each in appointments if each is not None), default=None)
 
-    def _view(self, resource: Resource, index: VectorIndex, namespace: Namespace) -> IndexView:
+    def _view(self, resource: Resource, index: VectorIndex, namespace: Namespace, now: float) -> IndexView:
         return IndexView(
             resource=resource,
             index=index,
@@ -88,6 +89,7 @@ class IndexController(DependentController):
                 for source, name in index.spec.config_maps.items()
             },
             store_secret=self._store.access(namespace).secret_name,
+            occasion=occasion_of(index, created=resource.created, now=now),
         )
 
     async def _set_finalizer(self, resource: Resource, *, desired: bool) -> None:

@@ -51,10 +51,13 @@ class IngestSpec:
     """Of the StatefulSet: a new server may have a new, empty volume, so it is filled again."""
     content_generation: int
     """How often the server had to be filled again because it had lost vectors."""
+    occasion: str = ""
+    """What called for it, besides a change of these."""
 
     @property
     def name(self) -> str:
         content = f"{self.config.digest()}/{self.sources_hash}/{self.server_uid}/{self.content_generation}"
+        content += f"/{self.occasion}" if self.occasion else ""
         return f"{self.config.index}-ingest-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
 
 

@@ -16,7 +16,7 @@ from slipway_operator.core.objects import JOB, POD
 from slipway_operator.core.plan import Annotate, Delete
 from slipway_operator.core.pod_trouble import last_words
 from slipway_operator.core.projections import Child, JobState, PodState
-from slipway_operator.indexes.ingest import SPEC_ANNOTATION, IngestSpec
+from slipway_operator.indexes.ingest import SOURCES_ANNOTATION, SPEC_ANNOTATION, IngestSpec
 
 REPORT_ANNOTATION = f"{GROUP}/report"
 """On a Job: its pod's termination message, which would be lost with the pod."""
@@ -79,12 +79,23 @@ class IngestionRuns:
     others: tuple[IngestionRun, ...]
     leaving: bool
     """A Job is being deleted: nothing may start yet."""
+    wanted: IngestSpec | None = None
 
     @property
     def last(self) -> IngestionRun | None:
         """The newest that succeeded: what agents read."""
         done = [run for run in (self.current, *self.others) if run is not None and run.report is not None]
         return max(done, key=lambda run: run.state.finished, default=None)
+
+    @property
+    def repeated(self) -> bool:
+        """What agents read was made by the same spec, and of the same versions as far as the operator sees them: an
+        ingestion now only looks whether something has changed elsewhere."""
+        if self.last is None or self.wanted is None:
+            return False
+        annotations = self.last.job.annotations
+        made_of = annotations.get(SPEC_ANNOTATION), annotations.get(SOURCES_ANNOTATION)
+        return made_of == (self.wanted.config.digest(), self.wanted.sources_hash)
 
     @property
     def unfinished(self) -> IngestionRun | None:
@@ -110,6 +121,7 @@ def runs_of(children: Sequence[Child], current: IngestSpec | None) -> IngestionR
         current=next((run for run in runs if run.job.name == name), None),
         others=tuple(run for run in runs if run.job.name != name),
         leaving=any(job.deleting for job in jobs),
+        wanted=current,
     )
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from slipway_crds.contract import CHROMA_PORT, collection_name
 from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.indexes.problems import index_problems
 from slipway_crds.resolve import ingest_config
 from slipway_operator.core.conditions import Trouble
 from slipway_operator.core.drift import APPLIED_ANNOTATION, stamp
@@ -20,6 +21,7 @@ from slipway_operator.indexes import ingestion
 from slipway_operator.indexes.content import Collection, Counted, content_of, generation_of
 from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_policy, sources_hash
 from slipway_operator.indexes.ingestion import IngestionRun, IngestionRuns, may_start, runs_of
+from slipway_operator.indexes.occasions import Occasion
 from slipway_operator.indexes.server import child_name, index_objects
 from slipway_operator.indexes.status import IndexStanding, index_status
 
@@ -32,6 +34,7 @@ class IndexView(View):
     source_versions: Mapping[str, str | None]
     """Version of each source's ConfigMap, by the name of the source; None where there is none."""
     store_secret: str
+    occasion: Occasion = field(default_factory=Occasion)
     store_problem: str = ""
     progress: str = ""
     """What the running ingestion says about how far it is."""
@@ -62,6 +65,7 @@ class IndexView(View):
             sources_hash=sources_hash(versions),
             server_uid=self.server.uid,
             content_generation=generation_of(self.server),
+            occasion=self.occasion.name,
         )
 
     @cached_property
@@ -131,11 +135,12 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
             runs=runs,
             missing_sources=view.missing_sources,
             serving=serving,
-            trouble=_server_trouble(view, settings, now) or job_trouble,
+            trouble=_problem(view) or _server_trouble(view, settings, now) or job_trouble,
             store_problem=view.store_problem,
             progress=view.progress,
             lost=content.lost,
             counting=view.counting,
+            next_sync=view.occasion.next,
         ),
         now=now,
     )
@@ -197,6 +202,12 @@ def _unwanted_policies(view: IndexView, settings: BuildSettings) -> list[Delete]
         for (kind, _), child in view.by_kind_and_name.items()
         if kind == NETWORK_POLICY.name and not settings.network_policies and child.owner_uid == view.resource.uid
     ]
+
+
+def _problem(view: IndexView) -> Trouble | None:
+    """What of the spec only an edit fixes."""
+    problem = next(index_problems(view.index), None)
+    return Trouble(problem.reason, f"{problem.path}: {problem.message}") if problem is not None else None
 
 
 def _server_trouble(view: IndexView, settings: BuildSettings, now: float) -> Trouble | None:

@@ -38,6 +38,8 @@ class IndexStanding:
     """Vectors of what agents read are missing on the server."""
     counting: bool
     """They are being counted, for the first time since the server started or the ingestion ended."""
+    next_sync: float | None = None
+    """When the schedule has the sources ingested next, in epoch seconds."""
 
 
 def index_status(index: IndexStanding, *, now: float) -> tuple[JsonObject, float | None]:
@@ -63,6 +65,8 @@ def index_status(index: IndexStanding, *, now: float) -> tuple[JsonObject, float
             now=now,
         ),
     }
+    if index.next_sync is not None:
+        status["nextSyncTime"] = timestamp(index.next_sync)
     if index.progress and _running(index) is not None:
         status["progress"] = index.progress[:128]
     return status, _wake_after(index, settled=bool(ready.holds) and phase == "Ready", now=now)
@@ -113,6 +117,8 @@ def _synced(index: IndexStanding) -> Statement:
         said = "The ingestion starts when the index's server is ready."
         return Statement("Synced", False, "WaitingForPods", said)
     failure = run.failure if run is not None else None
+    if (run is None or failure is None) and index.runs.repeated and index.runs.last is not None:
+        return _success(index.runs.last)
     if run is None or failure is None:
         return Statement("Synced", False, "Ingesting", "An ingestion is running.")
     reason, words = failure
@@ -142,7 +148,7 @@ def _success(run: IngestionRun) -> Statement:
 
 
 def _progress(index: IndexStanding, synced: Statement) -> Statement | None:
-    if _running(index) is not None:
+    if _running(index) is not None and not index.runs.repeated:
         return Statement("Reconciling", True, "Ingesting", synced.message)
     if not index.serving and not index.missing_sources:
         return Statement("Reconciling", True, "WaitingForPods", "The index's server is starting.")
@@ -191,6 +197,12 @@ def _missing(index: IndexStanding) -> str:
 
 
 def _wake_after(index: IndexStanding, *, settled: bool, now: float) -> float | None:
+    due = max(1.0, index.next_sync - now) if index.next_sync is not None else None
+    otherwise = _otherwise(index, settled=settled, now=now)
+    return min((each for each in (due, otherwise) if each is not None), default=None)
+
+
+def _otherwise(index: IndexStanding, *, settled: bool, now: float) -> float | None:
     running = _running(index)
     if running is not None and running.running_pod is not None:
         return PROGRESS_SECONDS

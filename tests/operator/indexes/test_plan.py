@@ -11,8 +11,9 @@ from slipway_operator.core.drift import APPLIED_ANNOTATION, FIELD_MANAGER
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import project
 from slipway_operator.indexes.content import Counted
-from slipway_operator.indexes.ingest import GENERATION_ANNOTATION, SPEC_ANNOTATION
+from slipway_operator.indexes.ingest import GENERATION_ANNOTATION, SOURCES_ANNOTATION, SPEC_ANNOTATION, sources_hash
 from slipway_operator.indexes.ingestion import REPORT_ANNOTATION, RETRY_SECONDS
+from slipway_operator.indexes.occasions import Occasion
 from slipway_operator.indexes.plan import IndexView, plan_index
 from tests.support.operator_builds import NOW, SETTINGS, index, resource
 from tests.support.operator_objects import raw
@@ -376,3 +377,33 @@ def test_a_source_that_cannot_be_read_is_named_and_tried_again_later() -> None:
     assert planned.status["phase"] == "Degraded"
     assert planned.wake_after == RETRY_SECONDS - 10
     assert name in deleted(plan(server(), job(name, spec=digest, **ended("Complete", ago=RETRY_SECONDS + 1)), pod))
+
+
+def test_what_is_due_is_ingested_after_the_one_that_runs_and_stays_in_sync_meanwhile() -> None:
+    name, digest = current()
+    due = Occasion(due=NOW - 5, next=NOW + 55)
+    again, _ = current(occasion=due)
+    running = job(name, spec=digest)
+    assert ("Job", again) not in applied(plan(server(), running, job_pod(name, phase="Running"), occasion=due))
+    done = job(name, spec=digest, **ended("Complete"))
+    done["metadata"]["annotations"][SOURCES_ANNOTATION] = sources_hash({"docs": "1"})
+    pod = job_pod(name, phase="Succeeded", message=json.dumps(REPORT))
+    planned = plan(server(), done, pod, occasion=due)
+    assert ("Job", again) in applied(planned)
+    assert condition(planned, "Synced")["status"] == "True"
+    assert (planned.status["phase"], planned.status["nextSyncTime"]) == ("Ready", timestamp(NOW + 55))
+    assert planned.wake_after is not None
+    assert planned.wake_after <= 55
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"schedule": {"cron": "0 0 31 2 *"}}, "InvalidSchedule"),
+        ({"schedule": {"cron": "0 * * * *", "timeZone": "Mars/Olympus"}}, "InvalidSchedule"),
+        ({"egress": [{"cidr": "10.0.0.0/99", "ports": [443]}]}, "InvalidEgress"),
+    ],
+)
+def test_what_only_an_edit_fixes_is_stalled(spec: dict[str, Any], reason: str) -> None:
+    planned = plan(index=index(**spec))
+    assert (condition(planned, "Stalled")["status"], condition(planned, "Stalled")["reason"]) == ("True", reason)

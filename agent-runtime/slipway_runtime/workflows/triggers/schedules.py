@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from slipway_crds.workflows.schedules import InvalidSchedule, Schedule
+from slipway_crds.schedules import InvalidSchedule, Schedule
 from slipway_crds.workflows.triggers import Trigger
 from slipway_runtime.store.database import StoreUnavailable
 from slipway_runtime.workflows.engine import InvalidInput, UnknownWorkflow, WorkflowEngine
