@@ -2,14 +2,14 @@
 workflow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig
+from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.calling import MemberDescription
 from slipway_runtime.agents.factory import AgentDependencies, retriever_of
 from slipway_runtime.agents.passages import given, verified
 from slipway_runtime.agents.retrieving import search
+from slipway_runtime.agents.search_filters import Filters
 from slipway_runtime.agents.workflow_plans import text_of
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.problems import Problem, Reason
@@ -17,20 +17,9 @@ from slipway_runtime.run import AgentRequest
 from slipway_runtime.store.documents import Build, read_document
 from slipway_runtime.store.pointers import read_pointer
 
-FILTERED_POOL = 20
-"""Chunks that are looked at where only some documents count."""
 CONTEXT_CHARACTERS = 32_768
 """Of what else matters for an analysis."""
 MARKDOWN = (".md", ".markdown")
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which documents are searched; None for all."""
-
-    index: str | None = None
-    source: str | None = None
-    document: str | None = None
 
 
 class DirectTools:
@@ -45,15 +34,14 @@ class DirectTools:
         """The passages that are most about a query, best first.
 
         Raises:
-            Problem: `NotFound` without knowledge, `InvalidRequest` for an unknown index, `IndexNotReady`.
+            Problem: `NotFound` without knowledge, `InvalidRequest` for an unknown index or a filter that its back end
+                has not, `IndexNotReady`.
         """
-        knowledge = self._knowledge(filters.index)
-        narrow = filters.source is not None or filters.document is not None
-        wide = [replace_top_k(each, FILTERED_POOL) for each in knowledge] if narrow else knowledge
-        (found,) = await search(self._retriever, [query], wide)
+        if not self._config.knowledge:
+            raise Problem(Reason.NOT_FOUND, "This agent has no documents: see spec.knowledge.")
+        knowledge = filters.entries(self._config.knowledge)
+        (found,) = await search(self._retriever, [query], knowledge, filters.condition())
         passages = await verified(self._dependencies.database, given(found))
-        kept = [each for each in passages if _fits(each.source, each.document, filters)]
-        most = sum(each.top_k for each in knowledge)
         return [
             {
                 "index": each.knowledge,
@@ -65,7 +53,7 @@ class DirectTools:
                 "text": each.text,
                 "score": each.score,
             }
-            for each in kept[:most]
+            for each in passages
         ]
 
     async def document(self, knowledge: str, source: str, name: str) -> dict[str, str]:
@@ -156,22 +144,3 @@ class DirectTools:
             capabilities=bindings.capabilities,
             knowledge=tuple(each.index for each in self._config.knowledge),
         )
-
-    def _knowledge(self, index: str | None) -> Sequence[KnowledgeConfig]:
-        knowledge = self._config.knowledge
-        if not knowledge:
-            raise Problem(Reason.NOT_FOUND, "This agent has no documents: see spec.knowledge.")
-        kept = [each for each in knowledge if index in (None, each.name, each.index)]
-        if not kept:
-            names = ", ".join(each.name for each in knowledge)
-            raise Problem(Reason.INVALID_REQUEST, f"filters.index: this agent has {names}.")
-        return kept
-
-
-def replace_top_k(entry: KnowledgeConfig, top_k: int) -> KnowledgeConfig:
-    """The same entry with at least so many chunks."""
-    return entry.model_copy(update={"top_k": max(entry.top_k, top_k)})
-
-
-def _fits(source: str, document: str, filters: Filters) -> bool:
-    return filters.source in (None, source) and filters.document in (None, document)

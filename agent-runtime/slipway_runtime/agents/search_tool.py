@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_ai import FunctionToolset, RunContext
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturn, ToolReturnPart
 
@@ -10,6 +11,7 @@ from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.agents.grounding import NO_ANSWER
 from slipway_runtime.agents.passages import GivenPassage, as_prompt, given, verified
 from slipway_runtime.agents.retrieving import retrieve
+from slipway_runtime.agents.search_filters import Filters
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models.durable import current_unit
 from slipway_runtime.problems import Problem
@@ -24,6 +26,7 @@ there. Search before you say anything that the documents may say. End each sente
 number in square brackets before the full stop, like this [1]. Cite only numbers that you were given. If what is asked
 for is in no passage, and you cannot know it otherwise, reply with {NO_ANSWER} and nothing else."""
 LONGEST_QUERY = 2_000
+FILTERS = TypeAdapter(Filters)
 
 
 class Searcher(Protocol):
@@ -44,29 +47,34 @@ def search_toolset(searcher: Searcher, *, approved: bool = False) -> FunctionToo
 
     @toolset.tool(name=NAME, retries=2, requires_approval=approved)
     async def search_documents(
-        ctx: RunContext[Any], query: str, filters: dict[str, str] | None = None
+        ctx: RunContext[Any], query: str, filters: dict[str, Any] | None = None
     ) -> ToolReturn[str]:
         """Search the documents. Returns the passages that are most about the query.
 
         Args:
             query: what to look for, in a sentence or a few words that stand by themselves.
-            filters: leave it out.
+            filters: leave it out to search all documents. It may have index, source and document (names), and where:
+                {"field", "op", "value"} of the documents' metadata, or {"and": [...]}, {"or": [...]}, {"not": {...}}.
         """
-        if filters:
-            names = ", ".join(sorted(filters))[:200]
-            return ToolReturn(f"Not searched: there are no filters yet ({names}). Search again without filters.")
-        return await _search(searcher, ctx, query[:LONGEST_QUERY])
+        try:
+            read = FILTERS.validate_python(filters or {})
+            found = await _search(searcher, ctx, query[:LONGEST_QUERY], read)
+        except ValidationError as error:
+            return ToolReturn(
+                f"Not searched: filters has index, source, document and where ({error.error_count()} wrong)."
+            )
+        except Problem as problem:  # a search that is down blocks nothing
+            return ToolReturn(f"Not searched: {problem.detail.rstrip('.')}.")
+        return found
 
     return toolset
 
 
-async def _search(searcher: Searcher, ctx: RunContext[Any], query: str) -> ToolReturn[str]:
+async def _search(searcher: Searcher, ctx: RunContext[Any], query: str, filters: Filters) -> ToolReturn[str]:
     unit = current_unit()
     emit = unit.emit if unit is not None else lambda _: None
-    try:
-        found = await retrieve(searcher.retriever, query, searcher.knowledge, emit)
-    except Problem as problem:  # a search that is down blocks nothing
-        return ToolReturn(f"Not searched: {problem.detail}.")
+    knowledge = filters.entries(searcher.knowledge)
+    found = await retrieve(searcher.retriever, query, knowledge, emit, filters.condition())
     most = sum(entry.top_k for entry in searcher.knowledge)
     passages = await verified(searcher.database, given(found, first=_first(ctx, most)))
     if not passages:

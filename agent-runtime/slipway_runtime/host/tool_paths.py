@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from slipway_runtime.agents.calling import MemberDescription
-from slipway_runtime.agents.direct_tools import DirectTools, Filters
+from slipway_runtime.agents.direct_tools import DirectTools
+from slipway_runtime.agents.search_filters import Filters
 from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.run_paths import read_body

@@ -3,8 +3,9 @@
 Terms are made by `knowledge/terms.py` and hold letters and digits only, so no quoting is needed beyond what is here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from slipway_runtime.store.database import Database, Engine, Value
 from slipway_runtime.store.documents import Build
@@ -17,10 +18,13 @@ MOST_TERMS = 32
 
 @dataclass(frozen=True)
 class Narrowing:
-    """What narrows a search: SQL over the chunk `c` and its document `d`, whose parameters begin at `first`."""
+    """What the attributes of chunks have to be, in two forms."""
 
-    sql: str = ""
-    values: tuple[Value, ...] = ()
+    sql: str
+    """For Postgres, over the chunk `c`; its parameters begin at `FIRST_OF_NARROWING`."""
+    values: tuple[Value, ...]
+    fits: Callable[[str], bool]
+    """For SQLite, row by row: whether the attributes, as JSON, fit."""
 
 
 async def frequencies(database: Database, build: Build, terms: Sequence[str]) -> dict[str, int]:
@@ -46,25 +50,24 @@ async def search_terms(
 
     Args:
         weights: what each term weighs.
-        narrowed: what the chunk or its document must be besides; parameters from `FIRST_OF_NARROWING` on.
+        narrowed: what the chunk must be besides.
     """
     asked = dict(sorted(weights.items(), key=lambda each: -each[1])[:MOST_TERMS])
     if not asked:
         return []
-    engine, narrowing = database.engine, narrowed or Narrowing()
-    documents = (
-        " JOIN documents d ON d.index_name = c.index_name AND d.revision = c.revision AND d.source = c.source"
-        " AND d.name = c.document"
-        if narrowing.sql
-        else ""
-    )
-    where = f"{_has(engine, '$3')}{f' AND ({narrowing.sql})' if narrowing.sql else ''}"
-    values = (build.index, build.revision, _query(engine, build, list(asked)), *narrowing.values)
-    best = _score(engine, asked)
+    engine = database.engine
+    values: tuple[Value, ...] = (build.index, build.revision, _query(engine, build, list(asked)))
+    where, limit = _has(engine, "$3"), f" LIMIT {int(count)}"
+    if narrowed is not None and engine == "postgres":
+        where, values = f"{where} AND ({narrowed.sql})", (*values, *narrowed.values)
+    by_row = narrowed if engine == "sqlite" else None
     rows = await database.fetch(
-        f"SELECT c.id FROM {_source(engine)}{documents} WHERE {where} ORDER BY {best}, c.id LIMIT {int(count)}", *values
+        f"SELECT c.id{', c.attributes' if by_row else ''} FROM {_source(engine)} WHERE {where}"
+        f" ORDER BY {_score(engine, asked)}, c.id{'' if by_row else limit}",
+        *values,
     )
-    return [str(row["id"]) for row in rows]
+    kept = (row for row in rows if by_row is None or by_row.fits(str(row["attributes"])))
+    return [str(row["id"]) for row in islice(kept, count)]
 
 
 FIRST_OF_NARROWING = 4

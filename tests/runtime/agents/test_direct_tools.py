@@ -2,11 +2,12 @@
 
 import pytest
 
-from slipway_crds.runtimeconfig import WebSearchConfig
+from slipway_crds.runtimeconfig import SearchConfig, SearchMode, WebSearchConfig
 from slipway_crds.validate import validate_documents
 from slipway_runtime.agents.calling import MemberDescription
-from slipway_runtime.agents.direct_tools import DirectTools, Filters
+from slipway_runtime.agents.direct_tools import DirectTools
 from slipway_runtime.agents.factory import AgentDependencies
+from slipway_runtime.agents.search_filters import Filters
 from slipway_runtime.problems import Problem, Reason
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.model_server import Asked, Reply, model_server
@@ -51,6 +52,37 @@ async def test_search_and_documents(knowledge: Knowledge) -> None:
     assert (await tools(knowledge).document("handbook", "docs", "cats.txt"))["media_type"] == "text/plain"
     for place in (("handbook", "docs", "dogs.md"), ("other", "docs", "tea.md"), ("handbook", "other", "tea.md")):
         assert await reason_of(tools(knowledge).document(*place)) is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+async def test_a_search_is_narrowed_by_metadata_before_it_counts(knowledge: Knowledge, mode: SearchMode) -> None:
+    """Fifty documents that fit the question better do not crowd out the one that the filter leaves."""
+    front = "---\nteam: {}\nyear: {}\n---\n"
+    documents = {f"tea{number}_md": front.format("kitchen", number) + TEA for number in range(50)}
+    documents["other_md"] = front.format("billing", 2026) + "# Notes\n\nHot green water is not for the tea of clerks.\n"
+    config = knowledge.config().model_copy(update={"search": SearchConfig(mode=mode)})
+    await knowledge.ingestion(config).run(contents(**documents))
+    searching = tools(knowledge, knowledge=(entry(min_score=0),))
+    for where in (
+        {"field": "team", "op": "eq", "value": "billing"},
+        {"field": "year", "op": "gt", "value": 1000},
+        {"and": [{"field": "year", "op": "exists"}, {"not": {"field": "team", "op": "in", "value": ["kitchen"]}}]},
+    ):
+        found = await searching.search(QUERY, Filters(where=where))
+        assert {each["document"] for each in found} == {"other.md"}
+    assert await searching.search(QUERY, Filters(where={"field": "team", "op": "eq", "value": "none"})) == []
+    with pytest.raises(Problem, match=r"filters\.where\.op: there is no operator 'like'") as caught:
+        await searching.search(QUERY, Filters(where={"field": "team", "op": "like", "value": "b"}))
+    assert caught.value.reason is Reason.INVALID_REQUEST
+
+
+async def test_what_a_back_end_cannot_narrow_is_refused(local: Knowledge) -> None:
+    """Chroma orders numbers only."""
+    await local.ingestion().run(contents(tea_md=TEA))
+    ordered = Filters(where={"field": "day", "op": "gt", "value": "2026-01-01"})
+    with pytest.raises(Problem, match="Chroma orders numbers only") as caught:
+        await tools(local).search(QUERY, ordered)
+    assert caught.value.reason is Reason.INVALID_REQUEST
 
 
 async def test_an_agent_without_them_has_no_such_tools(local: Knowledge) -> None:

@@ -93,12 +93,12 @@ async def test_two_searches_at_once_number_their_passages_apart(local: Knowledge
     assert 'number="2"' in given[1]
 
 
-async def test_filters_are_refused_by_name_and_the_model_goes_on(local: Knowledge) -> None:
+async def test_unknown_filters_are_refused_and_the_model_goes_on(local: Knowledge) -> None:
     await local.ingestion().run(contents(handbook_md=HANDBOOK))
     filtered = Reply(calls=(Call("search_documents", {"query": "tea", "filters": {"author": "Ann"}}),))
     with model_server([filtered, "So be it."]) as server:
         done, events = await ask(thinker(local, server, indexes=[entry()]), "Who?")
-    assert "no filters yet (author)" in messages(server.requests[1])[-1]["content"]
+    assert "filters has index, source, document and where" in messages(server.requests[1])[-1]["content"]
     assert not [event for event in events if isinstance(event, Retrieved)]
     assert done.answer == "So be it."
     parameters = server.requests[0].body["tools"][0]["function"]["parameters"]

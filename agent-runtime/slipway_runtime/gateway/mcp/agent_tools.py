@@ -16,6 +16,11 @@ LISTED = ("name", "description", "arguments")
 PLACE = re.compile(r"\{([-_a-z0-9]+)\}")
 """Where an argument goes in a prompt."""
 QUESTION = Field(min_length=1, max_length=QUESTION_CHARACTERS)
+WHERE = (
+    'Only documents whose metadata fits: {"field": "team", "op": "eq", "value": "billing"}, or several of these as'
+    ' {"and": [...]}, {"or": [...]} or {"not": {...}}. Operators: eq, ne, gt, gte, lt, lte, in, not_in, contains_any,'
+    " exists."
+)
 Context = Annotated[str, Field(max_length=QUESTION_CHARACTERS)] | dict[str, Any] | None
 """What a caller knows besides: a text, or what workflows send (`previous_results` and `step_requirements`)."""
 
@@ -47,6 +52,7 @@ class FilterArguments(Arguments):
     index: Annotated[str | None, Field(description="Only this entry of the agent's knowledge.")] = None
     source: Annotated[str | None, Field(description="Only documents of this source.")] = None
     document: Annotated[str | None, Field(description="Only the document of this name.")] = None
+    where: Annotated[dict[str, Any] | None, Field(description=WHERE)] = None
 
 
 class SearchArguments(Arguments):

@@ -14,12 +14,14 @@ from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Vector
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, DecodedChunk, decoded
 from slipway_runtime.knowledge.retrieval.found import Found, Scorer, fused, ranked
+from slipway_runtime.knowledge.retrieval.narrowing import narrowing
 from slipway_runtime.knowledge.retrieval.wording import Wording, asked_terms, wording
 from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
     OpenVectors,
     VectorsUnavailable,
 )
+from slipway_runtime.knowledge.vectors.filters import Filter
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, present_chunks, read_chunks
 from slipway_runtime.store.lexical import frequencies, search_terms
@@ -43,6 +45,7 @@ class Asked:
 
     text: str
     vector: Vector
+    where: Filter | None = None
 
 
 class Retriever:
@@ -70,15 +73,18 @@ class Retriever:
         self._embedder = embedder
         self._vectors = vectors
 
-    async def retrieve(self, question: str, knowledge: Sequence[KnowledgeConfig]) -> list[Found]:
+    async def retrieve(
+        self, question: str, knowledge: Sequence[KnowledgeConfig], where: Filter | None = None
+    ) -> list[Found]:
         """The chunks most relevant to the question, `top_k` of each entry, all together best first.
 
         Raises:
             IndexNotReady: if an index has not been built yet, or cannot be searched now.
+            UnsupportedFilter: if an index cannot be narrowed so.
             StoreUnavailable: if the store is unavailable.
         """
         with genai.retrieval(sources=[entry.index for entry in knowledge], question=question):
-            asked = Asked(question, await self._embedder.embed_query(question))
+            asked = Asked(question, await self._embedder.embed_query(question), where)
             searches = [self._search(asked, entry) for entry in knowledge]
             parts = [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches)  # without a task
             return ranked((one for part in parts for one in part), sum(map(len, parts)))
@@ -138,21 +144,23 @@ class Retriever:
     async def _hits(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer) -> "Hits":
         """What both searches find, as far as the index is searched so."""
         mode, count = pointer.search.mode, entry.top_k * POOL
-        scores = {} if mode == "lexical" else await self._matches(asked.vector, entry, pointer)
+        scores = {} if mode == "lexical" else await self._matches(asked, entry, pointer)
         if mode == "dense":
             return Hits(scores)
         build = Build(pointer.index, pointer.revision)
         having = await frequencies(self._database, build, asked_terms(asked.text))
         words = wording(asked.text, having, pointer.chunks)
         known = {term: weight for term, weight in words.weights.items() if having.get(term)}
-        return Hits(scores, tuple(await search_terms(self._database, build, known, count)), words)
+        narrowed = None if asked.where is None else narrowing(asked.where)
+        return Hits(scores, tuple(await search_terms(self._database, build, known, count, narrowed)), words)
 
-    async def _matches(self, vector: Vector, entry: KnowledgeConfig, pointer: IndexPointer) -> dict[str, float]:
+    async def _matches(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer) -> dict[str, float]:
         """The similarities of the chunks that the vector store finds, by id."""
         index = self._index(entry)
         try:
             collection = collection_name(index, pointer.revision)
-            found = await self._vectors(index, pointer.vectors).search(collection, vector, entry.top_k * POOL)
+            store, count = self._vectors(index, pointer.vectors), entry.top_k * POOL
+            found = await store.search(collection, asked.vector, count, asked.where)
         except CollectionMissing:
             self._pointers.pop(index, None)
             raise
