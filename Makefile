@@ -167,6 +167,10 @@ bench-workflow: venv ## Steps of workflows a second and between two steps, again
 	$(PY) -m benchmarks workflow $(ARGS)
 	$(PY) -m benchmarks docs
 
+bench-vector: venv model ## Searches in vector stores against their bare clients, and ingestion against the bare model [VECTORS=100000]
+	VECTORS=$(VECTORS) $(PY) -m benchmarks vectors $(ARGS)
+	$(PY) -m benchmarks docs
+
 bench: venv model ## Latency, CPU, memory and scale compared with their bars, into benchmarks/results and docs [ARGS="question startup"]
 	$(PY) -m benchmarks $(ARGS)
 	$(PY) -m benchmarks docs
@@ -213,4 +217,4 @@ model: venv ## The embedding model, built once from its weights into the user's 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo down dev kafka test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench-workflow bench generate vendor format lock venv model help
+.PHONY: demo down dev kafka test test-fast test-cluster test-crds test-terraform terratest test-all-agents check lint types layers generated audit audit-tools scan-terraform scanners semgrep vulnerabilities lint-delivery images publish-images publish-chart deploy eval bench-rag ragas bench-workflow bench-vector bench generate vendor format lock venv model help

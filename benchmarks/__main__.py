@@ -1,6 +1,6 @@
 """The command line: `python -m benchmarks [NAME]... [--small] [--wait SECONDS]`, or `... docs`.
 
-NAME is `question`, `architectures`, `startup`, `models`, `gateway`, `workflow` or `scale`.
+NAME is `question`, `architectures`, `startup`, `models`, `gateway`, `workflow`, `vectors` or `scale`.
 
 Exits with 0 when everything could be measured: a missed bar is a finding, and printed as one.
 """
@@ -19,7 +19,7 @@ from devcluster.errors import DevclusterError
 from slipway_demo.errors import DemoError
 
 KNOWN = (BenchmarkFailed, DevclusterError, DemoError)
-NAMES = ("question", "architectures", "startup", "models", "gateway", "workflow", "scale")
+NAMES = ("question", "architectures", "startup", "models", "gateway", "workflow", "vectors", "scale")
 console = Console(highlight=False)
 
 

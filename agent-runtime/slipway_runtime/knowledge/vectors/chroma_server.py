@@ -17,11 +17,14 @@ from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
 from slipway_runtime.knowledge.vectors.chroma_errors import failure
 from slipway_runtime.knowledge.vectors.chroma_filters import OPERATORS, chroma_where, described
 from slipway_runtime.knowledge.vectors.contract import Capabilities, CollectionMissing, Match, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.external import CollectionTaken
 from slipway_runtime.knowledge.vectors.filters import Attributes, Filter
 
 BATCH = 100
 """Vectors in one request: half a megabyte of JSON. Chroma advises 50 to 250."""
 PAGE = 2000
+OWNER = "slipway.owner"
+"""In a collection's metadata, whose it is."""
 ANSWER_BYTES = 16 * 1024 * 1024
 """The longest answer that is read: a page of ids is a fiftieth of that."""
 READ_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
@@ -48,6 +51,16 @@ class ChromaServer:
     def capabilities(self) -> Capabilities:
         """See `VectorStore`."""
         return Capabilities(filters=OPERATORS)
+
+    async def claim(self, collection: str, owner: str) -> None:
+        """See `Ownable`. The mark is in the collection's metadata."""
+        found = await self._create(collection, {OWNER: owner})
+        metadata = found.get("metadata") or {}
+        if metadata.get(OWNER, owner) != owner:
+            raise CollectionTaken(collection, owner=str(metadata[OWNER]), asker=owner)
+        if OWNER not in metadata:
+            marked = {"new_metadata": {**metadata, OWNER: owner}}
+            await self._request("PUT", f"/{found['id']}", marked, timeout=WRITE_TIMEOUT)
 
     async def upsert(
         self, collection: str, ids: Sequence[str], vectors: Matrix, attributes: Sequence[Attributes] | None = None
@@ -131,10 +144,12 @@ class ChromaServer:
             await self._http.close()
             self._http = None
 
-    async def _create(self, collection: str) -> None:
-        body = {"name": collection, "get_or_create": True, "configuration": {"hnsw": {"space": "cosine"}}}
-        answer = await self._request("POST", "", body, timeout=WRITE_TIMEOUT)
+    async def _create(self, collection: str, metadata: Json | None = None) -> Json:
+        """Make it if it is not there; returns what it is."""
+        body: Json = {"name": collection, "get_or_create": True, "configuration": {"hnsw": {"space": "cosine"}}}
+        answer: Json = await self._request("POST", "", body | {"metadata": metadata}, timeout=WRITE_TIMEOUT)
         self._collections[collection] = answer["id"]
+        return answer
 
     async def _in(self, collection: str, verb: str, body: Json | None, *, timeout: aiohttp.ClientTimeout) -> Any:
         """A request to a collection, whose id is looked up once and again if it was made anew meanwhile.

@@ -25,6 +25,7 @@ from slipway_runtime.knowledge.vectors.contract import (
     VectorsRefused,
     VectorsUnavailable,
 )
+from slipway_runtime.knowledge.vectors.external import CollectionTaken
 from slipway_runtime.knowledge.vectors.filters import Attributes, Filter, check
 from slipway_runtime.knowledge.vectors.sql_filters import OPERATORS, SqlFilter, attributes_json, restored, storable
 from slipway_runtime.store.database import Database, StoreUnavailable, Value
@@ -34,6 +35,8 @@ BATCH = 250
 """Vectors in one transaction."""
 EXACT_NUMBERS = 2_000_000
 """Of a table's vectors, before it gets an index: 5,200 vectors of 384 dimensions, 8 MB that are read in 3 ms."""
+OWNERS = "vector_owners"
+"""Table of the collections' owners. The names of other tables have a dot."""
 NAME_BYTES = 55
 """The longest name of a table that is the collection's own: a name has 63 bytes at most, and indexes add some."""
 
@@ -113,6 +116,24 @@ class SqlVectors(ABC):
     def capabilities(self) -> Capabilities:
         """See `VectorStore`."""
         return Capabilities(filters=OPERATORS)
+
+    async def claim(self, collection: str, owner: str) -> None:
+        """See `Ownable`. The marks are rows of one table."""
+        async with self._errors(collection):
+            with suppress(*JUST_MADE):
+                await self.database.execute(
+                    f"CREATE TABLE IF NOT EXISTS {OWNERS} (collection text PRIMARY KEY, owner text NOT NULL)"
+                )
+            marked = storable(collection)
+            await self.database.execute(
+                f"INSERT INTO {OWNERS} (collection, owner) VALUES ($1, $2) ON CONFLICT (collection) DO NOTHING",
+                marked,
+                owner,
+            )
+            rows = await self.database.fetch(f"SELECT owner FROM {OWNERS} WHERE collection = $1", marked)
+        found = str(rows[0]["owner"]) if rows else owner
+        if found != owner:
+            raise CollectionTaken(collection, owner=found, asker=owner)
 
     async def upsert(
         self, collection: str, ids: Sequence[str], vectors: Matrix, attributes: Sequence[Attributes] | None = None
@@ -222,6 +243,8 @@ class SqlVectors(ABC):
         self._indexed.discard(names.table)
         async with self._errors(collection):
             await self.database.execute(f"DROP TABLE IF EXISTS {names.table}")
+            with suppress(asyncpg.UndefinedTableError):  # nobody has ever claimed one
+                await self.database.execute(f"DELETE FROM {OWNERS} WHERE collection = $1", storable(collection))
 
     async def close(self) -> None:
         """See `VectorStore`."""

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slipway_runtime.knowledge.vectors.chroma_embedded import EmbeddedChroma
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
     VectorStore,
     VectorsUnavailable,
 )
+from slipway_runtime.knowledge.vectors.external import CollectionTaken, Ownable
 from tests.runtime.knowledge.vectors.back_ends import names, unit_vectors
 from tests.support.servers import ChromaServer as Server
 from tests.support.servers import free_port
@@ -106,3 +108,26 @@ async def test_what_the_server_refuses_is_told(chroma_url: str) -> None:
     with pytest.raises(VectorsUnavailable, match="Chroma answered 400"):
         await store.upsert("not a valid name!", ["a"], unit_vectors(1))
     await store.close()
+
+
+async def test_a_collection_is_whose_it_was_first(vectors: VectorStore, collection: str) -> None:
+    if not isinstance(vectors, Ownable):
+        assert isinstance(vectors, EmbeddedChroma)  # whose folder is this process's own
+        return
+    await vectors.claim(collection, "demo/a of one")
+    await vectors.upsert(collection, names(1), unit_vectors(1))
+    await vectors.claim(collection, "demo/a of one")
+    with pytest.raises(CollectionTaken, match="belongs to demo/a of one, and demo/a of two may not write it"):
+        await vectors.claim(collection, "demo/a of two")
+    await vectors.drop(collection)
+    await vectors.claim(collection, "demo/a of two")
+
+
+@pytest.mark.parametrize("vectors", ["chroma-server", "pgvector", "cockroachdb"], indirect=True)
+async def test_what_was_written_without_a_mark_gets_one(vectors: VectorStore, collection: str) -> None:
+    assert isinstance(vectors, Ownable)
+    await vectors.upsert(collection, names(2), unit_vectors(2))
+    await vectors.claim(collection, "demo/a of one")
+    with pytest.raises(CollectionTaken):
+        await vectors.claim(collection, "demo/a of two")
+    assert await vectors.count(collection) == 2
