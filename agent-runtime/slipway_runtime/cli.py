@@ -95,6 +95,22 @@ def ask(
 
 
 @app.command()
+def search(
+    question: Annotated[str, typer.Argument(help="What to look for.")],
+    index: Annotated[str | None, typer.Option("--index", "-i", help="Only this VectorIndex of the agent.")] = None,
+    where: Annotated[str | None, typer.Option(help="A filter on the documents' metadata, as JSON.")] = None,
+    url: Annotated[str, typer.Option(help="The gateway.", envvar="SLIPWAY_URL")] = "http://127.0.0.1:8080",
+    agent: Annotated[str | None, typer.Option(help="namespace/name; the only agent there is if left out.")] = None,
+    key: Annotated[str | None, typer.Option(help="API key.", envvar="SLIPWAY_API_KEY")] = None,
+) -> None:
+    """Show the passages that an agent's search finds, with their scores."""
+    from slipway_runtime.ask import Asking
+    from slipway_runtime.search import Searching, main
+
+    raise typer.Exit(main(Searching(Asking(question=question, url=url, agent=agent, key=key), index, where)))
+
+
+@app.command()
 def chat(
     question: Annotated[str, typer.Argument(help="The first question; asked for if left out.")] = "",
     url: Annotated[str, typer.Option(help="The gateway.", envvar="SLIPWAY_URL")] = "http://127.0.0.1:8080",

@@ -25,6 +25,7 @@ def test_every_job_has_a_word() -> None:
         "validate",
         "eval",
         "ask",
+        "search",
         "chat",
         "connect",
         "keys",
@@ -39,7 +40,19 @@ def test_help_shows_what_people_use_before_what_pods_run() -> None:
     panel = shown.index("What pods run")
     assert all(
         shown.index(f" {word} ") < panel
-        for word in ("dev", "validate", "eval", "ask", "chat", "connect", "keys", "plugin", "catalog", "workflow")
+        for word in (
+            "dev",
+            "validate",
+            "eval",
+            "ask",
+            "search",
+            "chat",
+            "connect",
+            "keys",
+            "plugin",
+            "catalog",
+            "workflow",
+        )
     )
     assert all(shown.index(f" {word} ") > panel for word in ("host", "gateway", "ingest", "connector", "worker"))
 
