@@ -119,6 +119,8 @@ class ConnectorSettings(ServerSettings):
     """A ConnectorConfig."""
     credentials: Path = Path(CREDENTIALS_DIR)
     """A folder with a file for each header, and the certificates of the server's authorities."""
+    gateway_url: str = contract.GATEWAY_URL
+    """Where agents are asked."""
     identity_anchor: str
     """As a host has it."""
     identity_keys_file: Path = Path(contract.IDENTITY_DIR, IDENTITY_KEY)

@@ -17,8 +17,9 @@ from slipway_runtime.applications import new_application
 from slipway_runtime.connector.door import HANDLERS, PROBES, authenticate, failure
 from slipway_runtime.connector.hosting import HostedPlugin
 from slipway_runtime.identity import Verifier
-from slipway_runtime.plugins.loaded import LoadedTool, PluginNotLoaded, ToolAnswer
+from slipway_runtime.plugins.loaded import CALL_GRANT, LoadedTool, PluginNotLoaded, ToolAnswer
 from slipway_runtime.plugins.loading.failures import for_callers, raised_by
+from slipway_runtime.protocols.headers import GRANT_HEADER
 from slipway_runtime.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -85,10 +86,12 @@ def _mcp_server(hosted: HostedPlugin) -> Server[Any]:
         more = str(begin + PAGE) if begin + PAGE < len(tools) else None
         return ListToolsResult(tools=[_described(each) for each in tools[begin : begin + PAGE]], next_cursor=more)
 
-    async def on_call_tool(_: Any, params: CallToolRequestParams) -> CallToolResult:
+    async def on_call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult:
         tool = next((each for each in hosted.loaded.tools if each.name == params.name), None)
         if tool is None:
             return _result(ToolAnswer(f"there is no tool {params.name[:128]}: list the tools again", failed=True))
+        request = context.request
+        CALL_GRANT.set(request.headers.get(GRANT_HEADER, "") if request is not None else "")
         return _result(await _called(hosted.key, tool, params.arguments or {}))
 
     name = hosted.plugin.metadata.name

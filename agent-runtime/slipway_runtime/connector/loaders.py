@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway_crds.contract import GATEWAY_URL
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.plugins.types import PluginType
 from slipway_runtime.addresses import AddressRule
@@ -23,12 +24,14 @@ class Surroundings:
         reach: the addresses that it may have its source and its API at.
         service_host: where Services are; by their names in the cluster if empty.
         unpacked: a folder of this plugin alone that it may be unpacked in.
+        gateway_url: where it may ask agents.
     """
 
     folder: Path
     reach: AddressRule
     service_host: str = ""
     unpacked: Path = Path("/tmp/plugin")
+    gateway_url: str = GATEWAY_URL
 
 
 Loader = Callable[[Plugin, bytes, Surroundings], Awaitable[LoadedPlugin]]
@@ -41,7 +44,7 @@ async def _openapi(plugin: Plugin, source: bytes, surroundings: Surroundings) ->
 
 
 async def _code(plugin: Plugin, source: bytes, surroundings: Surroundings) -> LoadedPlugin:
-    return await load_code_plugin(plugin, source, folder=surroundings.unpacked)
+    return await load_code_plugin(plugin, source, folder=surroundings.unpacked, gateway_url=surroundings.gateway_url)
 
 
 LOADERS: Mapping[PluginType, Loader] = {"openapi": _openapi, "python": _code, "wasm": _code}

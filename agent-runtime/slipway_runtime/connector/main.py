@@ -12,6 +12,7 @@ from pathlib import Path
 import uvloop
 from starlette.applications import Starlette
 
+from slipway_crds.contract import GATEWAY_URL
 from slipway_crds.plugins.connector import ConnectorConfig
 from slipway_crds.plugins.upstream import server_of as server_of_plugin
 from slipway_runtime.addresses import AddressRule
@@ -44,7 +45,9 @@ def server_of(config: ConnectorConfig, folder: Path) -> WatchedServer:
 
 
 @asynccontextmanager
-async def connector_app(config: ConnectorConfig, folder: Path, verifier: Verifier) -> AsyncIterator[Starlette]:
+async def connector_app(
+    config: ConnectorConfig, folder: Path, verifier: Verifier, *, gateway_url: str = GATEWAY_URL
+) -> AsyncIterator[Starlette]:
     """The application for a plugin of any type, which is looked at or loaded for as long as the block lasts."""
     plugin = config.plugin()
     if plugin.spec.mcp is not None:
@@ -55,7 +58,8 @@ async def connector_app(config: ConnectorConfig, folder: Path, verifier: Verifie
         finally:
             await server.close()
         return
-    hosted = HostedPlugin(plugin, Surroundings(folder=folder, reach=AddressRule(private=True)))
+    surroundings = Surroundings(folder=folder, reach=AddressRule(private=True), gateway_url=gateway_url)
+    hosted = HostedPlugin(plugin, surroundings)
     hosted.watch()
     try:
         yield create_hosted_app(hosted, verifier)
@@ -67,7 +71,7 @@ async def serve(settings: ConnectorSettings) -> None:
     """Serve until told to stop."""
     config = ConnectorConfig.model_validate_json(settings.connector)
     verifier = VerifierFile(settings.identity_keys_file, anchor=settings.identity_anchor)
-    async with connector_app(config, settings.credentials, verifier) as app:
+    async with connector_app(config, settings.credentials, verifier, gateway_url=settings.gateway_url) as app:
         await DrainingServer(
             server_config(app, port=settings.port, lifespan=config.plugin().spec.mcp is None),
             drain=lambda: None,

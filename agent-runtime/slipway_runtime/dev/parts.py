@@ -170,7 +170,8 @@ async def open_parts(
             calls=calls,
             plugins=local_places(plugin_code),
         )
-        pods = PluginPods(secret / "plugins", verifier, ClusterAccess(signer, loopback=True), os.environ)
+        access = ClusterAccess(signer, loopback=True)
+        pods = PluginPods(secret / "plugins", verifier, access, os.environ, gateway_url=gateway_url)
         stack.push_async_callback(pods.close)
         worker = LocalWorker(database, verifier, folder, gateway_url)
         stack.push_async_callback(worker.stack.aclose)

@@ -42,9 +42,19 @@ class PluginPods:
     Args:
         folder: of this process alone, for their files.
         environment: where credentials are looked for that no Secret has.
+        gateway_url: where plugins ask agents.
     """
 
-    def __init__(self, folder: Path, verifier: Verifier, access: ClusterAccess, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        verifier: Verifier,
+        access: ClusterAccess,
+        environment: Mapping[str, str],
+        *,
+        gateway_url: str,
+    ) -> None:
+        self._gateway_url = gateway_url
         self._folder = folder
         self._verifier = verifier
         self._environment = environment
@@ -73,7 +83,9 @@ class PluginPods:
         if known is not None:
             await known.hosted.look()
             return
-        surroundings = Surroundings(folder, ANYWHERE, service_host=ADDRESS, unpacked=folder / "unpacked")
+        surroundings = Surroundings(
+            folder, ANYWHERE, service_host=ADDRESS, unpacked=folder / "unpacked", gateway_url=self._gateway_url
+        )
         hosted = HostedPlugin(plugin, surroundings)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(hosted.close)

@@ -71,7 +71,7 @@ class Gateway:
     refusals: access.Refusals = field(default_factory=access.Refusals)
 
     def __post_init__(self) -> None:
-        self.nesting = Nesting(routes=self.routes, upstreams=self.upstreams, signer=self.signer)
+        self.nesting = Nesting(routes=self.routes, plugins=self.plugins, upstreams=self.upstreams, signer=self.signer)
         self.worker_calls = WorkerCalls(self.workflows, self.signer)
 
     def missing(self) -> list[str]:
@@ -188,7 +188,7 @@ class Gateway:
         if grant is None:
             return caller, self.listed(caller)
         await self.nesting.check_goes_on(grant)
-        reach = self.routes.reach(AgentKey.parse(grant.actor)).agents
+        reach = self.nesting.reach(grant)
         return caller, [each for each in self.listed(caller) if (each["namespace"], each["name"]) in reach]
 
     def listed(self, caller: Caller) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Agents that ask other agents: what a grant is worth here, and which grant a run gets.
+"""Agents, and plugins, that ask agents: what a grant is worth here, and which grant a run gets.
 
 A grant is signed by a gateway, so what it says holds. What may have changed since is looked up: whom the agent may ask
 (the table of routes knows), and whether the run still goes on, which any pod of the agent can tell from the store.
@@ -6,7 +6,8 @@ A grant is signed by a gateway, so what it says holds. What may have changed sin
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import orjson
@@ -16,6 +17,7 @@ from slipway_runtime import grants
 from slipway_runtime.events import TERMINAL
 from slipway_runtime.gateway.answers import whole
 from slipway_runtime.gateway.auth import bearer
+from slipway_runtime.gateway.plugins.table import PluginTable
 from slipway_runtime.gateway.requests import request_id
 from slipway_runtime.gateway.routes import AgentKey, PluginKey, RouteTable
 from slipway_runtime.gateway.upstream import Broken, Refused, TooManyBroke, UpstreamRequest, Upstreams
@@ -23,6 +25,8 @@ from slipway_runtime.grants import Grant, InvalidGrant
 from slipway_runtime.identity import Caller, Signer
 from slipway_runtime.problems import Problem, Reason
 
+PLUGIN = "plugin:"
+"""How the actor of a plugin's grant begins, in which no agent's `namespace/name` does."""
 log = logging.getLogger(__name__)
 STATE_SECONDS = 20.0
 """How long it may take to learn whether a run goes on; longer than a pod is waited for."""
@@ -37,8 +41,9 @@ def presented(request: Request) -> str | None:
 class Nesting:
     """Mints grants and checks them."""
 
-    def __init__(self, *, routes: RouteTable, upstreams: Upstreams, signer: Signer) -> None:
+    def __init__(self, *, routes: RouteTable, plugins: PluginTable, upstreams: Upstreams, signer: Signer) -> None:
         self._routes = routes
+        self._plugins = plugins
         self._upstreams = upstreams
         self._signer = signer
 
@@ -52,6 +57,17 @@ class Nesting:
                 grants.first(caller, actor=str(agent), run=run, seconds=reach.grant_seconds), self._signer
             )
         nested = within.nested(actor=str(agent), run=run, seconds=reach.grant_seconds)
+        return grants.sign(nested, self._signer) if nested else None
+
+    def mint_for_plugin(self, caller: Caller, plugin: PluginKey, within: Grant | None = None) -> str | None:
+        """The grant of a call of a plugin's tool; None for a plugin that may ask no agent, or one that is too deep."""
+        server = self._plugins.get(plugin)
+        if server is None or not server.upstream.agents:
+            return None
+        actor, run, seconds = f"{PLUGIN}{plugin}", uuid.uuid4().hex, server.upstream.timeout
+        if within is None:
+            return grants.sign(grants.first(caller, actor=actor, run=run, seconds=seconds), self._signer)
+        nested = within.nested(actor=actor, run=run, seconds=seconds)
         return grants.sign(nested, self._signer) if nested else None
 
     def renew(self, token: str, caller: Caller, *, own: bool, agent: AgentKey, run: str) -> str | None:
@@ -81,9 +97,13 @@ class Nesting:
         except InvalidGrant as error:
             raise Problem(Reason.UNAUTHENTICATED, f"{error}.") from None
 
-    def reaches(self, grant: Grant, agent: AgentKey) -> bool:
-        """Whether the agent that holds the grant may ask this one."""
-        return agent in self._routes.reach(AgentKey.parse(grant.actor)).agents
+    def reach(self, grant: Grant) -> Collection[AgentKey]:
+        """The agents that may be asked with a grant."""
+        if not grant.actor.startswith(PLUGIN):
+            return self._routes.reach(AgentKey.parse(grant.actor)).agents
+        namespace, _, name = grant.actor.removeprefix(PLUGIN).partition("/")
+        server = self._plugins.get(PluginKey(namespace, name))
+        return [AgentKey(namespace, each) for each in server.upstream.agents] if server else ()
 
     async def check_plugin(self, grant: Grant, plugin: PluginKey) -> None:
         """See that the agent that holds the grant may call tools of a plugin, and that its run goes on.
@@ -91,6 +111,8 @@ class Nesting:
         Raises:
             Problem: `NotAMember`, `Unauthenticated`, `NoPodReady`.
         """
+        if grant.actor.startswith(PLUGIN):
+            raise Problem(Reason.NOT_A_MEMBER, f"{grant.actor} may ask agents, and call no other plugin")
         if plugin not in self._routes.reach(AgentKey.parse(grant.actor)).plugins:
             raise Problem(
                 Reason.NOT_A_MEMBER,
@@ -105,11 +127,11 @@ class Nesting:
             Problem: `NotAMember`, `RunNotFound`, `Unauthenticated` once the run has ended, `NoPodReady` if that cannot
                 be found out.
         """
-        if not self.reaches(grant, agent):
-            raise Problem(
-                Reason.NOT_A_MEMBER,
-                f"agent {grant.actor} may ask its members and the agents among its tools, and {agent} is none of them.",
-            )
+        if agent not in self.reach(grant):
+            may = f"agent {grant.actor} may ask its members and the agents among its tools"
+            if grant.actor.startswith(PLUGIN):
+                may = f"{grant.actor} may ask the agents among its permissions"
+            raise Problem(Reason.NOT_A_MEMBER, f"{may}, and {agent} is none of them.")
         self._check_path(grant, request, agent)
         if request.method != "DELETE":  # a run that was stopped cancels what it had asked
             await self.check_goes_on(grant)
@@ -126,11 +148,13 @@ class Nesting:
             )
 
     async def check_goes_on(self, grant: Grant) -> None:
-        """See that the grant's run has not ended.
+        """See that the grant's run has not ended. A plugin's grant is for no longer than a call of it may take.
 
         Raises:
             Problem: `Unauthenticated` if it has; `NoPodReady` if that cannot be found out now.
         """
+        if grant.actor.startswith(PLUGIN):
+            return
         try:
             async with asyncio.timeout(STATE_SECONDS):
                 state = await self._state(grant)

@@ -4,6 +4,7 @@ A loader makes it from the Plugin and its bytes; `slipway_runtime.connector.load
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from starlette.routing import BaseRoute
 
 from slipway_crds.plugins.metadata import PluginMetadata
 
+CALL_GRANT: ContextVar[str] = ContextVar("call_grant", default="")
+"""The token with which the plugin may ask agents during the present call of a tool; empty if it may ask none."""
 Arguments = Mapping[str, Any]
 
 

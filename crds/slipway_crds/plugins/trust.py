@@ -11,6 +11,7 @@ from slipway_crds.fields import (
     DAY_PATTERN,
     DIGEST_PATTERN,
     PUBLIC_KEY_PATTERN,
+    Name,
     SpecModel,
     SubdomainName,
     emulated,
@@ -57,6 +58,8 @@ class Permissions(SpecModel):
 
     egress: Annotated[tuple[Egress, ...], Field(max_length=16), ATOMIC, ignored("Nothing is closed locally.")] = ()
     """Where the plugin's pods may connect to."""
+    agents: Annotated[tuple[Name, ...], Field(max_length=32), ATOMIC, same("The same agents can be asked.")] = ()
+    """Agents of the namespace that the plugin may ask while a tool of it is called, for the caller of the tool."""
     secrets: Annotated[
         tuple[SubdomainName, ...], Field(max_length=8), ATOMIC, emulated("Not mounted: your program has its own.")
     ] = ()

@@ -11,6 +11,8 @@ BESIDE = "127.0.0.1"
 """Where the server of an image is: in the connector's pod, or on the machine of `slipway dev`."""
 CONNECT_SECONDS = 5.0
 PYTHON_SECONDS = 60.0
+ASKING_SECONDS = 120.0
+"""For what a WebAssembly module asks agents, besides the time of a call."""
 WITHIN_SECONDS = 5.0
 """More than a plugin's own time, so that the plugin says itself that it was late."""
 
@@ -64,6 +66,8 @@ class McpUpstream:
     connect_timeout: float
     connector: bool = False
     """Whether `url` is the Plugin's connector, which wants the gateway's identity."""
+    agents: tuple[str, ...] = ()
+    """Names of the agents of its namespace that it may ask while it is called."""
 
     @property
     def key(self) -> str:
@@ -96,6 +100,7 @@ def connector_of(plugin: Plugin, url: str) -> McpUpstream:
         timeout=seconds if mcp else seconds + WITHIN_SECONDS,
         connect_timeout=_seconds(mcp.connect_timeout) if mcp else CONNECT_SECONDS,
         connector=True,
+        agents=_agents(plugin),
     )
 
 
@@ -106,7 +111,9 @@ def answer_seconds(plugin: Plugin) -> float:
         return _seconds(spec.mcp.timeout)
     if spec.openapi:
         return _seconds(spec.openapi.timeout)
-    return _seconds(spec.wasm.limits.timeout) if spec.wasm else PYTHON_SECONDS
+    if spec.wasm:
+        return _seconds(spec.wasm.limits.timeout) + (ASKING_SECONDS if _agents(plugin) else 0)
+    return PYTHON_SECONDS
 
 
 def server_of(plugin: Plugin, *, service_host: str = "") -> McpUpstream:
@@ -130,7 +137,12 @@ def server_of(plugin: Plugin, *, service_host: str = "") -> McpUpstream:
         tools=_names(mcp.tools),
         timeout=_seconds(mcp.timeout),
         connect_timeout=_seconds(mcp.connect_timeout),
+        agents=_agents(plugin),
     )
+
+
+def _agents(plugin: Plugin) -> tuple[str, ...]:
+    return plugin.spec.permissions.agents if plugin.spec.permissions else ()
 
 
 def _names(tools: PluginTools) -> ToolNames:

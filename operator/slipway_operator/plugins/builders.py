@@ -14,7 +14,7 @@ from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, se
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import DEPLOYMENT, SERVICE
 from slipway_operator.core.pods import container, http_probe, pod_spec, pod_template, read_only, resources
-from slipway_operator.plugins.program import program_container, program_volumes
+from slipway_operator.plugins.program import gateway_url, program_container, program_volumes
 
 COMPONENT = "connector"
 OWNER_AND_GROUP = 0o440
@@ -60,6 +60,7 @@ def _network_policy(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Ma
     outward = [
         *trusted,
         *_servers(plugin),
+        *([policies.to_gateway(settings)] if permissions and permissions.agents else []),
         *(policies.to_egress(each) for each in (permissions.egress if permissions else ())),
     ]
     return policies.network_policy(
@@ -136,6 +137,7 @@ def _connector(settings: BuildSettings, plugin: Plugin) -> JsonObject:
         env=[
             {"name": "SLIPWAY_CONNECTOR", "value": connector_config(plugin).canonical().decode()},
             {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
+            *gateway_url(settings, plugin),
             *host_tls.environment(settings),
         ],
         mounts=[

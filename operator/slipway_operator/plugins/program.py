@@ -38,6 +38,7 @@ def program_container(settings: BuildSettings, plugin: Plugin) -> JsonObject | N
         env=[
             {"name": "PORT", "value": str(image.port)},
             {"name": "SLIPWAY_PLUGIN_CONFIG", "value": orjson.dumps(plugin.spec.config or {}).decode()},
+            *gateway_url(settings, plugin),
             *({"name": each.name, "value": each.value} for each in image.env),
         ],
         mounts=[read_only(_volume(at), f"{SECRETS_DIR}/{name}") for at, name in enumerate(_secrets(plugin))],
@@ -52,6 +53,12 @@ def program_container(settings: BuildSettings, plugin: Plugin) -> JsonObject | N
     mounted = cast(list[dict[str, object]], program["volumeMounts"])
     program["volumeMounts"] = [{**each, "name": TMP} if each["name"] == "tmp" else each for each in mounted]
     return program
+
+
+def gateway_url(settings: BuildSettings, plugin: Plugin) -> list[JsonObject]:
+    """Where a plugin asks agents, as an environment variable; none if it may ask none."""
+    may_ask = plugin.spec.permissions and plugin.spec.permissions.agents
+    return [{"name": "SLIPWAY_GATEWAY_URL", "value": settings.gateway_url}] if may_ask else []
 
 
 def program_volumes(plugin: Plugin) -> list[JsonObject]:

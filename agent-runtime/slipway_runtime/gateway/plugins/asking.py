@@ -59,7 +59,7 @@ async def call_in_session(
     try:
         params = {**to_session(message.params), "name": name}
         body = dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
-        headers = link.headers("tools/call")
+        headers = {**link.headers("tools/call"), **call.granted(message)}
         outgoing(headers)
         async with call.server.open("POST", headers, body) as response:
             if media_type(response) != EVENT_STREAM:

@@ -4,7 +4,7 @@ The way of a call is short: the client's bytes go to the server as they are, unl
 the answer comes back as it comes. Only lists of tools are read, since not all of them are for everybody.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,7 @@ from slipway_runtime.plugins.messages import (
 from slipway_runtime.plugins.server import PluginServer, ServerFailed, media_type
 from slipway_runtime.plugins.tools import MOST_TOOLS, list_result
 from slipway_runtime.plugins.watched import WatchedServer
+from slipway_runtime.protocols.headers import GRANT_HEADER
 from slipway_runtime.protocols.mcp.sealing import NotSealed, Sealer
 from slipway_runtime.responses import InvalidAnswer, PodResponse
 from slipway_runtime.telemetry.tracing import outgoing
@@ -53,6 +54,8 @@ class PluginCall:
     sealer: Sealer
     headers: Mapping[str, str] = field(repr=False, default_factory=dict)
     """Of the request, by names in small letters."""
+    grant: Callable[[], str | None] = field(repr=False, default=lambda: None)
+    """Makes the token with which the plugin may ask agents; None if it may ask none."""
 
     @property
     def server(self) -> PluginServer:
@@ -97,6 +100,11 @@ class PluginCall:
             raise MessageRefused(INVALID_PARAMS, f"Unknown tool: {name[:128]}", message_id=message.id, status=200)
         return original
 
+    def granted(self, message: ClientMessage) -> Mapping[str, str]:
+        """The header with the right to ask agents, for a call of a tool."""
+        token = self.grant() if message.method == "tools/call" else None
+        return {GRANT_HEADER: token} if token else {}
+
     def listed(self, content: Content, *, modern: bool) -> Content:
         """An answer to `tools/list` with the tools that are for this caller, and that clients of its era can read."""
         result = content.get("result")
@@ -128,7 +136,7 @@ class PluginCall:
                 yield answer
             return
         body = message.renamed(name) if name is not None else message.raw
-        headers = message.headers(name)
+        headers = {**message.headers(name), **self.granted(message)}
         if not message.modern and (session := self.session()) is not None:
             headers["Mcp-Session-Id"] = session
         outgoing(headers)

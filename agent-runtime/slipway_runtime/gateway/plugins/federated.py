@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -103,7 +104,8 @@ class PluginSource:
         if server is None:
             raise RpcError(jsonrpc.INVALID_PARAMS, f"There is no tool {name[:200]}")
         client = exchange.client
-        call = PluginCall(self.plugin, server, client.caller, self.gateway.policy, client.sealer)
+        mint = partial(self.gateway.nesting.mint_for_plugin, client.caller, self.plugin)
+        call = PluginCall(self.plugin, server, client.caller, self.gateway.policy, client.sealer, grant=mint)
         message = _message(exchange, name)
         try:
             if message.method == "tools/call" and await asks_in_session(exchange, server):

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import aclosing
+from functools import partial
 
 import aiohttp
 from starlette.requests import Request
@@ -52,7 +53,8 @@ class PluginPath(HostedPath):
         key, plugin = await self._plugin_of(request, caller=caller, grant=grant)
         depth = grant.depth if grant else 0
         headers = decoded_headers(request.headers.raw)
-        call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers))
+        mint = partial(self._gateway.nesting.mint_for_plugin, caller, key, grant)
+        call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers), mint)
         labels, about = (key.namespace, key.name), {"plugin": str(key)}
         counting = counted(reply, metrics.PLUGIN_SECONDS, metrics.PLUGIN_REQUESTS, labels=labels, about=about)
         with counting, self._gateway.long_bodies.held() as held:

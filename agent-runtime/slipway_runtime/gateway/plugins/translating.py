@@ -106,7 +106,7 @@ class Translation:
         if token is not None:
             params = {**params, "_meta": {**params["_meta"], "progressToken": number}}
         body = dumps({"jsonrpc": "2.0", "id": number, "method": message.method, "params": params})
-        headers = link.headers(message.method)
+        headers = {**link.headers(message.method), **self.call.granted(message)}
         outgoing(headers)
         async with self.call.server.open("POST", headers, body) as response:
             if response.status == 404 and link.session is not None:
@@ -195,6 +195,7 @@ class Translation:
             "Accept": f"{JSON}, {EVENT_STREAM}",
             "MCP-Protocol-Version": LATEST_MODERN_VERSION,
             "Mcp-Method": message.method,
+            **self.call.granted(message),
         }
         if name is not None:
             headers["Mcp-Name"] = inbound.encode_header_value(name)

@@ -1,6 +1,6 @@
 """A plugin whose code is loaded, whatever it is written in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse, ToolFailed
 from slipway_runtime.plugins.loading.failures import PluginCallFailed
 from slipway_runtime.plugins.loading.isolation import Isolated
+from slipway_runtime.plugins.loading.questions import Questions
 
 Stage = Literal["before", "after", "on_error"]
 STAGES: tuple[Stage, ...] = ("before", "after", "on_error")
@@ -39,15 +40,22 @@ class CodePlugin:
     """Extensions of the document: names that begin with `x-`."""
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any], *, seconds: float) -> Any:
-        """What a tool gives: JSON.
+        """What a tool gives: JSON, or `Questions`.
 
         Raises:
             KeyError: if there is no such tool.
             PluginCallFailed: if it raises, or takes too long. Of kind ToolFailed with a text for the caller.
         """
         tool = {each.name: each for each in self.tools}[name]
+        return await self._called(tool.call, arguments, seconds=seconds)
+
+    async def resume(self, questions: Questions, answers: Sequence[Mapping[str, Any]], *, seconds: float) -> Any:
+        """Go on with a call that asked agents. As `call_tool`, and raises the same."""
+        return await self._called(questions.resume, answers, seconds=seconds)
+
+    async def _called(self, function: Any, given: Any, *, seconds: float) -> Any:
         try:
-            return await self.isolated.call(tool.call, arguments, seconds=seconds)
+            return await self.isolated.call(function, given, seconds=seconds)
         except PluginCallFailed as error:
             if isinstance(error.__cause__, ToolFailed):
                 raise PluginCallFailed("ToolFailed", str(error.__cause__)[:TOLD_CHARACTERS]) from None

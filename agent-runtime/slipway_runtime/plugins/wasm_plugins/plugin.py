@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from slipway_crds.plugins.metadata import PluginMetadata, checked
 from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse, ToolFailed
@@ -14,8 +14,11 @@ from slipway_runtime.plugins.loading.code_plugin import CodePlugin, Stage
 from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
 from slipway_runtime.plugins.loading.http_app import http_app
 from slipway_runtime.plugins.loading.isolation import Isolated
+from slipway_runtime.plugins.loading.questions import QUESTIONS_AT_ONCE, AgentQuestion, Questions
 from slipway_runtime.plugins.wasm_plugins.endpoints import WasmEndpoint, router_of
 from slipway_runtime.plugins.wasm_plugins.module import WasmModule
+
+_QUESTIONS = TypeAdapter(Annotated[tuple[AgentQuestion, ...], Field(min_length=1, max_length=QUESTIONS_AT_ONCE)])
 
 
 class WasmTool(BaseModel):
@@ -101,11 +104,18 @@ def _asked(module: WasmModule, config: Mapping[str, Any], call: str, **given: An
     return result
 
 
-def _tool_result(ask: Any, name: str, arguments: Mapping[str, Any]) -> Any:
-    result = ask("tool", name=name, arguments=arguments)
+def _tool_result(ask: Any, name: str, arguments: Mapping[str, Any], **more: Any) -> Any:
+    result = ask("tool", name=name, arguments=arguments, **more)
     if "error" in result:
         raise ToolFailed(str(result["error"]))
-    return result.get("result")
+    if "ask" not in result:
+        return result.get("result")
+    try:
+        asked = _QUESTIONS.validate_python(result["ask"])
+    except ValidationError as error:
+        raise PluginCallFailed("InvalidResult", f"its questions cannot be read: {error.errors()[0]['msg']}") from None
+    state = result.get("state")
+    return Questions(asked, lambda answers: _tool_result(ask, name, arguments, answers=answers, state=state))
 
 
 class WasmMiddleware(Middleware):
