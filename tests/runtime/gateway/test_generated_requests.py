@@ -73,7 +73,7 @@ def known_values(known: Known) -> st.SearchStrategy[dict[str, str | None]]:
 def use(case: Any, values: dict[str, str | None], known: Known) -> None:
     """Put what exists into a generated request."""
     for name in case.path_parameters or ():
-        if value := values[name]:
+        if value := values.get(name):
             case.path_parameters[name] = value
     if not isinstance(case.body, dict):
         return

@@ -8,10 +8,26 @@ from slipway_runtime.gateway import access
 from slipway_runtime.gateway.endpoints.endpoint import Endpoint, answered_by
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.openapi import workflow_paths
+from slipway_runtime.gateway.openapi.operations import Operation
 from slipway_runtime.gateway.permissions import Action, no_such_workflow
 from slipway_runtime.gateway.workflows.path import WorkflowPath
 from slipway_runtime.gateway.workflows.table import workers_of
 from slipway_runtime.identity import Caller
+
+BELOW: tuple[tuple[str, str, Operation], ...] = (
+    ("POST", "/runs", workflow_paths.START_WORKFLOW),
+    ("GET", "/runs", workflow_paths.LIST_RUNS),
+    ("GET", "/runs/{run}", workflow_paths.READ_RUN),
+    ("GET", "/runs/{run}/events", workflow_paths.FOLLOW_RUN),
+    ("POST", "/runs/{run}/cancel", workflow_paths.CANCEL_RUN),
+    ("POST", "/runs/{run}/retry", workflow_paths.RETRY_RUN),
+    ("POST", "/runs/{run}/steps/{step}/decision", workflow_paths.DECIDE),
+    ("POST", "/runs/{run}/steps/{step}/settle", workflow_paths.SETTLE),
+    ("POST", "/runs/{run}/events/{event}", workflow_paths.SEND_EVENT),
+    ("GET", "/graph", workflow_paths.DRAW_WORKFLOW),
+    ("GET", "/runs/{run}/graph", workflow_paths.DRAW_RUN),
+)
+"""What workers answer below the path of a workflow."""
 
 
 def endpoints(gateway: Gateway) -> list[Endpoint]:
@@ -35,7 +51,7 @@ def endpoints(gateway: Gateway) -> list[Endpoint]:
     return [
         Endpoint("GET", "/workflows", listing, workflow_paths.LIST_WORKFLOWS),
         Endpoint("GET", WORKFLOW_PATH, reading, workflow_paths.READ_WORKFLOW),
-        Endpoint("POST", WORKFLOW_PATH + "/runs", workflow, workflow_paths.START_WORKFLOW),
+        *(Endpoint(method, WORKFLOW_PATH + below, workflow, operation) for method, below, operation in BELOW),
         Endpoint(("GET", "POST"), WORKFLOW_PATH + "/{rest:path}", workflow),
     ]
 

@@ -25,6 +25,16 @@ def path_parameter(name: str, description: str, *, example: str) -> Parameter:
     return _parameter("path", name, description, example=example, minLength=1)
 
 
+def query_parameter(name: str, description: str, *, example: str, **schema: Any) -> Parameter:
+    """A part of the query that may be left out."""
+    return _parameter("query", name, description, example=example, **schema)
+
+
+def header_parameter(name: str, description: str, *, example: str, **schema: Any) -> Parameter:
+    """A header that may be left out."""
+    return _parameter("header", name, description, example=example, **schema)
+
+
 NAMESPACE = _parameter("path", "namespace", "The agent's namespace.", example="demo", minLength=1)
 NAME = _parameter("path", "name", "The agent's name.", example="support", minLength=1)
 RUN = _parameter("path", "run", "The run's id.", example=RUN_ID, minLength=1)

@@ -43,7 +43,7 @@ DETAILS: Mapping[Reason, str] = {
     Reason.INPUT_NOT_OPEN: "The input was given already, or its time is over, or the run is. GET the run to see what "
     "became of it.",
     Reason.CANCELLED: "The caller cancelled the run.",
-    Reason.QUESTION_TOO_LARGE: "the body may have at most 65536 bytes: ask a shorter question",
+    Reason.QUESTION_TOO_LARGE: "the body may have at most 65536 bytes: send less",
     Reason.URL_TOO_LONG: "the URL may have at most 8192 bytes: send long texts in the body",
     Reason.UNSUPPORTED_ENCODING: "The body is compressed with gzip, which is not read. Send the JSON as UTF-8, with "
     "'Content-Type: application/json; charset=utf-8' and no Content-Encoding.",

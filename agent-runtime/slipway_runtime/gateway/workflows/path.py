@@ -128,7 +128,8 @@ class WorkflowPath(HostedPath):
     def _call_of(self, request: Request, caller: Caller) -> WorkflowCall:
         """Raises Problem."""
         table, given = self._gateway.workflows, request.path_params
-        key, rest = WorkflowKey(given["namespace"], given["name"]), given.get("rest", RUNS)
+        key = WorkflowKey(given["namespace"], given["name"])
+        rest = request.scope["path"].split("/", 4)[4]  # behind /workflows/NAMESPACE/NAME
         entry = table.get(key)
         if entry is None:
             self._gateway.require_workflows()
