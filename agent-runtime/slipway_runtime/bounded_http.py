@@ -321,7 +321,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         return _Refused(
             Problem(
                 Reason.QUESTION_TOO_LARGE,
-                f"the body may have at most {self._body_bytes} bytes: ask a shorter question",
+                f"the body may have at most {self._body_bytes} bytes: send less",
             )
         )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 LARGE_PATHS = re.compile(
     rb"/v1/chat/completions|(/agent|/smart|/agents/[^/]+/[^/]+)/chat|/agents/[^/]+/[^/]+/runs(/[^/]+/input/[^/]+)?"
     rb"|/agents/[^/]+/[^/]+/(ag-ui|mcp|a2a(/|/message:(send|stream))?)"
-    rb"|/plugins/[^/]+/[^/]+/mcp|/mcp"
+    rb"|/plugins/[^/]+/[^/]+/mcp|/mcp|/workflows/[^/]+/[^/]+/runs(/.+)?"
 )
-"""Where questions are sent, which may have pictures and a long history, and the results of tools."""
+"""Where questions are sent, which may have pictures and a long history, results of tools, and inputs of workflows."""
 
 
 @dataclass(frozen=True)

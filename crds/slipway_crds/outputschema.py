@@ -28,8 +28,12 @@ def canonical_schema(schema: Mapping[str, Any]) -> str:
     return orjson.dumps(schema).decode()
 
 
-def schema_problem(schema: Mapping[str, Any]) -> str:
-    """What is wrong with a schema, as a sentence that goes on after its path; empty if nothing is."""
+def schema_problem(schema: Mapping[str, Any], *, any_type: bool = False) -> str:
+    """What is wrong with a schema, as a sentence that goes on after its path; empty if nothing is.
+
+    Args:
+        any_type: whether values may be something else than objects.
+    """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
@@ -44,7 +48,7 @@ def schema_problem(schema: Mapping[str, Any]) -> str:
         return "is nested too deeply: write it flatter"
     if size > LARGEST:
         return f"has {size} bytes, {LARGEST} at most: shorten it"
-    if schema.get("type") != "object":
+    if schema.get("type") != "object" and not any_type:
         return "must be of type object: put another value under a property"
     if wrong_reference:
         return f"has the reference {wrong_reference[:100]}: references lead to {_DEFS}NAME, to what is there"

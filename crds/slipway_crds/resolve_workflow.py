@@ -86,7 +86,7 @@ def _wrong(workflow: Workflow) -> Iterator[ResolveProblem]:
             yield _problem(workflow, Severity.STALLED, "spec.output.value", "InvalidExpression", problem)
     yield from _wrong_triggers(workflow)
     for path, schema in _schemas(workflow):
-        if problem := schema_problem(schema):
+        if problem := schema_problem(schema, any_type=path != "spec.input.schema"):
             yield _problem(workflow, Severity.STALLED, path, "InvalidSchema", problem)
 
 

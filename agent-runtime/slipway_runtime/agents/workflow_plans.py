@@ -29,17 +29,22 @@ MARKED = re.compile(r"^\s*(?:[-*+•]|\(?\d{1,2}[.)]|step \d{1,2}[:.)])\s+", re.
 """How a line of a list begins."""
 BETWEEN = re.compile(r"(?<=[.;!?])\s+|\s*(?:,\s*)?\b(?:and then|then|after that|afterwards|finally)\b[,:]?\s+", re.I)
 """What is between two things to do in a text that is no list."""
+APPROVED = re.compile(
+    r"^(?:please )?(?:ask|have|let|get|wait|request|require|obtain|seek)\b.*\bapprov(?:e|es|al)\b|^approval\b", re.I
+)
+"""What a person decides, in place of an agent."""
 AFTER_ALL = "Write the result from what the steps before found."
 
 
 class PlannedStep(BaseModel):
-    """A question to an agent."""
+    """A question to an agent, or to a person."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$", description="Like collect_facts.")]
     agent: Annotated[str, Field(description="Name of one of the agents.")]
     question: Annotated[str, Field(min_length=1, max_length=QUESTION_CHARACTERS, description="What it is asked.")]
     needs: Annotated[tuple[str, ...], Field(description="Names of the steps whose results it needs.")] = ()
+    approval: Annotated[bool, Field(description="Whether a person approves this, and no agent is asked.")] = False
 
 
 class WorkflowPlan(BaseModel):
@@ -78,7 +83,13 @@ def _steps(tasks: Sequence[str], agents: Sequence[MemberDescription]) -> list[Pl
     """Steps that need no others."""
     named = zip(_unique([_identifier(each) for each in tasks]), tasks, strict=True)
     return [
-        PlannedStep(name=name, agent=_suited(task, agents), question=task[:QUESTION_CHARACTERS]) for name, task in named
+        PlannedStep(
+            name=name,
+            agent=_suited(task, agents),
+            question=task[:QUESTION_CHARACTERS],
+            approval=APPROVED.search(task) is not None,
+        )
+        for name, task in named
     ]
 
 
@@ -183,4 +194,6 @@ def _step(step: PlannedStep) -> dict[str, Any]:
     needs = {"needs": list(step.needs)} if step.needs else {}
     said = step.question.replace("${", "$ {")  # a plan has no expressions of its own
     results = "".join(f"\n\nResult of {name}: ${{steps.{name}}}" for name in step.needs)
+    if step.approval:
+        return {"name": step.name, **needs, "approval": {"message": f"{said}{results}"}}
     return {"name": step.name, **needs, "agentRef": {"name": step.agent}, "ask": f"{said}{results}"}

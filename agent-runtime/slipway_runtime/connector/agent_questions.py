@@ -12,8 +12,6 @@ from slipway_runtime.plugins.loading.questions import AgentQuestion
 from slipway_runtime.telemetry.tracing import outgoing
 
 CONNECT_SECONDS = 3.0
-IDLE_SECONDS = 4.0
-"""Less than the 5 s after which a gateway closes an unused connection."""
 ANSWER_BYTES = 2 * 1024 * 1024
 NO_RIGHT = {
     "reason": "NotAMember",
@@ -33,18 +31,14 @@ class AgentQuestions:
         self._url = url.rstrip("/")
         self._namespace = namespace
         self._seconds = seconds
-        self._http: aiohttp.ClientSession | None = None
 
     async def answers(self, questions: Sequence[AgentQuestion]) -> list[Mapping[str, Any]]:
         """`answer` and `abstained` for each question, or `reason` and `error`, in the same order."""
-        return list(await asyncio.gather(*map(self._answer, questions)))
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+        async with aiohttp.ClientSession(self._url, timeout=timeout) as session:
+            return list(await asyncio.gather(*(self._answer(session, each) for each in questions)))
 
-    async def close(self) -> None:
-        """Close all connections."""
-        if self._http is not None:
-            await self._http.close()
-
-    async def _answer(self, question: AgentQuestion) -> Mapping[str, Any]:
+    async def _answer(self, session: aiohttp.ClientSession, question: AgentQuestion) -> Mapping[str, Any]:
         grant = CALL_GRANT.get()
         if not grant:
             return NO_RIGHT
@@ -54,7 +48,7 @@ class AgentQuestions:
         try:
             async with (
                 asyncio.timeout(self._seconds),
-                self._session().post(
+                session.post(
                     path, data=orjson.dumps({"question": question.question}), headers=headers, allow_redirects=False
                 ) as response,
             ):
@@ -65,15 +59,6 @@ class AgentQuestions:
         if response.status != 200:
             return {"reason": str(said.get("reason")), "error": str(said.get("detail"))}
         return {"answer": said["answer"], "abstained": said["abstained"]}
-
-    def _session(self) -> aiohttp.ClientSession:
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                self._url,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-                connector=aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS),
-            )
-        return self._http
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

@@ -21,7 +21,7 @@ from slipway_runtime.plugins.loaded import LoadedPlugin, LoadedTool, PluginNotLo
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
 from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed, for_callers, for_log, told
 from slipway_runtime.plugins.loading.loading import load_isolated
-from slipway_runtime.plugins.loading.questions import ROUNDS, Questions
+from slipway_runtime.plugins.loading.questions import ROUNDS, AskedOfAgents
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,6 @@ async def load_code_plugin(
         for each in made.collectors:
             REGISTRY.unregister(each)
         made.close()
-        await questions.close()
 
     return LoadedPlugin(
         tools=[_tool(made, each, seconds, questions) for each in made.tools],
@@ -98,7 +97,7 @@ async def _call(
         async with asyncio.timeout(seconds):
             given = await made.call_tool(name, arguments, seconds=seconds)
             for _ in range(ROUNDS):
-                if not isinstance(given, Questions):
+                if not isinstance(given, AskedOfAgents):
                     break
                 given = await made.resume(given, await questions.answers(given.asked), seconds=seconds)
     except TimeoutError:
@@ -108,7 +107,7 @@ async def _call(
             return ToolAnswer(error.message, failed=True)
         log.warning("a tool of a plugin failed: %s", for_log(error), extra={"plugin": made.name, "tool": name})
         return ToolAnswer(for_callers(made.name, error.kind), failed=True)
-    if isinstance(given, Questions):
+    if isinstance(given, AskedOfAgents):
         return ToolAnswer(f"the plugin {made.name} asks agents more than {ROUNDS} times for one call", failed=True)
     text = given if isinstance(given, str) else orjson.dumps(given, default=str).decode()
     return ToolAnswer(text, given if isinstance(given, dict) else None)

@@ -80,7 +80,7 @@ async def read_body(receive: Receive, *, limit: int = BODY_LIMIT, held: Held | N
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise Problem(Reason.QUESTION_TOO_LARGE, f"the body may have at most {limit} bytes: ask a shorter question")
+            raise Problem(Reason.QUESTION_TOO_LARGE, f"the body may have at most {limit} bytes: send less")
         if held is not None and size > BODY_LIMIT:
             _hold(held, size - BODY_LIMIT - held.size)
         parts.append(part)

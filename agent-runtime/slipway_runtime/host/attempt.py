@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+import orjson
+
 from slipway_runtime import retrying
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.steps import StepRun
@@ -15,7 +17,7 @@ from slipway_runtime.host.lease import LEASE_SECONDS
 from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
 from slipway_runtime.host.recorder import RunLog, record
 from slipway_runtime.host.refusals import given_up, internal_error, store_unavailable, too_late, unknown_outcome
-from slipway_runtime.problems import Problem
+from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest, UnknownOutcome, Waiting
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.leases import LeaseLost, Work
@@ -28,6 +30,10 @@ MAX_TURNS = 50
 MAX_DEATHS = 3
 """A question that brought this many hosts down, without finishing a step in between, is given up."""
 WAITING = "waiting"
+ANSWER_BYTES = 1024 * 1024 - 4096
+"""Of the event with the answer: gateways take 1 MiB."""
+SURELY_SMALL = ANSWER_BYTES // 8
+"""Characters of an answer that need not be counted."""
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +89,7 @@ class Attempt:
 
     async def _last_event(self, database: Database) -> Event:
         try:
-            return await self._waited(database)
+            return _small_enough(await self._waited(database))
         except UnknownOutcome as unknown:
             log.error("a step has no known outcome", extra={"run": self.work.lease.run_id, "step": unknown.step})
             problem = unknown_outcome()
@@ -171,6 +177,18 @@ class Attempt:
             return summary, turns
 
         return await retrying.retry(read, policy=retrying.COMMIT, on=lambda error: isinstance(error, StoreUnavailable))
+
+
+def _small_enough(event: Event) -> Event:
+    """Raises Problem: `LimitReached`, for an answer that gateways would not pass on."""
+    if isinstance(event, Done) and (len(event.answer) > SURELY_SMALL or event.output is not None):
+        size = len(orjson.dumps(event.to_json()))
+        if size > ANSWER_BYTES:
+            raise Problem(
+                Reason.LIMIT_REACHED,
+                f"The answer has {size} bytes, and {ANSWER_BYTES} at most may be passed on: ask for less at once.",
+            )
+    return event
 
 
 def _outcome(event: Event | None) -> str:

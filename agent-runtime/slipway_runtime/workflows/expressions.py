@@ -35,7 +35,7 @@ def evaluate(expression: str, variables: Variables) -> Any:
         ExpressionFailed: if it has none.
     """
     try:
-        return _as_json(_compiled(expression).execute(dict(variables)))
+        return _in_order(_as_json(_compiled(expression).execute(dict(variables))), expression, variables)
     except KeyError as error:
         raise ExpressionFailed(f"{expression[:SHOWN]}: there is no {error.args[0]}") from error
     except (ArithmeticError, TypeError, ValueError, RuntimeError, IndexError) as error:
@@ -68,6 +68,40 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return orjson.dumps(value).decode()
+
+
+def _in_order(value: Any, expression: str, variables: Variables) -> Any:
+    """A value with the keys of its objects in an order that a person expects, since CEL keeps none: that of the same
+    object among the variables, otherwise that of their names in the expression, and then by name."""
+    if not isinstance(value, Mapping | list):
+        return value
+    orders: dict[frozenset[str], list[str]] = {}
+    _add_orders(variables, orders)
+
+    def ordered(part: Any) -> Any:
+        if isinstance(part, list):
+            return [ordered(child) for child in part]
+        if not isinstance(part, Mapping):
+            return part
+        keys = orders.get(frozenset(part)) or sorted(part, key=lambda key: (_place(key, expression), key))
+        return {key: ordered(part[key]) for key in keys}
+
+    return ordered(value)
+
+
+def _place(key: str, expression: str) -> int:
+    found = expression.find(key)
+    return found if found >= 0 else len(expression)
+
+
+def _add_orders(value: Any, orders: dict[frozenset[str], list[str]]) -> None:
+    if isinstance(value, Mapping):
+        orders.setdefault(frozenset(map(str, value)), [str(key) for key in value])
+        for child in value.values():
+            _add_orders(child, orders)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            _add_orders(child, orders)
 
 
 def _as_json(value: Any) -> Any:

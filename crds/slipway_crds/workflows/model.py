@@ -57,7 +57,8 @@ class Shape(SpecModel):
     local = same("The same schema is kept to.")
 
     json_schema: Annotated[dict[str, Any], Field(alias="schema")]
-    """A JSON Schema (2020-12) of type object that the value fits. References only lead within it."""
+    """A JSON Schema (2020-12) that the value fits; that of an input is of type object. References only lead within
+    it."""
 
 
 class WorkflowOutput(SpecModel):
@@ -68,7 +69,7 @@ class WorkflowOutput(SpecModel):
     value: Expression
     """The value, as an expression of CEL."""
     json_schema: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
-    """A JSON Schema (2020-12) of type object that the value fits; any value if not given."""
+    """A JSON Schema (2020-12) that the value fits; any value if not given."""
 
 
 class Retry(SpecModel):

@@ -157,6 +157,21 @@ async def test_a_workflow_is_planned_by_rules(local: Knowledge, based_on: object
     assert [each for each in validate_documents([made]) if not each.problem.waiting] == []
 
 
+@pytest.mark.parametrize(
+    "task", ["Ask someone to approve the text", "Get the approval of finance", "Wait until a person approves it"]
+)
+async def test_what_a_person_approves_is_an_approval(local: Knowledge, task: str) -> None:
+    based_on = f"Find out how tea is brewed. {task}. Then approve of tea in a poem."
+    made = await tools(local, knowledge=()).create_workflow(based_on, None, MEMBERS)
+    first, approval, last = made["spec"]["steps"]
+    assert approval["needs"] == [first["name"]]
+    assert approval["approval"]["message"].startswith(task)
+    assert "agentRef" not in approval
+    assert last["agentRef"]
+    assert last["needs"] == [approval["name"]]
+    assert [each for each in validate_documents([made]) if not each.problem.waiting] == []
+
+
 async def test_a_workflow_is_planned_by_a_model_and_repaired(local: Knowledge) -> None:
     def reply(asked: Asked) -> Reply:
         tried = len([each for each in asked.body["messages"] if each["role"] == "assistant"])

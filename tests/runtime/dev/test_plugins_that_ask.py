@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -117,30 +118,45 @@ spec:
 """
 
 
-@pytest.mark.parametrize("legacy", [False, True], ids=["modern", "legacy"])
-async def test_a_server_gets_a_token_for_the_agents_that_it_may_ask(dev: Dev, legacy: bool) -> None:
-    recording = Recording(OnlyLegacy(application()) if legacy else application())
+@pytest.fixture(params=[application, lambda: OnlyLegacy(application())], ids=["modern", "legacy"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Recording, str]]:
+    """A server of tools, and its port."""
+    recording = Recording(request.param())
     async with served(recording) as url:
-        with model_server(lambda _: "Ada.") as model:
-            port, may = url.rpartition(":")[2], "permissions: {agents: [desk]}"
-            agents = [AGENT.format(name=name, model=model.base_url) for name in ("desk", "other")]
-            await dev.apply(IMAGE.format(digest="0" * 64, port=port, permissions=may), *agents)
-            async with Client(f"{dev.url}/plugins/demo/issues/mcp") as client:
-                await client.list_tools()
-                await client.call_tool("echo", {"text": "hello"})
-            ((headers, _),) = recording.of("tools/call")
-            assert [each for each, _ in recording.of("tools/list") if "x-slipway-grant" in each] == []
-            token = {"Authorization": f"Bearer {headers['x-slipway-grant']}"}
-            asked = await ask(dev, "desk", token)
-            assert (asked["code"], asked["answer"]) == (200, "Ada.")
-            refused = await ask(dev, "other", token)
-            assert (refused["code"], refused["reason"]) == (403, "NotAMember")
-            await dev.apply(IMAGE.format(digest="0" * 64, port=port, permissions=""), *agents)
-            taken_away = await ask(dev, "desk", token)
-            assert (taken_away["code"], taken_away["reason"]) == (403, "NotAMember")
-            async with Client(f"{dev.url}/plugins/demo/issues/mcp") as client:
-                await client.call_tool("echo", {"text": "hello"})
-            assert "x-slipway-grant" not in recording.of("tools/call")[-1][0]
+        yield recording, url.rpartition(":")[2]
+
+
+async def test_a_server_gets_a_token_for_the_agents_that_it_may_ask(server: tuple[Recording, str], dev: Dev) -> None:
+    recording, port = server
+    with model_server(lambda _: "Ada.") as model:
+        token = await called(dev, recording, port, model.base_url, "permissions: {agents: [desk]}")
+        assert [each for each, _ in recording.of("tools/list") if "x-slipway-grant" in each] == []
+        asked = await ask(dev, "desk", token)
+        assert (asked["code"], asked["answer"]) == (200, "Ada.")
+        refused = await ask(dev, "other", token)
+        assert (refused["code"], refused["reason"]) == (403, "NotAMember")
+
+
+async def test_a_permission_that_is_taken_away_counts_no_more(server: tuple[Recording, str], dev: Dev) -> None:
+    recording, port = server
+    with model_server(lambda _: "Ada.") as model:
+        token = await called(dev, recording, port, model.base_url, "permissions: {agents: [desk]}")
+        assert await called(dev, recording, port, model.base_url, "") == {}
+        refused = await ask(dev, "desk", token)
+        assert (refused["code"], refused["reason"]) == (403, "NotAMember")
+        assert model.requests == []
+
+
+async def called(dev: Dev, recording: Recording, port: str, model: str, permissions: str) -> dict[str, str]:
+    """What the server may ask agents with, in a call of a tool."""
+    agents = [AGENT.format(name=name, model=model) for name in ("desk", "other")]
+    await dev.apply(IMAGE.format(digest="0" * 64, port=port, permissions=permissions), *agents)
+    async with Client(f"{dev.url}/plugins/demo/issues/mcp") as client:
+        await client.list_tools()
+        await client.call_tool("echo", {"text": "hello"})
+    headers, _ = recording.of("tools/call")[-1]
+    grant = headers.get("x-slipway-grant")
+    return {"Authorization": f"Bearer {grant}"} if grant else {}
 
 
 async def ask(dev: Dev, agent: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -162,6 +162,12 @@ async def test_other_requests_are_named_and_bring_no_statement(desk: Desk, worke
     assert worker.seen[-1].url.query == "state=running&page=x+y"
 
 
+async def test_an_input_may_be_larger_than_a_question(desk: Desk, worker: Worker) -> None:
+    document = {"input": {"document": "x" * 2**19}}
+    assert (await desk.call("POST", RUNS, json=document))[0] == 202
+    assert json.loads(worker.bodies[0]) == document
+
+
 @pytest.mark.parametrize("dies", [0, 2])
 async def test_events_come_once_each_though_workers_die(desk: Desk, worker: Worker, dies: int) -> None:
     worker.dies = dies

@@ -112,10 +112,10 @@ async def test_a_claim_is_one_hosts_until_it_runs_out(start_host: StartHost, dat
 
 async def test_an_answer_that_is_too_large_comes_without_its_content(start_host: StartHost, database: Database) -> None:
     async def long(run: Run) -> Done:
-        return Done(answer="x" * MESSAGE_BYTES, finish="stop", sources=())
+        return Done(answer="x" * (MESSAGE_BYTES - 10_000), finish="stop", sources=())
 
     host = await start_host(hosted(long))
-    (run_id,) = await asked(host, "Why?")
+    (run_id,) = await asked(host, "Why? " * 4000)
     (large,) = await claim_answers(database, AGENT, seconds=60, limit=1)
     written = orjson.loads(message_of(large))
     assert (written["run_id"], written["truncated"]) == (run_id, True)

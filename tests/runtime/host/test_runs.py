@@ -48,6 +48,22 @@ async def test_an_unwatched_short_answer_is_one_batch(start_host: StartHost, dat
     assert [tuple(row.values()) for row in rows] == [(1, 5)]
 
 
+@pytest.mark.parametrize(("length", "outcome"), [(1_000_000, "done"), (1_048_576, "LimitReached")])
+async def test_an_answer_that_gateways_do_not_pass_on_fails(start_host: StartHost, length: int, outcome: str) -> None:
+    async def long(run: Run) -> Done:
+        return Done(answer="x" * length, finish="stop", sources=())
+
+    host = await start_host(hosted(long))
+    asked = ask()
+    await begin(host, asked)
+    last = (await answer(host, asked))[-1].event
+    if outcome == "done":
+        assert isinstance(last, Done)
+        return
+    assert isinstance(last, Failed)
+    assert (last.reason, "bytes, and 1044480 at most" in last.message) == (outcome, True)
+
+
 async def test_an_event_is_stored_before_it_is_seen(start_host: StartHost, database: Database) -> None:
     script = Gated()
     script.gate.set()

@@ -164,6 +164,20 @@ async def test_what_is_refused(desk: Desk, method: str, path: str, body: Any, re
     assert (await desk.ask(method, path, body))[1]["reason"] == reason
 
 
+async def test_an_event_that_nothing_waits_for_is_refused(desk: Desk) -> None:
+    run = await desk.waiting()
+    status, problem = await desk.ask("POST", f"/runs/{run}/events/paid", {"payload": 1})
+    assert (status, problem["reason"]) == (404, "InputNotFound")
+    assert "none of its steps waits for an event" in problem["detail"]
+    desk.engine.define(workflow("steps: [{name: paid, wait: {event: payment}}]"))
+    _, other = await desk.ask("POST", "/runs", {})
+    misspelled = f"/runs/{other['run_id']}/events/payments"
+    assert "its steps wait for payment." in (await desk.ask("POST", misspelled, {}))[1]["detail"]
+    assert (await desk.ask("POST", misspelled[:-1], {"payload": {"n": 1}}))[0] == 202
+    ended = await desk.engine.ends(await desk.engine.engine.store.read(other["run_id"]))
+    assert ended.output == {"paid": {"n": 1}}
+
+
 async def test_only_the_gateway_is_believed(desk: Desk) -> None:
     async with desk.http.get(f"{PATH}/runs") as response:
         assert (await response.json(content_type=None))["reason"] == "Unauthenticated"

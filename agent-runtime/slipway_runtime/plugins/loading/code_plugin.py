@@ -11,7 +11,7 @@ from slipway_crds.plugins.metadata import PluginMetadata
 from slipway_runtime.plugin_api import AnswerContext, Middleware, PluginTool, Refuse, ToolFailed
 from slipway_runtime.plugins.loading.failures import PluginCallFailed
 from slipway_runtime.plugins.loading.isolation import Isolated
-from slipway_runtime.plugins.loading.questions import Questions
+from slipway_runtime.plugins.loading.questions import AskedOfAgents
 
 Stage = Literal["before", "after", "on_error"]
 STAGES: tuple[Stage, ...] = ("before", "after", "on_error")
@@ -40,7 +40,7 @@ class CodePlugin:
     """Extensions of the document: names that begin with `x-`."""
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any], *, seconds: float) -> Any:
-        """What a tool gives: JSON, or `Questions`.
+        """What a tool gives: JSON, or `AskedOfAgents`.
 
         Raises:
             KeyError: if there is no such tool.
@@ -49,7 +49,7 @@ class CodePlugin:
         tool = {each.name: each for each in self.tools}[name]
         return await self._called(tool.call, arguments, seconds=seconds)
 
-    async def resume(self, questions: Questions, answers: Sequence[Mapping[str, Any]], *, seconds: float) -> Any:
+    async def resume(self, questions: AskedOfAgents, answers: Sequence[Mapping[str, Any]], *, seconds: float) -> Any:
         """Go on with a call that asked agents. As `call_tool`, and raises the same."""
         return await self._called(questions.resume, answers, seconds=seconds)
 

@@ -23,7 +23,7 @@ class AgentQuestion(BaseModel):
 
 
 @dataclass(frozen=True)
-class Questions:
+class AskedOfAgents:
     """In place of a result.
 
     Args:

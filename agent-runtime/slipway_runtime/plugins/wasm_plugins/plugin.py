@@ -14,7 +14,7 @@ from slipway_runtime.plugins.loading.code_plugin import CodePlugin, Stage
 from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
 from slipway_runtime.plugins.loading.http_app import http_app
 from slipway_runtime.plugins.loading.isolation import Isolated
-from slipway_runtime.plugins.loading.questions import QUESTIONS_AT_ONCE, AgentQuestion, Questions
+from slipway_runtime.plugins.loading.questions import QUESTIONS_AT_ONCE, AgentQuestion, AskedOfAgents
 from slipway_runtime.plugins.wasm_plugins.endpoints import WasmEndpoint, router_of
 from slipway_runtime.plugins.wasm_plugins.module import WasmModule
 
@@ -115,7 +115,7 @@ def _tool_result(ask: Any, name: str, arguments: Mapping[str, Any], **more: Any)
     except ValidationError as error:
         raise PluginCallFailed("InvalidResult", f"its questions cannot be read: {error.errors()[0]['msg']}") from None
     state = result.get("state")
-    return Questions(asked, lambda answers: _tool_result(ask, name, arguments, answers=answers, state=state))
+    return AskedOfAgents(asked, lambda answers: _tool_result(ask, name, arguments, answers=answers, state=state))
 
 
 class WasmMiddleware(Middleware):

@@ -183,10 +183,11 @@ async def _check_output(request: WorkflowRequest, step: str, output: Any) -> Non
 
 async def send(request: WorkflowRequest) -> Response:
     """`POST runs/{run}/events/{event}`: an event that the run may wait for. The first of a name counts."""
-    body = await _body(request, EventBody)
+    body, event = await _body(request, EventBody), str(request.http.path_params["event"])
+    await _check_awaited(request, event)
     run = await request.engine.store.signal(
         request.run_id,
-        str(request.http.path_params["event"]),
+        event,
         body.payload,
         workflow=request.workflow,
         by=request.caller.owner,
@@ -194,6 +195,15 @@ async def send(request: WorkflowRequest) -> Response:
     await request.engine.enqueue(run)
     request.engine.noticed(run.id)
     return JSONResponse(run.to_json(), status_code=202)
+
+
+async def _check_awaited(request: WorkflowRequest, event: str) -> None:
+    """Raises Problem for an event that no step waits for, now or later."""
+    steps = (await request.engine.store.definition((await _run(request)).definition)).steps.values()
+    awaited = sorted({each.wait.event for each in steps if each.wait and each.wait.event})
+    if event not in awaited:
+        known = f"its steps wait for {', '.join(awaited)}" if awaited else "none of its steps waits for an event"
+        raise Problem(Reason.INPUT_NOT_FOUND, f"Nothing in this run waits for the event {event[:64]}: {known}.")
 
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (

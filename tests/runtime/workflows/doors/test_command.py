@@ -91,6 +91,17 @@ async def test_ids_are_never_cut(
     assert run in capsys.readouterr().out
 
 
+async def test_a_graph_in_a_pipe_is_as_wide_as_it_is(
+    doors: Doors, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "a_step_with_a_name_of_forty_characters_x"
+    doors.define(f"steps: [{{name: {name}, approval: {{message: Sign it, groups: [{'g' * 60}]}}}}]")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert await say(main.graph, place(doors), (), run_id=None, as_mermaid=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if name in line and "g" * 60 in line]) == 1
+
+
 async def test_an_element_is_settled(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
     over = "map: {over: input.of, agentRef: {name: clerk}, tool: book}"
     doors.define(f"steps: [{{name: each, repeat: Never, {over}}}]")
