@@ -112,6 +112,8 @@ SOURCE_FILES_DIR = "/etc/slipway/sources"
 `SOURCE_CREDENTIALS_FILE`, and its authorities in `SOURCE_CA_FILE`."""
 SOURCE_CREDENTIALS_FILE = "credentials"
 SOURCE_CA_FILE = "ca.crt"
+SOURCE_HEADER_PREFIX = "header."
+"""Before the name of a header, in the name of the file with its value."""
 STORE_SECRET_PREFIX = "slipway-store-"
 """Names of the Secrets with which pods sign in to the store."""
 

@@ -45,6 +45,10 @@ URL_PATTERN = (
     r"(:[1-9][0-9]{0,4})?(/[-._~0-9A-Za-z/:]*)?$"
 )
 """An address whose host is a name or four plain decimals, so that no other spelling of an IP address gets by a rule."""
+PAGE_PATTERN = URL_PATTERN.replace("(/[-._~0-9A-Za-z/:]*)?$", "(/[-._~0-9A-Za-z/:%?&=+,;@]*)?$")
+BUCKET_PATTERN = "^[0-9a-z]([-._0-9a-z]*[0-9a-z])?$"
+PREFIX_PATTERN = "^[^/\\\\][^\\\\]*/$"
+REGION_PATTERN = "^[a-z]([-0-9a-z]*[0-9a-z])?$"
 REF_PATTERN = "^[0-9A-Za-z][-._/0-9A-Za-z]*$"
 GLOB_PATTERN = "^[^/\\\\][^\\\\]*$"
 REDIS_URL_PATTERN = (
@@ -116,6 +120,10 @@ HINTS: Mapping[str, str] = {
     ZONE_PATTERN: "a time zone of the IANA database, like Europe/Berlin",
     URL_PATTERN: "an http or https address with a host name or an IPv4 address, without user, query and fragment, like"
     " http://llm.models.svc:8000/v1",
+    PAGE_PATTERN: "an http or https address of a page, without user and fragment, like https://docs.example.com/guide",
+    BUCKET_PATTERN: "the name of a bucket, like team-documents",
+    PREFIX_PATTERN: "the beginning of names up to a slash, like handbook/",
+    REGION_PATTERN: "a region, like eu-west-1",
     REF_PATTERN: "the name of a branch or a tag, like main",
     GLOB_PATTERN: "a path with *, ** or ?, like docs/**/*.md",
     REDIS_URL_PATTERN: "a redis or rediss address with a host name or an IPv4 address, without password, like"

@@ -5,35 +5,18 @@ only what answers depend on, never a key, a price or an image, so that its hash 
 besides is in `Bindings`.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from slipway_crds.configmodel import ConfigModel as ConfigModel
 from slipway_crds.kafka import KafkaTopic
+from slipway_crds.sourceconfig import GitConfig as GitConfig
+from slipway_crds.sourceconfig import SourceConfig as SourceConfig
 
 CONNECTIONS_PER_HOST = 6
 """Connections to the store that a host or an ingestion holds at most. The operator counts with it."""
-
-
-class ConfigModel(BaseModel):
-    """Base of the configuration documents: immutable, and strict about what it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def canonical(self) -> bytes:
-        """The document as JSON: the same bytes for the same meaning.
-
-        Fields at their default are left out, so that a field added later, with a default that means what was done
-        before, changes nothing: upgrading Slipway makes no new revision.
-        """
-        return orjson.dumps(self.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
-
-    def digest(self) -> str:
-        """First ten hexadecimal digits of the SHA-256 of the canonical JSON: the document's content address."""
-        return hashlib.sha256(self.canonical()).hexdigest()[:10]
 
 
 Architecture = Literal["langgraph", "pydantic-ai", "hybrid", "orchestrator", "custom"]
@@ -348,26 +331,6 @@ class Bindings(ConfigModel):
     version: Literal[1] = 1
     agents: Mapping[str, AgentBindings]
     """By `namespace/name`."""
-
-
-class GitConfig(ConfigModel):
-    """A git repository that documents are in."""
-
-    url: str
-    ref: str = "HEAD"
-    paths: tuple[str, ...] = ("**",)
-    credentials: bool = False
-    """Whether there is a file with what to sign in with."""
-
-
-class SourceConfig(ConfigModel):
-    """One source of documents: a git repository, or else the folder its ConfigMap is mounted at
-    (`<sources>/<name>/<key>`)."""
-
-    name: str
-    git: GitConfig | None = None
-    ca: bool = False
-    """Whether there is a file with the certificates of the authorities that sign the server's."""
 
 
 class UploadsConfig(ConfigModel):

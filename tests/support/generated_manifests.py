@@ -45,7 +45,7 @@ _WORDS = (
     *("redis://redis.data.svc:6379/0", "rediss://me@redis.example.com", "redis://169.254.169.254:80", "redis://x?y"),
     *("X-API-Key", "Content-Length", "/mcp", "/v1/tools", "http://localhost:8080/mcp", "find_files", "files.read"),
     *("kafka.data.svc:9092", "kafka:0", "30 6 * * 1-5", "*/5 * * * *", "0 6 * *", "UTC", "Europe/Berlin"),
-    *("docs/**/*.md", "**"),
+    *("docs/**/*.md", "**", "handbook/"),
     *("agents.support:make_agent", "registry.example.com/team/agent:1.2"),
     *("sha256:" + "0" * 64, "sha256:" + "f" * 64, "2027-01-31", "-----BEGIN PUBLIC KEY-----" + "A" * 100),
     *("registry.example.com/team/tools@sha256:" + "0" * 64, "4Mi"),

@@ -1,32 +1,43 @@
 """Where an index's documents come from."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slipway_crds.contract import SOURCE_CREDENTIALS_FILE
+from slipway_crds.contract import SOURCE_CREDENTIALS_FILE, SOURCE_HEADER_PREFIX
 from slipway_crds.fields import (
     ATOMIC,
+    BUCKET_PATTERN,
+    BY_NAME,
     CRON_PATTERN,
     GLOB_PATTERN,
+    PAGE_PATTERN,
+    PREFIX_PATTERN,
     REF_PATTERN,
+    REGION_PATTERN,
     ZONE_PATTERN,
     Name,
     SpecModel,
     SubdomainName,
     Url,
+    ignored,
     same,
 )
-from slipway_crds.rules import OneOf, unlike
-from slipway_crds.runtimeconfig import GitConfig, SourceConfig
-from slipway_crds.servers import METADATA_HOSTS, SecretKey, ServerTls
+from slipway_crds.rules import OneOf, exactly_one, unlike
+from slipway_crds.servers import METADATA_HOSTS, Header, SecretKey, ServerTls
+from slipway_crds.sourceconfig import BucketConfig, GitConfig, PagesConfig, SourceConfig
 
 Globs = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=256, pattern=GLOB_PATTERN)], ...],
     Field(min_length=1, max_length=32),
     ATOMIC,
 ]
+
+
+SERVICES = {"s3": "https://s3.amazonaws.com", "gcs": "https://storage.googleapis.com"}
+"""Where providers are, as far as ports go."""
+PageUrl = Annotated[str, Field(min_length=8, max_length=1024, pattern=PAGE_PATTERN)]
 
 
 class ConfigMapSource(SpecModel):
@@ -70,6 +81,84 @@ class GitSource(SpecModel):
         return SourceConfig(name=name, git=git, ca=self.tls is not None)
 
 
+class VolumeSource(SpecModel):
+    """Documents in a volume: each file is one."""
+
+    local = ignored("There are no volumes without a cluster: the source is empty.")
+
+    claim_name: SubdomainName
+    """Name of the PersistentVolumeClaim, in the index's namespace. It is mounted read-only."""
+    paths: Globs = ("**",)
+    """Which files, as in `git.paths`."""
+
+
+class HttpSource(SpecModel):
+    """Documents that are pages of a web site."""
+
+    local = same("The same pages are read.")
+    rules = (exactly_one(["urls", "sitemap"]),)
+
+    urls: Annotated[tuple[PageUrl, ...] | None, Field(min_length=1, max_length=256), ATOMIC] = None
+    """Addresses of the pages."""
+    sitemap: PageUrl | None = None
+    """Address of a sitemap, whose pages at the same host are read."""
+    headers: Annotated[tuple[Header, ...], Field(max_length=8), BY_NAME] = ()
+    """Headers with values from Secrets that requests to the same host have, such as `Authorization`."""
+    tls: ServerTls | None = None
+    """How the server is checked."""
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Addresses that are asked for first."""
+        return self.urls or ((self.sitemap,) if self.sitemap else ())
+
+    def config(self, name: str) -> SourceConfig:
+        """What an ingestion does with it."""
+        headers = tuple(sorted(header.name for header in self.headers))
+        pages = PagesConfig(urls=self.urls or (), sitemap=self.sitemap, headers=headers)
+        return SourceConfig(name=name, http=pages, ca=self.tls is not None)
+
+
+class ObjectStoreSource(SpecModel):
+    """Documents in a bucket: each object is one."""
+
+    local = same("The same bucket is read.")
+
+    provider: Literal["s3", "gcs"]
+    """`s3` for Amazon S3 and what speaks like it, `gcs` for Google Cloud Storage."""
+    bucket: Annotated[str, Field(min_length=3, max_length=222, pattern=BUCKET_PATTERN)]
+    """Name of the bucket."""
+    prefix: Annotated[str | None, Field(min_length=2, max_length=512, pattern=PREFIX_PATTERN)] = None
+    """What the names of objects begin with."""
+    paths: Globs = ("**",)
+    """Which objects below the prefix, as in `git.paths`."""
+    endpoint: Url | None = None
+    """Address of the service, if it is not the provider's own."""
+    region: Annotated[str | None, Field(min_length=2, max_length=64, pattern=REGION_PATTERN)] = None
+    """Region of the bucket, for `s3`."""
+    credentials_ref: SecretKey | None = None
+    """For a bucket that is not public: for `s3` an access key and a secret key as in `~/.aws/credentials`, for `gcs` a
+    service account's key as JSON."""
+
+    def config(self, name: str) -> SourceConfig:
+        """What an ingestion does with it."""
+        bucket = BucketConfig(
+            provider=self.provider,
+            bucket=self.bucket,
+            prefix=self.prefix or "",
+            paths=self.paths,
+            endpoint=self.endpoint,
+            region=self.region,
+            credentials=self.credentials_ref is not None,
+        )
+        return SourceConfig(name=name, object_store=bucket)
+
+    @property
+    def url(self) -> str:
+        """Where the service is."""
+        return self.endpoint or SERVICES[self.provider]
+
+
 class IngestionSchedule(SpecModel):
     """Times at which the sources are read. One ingestion runs at a time, and times that were missed are made up for by
     one."""
@@ -92,23 +181,40 @@ class Source(OneOf):
     git: Annotated[GitSource | None, same("The same repository is read.")] = None
     """Documents in a git repository."""
 
+    volume: Annotated[VolumeSource | None, ignored("There are no volumes without a cluster.")] = None
+    """Documents in a volume."""
+    http: Annotated[HttpSource | None, same("The same pages are read.")] = None
+    """Pages of a web site."""
+    object_store: Annotated[ObjectStoreSource | None, same("The same bucket is read.")] = None
+    """Documents in a bucket."""
+
     @property
     def config(self) -> SourceConfig:
         """What an ingestion does with it."""
-        return self.git.config(self.name) if self.git is not None else SourceConfig(name=self.name)
+        served = self.git or self.http or self.object_store
+        if served is not None:
+            return served.config(self.name)
+        return SourceConfig(name=self.name, paths=self.volume.paths if self.volume is not None else ())
 
     @property
     def secrets(self) -> Mapping[str, SecretKey]:
         """What its server is signed in to with, by the name of the file."""
-        credentials = self.git.credentials_ref if self.git is not None else None
+        if self.http is not None:
+            return {f"{SOURCE_HEADER_PREFIX}{header.name}": header.secret_ref for header in self.http.headers}
+        served = self.git or self.object_store
+        credentials = served.credentials_ref if served is not None else None
         return {SOURCE_CREDENTIALS_FILE: credentials} if credentials is not None else {}
 
     @property
     def urls(self) -> tuple[str, ...]:
         """Where its server is."""
-        return (self.git.url,) if self.git is not None else ()
+        if self.http is not None:
+            return self.http.pages
+        served = self.git or self.object_store
+        return (served.url,) if served is not None else ()
 
     @property
     def tls(self) -> ServerTls | None:
         """How its server is checked."""
-        return self.git.tls if self.git is not None else None
+        served = self.git or self.http
+        return served.tls if served is not None else None

@@ -148,7 +148,7 @@ def _ingest_pod(
             *(
                 read_only(f"source-{source.name}", f"{contract.SOURCES_DIR}/{source.name}")
                 for source in ingestion.sources
-                if source.config_map is not None
+                if source.config_map is not None or source.volume is not None
             ),
             *([read_only("source-files", contract.SOURCE_FILES_DIR)] if _projections(ingestion.sources) else []),
         ],
@@ -172,11 +172,16 @@ def _ingest_pod(
 
 
 def _source_volumes(sources: Sequence[Source]) -> list[JsonObject]:
-    return [
-        {"name": f"source-{source.name}", "configMap": {"name": source.config_map.name}}
-        for source in sources
-        if source.config_map is not None
-    ]
+    return [volume for source in sources if (volume := _source_volume(source)) is not None]
+
+
+def _source_volume(source: Source) -> JsonObject | None:
+    name = f"source-{source.name}"
+    if source.config_map is not None:
+        return {"name": name, "configMap": {"name": source.config_map.name}}
+    if source.volume is not None:
+        return {"name": name, "persistentVolumeClaim": {"claimName": source.volume.claim_name, "readOnly": True}}
+    return None
 
 
 def _source_files(sources: Sequence[Source]) -> list[JsonObject]:

@@ -135,3 +135,36 @@ def test_the_chart_s_proxy_is_reached_by_ingestions_with_a_server() -> None:
     proxied = replace(SETTINGS, pod_env=({"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"},))
     assert {3128} in [ports for _, ports in opened(proxied, sources=[GIT])]
     assert opened(proxied) == []
+
+
+@pytest.mark.proves("VectorIndex.sources[].volume.claimName")
+def test_a_volume_is_mounted_read_only() -> None:
+    sources = [{"name": "files", "volume": {"claimName": "shared"}}]
+    _, job = ingest_objects(OWNER, SETTINGS, ingestion(sources=sources), pod=None, store_secret="s")
+    spec: Any = job.get("spec")
+    pod = spec["template"]["spec"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    mounts = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
+    claim = volumes[mounts["/sources/files"]["name"]]["persistentVolumeClaim"]
+    assert claim == {"claimName": "shared", "readOnly": True}
+
+
+@pytest.mark.proves(
+    "VectorIndex.sources[].objectStore.credentialsRef.*",
+    "VectorIndex.sources[].http.headers[].secretRef.*",
+    "VectorIndex.sources[].http.tls.caBundleRef.*",
+)
+def test_secrets_of_buckets_and_headers_of_pages_are_mounted() -> None:
+    bucket = {"provider": "s3", "bucket": "team", "credentialsRef": {"name": "aws", "key": "credentials"}}
+    pages = {
+        "urls": ["https://docs.example.com/a"],
+        "headers": [{"name": "X-Key", "secretRef": {"name": "site", "key": "key"}}],
+        "tls": {"caBundleRef": {"name": "authorities", "key": "ca.pem"}},
+    }
+    sources = [{"name": "archive", "objectStore": bucket}, {"name": "site", "http": pages}]
+    _, job = ingest_objects(OWNER, SETTINGS, ingestion(sources=sources), pod=None, store_secret="s")
+    spec: Any = job.get("spec")
+    files = next(each for each in spec["template"]["spec"]["volumes"] if each["name"] == "source-files")
+    paths = [item["path"] for each in files["projected"]["sources"] for body in each.values() for item in body["items"]]
+    assert paths == ["archive/credentials", "site/header.X-Key", "site/ca.crt"]
+    assert opened(sources=sources) == [({"0.0.0.0/0", "2000::/3"}, {443})]

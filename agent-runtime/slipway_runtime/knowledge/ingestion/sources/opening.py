@@ -63,5 +63,15 @@ def _source(
         repository = GitRepository(source.name, source.git, server, folder)
         stack.callback(repository.close)
         return repository
+    if source.http is not None:
+        from slipway_runtime.knowledge.ingestion.sources.web import WebPages
+
+        return WebPages(source.name, source.http, SourceServer(reach, files, ca=source.ca), folder)
+    if source.object_store is not None:
+        from slipway_runtime.knowledge.ingestion.sources.bucket import Bucket
+
+        return Bucket(
+            source.name, source.object_store, SourceServer(reach, files, signed_in=source.object_store.credentials)
+        )
     given = (places.given or {}).get(source.name)
-    return given or FolderSource(source.name, places.folders / source.name)
+    return given or FolderSource(source.name, places.folders / source.name, source.paths)

@@ -40,12 +40,20 @@ class SourceServer:
         """
         if not self.signed_in:
             return None
+        return self.value(SOURCE_CREDENTIALS_FILE, "credentialsRef")
+
+    def value(self, file: str, ref: str) -> str:
+        """What is in one of the files.
+
+        Raises:
+            SourceUnavailable: if it is missing.
+        """
         try:
-            text = (self.files / SOURCE_CREDENTIALS_FILE).read_text("utf-8").strip()
+            text = (self.files / file).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             text = ""
         if not text:
-            raise SourceUnavailable("it has no credentials: create the Secret that credentialsRef names, with its key")
+            raise SourceUnavailable(f"it has no credentials: create the Secret that {ref} names, with its key")
         return text
 
     def ca_file(self) -> Path | None:

@@ -39,3 +39,17 @@ async def test_the_version_follows_the_content(tmp_path: Path) -> None:
 
 async def test_documents_are_listed_in_the_order_of_their_names() -> None:
     assert list(await listed(ItemsSource("docs", {"b": b"", "a": b"", "c": b""}))) == ["a", "b", "c"]
+
+
+@pytest.mark.proves("VectorIndex.sources[].volume.paths")
+async def test_a_volume_is_looked_into_and_links_lead_nowhere_else(tmp_path: Path) -> None:
+    volume, secret = tmp_path / "volume", tmp_path / "dsn"
+    (volume / "deep").mkdir(parents=True)
+    secret.write_text("secret")
+    (volume / "deep" / "a.md").write_text("text")
+    (volume / "deep" / "a.bin").write_text("x")
+    (volume / "out.md").symlink_to(secret)
+    source = FolderSource("docs", volume, ("**/*.md",))
+    refs = [ref async for ref in source.list()]
+    assert [ref.name for ref in refs] == ["deep/a.md"]
+    assert (await source.load(refs[0])).content == b"text"
