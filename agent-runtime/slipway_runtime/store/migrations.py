@@ -339,6 +339,11 @@ ALTER TABLE index_pointers ADD COLUMN config TEXT NOT NULL DEFAULT ''
 """Documents that people uploaded, with why one cannot be read (`store/uploads.py`), and who writes to an index now
 (`store/locks.py`). `config` is what the build was made by."""
 
+INSTALLATION = """
+CREATE TABLE installation (place BIGINT PRIMARY KEY, id TEXT NOT NULL)
+"""
+"""What tells this store from every other one (`store/installation.py`): one row."""
+
 MIGRATIONS: tuple[Script, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -356,6 +361,7 @@ MIGRATIONS: tuple[Script, ...] = (
     UPLOADS,
     SEARCHED_BY_WORDS,
     INDEX_OF_TERMS,
+    INSTALLATION,
 )
 
 

@@ -47,6 +47,7 @@ from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSou
 from slipway_runtime.knowledge.ingestion.taken import NothingToIngest as NothingToIngest
 from slipway_runtime.knowledge.ingestion.taken import Taken, nothing_in
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.passages import claim, wait_until_searchable, write_chunks
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.documents import (
     Build,
@@ -67,6 +68,7 @@ from slipway_runtime.store.documents import (
     settle,
     stored_vectors,
 )
+from slipway_runtime.store.installation import installation_id
 from slipway_runtime.store.locks import give_lock, hold_lock
 from slipway_runtime.store.pointers import IndexPointer, read_pointer, recount, write_pointer
 from slipway_runtime.store.uploads import fail_upload
@@ -139,6 +141,7 @@ class Ingestion:
             NoSourceAvailable: if sources cannot be read and there would be nothing, or another build without them.
             NothingToIngest: if there is no text; agents go on with the build they read.
             StoreUnavailable, VectorsUnavailable: if a store stays unavailable; likewise.
+            CollectionTaken: if another installation has an index of this name at the same back end.
         """
         try:
             return await self._run(sources)
@@ -146,6 +149,9 @@ class Ingestion:
             await self._reader.close()
 
     async def _run(self, sources: Sequence[DocumentSource]) -> IngestReport:
+        if self._place.connection is not None:  # to others, nobody else has a way
+            installation = await self._patiently(lambda: installation_id(self._database))
+            await self._patiently(lambda: claim(self._vectors, self._collection, self._build.index, installation))
         async with self._writing():
             await self._patiently(self._sweep)
         states = await self._patiently(lambda: document_states(self._database, self._build))
@@ -164,6 +170,8 @@ class Ingestion:
                 if document.hash == hash_:
                     await self._replace(ref, document, [], replaces=ref.key in states)
         await self._remove(plan.removed)
+        _, chunks = await self._patiently(lambda: counts(self._database, self._build))
+        await wait_until_searchable(self._vectors, self._collection, chunks)
         async with self._writing():
             report = await self._patiently(lambda: self._publish(taken))
         await self._patiently(lambda: self._forget({self._build.revision, before.revision if before else ""}))
@@ -312,7 +320,10 @@ class Ingestion:
         vectors = np.stack([each.vectors[0] for each in embedded])
         async with self._writing():
             await self._patiently(lambda: pend(self._database, self._build, ids))
-            await self._patiently(lambda: self._vectors.upsert(self._collection, ids, vectors, attributes))
+            texts = [f"{row.heading}\n{row.text}".strip() for row in rows]
+            await self._patiently(
+                lambda: write_chunks(self._vectors, self._collection, ids, texts, vectors, attributes)
+            )
             await self._replace(ref, document, rows, replaces=replaces)
 
     async def _replace(

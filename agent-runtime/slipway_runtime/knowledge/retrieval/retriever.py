@@ -22,6 +22,7 @@ from slipway_runtime.knowledge.vectors.contract import (
     VectorsUnavailable,
 )
 from slipway_runtime.knowledge.vectors.filters import Filter
+from slipway_runtime.knowledge.vectors.passages import search_chunks
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, present_chunks, read_chunks
 from slipway_runtime.store.lexical import frequencies, search_terms
@@ -160,7 +161,7 @@ class Retriever:
         try:
             collection = collection_name(index, pointer.revision)
             store, count = self._vectors(index, pointer.vectors), entry.top_k * POOL
-            found = await store.search(collection, asked.vector, count, asked.where)
+            found = await search_chunks(store, collection, asked.text, asked.vector, count, asked.where)
         except CollectionMissing:
             self._pointers.pop(index, None)
             raise

@@ -7,8 +7,10 @@ mark with its name; the other is refused by name.
 
 from typing import Protocol, runtime_checkable
 
+from slipway_runtime.knowledge.vectors.contract import VectorsRefused
 
-class CollectionTaken(Exception):
+
+class CollectionTaken(VectorsRefused):
     """Another index, or that of another installation, owns a collection. Trying again is of no use."""
 
     def __init__(self, collection: str, *, owner: str, asker: str) -> None:

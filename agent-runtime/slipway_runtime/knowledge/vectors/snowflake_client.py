@@ -14,7 +14,7 @@ NO_SUCH_OBJECT = 2003
 NOT_AUTHORIZED = (3001, 250001, 394400)
 REFUSED = (
     "Snowflake refused the user, key or token of the connection, or its role may not do this: correct the Secret of its"
-    " connectionRef, or grant the role what docs/guides/vector-back-ends.md lists"
+    " connectionRef, or grant the role what docs/vector-back-ends.md lists"
 )
 
 

@@ -12,6 +12,7 @@ from slipway_runtime.knowledge.retrieval import retriever as retriever_module
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, decoded
 from slipway_runtime.knowledge.retrieval.found import Found, ranked
 from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady
+from slipway_runtime.knowledge.vectors.contract import Capabilities
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, StoredChunk, delete_build, delete_documents, read_chunks
@@ -121,6 +122,8 @@ async def test_a_build_that_is_replaced_again_and_again_is_not_ready(local: Know
     await ingest(local)
 
     class Restless:
+        capabilities = Capabilities()
+
         async def search(self, collection: str, vector: object, count: int, where: object = None) -> object:
             size = 60 + len(collection) + restless.searched
             restless.searched += 1
@@ -170,6 +173,8 @@ async def test_a_build_removed_between_pointer_and_search_is_looked_up_again(loc
     class Overtaken:
         def __init__(self) -> None:
             self.searched: list[str] = []
+
+        capabilities = Capabilities()
 
         async def search(self, collection: str, vector: object, count: int, where: object = None) -> object:
             self.searched.append(collection)
