@@ -1,4 +1,5 @@
-# A table of chunks, a Cortex Search service over it, and a role that may ask the service and nothing else.
+# A table of chunks, a Cortex Search service over it, and a role that may ask the service and nothing else; besides, a
+# role with which Slipway makes a table and a service of its own for each build of an index.
 
 locals {
   name     = upper(var.name)
@@ -84,5 +85,39 @@ resource "snowflake_grant_privileges_to_account_role" "service" {
   on_schema_object {
     object_type = "CORTEX SEARCH SERVICE"
     object_name = "\"${snowflake_database.this.name}\".\"${snowflake_schema.this.name}\".\"${snowflake_cortex_search_service.this.name}\""
+  }
+}
+
+resource "snowflake_account_role" "writer" {
+  name    = "${local.name}_WRITER"
+  comment = "Makes and asks the search services of Slipway's indexes."
+}
+
+resource "snowflake_grant_privileges_to_account_role" "writer_database" {
+  account_role_name = snowflake_account_role.writer.name
+  privileges        = ["USAGE"]
+
+  on_account_object {
+    object_type = "DATABASE"
+    object_name = snowflake_database.this.name
+  }
+}
+
+resource "snowflake_grant_privileges_to_account_role" "writer_warehouse" {
+  account_role_name = snowflake_account_role.writer.name
+  privileges        = ["USAGE"]
+
+  on_account_object {
+    object_type = "WAREHOUSE"
+    object_name = snowflake_warehouse.this.name
+  }
+}
+
+resource "snowflake_grant_privileges_to_account_role" "writer_schema" {
+  account_role_name = snowflake_account_role.writer.name
+  privileges        = ["USAGE", "CREATE TABLE", "CREATE CORTEX SEARCH SERVICE"]
+
+  on_schema {
+    schema_name = "\"${snowflake_database.this.name}\".\"${snowflake_schema.this.name}\""
   }
 }

@@ -12,3 +12,15 @@ output "role" {
   description = "Role that may ask the service; grant it to the user of the agents."
   value       = snowflake_account_role.asker.name
 }
+
+output "connection" {
+  description = "What a VectorIndex's connectionRef reads, in JSON, without the credentials: add account, user, and privateKey or token."
+  value = jsonencode({
+    database       = snowflake_database.this.name
+    schema         = snowflake_schema.this.name
+    warehouse      = snowflake_warehouse.this.name
+    role           = snowflake_account_role.writer.name
+    embeddingModel = var.embedding_model
+    targetLag      = var.target_lag
+  })
+}

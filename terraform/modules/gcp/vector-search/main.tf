@@ -1,4 +1,5 @@
-# A Vertex AI Vector Search index for Slipway's embeddings, served on a private endpoint.
+# What Slipway's back end for Vertex AI Vector Search 2.0 needs: the interface switched on, and roles for who uses it.
+# Slipway makes the collections. An index of the older Vector Search 1.0 on a private endpoint is an option.
 
 resource "google_project_service" "needed" {
   for_each           = toset(["aiplatform.googleapis.com", "vectorsearch.googleapis.com"])
@@ -8,6 +9,7 @@ resource "google_project_service" "needed" {
 }
 
 resource "google_vertex_ai_index" "this" {
+  count               = var.legacy_index ? 1 : 0
   project             = var.project_id
   region              = var.region
   display_name        = var.name
@@ -15,6 +17,8 @@ resource "google_vertex_ai_index" "this" {
   index_update_method = "STREAM_UPDATE"
 
   metadata {
+    contents_delta_uri = var.contents_delta_uri
+
     config {
       dimensions                  = var.dimensions
       distance_measure_type       = "COSINE_DISTANCE"
@@ -34,6 +38,7 @@ resource "google_vertex_ai_index" "this" {
 }
 
 resource "google_vertex_ai_index_endpoint" "this" {
+  count                   = var.legacy_index ? 1 : 0
   project                 = var.project_id
   region                  = var.region
   display_name            = var.name
@@ -51,9 +56,10 @@ resource "google_vertex_ai_index_endpoint" "this" {
 }
 
 resource "google_vertex_ai_index_endpoint_deployed_index" "this" {
+  count                 = var.legacy_index ? 1 : 0
   region                = var.region
-  index_endpoint        = google_vertex_ai_index_endpoint.this.id
-  index                 = google_vertex_ai_index.this.id
+  index_endpoint        = google_vertex_ai_index_endpoint.this[0].id
+  index                 = google_vertex_ai_index.this[0].id
   deployed_index_id     = local.deployed_index_id
   display_name          = var.name
   enable_access_logging = false # queries are what people asked
@@ -71,11 +77,14 @@ resource "google_vertex_ai_index_endpoint_deployed_index" "this" {
 locals {
   # Vertex AI takes letters, digits and underscores only.
   deployed_index_id = replace(var.name, "-", "_")
+  private_endpoint  = var.legacy_index && !var.allow_public
+  # 1.0 has one role for all; 2.0 has those of collections, of which Slipway makes one for each build of an index.
+  role = var.legacy_index ? "roles/aiplatform.user" : "roles/vectorsearch.admin"
 }
 
 # The endpoint's address in the VPC.
 resource "google_compute_address" "this" {
-  count        = var.allow_public ? 0 : 1
+  count        = local.private_endpoint ? 1 : 0
   project      = var.project_id
   region       = var.region
   name         = "${var.name}-vectors"
@@ -85,19 +94,19 @@ resource "google_compute_address" "this" {
 }
 
 resource "google_compute_forwarding_rule" "this" {
-  count                 = var.allow_public ? 0 : 1
+  count                 = local.private_endpoint ? 1 : 0
   project               = var.project_id
   region                = var.region
   name                  = "${var.name}-vectors"
   network               = var.network_id
   ip_address            = google_compute_address.this[0].id
-  target                = google_vertex_ai_index_endpoint_deployed_index.this.private_endpoints[0].service_attachment
+  target                = google_vertex_ai_index_endpoint_deployed_index.this[0].private_endpoints[0].service_attachment
   load_balancing_scheme = "" # what Private Service Connect wants
 }
 
 resource "google_project_iam_member" "users" {
   for_each = var.users
   project  = var.project_id
-  role     = "roles/aiplatform.user"
+  role     = local.role
   member   = each.value
 }

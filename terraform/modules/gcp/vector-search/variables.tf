@@ -9,7 +9,7 @@ variable "project_id" {
 }
 
 variable "region" {
-  description = "Region of index and endpoint: the cluster's."
+  description = "Region of the collections, or of index and endpoint: the cluster's."
   type        = string
 
   validation {
@@ -31,12 +31,30 @@ variable "region_check" {
 }
 
 variable "name" {
-  description = "Name of index and endpoint, and prefix of their address."
+  description = "Name of a 1.0 index and its endpoint, and prefix of their address."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z]([a-z0-9-]{0,53}[a-z0-9])?$", var.name))
     error_message = "Write at most 55 lower-case letters, digits and hyphens, beginning with a letter."
+  }
+}
+
+variable "legacy_index" {
+  description = "Whether to make an index of Vector Search 1.0 on an endpoint, for agents of your own that use that interface. It is charged for as long as it is deployed."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "contents_delta_uri" {
+  description = "Folder in Cloud Storage whose vectors fill the 1.0 index; null for one that begins empty."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.contents_delta_uri == null || (var.legacy_index && can(regex("^gs://[a-z0-9][a-z0-9._-]+/.+$", coalesce(var.contents_delta_uri, "null"))))
+    error_message = "Write a folder such as gs://bucket/vectors, together with legacy_index = true: a collection of Vector Search 2.0 is filled by Slipway."
   }
 }
 
@@ -74,7 +92,7 @@ variable "network_id" {
   default     = null
 
   validation {
-    condition     = var.allow_public || try(length(var.network_id) > 0, false)
+    condition     = !var.legacy_index || var.allow_public || try(length(var.network_id) > 0, false)
     error_message = "A private endpoint needs a VPC: write output network_id of gcp/network. A public endpoint has to be asked for with allow_public = true."
   }
 }
@@ -85,7 +103,7 @@ variable "subnetwork_id" {
   default     = null
 
   validation {
-    condition     = var.allow_public || try(length(var.subnetwork_id) > 0, false)
+    condition     = !var.legacy_index || var.allow_public || try(length(var.subnetwork_id) > 0, false)
     error_message = "A private endpoint needs a subnetwork for its address: write output subnetwork_id of gcp/network."
   }
 }

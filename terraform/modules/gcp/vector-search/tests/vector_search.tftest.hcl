@@ -8,15 +8,37 @@ variables {
   subnetwork_id = "projects/example-project/regions/europe-west4/subnetworks/slipway-dev-cluster"
 }
 
-run "fits_the_embeddings_and_is_private" {
+run "switches_the_interface_on_and_makes_no_index" {
   command = plan
+  variables {
+    users         = { agents = "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s" }
+    network_id    = null
+    subnetwork_id = null
+  }
 
   assert {
-    condition     = google_vertex_ai_index.this.metadata[0].config[0].dimensions == 384 && google_vertex_ai_index.this.metadata[0].config[0].distance_measure_type == "COSINE_DISTANCE"
+    condition     = length(google_vertex_ai_index.this) + length(google_vertex_ai_index_endpoint.this) + length(google_compute_address.this) == 0
+    error_message = "Slipway makes the collections of Vector Search 2.0; nothing is deployed or charged before."
+  }
+  assert {
+    condition     = contains(keys(google_project_service.needed), "vectorsearch.googleapis.com") && google_project_iam_member.users["agents"].role == "roles/vectorsearch.admin"
+    error_message = "The interface must be switched on, and users may make collections."
+  }
+}
+
+run "fits_the_embeddings_and_is_private" {
+  command = plan
+  variables {
+    legacy_index       = true
+    contents_delta_uri = "gs://example-vectors/handbook"
+  }
+
+  assert {
+    condition     = google_vertex_ai_index.this[0].metadata[0].contents_delta_uri == "gs://example-vectors/handbook" && google_vertex_ai_index.this[0].metadata[0].config[0].dimensions == 384 && google_vertex_ai_index.this[0].metadata[0].config[0].distance_measure_type == "COSINE_DISTANCE"
     error_message = "The index must fit MiniLM: 384 dimensions, cosine."
   }
   assert {
-    condition     = google_vertex_ai_index_endpoint.this.public_endpoint_enabled == false && google_vertex_ai_index_endpoint.this.private_service_connect_config[0].project_allowlist == tolist(["example-project"])
+    condition     = google_vertex_ai_index_endpoint.this[0].public_endpoint_enabled == false && google_vertex_ai_index_endpoint.this[0].private_service_connect_config[0].project_allowlist == tolist(["example-project"])
     error_message = "The endpoint must be private, for this project alone."
   }
   assert {
@@ -24,11 +46,11 @@ run "fits_the_embeddings_and_is_private" {
     error_message = "The VPC needs a way to the endpoint."
   }
   assert {
-    condition     = google_vertex_ai_index_endpoint_deployed_index.this.deployed_index_id == "slipway_dev"
+    condition     = google_vertex_ai_index_endpoint_deployed_index.this[0].deployed_index_id == "slipway_dev"
     error_message = "Vertex AI refuses hyphens in the id of a deployed index."
   }
   assert {
-    condition     = google_vertex_ai_index_endpoint_deployed_index.this.enable_access_logging == false
+    condition     = google_vertex_ai_index_endpoint_deployed_index.this[0].enable_access_logging == false
     error_message = "What people ask must not be logged."
   }
 }
@@ -36,12 +58,13 @@ run "fits_the_embeddings_and_is_private" {
 run "public_where_it_is_meant" {
   command = plan
   variables {
+    legacy_index  = true
     allow_public  = true
     network_id    = null
     subnetwork_id = null
   }
   assert {
-    condition     = google_vertex_ai_index_endpoint.this.public_endpoint_enabled && length(google_compute_address.this) == 0
+    condition     = google_vertex_ai_index_endpoint.this[0].public_endpoint_enabled && length(google_compute_address.this) == 0
     error_message = "A public endpoint has no address in a VPC."
   }
 }
@@ -54,13 +77,19 @@ run "dimension_that_does_not_fit" {
 
 run "network_missing" {
   command = plan
-  variables { network_id = null }
+  variables {
+    legacy_index = true
+    network_id   = null
+  }
   expect_failures = [var.network_id]
 }
 
 run "subnetwork_missing" {
   command = plan
-  variables { subnetwork_id = null }
+  variables {
+    legacy_index  = true
+    subnetwork_id = null
+  }
   expect_failures = [var.subnetwork_id]
 }
 
@@ -128,4 +157,10 @@ run "region_newer_than_the_list" {
     region       = "europe-north9"
     region_check = false
   }
+}
+
+run "contents_without_an_index_to_fill" {
+  command = plan
+  variables { contents_delta_uri = "gs://example-vectors/handbook" }
+  expect_failures = [var.contents_delta_uri]
 }

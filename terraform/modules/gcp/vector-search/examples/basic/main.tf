@@ -1,29 +1,19 @@
-# An index with an address in a network of its own.
+# What Slipway's back end for Vector Search 2.0 needs.
 
 provider "google" {
   project = "example-project"
   region  = "europe-west4"
 }
 
-module "network" {
-  source     = "../../../network"
+module "vector_search" {
+  source     = "../.."
   project_id = "example-project"
   region     = "europe-west4"
   name       = "slipway-dev"
+  users      = { agents = "principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/example-project.svc.id.goog/subject/ns/default/sa/default" }
 }
 
-module "vector_search" {
-  source        = "../.."
-  project_id    = "example-project"
-  region        = "europe-west4"
-  name          = "slipway-dev"
-  network_id    = module.network.network_id
-  subnetwork_id = module.network.subnetwork_id
-  min_replicas  = 1
-  max_replicas  = 1
-}
-
-output "private_address" {
-  description = "Address of the endpoint in the VPC."
-  value       = module.vector_search.private_address
+output "connection" {
+  description = "The connection document of a VectorIndex."
+  value       = module.vector_search.connection
 }
