@@ -41,6 +41,14 @@ def dev(
     files: Manifests,
     port: Annotated[int, typer.Option(help="Where it listens.", min=0, max=65535)] = 8080,
     data: Annotated[Path | None, typer.Option(help="Where sessions and indexes are kept.")] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            help="DSN of a Postgres that keeps them instead; other processes may share it.",
+            envvar="SLIPWAY_STORE_DSN",
+            show_envvar=True,
+        ),
+    ] = "",
     host: Annotated[str, typer.Option(help="Address it listens on; others than 127.0.0.1 need --keys.")] = "127.0.0.1",
     keys: Annotated[
         Path | None, typer.Option(help="File of API keys, as the gateway in a cluster has it. Open without.")
@@ -55,7 +63,7 @@ def dev(
     from slipway_runtime.dev.main import Front, main
 
     front = Front(port, host=host, keys=keys, allowed_origins=tuple(allow_origin or ()))
-    raise typer.Exit(main(files, front=front, data=data, began=began))
+    raise typer.Exit(main(files, front=front, data=data, store=store, began=began))
 
 
 @app.command()

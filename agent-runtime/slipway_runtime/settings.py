@@ -78,6 +78,8 @@ class KnowledgeSettings(Settings):
     """A file with `postgresql://...` or `sqlite:////path`."""
     chroma_url: str = contract.CHROMA_URL
     """Where an index's Chroma is; `{index}` is replaced by the index's name."""
+    connections: Path = Path(contract.CONNECTIONS_DIR)
+    """A folder with what leads to vectors that are elsewhere, read again when it changes."""
     model_dir: Path = Field(default_factory=default_model_dir)
 
 

@@ -1,17 +1,20 @@
 """From an Agent to the second document of its host, `Bindings`, and to what its paths lead to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from slipway_crds import contract
 from slipway_crds.agents.asked import AgentTool, Member
 from slipway_crds.agents.members import asked_by
 from slipway_crds.agents.model import Agent, RedisSpec
 from slipway_crds.agents.providers import ModelPrice, ModelSpec
+from slipway_crds.contract import connection_file
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.kafka import KafkaTopic
 from slipway_crds.runtimeconfig import (
     CAPABILITIES,
     AgentBindings,
     AnswersBinding,
+    BackendKind,
     Bindings,
     ConfigModel,
     HeaderBinding,
@@ -38,6 +41,19 @@ class FolderSources(ConfigModel):
     """Of its `ca.crt`."""
 
 
+class ConnectionSource(ConfigModel):
+    """What leads to the vectors of an index that are on a server that Slipway does not run."""
+
+    index: str
+    kind: BackendKind
+    secret: FileSource
+
+    @property
+    def path(self) -> str:
+        """Of its file, below the folder of connections."""
+        return connection_file(self.index, self.secret.name, self.secret.key)
+
+
 class HostFiles(ConfigModel):
     """A host's second document and what its paths lead to: what its pod mounts."""
 
@@ -46,6 +62,8 @@ class HostFiles(ConfigModel):
     """By the name of the model, `contract.WEB_SEARCH_FOLDER` or `contract.ANSWERS_FOLDER`; without those that have no
     file."""
     session_redis: FolderSources = FolderSources()
+    connections: tuple[ConnectionSource, ...] = ()
+    """Of the indexes that the agent reads."""
 
 
 def bindings_of(
@@ -77,8 +95,23 @@ def bindings_of(
     )
 
 
-def host_files(agent: Agent) -> HostFiles:
-    """The files of a host in a cluster, which serves this agent alone."""
+def connections_of(indexes: Iterable[VectorIndex]) -> tuple[ConnectionSource, ...]:
+    """The connections of indexes, by their names."""
+    return tuple(
+        ConnectionSource(
+            index=index.metadata.name, kind=index.spec.backend.kind, secret=FileSource(name=ref.name, key=ref.key)
+        )
+        for index in sorted(indexes, key=lambda index: index.metadata.name)
+        if (ref := index.spec.backend.connection) is not None
+    )
+
+
+def host_files(agent: Agent, indexes: Iterable[VectorIndex] = ()) -> HostFiles:
+    """The files of a host in a cluster, which serves this agent alone.
+
+    Args:
+        indexes: those that the agent reads.
+    """
     sources = {entry.name: _sources(entry.api_key_ref, entry.tls) for entry in agent.spec.models}
     if search := agent.spec.web_search:
         sources[contract.WEB_SEARCH_FOLDER] = _sources(search.api_key_ref, search.tls)
@@ -91,6 +124,7 @@ def host_files(agent: Agent) -> HostFiles:
         bindings=Bindings(agents={f"{agent.metadata.namespace}/{agent.metadata.name}": bindings_of(agent)}),
         sources={name: each for name, each in sources.items() if each != FolderSources()},
         session_redis=_sources(redis.password_ref, redis.tls) if redis else FolderSources(),
+        connections=connections_of(indexes),
     )
 
 

@@ -105,6 +105,8 @@ UNKNOWN_OUTCOME = "UnknownOutcome"
 """Reasons of a run that waits until a person has settled a step, and of what nobody knows what it did."""
 INTERPRETER = 1
 """Number of the interpreter of workflows, counted up when it would replay a run of the one before in another order."""
+CONNECTIONS_DIR = "/etc/slipway/connections"
+"""Where a pod has what it connects to vectors with: see `connection_file`. Read again when it changes."""
 SOURCES_DIR = "/sources"
 """Where an ingestion has a folder for each source."""
 SOURCE_FILES_DIR = "/etc/slipway/sources"
@@ -176,6 +178,12 @@ def index_server(index: str) -> str:
 
 CHROMA_URL = f"http://{index_server('{index}')}:{CHROMA_PORT}"
 """Where an index's Chroma is; `{index}` is replaced by the index's name."""
+
+
+def connection_file(index: str, secret: str, key: str) -> str:
+    """Name of the file with an index's connection, below `CONNECTIONS_DIR`. It has the Secret's name, since another
+    Secret may lead to another server, which has to be filled anew."""
+    return f"{index}/{secret}/{key}"
 
 
 def collection_name(index: str, revision: str) -> str:

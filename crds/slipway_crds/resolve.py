@@ -17,6 +17,7 @@ from slipway_crds.agents.members import agent_refs, cycle, plugin_refs
 from slipway_crds.agents.model import Agent, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
 from slipway_crds.agents.web_search import WebSearch
+from slipway_crds.contract import connection_file
 from slipway_crds.egress import cidr_problem
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
@@ -345,7 +346,7 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
             sorted({entry.cidr for entry in spec.egress if entry.cidr is not None and not cidr_problem(entry.cidr)})
         ),
         services=any(entry.namespace is not None for entry in spec.egress),
-        vectors=VectorsConfig(kind=spec.backend.kind),
+        vectors=vectors_config(index),
         uploads=_uploads(spec.uploads),
         search=spec.search.config(),
     )
@@ -355,6 +356,14 @@ def _uploads(uploads: Uploads | None) -> UploadsConfig | None:
     if uploads is None:
         return None
     return UploadsConfig(groups=None if uploads.groups is None else tuple(sorted(uploads.groups)))
+
+
+def vectors_config(index: VectorIndex) -> VectorsConfig:
+    """Where the vectors of an index are."""
+    backend = index.spec.backend
+    ref, name = backend.connection, index.metadata.name
+    file = connection_file(name, ref.name, ref.key) if ref is not None else None
+    return VectorsConfig(kind=backend.kind, connection=file)
 
 
 def _missing_index(agent: Agent, position: int, index: str) -> ResolveProblem:

@@ -167,24 +167,50 @@ def _words(values: Sequence[str]) -> str:
     return "[" + ", ".join(f"'{value}'" for value in values) + "]"
 
 
-def immutable(field: str, because: str) -> Rule:
-    """An optional value stays as it was when the object was created."""
+def not_with(optional: str, other: str, message: str) -> Rule:
+    """Two optional values are not given together."""
     return Rule(
-        cel=f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        cel=f"!has(self.{optional}) || !has(self.{other})",
+        message=message,
+        holds=lambda value: value.get(optional) is None or value.get(other) is None,
+        field=optional,
+    )
+
+
+def default_with(field: str, default: str, other: str, message: str) -> Rule:
+    """A text has its default where another, optional value is given."""
+    return Rule(
+        cel=f"!has(self.{other}) || self.{field} == '{default}'",
+        message=message,
+        holds=lambda value: value.get(other) is None or value[field] == default,
+        field=field,
+    )
+
+
+def immutable(field: str, because: str, *, unless: str = "") -> Rule:
+    """An optional value stays as it was when the object was created, but where another is given or was."""
+    return Rule(
+        cel=_given_or_was(unless)
+        + f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
         message=f"cannot be changed: {because}",
         holds=None,
         field=field,
     )
 
 
-def immutable_quantity(field: str, because: str) -> Rule:
-    """A quantity that has a default stays the same amount, however it is written."""
+def immutable_quantity(field: str, because: str, *, unless: str = "") -> Rule:
+    """A quantity that has a default stays the same amount, however it is written, but where another is given or was."""
     return Rule(
-        cel=f"quantity(self.{field}).compareTo(quantity(oldSelf.{field})) == 0",
+        cel=_given_or_was(unless) + f"quantity(self.{field}).compareTo(quantity(oldSelf.{field})) == 0",
         message=f"cannot be changed: {because}",
         holds=None,
         field=field,
     )
+
+
+def _given_or_was(optional: str) -> str:
+    """The beginning of CEL that goes on where it is not so."""
+    return f"has(self.{optional}) || has(oldSelf.{optional}) || " if optional else ""
 
 
 def exactly_one(members: Sequence[str]) -> Rule:

@@ -41,8 +41,9 @@ class VectorsConfig(ConfigModel):
 
     kind: BackendKind = "chroma"
     connection: str | None = None
-    """Name of the file with the address and the credentials, below the folder of connections (`INDEX/KEY`); None: what
-    Slipway runs itself, which is an index's own Chroma or, for pgvector, the store."""
+    """Name of the file with the address and the credentials, below the folder of connections
+    (`contract.connection_file`); None: what Slipway runs itself, which is an index's own Chroma or, for pgvector, the
+    store."""
 
 
 class EmbeddingConfig(ConfigModel):
@@ -357,6 +358,8 @@ class IngestConfig(ConfigModel):
     uploads: UploadsConfig | None = None
     """None: nobody may upload."""
     search: SearchConfig = SearchConfig()
+    purge: bool = False
+    """Whether it deletes the index's vectors, of all builds, and makes none."""
 
 
 class IngestReport(ConfigModel):

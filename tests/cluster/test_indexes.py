@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
 
 from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
 from tests.support import operator_manifests as manifests
+from tests.support.chatting import ask
 from tests.support.operator_bench import Bench, bench, serving, wait
 
 __all__ = ["bench", "serving"]
 pytestmark = pytest.mark.cluster
+DRAINS = "What does a pod that drains do?"
 
 
 def quota(bench: Bench, **hard: str) -> dict[str, Any]:
@@ -71,3 +74,18 @@ def test_a_volume_that_is_deleted_is_noticed_and_filled_again(serving: Bench) ->
 
 def _names(items: list[dict[str, Any]]) -> list[str]:
     return [str(item["metadata"]["name"]) for item in items]
+
+
+async def test_an_index_moves_to_the_store_and_no_agent_is_restarted(
+    serving: Bench, asking: aiohttp.ClientSession
+) -> None:
+    pods, agent = serving.ready_pods(), f"{serving.namespace}/support"
+    before = await ask(asking, DRAINS, agent=agent)
+    serving.apply(manifests.index(serving.namespace, backend={"pgvector": {}}))
+    wait(lambda: not serving.get("statefulsets", "handbook-index"), lambda: "the server goes, a minute after the move")
+    serving.until_condition("vectorindexes", "handbook")
+    said = serving.condition("vectorindexes", "handbook", "Available")["message"]
+    assert said == "The vectors are in the store."
+    after = await ask(asking, DRAINS, agent=agent)
+    assert (after["answer"], serving.ready_pods()) == (before["answer"], pods)
+    assert after["sources"]

@@ -8,6 +8,7 @@ from slipway_crds.agents.model import Agent
 from slipway_crds.bindings import FileSource, HostFiles, bindings_of, host_files
 from slipway_crds.contract import MODEL_KEYS_DIR
 from slipway_crds.runtimeconfig import CAPABILITIES, Bindings, HeaderBinding, RedisBinding
+from tests.support.resolving import index
 
 OWN = {"name": "own", "provider": "openai-compatible", "model": "qwen", "baseURL": "http://llm/v1"}
 
@@ -31,6 +32,14 @@ def test_a_model_has_its_key_its_authorities_and_its_price() -> None:
         },
         "free": {"api_key_file": None, "ca_file": None, "price": None},
     }
+
+
+def test_a_host_has_the_connections_of_the_indexes_that_it_reads_by_index_and_secret() -> None:
+    ref = {"name": "postgres", "key": "dsn"}
+    indexes = [index(name="b", backend={"pgvector": {"connectionRef": ref}}), index(name="a", backend={"pgvector": {}})]
+    (connection,) = host_files(agent(), indexes).connections
+    assert (connection.index, connection.kind, connection.path) == ("b", "pgvector", "b/postgres/dsn")
+    assert host_files(agent(), indexes[1:]) == host_files(agent()), "the store needs no other Secret"
 
 
 @pytest.mark.proves("Agent.webSearch.apiKeyRef.*", "Agent.webSearch.tls.*")

@@ -1,10 +1,13 @@
 """What an ingestion is told to do."""
 
+import pytest
+
 from slipway_crds.resolve import (
     Severity,
     ingest_config,
     missing_config_maps,
 )
+from slipway_crds.runtimeconfig import VectorsConfig
 from tests.support.resolving import index
 
 
@@ -20,6 +23,22 @@ def test_an_ingestion_is_told_how_to_cut_and_which_sources() -> None:
         "overlap": 0,
         "sources": ({"name": "a"}, {"name": "b"}),
     }
+
+
+REF = {"name": "vectors", "key": "dsn"}
+
+
+@pytest.mark.proves("VectorIndex.backend.*.connectionRef.*")
+@pytest.mark.parametrize("kind", ["chroma", "pgvector", "cockroachdb", "mongodb", "vertex", "snowflake"])
+def test_an_ingestion_is_told_the_back_end_and_the_file_of_its_connection(kind: str) -> None:
+    told = ingest_config(index(backend={kind: {"connectionRef": REF}}))
+    assert told.vectors.model_dump() == {"kind": kind, "connection": "handbook/vectors/dsn"}
+    another = ingest_config(index(backend={kind: {"connectionRef": {**REF, "name": "others"}}}))
+    assert another.digest() != told.digest(), "another Secret may lead to another server"
+
+
+def test_without_a_connection_the_vectors_are_in_the_store() -> None:
+    assert ingest_config(index(backend={"pgvector": {}})).vectors == VectorsConfig(kind="pgvector")
 
 
 def test_an_ingestion_does_not_depend_on_where_the_vectors_live() -> None:

@@ -12,11 +12,13 @@ from slipway_crds.fields import Rule, SpecModel, ignored, same
 from slipway_crds.rules import (
     OneOf,
     at_most_half,
+    default_with,
     duration_within,
     exactly_one,
     immutable,
     immutable_quantity,
     not_below,
+    not_with,
     quantity_not_above,
     unique,
 )
@@ -46,6 +48,9 @@ TWO_OF_ONE = {"a": {"cpu": "2"}, "b": {"cpu": "1"}}
             {"l": [{"x": {"y": "1"}}, {"x": {"y": "2"}}]},
             {"l": [{"x": {"y": "1"}}] * 2},
         ),
+        (not_with("a", "b", "m"), {"a": "1"}, {"a": "1", "b": "2"}),
+        (default_with("size", "1Gi", "a", "m"), {"size": "1Gi", "a": "1"}, {"size": "2Gi", "a": "1"}),
+        (default_with("size", "1Gi", "a", "m"), {"size": "2Gi"}, {"size": "2Gi", "a": "1"}),
         (exactly_one(["a", "b"]), {"a": {}}, {}),
         (exactly_one(["a", "b"]), {"b": {}}, {"a": {}, "b": {}}),
     ],

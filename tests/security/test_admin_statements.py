@@ -19,7 +19,7 @@ from tests.support.store_keeping import Store, store_of
 from tests.support.waiting import until
 
 ROLE = r"ns_[0-9a-f]{32}(_v[0-9]+|_op)?"
-CATALOG = r"(pg_roles|pg_namespace|pg_class)( [a-z])?"
+CATALOG = r"(pg_roles|pg_namespace|pg_class|pg_extension|pg_available_extensions)( [a-z])?"
 ALLOWED = tuple(
     re.compile(pattern)
     for pattern in (
@@ -27,12 +27,16 @@ ALLOWED = tuple(
         rf"(CREATE|ALTER) ROLE {ROLE} WITH (NOLOGIN|LOGIN NOINHERIT CONNECTION LIMIT [0-9]+ PASSWORD '[\w-]+')",
         rf"ALTER ROLE {ROLE} WITH NOLOGIN CONNECTION LIMIT 0",
         rf"ALTER ROLE {ROLE} (IN DATABASE \S+ )?RESET ALL",
-        rf"ALTER ROLE {ROLE} SET (role = '{ROLE}'|search_path = {ROLE})",
+        rf"ALTER ROLE {ROLE} SET (role = '{ROLE}'|search_path = {ROLE}, extensions)",
         rf"COMMENT ON ROLE {ROLE} IS '[\w :,-]+'",
         rf"GRANT {ROLE} TO ({ROLE}|CURRENT_USER)",
         rf"DROP (OWNED BY {ROLE} CASCADE|ROLE {ROLE})",
         # Schemas
         rf"CREATE SCHEMA (slipway|{ROLE}(_wf)? AUTHORIZATION {ROLE})",
+        # pgvector, once, and its use by namespaces
+        r"CREATE SCHEMA extensions",
+        r"CREATE EXTENSION vector WITH SCHEMA extensions",
+        rf"GRANT USAGE ON SCHEMA extensions TO {ROLE}",
         # The administrator's own table
         r"CREATE TABLE slipway\.namespaces \([a-zA-Z_, ]+\)",
         r"(SELECT [\w, ():-]+ FROM|INSERT INTO|UPDATE|DELETE FROM) slipway\.namespaces( [\w$ =(),]+)?",
@@ -78,6 +82,7 @@ async def live_a_whole_life(store: Store) -> None:
     namespace, other = store.namespace(), store.namespace()
     await store.keeper.ensure(namespace)
     await store.restarted().ensure(namespace)
+    assert await store.keeper.extension.trouble(namespace.uid) is None
     database = await open_database(store.dsn_of(store.keeper.access(namespace).login))
     function = "CREATE FUNCTION attack() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'never'; END $$"
     await database.execute("INSERT INTO chunks VALUES ('1', $1, 'r', 's', 'd', 0, 'h', 0, 1, 't', '[]', '')", "x/docs")

@@ -181,7 +181,7 @@ def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:
     """A list of one or two entries, sometimes alike; where they have keys, more often than not different ones."""
     (key,) = schema.get("x-kubernetes-list-map-keys", ("",))
     entries = [_value(schema["items"], random) for _ in range(random.choice((1, 1, 2)))]
-    if len(entries) == 2 and random.random() < 0.2:
+    if len(entries) == 2 and random.random() < 0.4:
         entries[1] = copy.deepcopy(entries[0])
     if key and len(entries) == 2 and random.random() < 0.8:
         entries[0][key], entries[1][key] = "first", "second"

@@ -33,7 +33,8 @@ class LocalDriver:
 
     def warnings(self, manifests: Manifests) -> list[str]:
         """What models and sources need and neither the manifests nor the environment have."""
-        return [*self._parts.model_files.missing(manifests), *self._parts.source_files.missing(manifests)]
+        files = (self._parts.model_files, self._parts.source_files, self._parts.vectors)
+        return [sentence for each in files for sentence in each.missing(manifests)]
 
     async def apply(self, manifests: Manifests, *, progress: Report) -> list[Outcome]:
         """Make these manifests what is served. Returns what became of every object that took a while."""

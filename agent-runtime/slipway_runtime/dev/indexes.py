@@ -71,14 +71,17 @@ class LocalIndexes:
     def announce(self, manifests: Manifests) -> None:
         """Agents read what was ingested before."""
         self._parts.source_files.apply(manifests)
+        self._parts.vectors.apply(manifests)
 
     async def make(self, manifests: Manifests, report: Report) -> list[Outcome]:
-        async with self._one_at_a_time:
-            return [
-                await self._ingest(index, report)
-                for index in indexes_in(manifests)
-                if self._ingested.get(index.key) != index and index.is_complete
-            ]
+        due = [each for each in indexes_in(manifests) if self._ingested.get(each.key) != each and each.is_complete]
+        if not due:
+            return []
+        try:
+            async with self._one_at_a_time, self._parts.ingesting():
+                return [await self._ingest(index, report) for index in due]
+        except StoreUnavailable as error:
+            return [Outcome("indexes", error=f"nothing was ingested: {error}")]
 
     def exchange(self, manifests: Manifests) -> None:
         """An ingestion ends with agents reading its result. From now on the schedules of these manifests count."""
@@ -88,7 +91,7 @@ class LocalIndexes:
         schedules = {key: index.schedule for key, index in indexes.items() if index.schedule is not None}
 
         async def again(key: NamespacedName) -> None:
-            async with self._one_at_a_time:
+            async with self._one_at_a_time, self._parts.ingesting():
                 outcome = await self._ingest(indexes[key], lambda *_: None)
             for words in filter(None, [outcome.error, *outcome.failures]):
                 log.warning("%s: %s", outcome.subject, words)
@@ -97,16 +100,17 @@ class LocalIndexes:
 
     async def _ingest(self, index: Index, report: Report) -> Outcome:
         subject = f"index {index.key}"
-        ingestion = Ingestion(
-            index.config,
-            database=self._parts.dependencies.database,
-            vectors=self._parts.dependencies.vectors(str(index.key), index.config.vectors),
-            embedder=self._parts.embedder,
-            progress=lambda each: report(index.key, each),
-            patience=PATIENCE_SECONDS,
-        )
+        place = self._parts.vectors.chosen.of(index.key.name, index.config.vectors)
         uploads = uploads_of(index.config, self._parts.dependencies.database)
         try:
+            ingestion = Ingestion(
+                index.config.model_copy(update={"vectors": place}),
+                database=self._parts.dependencies.database,
+                vectors=self._parts.dependencies.vectors(str(index.key), place),
+                embedder=self._parts.embedder,
+                progress=lambda each: report(index.key, each),
+                patience=PATIENCE_SECONDS,
+            )
             with index.open(self._parts.source_files.of(index.key)) as sources:
                 done = await ingestion.run([*sources, *uploads])
         except (NothingToIngest, NoSourceAvailable, TextTooLong, VectorsUnavailable, StoreUnavailable) as error:

@@ -30,6 +30,7 @@ from slipway_runtime.dev.listening import ADDRESS, PortTaken, bound, serving, ur
 from slipway_runtime.dev.manifests import InvalidManifests, Manifests, load
 from slipway_runtime.dev.parts import FolderInUse, data_folder, locked, open_parts
 from slipway_runtime.dev.plugins import PluginStates
+from slipway_runtime.dev.vectors import InvalidPlace
 from slipway_runtime.dev.workers import behind
 from slipway_runtime.gateway import access
 from slipway_runtime.gateway.app import create_app
@@ -74,6 +75,7 @@ CANNOT_START = (
     InvalidManifests,
     FolderInUse,
     InvalidFront,
+    InvalidPlace,
     PortTaken,
     ModelMissing,
     VectorsUnavailable,
@@ -83,11 +85,12 @@ CANNOT_START = (
 """What a person can fix; each of them says how."""
 
 
-def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float | None = None) -> int:
+def main(files: Sequence[Path], *, front: Front, data: Path | None, store: str = "", began: float | None = None) -> int:
     """Serve until Ctrl-C. 0 after that; 1 if it could not begin, with the reason printed.
 
     Args:
         data: where sessions and indexes are kept; None for a folder of these manifests' own in the user's cache.
+        store: DSN of a Postgres that keeps them instead; empty for none.
         began: when the person pressed Enter, by the monotonic clock; now if not given.
     """
     began = began or time.monotonic()
@@ -103,7 +106,8 @@ def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float
         # For entry points of agents. At the end, so that nothing there takes the place of another module.
         sys.path += [str(each) for each in sorted(_folders(files)) if str(each) not in sys.path]
         with locked(data or data_folder(files)) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(files, manifests, folder=folder, front=front, teller=teller, began=began))
+            serve = _serve(files, manifests, folder=folder, store=store, front=front, teller=teller, began=began)
+            runner.run(serve)
     except CANNOT_START as error:
         teller.error(str(error))
         return 1
@@ -113,7 +117,14 @@ def main(files: Sequence[Path], *, front: Front, data: Path | None, began: float
 
 
 async def _serve(
-    files: Sequence[Path], manifests: Manifests, *, folder: Path, front: Front, teller: Teller, began: float
+    files: Sequence[Path],
+    manifests: Manifests,
+    *,
+    folder: Path,
+    store: str,
+    front: Front,
+    teller: Teller,
+    began: float,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -128,6 +139,7 @@ async def _serve(
             keys=front.keys,
             allowed_origins=front.allowed_origins,
             gateway_url=url_of(door),
+            store=store,
         ) as parts:
             driver = LocalDriver(parts, host_url=url_of(back))
             async with (

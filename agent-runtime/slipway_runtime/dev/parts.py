@@ -16,7 +16,9 @@ from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.agent_plugins import local_places
 from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.dev.plugin_pods import PluginPods
+from slipway_runtime.dev.sharing import OneAtATime, is_postgres, one_at_a_time, shared_signer
 from slipway_runtime.dev.source_files import LocalSourceFiles
+from slipway_runtime.dev.vectors import LocalVectors
 from slipway_runtime.dev.workers import LocalWorker
 from slipway_runtime.gateway.a2a.pushing import pushing
 from slipway_runtime.gateway.gateway import Gateway
@@ -54,6 +56,9 @@ class Parts:
     plugin_code: Path
     """A folder for the code of plugins around agents."""
     source_files: LocalSourceFiles
+    vectors: LocalVectors
+    ingesting: OneAtATime
+    """What ingestions are done within."""
 
 
 def data_folder(files: Iterable[Path]) -> Path:
@@ -131,6 +136,7 @@ async def open_parts(
     keys: Path | None = None,
     allowed_origins: Sequence[str] = (),
     gateway_url: str = "http://127.0.0.1",
+    store: str = "",
 ) -> AsyncIterator[Parts]:
     """Open everything that is in the folder.
 
@@ -140,23 +146,28 @@ async def open_parts(
         keys: file of API keys that the gateway asks for; None for an open one.
         allowed_origins: web origins whose pages may read the gateway's answers.
         gateway_url: where the gateway will listen, for agents that ask others.
+        store: DSN of a Postgres in place of the folder's SQLite file; other processes may share it.
 
     Raises:
-        ModelMissing, VectorsUnavailable, StoreUnavailable or InvalidKey: if a part cannot be opened.
+        ModelMissing, VectorsUnavailable, StoreUnavailable, InvalidPlace or InvalidKey: if a part cannot be opened.
     """
-    signer, embedder = kept_signer(folder), MiniLM(model)
+    dsn = store or f"sqlite:///{folder}/store.db"
+    signer, embedder = shared_signer(dsn) if is_postgres(dsn) else kept_signer(folder), MiniLM(model)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(embedder.close)
-        database = await open_database(f"sqlite:///{folder}/store.db")
+        database = await open_database(dsn)
         stack.push_async_callback(database.close)
-        vectors = await open_embedded_chroma(folder / "chroma")
-        stack.push_async_callback(vectors.close)
+        embedded = await open_embedded_chroma(folder / "chroma")
+        stack.push_async_callback(embedded.close)
         verifier = IdentityVerifier([signer.public_key])
         host = Host(database, verifier=verifier, host_id="local", delta_delay=delta_delay)
         host.everyone_uploads = keys is None
         gateway = await stack.enter_async_context(_gateway(signer, keys=keys, allowed_origins=allowed_origins))
         # Not in the folder: keys are gone when the process is.
         secret = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-")))
+        in_postgres = database if is_postgres(dsn) else None
+        vectors = LocalVectors(embedded, secret / "connections", os.environ, store=in_postgres)
+        stack.push_async_callback(vectors.close)
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()
@@ -165,7 +176,7 @@ async def open_parts(
         dependencies = AgentDependencies(
             database=database,
             embedder=embedder,
-            vectors=lambda *_: vectors,
+            vectors=vectors,
             bindings=model_files.of,
             calls=calls,
             plugins=local_places(plugin_code),
@@ -173,10 +184,22 @@ async def open_parts(
         access = ClusterAccess(signer, loopback=True)
         pods = PluginPods(secret / "plugins", verifier, access, os.environ, gateway_url=gateway_url)
         stack.push_async_callback(pods.close)
-        worker = LocalWorker(database, verifier, folder, gateway_url)
+        worker = LocalWorker(database, verifier, folder, gateway_url, store=store if is_postgres(dsn) else "")
         stack.push_async_callback(worker.stack.aclose)
         sources = LocalSourceFiles(secret / "sources", os.environ)
-        yield Parts(dependencies, embedder, host, gateway, model_files, pods, worker, plugin_code, sources)
+        yield Parts(
+            dependencies,
+            embedder,
+            host,
+            gateway,
+            model_files,
+            pods,
+            worker,
+            plugin_code,
+            sources,
+            vectors,
+            one_at_a_time(dsn),
+        )
 
 
 @asynccontextmanager

@@ -31,12 +31,14 @@ class LocalWorker:
         database: the store.
         folder: where the queue has its file.
         gateway_url: where agents are called.
+        store: DSN of the Postgres that others may share; empty for a store of this process alone.
     """
 
     database: Database
     verifier: Verifier
     folder: Path
     gateway_url: str
+    store: str = ""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """With which it proves itself to the gateway."""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -57,15 +59,17 @@ class LocalWorker:
         from slipway_runtime.workflows.steps.calls import GatewayCalls
         from slipway_runtime.workflows.triggers.running import Triggers
         from slipway_runtime.workflows.worker.app import Worker, create_worker_app
+        from slipway_runtime.workflows.worker.main import engine_schema_of
         from slipway_runtime.workflows.worker.proof import proof
 
         settings = QueueSettings(
-            url=f"sqlite:///{self.folder}/workflows.db",
+            url=self.store or f"sqlite:///{self.folder}/workflows.db",
+            schema=await engine_schema_of(self.database, self.store),
             executor=f"local.{uuid.uuid4().hex[:8]}",
             polling_seconds=POLLING_SECONDS,
         )
         calls = GatewayCalls(self.gateway_url, proof(lambda: self.key))
-        engine = WorkflowEngine(self.database, SegmentQueue(settings), calls, sole=True)
+        engine = WorkflowEngine(self.database, SegmentQueue(settings), calls, sole=not self.store)
         await self.stack.enter_async_context(engine.serving())
         self.stack.push_async_callback(calls.close)
         triggers = Triggers(engine, self.kafka)

@@ -49,7 +49,7 @@ async def agents_of(
         stack.push_async_callback(embedder.close)
         if any(needs_embedder(agent) for agent in config.agents):
             await embedder.embed_query("The first question should not wait for the model.")
-        vectors = VectorServers(settings.chroma_url)
+        vectors = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
         stack.push_async_callback(vectors.close)
         bindings = BindingsFile(settings.bindings)
         calls = AgentCalls(settings.gateway_url)

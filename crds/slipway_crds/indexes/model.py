@@ -23,34 +23,90 @@ from slipway_crds.indexes.sources import IngestionSchedule, Source
 from slipway_crds.indexes.uploads import Uploads
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
-from slipway_crds.rules import OneOf, at_most_half, immutable, immutable_quantity
+from slipway_crds.rules import OneOf, at_most_half, default_with, immutable, immutable_quantity, not_with
 from slipway_crds.runtimeconfig import BackendKind
+from slipway_crds.servers import FROM_SECRET, SecretKey
+
+STORAGE = "1Gi"
+OWN_VOLUME = "must not be given with connectionRef: that server has a volume of its own"
 
 
 class Chroma(SpecModel):
-    """A Chroma server that Slipway runs for this index alone."""
+    """A Chroma server: one that Slipway runs for this index alone, or another that it connects to."""
 
     rules = (
-        immutable_quantity("storage", "the volume has its size. Make a VectorIndex of another name"),
-        immutable("storageClassName", "the volume has its class. Make a VectorIndex of another name"),
+        default_with("storage", STORAGE, "connectionRef", OWN_VOLUME),
+        not_with("storageClassName", "connectionRef", OWN_VOLUME),
+        immutable_quantity(
+            "storage", "the volume has its size. Make a VectorIndex of another name", unless="connectionRef"
+        ),
+        immutable(
+            "storageClassName", "the volume has its class. Make a VectorIndex of another name", unless="connectionRef"
+        ),
     )
 
-    storage: Annotated[Bytes, ignored("The embedded Chroma takes what the disk has.")] = "1Gi"
+    storage: Annotated[Bytes, ignored("The embedded Chroma takes what the disk has.")] = STORAGE
     """Size of the volume that holds the vectors; fixed once the index is created."""
     storage_class_name: Annotated[SubdomainName | None, ignored("There is no volume.")] = None
     """StorageClass of the volume, the cluster's default if unset; fixed once the index is created."""
+    connection_ref: Annotated[SecretKey | None, FROM_SECRET] = None
+    """Address of a Chroma server that Slipway does not run, and its token, in a Secret."""
+
+
+class PgvectorBackend(SpecModel):
+    """Postgres with pgvector 0.8 or later: the store itself, or another server that Slipway connects to."""
+
+    connection_ref: Annotated[SecretKey | None, FROM_SECRET] = None
+    """DSN of a Postgres in a Secret. The store's own if unset: the vectors are in the namespace's schema."""
+
+
+class ExternalBackend(SpecModel):
+    """A service that Slipway does not run, and connects to."""
+
+    local = FROM_SECRET
+
+    connection_ref: SecretKey
+    """Address and credentials in a Secret, which only pods of the namespace read."""
 
 
 class Backend(OneOf):
     """Where the vectors live: exactly one member."""
 
     chroma: Annotated[Chroma | None, emulated("Chroma runs embedded in the process.")] = None
-    """A Chroma server run by Slipway."""
+    """A Chroma server."""
+    pgvector: Annotated[
+        PgvectorBackend | None, emulated("The real one with --store; without it, Chroma runs embedded in the process.")
+    ] = None
+    """Postgres with pgvector."""
+    cockroachdb: Annotated[ExternalBackend | None, same("The same service is used.")] = None
+    """CockroachDB 25.2 or later."""
+    mongodb: Annotated[ExternalBackend | None, same("The same service is used.")] = None
+    """MongoDB with vector search: Atlas, or 8.2 and later with mongot."""
+    vertex: Annotated[ExternalBackend | None, same("The same service is used.")] = None
+    """Vertex AI Vector Search 2.0."""
+    snowflake: Annotated[ExternalBackend | None, same("The same service is used.")] = None
+    """Snowflake Cortex Search, which embeds the texts itself."""
 
     @property
     def kind(self) -> BackendKind:
         """The kind of vector store that is chosen."""
         return cast(BackendKind, self.chosen)
+
+    @property
+    def connection(self) -> SecretKey | None:
+        """What is connected to; None for what Slipway runs itself."""
+        chosen: Chroma | PgvectorBackend | ExternalBackend = getattr(self, self.chosen)
+        return chosen.connection_ref
+
+    @property
+    def server(self) -> Chroma | None:
+        """The Chroma that Slipway runs for the index, if that is where its vectors live."""
+        return self.chroma if self.connection is None else None
+
+    @property
+    def in_store(self) -> bool:
+        """Whether the vectors are in the namespace's schema of the store."""
+        return self.pgvector is not None and self.connection is None
 
 
 class Chunking(SpecModel):
@@ -76,7 +132,10 @@ class IngestionSettings(SpecModel):
 class VectorIndexSpec(SpecModel):
     """What a platform engineer writes."""
 
-    backend: Annotated[Backend, emulated("Chroma runs embedded in the process.")]
+    backend: Annotated[
+        Backend,
+        emulated("Chroma runs embedded in the process, and pgvector in the store of --store; the others are real."),
+    ]
     """Where the vectors live."""
     chunking: Annotated[Chunking, same("The same splitter runs.")] = Chunking()
     """How documents are cut."""
@@ -94,7 +153,7 @@ class VectorIndexSpec(SpecModel):
     deletion_policy: Annotated[
         Literal["Retain", "Delete"], ignored("The local driver keeps its folder until it is deleted by hand.")
     ] = "Retain"
-    """What becomes of the volume and the stored documents when the index is deleted."""
+    """What becomes of the vectors and the stored documents when the index is deleted."""
     pod: Annotated[PodSettings | None, NO_PODS] = None
     """How the pod of the index's server is made and where it may run."""
     ingestion: Annotated[IngestionSettings, ignored("The process ingests by itself.")] = IngestionSettings()

@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 from slipway_crds import contract
 from slipway_crds.agents.model import AgentSpec, Scaling
-from slipway_crds.bindings import HostFiles
+from slipway_crds.bindings import ConnectionSource, HostFiles
 from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.identity import CONFIG_MAP as IDENTITY_CONFIG_MAP
 from slipway_crds.meta import AGENT_LABEL, GROUP, REVISION_LABEL
@@ -71,16 +71,23 @@ PROGRAM_TMP = "custom-tmp"
 
 
 def agent_objects(
-    owner: Owner, settings: BuildSettings, spec: AgentSpec, configs: Sequence[AgentConfig], *, serving: str
+    owner: Owner,
+    settings: BuildSettings,
+    spec: AgentSpec,
+    configs: Sequence[AgentConfig],
+    *,
+    serving: str,
+    connections: Sequence[ConnectionSource] = (),
 ) -> list[Manifest]:
     """What an agent has once, whatever its revisions.
 
-    `configs` are those of its live revisions, `serving` is the one that the autoscaler acts on.
+    `configs` and `connections` are those of its live revisions, `serving` is the one that the autoscaler acts on.
     """
     scaling = spec.scaling
     objects = [service_account(child_name(owner.name), owner, _agent_labels(owner)), _disruption_budget(owner)]
     if settings.network_policies:
-        objects.append(_network_policy(owner, settings, spec, configs))
+        egress = network.egress(settings, configs, spec, connections)
+        objects.append(_network_policy(owner, settings, egress))
     if scaling.max is not None and scaling.max > scaling.min:
         objects.append(_autoscaler(owner, scaling, scaling.max, serving))
     return objects
@@ -117,14 +124,14 @@ def _disruption_budget(owner: Owner) -> Manifest:
     return budget
 
 
-def _network_policy(owner: Owner, settings: BuildSettings, spec: AgentSpec, configs: Sequence[AgentConfig]) -> Manifest:
+def _network_policy(owner: Owner, settings: BuildSettings, egress: list[JsonObject]) -> Manifest:
     return policies.network_policy(
         child_name(owner.name),
         owner,
         _agent_labels(owner),
         selector={AGENT_LABEL: owner.name},
         ingress=network.ingress(settings),
-        egress=network.egress(settings, configs, spec),
+        egress=egress,
     )
 
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from slipway_crds import contract
 from slipway_crds.agents.destinations import ExternalService, public_ports
 from slipway_crds.agents.model import AgentSpec
+from slipway_crds.bindings import ConnectionSource
 from slipway_crds.kafka import ports_of
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import AgentConfig
 from slipway_operator.agents.plugin_code import code_urls
+from slipway_operator.core import connections as elsewhere
 from slipway_operator.core import host_tls, policies
 from slipway_operator.core.inputs import BuildSettings, labels
 from slipway_operator.core.manifests import JsonObject
@@ -22,7 +24,12 @@ def ingress(settings: BuildSettings) -> list[JsonObject]:
     ]
 
 
-def egress(settings: BuildSettings, configs: Sequence[AgentConfig], spec: AgentSpec) -> list[JsonObject]:
+def egress(
+    settings: BuildSettings,
+    configs: Sequence[AgentConfig],
+    spec: AgentSpec,
+    connections: Sequence[ConnectionSource] = (),
+) -> list[JsonObject]:
     """Out to what the configurations of the live revisions need, to brokers, and to what `spec.egress` names."""
     indexes = sorted({knowledge.index for config in configs for knowledge in config.knowledge})
     models: list[ExternalService] = [model for config in configs for model in config.models]
@@ -37,6 +44,7 @@ def egress(settings: BuildSettings, configs: Sequence[AgentConfig], spec: AgentS
         policies.to_gateway(settings),
         *(policies.to_pods(labels("index", {f"{GROUP}/index": index}), port=contract.CHROMA_PORT) for index in indexes),
         *policies.to_public(public_ports(models, [*redis, *remote])),
+        *elsewhere.egress(connections),
         *(policies.to_anywhere(port) for port in ports_of([spec.answers_to.kafka] if spec.answers_to else [])),
         *(policies.to_egress(entry) for entry in spec.egress),
     ]

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from slipway_crds.agents.model import Agent
 from slipway_crds.bindings import HostFiles, host_files
 from slipway_crds.contract import AGENT_PATH, CONFIG_KEY
+from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.references import Ref
 from slipway_crds.resolve import ResolveProblem, egress_warnings, resolve_agent, runtime_config
 from slipway_crds.runtimeconfig import Bindings, RuntimeConfig
@@ -55,6 +56,11 @@ class AgentView(View):
     @property
     def deployments(self) -> list[Child]:
         return [child for (kind, _), child in self.by_kind_and_name.items() if kind == DEPLOYMENT.name]
+
+    @property
+    def indexes(self) -> list[VectorIndex]:
+        """Those that the Agent reads, as far as they are there."""
+        return [each.model for each in self.referenced.values() if isinstance(each.model, VectorIndex)]
 
     def resolve(self) -> RuntimeConfig | tuple[ResolveProblem, ...]:
         models = {ref: each.model for ref, each in self.referenced.items() if each.model is not None}
@@ -146,7 +152,7 @@ def _retired_at(deployment: Child) -> float | None:
 
 def _revisions(view: AgentView, config: RuntimeConfig, step: Step) -> list[Revision]:
     """The revisions whose objects can be built: the spec's, and those whose configuration still exists."""
-    revisions, current_files = [], host_files(view.agent)
+    revisions, current_files = [], host_files(view.agent, view.indexes)
     for name, state in step.states.items():
         is_current = name == revision_name(config)
         of_revision = config if is_current else _stored(view, name)
@@ -179,7 +185,10 @@ def _applies(
 ) -> list[Apply]:
     owner, spec = owner_of(view.resource), view.agent.spec
     configs = [revision.config.agents[0] for revision in revisions]
-    manifests: list[Manifest] = agent_objects(owner, settings, spec, configs, serving=step.serving)
+    connections = [each for revision in revisions for each in revision.files.connections]
+    manifests: list[Manifest] = agent_objects(
+        owner, settings, spec, configs, serving=step.serving, connections=connections
+    )
     for revision in revisions:
         manifests += revision_objects(owner, settings, revision, pod=spec.pod, store_secret=view.store_secret)
     needed = changes(manifests, view.by_kind_and_name, view.resource.uid)

@@ -11,17 +11,22 @@ from slipway_crds.references import Ref
 from slipway_operator.controllers import ControllerDependencies, DependentController, KindController, RunningController
 from slipway_operator.core import retrying
 from slipway_operator.core.cache import Resource, ResourceKey, resource_of
-from slipway_operator.core.conditions import epoch
+from slipway_operator.core.conditions import Trouble, epoch
 from slipway_operator.core.events import announce
 from slipway_operator.core.namespaces import Namespace
 from slipway_operator.core.objects import CONFIG_MAP, JOB, object_kind
 from slipway_operator.core.peek import progress_of
+from slipway_operator.core.plan import Plan, changes, owner_of
 from slipway_operator.core.refusal_events import refusal_of
 from slipway_operator.indexes.counting import AT_ONCE, Counting
+from slipway_operator.indexes.ingest import IngestSpec
+from slipway_operator.indexes.ingestion import runs_of
 from slipway_operator.indexes.occasions import occasion_of
 from slipway_operator.indexes.plan import IndexView, plan_index
+from slipway_operator.indexes.purging import StillPurgingError, how_far, purge_objects, purge_spec
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
 from slipway_operator.store.admin_connections import StoreError
+from slipway_operator.store.extension import RECHECK_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +72,9 @@ class IndexController(DependentController):
         about_to_start = run is None and view.ingestion is not None
         if about_to_start or (run is not None and not run.finished and run.running_pod is None):
             store_problem = await self._store.problem(namespace)
+        vectors_trouble = None
+        if index.spec.backend.in_store and not store_problem:
+            vectors_trouble, store_problem = await self._extension(namespace)
         progress = ""
         if run is not None and not run.finished and run.running_pod is not None:
             progress = await progress_of(self._http, run.running_pod.ip)
@@ -74,10 +82,26 @@ class IndexController(DependentController):
         # Asking took a while, so the children are taken from the cache anew.
         fresh = self._view(resource, index, namespace, now)
         counted = self._counting.of(resource.key, fresh.collection)
-        view = replace(fresh, store_problem=store_problem, progress=progress, refusals=refusals, counted=counted)
+        view = replace(
+            fresh,
+            store_problem=store_problem,
+            vectors_trouble=vectors_trouble,
+            progress=progress,
+            refusals=refusals,
+            counted=counted,
+        )
         wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
-        appointments = [wake_after, RETRY_SECONDS if store_problem else None, self._counting.due_in(resource.key)]
+        retry = RETRY_SECONDS if store_problem else RECHECK_SECONDS if vectors_trouble else None
+        appointments = [wake_after, retry, self._counting.due_in(resource.key)]
         return min((each for each in appointments if each is not None), default=None)
+
+    async def _extension(self, namespace: Namespace) -> tuple[Trouble | None, str]:
+        """Why there are no vectors in the store, and what is the matter with the store otherwise."""
+        try:
+            await self._store.ensure(namespace)
+            return await self._store.extension.trouble(namespace.uid), ""
+        except StoreError as error:
+            return None, str(error)
 
     def _view(self, resource: Resource, index: VectorIndex, namespace: Namespace, now: float) -> IndexView:
         return IndexView(
@@ -107,31 +131,57 @@ class IndexController(DependentController):
             self._cache.put_resource(resource_of(VECTOR_INDEX.name, raw))
 
     async def _see_off(self, resource: Resource) -> float | None:
-        """Stop what writes, delete what the store keeps, let the index go."""
+        """Stop what writes, delete what others keep of the index, let it go."""
         if FINALIZER not in resource.finalizers:
             return None
         key = resource.key
-        jobs = [child for child in self._cache.children(key) if child.kind == JOB.name]
+        purging = purge_spec(resource.model) if isinstance(resource.model, VectorIndex) else None
+        own = purging.name if purging is not None else ""
+        jobs = [child for child in self._cache.children(key) if child.kind == JOB.name and child.name != own]
         for job in jobs:
             if not job.deleting:
                 await self._kube.delete(JOB, key.namespace, job.name, uid=job.uid, propagation="Foreground")
         namespace = await self._store.namespace(key.namespace)
-        if (
-            namespace is not None and not namespace.deleting
-        ):  # what the store has of a namespace that goes, goes with it
-            if jobs and not self._overdue(resource):
+        # What the store has of a namespace that goes, goes with it.
+        if namespace is not None and not namespace.deleting:
+            overdue = self._overdue(resource)
+            if jobs and not overdue:
                 return RETRY_SECONDS
             try:
+                if purging is not None:
+                    await self._purge_vectors(resource, purging, namespace)
                 await self._store.purge(namespace, key.name)
-            except StoreError as error:
-                if not self._overdue(resource):
-                    logger.warning("cannot purge yet: %s", error)
+            except (StoreError, StillPurgingError) as error:
+                if not overdue:
+                    logger.info("not purged yet: %s", error)
                     return RETRY_SECONDS
-                said = f"Let go without deleting its documents from the store: {error}"
+                said = f"Let go without deleting all that is kept of it elsewhere: {error}"
                 await announce(self._kube, resource, reason="NotPurged", message=said)
         rest = [each for each in resource.finalizers if each != FINALIZER]
         await self._write_finalizers(resource, rest)
         return None
+
+    async def _purge_vectors(self, resource: Resource, purging: IngestSpec, namespace: Namespace) -> None:
+        """Have the vectors deleted where the operator has no credentials, by a Job that has.
+
+        Raises:
+            StillPurgingError: until the Job has succeeded.
+            StoreError: if the Job could not sign in to the store.
+        """
+        index = resource.model
+        runs = runs_of(self._cache.children(resource.key), purging)
+        run = runs.current
+        if run is not None and run.state.succeeded:
+            return
+        await self._store.ensure(namespace)
+        if run is not None and run.state.failed:
+            await self._kube.delete(JOB, namespace.name, run.job.name, uid=run.job.uid, propagation="Foreground")
+        elif run is None and not runs.leaving and isinstance(index, VectorIndex):
+            secret = self._store.access(namespace).secret_name
+            manifests = purge_objects(owner_of(resource), self._build, index, purging, store_secret=secret)
+            plan = Plan(status=dict(resource.status), apply=tuple(changes(manifests, {}, resource.uid)))
+            await self._executor.execute(resource, plan, now=time.time())
+        raise StillPurgingError(how_far(run))
 
     def _overdue(self, resource: Resource) -> bool:
         return time.time() > epoch(resource.deleting_since) + RELEASE_SECONDS

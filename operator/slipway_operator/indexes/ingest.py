@@ -12,7 +12,7 @@ import orjson
 
 from slipway_crds import contract
 from slipway_crds.agents.destinations import public_ports
-from slipway_crds.bindings import FileSource
+from slipway_crds.bindings import ConnectionSource, FileSource
 from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.egress import cidr_problem
 from slipway_crds.indexes.model import VectorIndexSpec
@@ -20,6 +20,7 @@ from slipway_crds.indexes.sources import Source
 from slipway_crds.meta import GROUP, INDEX_LABEL
 from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import IngestConfig
+from slipway_operator.core import connections as elsewhere
 from slipway_operator.core import policies
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels
 from slipway_operator.core.manifests import JsonObject, Manifest
@@ -36,6 +37,8 @@ SOURCES_ANNOTATION = f"{GROUP}/sources"
 """On a Job: hash of the versions of its sources."""
 GENERATION_ANNOTATION = f"{GROUP}/content-generation"
 """On a StatefulSet: the content generation that its volume should have. On a Job: the one that it builds."""
+SERVER_ANNOTATION = f"{GROUP}/index-server"
+"""On a Job: uid of the StatefulSet that it fills; empty where the vectors are elsewhere."""
 ATTEMPTS_BEFORE_BACK_OFF = 3
 """The Job's own retries, seconds apart. After them the operator starts it anew, minutes apart."""
 
@@ -48,11 +51,13 @@ class IngestSpec:
     sources: tuple[Source, ...]
     sources_hash: str
     server_uid: str
-    """Of the StatefulSet: a new server may have a new, empty volume, so it is filled again."""
+    """Of the StatefulSet: a new server may have a new, empty volume, so it is filled again. Empty without one."""
     content_generation: int
     """How often the server had to be filled again because it had lost vectors."""
     occasion: str = ""
     """What called for it, besides a change of these."""
+    connections: tuple[ConnectionSource, ...] = ()
+    """What leads to the vectors, where they are on a server that Slipway does not run."""
 
     @property
     def name(self) -> str:
@@ -73,7 +78,9 @@ def ingest_objects(
     return _config_map(owner, ingestion), _job(owner, settings, ingestion, pod, store_secret)
 
 
-def ingest_policy(owner: Owner, settings: BuildSettings, spec: VectorIndexSpec) -> Manifest:
+def ingest_policy(
+    owner: Owner, settings: BuildSettings, spec: VectorIndexSpec, connections: Sequence[ConnectionSource] = ()
+) -> Manifest:
     """What ingestion pods may talk to: the operator asks for progress, they write to the index and the store, and they
     read from the servers of sources."""
     return policies.network_policy(
@@ -86,6 +93,7 @@ def ingest_policy(owner: Owner, settings: BuildSettings, spec: VectorIndexSpec) 
             policies.to_dns(),
             *policies.to_platform(settings),
             policies.to_pods(labels("index", {INDEX_LABEL: owner.name}), port=contract.CHROMA_PORT),
+            *elsewhere.egress(connections),
             *_to_sources(settings, spec),
         ],
     )
@@ -119,6 +127,7 @@ def _job(
         SPEC_ANNOTATION: ingestion.config.digest(),
         SOURCES_ANNOTATION: ingestion.sources_hash,
         GENERATION_ANNOTATION: str(ingestion.content_generation),
+        SERVER_ANNOTATION: ingestion.server_uid,
     }
     job["spec"] = {
         "backoffLimit": ATTEMPTS_BEFORE_BACK_OFF,
@@ -151,6 +160,7 @@ def _ingest_pod(
                 if source.config_map is not None or source.volume is not None
             ),
             *([read_only("source-files", contract.SOURCE_FILES_DIR)] if _projections(ingestion.sources) else []),
+            *elsewhere.mounts(ingestion.connections),
         ],
         resources=resources(settings.ingest_resources, pod),
         more={"args": [contract.INGEST_COMMAND]},
@@ -164,6 +174,7 @@ def _ingest_pod(
             {"name": "store", "secret": {"secretName": store_secret}},
             *_source_volumes(ingestion.sources),
             *_source_files(ingestion.sources),
+            *elsewhere.volumes(ingestion.connections),
         ],
         pod=pod,
     )

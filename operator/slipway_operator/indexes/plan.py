@@ -4,26 +4,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from slipway_crds.bindings import ConnectionSource, connections_of
 from slipway_crds.contract import CHROMA_PORT, collection_name
-from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.indexes.model import Backend, VectorIndex
 from slipway_crds.indexes.problems import index_problems
 from slipway_crds.resolve import ingest_config
 from slipway_operator.core.conditions import Trouble
 from slipway_operator.core.drift import APPLIED_ANNOTATION, stamp
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
-from slipway_operator.core.objects import CONFIG_MAP, JOB, NETWORK_POLICY, POD, STATEFUL_SET
+from slipway_operator.core.objects import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE, STATEFUL_SET
 from slipway_operator.core.plan import Apply, Delete, Plan, View, changes, owner_of
 from slipway_operator.core.pod_trouble import pods_refused, trouble_of
 from slipway_operator.core.projections import Child, PodState, StatefulSetState
 from slipway_operator.core.refusals import without_pods
 from slipway_operator.indexes import ingestion
 from slipway_operator.indexes.content import Collection, Counted, content_of, generation_of
-from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_policy, sources_hash
+from slipway_operator.indexes.ingest import SERVER_ANNOTATION, IngestSpec, ingest_objects, ingest_policy, sources_hash
 from slipway_operator.indexes.ingestion import IngestionRun, IngestionRuns, may_start, runs_of
 from slipway_operator.indexes.occasions import Occasion
-from slipway_operator.indexes.server import child_name, index_objects
+from slipway_operator.indexes.server import child_name, index_account, index_objects
 from slipway_operator.indexes.status import IndexStanding, index_status
+
+SERVER_KINDS = (STATEFUL_SET.name, SERVICE.name, NETWORK_POLICY.name)
+LEAVE_SECONDS = 60.0
+"""For which a server is kept that an index has moved away from: whoever asks it now ends first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +45,29 @@ class IndexView(View):
     """What the running ingestion says about how far it is."""
     counted: Counted = field(default_factory=Counted)
     """What is known of the number of vectors in `collection`."""
+    vectors_trouble: Trouble | None = None
+    """What keeps the store from having vectors, where they are to be there."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Why pods are refused, by the uid of the StatefulSet or the Job that has none."""
 
     @property
+    def has_server(self) -> bool:
+        """Whether Slipway is to run a server for the index."""
+        return self.index.spec.backend.server is not None
+
+    @property
     def server(self) -> Child | None:
+        """The index's server, if it is to have one."""
+        return self._stateful_set if self.has_server else None
+
+    @property
+    def _stateful_set(self) -> Child | None:
         return self.by_kind_and_name.get((STATEFUL_SET.name, child_name(self.resource.key.name)))
+
+    @property
+    def connections(self) -> tuple[ConnectionSource, ...]:
+        """What leads to the vectors, where they are on a server that Slipway does not run."""
+        return connections_of([self.index])
 
     @property
     def missing_sources(self) -> list[str]:
@@ -56,16 +78,17 @@ class IndexView(View):
     @cached_property
     def ingestion(self) -> IngestSpec | None:
         """What is to be ingested now; None while a source or the server is missing."""
-        if self.server is None or self.missing_sources:
+        if (self.has_server and self.server is None) or self.missing_sources:
             return None
         versions = {name: version or "" for name, version in self.source_versions.items()}
         return IngestSpec(
             config=ingest_config(self.index),
             sources=tuple(sorted(self.index.spec.sources, key=lambda source: source.name)),
             sources_hash=sources_hash(versions),
-            server_uid=self.server.uid,
+            server_uid=self.server.uid if self.server is not None else "",
             content_generation=generation_of(self.server),
             occasion=self.occasion.name,
+            connections=self.connections,
         )
 
     @cached_property
@@ -80,8 +103,11 @@ class IndexView(View):
 
     @property
     def collection(self) -> Collection | None:
-        """The collection that agents read; None before the first build, and while the server is not ready."""
+        """The collection that agents read; None before the first build, while the server is not ready, and where the
+        build is not on the index's server."""
         last, status = self.runs.last, self.resource.status
+        if last is not None and last.job.annotations.get(SERVER_ANNOTATION) == "":
+            return None
         report = last.report if last is not None else None
         revision = report.revision if report is not None else str(status.get("activeRevision") or "")
         pod, key = self._server_pod, self.resource.key
@@ -101,6 +127,15 @@ class IndexView(View):
     def counting(self) -> bool:
         """Whether the first count since the server's last start is still to come."""
         return self.counted.pending or (self._server_pod is not None and self.collection is None)
+
+    @property
+    def left_server(self) -> float | None:
+        """Since when agents read a build that is not on the server that is still there, in epoch seconds; None where
+        there is none, or they may read from it."""
+        current = self.runs.current
+        if self.has_server or self._stateful_set is None or current is None or current.report is None:
+            return None
+        return current.state.finished
 
     @property
     def _server_pod(self) -> Child | None:
@@ -135,7 +170,8 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
             runs=runs,
             missing_sources=view.missing_sources,
             serving=serving,
-            trouble=_problem(view) or _server_trouble(view, settings, now) or job_trouble,
+            place=_place(view.index.spec.backend),
+            trouble=_problem(view) or view.vectors_trouble or _server_trouble(view, settings, now) or job_trouble,
             store_problem=view.store_problem,
             progress=view.progress,
             lost=content.lost,
@@ -147,22 +183,56 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
     return Plan(
         apply=tuple(_not_stopped(changes(manifests, view.by_kind_and_name, view.resource.uid), stop)),
         annotate=(*ingestion.to_keep(runs.last), *((content.renew,) if content.renew is not None else ())),
-        delete=tuple(
-            [*stop, *_stale_config_maps(view, runs, stop), *_stuck_pods(view), *_unwanted_policies(view, settings)]
-        ),
+        delete=(*stop, *_stale_config_maps(view, runs, stop), *_unwanted(view, settings, now)),
         status=status,
-        wake_after=wake_after,
+        wake_after=min((each for each in (wake_after, _leave_after(view, now)) if each is not None), default=None),
     )
+
+
+def _unwanted(view: IndexView, settings: BuildSettings, now: float) -> list[Delete]:
+    """What is in the way, or left over."""
+    return [*_stuck_pods(view), *_unwanted_policies(view, settings), *_former_server(view, now)]
 
 
 def _server_objects(view: IndexView, settings: BuildSettings) -> list[Manifest]:
     owner, spec = owner_of(view.resource), view.index.spec
-    assert spec.backend.chroma is not None  # the one back end there is
-    objects = index_objects(owner, settings, spec.backend.chroma, deletion_policy=spec.deletion_policy, pod=spec.pod)
-    return [*objects, ingest_policy(owner, settings, spec)] if settings.network_policies else objects
+    objects = [index_account(owner)]
+    if spec.backend.server is not None:
+        chroma = spec.backend.server
+        objects += index_objects(owner, settings, chroma, deletion_policy=spec.deletion_policy, pod=spec.pod)
+    if settings.network_policies:
+        objects.append(ingest_policy(owner, settings, spec, view.connections))
+    return objects
+
+
+def _place(backend: Backend) -> str:
+    """Where the vectors are, for a status; empty on the index's own server."""
+    if backend.server is not None:
+        return ""
+    return "the store" if backend.connection is None else f"what Secret {backend.connection.name} connects to"
+
+
+def _former_server(view: IndexView, now: float) -> list[Delete]:
+    """The server of an index that has moved away from it: its volume goes as `deletionPolicy` says."""
+    since = view.left_server
+    if since is None or now < since + LEAVE_SECONDS:
+        return []
+    name = child_name(view.resource.key.name)
+    return [
+        Delete(child=child)
+        for (kind, called), child in view.by_kind_and_name.items()
+        if kind in SERVER_KINDS and called == name and child.owner_uid == view.resource.uid
+    ]
+
+
+def _leave_after(view: IndexView, now: float) -> float | None:
+    since = view.left_server
+    return None if since is None else max(1.0, since + LEAVE_SECONDS - now)
 
 
 def _serving(view: IndexView) -> bool:
+    if not view.has_server:
+        return view.vectors_trouble is None
     return view.server is not None and isinstance(view.server.detail, StatefulSetState) and view.server.detail.ready > 0
 
 
@@ -211,6 +281,8 @@ def _problem(view: IndexView) -> Trouble | None:
 
 
 def _server_trouble(view: IndexView, settings: BuildSettings, now: float) -> Trouble | None:
+    if not view.has_server:
+        return None
     return _refused(view, view.server) or _late_trouble(_server_pods(view), settings, now)
 
 

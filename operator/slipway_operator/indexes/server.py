@@ -25,13 +25,17 @@ def index_objects(
     deletion_policy: Literal["Retain", "Delete"],
     pod: PodSettings | None,
 ) -> list[Manifest]:
-    """Everything but the ingestions. `deletion_policy` decides whether the volume goes with the index."""
+    """The server. `deletion_policy` decides whether the volume goes with the index."""
     return [
-        service_account(child_name(owner.name), owner, _labels(owner)),
         _service(owner),
         *([_network_policy(owner, settings)] if settings.network_policies else []),
         _stateful_set(owner, settings, chroma, deletion_policy, pod),
     ]
+
+
+def index_account(owner: Owner) -> Manifest:
+    """What the pods of an index run as, its server's and those of its ingestions."""
+    return service_account(child_name(owner.name), owner, _labels(owner))
 
 
 def child_name(index: str) -> str:

@@ -30,6 +30,8 @@ class IndexStanding:
     resource: Resource
     runs: IngestionRuns
     missing_sources: Sequence[str]
+    place: str
+    """Where the vectors are; empty on the index's own server."""
     serving: bool
     trouble: Trouble | None
     store_problem: str
@@ -170,7 +172,8 @@ def _resolved(index: IndexStanding) -> Statement:
 
 def _available(index: IndexStanding) -> Statement:
     if index.serving:
-        return Statement("Available", True, "Available", "The index's server is ready.")
+        said = f"The vectors are in {index.place}." if index.place else "The index's server is ready."
+        return Statement("Available", True, "Available", said)
     if index.trouble is not None:
         return Statement("Available", False, index.trouble.reason, index.trouble.message)
     return Statement("Available", False, "WaitingForPods", "The index's server is not ready yet.")

@@ -26,6 +26,7 @@ from slipway_operator.store.builders import (
     store_config_map,
     store_secret,
 )
+from slipway_operator.store.extension import VectorExtension
 from slipway_operator.store.passwords import worker_key
 from slipway_operator.store.purge import PurgeError, new_password, purge
 from slipway_operator.store.roles import TakenError, Tenant, make_login, make_table, reset_purger
@@ -65,6 +66,7 @@ class StoreKeeper:
         connections: int,
     ) -> None:
         self.admin = AdminConnections(admin, address)
+        self.extension = VectorExtension(self.admin)
         self.installation = installation
         self._kube = kube
         self._cache = cache

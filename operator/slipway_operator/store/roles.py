@@ -94,7 +94,7 @@ async def make_login(
         limit = f"LOGIN NOINHERIT CONNECTION LIMIT {connections:d} PASSWORD '{_plain(access.password)}'"
         await _make_role(connection, tenant, access.login, limit)
         await _set_up_login(connection, tenant, access.login)
-        await connection.execute(f"ALTER ROLE {access.login} SET search_path = {tenant.owner}")
+        await connection.execute(f"ALTER ROLE {access.login} SET search_path = {tenant.owner}, extensions")
 
 
 async def reset_purger(connection: asyncpg.Connection, tenant: Tenant, password: str) -> str:

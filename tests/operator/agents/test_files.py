@@ -93,6 +93,20 @@ def test_another_secret_rolls_the_pods_of_the_same_revision() -> None:
     assert template(GPT) != template(moved)
 
 
+def test_the_connection_of_an_index_is_mounted_and_the_store_needs_none() -> None:
+    model, ref = agent(), {"name": "postgres", "key": "dsn"}
+    (volume,) = volumes("R", host_files(model, [index(backend={"pgvector": {"connectionRef": ref}})]))[1:]
+    items = [{"key": "dsn", "path": "handbook/postgres/dsn"}]
+    assert volume == {
+        "name": "connections",
+        "projected": {
+            "defaultMode": 0o440,
+            "sources": [{"secret": {"name": "postgres", "optional": True, "items": items}}],
+        },
+    }
+    assert host_files(model, [index(backend={"pgvector": {}})]) == host_files(model, [index()]), "no pod is restarted"
+
+
 def test_what_is_stored_is_read_back_and_nonsense_is_not() -> None:
     made = rendered(GPT, OWN)["ConfigMap", "R-bindings"]
     assert stored_files(project("ConfigMap", raw("ConfigMap", "x", data=made["data"]))) == host_files(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 import aiohttp
 import pytest
 
+from slipway_crds.runtimeconfig import IngestConfig
 from slipway_operator.core.cache import Cache, ResourceKey, resource_of
+from slipway_operator.core.conditions import timestamp
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import KubeClient
 from slipway_operator.core.objects import object_kind
 from slipway_operator.core.projections import project
 from slipway_operator.core.watches import Watches
-from slipway_operator.indexes.controller import IndexController
+from slipway_operator.indexes.controller import FINALIZER, RELEASE_SECONDS, IndexController
 from slipway_operator.indexes.counting import Counting
 from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
 from slipway_operator.indexes.ingestion import REPORT_ANNOTATION
@@ -68,6 +71,17 @@ class Bench:
 
     def found(self, kind: str) -> list[dict[str, Any]]:
         return [dict(found) for path, found in self.api.objects.items() if f"/{object_kind(kind).plural}/" in path]
+
+    def forget_what_is_gone(self) -> None:
+        """As the watches would tell."""
+        names = {(each["kind"], each["metadata"]["name"]) for each in self.api.objects.values() if "kind" in each}
+        for child in self.cache.children(KEY):
+            if (child.kind, child.name) not in names:
+                self.cache.drop_child(child.key, child.uid)
+
+    def finalizers(self) -> list[str]:
+        (index,) = self.found(KEY.kind)
+        return list(index["metadata"].get("finalizers") or ())
 
     async def look(self, *, counted: bool = False) -> tuple[str, str]:
         """Look once, or until what this look has counted is known. Returns status and reason of Ready."""
@@ -155,6 +169,44 @@ async def test_a_server_that_does_not_answer_has_lost_nothing(bench: Bench) -> N
     bench.start_server("second")
     assert await bench.look(counted=True) == ("True", "Serving")
     assert len(bench.found("Job")) == 1
+
+
+async def test_vectors_elsewhere_are_deleted_by_a_job_before_the_index_goes(bench: Bench) -> None:
+    made = manifests.index("demo", backend={"pgvector": {}}, deletionPolicy="Delete")
+    metadata = {"name": "handbook", "generation": 1, "uid": "uid-handbook"}
+    bench.put({**made, "metadata": metadata})
+    assert await bench.look() == ("False", "Ingesting")
+    assert len(bench.found("Job")) == 1
+    (stored,) = bench.found(KEY.kind)
+    assert stored["metadata"]["finalizers"] == [FINALIZER]
+    deleting = {"deletionTimestamp": timestamp(time.time()), **stored["metadata"]}
+    bench.put({**stored, "metadata": deleting})
+    await bench.controller.reconcile(KEY)
+    bench.forget_what_is_gone()
+    assert bench.found("Job") == []
+    await bench.controller.reconcile(KEY)
+    (purge,) = bench.found("Job")
+    (config_map,) = [each for each in bench.found("ConfigMap") if each["metadata"]["name"] == purge["metadata"]["name"]]
+    config = IngestConfig.model_validate_json(config_map["data"]["config.json"])
+    assert (config.purge, config.sources, config.vectors.kind) == (True, (), "pgvector")
+    await bench.controller.reconcile(KEY)
+    assert bench.finalizers() == [FINALIZER], "until the Job has succeeded"
+    complete = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-15T09:00:00Z"}
+    bench.put({**purge, "status": {"conditions": [complete]}})
+    await bench.controller.reconcile(KEY)
+    assert bench.finalizers() == []
+
+
+async def test_a_purge_that_fails_lets_the_index_go_after_ten_minutes_and_says_so(bench: Bench) -> None:
+    made = manifests.index("demo", backend={"pgvector": {}}, deletionPolicy="Delete")
+    long_ago = timestamp(time.time() - RELEASE_SECONDS - 1)
+    metadata = {"name": "handbook", "generation": 1, "finalizers": [FINALIZER], "deletionTimestamp": long_ago}
+    bench.put({**made, "metadata": metadata})
+    await bench.controller.reconcile(KEY)
+    assert bench.finalizers() == []
+    (event,) = bench.found("Event")
+    assert event["reason"] == "NotPurged"
+    assert "the Job that deletes its vectors is not over" in event["message"]
 
 
 async def test_a_refusal_is_read_from_the_events_of_the_server(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slipway_crds.bindings import connections_of
 from slipway_crds.resolve import ingest_config
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
@@ -13,6 +14,7 @@ from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_p
 from tests.support.operator_builds import SETTINGS, index, owner
 
 OWNER = owner("VectorIndex", "handbook")
+BACKEND = {"pgvector": {"connectionRef": {"name": "postgres", "key": "dsn"}}}
 
 
 def ingestion(*, versions: str = "1", server: str = "uid-s", generation: int = 0, **spec: Any) -> IngestSpec:
@@ -46,6 +48,21 @@ def test_sources_are_mounted_by_name() -> None:
         mount = mounts[f"/sources/{name}"]
         assert mount["readOnly"] is True
         assert volumes[mount["name"]]["configMap"]["name"] == config_map
+
+
+def test_a_connection_is_mounted_where_the_configuration_says_and_its_way_is_open() -> None:
+    made = replace(ingestion(backend=BACKEND), connections=connections_of([index(backend=BACKEND)]))
+    _, job = ingest_objects(OWNER, SETTINGS, made, pod=None, store_secret="s")
+    spec: Any = job.get("spec")
+    pod = spec["template"]["spec"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "connections"]
+    (source,) = volume["projected"]["sources"]
+    path = source["secret"]["items"][0]["path"]
+    assert source["secret"] | {"items": []} == {"name": "postgres", "optional": True, "items": []}
+    assert path == made.config.vectors.connection
+    assert "/etc/slipway/connections" in [each["mountPath"] for each in pod["containers"][0]["volumeMounts"]]
+    policy: Any = ingest_policy(OWNER, SETTINGS, index(backend=BACKEND).spec, made.connections)
+    assert policy["spec"]["egress"][-1]["ports"] == [{"protocol": "TCP", "port": 5432}]
 
 
 def test_the_same_work_has_the_same_name_and_other_work_another() -> None:

@@ -6,15 +6,22 @@ from typing import Any
 
 import pytest
 
-from slipway_operator.core.conditions import timestamp
+from slipway_crds.indexes.model import VectorIndex
+from slipway_operator.core.conditions import Trouble, timestamp
 from slipway_operator.core.drift import APPLIED_ANNOTATION, FIELD_MANAGER
 from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import project
 from slipway_operator.indexes.content import Counted
-from slipway_operator.indexes.ingest import GENERATION_ANNOTATION, SOURCES_ANNOTATION, SPEC_ANNOTATION, sources_hash
+from slipway_operator.indexes.ingest import (
+    GENERATION_ANNOTATION,
+    SERVER_ANNOTATION,
+    SOURCES_ANNOTATION,
+    SPEC_ANNOTATION,
+    sources_hash,
+)
 from slipway_operator.indexes.ingestion import REPORT_ANNOTATION, RETRY_SECONDS
 from slipway_operator.indexes.occasions import Occasion
-from slipway_operator.indexes.plan import IndexView, plan_index
+from slipway_operator.indexes.plan import LEAVE_SECONDS, IndexView, plan_index
 from tests.support.operator_builds import NOW, SETTINGS, index, resource
 from tests.support.operator_objects import raw
 
@@ -125,6 +132,63 @@ def test_the_server_comes_first_and_the_ingestion_when_it_is_ready() -> None:
     planned = plan(server())
     assert {("Job", name), ("ConfigMap", name)} <= applied(planned)
     assert condition(planned, "Synced")["reason"] == "Ingesting"
+
+
+IN_STORE = index(backend={"pgvector": {}})
+ELSEWHERE = index(backend={"mongodb": {"connectionRef": {"name": "atlas", "key": "uri"}}})
+
+
+@pytest.mark.parametrize(("moved", "place"), [(IN_STORE, "the store"), (ELSEWHERE, "what Secret atlas connects to")])
+def test_an_index_whose_vectors_are_elsewhere_is_ingested_at_once_and_counts_nothing(
+    moved: VectorIndex, place: str
+) -> None:
+    desired = view(index=moved).ingestion
+    assert desired is not None
+    planned = plan(index=moved)
+    assert {("Job", desired.name), ("ServiceAccount", "handbook-index")} <= applied(planned)
+    assert not {kind for kind, _ in applied(planned)} & {"StatefulSet", "Service"}
+    done = job(desired.name, spec=desired.config.digest(), report=True, **ended("Complete"))
+    served = view(done, index=moved)
+    planned = plan_index(served, SETTINGS, now=NOW)
+    assert (condition(planned, "Ready")["status"], planned.status["phase"]) == ("True", "Ready")
+    assert condition(planned, "Available")["message"] == f"The vectors are in {place}."
+    assert (served.collection, served.counting, planned.status["chunks"]) == (None, False, 6)
+
+
+def test_a_store_that_cannot_have_vectors_says_so() -> None:
+    trouble = Trouble("ExtensionMissing", "Run: CREATE EXTENSION vector;")
+    planned = plan(index=IN_STORE, vectors_trouble=trouble)
+    assert not [each for each in applied(planned) if each[0] == "Job"]
+    assert condition(planned, "Ready")["reason"] == condition(planned, "Stalled")["reason"] == "ExtensionMissing"
+    assert condition(planned, "Available")["message"] == trouble.message
+
+
+def test_a_server_goes_when_agents_have_read_elsewhere_for_a_minute() -> None:
+    services = [raw(kind, "handbook-index", metadata={"labels": LABELS}) for kind in ("Service", "NetworkPolicy")]
+    _, digest = current()
+    before = job("handbook-ingest-old", spec=digest, report=True, **ended("Complete", ago=1000))
+    desired = view(index=IN_STORE).ingestion
+    assert desired is not None
+
+    def moving(**status: Any) -> Plan:
+        made = job(desired.name, spec=desired.config.digest(), report=bool(status), **status)
+        return plan(server(), *services, server_pod("new", ready=True), before, made, index=IN_STORE)
+
+    assert deleted(moving()) == set()
+    assert condition(moving(), "Ready")["status"] == "True", "agents read the build on the server"
+    assert "handbook-index" not in deleted(moving(**ended("Complete", ago=LEAVE_SECONDS - 1)))
+    assert moving(**ended("Complete", ago=LEAVE_SECONDS - 1)).wake_after == 1
+    left = moving(**ended("Complete", ago=LEAVE_SECONDS))
+    assert sorted(each.child.kind for each in left.delete) == ["Job", "NetworkPolicy", "Service", "StatefulSet"]
+
+
+def test_a_build_that_was_made_elsewhere_is_not_counted_on_a_new_server() -> None:
+    made = job("handbook-ingest-old", report=True, **ended("Complete"))
+    made["metadata"]["annotations"][SERVER_ANNOTATION] = ""
+    back = view(server(), server_pod("new", ready=True), made)
+    assert back.collection is None
+    made["metadata"]["annotations"][SERVER_ANNOTATION] = "uid-handbook-index"
+    assert view(server(), server_pod("new", ready=True), made).collection is not None
 
 
 def test_policies_go_when_the_chart_wants_none() -> None:

@@ -7,20 +7,17 @@ import pytest
 
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
-from slipway_operator.indexes.server import index_objects
+from slipway_operator.indexes.server import index_account, index_objects
 from tests.support.operator_builds import FULL_SETTINGS, SETTINGS, index, owner
 
 
 def rendered(settings: BuildSettings = SETTINGS, **spec: Any) -> list[Manifest]:
     model = index(**spec)
-    assert model.spec.backend.chroma is not None
-    return index_objects(
-        owner("VectorIndex", "handbook"),
-        settings,
-        model.spec.backend.chroma,
-        deletion_policy=model.spec.deletion_policy,
-        pod=model.spec.pod,
-    )
+    assert model.spec.backend.server is not None
+    of = owner("VectorIndex", "handbook")
+    policy = model.spec.deletion_policy
+    server = index_objects(of, settings, model.spec.backend.server, deletion_policy=policy, pod=model.spec.pod)
+    return [index_account(of), *server]
 
 
 def stateful_set(**spec: Any) -> Any:

@@ -25,9 +25,10 @@ from slipway_runtime.knowledge.ingestion.ingestion import (
     NothingToIngest,
     unavailable,
 )
+from slipway_runtime.knowledge.ingestion.purging import purge_vectors
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
 from slipway_runtime.knowledge.ingestion.uploads import uploads_of
-from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.settings import IngestSettings
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -85,6 +86,17 @@ async def _open(settings: IngestSettings, patience: float) -> Database:
     return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=patience)
 
 
+async def _purge(config: IngestConfig, database: Database, vectors: VectorStore, patience: float) -> IngestReport:
+    """Delete what an ingestion has made. The report is of an index that has nothing."""
+    await retrying.retry(
+        lambda: purge_vectors(f"{config.namespace}/{config.index}", database=database, vectors=vectors),
+        policy=retrying.INGESTION,
+        on=unavailable,
+        seconds=patience,
+    )
+    return IngestReport(revision="", fingerprint="", documents=0, chunks=0, failed=0)
+
+
 async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: float = PATIENCE) -> IngestReport:
     """Do the ingestion that the settings describe.
 
@@ -93,18 +105,17 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
     """
     config = IngestConfig.model_validate_json(settings.config.read_bytes())
     places = SourcePlaces(folders=settings.sources, files=settings.source_files)
-    vectors = VectorServers(settings.chroma_url)
+    servers: VectorServers | None = None
     try:
         embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
         database = await _open(settings, patience)
+        servers = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
         try:
+            store = servers(f"{config.namespace}/{config.index}", config.vectors)
+            if config.purge:
+                return await _purge(config, database, store, patience)
             ingestion = Ingestion(
-                config,
-                database=database,
-                vectors=vectors(f"{config.namespace}/{config.index}", config.vectors),
-                embedder=embedder,
-                progress=board.set,
-                patience=patience,
+                config, database=database, vectors=store, embedder=embedder, progress=board.set, patience=patience
             )
             with span("ingestion"), open_sources(config, places) as sources:
                 return await ingestion.run([*sources, *uploads_of(config, database)])
@@ -124,7 +135,8 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
     except (ModelMissing, TextTooLong) as error:
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     finally:
-        await vectors.close()
+        if servers is not None:
+            await servers.close()
 
 
 async def run(settings: IngestSettings) -> int:

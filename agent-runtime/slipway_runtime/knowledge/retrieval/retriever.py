@@ -127,7 +127,14 @@ class Retriever:
         index = self._index(entry)
         pointer = self._pointers.get(index) or await self._current(index)
         for _ in range(SEARCHES):
-            hits = await self._hits(asked, entry, pointer)
+            try:
+                hits = await self._hits(asked, entry, pointer)
+            except VectorsUnavailable as error:
+                # The index may have moved away from a server that is gone.
+                former, pointer = pointer, await self._current(index)
+                if pointer == former:
+                    raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error
+                continue
             now = await present_chunks(self._database, index, hits.ids)
             if now.revision == pointer.revision and now.search == pointer.search.canonical().decode():
                 self._pointers[index] = pointer
@@ -165,8 +172,6 @@ class Retriever:
         except CollectionMissing:
             self._pointers.pop(index, None)
             raise
-        except VectorsUnavailable as error:
-            raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error
         return {match.id: match.score for match in found}
 
     async def _best(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer, hits: "Hits") -> list[Found]:

@@ -76,10 +76,9 @@ class VectorServers:
             if known is None or known[0] != (found.st_ino, found.st_mtime_ns):
                 known = self._texts[file] = ((found.st_ino, found.st_mtime_ns), file.read_text().strip())
         except (OSError, UnicodeDecodeError) as error:
-            index, _, key = name.partition("/")
-            raise VectorsUnavailable(
-                f"the connection of the index {index} cannot be read: is there a key {key} in its Secret? ({error})"
-            ) from error
+            index, secret, key = name.split("/")
+            said = f"the connection of the index {index} cannot be read: is there a Secret {secret} with the key {key}?"
+            raise VectorsUnavailable(f"{said} ({type(error).__name__})") from error
         return known[1]
 
     async def close(self) -> None:

@@ -1,5 +1,5 @@
-# One container with the local driver, `slipway dev`: gateway, agents, vectors and sessions in one process. There is one
-# replica, always, since a second one would know nothing of the first one's sessions.
+# One container with the local driver, `slipway dev`: gateway, agents, vectors and sessions in one process. Without a store
+# there is one replica, always, since a second one would know nothing of the first one's sessions.
 
 locals {
   keys_file = jsonencode({ keys = var.api_keys })
@@ -8,6 +8,13 @@ locals {
   files = merge(
     { for name, text in var.manifests : "manifest-${replace(name, ".", "-")}" => { path = "/manifests/${name}", text = text } },
     { api-keys = { path = "/keys/keys.json", text = local.keys_file } },
+  )
+
+  # Variables of the image's that hold a secret, by the secret's name.
+  texts = { store-dsn = var.store_dsn, vector-db-connection = var.vector_db_connection }
+  variable_names = merge(
+    nonsensitive(var.store_dsn == null) ? {} : { store-dsn = "SLIPWAY_STORE_DSN" },
+    nonsensitive(var.vector_db_connection == null) ? {} : { vector-db-connection = "VECTOR_DB_CONNECTION" },
   )
 }
 
@@ -74,6 +81,15 @@ resource "azurerm_container_app" "this" {
     }
   }
 
+  dynamic "secret" {
+    for_each = local.variable_names
+
+    content {
+      name  = secret.key
+      value = local.texts[secret.key]
+    }
+  }
+
   ingress {
     external_enabled           = true # to whatever reaches the environment, which is the network's own unless allow_public
     allow_insecure_connections = false
@@ -98,7 +114,7 @@ resource "azurerm_container_app" "this" {
 
   template {
     min_replicas                     = 1
-    max_replicas                     = 1
+    max_replicas                     = var.max_replicas
     termination_grace_period_seconds = 90
 
     # Changed files make a new revision; a mounted secret alone would reach the process whenever Azure likes.
@@ -109,6 +125,24 @@ resource "azurerm_container_app" "this" {
       image  = var.image
       cpu    = var.cpu
       memory = "${var.cpu * 2}Gi"
+
+      dynamic "env" {
+        for_each = var.vector_db_type == null ? {} : { VECTOR_DB_TYPE = var.vector_db_type }
+
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = local.variable_names
+
+        content {
+          name        = env.value
+          secret_name = env.key
+        }
+      }
 
       # The image's own arguments: --file=/manifests --keys=/keys/keys.json --data=/data, port 8080.
       dynamic "volume_mounts" {

@@ -116,6 +116,52 @@ variable "cpu" {
   }
 }
 
+variable "store_dsn" {
+  description = "DSN of a Postgres with pgvector that keeps everything. Null: the replica's disk keeps it, and forgets it."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "vector_db_type" {
+  description = "Where vectors are kept that manifests leave to Slipway: a key of spec.backend. Null: as the manifests say."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.vector_db_type == null || contains(["chroma", "pgvector", "cockroachdb", "mongodb", "vertex", "snowflake"], coalesce(var.vector_db_type, "-"))
+    error_message = "vector_db_type must be a key of spec.backend: chroma, pgvector, cockroachdb, mongodb, vertex or snowflake."
+  }
+
+  validation {
+    condition     = var.vector_db_connection != null || contains(["chroma", var.store_dsn == null ? "chroma" : "pgvector"], coalesce(var.vector_db_type, "chroma"))
+    error_message = "vector_db_type needs vector_db_connection, or store_dsn for pgvector: nothing leads to this back end."
+  }
+}
+
+variable "vector_db_connection" {
+  description = "What leads to vector_db_type, as the Secret of a connectionRef holds it."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "max_replicas" {
+  description = "Replicas at most. More than one needs store_dsn and vectors outside the replica."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.max_replicas >= 1 && var.max_replicas <= 100 && floor(var.max_replicas) == var.max_replicas
+    error_message = "max_replicas must be a whole number from 1 to 100."
+  }
+
+  validation {
+    condition     = var.max_replicas == 1 || (var.store_dsn != null && coalesce(var.vector_db_type, "chroma") != "chroma")
+    error_message = "max_replicas above 1 needs store_dsn and a vector_db_type other than chroma: each replica would keep its own otherwise."
+  }
+}
+
 variable "log_analytics_workspace_id" {
   description = "Workspace for the app's log. Null: Azure keeps none."
   type        = string

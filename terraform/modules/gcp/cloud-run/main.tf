@@ -1,4 +1,4 @@
-# Slipway without a cluster: `slipway dev` serves a folder of manifests in one Cloud Run instance.
+# Slipway without a cluster: `slipway dev` serves a folder of manifests on Cloud Run.
 
 resource "google_service_account" "this" {
   project      = var.project_id
@@ -58,6 +58,20 @@ resource "google_storage_bucket_iam_member" "manifests" {
 
 locals {
   member = "serviceAccount:${google_service_account.this.email}"
+
+  # Variables of the image's that hold a secret.
+  secret_variables = merge(
+    var.store == null ? {} : { SLIPWAY_STORE_DSN = var.store },
+    var.vector_db_connection == null ? {} : { VECTOR_DB_CONNECTION = var.vector_db_connection },
+  )
+}
+
+resource "google_secret_manager_secret_iam_member" "places" {
+  for_each  = local.secret_variables
+  project   = var.project_id
+  secret_id = each.value.secret
+  role      = "roles/secretmanager.secretAccessor"
+  member    = local.member
 }
 
 resource "google_cloud_run_v2_service" "this" {
@@ -79,10 +93,10 @@ resource "google_cloud_run_v2_service" "this" {
       "slipway.dev/manifests" = sha256(jsonencode(var.manifests))
     }
 
-    # One process holds sessions and vectors, so there is one instance, always.
+    # Without a store one process holds sessions and vectors, so there is one instance, always.
     scaling {
       min_instance_count = 1
-      max_instance_count = 1
+      max_instance_count = var.max_instances
     }
 
     vpc_access {
@@ -123,6 +137,30 @@ resource "google_cloud_run_v2_service" "this" {
 
       ports {
         container_port = 8080
+      }
+
+      dynamic "env" {
+        for_each = var.vector_db_type == null ? {} : { VECTOR_DB_TYPE = var.vector_db_type }
+
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = local.secret_variables
+
+        content {
+          name = env.key
+
+          value_source {
+            secret_key_ref {
+              secret  = env.value.secret
+              version = env.value.version
+            }
+          }
+        }
       }
 
       resources {
@@ -168,6 +206,7 @@ resource "google_cloud_run_v2_service" "this" {
   depends_on = [
     google_storage_bucket_iam_member.manifests,
     google_storage_bucket_object.manifests,
+    google_secret_manager_secret_iam_member.places,
     module.keys,
   ]
 }

@@ -172,6 +172,50 @@ variable "request_timeout_seconds" {
   }
 }
 
+variable "store" {
+  description = "A Postgres with pgvector that keeps everything, by the Secret Manager secret with its DSN and the version. Null: the instance's memory keeps it, and forgets it."
+  type        = object({ secret = string, version = string })
+  default     = null
+}
+
+variable "vector_db_type" {
+  description = "Where vectors are kept that manifests leave to Slipway: a key of spec.backend. Null: as the manifests say."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.vector_db_type == null || contains(["chroma", "pgvector", "cockroachdb", "mongodb", "vertex", "snowflake"], coalesce(var.vector_db_type, "-"))
+    error_message = "Write a key of spec.backend: chroma, pgvector, cockroachdb, mongodb, vertex or snowflake."
+  }
+
+  validation {
+    condition     = var.vector_db_connection != null || contains(["chroma", var.store == null ? "chroma" : "pgvector"], coalesce(var.vector_db_type, "chroma"))
+    error_message = "Give vector_db_connection, or for pgvector a store: nothing leads to this back end."
+  }
+}
+
+variable "vector_db_connection" {
+  description = "What leads to vector_db_type, as the Secret of a connectionRef holds it: a Secret Manager secret and its version."
+  type        = object({ secret = string, version = string })
+  default     = null
+}
+
+variable "max_instances" {
+  description = "Instances at most. More than one needs a store and vectors outside the instance."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.max_instances >= 1 && var.max_instances <= 100 && floor(var.max_instances) == var.max_instances
+    error_message = "Write a whole number from 1 to 100."
+  }
+
+  validation {
+    condition     = var.max_instances == 1 || (var.store != null && coalesce(var.vector_db_type, "chroma") != "chroma")
+    error_message = "Several instances need a store and a vector_db_type other than chroma: each would keep its own otherwise."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether Terraform refuses to delete the service and a bucket with manifests in it."
   type        = bool

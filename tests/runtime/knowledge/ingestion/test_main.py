@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import GitConfig, IngestConfig, IngestReport, SourceConfig
 from slipway_runtime.addresses import AddressRule
 from slipway_runtime.knowledge.ingestion.documents import Failure
@@ -23,7 +24,11 @@ from slipway_runtime.knowledge.ingestion.main import (
     report_message,
 )
 from slipway_runtime.knowledge.ingestion.sources import opening
+from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from slipway_runtime.settings import IngestSettings
+from slipway_runtime.store.deferred import read_dsn
+from slipway_runtime.store.documents import revisions
+from slipway_runtime.store.opening import open_database
 from tests.support.git_server import git_server
 from tests.support.servers import free_port
 
@@ -62,6 +67,14 @@ def settings(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch, **changes: st
     return IngestSettings()
 
 
+def config_in(pod: dict[str, str]) -> IngestConfig:
+    return IngestConfig.model_validate_json(Path(pod["SLIPWAY_CONFIG"]).read_bytes())
+
+
+def configure(pod: dict[str, str], config: IngestConfig) -> None:
+    Path(pod["SLIPWAY_CONFIG"]).write_text(config.model_dump_json())
+
+
 def test_the_process_reports_in_its_termination_message(pod: dict[str, str]) -> None:
     done = subprocess.run(COMMAND, env={**os.environ, **pod}, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -76,6 +89,26 @@ def test_a_failure_is_told_in_words_and_by_the_exit_status(pod: dict[str, str]) 
     assert done.returncode == 1
     message = Path(pod["SLIPWAY_TERMINATION_FILE"]).read_text()
     assert message.startswith("NoDocuments: none of the 1 documents could be read: docs/tea.md: not UTF-8")
+
+
+async def test_a_purge_deletes_the_vectors_of_all_builds_and_no_document(
+    pod: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_in(pod)
+    builds = []
+    for tokens in (100, 50):
+        configure(pod, config.model_copy(update={"max_tokens": tokens}))
+        builds.append((await ingest(settings(pod, monkeypatch), ProgressBoard())).revision)
+    index = f"{config.namespace}/{config.index}"
+    vectors = ChromaServer(pod["SLIPWAY_CHROMA_URL"])
+    assert [await vectors.count(collection_name(index, build)) for build in builds] == [1, 1]
+    configure(pod, config.model_copy(update={"purge": True, "sources": ()}))
+    assert (await ingest(settings(pod, monkeypatch), ProgressBoard())).chunks == 0
+    assert [await vectors.exists(collection_name(index, build)) for build in builds] == [False, False]
+    await vectors.close()
+    database = await open_database(read_dsn(settings(pod, monkeypatch).store_dsn_file))
+    assert await revisions(database, index) == set(builds), "whoever keeps the store deletes them"
+    await database.close()
 
 
 async def test_a_source_that_is_not_mounted_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from slipway_runtime.knowledge.pieces import Piece, PieceKind, encode_pieces, en
 from slipway_runtime.knowledge.retrieval import retriever as retriever_module
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, decoded
 from slipway_runtime.knowledge.retrieval.found import Found, ranked
-from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady
+from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady, Retriever
 from slipway_runtime.knowledge.vectors.contract import Capabilities
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.store.database import Database
@@ -79,6 +79,27 @@ async def test_a_server_that_is_away_is_not_ready(local: Knowledge) -> None:
         await unavailable.retriever().retrieve("cats", [entry()])
     [missing] = await unavailable.retriever().missing([entry()])
     assert "cannot be searched" in missing
+    await servers.close()
+
+
+async def test_an_index_that_has_moved_is_found_though_its_former_server_is_gone(local: Knowledge) -> None:
+    await ingest(local)
+    servers = VectorServers(f"http://127.0.0.1:{free_port()}")
+    gone = servers("demo/handbook", VectorsConfig())
+    there = [VectorsConfig(), VectorsConfig(connection="handbook/elsewhere/url")]
+    retriever = Retriever(
+        "demo",
+        database=local.database,
+        embedder=local.embedder,
+        vectors=lambda _, place: local.vectors if place in there else gone,
+    )
+    await retriever.retrieve("cats", [entry()])
+    there.pop(0)
+    with pytest.raises(IndexNotReady, match="cannot be searched now"):
+        await retriever.retrieve("cats", [entry()])
+    moved = local.config().model_copy(update={"vectors": there[0]})
+    await local.ingestion(moved).run(contents(cats_md=CATS))
+    assert (await retriever.retrieve("cats", [entry()]))[0].chunk.document == "cats.md"
     await servers.close()
 
 

@@ -39,6 +39,38 @@ run "one_replica_inside_the_network" {
   }
 }
 
+run "two_replicas_with_one_store" {
+  command = plan
+
+  variables {
+    store_dsn      = "postgresql://slipway:secret@postgres/slipway"
+    vector_db_type = "pgvector"
+    max_replicas   = 2
+  }
+
+  assert {
+    condition     = azurerm_container_app.this.template[0].max_replicas == 2
+    error_message = "What is in the store may be served by several."
+  }
+
+  assert {
+    condition     = { for each in azurerm_container_app.this.template[0].container[0].env : each.name => coalesce(each.value, each.secret_name) } == { VECTOR_DB_TYPE = "pgvector", SLIPWAY_STORE_DSN = "store-dsn" }
+    error_message = "The image must be told the store, by its secret, and where vectors are."
+  }
+}
+
+run "two_replicas_without_a_store" {
+  command = plan
+  variables { max_replicas = 2 }
+  expect_failures = [var.max_replicas]
+}
+
+run "a_back_end_that_nothing_leads_to" {
+  command = plan
+  variables { vector_db_type = "mongodb" }
+  expect_failures = [var.vector_db_type]
+}
+
 run "public_for_one_range" {
   command = plan
 

@@ -62,6 +62,39 @@ run "the_public_where_it_is_meant" {
   }
 }
 
+run "two_instances_with_one_store" {
+  command = plan
+  variables {
+    store          = { secret = "slipway-dsn", version = "1" }
+    vector_db_type = "pgvector"
+    max_instances  = 2
+  }
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].scaling[0].max_instance_count == 2
+    error_message = "What is in the store may be served by several."
+  }
+  assert {
+    condition     = { for each in google_cloud_run_v2_service.this.template[0].containers[0].env : each.name => each.value == null ? "" : each.value } == { VECTOR_DB_TYPE = "pgvector", SLIPWAY_STORE_DSN = "" }
+    error_message = "The image must be told the store, by its secret, and where vectors are."
+  }
+  assert {
+    condition     = keys(google_secret_manager_secret_iam_member.places) == ["SLIPWAY_STORE_DSN"]
+    error_message = "The instance must be able to read the secret, and no other."
+  }
+}
+
+run "two_instances_without_a_store" {
+  command = plan
+  variables { max_instances = 2 }
+  expect_failures = [var.max_instances]
+}
+
+run "a_back_end_that_nothing_leads_to" {
+  command = plan
+  variables { vector_db_type = "mongodb" }
+  expect_failures = [var.vector_db_type]
+}
+
 run "the_public_may_not" {
   command = plan
   variables { invokers = { everybody = "allUsers" } }
