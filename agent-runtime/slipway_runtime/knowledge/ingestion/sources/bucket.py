@@ -11,7 +11,7 @@ from obstore import exceptions
 from obstore.store import GCSStore, S3Store
 
 from slipway_crds.sourceconfig import BucketConfig
-from slipway_runtime.addresses import ForbiddenAddress, check_url
+from slipway_runtime.addresses import ForbiddenAddress
 from slipway_runtime.knowledge.ingestion.sources.contract import (
     MOST_BYTES,
     MOST_DOCUMENTS,
@@ -44,7 +44,7 @@ class Bucket:
         wanted, prefix = chosen(self.config.paths), self.config.prefix
         with _words():
             if self.config.endpoint is not None:
-                await check_url(self.config.endpoint)
+                await self.server.check(self.config.endpoint)
             self._store = _open(self.config, self.server.credentials())
             found = [meta async for batch in obstore.list(self._store, prefix or None) for meta in batch]
         chosen_ones = [each for each in found if wanted(each["path"].removeprefix(prefix))]

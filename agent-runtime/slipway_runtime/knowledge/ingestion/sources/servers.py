@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from slipway_crds.contract import SOURCE_CA_FILE, SOURCE_CREDENTIALS_FILE
+from slipway_runtime import addresses
 from slipway_runtime.addresses import AddressRule
 from slipway_runtime.knowledge.ingestion.sources.contract import SourceUnavailable
 
@@ -72,6 +73,12 @@ class SourceServer:
                 "it has no certificates: create the ConfigMap that tls.caBundleRef names, with PEM certificates"
             ) from None
         return file
+
+    async def check(self, url: str) -> None:
+        """Raise ForbiddenAddress if a URL leads out of reach, OSError for a name that is not known."""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        self.reach.check(host, await addresses.resolve(host, port))
 
     def proxy(self, url: str) -> str | None:
         """The proxy by which a URL is reached, as the environment says (`HTTPS_PROXY`, `NO_PROXY`); None for none."""

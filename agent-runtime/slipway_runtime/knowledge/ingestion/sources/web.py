@@ -13,7 +13,6 @@ from lxml import etree
 
 from slipway_crds.contract import SOURCE_HEADER_PREFIX
 from slipway_crds.sourceconfig import PagesConfig
-from slipway_runtime import addresses
 from slipway_runtime.addresses import AddressRule, ForbiddenAddress
 from slipway_runtime.knowledge.ingestion.sources.contract import (
     MOST_BYTES,
@@ -137,9 +136,7 @@ class WebPages:
         proxy = self.server.proxy(url)
         reach = PROXIED if proxy else self.server.reach
         if proxy is None:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-            reach.check(host, await addresses.resolve(host, port))
+            await self.server.check(url)
         session = new_session(reach, timeout=SILENCE_SECONDS, connect_timeout=CONNECT_SECONDS, tls=self._tls)
         async with (
             session,

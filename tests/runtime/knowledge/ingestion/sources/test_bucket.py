@@ -100,3 +100,10 @@ async def test_an_endpoint_is_at_no_metadata_service(store: S3Store, endpoint: s
     metadata = source.config.model_copy(update={"endpoint": "http://169.254.169.254"})
     with pytest.raises(SourceUnavailable, match=r"169\.254\.169\.254"):
         [ref async for ref in Bucket("docs", metadata, source.server).list()]
+
+
+async def test_an_endpoint_at_a_private_address_has_to_be_opened(store: S3Store, endpoint: str, tmp_path: Path) -> None:
+    source = bucket(store, endpoint, tmp_path)
+    closed = SourceServer(AddressRule(), tmp_path, signed_in=True)
+    with pytest.raises(SourceUnavailable, match="this machine itself"):
+        [ref async for ref in Bucket("docs", source.config, closed).list()]
