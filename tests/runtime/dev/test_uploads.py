@@ -185,6 +185,15 @@ async def test_a_document_above_the_limit_is_refused(dev: Dev) -> None:
     assert (status, problem["reason"]) == (413, "QuestionTooLarge")
 
 
+async def test_a_document_just_below_the_limit_is_taken(dev: Dev) -> None:
+    await dev.apply(zoo())
+    status, taken = await dev.upload("a.pdf", b"%PDF-1.7" + b"x" * (20 * 1024 * 1024 - 8))
+    assert status == 202
+    await dev.until(taken["id"], "failed")
+    _, found = await dev.request("GET", f"{DOCUMENTS}/{taken['id']}")
+    assert (found["size"], found["reason"]) == (20 * 1024 * 1024, "a truncated PDF: its end is missing; write it again")
+
+
 async def test_a_body_that_is_no_form_is_refused(dev: Dev) -> None:
     await dev.apply(zoo())
     async with dev.client.post(DOCUMENTS, json={"file": "text"}) as response:
