@@ -4,12 +4,16 @@ import re
 import resource
 from dataclasses import dataclass
 
+from slipway_runtime.protocols.uploads import FORM_BYTES
+
 LARGE_PATHS = re.compile(
     rb"/v1/chat/completions|(/agent|/smart|/agents/[^/]+/[^/]+)/chat|/agents/[^/]+/[^/]+/runs(/[^/]+/input/[^/]+)?"
     rb"|/agents/[^/]+/[^/]+/(ag-ui|mcp|a2a(/|/message:(send|stream))?)"
     rb"|/plugins/[^/]+/[^/]+/mcp|/mcp|/workflows/[^/]+/[^/]+/runs(/.+)?"
 )
 """Where questions are sent, which may have pictures and a long history, results of tools, and inputs of workflows."""
+UPLOAD_PATHS = re.compile(rb"(/agents/[^/]+/[^/]+)?/indexes/[^/]+(/[^/]+)?/documents")
+"""Where documents are sent, to gateways and to hosts."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class HttpLimits:
     large_body_bytes: int = 8 * 1024 * 1024
     """The same at `large_paths`. What nobody reads is not held: the connection is not read from meanwhile."""
     large_paths: re.Pattern[bytes] = LARGE_PATHS
+    upload_bytes: int = FORM_BYTES
+    """The same at `UPLOAD_PATHS`."""
     framing_bytes: int = 32 * 1024
     """What chunk sizes, chunk extensions and trailers may add to a body."""
     pipelined: int = 8
@@ -43,6 +49,8 @@ class HttpLimits:
     def body_bytes_at(self, url: bytes) -> int:
         """Bytes that a body may have there."""
         path, _, _ = url.partition(b"?")
+        if UPLOAD_PATHS.fullmatch(path):
+            return self.upload_bytes
         return self.large_body_bytes if self.large_paths.fullmatch(path) else self.body_bytes
 
     def seconds_for(self, length: int) -> float:
