@@ -12,7 +12,7 @@ LARGE_PATHS = re.compile(
     rb"|/plugins/[^/]+/[^/]+/mcp|/mcp|/workflows/[^/]+/[^/]+/runs(/.+)?"
 )
 """Where questions are sent, which may have pictures and a long history, results of tools, and inputs of workflows."""
-UPLOAD_PATHS = re.compile(rb"(/agents/[^/]+/[^/]+)?/indexes/[^/]+(/[^/]+)?/documents")
+UPLOAD_PATHS = re.compile(rb"/indexes/[^/]+/[^/]+/documents|/agents/[^/]+/[^/]+/indexes/[^/]+/documents")
 """Where documents are sent, to gateways and to hosts."""
 
 

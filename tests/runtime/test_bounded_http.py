@@ -318,6 +318,8 @@ def test_a_long_body_has_time_by_its_length() -> None:
         *((path, True) for path in (b"/agents/a/b/runs", b"/agents/a/b/runs/r/input/i")),
         *((path, True) for path in (b"/mcp", b"/agents/a/b/mcp", b"/plugins/a/b/mcp", b"/agents/a/b/ag-ui")),
         *((path, True) for path in (b"/agents/a/b/a2a", b"/agents/a/b/a2a/", b"/agents/a/b/a2a/message:stream")),
+        *((path, True) for path in (b"/indexes/a/b/documents", b"/agents/a/b/indexes/i/documents")),
+        *((path, False) for path in (b"/indexes/a/b/documents/d", b"/indexes/a/documents/d")),
         *((path, False) for path in (b"/v1/models", b"/agents/a/b/sessions/s", b"/v1/chat/completions/x", b"/")),
     ],
 )

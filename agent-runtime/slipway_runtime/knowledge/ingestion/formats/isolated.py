@@ -13,6 +13,7 @@ from slipway_runtime.knowledge.ingestion.formats.parsed import Media, Parsed, Un
 
 PATIENCE = 3 * CPU_SECONDS
 """Seconds for one file; a machine that is busy gives a process less than its time."""
+TOO_MUCH = f"reading it takes more than {CPU_SECONDS} s of processor time, or too much memory; split it or save it anew"
 
 
 class IsolatedReader:
@@ -33,7 +34,7 @@ class IsolatedReader:
                 result = await self._ask(kind.value.encode() + b"\n" + content)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
             await self.close()
-            raise Unreadable(f"reading it takes more than {CPU_SECONDS} s; split it or save it anew") from error
+            raise Unreadable(TOO_MUCH) from error
         except asyncio.CancelledError:
             await self.close()
             raise
