@@ -52,6 +52,7 @@ class DirectTools:
                 "end": each.start + len(each.text),
                 "text": each.text,
                 "score": each.score,
+                **({"page": each.page} if each.page else {}),
             }
             for each in passages
         ]
