@@ -1,12 +1,13 @@
 """Hosts write uploads to the build that agents read, while ingestions write to it or build another."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from slipway_crds.contract import UPLOADS, collection_name
 from slipway_crds.runtimeconfig import IngestConfig, UploadsConfig
 from slipway_runtime.knowledge.ingestion.ingestion import WRITING, Ingestion
-from slipway_runtime.knowledge.ingestion.sources import DocumentRef, LoadedDocument
+from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, LoadedDocument
 from slipway_runtime.knowledge.ingestion.uploads import UploadSource, all_uploads, upload_version, uploads_of
 from slipway_runtime.store.documents import Build, chunk_ids, document_states
 from slipway_runtime.store.locks import take_lock
@@ -14,6 +15,7 @@ from slipway_runtime.store.uploads import NewUpload, delete_upload, indexes_behi
 from tests.support.knowledge import Knowledge, contents, entry
 
 INDEX = "handbook"
+CATS = {"cats_md": "Cats sleep for most of the day."}
 
 
 def config(knowledge: Knowledge, *, max_tokens: int = 100) -> IngestConfig:
@@ -40,7 +42,7 @@ async def upload(knowledge: Knowledge, name: str, text: str) -> str:
     return kept
 
 
-async def ingest(knowledge: Knowledge, *, max_tokens: int = 100, **documents: str) -> str:
+async def ingest(knowledge: Knowledge, documents: Mapping[str, str], *, max_tokens: int = 100) -> str:
     made = config(knowledge, max_tokens=max_tokens)
     sources = [*contents(**documents), *uploads_of(made, knowledge.database)]
     return (await knowledge.ingestion(made).run(sources)).revision
@@ -69,25 +71,25 @@ async def is_whole(knowledge: Knowledge, revision: str) -> set[str]:
 
 async def test_hosts_and_an_ingestion_may_write_to_one_build_at_once(knowledge: Knowledge) -> None:
     documents = {f"doc{number}_md": f"This is document number {number}." for number in range(8)}
-    await ingest(knowledge, **documents)
+    await ingest(knowledge, documents)
     for number in range(8):
         await upload(knowledge, f"{number}.md", f"This is upload number {number}.")
     source = UploadSource(knowledge.database, name_of(knowledge), again=False)
     changed = {name: f"{text} It has changed." for name, text in documents.items()}
     revision, *_ = await asyncio.gather(
-        ingest(knowledge, **changed), host(knowledge, "one").update(source), host(knowledge, "two").update(source)
+        ingest(knowledge, changed), host(knowledge, "one").update(source), host(knowledge, "two").update(source)
     )
     assert await is_whole(knowledge, revision) == {f"{number}.md" for number in range(8)}
     assert await indexes_behind(knowledge.database, [name_of(knowledge)]) == []
 
 
 async def test_an_upload_during_a_build_reaches_the_build_before_and_the_new_one(knowledge: Knowledge) -> None:
-    first = await ingest(knowledge, cats_md="Cats sleep for most of the day.")
+    first = await ingest(knowledge, CATS)
     await upload(knowledge, "a.md", "The tiger is called Kim.")
     source = UploadSource(knowledge.database, name_of(knowledge), again=False)
     await host(knowledge, "one").update(source)
     assert await is_whole(knowledge, first) == {"a.md"}
-    second = await ingest(knowledge, max_tokens=50, cats_md="Cats sleep for most of the day.")
+    second = await ingest(knowledge, CATS, max_tokens=50)
     assert second != first
     assert await is_whole(knowledge, second) == {"a.md"}
     found = await knowledge.retriever().retrieve("What is the tiger called?", [entry()])
@@ -96,7 +98,7 @@ async def test_an_upload_during_a_build_reaches_the_build_before_and_the_new_one
 
 async def test_an_index_is_behind_until_an_upload_is_embedded_and_after_one_was_removed(local: Knowledge) -> None:
     index = name_of(local)
-    await ingest(local, cats_md="Cats sleep for most of the day.")
+    await ingest(local, CATS)
     assert await indexes_behind(local.database, [index]) == []
     id_ = await upload(local, "a.md", "The tiger is called Kim.")
     source = UploadSource(local.database, index, again=False)
@@ -111,7 +113,7 @@ async def test_an_index_is_behind_until_an_upload_is_embedded_and_after_one_was_
 
 
 async def test_a_writer_that_died_is_waited_for_until_its_lock_runs_out(local: Knowledge) -> None:
-    await ingest(local, cats_md="Cats sleep for most of the day.")
+    await ingest(local, CATS)
     await upload(local, "a.md", "The tiger is called Kim.")
     assert await take_lock(local.database, name_of(local), WRITING, owner="dead", seconds=1)
     await host(local, "one").update(UploadSource(local.database, name_of(local), again=False))
@@ -129,13 +131,13 @@ class Removed(UploadSource):
 
 async def test_an_upload_that_is_removed_meanwhile_is_no_failure(local: Knowledge) -> None:
     await upload(local, "a.md", "The tiger is called Kim.")
-    sources = [*contents(cats_md="Cats sleep for most of the day."), Removed(local.database, name_of(local))]
+    sources: list[DocumentSource] = [*contents(**CATS), Removed(local.database, name_of(local))]
     report = await local.ingestion(config(local)).run(sources)
     assert (report.documents, report.failed, report.failures) == (1, 0, ())
 
 
 async def test_a_failed_upload_is_not_tried_again_by_hosts_and_is_by_an_ingestion(local: Knowledge) -> None:
-    await ingest(local, cats_md="Cats sleep for most of the day.")
+    await ingest(local, CATS)
     await upload(local, "a.pdf", "no PDF at all")
     source = UploadSource(local.database, name_of(local), again=False)
     await host(local, "one").update(source)
@@ -144,9 +146,8 @@ async def test_a_failed_upload_is_not_tried_again_by_hosts_and_is_by_an_ingestio
     assert (failed.state, failed.reason) == ("failed", why)
     assert [each async for each in source.list()] == []
     assert [each.name async for each in replace(source, again=True).list()] == ["a.pdf"]
-    report = await local.ingestion(config(local)).run(
-        [*contents(cats_md="Cats sleep for most of the day."), replace(source, again=True)]
-    )
+    sources: list[DocumentSource] = [*contents(**CATS), replace(source, again=True)]
+    report = await local.ingestion(config(local)).run(sources)
     assert report.failures == (f"{UPLOADS}/a.pdf: {why}",)
 
 
