@@ -60,6 +60,7 @@ async def served(start_front: StartFront, start_host: StartHost) -> tuple[Front,
     async with front.client.delete(f"/agents/{SUPPORT}/runs/{runs[-1]}") as response:
         assert response.status == 204
     found = {"namespace": ["demo"], "name": ["support"], "run": runs, "session": sessions, "input": ["go"]}
+    found |= {"index": ["handbook"], "document": ["a" * 32]}
     found["model"] = [str(SUPPORT)]
     return front, found
 

@@ -26,11 +26,13 @@ OF_A_WORKFLOW = {
     "/workflows/{namespace}/{name}/{rest:path}",
 }
 """See `test_workflows.py`, and for what is below `a2a` `test_a2a.py` of the workflows' doors."""
+OF_AN_INDEX = {"/indexes/{namespace}/{index}/documents", "/indexes/{namespace}/{index}/documents/{document}"}
+"""Hosts decide about these: see `tests/runtime/dev/test_uploads.py`."""
 OPENAI = {"/v1/models", "/v1/models/{model:path}", "/v1/chat/completions"}
 """Paths on which an agent is a model: to see one is to see that it may be asked."""
 GIVEN = {
     **{"run": "a" * 32, "session": "s", "input": "i", "asset": "page.js", "model": "auto", "rest": "x"},
-    **{"id": "a" * 32, "push_id": "p"},
+    **{"id": "a" * 32, "push_id": "p", "index": "i", "document": "a" * 32},
 }
 ACTIONS = {"GET": Action.READ, "POST": Action.ASK, "DELETE": Action.DELETE}
 
@@ -77,7 +79,7 @@ async def test_every_path_asks(guarded: Front) -> None:
     assert isinstance(policy, AllBut)
     for method, template, path in paths(guarded):
         of_a_task = template.startswith("/workflows/{namespace}/{name}/a2a")
-        if of_a_task or template in OF_NO_AGENT | OPENAI | FEDERATED | OF_A_PLUGIN | OF_A_WORKFLOW:
+        if of_a_task or template in OF_NO_AGENT | OPENAI | FEDERATED | OF_A_PLUGIN | OF_A_WORKFLOW | OF_AN_INDEX:
             continue
         policy.asked.clear()
         async with guarded.client.request(method, path, json={"question": "?"}) as response:
