@@ -86,6 +86,8 @@ class SearchConfig(ConfigModel):
     fusion: Fusion = "weighted"
     lexical_weight: float = 0.2
     """Share of the words in a score of `hybrid`."""
+    neighbours: int = 0
+    """Chunks before and after one that is found, which models are given with it."""
 
 
 class KnowledgeConfig(ConfigModel):

@@ -309,7 +309,7 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
         "telemetry": {"content": False},
     }
     assert index["spec"]["chunking"] == {"maxTokens": 200, "overlap": 20}
-    assert index["spec"]["search"] == {"mode": "hybrid", "fusion": "weighted", "lexicalWeight": "0.2"}
+    assert index["spec"]["search"] == {"mode": "hybrid", "fusion": "weighted", "lexicalWeight": "0.2", "neighbours": 0}
     assert index["spec"]["deletionPolicy"] == "Retain"
     assert plugin["spec"]["mcp"] == {
         "serviceRef": {"name": "tools", "port": 8000, "path": "/mcp"},

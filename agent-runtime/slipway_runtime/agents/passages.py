@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from slipway_runtime.events import Citation
+from slipway_runtime.knowledge.pieces import Piece, decode_pieces
 from slipway_runtime.knowledge.retrieval.found import Found
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, Passage, read_passages
@@ -97,14 +98,21 @@ def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:
             source=one.chunk.source,
             document=one.chunk.document,
             heading=one.chunk.heading,
-            start=one.chunk.start,
-            text=one.chunk.text,
+            start=one.chunk.start if one.around is None else one.around.start,
+            text=one.chunk.text if one.around is None else one.around.text,
             score=round(min(one.relevance, 1.0), 4),
-            pieces=tuple((piece.start, piece.end) for piece in one.pieces),
+            pieces=tuple((piece.start, piece.end) for piece in _pieces(one)),
             page=one.chunk.page,
         )
         for number, one in enumerate(kept, start=first)
     ]
+
+
+def _pieces(one: Found) -> Iterable[Piece]:
+    """Those of a chunk, or of its neighbours as well; what two chunks share comes once."""
+    if one.around is None:
+        return one.pieces
+    return dict.fromkeys(piece for each in one.around.sentences for piece in decode_pieces(each))
 
 
 async def verified(database: Database, passages: Sequence[GivenPassage]) -> list[GivenPassage]:

@@ -26,6 +26,7 @@ from slipway_runtime.knowledge.vectors.passages import search_chunks
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, present_chunks, read_chunks
 from slipway_runtime.store.lexical import frequencies, search_terms
+from slipway_runtime.store.neighbours import surroundings
 from slipway_runtime.store.pointers import IndexPointer, read_pointer
 from slipway_runtime.telemetry import genai
 
@@ -138,7 +139,8 @@ class Retriever:
             now = await present_chunks(self._database, index, hits.ids)
             if now.revision == pointer.revision and now.search == pointer.search.canonical().decode():
                 self._pointers[index] = pointer
-                return await self._best(asked, entry, pointer, hits.among(now.ids))
+                best = await self._best(asked, entry, pointer, hits.among(now.ids))
+                return await self._with_neighbours(best, pointer)
             self._pointers.pop(index, None)
             pointer = await self._current(index)
         raise IndexNotReady(f"the index {index} is replaced again and again")
@@ -183,6 +185,12 @@ class Retriever:
         if search.mode == "hybrid" and search.fusion == "rrf":
             return fused(found, hits.by_words, entry.top_k)
         return ranked(found, entry.top_k)
+
+    async def _with_neighbours(self, found: list[Found], pointer: IndexPointer) -> list[Found]:
+        count, build = pointer.search.neighbours, Build(pointer.index, pointer.revision)
+        if not count:
+            return found
+        return [replace(one, around=await surroundings(self._database, build, one.chunk, count)) for one in found]
 
     async def _read(self, build: Build, ids: Sequence[str], *, dimensions: int) -> list[DecodedChunk]:
         """Chunks of a build. Only what was never read before comes from the store."""

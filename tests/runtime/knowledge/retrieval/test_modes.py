@@ -4,6 +4,7 @@ import pytest
 
 from slipway_crds.resolve import ingest_config
 from slipway_crds.runtimeconfig import IngestConfig
+from slipway_runtime.agents.passages import given, verified
 from slipway_runtime.knowledge.retrieval.found import Found, fused
 from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady
 from tests.support.knowledge import Knowledge, contents, entry
@@ -16,7 +17,7 @@ DOCUMENTS = {
 }
 
 
-def config(knowledge: Knowledge, **search: str) -> IngestConfig:
+def config(knowledge: Knowledge, **search: str | int) -> IngestConfig:
     made = ingest_config(index(search=search))
     return made.model_copy(update={"namespace": knowledge.namespace, "sources": knowledge.config().sources})
 
@@ -81,6 +82,22 @@ async def test_agents_follow_a_change_of_the_search_alone(knowledge: Knowledge) 
     again = await knowledge.ingestion(config(knowledge, mode="lexical")).run(contents(**DOCUMENTS))
     assert again.revision == first.revision
     assert [each.chunk.document for each in await retriever.retrieve("kettle", [entry()])] == ["notes.md"]
+
+
+@pytest.mark.proves("VectorIndex.search.neighbours")
+async def test_models_get_what_stands_around_a_passage(knowledge: Knowledge) -> None:
+    steps = " ".join(f"Step {number} of the long way is done with tool number {number}." for number in range(1, 61))
+    text = f"# Way\n\nBegin here.\n\n## Steps\n\n{steps}\n\n## End\n\nRest.\n"
+    made = config(knowledge, neighbours=1).model_copy(update={"max_tokens": 100, "overlap": 10})
+    await knowledge.ingestion(made).run(contents(way_md=text))
+    [found] = await knowledge.retriever().retrieve("What is done in step 30 with which tool?", [entry(top_k=1)])
+    [passage] = await verified(knowledge.database, given([found]))
+    assert passage.start < found.chunk.start
+    assert passage.start + len(passage.text) > found.chunk.end
+    assert passage.text == text[passage.start : passage.start + len(passage.text)]
+    assert "Begin here" not in passage.text
+    assert "Rest." not in passage.text
+    assert len(passage.pieces) == len(set(passage.pieces)) > len(found.pieces)
 
 
 async def test_an_index_that_was_never_built_is_not_ready(local: Knowledge) -> None:
