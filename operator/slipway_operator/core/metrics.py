@@ -17,3 +17,8 @@ WATCH_AGE = Gauge("slipway_operator_watch_age_seconds", "Time since a watch last
 LOOP_LAG = Gauge("slipway_operator_loop_lag_seconds", "How late the event loop is.")
 LEADER = Gauge("slipway_operator_leader", "1 while this replica is the leader.")
 CACHED = Gauge("slipway_operator_cached", "Objects in the cache.", ["what"])
+INDEX_SYNCED = Gauge(
+    "slipway_index_last_synced_timestamp_seconds",
+    "When the sources of an index were last ingested; the time since then is how far it may lag behind.",
+    ["namespace", "index"],
+)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from slipway_crds.indexes.kind import VECTOR_INDEX
@@ -9,7 +10,7 @@ from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.meta import GROUP
 from slipway_crds.references import Ref
 from slipway_operator.controllers import ControllerDependencies, DependentController, KindController, RunningController
-from slipway_operator.core import retrying
+from slipway_operator.core import metrics, retrying
 from slipway_operator.core.cache import Resource, ResourceKey, resource_of
 from slipway_operator.core.conditions import Trouble, epoch
 from slipway_operator.core.events import announce
@@ -53,6 +54,8 @@ class IndexController(DependentController):
         resource = self._cache.resource(key)
         if resource is None or resource.deleting_since:
             self._counting.forget(key)
+            with suppress(KeyError):
+                metrics.INDEX_SYNCED.remove(key.namespace, key.name)
         if resource is None:
             return None
         if resource.deleting_since:
@@ -90,7 +93,10 @@ class IndexController(DependentController):
             refusals=refusals,
             counted=counted,
         )
-        wake_after = await self._executor.execute(resource, plan_index(view, self._build, now=now), now=now)
+        plan = plan_index(view, self._build, now=now)
+        wake_after = await self._executor.execute(resource, plan, now=now)
+        if synced := plan.status.get("lastSyncedTime"):
+            metrics.INDEX_SYNCED.labels(resource.key.namespace, resource.key.name).set(epoch(str(synced)))
         retry = RETRY_SECONDS if store_problem else RECHECK_SECONDS if vectors_trouble else None
         appointments = [wake_after, retry, self._counting.due_in(resource.key)]
         return min((each for each in appointments if each is not None), default=None)

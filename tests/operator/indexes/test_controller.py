@@ -10,10 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 
 from slipway_crds.runtimeconfig import IngestConfig
 from slipway_operator.core.cache import Cache, ResourceKey, resource_of
-from slipway_operator.core.conditions import timestamp
+from slipway_operator.core.conditions import epoch, timestamp
 from slipway_operator.core.executor import Executor
 from slipway_operator.core.kube import KubeClient
 from slipway_operator.core.objects import object_kind
@@ -131,6 +132,24 @@ async def chroma(tmp_path: Path) -> AsyncIterator[ChromaServer]:
     """A client of what listens where the server's pod seems to be."""
     async with chroma_at(ADDRESS, tmp_path) as client:
         yield client
+
+
+async def test_when_the_sources_were_ingested_is_a_metric(bench: Bench, chroma: ChromaServer) -> None:
+    await fill(chroma, "demo", 6)
+    await bench.look()
+    bench.start_server("first")
+    await bench.look()
+    (job,) = bench.found("Job")
+    bench.finish(job)
+    await bench.look(counted=True)
+    labels = {"namespace": "demo", "index": "handbook"}
+    name = "slipway_index_last_synced_timestamp_seconds"
+    assert REGISTRY.get_sample_value(name, labels) == epoch("2026-01-15T09:00:00Z")
+    resource = bench.cache.resource(KEY)
+    assert resource is not None
+    bench.cache.drop_resource(KEY, resource.uid)
+    await bench.controller.reconcile(KEY)
+    assert REGISTRY.get_sample_value(name, labels) is None
 
 
 async def test_lost_vectors_start_one_new_job(bench: Bench, chroma: ChromaServer) -> None:
