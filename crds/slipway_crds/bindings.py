@@ -1,6 +1,7 @@
 """From an Agent to the second document of its host, `Bindings`, and to what its paths lead to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from slipway_crds import contract
 from slipway_crds.agents.asked import AgentTool, Member
@@ -42,16 +43,17 @@ class FolderSources(ConfigModel):
 
 
 class ConnectionSource(ConfigModel):
-    """What leads to the vectors of an index that are on a server that Slipway does not run."""
+    """What leads to the vectors of an index that are on a server that Slipway does not run, or to what makes them."""
 
     index: str
-    kind: BackendKind
-    secret: FileSource
+    kind: BackendKind | Literal["embedding"]
+    secret: FileSource | None
+    """None: the service asks for no key."""
 
     @property
-    def path(self) -> str:
+    def path(self) -> str | None:
         """Of its file, below the folder of connections."""
-        return connection_file(self.index, self.secret.name, self.secret.key)
+        return None if self.secret is None else connection_file(self.index, self.secret.name, self.secret.key)
 
 
 class HostFiles(ConfigModel):
@@ -97,13 +99,19 @@ def bindings_of(
 
 def connections_of(indexes: Iterable[VectorIndex]) -> tuple[ConnectionSource, ...]:
     """The connections of indexes, by their names."""
-    return tuple(
-        ConnectionSource(
-            index=index.metadata.name, kind=index.spec.backend.kind, secret=FileSource(name=ref.name, key=ref.key)
-        )
-        for index in sorted(indexes, key=lambda index: index.metadata.name)
-        if (ref := index.spec.backend.connection) is not None
-    )
+    ordered = sorted(indexes, key=lambda index: index.metadata.name)
+    return tuple(each for index in ordered for each in _connections(index))
+
+
+def _connections(index: VectorIndex) -> Iterator[ConnectionSource]:
+    name, spec = index.metadata.name, index.spec
+    if (ref := spec.backend.connection) is not None:
+        secret = FileSource(name=ref.name, key=ref.key)
+        yield ConnectionSource(index=name, kind=spec.backend.kind, secret=secret)
+    if spec.embedding is not None:
+        key = spec.embedding.service.api_key_ref
+        secret_of_key = FileSource(name=key.name, key=key.key) if key is not None else None
+        yield ConnectionSource(index=name, kind="embedding", secret=secret_of_key)
 
 
 def host_files(agent: Agent, indexes: Iterable[VectorIndex] = ()) -> HostFiles:

@@ -31,6 +31,7 @@ from slipway_crds.runtimeconfig import (
     AgentConfig,
     ApprovalConfig,
     CustomConfig,
+    EmbeddingConfig,
     IngestConfig,
     KnowledgeConfig,
     MiddlewareConfig,
@@ -349,6 +350,7 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         vectors=vectors_config(index),
         uploads=_uploads(spec.uploads),
         search=spec.search.config(),
+        embedding=spec.embedding.config(index.metadata.name) if spec.embedding is not None else EmbeddingConfig(),
     )
 
 

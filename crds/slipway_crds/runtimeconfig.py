@@ -71,8 +71,8 @@ class EmbeddingConfig(ConfigModel):
     shortened: bool = False
     """Whether the service is asked for so many dimensions, as models can that give more by themselves."""
     timeout_seconds: int = 30
-    key: bool = False
-    """Whether there is a file with the key."""
+    key: str | None = None
+    """Name of the file with the key, below the folder of connections; None: there is none."""
 
 
 SearchMode = Literal["dense", "lexical", "hybrid"]
@@ -357,6 +357,7 @@ class IngestConfig(ConfigModel):
     services: bool = False
     """Whether they may be in the cluster."""
     vectors: VectorsConfig = VectorsConfig()
+    embedding: EmbeddingConfig = EmbeddingConfig()
     uploads: UploadsConfig | None = None
     """None: nobody may upload."""
     search: SearchConfig = SearchConfig()

@@ -42,6 +42,17 @@ def test_a_host_has_the_connections_of_the_indexes_that_it_reads_by_index_and_se
     assert host_files(agent(), indexes[1:]) == host_files(agent()), "the store needs no other Secret"
 
 
+def test_a_host_has_the_keys_of_the_embedding_services_of_its_indexes() -> None:
+    service = {"provider": "openai", "model": "m", "dimensions": 8, "apiKeyRef": {"name": "openai", "key": "api-key"}}
+    without = {"provider": "openai-compatible", "model": "m", "dimensions": 8, "baseURL": "http://embeddings"}
+    indexes = [index(name="b", embedding={"service": service}), index(name="a", embedding={"service": without})]
+    found = host_files(agent(), indexes).connections
+    assert [(each.index, each.kind, each.path) for each in found] == [
+        ("a", "embedding", None),
+        ("b", "embedding", "b/openai/api-key"),
+    ]
+
+
 @pytest.mark.proves("Agent.webSearch.apiKeyRef.*", "Agent.webSearch.tls.*")
 def test_a_web_search_has_its_key_in_a_folder_of_no_model() -> None:
     search = {"provider": "tavily", "apiKeyRef": {"name": "search", "key": "token"}}

@@ -7,7 +7,7 @@ from slipway_crds.resolve import (
     ingest_config,
     missing_config_maps,
 )
-from slipway_crds.runtimeconfig import VectorsConfig
+from slipway_crds.runtimeconfig import EmbeddingConfig, VectorsConfig
 from tests.support.resolving import index
 
 
@@ -35,6 +35,37 @@ def test_an_ingestion_is_told_the_back_end_and_the_file_of_its_connection(kind: 
     assert told.vectors.model_dump() == {"kind": kind, "connection": "handbook/vectors/dsn"}
     another = ingest_config(index(backend={kind: {"connectionRef": {**REF, "name": "others"}}}))
     assert another.digest() != told.digest(), "another Secret may lead to another server"
+
+
+SERVICE = {
+    "provider": "openai-compatible",
+    "model": "bge-m3",
+    "dimensions": 1024,
+    "shortened": True,
+    "baseURL": "http://embeddings.models.svc:8000/v1",
+    "apiKeyRef": {"name": "embeddings", "key": "api-key"},
+    "batch": 16,
+    "timeout": "1m",
+}
+
+
+@pytest.mark.proves("VectorIndex.embedding.**")
+def test_an_ingestion_is_told_the_embedding_service() -> None:
+    told = ingest_config(index(embedding={"service": SERVICE}))
+    assert told.embedding == EmbeddingConfig(
+        provider="openai-compatible",
+        model="bge-m3",
+        dimensions=1024,
+        shortened=True,
+        base_url="http://embeddings.models.svc:8000/v1",
+        key="handbook/embeddings/api-key",
+        batch=16,
+        timeout_seconds=60,
+    )
+    vertex = {"provider": "vertex", "model": "text-embedding-005", "dimensions": 768}
+    told = ingest_config(index(embedding={"service": {**vertex, "project": "p-1", "location": "europe-west3"}}))
+    assert (told.embedding.project, told.embedding.location, told.embedding.key) == ("p-1", "europe-west3", None)
+    assert ingest_config(index()).embedding == EmbeddingConfig()
 
 
 def test_without_a_connection_the_vectors_are_in_the_store() -> None:

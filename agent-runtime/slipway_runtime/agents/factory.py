@@ -7,6 +7,7 @@ from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.knowledge.embedding.embedder import Embedder
+from slipway_runtime.knowledge.embedding.opening import OpenEmbedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.contract import OpenVectors
@@ -29,6 +30,8 @@ class AgentDependencies:
 
     calls: AgentCalls = field(default_factory=lambda: AgentCalls("http://127.0.0.1"))
     """The way to other agents."""
+    embedders: OpenEmbedder | None = None
+    """Gives the embedder of an index that has another one; None: none has."""
     plugins: PluginPlaces = field(default_factory=PluginPlaces)
     """Where the code of plugins around agents is."""
 
@@ -48,6 +51,7 @@ def retriever_of(config: AgentConfig, dependencies: AgentDependencies) -> Retrie
         embedder=dependencies.embedder,
         vectors=dependencies.vectors,
         chunks=dependencies.chunks,
+        embedders=dependencies.embedders,
     )
 
 

@@ -18,7 +18,7 @@ from slipway_runtime.dev.kinds import LocalKind, Outcome, Report
 from slipway_runtime.dev.manifests import Items, Manifests, NamespacedName, key_of
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.dev.schedules import run_when_due
-from slipway_runtime.knowledge.embedding.embedder import TextTooLong
+from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NoSourceAvailable, NothingToIngest
 from slipway_runtime.knowledge.ingestion.sources import DocumentSource, ItemsSource
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
@@ -31,6 +31,16 @@ ANYWHERE = AddressRule(loopback=True, private=True)
 """The machine's user wrote the manifests."""
 PATIENCE_SECONDS = 10.0
 """The stores are files here: what does not work soon will not work later either."""
+
+
+NOT_INGESTED = (
+    NothingToIngest,
+    NoSourceAvailable,
+    TextTooLong,
+    EmbeddingUnavailable,
+    VectorsUnavailable,
+    StoreUnavailable,
+)
 
 
 @dataclass(frozen=True)
@@ -107,13 +117,13 @@ class LocalIndexes:
                 index.config.model_copy(update={"vectors": place}),
                 database=self._parts.dependencies.database,
                 vectors=self._parts.dependencies.vectors(str(index.key), place),
-                embedder=self._parts.embedder,
+                embedder=self._parts.embedders(str(index.key), index.config.embedding),
                 progress=lambda each: report(index.key, each),
                 patience=PATIENCE_SECONDS,
             )
             with index.open(self._parts.source_files.of(index.key)) as sources:
                 done = await ingestion.run([*sources, *uploads])
-        except (NothingToIngest, NoSourceAvailable, TextTooLong, VectorsUnavailable, StoreUnavailable) as error:
+        except NOT_INGESTED as error:
             return Outcome(subject, error=f"{subject} was not ingested: {error}")
         if not done.unavailable:
             self._ingested[index.key] = index

@@ -29,6 +29,7 @@ from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner, IdentityVerifier, InvalidKey
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import GatewaySettings, cache_dir
 from slipway_runtime.store.opening import open_database
@@ -47,7 +48,7 @@ class Parts:
     """The parts that live as long as the process; what they serve is changed by every reload."""
 
     dependencies: AgentDependencies
-    embedder: MiniLM
+    embedders: Embedders
     host: Host
     gateway: Gateway
     model_files: LocalModelFiles
@@ -168,6 +169,8 @@ async def open_parts(
         in_postgres = database if is_postgres(dsn) else None
         vectors = LocalVectors(embedded, secret / "connections", os.environ, store=in_postgres)
         stack.push_async_callback(vectors.close)
+        embedders = Embedders(embedder, connections=vectors.folder_of)
+        stack.push_async_callback(embedders.close)
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()
@@ -179,6 +182,7 @@ async def open_parts(
             vectors=vectors,
             bindings=model_files.of,
             calls=calls,
+            embedders=embedders,
             plugins=local_places(plugin_code),
         )
         access = ClusterAccess(signer, loopback=True)
@@ -189,7 +193,7 @@ async def open_parts(
         sources = LocalSourceFiles(secret / "sources", os.environ)
         yield Parts(
             dependencies,
-            embedder,
+            embedders,
             host,
             gateway,
             model_files,

@@ -93,9 +93,12 @@ class LocalVectors:
             return self._embedded
         namespace = index.partition("/")[0]
         if namespace not in self._servers:
-            folder = self._folder / namespace
-            self._servers[namespace] = VectorServers("", store=self._store, connections=folder)
+            self._servers[namespace] = VectorServers("", store=self._store, connections=self.folder_of(index))
         return self._servers[namespace](index, config)
+
+    def folder_of(self, index: str) -> Path:
+        """The folder of connections of an index's namespace."""
+        return self._folder / index.partition("/")[0]
 
     def missing(self, manifests: Manifests) -> list[str]:
         """What connections need and nobody gave."""
@@ -119,8 +122,11 @@ class LocalVectors:
                 continue
             key = key_of(index)
             for connection in connections_of([index]):
+                if connection.secret is None or connection.path is None:
+                    continue
                 ref = SecretKey(name=connection.secret.name, key=connection.secret.key)
-                lacks = f"VectorIndex {key}: spec.backend has no connection"
+                field = "spec.embedding" if connection.kind == "embedding" else "spec.backend"
+                lacks = f"VectorIndex {key}: {field} has no connection"
                 value = secret_value(ref, key.namespace, manifests, self._environment, lacks=lacks)
                 found[f"{key.namespace}/{connection.path}"] = value
             if self.chosen.connection:

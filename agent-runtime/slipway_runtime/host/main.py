@@ -42,6 +42,7 @@ async def agents_of(
     from slipway_runtime.agents.factory import AgentDependencies, needs_embedder
     from slipway_runtime.host.making import close_hosted, hosted_agent
     from slipway_runtime.knowledge.embedding.minilm import MiniLM
+    from slipway_runtime.knowledge.embedding.opening import Embedders
     from slipway_runtime.knowledge.vectors.servers import VectorServers
 
     async with AsyncExitStack() as stack:
@@ -51,11 +52,18 @@ async def agents_of(
             await embedder.embed_query("The first question should not wait for the model.")
         vectors = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
         stack.push_async_callback(vectors.close)
+        embedders = Embedders(embedder, connections=lambda _: settings.connections)
+        stack.push_async_callback(embedders.close)
         bindings = BindingsFile(settings.bindings)
         calls = AgentCalls(settings.gateway_url)
         stack.push_async_callback(calls.close)
         dependencies = AgentDependencies(
-            database=database, embedder=embedder, vectors=vectors, bindings=bindings.of, calls=calls
+            database=database,
+            embedder=embedder,
+            vectors=vectors,
+            bindings=bindings.of,
+            calls=calls,
+            embedders=embedders,
         )
         hosted = [hosted_agent(agent, dependencies) for agent in config.agents]
         for each in hosted:

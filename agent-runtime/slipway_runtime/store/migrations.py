@@ -344,6 +344,10 @@ CREATE TABLE installation (place BIGINT PRIMARY KEY, id TEXT NOT NULL)
 """
 """What tells this store from every other one (`store/installation.py`): one row."""
 
+EMBEDDINGS = """
+ALTER TABLE index_pointers ADD COLUMN embedding TEXT NOT NULL DEFAULT '{}';
+"""
+
 MIGRATIONS: tuple[Script, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -362,6 +366,7 @@ MIGRATIONS: tuple[Script, ...] = (
     SEARCHED_BY_WORDS,
     INDEX_OF_TERMS,
     INSTALLATION,
+    EMBEDDINGS,
 )
 
 

@@ -6,7 +6,7 @@ is never seen.
 
 from dataclasses import dataclass, field
 
-from slipway_crds.runtimeconfig import SearchConfig, VectorsConfig
+from slipway_crds.runtimeconfig import EmbeddingConfig, SearchConfig, VectorsConfig
 from slipway_runtime.store.database import Database
 
 
@@ -27,6 +27,8 @@ class IndexPointer:
     """What the build was made by: an `IngestConfig` as JSON; empty if a version before made it."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """How the build is searched."""
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+    """What made its vectors, and makes those of questions."""
 
 
 async def read_pointer(database: Database, index: str) -> IndexPointer | None:
@@ -36,8 +38,8 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         StoreUnavailable: if the store is unavailable.
     """
     rows = await database.fetch(
-        "SELECT revision, fingerprint, documents, chunks, failed, vectors, config, search FROM index_pointers"
-        " WHERE index_name = $1",
+        "SELECT revision, fingerprint, documents, chunks, failed, vectors, config, search, embedding"
+        " FROM index_pointers WHERE index_name = $1",
         index,
     )
     if not rows:
@@ -53,6 +55,7 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         vectors=VectorsConfig.model_validate_json(str(row["vectors"])),
         config=str(row["config"]),
         search=SearchConfig.model_validate_json(str(row["search"])),
+        embedding=EmbeddingConfig.model_validate_json(str(row["embedding"])),
     )
 
 
@@ -64,11 +67,12 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
     """
     await database.execute(
         "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, vectors, config,"
-        " search, synced_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now_epoch())"
+        " search, embedding, synced_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now_epoch())"
         " ON CONFLICT (index_name) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint,"
         " documents = excluded.documents, chunks = excluded.chunks, failed = excluded.failed,"
         " vectors = excluded.vectors, config = excluded.config, search = excluded.search,"
+        " embedding = excluded.embedding,"
         " synced_at = excluded.synced_at",
         pointer.index,
         pointer.revision,
@@ -79,6 +83,7 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
         pointer.vectors.canonical().decode(),
         pointer.config,
         pointer.search.canonical().decode(),
+        pointer.embedding.canonical().decode(),
     )
 
 

@@ -18,6 +18,7 @@ from slipway_crds.fields import (
     ignored,
     same,
 )
+from slipway_crds.indexes.embedding import Embedding
 from slipway_crds.indexes.search import SearchSettings
 from slipway_crds.indexes.sources import IngestionSchedule, Source
 from slipway_crds.indexes.uploads import Uploads
@@ -137,6 +138,8 @@ class VectorIndexSpec(SpecModel):
         emulated("Chroma runs embedded in the process, and pgvector in the store of --store; the others are real."),
     ]
     """Where the vectors live."""
+    embedding: Annotated[Embedding | None, same("The same service is called.")] = None
+    """What makes vectors of texts, if not MiniLM, which Slipway brings and which reads English."""
     chunking: Annotated[Chunking, same("The same splitter runs.")] = Chunking()
     """How documents are cut."""
     search: Annotated[SearchSettings, same("It is searched in the same way.")] = SearchSettings()

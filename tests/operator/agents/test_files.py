@@ -107,6 +107,16 @@ def test_the_connection_of_an_index_is_mounted_and_the_store_needs_none() -> Non
     assert host_files(model, [index(backend={"pgvector": {}})]) == host_files(model, [index()]), "no pod is restarted"
 
 
+def test_the_key_of_an_embedding_service_is_mounted_and_a_service_without_one_needs_no_file() -> None:
+    service = {"provider": "openai-compatible", "model": "m", "dimensions": 8, "baseURL": "http://embeddings"}
+    keyed = {**service, "apiKeyRef": {"name": "openai", "key": "api-key"}}
+    model = agent()
+    (volume,) = volumes("R", host_files(model, [index(embedding={"service": keyed})]))[1:]
+    (secret,) = volume["projected"]["sources"]
+    assert secret["secret"]["items"] == [{"key": "api-key", "path": "handbook/openai/api-key"}]
+    assert volumes("R", host_files(model, [index(embedding={"service": service})]))[1:] == []
+
+
 def test_what_is_stored_is_read_back_and_nonsense_is_not() -> None:
     made = rendered(GPT, OWN)["ConfigMap", "R-bindings"]
     assert stored_files(project("ConfigMap", raw("ConfigMap", "x", data=made["data"]))) == host_files(

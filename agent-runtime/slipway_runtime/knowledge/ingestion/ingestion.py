@@ -45,7 +45,7 @@ from slipway_runtime.knowledge.ingestion.planning import (
 from slipway_runtime.knowledge.ingestion.rows import metadata_json, stored_chunks
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, Gone, NotLoaded, SourceUnavailable
 from slipway_runtime.knowledge.ingestion.taken import NothingToIngest as NothingToIngest
-from slipway_runtime.knowledge.ingestion.taken import Taken, nothing_in
+from slipway_runtime.knowledge.ingestion.taken import TakenDocuments, nothing_in
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
 from slipway_runtime.knowledge.vectors.passages import claim, wait_until_searchable, write_chunks
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -124,6 +124,7 @@ class Ingestion:
         self._owner = owner
         self._fingerprint = fingerprint(config, embedder)
         self._place, self._search = config.vectors, config.search
+        self._embedding = config.embedding
         self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint, config.vectors))
         self._collection = collection_name(self._build.index, self._build.revision)
         self._chunker = Chunker(embedder, max_tokens=config.max_tokens, overlap=config.overlap)
@@ -177,7 +178,7 @@ class Ingestion:
         await self._patiently(lambda: self._forget({self._build.revision, before.revision if before else ""}))
         return report
 
-    def _check(self, listing: SourceListing, plan: IngestionPlan, taken: Taken, before: IndexPointer | None) -> None:
+    def _check(self, listing: SourceListing, plan: IngestionPlan, taken: TakenDocuments, before: IndexPointer | None) -> None:
         """Raise what keeps agents with the build they read: one that has nothing, or not what it has."""
         something = taken.made or taken.unchanged or taken.kept_failing or plan.kept
         elsewhere = before is not None and before.revision != self._build.revision
@@ -242,8 +243,8 @@ class Ingestion:
         *,
         states: Mapping[DocumentKey, DocumentState],
         lost: set[DocumentKey],
-    ) -> Taken:
-        taken = Taken()
+    ) -> TakenDocuments:
+        taken = TakenDocuments()
         for number, ref in enumerate(plan.load):
             done = IngestionProgress(number, len(plan.load), taken.made)
             self._progress(done)
@@ -260,7 +261,7 @@ class Ingestion:
         ref: DocumentRef,
         source: DocumentSource,
         state: DocumentState | None,
-        taken: Taken,
+        taken: TakenDocuments,
         *,
         known: bool,
         done: IngestionProgress,
@@ -347,7 +348,7 @@ class Ingestion:
         await self._vectors.delete(self._collection, await pending_ids(self._database, self._build))
         await settle(self._database, self._build)
 
-    async def _publish(self, taken: Taken) -> IngestReport:
+    async def _publish(self, taken: TakenDocuments) -> IngestReport:
         """Point agents to the build."""
         failures = taken.failures
         await self._sweep()
@@ -360,6 +361,7 @@ class Ingestion:
             chunks=chunks,
             failed=len(failures),
             vectors=self._place,
+            embedding=self._embedding,
             config=self._config.canonical().decode(),
             search=self._search,
         )

@@ -14,9 +14,10 @@ from aiohttp import web
 from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, PROGRESS, PROGRESS_TEXT, SOURCE_UNAVAILABLE
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
-from slipway_runtime.knowledge.embedding.embedder import TextTooLong
+from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
+from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.knowledge.ingestion.ingestion import (
     PATIENCE,
     Ingestion,
@@ -108,19 +109,27 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
     servers: VectorServers | None = None
     try:
         embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
+        embedders = Embedders(embedder, connections=lambda _: settings.connections)
         database = await _open(settings, patience)
         servers = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
         try:
-            store = servers(f"{config.namespace}/{config.index}", config.vectors)
+            index = f"{config.namespace}/{config.index}"
+            store = servers(index, config.vectors)
             if config.purge:
                 return await _purge(config, database, store, patience)
             ingestion = Ingestion(
-                config, database=database, vectors=store, embedder=embedder, progress=board.set, patience=patience
+                config,
+                database=database,
+                vectors=store,
+                embedder=embedders(index, config.embedding),
+                progress=board.set,
+                patience=patience,
             )
             with span("ingestion"), open_sources(config, places) as sources:
                 return await ingestion.run([*sources, *uploads_of(config, database)])
         finally:
             await database.close()
+            await embedders.close()
             await embedder.close()
     except NoSourceAvailable as error:
         raise IngestionFailed(SOURCE_UNAVAILABLE, str(error)) from error
@@ -132,7 +141,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed(INGESTION_FAILED, f"gave up after {patience:.0f} s: {error}") from error
-    except (ModelMissing, TextTooLong) as error:
+    except (ModelMissing, TextTooLong, EmbeddingUnavailable) as error:
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     finally:
         if servers is not None:

@@ -12,7 +12,7 @@ class NothingToIngest(Exception):
 
 
 @dataclass
-class Taken:
+class TakenDocuments:
     """What became of the documents that were loaded."""
 
     made: int = 0
@@ -31,7 +31,7 @@ class Taken:
     """Why sources cannot be read, by source."""
 
 
-def nothing_in(refs: Sequence[DocumentRef], taken: Taken) -> NothingToIngest:
+def nothing_in(refs: Sequence[DocumentRef], taken: TakenDocuments) -> NothingToIngest:
     """Why there is nothing to ingest."""
     if not refs:
         return NothingToIngest("The sources hold no documents.")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import KnowledgeConfig
-from slipway_runtime.knowledge.embedding.embedder import Embedder, Vector
+from slipway_runtime.knowledge.embedding.embedder import Embedder, EmbeddingUnavailable, Vector
+from slipway_runtime.knowledge.embedding.opening import MINILM, OpenEmbedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, DecodedChunk, decoded
 from slipway_runtime.knowledge.retrieval.found import Found, Scorer, fused, ranked
 from slipway_runtime.knowledge.retrieval.narrowing import narrowing
@@ -42,8 +43,18 @@ class IndexNotReady(Exception):
 
 
 @dataclass(frozen=True)
+class SearchQuery:
+    """A question, and what narrows the search for it."""
+
+    text: str
+    own: Vector | None
+    """Its vector by the embedder of the process; None where no index is searched with that."""
+    where: Filter | None = None
+
+
+@dataclass(frozen=True)
 class Asked:
-    """A question, as it is searched for in every index."""
+    """A question, as it is searched for in one build."""
 
     text: str
     vector: Vector
@@ -54,6 +65,8 @@ class Retriever:
     """Searches the indexes of one namespace.
 
     Args:
+        embedder: of the process, which most indexes are searched with.
+        embedders: gives that of an index which has another one.
         vectors: gives the vector store of an index.
         chunks: those that were read before, by this one or another.
     """
@@ -66,6 +79,7 @@ class Retriever:
         embedder: Embedder,
         vectors: OpenVectors,
         chunks: ChunkCache | None = None,
+        embedders: OpenEmbedder | None = None,
     ) -> None:
         self._namespace = namespace
         self._chunks = ChunkCache() if chunks is None else chunks
@@ -73,6 +87,7 @@ class Retriever:
         """Of each index, the build that was in force last time."""
         self._database = database
         self._embedder = embedder
+        self._embedders = embedders
         self._vectors = vectors
 
     async def retrieve(
@@ -86,8 +101,9 @@ class Retriever:
             StoreUnavailable: if the store is unavailable.
         """
         with genai.retrieval(sources=[entry.index for entry in knowledge], question=question):
-            asked = Asked(question, await self._embedder.embed_query(question), where)
-            searches = [self._search(asked, entry) for entry in knowledge]
+            own = any(self._is_own(self._pointers.get(self._index(entry))) for entry in knowledge)
+            vector = await self._embedder.embed_query(question) if own else None
+            searches = [self._search(SearchQuery(question, vector, where), entry) for entry in knowledge]
             parts = [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches)  # without a task
             return ranked((one for part in parts for one in part), sum(map(len, parts)))
 
@@ -107,20 +123,32 @@ class Retriever:
                 sentences.append(f"the index {index} cannot be searched: {error}")
         return sentences
 
+    def _is_own(self, pointer: IndexPointer | None) -> bool:
+        """Whether an index is searched with the embedder of the process; most likely, of one that was not read yet."""
+        return self._embedders is None or pointer is None or pointer.embedding == MINILM
+
+    async def _asked(self, question: SearchQuery, pointer: IndexPointer) -> Asked:
+        """The question with its vector as the build's own model has it."""
+        if self._embedders is not None and pointer.embedding != MINILM:
+            vector = await self._embedders(pointer.index, pointer.embedding).embed_query(question.text)
+        else:
+            vector = await self._embedder.embed_query(question.text) if question.own is None else question.own
+        return Asked(question.text, vector, question.where)
+
     def _index(self, entry: KnowledgeConfig) -> str:
         return f"{self._namespace}/{entry.index}"
 
-    async def _search(self, asked: Asked, entry: KnowledgeConfig) -> list[Found]:
+    async def _search(self, question: SearchQuery, entry: KnowledgeConfig) -> list[Found]:
         """One index; once more if the build was replaced between reading the pointer and searching."""
         try:
-            return await self._search_build(asked, entry)
+            return await self._search_build(question, entry)
         except CollectionMissing:
             try:
-                return await self._search_build(asked, entry)
+                return await self._search_build(question, entry)
             except CollectionMissing as error:
                 raise IndexNotReady(f"the index {self._index(entry)} has no vectors; ingest it again") from error
 
-    async def _search_build(self, asked: Asked, entry: KnowledgeConfig) -> list[Found]:
+    async def _search_build(self, question: SearchQuery, entry: KnowledgeConfig) -> list[Found]:
         """Search the build that was in force last time; once more if it is not that one any more.
 
         One statement tells whether it is, and which chunks are still there.
@@ -129,8 +157,9 @@ class Retriever:
         pointer = self._pointers.get(index) or await self._current(index)
         for _ in range(SEARCHES):
             try:
+                asked = await self._asked(question, pointer)
                 hits = await self._hits(asked, entry, pointer)
-            except VectorsUnavailable as error:
+            except (VectorsUnavailable, EmbeddingUnavailable) as error:
                 # The index may have moved away from a server that is gone.
                 former, pointer = pointer, await self._current(index)
                 if pointer == former:

@@ -1,0 +1,97 @@
+"""An index with an embedding service, beside one that is searched with MiniLM."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from slipway_crds.runtimeconfig import EmbeddingConfig
+from slipway_runtime.knowledge.embedding.opening import Embedders
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
+from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady, Retriever
+from slipway_runtime.store.pointers import read_pointer
+from tests.support.embedding_server import EmbeddingServer, embedding_server
+from tests.support.knowledge import Knowledge, contents, entry
+
+CATS = "# Cats\n\nCats sleep for most of the day.\n"
+LOCKS = "# Locks\n\nA lock of the Kiel Canal is filled in eight minutes.\n"
+
+
+@pytest.fixture
+async def server(local: Knowledge) -> AsyncIterator[EmbeddingServer]:
+    async with embedding_server(local.embedder) as made:
+        yield made
+
+
+@pytest.fixture
+async def embedders(local: Knowledge, tmp_path: Path) -> AsyncIterator[Embedders]:
+    made = Embedders(local.embedder, connections=lambda _: tmp_path)
+    yield made
+    await made.close()
+
+
+def configured(server: EmbeddingServer, model: str = "m-1") -> EmbeddingConfig:
+    return EmbeddingConfig(
+        provider="openai-compatible", model=model, dimensions=512, base_url=f"{server.url}/v1", timeout_seconds=5
+    )
+
+
+async def ingest(local: Knowledge, embedders: Embedders, index: str, embedding: EmbeddingConfig, text: str) -> str:
+    config = local.config(index=index).model_copy(update={"embedding": embedding})
+    ingestion = Ingestion(
+        config,
+        database=local.database,
+        vectors=local.vectors,
+        embedder=embedders(f"{local.namespace}/{index}", embedding),
+        patience=1,
+    )
+    return (await ingestion.run(contents(text_md=text))).revision
+
+
+def retriever(local: Knowledge, embedders: Embedders) -> Retriever:
+    return Retriever(
+        local.namespace,
+        database=local.database,
+        embedder=local.embedder,
+        vectors=lambda *_: local.vectors,
+        embedders=embedders,
+    )
+
+
+async def test_each_index_is_searched_with_its_own_model(
+    local: Knowledge, embedders: Embedders, server: EmbeddingServer
+) -> None:
+    await ingest(local, embedders, "cats", EmbeddingConfig(), CATS)
+    await ingest(local, embedders, "locks", configured(server), LOCKS)
+    pointer = await read_pointer(local.database, f"{local.namespace}/locks")
+    assert pointer is not None
+    assert pointer.embedding == configured(server)
+    entries = [entry(index="cats", name="cats", min_score=0.1), entry(index="locks", name="locks", min_score=0.1)]
+    searching = retriever(local, embedders)
+    for _ in range(2):  # also with what it remembers of both
+        found = await searching.retrieve("How long does it take to fill a lock?", entries)
+        assert "eight minutes" in found[0].chunk.text
+        assert {each.knowledge.index for each in found} == {"cats", "locks"}
+    assert [each["input"] for each in server.requests[-2:]] == [["How long does it take to fill a lock?"]] * 2
+
+
+async def test_another_model_is_another_build_and_agents_follow(
+    local: Knowledge, embedders: Embedders, server: EmbeddingServer
+) -> None:
+    first = await ingest(local, embedders, "locks", EmbeddingConfig(), LOCKS)
+    searching = retriever(local, embedders)
+    assert await searching.retrieve("lock", [entry(index="locks", name="locks", min_score=0.1)])
+    second = await ingest(local, embedders, "locks", configured(server), LOCKS)
+    third = await ingest(local, embedders, "locks", configured(server, "m-2"), LOCKS)
+    assert len({first, second, third}) == 3
+    assert await searching.retrieve("lock", [entry(index="locks", name="locks", min_score=0.1)])
+    assert server.requests[-1]["model"] == "m-2"
+
+
+async def test_without_its_service_an_index_is_not_ready(
+    local: Knowledge, embedders: Embedders, server: EmbeddingServer
+) -> None:
+    await ingest(local, embedders, "locks", configured(server), LOCKS)
+    server.faults.append((503, {}))
+    with pytest.raises(IndexNotReady, match="cannot be searched now: the embedding service answers 503"):
+        await retriever(local, embedders).retrieve("lock", [entry(index="locks", name="locks", min_score=0.1)])
