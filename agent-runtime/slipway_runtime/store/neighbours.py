@@ -7,7 +7,7 @@ from slipway_runtime.store.documents import Build, Passage, StoredChunk, read_pa
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TextAround:
     """A chunk with its neighbours."""
 
     start: int
@@ -17,7 +17,7 @@ class Surroundings:
     """Of each chunk in it, as it is stored."""
 
 
-async def surroundings(database: Database, build: Build, chunk: StoredChunk, count: int) -> Surroundings | None:
+async def surroundings(database: Database, build: Build, chunk: StoredChunk, count: int) -> TextAround | None:
     """A chunk with up to `count` chunks before and after it; None if the document is not there any more.
 
     A chunk under other headings, or on another page, is no neighbour: it is about something else.
@@ -39,4 +39,4 @@ async def surroundings(database: Database, build: Build, chunk: StoredChunk, cou
     start = min(int(row["start_offset"] or 0) for row in rows)
     end = max(int(row["end_offset"] or 0) for row in rows)
     [text] = await read_passages(database, build, [Passage(chunk.source, chunk.document, start, end)])
-    return None if text is None else Surroundings(start, text, tuple(str(row["sentences"]) for row in rows))
+    return None if text is None else TextAround(start, text, tuple(str(row["sentences"]) for row in rows))

@@ -178,7 +178,9 @@ class Ingestion:
         await self._patiently(lambda: self._forget({self._build.revision, before.revision if before else ""}))
         return report
 
-    def _check(self, listing: SourceListing, plan: IngestionPlan, taken: TakenDocuments, before: IndexPointer | None) -> None:
+    def _check(
+        self, listing: SourceListing, plan: IngestionPlan, taken: TakenDocuments, before: IndexPointer | None
+    ) -> None:
         """Raise what keeps agents with the build they read: one that has nothing, or not what it has."""
         something = taken.made or taken.unchanged or taken.kept_failing or plan.kept
         elsewhere = before is not None and before.revision != self._build.revision

@@ -13,7 +13,7 @@ from slipway_runtime.knowledge.pieces import Piece
 from slipway_runtime.knowledge.retrieval.chunk_cache import DecodedChunk
 from slipway_runtime.knowledge.retrieval.wording import Wording
 from slipway_runtime.store.documents import Build, StoredChunk
-from slipway_runtime.store.neighbours import Surroundings
+from slipway_runtime.store.neighbours import TextAround
 
 IDENTIFIER_WEIGHT = 0.5
 """Share of the words in the score where the question has an identifier: a fault code means little to a model."""
@@ -41,7 +41,7 @@ class Found:
     named: Sequence[bool] | None = None
     """Whether each of the pieces has an identifier of the question; None if the question has none."""
 
-    around: Surroundings | None = None
+    around: TextAround | None = None
     """The chunk with its neighbours, for models, if the index is searched so."""
 
     @cached_property
