@@ -112,8 +112,9 @@ def test_the_key_of_an_embedding_service_is_mounted_and_a_service_without_one_ne
     keyed = {**service, "apiKeyRef": {"name": "openai", "key": "api-key"}}
     model = agent()
     (volume,) = volumes("R", host_files(model, [index(embedding={"service": keyed})]))[1:]
-    (secret,) = volume["projected"]["sources"]
-    assert secret["secret"]["items"] == [{"key": "api-key", "path": "handbook/openai/api-key"}]
+    items = [{"key": "api-key", "path": "handbook/openai/api-key"}]
+    sources = [{"secret": {"name": "openai", "optional": True, "items": items}}]
+    assert volume == {"name": "connections", "projected": {"defaultMode": 0o440, "sources": sources}}
     assert volumes("R", host_files(model, [index(embedding={"service": service})]))[1:] == []
 
 

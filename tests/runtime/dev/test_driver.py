@@ -21,6 +21,7 @@ from slipway_runtime.gateway.auth import CallerKeyFile, new_key
 from slipway_runtime.host.app import create_host_app
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.settings import default_model_dir
 from tests.support.model_server import model_server
 from tests.support.servers import free_port
@@ -93,7 +94,7 @@ async def dev(tmp_path: Path) -> AsyncIterator[Dev]:
         embedder = Gated(default_model_dir())
         stack.push_async_callback(embedder.close)
         port = free_port()
-        driver = LocalDriver(replace(parts, embedder=embedder), host_url=f"http://127.0.0.1:{port}")
+        driver = LocalDriver(replace(parts, embedders=Embedders(embedder, connections=lambda _: tmp_path)), host_url=f"http://127.0.0.1:{port}")
         await stack.enter_async_context(served(create_host_app(parts.host), port=port))
         url = await stack.enter_async_context(served(create_app(parts.gateway)))
         client = await stack.enter_async_context(aiohttp.ClientSession(url))
