@@ -94,7 +94,10 @@ async def dev(tmp_path: Path) -> AsyncIterator[Dev]:
         embedder = Gated(default_model_dir())
         stack.push_async_callback(embedder.close)
         port = free_port()
-        driver = LocalDriver(replace(parts, embedders=Embedders(embedder, connections=lambda _: tmp_path)), host_url=f"http://127.0.0.1:{port}")
+        driver = LocalDriver(
+            replace(parts, embedders=Embedders(embedder, connections=lambda _: tmp_path)),
+            host_url=f"http://127.0.0.1:{port}",
+        )
         await stack.enter_async_context(served(create_host_app(parts.host), port=port))
         url = await stack.enter_async_context(served(create_app(parts.gateway)))
         client = await stack.enter_async_context(aiohttp.ClientSession(url))
