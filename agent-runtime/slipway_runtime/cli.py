@@ -12,6 +12,7 @@ import typer
 
 from slipway_crds import contract
 from slipway_runtime.cli_catalog import catalog
+from slipway_runtime.cli_index import index
 from slipway_runtime.cli_plugins import plugin
 from slipway_runtime.cli_workflow import workflow
 from slipway_runtime.connect.assistants import Assistant
@@ -27,6 +28,7 @@ keys = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(plugin, name="plugin")
 app.add_typer(catalog, name="catalog")
+app.add_typer(index, name="index")
 app.add_typer(workflow, name="workflow")
 PODS = "What pods run"
 """The panel of `--help`, below all others, of what no person types."""
@@ -105,7 +107,7 @@ def ask(
 @app.command()
 def search(
     question: Annotated[str, typer.Argument(help="What to look for.")],
-    index: Annotated[str | None, typer.Option("--index", "-i", help="Only this VectorIndex of the agent.")] = None,
+    only: Annotated[str | None, typer.Option("--index", "-i", help="Only this VectorIndex of the agent.")] = None,
     where: Annotated[str | None, typer.Option(help="A filter on the documents' metadata, as JSON.")] = None,
     url: Annotated[str, typer.Option(help="The gateway.", envvar="SLIPWAY_URL")] = "http://127.0.0.1:8080",
     agent: Annotated[str | None, typer.Option(help="namespace/name; the only agent there is if left out.")] = None,
@@ -115,7 +117,7 @@ def search(
     from slipway_runtime.ask import Asking
     from slipway_runtime.search import Searching, main
 
-    raise typer.Exit(main(Searching(Asking(question=question, url=url, agent=agent, key=key), index, where)))
+    raise typer.Exit(main(Searching(Asking(question=question, url=url, agent=agent, key=key), only, where)))
 
 
 @app.command()

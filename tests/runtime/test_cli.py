@@ -31,6 +31,7 @@ def test_every_job_has_a_word() -> None:
         "keys",
         "plugin",
         "catalog",
+        "index",
         "workflow",
     }
 
@@ -51,6 +52,7 @@ def test_help_shows_what_people_use_before_what_pods_run() -> None:
             "keys",
             "plugin",
             "catalog",
+            "index",
             "workflow",
         )
     )
