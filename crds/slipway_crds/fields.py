@@ -36,6 +36,8 @@ MODEL_PATTERN = "^[!-~]+$"
 TOOL_PATTERN = "^[a-z]([-_a-z0-9]*[a-z0-9])?$"
 ENTRY_POINT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 IMAGE_PATTERN = "^[0-9A-Za-z][-._/:@0-9A-Za-z]*$"
+PINNED_IMAGE_PATTERN = "^[0-9A-Za-z][-._/:0-9A-Za-z]*(@sha256:[0-9a-f]{64})?$"
+"""Of an image with a whole digest, or with none."""
 CAPABILITY_PATTERN = "^[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 CIDR_PATTERN = "^[0-9a-fA-F.:]+/[0-9]{1,3}$"
 URL_PATTERN = (
@@ -97,6 +99,7 @@ HINTS: Mapping[str, str] = {
     MODEL_PATTERN: "the provider's name of a model, without spaces, like gpt-5-mini",
     TOOL_PATTERN: "lower-case letters, digits, dashes and underscores, like web_search",
     IMAGE_PATTERN: "an image with its registry and tag or digest, like registry.example.com/desk:1.2",
+    PINNED_IMAGE_PATTERN: "an image with its registry and tag, or with @sha256: and 64 hexadecimal digits at the end",
     ENTRY_POINT_PATTERN: "a module and a function in it, like package.module:factory",
     CAPABILITY_PATTERN: "lower-case letters, digits, dashes and underscores, beginning and ending with a letter or"
     " digit, like order_lookup",

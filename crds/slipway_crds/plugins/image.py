@@ -8,8 +8,8 @@ from slipway_crds import contract
 from slipway_crds.fields import (
     ATOMIC,
     BY_NAME,
-    IMAGE_PATTERN,
     PATH_PATTERN,
+    PINNED_IMAGE_PATTERN,
     VARIABLE_PATTERN,
     Rule,
     SpecModel,
@@ -47,7 +47,7 @@ class McpImage(SpecModel):
 
     name: Annotated[
         str,
-        Field(min_length=1, max_length=512, pattern=IMAGE_PATTERN),
+        Field(min_length=1, max_length=512, pattern=PINNED_IMAGE_PATTERN),
         ignored("No image is pulled: start the server yourself."),
     ]
     """The image, with its digest (`registry.example.com/issues@sha256:...`), or with a tag and `spec.digest`."""

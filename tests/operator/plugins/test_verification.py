@@ -9,6 +9,7 @@ from slipway_operator.core.plan import Plan
 from slipway_operator.core.projections import Child, project
 from slipway_operator.plugins.plan import PluginView, plan_plugin
 from slipway_operator.plugins.verification import AGAIN_SECONDS, job_name
+from slipway_runtime.connector.image_verification import image_digest
 from tests.support.operator_builds import NOW, SETTINGS, resource
 from tests.support.operator_objects import CREATED
 
@@ -97,6 +98,26 @@ def test_it_runs_once_it_is_verified() -> None:
     plan = planned(SPEC, *with_job(planned(SPEC), COMPLETE))
     assert "Deployment" in kinds(plan)
     assert ready(plan)[0] == "WaitingForConnector"
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("registry.example.com/issues@sha256:" + 64 * "0", {}),
+        ("registry.example.com:5000/issues:1.2", {"digest": "sha256:" + 64 * "0"}),
+        ("issues", {"digest": "sha256:" + 64 * "0"}),
+    ],
+)
+def test_every_pod_runs_what_the_job_verified_however_often_it_starts_anew(name: str, given: dict[str, str]) -> None:
+    spec = {**SPEC, "mcp": {"image": {"name": name}}, **given}
+    verified = [stored(each.manifest, COMPLETE) for each in planned(spec).apply]
+    plan = planned(spec, *verified)
+    (deployment,) = [each.manifest for each in plan.apply if each.manifest["kind"] == "Deployment"]
+    template: Any = deployment["spec"]
+    images = {each["name"]: each["image"] for each in template["template"]["spec"]["containers"]}
+    digest = image_digest(plugin_of(spec))
+    assert digest == "sha256:" + 64 * "0"
+    assert images["plugin"] == f"{name.partition('@')[0]}@{digest}"
 
 
 def test_why_an_image_does_not_run_is_told_and_what_ran_before_ends() -> None:
