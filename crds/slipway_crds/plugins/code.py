@@ -4,7 +4,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slipway_crds.fields import ENTRY_POINT_PATTERN, Bytes, Duration, Rule, SpecModel, Url, parse_quantity, same
+from slipway_crds.fields import (
+    ENTRY_POINT_PATTERN,
+    Bytes,
+    Duration,
+    Rule,
+    SpecModel,
+    Url,
+    ignored,
+    parse_quantity,
+    same,
+)
 from slipway_crds.rules import OneOf, duration_within, exactly_one
 from slipway_crds.servers import NO_METADATA_URL, ConfigMapKey
 
@@ -37,6 +47,9 @@ class Python(SpecModel):
     ] = None
     """The plugin in the code, as `package.module:object`; if not given, what the wheel registers as an entry point of
     the group `slipway.plugins`, or the module itself."""
+    store: Annotated[bool, ignored("Nothing is mounted: the plugin keeps what it has to keep in a file.")] = False
+    """Whether the Plugin's pod gets the namespace's login to the store, in `/etc/slipway/store/dsn`: for tables of its
+    own. It can read and change the tables of the namespace's agents too."""
 
 
 class WasmLimits(SpecModel):

@@ -1,9 +1,10 @@
 """Ratings of answers: whoever asked says what an answer was worth, and reports read it.
 
-Ratings are in a table of their own: in the namespace's store where the plugin's pod has its DSN, otherwise in the
-SQLite file that `config.database` names (`sqlite:////var/lib/feedback.sqlite`), or a temporary one.
+Ratings are in a table of their own: in the namespace's store where the plugin's pod has its DSN (`python.store`),
+otherwise in the SQLite file that `config.database` names (`sqlite:////var/lib/feedback.sqlite`), or a temporary one.
 """
 
+import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -42,10 +43,12 @@ class Rating(BaseModel):
 
 
 class Ratings:
-    """The table. It is opened for each request, so that nothing is left open and a store may be down for a while."""
+    """The table. It is opened for one request at a time, so that nothing is left open, a store may be down for a while,
+    and the namespace's agents keep their connections."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
+        self._turn = asyncio.Lock()
 
     async def add(self, rating: Rating) -> None:
         """Store it. A second rating of an answer takes the place of the first."""
@@ -77,12 +80,13 @@ class Ratings:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Database]:
-        database = await open_database(self._dsn())
-        try:
-            await database.execute(TABLE)
-            yield database
-        finally:
-            await database.close()
+        async with self._turn:
+            database = await open_database(self._dsn())
+            try:
+                await database.execute(TABLE)
+                yield database
+            finally:
+                await database.close()
 
     def _dsn(self) -> str:
         mounted = Path(STORE_DIR, STORE_KEY)

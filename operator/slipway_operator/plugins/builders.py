@@ -27,15 +27,22 @@ PROBES: JsonObject = {
 RESOURCES = {"requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
 
 
-def connector_objects(owner: Owner, settings: BuildSettings, plugin: Plugin) -> list[Manifest]:
-    """Everything that a connector consists of."""
+def connector_objects(
+    owner: Owner, settings: BuildSettings, plugin: Plugin, *, store_secret: str = ""
+) -> list[Manifest]:
+    """Everything that a connector consists of. The Secret is of the namespace's store, for a plugin that uses it."""
     name, own = contract.connector_name(owner.name), _labels(owner)
     return [
         service_account(name, owner, own),
         _service(owner, settings),
         *([_network_policy(owner, settings, plugin)] if settings.network_policies else []),
-        _deployment(owner, settings, plugin),
+        _deployment(owner, settings, plugin, store_secret if uses_store(plugin) else ""),
     ]
+
+
+def uses_store(plugin: Plugin) -> bool:
+    """Whether the plugin's pod mounts the namespace's login to the store."""
+    return plugin.spec.python is not None and plugin.spec.python.store
 
 
 def _labels(owner: Owner) -> dict[str, str]:
@@ -91,7 +98,7 @@ def _servers(plugin: Plugin) -> list[JsonObject]:
     return [*pods, *map(policies.to_anywhere, ports)]
 
 
-def _deployment(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Manifest:
+def _deployment(owner: Owner, settings: BuildSettings, plugin: Plugin, store_secret: str) -> Manifest:
     deployment = child(DEPLOYMENT, contract.connector_name(owner.name), owner, _labels(owner))
     deployment["spec"] = {
         "replicas": 1,
@@ -99,13 +106,14 @@ def _deployment(owner: Owner, settings: BuildSettings, plugin: Plugin) -> Manife
         "progressDeadlineSeconds": settings.rollout_deadline,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "selector": {"matchLabels": _labels(owner)},
-        "template": pod_template(_labels(owner), _pod(owner, settings, plugin), None),
+        "template": pod_template(_labels(owner), _pod(owner, settings, plugin, store_secret), None),
     }
     return deployment
 
 
-def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
-    connector = _connector(settings, plugin)
+def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin, store_secret: str) -> JsonObject:
+    connector = _connector(settings, plugin, store=bool(store_secret))
+    store: list[JsonObject] = [{"name": "store", "secret": {"secretName": store_secret}}] if store_secret else []
     spec = pod_spec(
         settings,
         service_account=contract.connector_name(owner.name),
@@ -113,6 +121,7 @@ def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
         volumes=[
             {"name": "identity", "configMap": {"name": IDENTITY_CONFIG_MAP}},
             {"name": "credentials", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": _sources(plugin)}},
+            *store,
             *host_tls.volumes(settings),
         ],
         pod=_pull_secrets(plugin),
@@ -124,7 +133,7 @@ def _pod(owner: Owner, settings: BuildSettings, plugin: Plugin) -> JsonObject:
     return spec
 
 
-def _connector(settings: BuildSettings, plugin: Plugin) -> JsonObject:
+def _connector(settings: BuildSettings, plugin: Plugin, *, store: bool) -> JsonObject:
     return container(
         settings,
         name=COMPONENT,
@@ -143,6 +152,7 @@ def _connector(settings: BuildSettings, plugin: Plugin) -> JsonObject:
         mounts=[
             read_only("identity", contract.IDENTITY_DIR),
             read_only("credentials", CREDENTIALS_DIR),
+            *([read_only("store", contract.STORE_DIR)] if store else []),
             *host_tls.mounts(settings),
         ],
         resources=resources(RESOURCES, None),

@@ -2,7 +2,7 @@
 
 import time
 
-from slipway_crds.contract import CONNECTOR_STATUS_PATH, HTTP_PORT, PLUGINS_STATUS_PATH
+from slipway_crds.contract import CONNECTOR_STATUS_PATH, HTTP_PORT, PLUGINS_STATUS_PATH, connector_name
 from slipway_crds.plugins.connector import version_of
 from slipway_crds.plugins.dependencies import dependencies_of, dependency_problems
 from slipway_crds.plugins.kind import PLUGIN
@@ -11,9 +11,12 @@ from slipway_crds.plugins.model import Plugin
 from slipway_crds.references import Ref
 from slipway_operator.controllers import DependentController, KindController, RunningController
 from slipway_operator.core.cache import ResourceKey
+from slipway_operator.core.namespaces import Namespace
+from slipway_operator.core.objects import DEPLOYMENT
 from slipway_operator.core.peek import json_at
-from slipway_operator.core.projections import PodState
+from slipway_operator.core.projections import DeploymentState, PodState
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
+from slipway_operator.plugins.builders import uses_store
 from slipway_operator.plugins.plan import PluginView, plan_plugin
 from slipway_operator.plugins.reports import ServerReport, read_report
 from slipway_operator.plugins.users import PluginUser, user_of
@@ -35,7 +38,8 @@ class PluginController(DependentController):
             return None
         now = time.time()
         plugin = await model_to_act_on(self._executor, resource, Plugin, now=now)
-        if plugin is None or await namespace_to_act_in(self._executor, self._store, resource, now=now) is None:
+        namespace = await namespace_to_act_in(self._executor, self._store, resource, now=now) if plugin else None
+        if plugin is None or namespace is None:
             return None
         connector = plugin.spec.needs_connector
         if connector:
@@ -53,9 +57,19 @@ class PluginController(DependentController):
             metadata=metadata,
             dependencies=dependency_problems(key.name, self._needed(key, metadata)),
             users=self._users(key, plugin),
+            store_secret=self._store.access(namespace).secret_name,
+            store_problem=await self._store_problem(key, namespace) if uses_store(plugin) else "",
         )
         plan = plan_plugin(view, self._build, gateway_url=self._settings.gateway_url, now=now)
         return await self._executor.execute(resource, self._names.named(resource, plan), now=now)
+
+    async def _store_problem(self, key: ResourceKey, namespace: Namespace) -> str:
+        """What is the matter with the store. It is asked while the plugin's pod does not run."""
+        deployment = self._cache.child(DEPLOYMENT.name, key.namespace, connector_name(key.name))
+        state = deployment.detail if deployment is not None else None
+        if isinstance(state, DeploymentState) and state.complete and self._store.ready(namespace):
+            return ""
+        return await self._store.problem(namespace)
 
     def _users(self, key: ResourceKey, plugin: Plugin) -> tuple[PluginUser, ...]:
         version = version_of(plugin)

@@ -36,6 +36,9 @@ class PluginView(View):
     dependencies: tuple[DependencyProblem, ...] = ()
     users: tuple[PluginUser, ...] = ()
     """The agents that refer to it."""
+    store_secret: str = ""
+    """Of the namespace's login to the store."""
+    store_problem: str = ""
 
     @property
     def deployment(self) -> DeploymentState | None:
@@ -68,6 +71,7 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
             dependencies=view.dependencies,
             version=version_of(view.plugin),
             users=view.users,
+            store_problem=view.store_problem,
         ),
         now=now,
     )
@@ -82,7 +86,9 @@ def plan_plugin(view: PluginView, settings: BuildSettings, *, gateway_url: str, 
 def _manifests(view: PluginView, settings: BuildSettings, verification: Verification) -> list[Manifest]:
     """Everything that should be there now."""
     owner = owner_of(view.resource)
-    manifests = connector_objects(owner, settings, view.plugin) if view.plugin.spec.needs_connector else []
+    manifests: list[Manifest] = []
+    if view.plugin.spec.needs_connector:
+        manifests = connector_objects(owner, settings, view.plugin, store_secret=view.store_secret)
     # What serves goes on: others may use it. What was never started waits for the plugins that it needs.
     waits = view.deployment is None and bool(view.dependencies)
     if waits or not verification.passed:  # nothing of it runs, but what has been verified goes on until it is known

@@ -53,6 +53,8 @@ class PluginStanding:
     """Of what it does now."""
     users: tuple[PluginUser, ...] = ()
     """The agents that refer to it."""
+    store_problem: str = ""
+    """Of the store, where the plugin uses it."""
 
 
 def plugin_status(plugin: PluginStanding, *, now: float) -> tuple[JsonObject, float]:
@@ -101,6 +103,8 @@ def _ready(plugin: PluginStanding) -> Statement:
         first = min(plugin.dependencies, key=lambda each: each.waiting)
         said = "; ".join(each.message for each in plugin.dependencies if each.reason == first.reason)
         return Statement("Ready", False, first.reason, _sentence(said))
+    if plugin.store_problem and not plugin.available:
+        return Statement("Ready", False, "WaitingForStore", plugin.store_problem)
     if plugin.trouble is not None and not (plugin.available and plugin.verified):
         return Statement("Ready", False, plugin.trouble.reason, plugin.trouble.message)
     if not plugin.verified:

@@ -163,6 +163,21 @@ def test_python_is_mounted_and_told_to_the_connector() -> None:
     assert ports_out(fetched) == [53, 53, 443]
 
 
+def test_only_python_that_asks_for_it_gets_the_login_to_the_store() -> None:
+    python = {"module": {"name": "hello", "key": "hello.py"}}
+    for spec, names in (
+        ({"type": "python", "python": python}, []),
+        ({"type": "python", "python": {**python, "store": True}}, ["store"]),
+        ({"type": "mcp", "mcp": {"image": {"name": IMAGE}}}, []),
+    ):
+        plugin = Plugin.model_validate({"metadata": {"name": "tools", "namespace": "demo"}, "spec": spec})
+        view = PluginView(resource=resource(plugin), plugin=plugin, children=(), store_secret="slipway-store-x")
+        plan = plan_plugin(view, SETTINGS, gateway_url="http://gateway/", now=NOW)
+        (pod,) = [pod_of({"Deployment": each.manifest}) for each in plan.apply if each.manifest["kind"] == "Deployment"]
+        secrets = [each["name"] for each in pod["volumes"] if each.get("secret", {}).get("secretName", "") != ""]
+        assert secrets == names
+
+
 @pytest.mark.proves("Plugin.wasm.*", "Plugin.config")
 def test_a_module_is_mounted_with_its_limits_and_reaches_nothing() -> None:
     objects = made(
