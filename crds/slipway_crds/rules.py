@@ -227,11 +227,14 @@ class OneOf(SpecModel):
 
     members: ClassVar[tuple[str, ...]] = ()
     """Names of the optional fields, as Python has them."""
+    besides: ClassVar[frozenset[str]] = frozenset()
+    """Names of optional fields that are not part of the choice either."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        cls.members = tuple(name for name, field in cls.model_fields.items() if not field.is_required())
+        optional = (name for name, field in cls.model_fields.items() if not field.is_required())
+        cls.members = tuple(name for name in optional if name not in cls.besides)
         aliases = [cls.model_fields[name].alias or name for name in cls.members]
         cls.rules = (exactly_one(aliases), *cls.rules)
 

@@ -88,6 +88,8 @@ class SearchConfig(ConfigModel):
     """Share of the words in a score of `hybrid`."""
     neighbours: int = 0
     """Chunks before and after one that is found, which models are given with it."""
+    restricted: bool = False
+    """Whether a document is only for the groups that it, or its source, names."""
 
 
 class KnowledgeConfig(ConfigModel):

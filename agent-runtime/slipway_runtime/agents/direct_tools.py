@@ -11,10 +11,11 @@ from slipway_runtime.agents.passages import given, verified
 from slipway_runtime.agents.retrieving import search
 from slipway_runtime.agents.search_filters import Filters
 from slipway_runtime.agents.workflow_plans import text_of
+from slipway_runtime.knowledge.access import may_read
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest
-from slipway_runtime.store.documents import Build, read_document
+from slipway_runtime.store.documents import Build, read_document, read_metadata
 from slipway_runtime.store.pointers import read_pointer
 
 CONTEXT_CHARACTERS = 32_768
@@ -65,12 +66,13 @@ class DirectTools:
         """
         entry = next((each for each in self._config.knowledge if each.name == knowledge), None)
         stored = f"{self._config.namespace}/{entry.index}" if entry else ""
-        pointer = await read_pointer(self._dependencies.database, stored) if entry else None
-        found = (
-            await read_document(self._dependencies.database, Build(stored, pointer.revision), source, name)
-            if pointer
-            else None
-        )
+        database = self._dependencies.database
+        pointer = await read_pointer(database, stored) if entry else None
+        build = Build(stored, pointer.revision) if pointer else None
+        found = await read_document(database, build, source, name) if build else None
+        if found is not None and pointer and build and pointer.search.restricted:
+            metadata = await read_metadata(database, build, (source, name))
+            found = found if metadata is not None and may_read(metadata) else None
         if found is None:
             raise Problem(Reason.NOT_FOUND, "This agent has no such document: search_documents gives the addresses.")
         kind = "text/markdown" if name.lower().endswith(MARKDOWN) else "text/plain"

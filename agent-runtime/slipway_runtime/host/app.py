@@ -177,6 +177,7 @@ async def _ask(host: Host, hosted: HostedAgent, caller: Caller, request: Request
     after = sse.last_event_id(request, run_id)  # refused before the question is kept
     wait = parse_wait(request.query_params.get("wait"))
     keeps_session = asked.history is None and request.headers.get(SESSION_HEADER) != NO_SESSION
+    asked = asked.model_copy(update={"groups": caller.groups or None})  # as the identity has them, and nothing else
     new = NewRun(run_id, caller.owner, asked, keeps_session=keeps_session, wait=wait, retiring=_retiring(request))
     try:
         await host.runs.begin(hosted, new)

@@ -17,6 +17,7 @@ from slipway_runtime.host.lease import LEASE_SECONDS
 from slipway_runtime.host.metrics import RUN_SECONDS, RUNS
 from slipway_runtime.host.recorder import RunLog, record
 from slipway_runtime.host.refusals import given_up, internal_error, store_unavailable, too_late, unknown_outcome
+from slipway_runtime.knowledge.access import reading_for
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest, UnknownOutcome, Waiting
 from slipway_runtime.store.database import Database, StoreUnavailable
@@ -137,7 +138,8 @@ class Attempt:
         try:
             async with deadline:
                 run = await self._prepare(database)
-                return await self.hosted.agent.run(run)
+                with reading_for(self.work.ask.groups or ()):  # whoever lets the run go on
+                    return await self.hosted.agent.run(run)
         except TimeoutError:
             if not deadline.expired():
                 raise  # the agent's own

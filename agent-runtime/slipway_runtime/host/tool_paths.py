@@ -16,6 +16,7 @@ from slipway_runtime.host.hosted import HostedAgent
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.host.run_paths import read_body
 from slipway_runtime.identity import Caller
+from slipway_runtime.knowledge.access import reading_for
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import HISTORY_BYTES, invalid
 from slipway_runtime.protocols.bodies import read_json
@@ -67,16 +68,18 @@ class WorkflowBody(ToolBody):
     members: tuple[MemberDescription, ...] = ()
 
 
-async def search(_: Host, hosted: HostedAgent, __: Caller, request: Request) -> Response:
+async def search(_: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     """Passages of the agent's documents."""
     body = await _read(request, SearchBody)
-    return JSONResponse({"passages": await _tools(hosted).search(body.query, body.filters)})
+    with reading_for(caller.groups):
+        return JSONResponse({"passages": await _tools(hosted).search(body.query, body.filters)})
 
 
-async def document(_: Host, hosted: HostedAgent, __: Caller, request: Request) -> Response:
+async def document(_: Host, hosted: HostedAgent, caller: Caller, request: Request) -> Response:
     """A document of the agent's."""
     body = await _read(request, DocumentBody)
-    return JSONResponse(await _tools(hosted).document(body.knowledge, body.source, body.document))
+    with reading_for(caller.groups):
+        return JSONResponse(await _tools(hosted).document(body.knowledge, body.source, body.document))
 
 
 async def web_search(_: Host, hosted: HostedAgent, __: Caller, request: Request) -> Response:

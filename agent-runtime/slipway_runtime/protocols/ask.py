@@ -22,7 +22,7 @@ LARGE_ASK_BYTES = 8 * 1024 * 1024
 """The same for an agent that does."""
 SESSION_ID_PATTERN = "^[0-9A-Za-z-]{1,64}$"
 TOOL_NAME_PATTERN = "^[a-zA-Z0-9_-]{1,64}$"
-OF_THE_RUN = frozenset(("parts", "unfollowed_seconds", "metadata", "begins_session", "without_tools"))
+OF_THE_RUN = frozenset(("parts", "unfollowed_seconds", "metadata", "begins_session", "without_tools", "groups"))
 """What of an ask no agent needs to honour."""
 TASK = "slipway/task"
 """Key of `Ask.metadata` that no client can give. See `Ask.task`."""
@@ -134,6 +134,8 @@ class Ask(AskModel):
     without_tools: tuple[str, ...] | None = None
     """Tools of the agent that its caller may not use, and so its models may not call for them: names of entries of
     `spec.tools`, or of what models see of these, and `web_search`."""
+    groups: tuple[str, ...] | None = None
+    """Of the caller when the question was asked, as the host verified them: what documents are read for."""
 
     @property
     def text(self) -> str:

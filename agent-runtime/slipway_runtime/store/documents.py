@@ -345,6 +345,21 @@ async def read_metadata(database: Database, build: Build, key: tuple[str, str]) 
     return str(rows[0]["metadata"]) if rows else None
 
 
+async def metadata_of_chunks(database: Database, build: Build, ids: Sequence[str]) -> dict[str, str]:
+    """What is stored of the metadata of the documents that chunks are from, as JSON, by the chunk's id."""
+    if not ids:
+        return {}
+    rows = await database.fetch(
+        "SELECT c.id, d.metadata FROM chunks c JOIN documents d ON d.index_name = c.index_name"
+        " AND d.revision = c.revision AND d.source = c.source AND d.name = c.document"
+        f" WHERE c.index_name = $1 AND c.revision = $2 AND c.id IN ({placeholders(3, len(ids))})",
+        build.index,
+        build.revision,
+        *ids,
+    )
+    return {str(row["id"]): str(row["metadata"]) for row in rows}
+
+
 async def read_passages(database: Database, build: Build, passages: Sequence[Passage]) -> list[str | None]:
     """The text at these places of the stored documents now; None where there is no such document.
 

@@ -227,8 +227,9 @@ async def same_run(database: Database, question: Question) -> None:
 
 
 def same_question(one: Ask, other: Ask) -> bool:
-    """Whether the same thing is asked. Sessions are compared by themselves, and each grant is made anew."""
-    apart = {"session": None, "grant": None}
+    """Whether the same thing is asked. Sessions are compared by themselves, each grant is made anew, and the groups of
+    the first time count."""
+    apart = {"session": None, "grant": None, "groups": None}
     return one.model_copy(update=apart) == other.model_copy(update=apart)
 
 

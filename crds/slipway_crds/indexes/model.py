@@ -163,6 +163,11 @@ class VectorIndexSpec(SpecModel):
     """How the ingestion Jobs are made."""
 
     @property
+    def restricted(self) -> bool:
+        """Whether a document is only for the groups that it, or its source, names."""
+        return any(source.access is not None for source in self.sources)
+
+    @property
     def config_maps(self) -> dict[str, str]:
         """The ConfigMap of each source that is one, by the source's name."""
         return {source.name: source.config_map.name for source in self.sources if source.config_map is not None}

@@ -22,8 +22,12 @@ class SearchSettings(SpecModel):
     neighbours: Annotated[int, Field(ge=0, le=3)] = 0
     """So many chunks before and after one that is found are given to models with it, as one passage."""
 
-    def config(self) -> SearchConfig:
-        """What agents read of it."""
+    def config(self, *, restricted: bool = False) -> SearchConfig:
+        """What agents read of it, and whether documents are for groups."""
         return SearchConfig(
-            mode=self.mode, fusion=self.fusion, lexical_weight=float(self.lexical_weight), neighbours=self.neighbours
+            mode=self.mode,
+            fusion=self.fusion,
+            lexical_weight=float(self.lexical_weight),
+            neighbours=self.neighbours,
+            restricted=restricted,
         )

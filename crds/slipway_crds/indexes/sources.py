@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from slipway_crds.access import Groups
 from slipway_crds.contract import SOURCE_CREDENTIALS_FILE, SOURCE_HEADER_PREFIX
 from slipway_crds.fields import (
     ATOMIC,
@@ -21,6 +22,7 @@ from slipway_crds.fields import (
     SpecModel,
     SubdomainName,
     Url,
+    emulated,
     ignored,
     same,
 )
@@ -171,8 +173,22 @@ class IngestionSchedule(SpecModel):
     """The time zone, by its name in the IANA database, like `Europe/Berlin`."""
 
 
+FOR_GROUPS = emulated("Kept to with `--keys`. Without, nobody has groups, and nobody reads the documents.")
+
+
+class DocumentAccess(SpecModel):
+    """Who may read documents, by the groups of callers."""
+
+    local = FOR_GROUPS
+
+    groups: Groups | None = None
+    """Groups whose members may read the documents that say nothing themselves; nobody may if not given."""
+
+
 class Source(OneOf):
-    """One place that documents come from: exactly one member besides the name."""
+    """One place that documents come from: exactly one member besides the name and who may read them."""
+
+    besides = frozenset({"access"})
 
     name: Annotated[Name, same("Citations carry it.")]
     """Name of this source, unique within the list; citations carry it."""
@@ -188,9 +204,19 @@ class Source(OneOf):
     object_store: Annotated[ObjectStoreSource | None, same("The same bucket is read.")] = None
     """Documents in a bucket."""
 
+    access: Annotated[DocumentAccess | None, FOR_GROUPS] = None
+    """Who may read the documents, where not everybody may who may ask the agent. One source with `access` restricts the
+    whole index: documents of its other sources are for the groups that they name themselves, and for nobody else."""
+
     @property
     def config(self) -> SourceConfig:
         """What an ingestion does with it."""
+        if self.access is None:
+            return self._place
+        return self._place.model_copy(update={"access": tuple(sorted(set(self.access.groups or ())))})
+
+    @property
+    def _place(self) -> SourceConfig:
         served = self.git or self.http or self.object_store
         if served is not None:
             return served.config(self.name)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from slipway_crds.resolve import ingest_config
 from slipway_runtime.events import Decision, Delta, Discarded, Done, Retrieved, ToolCall, ToolResult, Usage
+from slipway_runtime.knowledge.access import reading_for
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import ClientTool, ImagePart, Message, TextPart, ToolUse
@@ -18,6 +20,7 @@ from tests.support.attempts import Attempts
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.model_agents import RUN, ask, shown, thinker
 from tests.support.model_server import Call, Reply, model_server
+from tests.support.resolving import index
 from tests.support.thinking import HANDBOOK, SCHEMA, SEARCH, messages, models_closed, tool_names
 from tests.support.tool_history import TOOL_HISTORY, check_results_are_data
 
@@ -62,6 +65,17 @@ async def test_what_a_search_gave_is_cited(local: Knowledge) -> None:
     assert "eighty degrees" in messages(server.requests[1])[-1]["content"]
     call = next(event for event in events if isinstance(event, ToolCall))
     assert (call.name, call.where, call.args) == ("search_documents", "server", None)
+
+
+@pytest.mark.parametrize(("groups", "may"), [(("cooks",), True), (("others",), False), ((), False)])
+async def test_a_search_by_the_model_gives_what_the_caller_may_read(
+    local: Knowledge, groups: tuple[str, ...], may: bool
+) -> None:
+    docs = {"name": "docs", "configMap": {"name": "docs"}, "access": {"groups": ["cooks"]}}
+    await local.ingestion(ingest_config(index(sources=[docs]))).run(contents(handbook_md=HANDBOOK))
+    with model_server([SEARCH, "So they say."]) as server, reading_for(groups):
+        await ask(thinker(local, server, indexes=[entry()]), "How hot?")
+    assert ("eighty degrees" in messages(server.requests[1])[-1]["content"]) is may
 
 
 async def test_an_answer_that_cites_nothing_is_not_grounded(local: Knowledge) -> None:

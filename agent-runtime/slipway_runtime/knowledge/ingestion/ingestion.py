@@ -42,6 +42,7 @@ from slipway_runtime.knowledge.ingestion.planning import (
     reasons,
     version_of,
 )
+from slipway_runtime.knowledge.ingestion.restricting import as_restricted, with_access
 from slipway_runtime.knowledge.ingestion.rows import metadata_json, stored_chunks
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, Gone, NotLoaded, SourceUnavailable
 from slipway_runtime.knowledge.ingestion.taken import NothingToIngest as NothingToIngest
@@ -141,11 +142,11 @@ class Ingestion:
         Raises:
             NoSourceAvailable: if sources cannot be read and there would be nothing, or another build without them.
             NothingToIngest: if there is no text; agents go on with the build they read.
-            StoreUnavailable, VectorsUnavailable: if a store stays unavailable; likewise.
+            StoreUnavailable, VectorsUnavailable: if a store stays unavailable, or cannot keep to `access`; likewise.
             CollectionTaken: if another installation has an index of this name at the same back end.
         """
         try:
-            return await self._run(sources)
+            return await self._run(as_restricted(self._config, self._vectors, sources))
         finally:
             await self._reader.close()
 
@@ -198,6 +199,7 @@ class Ingestion:
         Raises:
             StoreUnavailable, VectorsUnavailable: if a store stays unavailable.
         """
+        [source] = as_restricted(self._config, self._vectors, [source])
         try:
             states = await document_states(self._database, self._build, source=source.name)
             plan = make_plan(await list_all([source], states), states=states, lost=set())
@@ -386,7 +388,7 @@ class Ingestion:
 
     async def _load(self, ref: DocumentRef, source: DocumentSource) -> Document:
         loaded = await source.load(ref)
-        return await self._reader.read(loaded.ref, loaded.content)
+        return with_access(self._config, await self._reader.read(loaded.ref, loaded.content))
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=self._patience)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import KnowledgeConfig
+from slipway_runtime.knowledge.access import may_read, readable, reader_groups
 from slipway_runtime.knowledge.embedding.embedder import Embedder, EmbeddingUnavailable, Vector
 from slipway_runtime.knowledge.embedding.opening import MINILM, OpenEmbedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, DecodedChunk, decoded
@@ -25,7 +26,7 @@ from slipway_runtime.knowledge.vectors.contract import (
 from slipway_runtime.knowledge.vectors.filters import Filter
 from slipway_runtime.knowledge.vectors.passages import search_chunks
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.documents import Build, present_chunks, read_chunks
+from slipway_runtime.store.documents import Build, metadata_of_chunks, present_chunks, read_chunks
 from slipway_runtime.store.lexical import frequencies, search_terms
 from slipway_runtime.store.neighbours import surroundings
 from slipway_runtime.store.pointers import IndexPointer, read_pointer
@@ -93,7 +94,8 @@ class Retriever:
     async def retrieve(
         self, question: str, knowledge: Sequence[KnowledgeConfig], where: Filter | None = None
     ) -> list[Found]:
-        """The chunks most relevant to the question, `top_k` of each entry, all together best first.
+        """The chunks most relevant to the question, `top_k` of each entry, all together best first. Of an index that
+        is restricted to groups only what those may read who are read for (`access.reading_for`).
 
         Raises:
             IndexNotReady: if an index has not been built yet, or cannot be searched now.
@@ -133,7 +135,8 @@ class Retriever:
             vector = await self._embedders(pointer.index, pointer.embedding).embed_query(question.text)
         else:
             vector = await self._embedder.embed_query(question.text) if question.own is None else question.own
-        return Asked(question.text, vector, question.where)
+        restricted = pointer.search.restricted
+        return Asked(question.text, vector, readable(question.where) if restricted else question.where)
 
     def _index(self, entry: KnowledgeConfig) -> str:
         return f"{self._namespace}/{entry.index}"
@@ -168,11 +171,20 @@ class Retriever:
             now = await present_chunks(self._database, index, hits.ids)
             if now.revision == pointer.revision and now.search == pointer.search.canonical().decode():
                 self._pointers[index] = pointer
-                best = await self._best(asked, entry, pointer, hits.among(now.ids))
+                present = await self._readable(pointer, now.ids)
+                best = await self._best(asked, entry, pointer, hits.among(present))
                 return await self._with_neighbours(best, pointer)
             self._pointers.pop(index, None)
             pointer = await self._current(index)
         raise IndexNotReady(f"the index {index} is replaced again and again")
+
+    async def _readable(self, pointer: IndexPointer, ids: frozenset[str]) -> frozenset[str]:
+        """Those of the chunks that the reader may read, whatever the back end made of the filter."""
+        if not pointer.search.restricted:
+            return ids
+        build = Build(pointer.index, pointer.revision)
+        metadata = await metadata_of_chunks(self._database, build, sorted(ids))
+        return frozenset(id_ for id_, each in metadata.items() if may_read(each))
 
     async def _current(self, index: str) -> IndexPointer:
         pointer = await read_pointer(self._database, index)
@@ -183,6 +195,8 @@ class Retriever:
     async def _hits(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer) -> "Hits":
         """What both searches find, as far as the index is searched so."""
         mode, count = pointer.search.mode, entry.top_k * POOL
+        if pointer.search.restricted and not reader_groups():
+            return Hits({})
         scores = {} if mode == "lexical" else await self._matches(asked, entry, pointer)
         if mode == "dense":
             return Hits(scores)
