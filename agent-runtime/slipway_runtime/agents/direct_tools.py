@@ -15,7 +15,7 @@ from slipway_runtime.knowledge.access import may_read
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest
-from slipway_runtime.store.documents import Build, read_document, read_metadata
+from slipway_runtime.store.documents import Build, read_document
 from slipway_runtime.store.pointers import read_pointer
 
 CONTEXT_CHARACTERS = 32_768
@@ -68,15 +68,11 @@ class DirectTools:
         stored = f"{self._config.namespace}/{entry.index}" if entry else ""
         database = self._dependencies.database
         pointer = await read_pointer(database, stored) if entry else None
-        build = Build(stored, pointer.revision) if pointer else None
-        found = await read_document(database, build, source, name) if build else None
-        if found is not None and pointer and build and pointer.search.restricted:
-            metadata = await read_metadata(database, build, (source, name))
-            found = found if metadata is not None and may_read(metadata) else None
-        if found is None:
+        found = await read_document(database, Build(stored, pointer.revision), source, name) if pointer else None
+        if found is None or (pointer is not None and pointer.search.restricted and not may_read(found[1])):
             raise Problem(Reason.NOT_FOUND, "This agent has no such document: search_documents gives the addresses.")
         kind = "text/markdown" if name.lower().endswith(MARKDOWN) else "text/plain"
-        return {"text": found, "media_type": kind}
+        return {"text": found[0], "media_type": kind}
 
     async def web_search(self, query: str) -> list[dict[str, str]]:
         """Pages of the web.

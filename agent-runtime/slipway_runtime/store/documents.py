@@ -381,13 +381,13 @@ async def read_passages(database: Database, build: Build, passages: Sequence[Pas
     return [quotes.get(number) for number in range(len(passages))]
 
 
-async def read_document(database: Database, build: Build, source: str, name: str) -> str | None:
-    """The text of a document; None if the build has no such document."""
+async def read_document(database: Database, build: Build, source: str, name: str) -> tuple[str, str] | None:
+    """The text of a document and its metadata as JSON; None if the build has no such document."""
     rows = await database.fetch(
-        "SELECT text FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
+        "SELECT text, metadata FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
         build.index,
         build.revision,
         source,
         name,
     )
-    return str(rows[0]["text"]) if rows else None
+    return (str(rows[0]["text"]), str(rows[0]["metadata"])) if rows else None
