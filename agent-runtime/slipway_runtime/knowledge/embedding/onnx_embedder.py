@@ -145,8 +145,10 @@ class OnnxEmbedder:
         return vectors
 
     async def close(self) -> None:
-        """Wait for the runs that have begun, and end the threads."""
+        """Wait for the runs that have begun, end the threads, and free the model's memory, whoever still holds this."""
         await asyncio.to_thread(self._pool.shutdown)
+        for loaded in ("_session", "_tokenizer"):
+            self.__dict__.pop(loaded, None)
 
     async def _embed(self, rows: Sequence[list[int]], batch: Sequence[int]) -> Matrix:
         selected = [rows[number] for number in batch]

@@ -1,14 +1,17 @@
 """The embedder keeps order, never cuts a text silently, and leaves the event loop free."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 
 from slipway_runtime.knowledge.embedding.embedder import TextTooLong
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
+from slipway_runtime.settings import default_model_dir
 
 
 async def test_vectors_come_in_the_order_of_the_texts(embedder: MiniLM) -> None:
@@ -58,6 +61,21 @@ async def test_the_loop_goes_on_while_the_model_runs(embedder: MiniLM) -> None:
     await embedder.embed_texts(["a text of some length " * 20] * 16)
     counting.cancel()
     assert turns > 10
+
+
+def sessions() -> int:
+    """How many models are in memory."""
+    return sum(type(each) is InferenceSession for each in gc.get_objects())
+
+
+async def test_closing_frees_the_model_though_it_is_still_held() -> None:
+    before = sessions()
+    made = MiniLM(default_model_dir())
+    await made.load()
+    assert sessions() == before + 1
+    await made.close()
+    assert sessions() == before
+    assert made.dimensions == 384
 
 
 def test_its_libraries_are_loaded_by_its_first_use() -> None:
