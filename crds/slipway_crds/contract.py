@@ -196,6 +196,11 @@ def connector_name(plugin: str) -> str:
     return f"{plugin}-connector"
 
 
+def metrics_service(plugin: str) -> str:
+    """Name of the Service by which a plugin finds the pods of its namespace's agents."""
+    return f"{connector_name(plugin)}-metrics"
+
+
 def host_server_name(namespace: str) -> str:
     """The name by which gateways check the certificate of a namespace's hosts, which are called by their addresses. A
     certificate is for `*.NAMESPACE.svc`, so that it is one of the namespace's connectors too."""

@@ -1,115 +1,83 @@
-"""The figures of the plugin agent-metrics, from metrics as hosts and gateways show them."""
+"""The plugin `agent-metrics` in a cluster: it adds up the metrics of all pods to which the name of the agents leads."""
 
 import importlib.util
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import aiohttp
 import pytest
-from aiohttp import web
-from fastapi import HTTPException
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, start_http_server
 
-FILE = Path(__file__).parents[2] / "examples" / "plugins" / "agent-metrics" / "agent_metrics.py"
+from slipway_runtime.plugins.loading.http_app import http_app
+from tests.support.servers import free_port
+from tests.support.serving import served
+
+PLUGIN = Path(__file__).parents[2] / "examples" / "plugins" / "agent-metrics" / "agent_metrics.py"
+PODS = ("127.0.0.1", "127.0.0.2")
+RESOLVE: Callable[..., Any] = socket.getaddrinfo
 
 
-@pytest.fixture(scope="module")
-def plugin() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("agent_metrics_example", FILE)
+@contextmanager
+def agents_pod(ip: str, port: int, outcomes: dict[str, int]) -> Iterator[None]:
+    """A pod of the agent `demo/people` with this many attempts by outcome."""
+    registry = CollectorRegistry()
+    runs = Counter("slipway_runs", "Attempts.", ["agent", "outcome"], registry=registry)
+    for outcome, count in outcomes.items():
+        runs.labels("demo/people", outcome).inc(count)
+    server, thread = start_http_server(port, ip, registry)
+    with ExitStack() as ended:
+        for end in (thread.join, server.server_close, server.shutdown):
+            ended.callback(end)
+        yield
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Of the pods' metrics, which the plugin finds by a name that leads to both pods, as a headless Service's does."""
+    port = free_port()
+
+    def resolve(host: Any, *args: Any, **more: Any) -> Any:
+        if host != "agents.demo.svc":
+            return RESOLVE(host, *args, **more)
+        return [found for ip in PODS for found in RESOLVE(ip, *args, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setenv("SLIPWAY_AGENT_METRICS", f"agents.demo.svc:{port}")
+    return port
+
+
+async def metrics() -> tuple[int, Any]:
+    """The status and the body of `/metrics`, of the shipped plugin without a configuration."""
+    spec = importlib.util.spec_from_file_location("agent_metrics_in_a_pod", PLUGIN)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    app = http_app("agent-metrics", [module.slipway_router({})], {})
+    async with served(app) as url, aiohttp.ClientSession(url) as client, client.get("/metrics") as response:
+        return response.status, await response.json()
 
 
-def registry() -> CollectorRegistry:
-    """What two agents leave behind: a fast one that costs, and a slow one of whose five answers one failed."""
-    made = CollectorRegistry()
-    requests = Counter("slipway_gateway_requests", "", ["namespace", "agent", "code"], registry=made)
-    runs = Counter("slipway_runs", "", ["agent", "outcome"], registry=made)
-    seconds = Histogram("slipway_run_seconds", "", ["agent"], buckets=(0.1, 1, 10), registry=made)
-    cost = Counter("slipway_model_cost_usd", "", ["agent", "model"], registry=made)
-    tokens = Counter("slipway_model_tokens", "", ["agent", "model", "kind"], registry=made)
-    for agent, count, took in (("fast", 10, 0.05), ("slow", 4, 5.0)):
-        requests.labels("demo", agent, "200").inc(count)
-        runs.labels(f"demo/{agent}", "done").inc(count)
-        for _ in range(count):
-            seconds.labels(f"demo/{agent}").observe(took)
-    requests.labels("demo", "slow", "503").inc()
-    runs.labels("demo/slow", "failed").inc()
-    runs.labels("demo/slow", "cancelled").inc(7)
-    cost.labels("demo/fast", "openai:gpt-5-mini").inc(0.5)
-    tokens.labels("demo/fast", "openai:gpt-5-mini", "input").inc(1000)
-    return made
+async def test_it_adds_up_what_the_pods_of_agents_count(port: int) -> None:
+    with agents_pod(PODS[0], port, {"done": 3, "failed": 1}), agents_pod(PODS[1], port, {"done": 4}):
+        status, found = await metrics()
+    assert status == 200
+    assert found["success_rates"]["demo/people"] == {"answers": 8, "failed": 1, "rate": 7 / 8}
+    assert found["agent_usage"]["demo/people"]["requests"] == 8
 
 
-def test_the_four_reports(plugin: ModuleType) -> None:
-    reports = plugin.metrics_of(plugin.figures_of(registry().collect()))
-    assert list(reports) == ["agent_usage", "response_times", "success_rates", "cost_analysis"]
-    assert reports["agent_usage"]["demo/slow"] == {
-        "requests": 5,
-        "outcomes": {"done": 4, "failed": 1, "cancelled": 7},
-        "tokens": {},
-    }
-    assert reports["agent_usage"]["demo/fast"]["tokens"] == {"input": 1000}
-    assert reports["response_times"]["demo/slow"]["average"] == pytest.approx(5)
-    assert reports["response_times"]["demo/slow"]["p50"] == pytest.approx(5.5), "in the middle of the bucket to 10 s"
-    assert reports["response_times"]["demo/fast"]["p95"] == pytest.approx(0.095)
-    assert reports["success_rates"]["demo/slow"] == {"answers": 5, "failed": 1, "rate": 0.8}
-    assert reports["cost_analysis"] == {
-        "total_usd": 0.5,
-        "by_agent": {"demo/fast": 0.5, "demo/slow": 0},
-        "by_model": {"openai:gpt-5-mini": 0.5},
-    }
+async def test_a_pod_that_has_just_gone_is_left_out(port: int) -> None:
+    with agents_pod(PODS[1], port, {"done": 4}):
+        status, found = await metrics()
+    assert (status, found["agent_usage"]["demo/people"]["requests"]) == (200, 4)
+    status, found = await metrics()
+    assert (status, "no agent's pod gives its metrics" in found["detail"]) == (502, True)
 
 
-def test_answers_beyond_the_last_bucket_count_as_the_last_bound(plugin: ModuleType) -> None:
-    made = CollectorRegistry()
-    seconds = Histogram("slipway_run_seconds", "", ["agent"], buckets=(0.1, 1), registry=made)
-    seconds.labels("demo/late").observe(100)
-    assert plugin.figures_of(made.collect())["demo/late"].percentile(95) == 1
-
-
-def test_agents_are_compared(plugin: ModuleType) -> None:
-    figures = plugin.figures_of(registry().collect())
-    compared = plugin.compared(figures, ["demo/fast", "demo/slow"])
-    assert (compared["fastest"], compared["most_reliable"], compared["cheapest"]) == (
-        "demo/fast",
-        "demo/fast",
-        "demo/slow",
-    )
-    assert compared["agents"]["demo/fast"]["usd_per_answer"] == pytest.approx(0.05)
-    with pytest.raises(KeyError):
-        plugin.compared(figures, ["demo/other"])
-
-
-def test_without_any_figures_nothing_is_made_up(plugin: ModuleType) -> None:
-    reports = plugin.metrics_of(plugin.figures_of([]))
-    assert reports["cost_analysis"] == {"total_usd": 0, "by_agent": {}, "by_model": {}}
-    assert plugin.compared({}, []) == {"agents": {}, "fastest": None, "most_reliable": None, "cheapest": None}
-    nothing = plugin.AgentFigures()
-    assert (nothing.success_rate, nothing.percentile(50)) == (None, None)
-
-
-async def test_figures_of_other_processes_are_read_over_http(plugin: ModuleType) -> None:
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry()))
-
-    app = web.Application()
-    app.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        sources = plugin.Sources([f"{url}/metrics", f"{url}/metrics"])
-        figures: dict[str, Any] = await sources.figures()
-        assert figures["demo/fast"].requests == 20, "of both hosts together"
-        (point,) = sources.history
-        assert point["agents"]["demo/slow"]["requests"] == 10
-        with pytest.raises(HTTPException, match="correct sources"):
-            await plugin.Sources([f"{url}/nothing"]).figures()
-    finally:
-        await runner.cleanup()
+async def test_without_agents_there_are_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_AGENT_METRICS", "nobody.invalid:8081")
+    status, found = await metrics()
+    assert (status, found["agent_usage"]) == (200, {})

@@ -11,6 +11,7 @@ from slipway_crds.fields import (
     Rule,
     SpecModel,
     Url,
+    emulated,
     ignored,
     parse_quantity,
     same,
@@ -50,6 +51,11 @@ class Python(SpecModel):
     store: Annotated[bool, ignored("Nothing is mounted: the plugin keeps what it has to keep in a file.")] = False
     """Whether the Plugin's pod gets the namespace's login to the store, in `/etc/slipway/store/dsn`: for tables of its
     own. It can read and change the tables of the namespace's agents too."""
+    agent_metrics: Annotated[
+        bool, emulated("Agents answer in the same process: their metrics are in prometheus_client's registry.")
+    ] = False
+    """Whether the Plugin's pod may read the metrics of the namespace's agents. `SLIPWAY_AGENT_METRICS` is the host and
+    the port of all of their pods."""
 
 
 class WasmLimits(SpecModel):

@@ -1,11 +1,15 @@
 """Figures of agents: how much they are used, how fast and how reliable they are, and what they cost.
 
-The figures are those of Slipway's Prometheus metrics: of this process, which with `slipway dev` answers the questions
-too, or of the addresses in `config.sources`. In a cluster that is the federation endpoint of your Prometheus.
+The figures are those of Slipway's Prometheus metrics. In a cluster they are of the pods of the namespace's agents, to
+which `SLIPWAY_AGENT_METRICS` leads (`python.agentMetrics`), and go with them. With `slipway dev` they are of this
+process, which answers the questions too. `config.sources` names other addresses, as that of a Prometheus.
 """
 
+import asyncio
 import json
 import math
+import os
+import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -86,7 +90,7 @@ class AgentFigures:
 
 
 def figures_of(families: Iterable[Metric]) -> dict[str, AgentFigures]:
-    """Figures by `namespace/name`, from Slipway's metrics. What else there is, is left out."""
+    """Figures by `namespace/name`, from Slipway's metrics. Attempts are requests where the gateway's are not there."""
     found: dict[str, AgentFigures] = defaultdict(AgentFigures)
     for family in families:
         for sample in family.samples:
@@ -106,6 +110,8 @@ def figures_of(families: Iterable[Metric]) -> dict[str, AgentFigures]:
                     found[agent].models[labels["model"]] += value
                 case "slipway_model_tokens_total":
                     found[agent].tokens[labels["kind"]] += value
+    for figures in found.values():
+        figures.requests = figures.requests or sum(figures.outcomes.values())
     return dict(sorted(found.items()))
 
 
@@ -185,7 +191,7 @@ class Sources:
 
     async def _families(self) -> AsyncIterator[Metric]:
         if not self._addresses:
-            for family in REGISTRY.collect():
+            for family in await _of_agents():
                 yield family
         for address in self._addresses:
             try:
@@ -205,6 +211,29 @@ class Sources:
             for agent, each in figures.items()
         }
         self.history.append({"time": now, "agents": agents})
+
+
+async def _of_agents() -> list[Metric]:
+    """The metrics of the agents' pods, or of this process where no variable says where they are."""
+    if not (where := os.environ.get("SLIPWAY_AGENT_METRICS")):
+        return list(REGISTRY.collect())
+    host, _, port = where.rpartition(":")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except socket.gaierror:  # no agent is ready
+        return []
+    places = asyncio.Semaphore(16)
+
+    async def of_pod(ip: str) -> list[Metric]:
+        async with places:
+            text = await _fetched(f"http://{f'[{ip}]' if ':' in ip else ip}:{port}/metrics")
+        return list(text_string_to_metric_families(text))
+
+    answers = await asyncio.gather(*map(of_pod, sorted({str(each[4][0]) for each in found})), return_exceptions=True)
+    families = [family for each in answers if not isinstance(each, BaseException) for family in each]
+    if not families:  # a pod that has just gone is left out, unless none is left
+        raise HTTPException(502, "no agent's pod gives its metrics: look at the pods of your agents")
+    return families
 
 
 async def _fetched(address: str) -> str:

@@ -44,6 +44,15 @@ def network_policy(
     return policy
 
 
+def ingress_policy(
+    name: str, owner: Owner, labels: Mapping[str, str], *, selector: Mapping[str, str], ingress: Sequence[JsonObject]
+) -> Manifest:
+    """A policy that lets somebody in to pods that have policies of their own, which it takes nothing from."""
+    policy = network_policy(name, owner, labels, selector=selector, ingress=ingress, egress=[])
+    policy["spec"] = {**policy["spec"], "policyTypes": ["Ingress"]}
+    return policy
+
+
 def from_release(settings: BuildSettings, *components: str, port: int) -> JsonObject:
     """In from pods of the release: the gateway's, the operator's."""
     return {

@@ -14,6 +14,7 @@ from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, se
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import DEPLOYMENT, SERVICE
 from slipway_operator.core.pods import container, http_probe, pod_spec, pod_template, read_only, resources
+from slipway_operator.plugins.agent_metrics import metrics_address, metrics_objects
 from slipway_operator.plugins.program import gateway_url, program_container, program_volumes
 
 COMPONENT = "connector"
@@ -36,6 +37,7 @@ def connector_objects(
         service_account(name, owner, own),
         _service(owner, settings),
         *([_network_policy(owner, settings, plugin)] if settings.network_policies else []),
+        *metrics_objects(owner, settings, plugin, readers=_labels(owner)),
         _deployment(owner, settings, plugin, store_secret if uses_store(plugin) else ""),
     ]
 
@@ -147,6 +149,7 @@ def _connector(settings: BuildSettings, plugin: Plugin, *, store: bool) -> JsonO
             {"name": "SLIPWAY_CONNECTOR", "value": connector_config(plugin).canonical().decode()},
             {"name": "SLIPWAY_IDENTITY_ANCHOR", "value": settings.identity_anchor},
             *gateway_url(settings, plugin),
+            *metrics_address(plugin),
             *host_tls.environment(settings),
         ],
         mounts=[

@@ -7,9 +7,12 @@ import pytest
 
 from slipway_crds.plugins.connector import ConnectorConfig
 from slipway_crds.plugins.model import Plugin
+from slipway_operator.agents.builders import agent_objects
+from slipway_operator.core.inputs import labels
 from slipway_operator.core.plan import Plan
 from slipway_operator.plugins.plan import PluginView, plan_plugin
-from tests.support.operator_builds import NOW, SETTINGS, resource
+from tests.support.network_policies import Pod, connects
+from tests.support.operator_builds import NOW, SETTINGS, agent, owner, resource
 
 DIGEST = "sha256:" + "0" * 64
 IMAGE = f"registry.example.com/issues@{DIGEST}"
@@ -176,6 +179,34 @@ def test_only_python_that_asks_for_it_gets_the_login_to_the_store() -> None:
         (pod,) = [pod_of({"Deployment": each.manifest}) for each in plan.apply if each.manifest["kind"] == "Deployment"]
         secrets = [each["name"] for each in pod["volumes"] if each.get("secret", {}).get("secretName", "") != ""]
         assert secrets == names
+
+
+@pytest.mark.proves("Plugin.python.agentMetrics")
+def test_a_plugin_that_may_read_metrics_finds_and_reaches_the_agents_and_no_other_plugin_does() -> None:
+    python = {"module": {"name": "hello", "key": "hello.py"}}
+    closed = [each.manifest for each in planned(type="python", python=python).apply]
+    opened = [each.manifest for each in planned(type="python", python={**python, "agentMetrics": True}).apply]
+    host = agent_objects(owner(), SETTINGS, agent().spec, [], serving="support-1")
+    host_pod = Pod("demo", labels("agent", {"slipway.dev/agent": "support"}))
+    reader = Pod("demo", labels("connector", {"slipway.dev/plugin": "tools"}))
+
+    def let_in(objects: list[Any], source: Pod, port: int = 8081) -> bool:
+        policies = [each for each in [*objects, *host] if each["kind"] == "NetworkPolicy"]
+        return connects(policies, source, host_pod, port)
+
+    assert let_in(opened, reader)
+    assert not let_in(closed, reader)
+    assert not let_in(opened, reader, port=8080)
+    assert not let_in(opened, Pod("demo", labels("connector", {"slipway.dev/plugin": "other"})))
+    assert not let_in(opened, Pod("others", reader.labels))
+    named: Any = {(each["kind"], each["metadata"]["name"]): each for each in opened}
+    service = named["Service", "tools-connector-metrics"]["spec"]
+    assert service["clusterIP"] == "None"
+    assert service["selector"].items() <= host_pod.labels.items()
+    container = named["Deployment", "tools-connector"]["spec"]["template"]["spec"]["containers"][0]
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert env["SLIPWAY_AGENT_METRICS"] == "tools-connector-metrics.demo.svc:8081"
+    assert "SLIPWAY_AGENT_METRICS" not in str(closed)
 
 
 @pytest.mark.proves("Plugin.wasm.*", "Plugin.config")
