@@ -142,7 +142,7 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
     }
     if chosen and "type" in value and chosen <= set(schema["properties"]["type"].get("enum", ())):
         value["type"] = next(iter(chosen))  # which names the member
-    if random.random() < 0.75:
+    if random.random() < 0.82:
         _repair(value, schema, random)
     return value
 
@@ -183,7 +183,7 @@ def _list(schema: Mapping[str, Any], random: Random) -> list[Any]:
     entries = [_value(schema["items"], random) for _ in range(random.choice((1, 1, 2)))]
     if len(entries) == 2 and random.random() < 0.4:
         entries[1] = copy.deepcopy(entries[0])
-    if key and len(entries) == 2 and random.random() < 0.8:
+    if key and len(entries) == 2 and random.random() < 0.82:
         entries[0][key], entries[1][key] = "first", "second"
     return entries
 
