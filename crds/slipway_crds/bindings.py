@@ -43,10 +43,11 @@ class FolderSources(ConfigModel):
 
 
 class ConnectionSource(ConfigModel):
-    """What leads to the vectors of an index that are on a server that Slipway does not run, or to what makes them."""
+    """What leads to the vectors of an index that are on a server that Slipway does not run, to what makes them, or to
+    what orders what is found."""
 
     index: str
-    kind: BackendKind | Literal["embedding"]
+    kind: BackendKind | Literal["embedding", "reranker"]
     secret: FileSource | None
     """None: the service asks for no key."""
 
@@ -109,9 +110,18 @@ def _connections(index: VectorIndex) -> Iterator[ConnectionSource]:
         secret = FileSource(name=ref.name, key=ref.key)
         yield ConnectionSource(index=name, kind=spec.backend.kind, secret=secret)
     if spec.embedding is not None:
-        key = spec.embedding.service.api_key_ref
-        secret_of_key = FileSource(name=key.name, key=key.key) if key is not None else None
-        yield ConnectionSource(index=name, kind="embedding", secret=secret_of_key)
+        yield ConnectionSource(index=name, kind="embedding", secret=_file_of(spec.embedding.service.api_key_ref))
+    if spec.search.reranker is not None:
+        yield ConnectionSource(index=name, kind="reranker", secret=_file_of(spec.search.reranker.api_key_ref))
+
+
+def ingestion_connections(index: VectorIndex) -> tuple[ConnectionSource, ...]:
+    """The connections of what fills an index: it searches nothing."""
+    return tuple(each for each in connections_of([index]) if each.kind != "reranker")
+
+
+def _file_of(key: SecretKey | None) -> FileSource | None:
+    return FileSource(name=key.name, key=key.key) if key is not None else None
 
 
 def host_files(agent: Agent, indexes: Iterable[VectorIndex] = ()) -> HostFiles:

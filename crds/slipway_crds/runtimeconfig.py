@@ -79,6 +79,17 @@ SearchMode = Literal["dense", "lexical", "hybrid"]
 Fusion = Literal["weighted", "rrf"]
 
 
+class RerankerConfig(ConfigModel):
+    """What puts the passages that a search finds into another order."""
+
+    base_url: str
+    model: str | None = None
+    """None: the server has one alone, and speaks like TEI."""
+    timeout_seconds: int = 2
+    key: str | None = None
+    """Name of the file with the key, below the folder of connections; None: there is none."""
+
+
 class SearchConfig(ConfigModel):
     """How an index is searched. It is kept in the index's pointer, as `VectorsConfig` is."""
 
@@ -90,6 +101,7 @@ class SearchConfig(ConfigModel):
     """Chunks before and after one that is found, which models are given with it."""
     restricted: bool = False
     """Whether a document is only for the groups that it, or its source, names."""
+    reranker: RerankerConfig | None = None
 
 
 class KnowledgeConfig(ConfigModel):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.agents.model import Agent
-from slipway_crds.bindings import FileSource, HostFiles, bindings_of, host_files
+from slipway_crds.bindings import FileSource, HostFiles, bindings_of, host_files, ingestion_connections
 from slipway_crds.contract import MODEL_KEYS_DIR
 from slipway_crds.runtimeconfig import CAPABILITIES, Bindings, HeaderBinding, RedisBinding
 from tests.support.resolving import index
@@ -51,6 +51,18 @@ def test_a_host_has_the_keys_of_the_embedding_services_of_its_indexes() -> None:
         ("a", "embedding", None),
         ("b", "embedding", "b/openai/api-key"),
     ]
+
+
+def test_a_host_has_the_keys_of_the_rerankers_of_its_indexes_and_ingestions_do_not() -> None:
+    reranker = {
+        "baseURL": "https://api.example.com/v2",
+        "model": "m",
+        "apiKeyRef": {"name": "cohere", "key": "api-key"},
+    }
+    one = index(name="b", search={"reranker": reranker})
+    (found,) = host_files(agent(), [one]).connections
+    assert (found.index, found.kind, found.path) == ("b", "reranker", "b/cohere/api-key")
+    assert ingestion_connections(one) == ()
 
 
 @pytest.mark.proves("Agent.webSearch.apiKeyRef.*", "Agent.webSearch.tls.*")

@@ -7,7 +7,7 @@ from slipway_crds.resolve import (
     ingest_config,
     missing_config_maps,
 )
-from slipway_crds.runtimeconfig import EmbeddingConfig, VectorsConfig
+from slipway_crds.runtimeconfig import EmbeddingConfig, RerankerConfig, VectorsConfig
 from tests.support.resolving import index
 
 
@@ -66,6 +66,17 @@ def test_an_ingestion_is_told_the_embedding_service() -> None:
     told = ingest_config(index(embedding={"service": {**vertex, "project": "p-1", "location": "europe-west3"}}))
     assert (told.embedding.project, told.embedding.location, told.embedding.key) == ("p-1", "europe-west3", None)
     assert ingest_config(index()).embedding == EmbeddingConfig()
+
+
+@pytest.mark.proves("VectorIndex.search.reranker.**")
+def test_agents_are_told_the_reranker_by_the_pointer_of_the_index() -> None:
+    reranker = {"baseURL": "http://tei.models.svc:8080", "model": "m-1", "timeout": "5s"}
+    key = {"name": "rerankers", "key": "api-key"}
+    told = ingest_config(index(search={"reranker": {**reranker, "apiKeyRef": key}}))
+    assert told.search.reranker == RerankerConfig(
+        base_url="http://tei.models.svc:8080", model="m-1", timeout_seconds=5, key="handbook/rerankers/api-key"
+    )
+    assert ingest_config(index()).search.reranker is None
 
 
 def test_without_a_connection_the_vectors_are_in_the_store() -> None:

@@ -40,7 +40,14 @@ _WORDS = (
     ),
     *("0", "0.5", "0.4567", "1", "1.0", "1.0000"),
     *("gpt-5-mini", "complex_workflow", "OPENAI_API_KEY", "10.0.0.0/8", "fd00::/8", "0.25", "2.0", "600s", "11m"),
-    *("https://api.example.com/v1", "http://llm.models.svc:8000/v1", "http://10.0.0.5:80", "HTTP://x", "http://x?y"),
+    *(
+        "http://rerank.models.svc:8080",
+        "https://api.example.com/v1",
+        "http://llm.models.svc:8000/v1",
+        "http://10.0.0.5:80",
+        "HTTP://x",
+        "http://x?y",
+    ),
     *("http://169.254.169.254/latest", "http://METADATA.google.internal:80/x", "https://metadata.example.com"),
     *("redis://redis.data.svc:6379/0", "rediss://me@redis.example.com", "redis://169.254.169.254:80", "redis://x?y"),
     *("X-API-Key", "Content-Length", "/mcp", "/v1/tools", "http://localhost:8080/mcp", "find_files", "files.read"),
@@ -49,7 +56,7 @@ _WORDS = (
     *("agents.support:make_agent", "registry.example.com/team/agent:1.2"),
     *("sha256:" + "0" * 64, "sha256:" + "f" * 64, "2027-01-31", "-----BEGIN PUBLIC KEY-----" + "A" * 100),
     *("registry.example.com/team/tools@sha256:" + "0" * 64, "4Mi"),
-    *("0s", "1s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
+    *("0s", "1s", "2s", "30s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
 )
 """Tried wherever a pattern takes them: few enough that entries meet (one index twice), and near limits (59s)."""
 

@@ -9,6 +9,7 @@ from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.embedding.opening import OpenEmbedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache
+from slipway_runtime.knowledge.retrieval.reranking import OpenReranker
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.contract import OpenVectors
 from slipway_runtime.plugins.loading.places import PluginPlaces
@@ -32,6 +33,8 @@ class AgentDependencies:
     """The way to other agents."""
     embedders: OpenEmbedder | None = None
     """Gives the embedder of an index that has another one; None: none has."""
+    rerankers: OpenReranker | None = None
+    """Gives the reranker of an index that has one; None: none is asked."""
     plugins: PluginPlaces = field(default_factory=PluginPlaces)
     """Where the code of plugins around agents is."""
 
@@ -52,6 +55,7 @@ def retriever_of(config: AgentConfig, dependencies: AgentDependencies) -> Retrie
         vectors=dependencies.vectors,
         chunks=dependencies.chunks,
         embedders=dependencies.embedders,
+        rerankers=dependencies.rerankers,
     )
 
 

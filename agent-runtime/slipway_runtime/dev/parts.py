@@ -30,6 +30,7 @@ from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner, IdentityVerifier, InvalidKey
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.opening import Embedders
+from slipway_runtime.knowledge.retrieval.reranking import Rerankers
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import GatewaySettings, cache_dir
 from slipway_runtime.store.opening import open_database
@@ -171,6 +172,8 @@ async def open_parts(
         stack.push_async_callback(vectors.close)
         embedders = Embedders(embedder, connections=vectors.folder_of)
         stack.push_async_callback(embedders.close)
+        rerankers = Rerankers(connections=vectors.folder_of)
+        stack.push_async_callback(rerankers.close)
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()
@@ -183,6 +186,7 @@ async def open_parts(
             bindings=model_files.of,
             calls=calls,
             embedders=embedders,
+            rerankers=rerankers,
             plugins=local_places(plugin_code),
         )
         access = ClusterAccess(signer, loopback=True)

@@ -40,6 +40,7 @@ from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.retrieval.extractive import quotes
+from slipway_runtime.knowledge.retrieval.reranking import Rerankers
 from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady, Retriever
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.vectors.contract import VectorStore
@@ -157,7 +158,7 @@ async def _searches(
     async with _opened(manifests, request) as opened:
         found: dict[SearchMode, list[CaseSearch]] = {}
         for mode in MODES:
-            search = index.config.search.model_copy(update={"mode": mode, "neighbours": 0})
+            search = index.config.search.model_copy(update={"mode": mode, "neighbours": 0, "restricted": False})
             config = index.config.model_copy(update={"search": search})
             ingestion = Ingestion(
                 config,
@@ -188,6 +189,7 @@ class _Opened:
     vectors: VectorStore
     embedder: MiniLM
     embedders: Embedders
+    rerankers: Rerankers
     sources: LocalSourceFiles
 
     def retriever(self, namespace: str) -> Retriever:
@@ -197,6 +199,7 @@ class _Opened:
             embedder=self.embedder,
             vectors=lambda *_: self.vectors,
             embedders=self.embedders,
+            rerankers=self.rerankers,
         )
 
 
@@ -221,4 +224,6 @@ async def _opened(manifests: Manifests, request: ReportRequest) -> AsyncIterator
         connections.apply(manifests)
         embedders = Embedders(embedder, connections=connections.folder_of)
         stack.push_async_callback(embedders.close)
-        yield _Opened(database, vectors, embedder, embedders, sources)
+        rerankers = Rerankers(connections=connections.folder_of)
+        stack.push_async_callback(rerankers.close)
+        yield _Opened(database, vectors, embedder, embedders, rerankers, sources)

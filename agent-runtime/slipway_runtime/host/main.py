@@ -43,6 +43,7 @@ async def agents_of(
     from slipway_runtime.host.making import close_hosted, hosted_agent
     from slipway_runtime.knowledge.embedding.minilm import MiniLM
     from slipway_runtime.knowledge.embedding.opening import Embedders
+    from slipway_runtime.knowledge.retrieval.reranking import Rerankers
     from slipway_runtime.knowledge.vectors.servers import VectorServers
 
     async with AsyncExitStack() as stack:
@@ -54,6 +55,8 @@ async def agents_of(
         stack.push_async_callback(vectors.close)
         embedders = Embedders(embedder, connections=lambda _: settings.connections)
         stack.push_async_callback(embedders.close)
+        rerankers = Rerankers(connections=lambda _: settings.connections)
+        stack.push_async_callback(rerankers.close)
         bindings = BindingsFile(settings.bindings)
         calls = AgentCalls(settings.gateway_url)
         stack.push_async_callback(calls.close)
@@ -64,6 +67,7 @@ async def agents_of(
             bindings=bindings.of,
             calls=calls,
             embedders=embedders,
+            rerankers=rerankers,
         )
         hosted = [hosted_agent(agent, dependencies) for agent in config.agents]
         for each in hosted:

@@ -12,7 +12,7 @@ from slipway_operator.core.pods import read_only
 
 VOLUME = "connections"
 OWNER_AND_GROUP = 0o440
-PUBLIC_PORTS: Mapping[BackendKind | Literal["embedding"], tuple[int, ...]] = {
+PUBLIC_PORTS: Mapping[BackendKind | Literal["embedding", "reranker"], tuple[int, ...]] = {
     "chroma": (443, contract.CHROMA_PORT),
     "pgvector": (5432,),
     "cockroachdb": (26257,),
@@ -20,6 +20,7 @@ PUBLIC_PORTS: Mapping[BackendKind | Literal["embedding"], tuple[int, ...]] = {
     "vertex": (443,),
     "snowflake": (443,),
     "embedding": (443,),
+    "reranker": (443,),
 }
 """Where such services listen at public addresses. The operator cannot read which one: it is in a Secret."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from slipway_crds.bindings import ConnectionSource, connections_of
+from slipway_crds.bindings import ConnectionSource, ingestion_connections
 from slipway_crds.contract import CHROMA_PORT, collection_name
 from slipway_crds.indexes.model import Backend, VectorIndex
 from slipway_crds.indexes.problems import index_problems
@@ -67,7 +67,7 @@ class IndexView(View):
     @property
     def connections(self) -> tuple[ConnectionSource, ...]:
         """What leads to the vectors, where they are on a server that Slipway does not run."""
-        return connections_of([self.index])
+        return ingestion_connections(self.index)
 
     @property
     def missing_sources(self) -> list[str]:

@@ -3,7 +3,7 @@
 It is an ingestion that is told to purge, so it has the same mounts and may go the same ways.
 """
 
-from slipway_crds.bindings import connections_of
+from slipway_crds.bindings import ingestion_connections
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.resolve import ingest_config
 from slipway_operator.core.inputs import BuildSettings, Owner
@@ -26,7 +26,7 @@ def purge_spec(index: VectorIndex) -> IngestSpec | None:
         sources_hash="",
         server_uid="",
         content_generation=0,
-        connections=connections_of([index]),
+        connections=ingestion_connections(index),
     )
 
 

@@ -118,6 +118,15 @@ def test_the_key_of_an_embedding_service_is_mounted_and_a_service_without_one_ne
     assert volumes("R", host_files(model, [index(embedding={"service": service})]))[1:] == []
 
 
+def test_the_key_of_a_reranker_is_mounted_by_the_agents_that_read_the_index() -> None:
+    key = {"name": "cohere", "key": "api-key"}
+    reranker = {"baseURL": "https://api.example.com/v2", "model": "m", "apiKeyRef": key}
+    (volume,) = volumes("R", host_files(agent(), [index(search={"reranker": reranker})]))[1:]
+    items = [{"key": "api-key", "path": "handbook/cohere/api-key"}]
+    sources = [{"secret": {"name": "cohere", "optional": True, "items": items}}]
+    assert volume == {"name": "connections", "projected": {"defaultMode": 0o440, "sources": sources}}
+
+
 def test_what_is_stored_is_read_back_and_nonsense_is_not() -> None:
     made = rendered(GPT, OWN)["ConfigMap", "R-bindings"]
     assert stored_files(project("ConfigMap", raw("ConfigMap", "x", data=made["data"]))) == host_files(

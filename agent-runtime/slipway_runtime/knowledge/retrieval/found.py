@@ -1,7 +1,7 @@
 """A chunk that was found, and how well it fits the question by what it means and by its words."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +43,8 @@ class Found:
 
     around: TextAround | None = None
     """The chunk with its neighbours, for models, if the index is searched so."""
+    standing: float | None = None
+    """What it is ranked by in place of its relevance, if a reranker has put it elsewhere."""
 
     @cached_property
     def relevance(self) -> float:
@@ -58,7 +60,25 @@ class Found:
 
 def ranked(found: Iterable[Found], count: int) -> list[Found]:
     """The most relevant ones, best first; what has an identifier of the question before all others."""
-    return sorted(found, key=lambda one: (not one.is_named, -one.relevance))[:count]
+    return sorted(found, key=lambda one: (not one.is_named, -_standing(one)))[:count]
+
+
+def reordered(found: Sequence[Found], order: Sequence[int], count: int) -> list[Found]:
+    """The best ones in a reranker's order; what has an identifier of the question before all others.
+
+    Scores stay what they are, since they are compared with `minScore`. Each takes the standing of the one whose
+    place it has, so that what other indexes have found is ranked among these as before.
+
+    Args:
+        order: numbers of those found, best first.
+    """
+    chosen = sorted((found[number] for number in order), key=lambda one: not one.is_named)[:count]
+    standings = sorted((one.relevance for one in chosen), reverse=True)
+    return [replace(one, standing=standing) for one, standing in zip(chosen, standings, strict=True)]
+
+
+def _standing(one: Found) -> float:
+    return one.relevance if one.standing is None else one.standing
 
 
 def fused(found: Sequence[Found], by_words: Sequence[str], count: int) -> list[Found]:

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slipway_crds.contract import collection_name
-from slipway_crds.runtimeconfig import KnowledgeConfig
+from slipway_crds.runtimeconfig import KnowledgeConfig, SearchConfig
 from slipway_runtime.knowledge.access import may_read, readable, reader_groups
 from slipway_runtime.knowledge.embedding.embedder import Embedder, EmbeddingUnavailable, Vector
 from slipway_runtime.knowledge.embedding.opening import MINILM, OpenEmbedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, DecodedChunk, decoded
-from slipway_runtime.knowledge.retrieval.found import Found, Scorer, fused, ranked
+from slipway_runtime.knowledge.retrieval.found import Found, Scorer, fused, ranked, reordered
 from slipway_runtime.knowledge.retrieval.narrowing import narrowing
+from slipway_runtime.knowledge.retrieval.reranking import RERANKED, OpenReranker
 from slipway_runtime.knowledge.retrieval.wording import Wording, asked_terms, wording
 from slipway_runtime.knowledge.vectors.contract import (
     CollectionMissing,
@@ -70,6 +71,7 @@ class Retriever:
         embedders: gives that of an index which has another one.
         vectors: gives the vector store of an index.
         chunks: those that were read before, by this one or another.
+        rerankers: gives that of an index which has one; without it, what is found keeps its order.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Retriever:
         vectors: OpenVectors,
         chunks: ChunkCache | None = None,
         embedders: OpenEmbedder | None = None,
+        rerankers: OpenReranker | None = None,
     ) -> None:
         self._namespace = namespace
         self._chunks = ChunkCache() if chunks is None else chunks
@@ -89,6 +92,7 @@ class Retriever:
         self._database = database
         self._embedder = embedder
         self._embedders = embedders
+        self._rerankers = rerankers
         self._vectors = vectors
 
     async def retrieve(
@@ -225,9 +229,13 @@ class Retriever:
         scorer = Scorer(entry, build, search, asked.vector, hits.wording)
         chunks = await self._read(build, hits.ids, dimensions=len(asked.vector))
         found = [scorer.found(one, hits.scores.get(one.chunk.id)) for one in chunks]
-        if search.mode == "hybrid" and search.fusion == "rrf":
-            return fused(found, hits.by_words, entry.top_k)
-        return ranked(found, entry.top_k)
+        if search.reranker is not None and self._rerankers is not None:
+            best = hits.best(found, search, RERANKED)
+            texts = [f"{one.chunk.heading}\n{one.chunk.text}" for one in best]
+            order = await self._rerankers(pointer.index, search.reranker).order(asked.text, texts)
+            if order is not None:
+                return reordered(best, order, entry.top_k)
+        return hits.best(found, search, entry.top_k)
 
     async def _with_neighbours(self, found: list[Found], pointer: IndexPointer) -> list[Found]:
         count, build = pointer.search.neighbours, Build(pointer.index, pointer.revision)
@@ -254,6 +262,12 @@ class Hits:
     by_words: tuple[str, ...] = ()
     """Ids of what the search by words found, best first."""
     wording: Wording | None = None
+
+    def best(self, found: Sequence[Found], search: SearchConfig, count: int) -> list[Found]:
+        """The best of these when they were read and scored, as the index is searched."""
+        if search.mode == "hybrid" and search.fusion == "rrf":
+            return fused(found, self.by_words, count)
+        return ranked(found, count)
 
     @property
     def ids(self) -> list[str]:
