@@ -32,7 +32,7 @@ async def add_long_session(database: Database, session_id: str, *, turns: int, c
         await database.execute_many(
             "INSERT INTO runs SELECT $1 || '-' || $2, session_id, CAST($3 AS BIGINT), agent, caller, $4, ask, created, "
             "ttl, expires, deadline, revision, attempt, fresh_from, deaths, owner, lease_until, wake_at, followed, "
-            "outcome, $5, changed FROM runs WHERE session_id = $1 AND turn = 1",
+            "outcome, $5, changed, written, writing_until FROM runs WHERE session_id = $1 AND turn = 1",
             rows[start : start + BATCH],
         )
     await database.execute("UPDATE sessions SET turns = $2 WHERE id = $1", session_id, turns)

@@ -32,7 +32,7 @@ async def test_pgvector_is_in_the_store_or_in_another_postgres(postgres_dsn: str
     opened = VectorServers("http://{index}", store=store, connections=tmp_path)
     inside = opened("demo/handbook", VectorsConfig(kind="pgvector"))
     await inside.upsert("demo.servers.r1", names(3), unit_vectors(3))
-    elsewhere = opened("demo/handbook", VectorsConfig(kind="pgvector", connection="handbook/dsn"))
+    elsewhere = opened("demo/handbook", VectorsConfig(kind="pgvector", connection="handbook/vectors/dsn"))
     assert await elsewhere.count("demo.servers.r1") == 3
     await opened.close()
     assert await store.fetch("SELECT 1 AS one")  # it is not theirs to close
@@ -55,8 +55,8 @@ async def test_a_connection_is_read_again_when_it_changes(chroma_url: str, tmp_p
 
 async def test_what_cannot_be_opened_says_what_to_do(tmp_path: Path) -> None:
     opened = VectorServers("http://{index}", connections=tmp_path)
-    with pytest.raises(VectorsUnavailable, match="is there a key dsn in its Secret"):
-        opened("demo/handbook", VectorsConfig(kind="pgvector", connection="handbook/dsn"))
+    with pytest.raises(VectorsUnavailable, match="is there a Secret vectors with the key dsn"):
+        opened("demo/handbook", VectorsConfig(kind="pgvector", connection="handbook/vectors/dsn"))
     with pytest.raises(VectorsUnavailable, match="pgvector needs a Postgres: name one as the store"):
         opened("demo/handbook", VectorsConfig(kind="pgvector"))
     with pytest.raises(VectorsUnavailable, match="kind snowflake needs a connectionRef"):
