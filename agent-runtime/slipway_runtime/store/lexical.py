@@ -34,8 +34,7 @@ async def frequencies(database: Database, build: Build, terms: Sequence[str]) ->
         return {}
     engine = database.engine
     counts = (
-        f"(SELECT count(*) FROM (SELECT 1 FROM {_source(engine)} WHERE {_has(engine, f'${place}')} LIMIT {COMMON}) t)"
-        f" AS n{place}"
+        f"(SELECT count(*) FROM (SELECT 1 FROM {_counted(engine, f'${place}')} LIMIT {COMMON}) t) AS n{place}"
         for place in range(3, 3 + len(asked))
     )
     queries = [_query(engine, build, [term]) for term in asked]
@@ -77,6 +76,13 @@ def _source(engine: Engine) -> str:
     return "chunks c" if engine == "postgres" else "chunk_terms f JOIN chunks c ON c.rowid = f.rowid"
 
 
+def _counted(engine: Engine, query: str) -> str:
+    """The chunks that fit a query, to be counted. SQLite's index has the build too, so no chunk need be read."""
+    if engine == "postgres":
+        return f"{_source(engine)} WHERE {_has(engine, query)}"
+    return f"chunk_terms WHERE chunk_terms MATCH {query}"
+
+
 def _has(engine: Engine, query: str) -> str:
     """Whether a chunk of the build ($1, $2) fits a query."""
     build = "c.index_name = CAST($1 AS TEXT) AND c.revision = CAST($2 AS TEXT)"
@@ -86,9 +92,10 @@ def _has(engine: Engine, query: str) -> str:
 
 
 def _query(engine: Engine, build: Build, terms: Sequence[str]) -> str:
-    """Any of the terms, as the engine writes it; in Postgres together with the build, which its index has as well."""
+    """Any of the terms, as the engine writes it, together with the build, which its index has as well."""
     if engine == "sqlite":
-        return " OR ".join(f'"{term}"' for term in terms)
+        words = " OR ".join(f'"{term}"' for term in terms)
+        return f'({words}) AND "b{f"{build.index}/{build.revision}".encode().hex()}"'
     words = " | ".join(f"'{term}'" for term in terms)
     return f"'/{build.index}/{build.revision}' & ({words})"
 

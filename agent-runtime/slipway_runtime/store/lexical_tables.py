@@ -26,17 +26,22 @@ CREATE VIRTUAL TABLE chunk_terms USING fts5(
     terms, content='chunks', content_rowid='rowid', tokenize='unicode61 remove_diacritics 0'
 );
 CREATE TRIGGER chunks_insert AFTER INSERT ON chunks BEGIN
-    INSERT INTO chunk_terms (rowid, terms) VALUES (new.rowid, new.terms)\\;
+    INSERT INTO chunk_terms (rowid, terms)
+    VALUES (new.rowid, new.terms || ' b' || hex(new.index_name || '/' || new.revision))\\;
 END;
 CREATE TRIGGER chunks_delete AFTER DELETE ON chunks BEGIN
-    INSERT INTO chunk_terms (chunk_terms, rowid, terms) VALUES ('delete', old.rowid, old.terms)\\;
+    INSERT INTO chunk_terms (chunk_terms, rowid, terms)
+    VALUES ('delete', old.rowid, old.terms || ' b' || hex(old.index_name || '/' || old.revision))\\;
 END;
 CREATE TRIGGER chunks_update AFTER UPDATE OF terms ON chunks BEGIN
-    INSERT INTO chunk_terms (chunk_terms, rowid, terms) VALUES ('delete', old.rowid, old.terms)\\;
-    INSERT INTO chunk_terms (rowid, terms) VALUES (new.rowid, new.terms)\\;
+    INSERT INTO chunk_terms (chunk_terms, rowid, terms)
+    VALUES ('delete', old.rowid, old.terms || ' b' || hex(old.index_name || '/' || old.revision))\\;
+    INSERT INTO chunk_terms (rowid, terms)
+    VALUES (new.rowid, new.terms || ' b' || hex(new.index_name || '/' || new.revision))\\;
 END
 """,
     }
 )
-"""The one thing that each engine has in its own way (`store/lexical.py`). In Postgres each chunk has its build as a
-lexeme too, so that one index narrows by both. A semicolon within a statement is written with a backslash."""
+"""The one thing that each engine has in its own way (`store/lexical.py`). Each chunk has its build as a term too, so
+that one index narrows by both, and terms are counted without looking at chunks. A semicolon within a statement is
+written with a backslash."""
