@@ -28,7 +28,7 @@ from tests.support.generated_manifests import manifests
 
 pytestmark = pytest.mark.cluster
 
-GENERATED = 3000
+GENERATED = 5000
 """More than a thousand of each kind, so that every rule is broken by one that is right otherwise."""
 IN_FLIGHT = 8
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
