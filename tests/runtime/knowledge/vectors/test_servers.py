@@ -32,7 +32,7 @@ async def test_pgvector_is_in_the_store_or_in_another_postgres(postgres_dsn: str
     opened = VectorServers("http://{index}", store=store, connections=tmp_path)
     inside = opened("demo/handbook", VectorsConfig(kind="pgvector"))
     await inside.upsert("demo.servers.r1", names(3), unit_vectors(3))
-    elsewhere = opened("demo/handbook", VectorsConfig(kind="pgvector", connection="handbook/vectors/dsn"))
+    elsewhere = opened("demo/handbook", VectorsConfig(kind="pgvector", connection="handbook/dsn"))
     assert await elsewhere.count("demo.servers.r1") == 3
     await opened.close()
     assert await store.fetch("SELECT 1 AS one")  # it is not theirs to close
