@@ -1,12 +1,13 @@
 """Where pods may connect to: what is closed to all, and what a manifest may open."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import Field
 
 from slipway_crds.fields import ATOMIC, Cidr, Namespace, SpecModel, ignored
+from slipway_crds.objectmeta import metadata_problems
 from slipway_crds.podsettings import Strings
 from slipway_crds.rules import exactly_one, only_with
 
@@ -62,6 +63,15 @@ def closed_within(network: IPv4Network | IPv6Network) -> tuple[str, ...]:
     everything = "0.0.0.0/0" if network.version == 4 else "::/0"
     closed = (ip_network(each) for each in LINK_LOCAL_AND_METADATA[everything])
     return tuple(str(each) for each in closed if each.subnet_of(network))  # type: ignore[arg-type]
+
+
+def egress_problems(egress: Sequence[Egress]) -> Iterator[tuple[str, str]]:
+    """What a schema cannot say of `spec.egress`: path and sentence of each problem."""
+    for position, entry in enumerate(egress):
+        if entry.cidr and (wrong := cidr_problem(entry.cidr)):
+            yield f"spec.egress[{position}].cidr", wrong
+        for problem in metadata_problems({"name": "x", "labels": entry.pod_labels or {}}):
+            yield f"spec.egress[{position}].podLabels", problem.message
 
 
 def cidr_problem(cidr: str) -> str:

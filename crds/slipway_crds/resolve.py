@@ -18,12 +18,11 @@ from slipway_crds.agents.model import Agent, Knowledge
 from slipway_crds.agents.providers import ModelSettingsSpec, ModelSpec
 from slipway_crds.agents.web_search import WebSearch
 from slipway_crds.contract import connection_file
-from slipway_crds.egress import cidr_problem
+from slipway_crds.egress import cidr_problem, egress_problems
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.indexes.uploads import Uploads
 from slipway_crds.meta import CustomObject
-from slipway_crds.objectmeta import metadata_problems
 from slipway_crds.outputschema import canonical_schema, schema_problem
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
@@ -241,7 +240,7 @@ def _members(agent: Agent, objects: Objects) -> Iterator[ResolveProblem]:
     if found := cycle(agent, objects):
         way = " asks ".join([agent.metadata.name, *found])
         path = "spec.members" if agent.spec.members else "spec.tools"
-        yield _stall(agent, path, "CyclicMembers", f"{way}, without an end: remove a member or tool of one of them")
+        yield stalled(agent, path, "CyclicMembers", f"{way}, without an end: remove a member or tool of one of them")
 
 
 def _without_middleware(agent: Agent, objects: Objects) -> Iterator[ResolveProblem]:
@@ -254,24 +253,22 @@ def _without_middleware(agent: Agent, objects: Objects) -> Iterator[ResolveProbl
                 f"Plugin {name} is of type {plugin.spec.type}, which does nothing around answers: name one of type "
                 "python or wasm, or give the plugin to the model in spec.tools"
             )
-            yield _stall(agent, path, "NoMiddleware", message)
+            yield stalled(agent, path, "NoMiddleware", message)
 
 
 def _stalled(agent: Agent) -> Iterator[ResolveProblem]:
     """What a schema and CEL cannot say of an agent."""
     spec = agent.spec
     if spec.output and (wrong := schema_problem(spec.output.json_schema)):
-        yield _stall(agent, "spec.output.schema", "InvalidSchema", wrong)
-    for position, entry in enumerate(spec.egress):
-        if entry.cidr and (wrong := cidr_problem(entry.cidr)):
-            yield _stall(agent, f"spec.egress[{position}].cidr", "InvalidEgress", wrong)
-        for problem in metadata_problems({"name": "x", "labels": entry.pod_labels or {}}):
-            yield _stall(agent, f"spec.egress[{position}].podLabels", "InvalidEgress", problem.message)
+        yield stalled(agent, "spec.output.schema", "InvalidSchema", wrong)
+    for path, wrong in egress_problems(spec.egress):
+        yield stalled(agent, path, "InvalidEgress", wrong)
 
 
-def _stall(agent: Agent, path: str, reason: str, message: str) -> ResolveProblem:
+def stalled(subject: CustomObject, path: str, reason: str, message: str) -> ResolveProblem:
+    """A problem of an object that only an edit fixes."""
     return ResolveProblem(
-        severity=Severity.STALLED, subject=str(ref_to(agent)), path=path, reason=reason, message=message
+        severity=Severity.STALLED, subject=str(ref_to(subject)), path=path, reason=reason, message=message
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from slipway_crds.fields import HEADER_PATTERN, Key, SpecModel, SubdomainName, emulated, same
-from slipway_crds.rules import unlike
+from slipway_crds.rules import given_where, unlike
 
 METADATA_HOSTS = (
     r"(?i)^https?://(169\.254\.[0-9.]+|100\.100\.100\.200|168\.63\.129\.16|0\.[0-9.]+|metadata|metadata\.google\.internal|instance-data"
@@ -16,6 +16,12 @@ NO_METADATA_HOST = unlike(
     "baseURL",
     METADATA_HOSTS,
     "must not be a link-local address or one where a cloud answers about its machines: write the service's own",
+)
+BASE_URL_OF_COMPATIBLE = given_where(
+    "baseURL",
+    "provider",
+    ["openai-compatible"],
+    "must be given for provider openai-compatible: the address of the server, like http://llm.models.svc:8000/v1",
 )
 NO_METADATA_URL = unlike(
     "url",

@@ -19,7 +19,7 @@ from slipway_crds.fields import (
 )
 from slipway_crds.rules import duration_within, given_where
 from slipway_crds.runtimeconfig import Provider, Role
-from slipway_crds.servers import METADATA_HOSTS, NO_METADATA_HOST, SecretKey, ServerTls
+from slipway_crds.servers import BASE_URL_OF_COMPATIBLE, METADATA_HOSTS, NO_METADATA_HOST, SecretKey, ServerTls
 
 METADATA_REDIS = METADATA_HOSTS.replace("https?://", "rediss?://([^@/]*@)?")
 
@@ -55,13 +55,7 @@ class ModelSpec(SpecModel):
 
     local = same("The same model is called.")
     rules = (
-        given_where(
-            "baseURL",
-            "provider",
-            ["openai-compatible"],
-            "must be given for provider openai-compatible: the address of the server, like"
-            " http://llm.models.svc:8000/v1",
-        ),
+        BASE_URL_OF_COMPATIBLE,
         given_where(
             "apiKeyRef",
             "provider",

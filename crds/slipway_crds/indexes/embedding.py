@@ -8,7 +8,7 @@ from slipway_crds.contract import connection_file
 from slipway_crds.fields import MODEL_PATTERN, Duration, Name, SpecModel, Url, emulated, parse_duration, same
 from slipway_crds.rules import duration_within, given_where
 from slipway_crds.runtimeconfig import EmbeddingConfig
-from slipway_crds.servers import NO_METADATA_HOST, SecretKey
+from slipway_crds.servers import BASE_URL_OF_COMPATIBLE, NO_METADATA_HOST, SecretKey
 
 
 class EmbeddingService(SpecModel):
@@ -16,13 +16,7 @@ class EmbeddingService(SpecModel):
 
     local = same("The same service is called.")
     rules = (
-        given_where(
-            "baseURL",
-            "provider",
-            ["openai-compatible"],
-            "must be given for provider openai-compatible: the address of the server, like"
-            " http://llm.models.svc:8000/v1",
-        ),
+        BASE_URL_OF_COMPATIBLE,
         given_where(
             "apiKeyRef",
             "provider",

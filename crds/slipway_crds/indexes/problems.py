@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from slipway_crds.egress import cidr_problem
+from slipway_crds.egress import egress_problems
 from slipway_crds.indexes.model import VectorIndex
-from slipway_crds.objectmeta import metadata_problems
-from slipway_crds.references import ref_to
-from slipway_crds.resolve import ResolveProblem, Severity
+from slipway_crds.resolve import ResolveProblem, stalled
 from slipway_crds.schedules import InvalidSchedule, Schedule
 
 
@@ -16,15 +14,6 @@ def index_problems(index: VectorIndex) -> Iterator[ResolveProblem]:
         try:
             Schedule(index.spec.schedule.cron, index.spec.schedule.time_zone)
         except InvalidSchedule as error:
-            yield _stalled(index, "spec.schedule", "InvalidSchedule", str(error))
-    for position, entry in enumerate(index.spec.egress):
-        if entry.cidr and (wrong := cidr_problem(entry.cidr)):
-            yield _stalled(index, f"spec.egress[{position}].cidr", "InvalidEgress", wrong)
-        for problem in metadata_problems({"name": "x", "labels": entry.pod_labels or {}}):
-            yield _stalled(index, f"spec.egress[{position}].podLabels", "InvalidEgress", problem.message)
-
-
-def _stalled(index: VectorIndex, path: str, reason: str, message: str) -> ResolveProblem:
-    return ResolveProblem(
-        severity=Severity.STALLED, subject=str(ref_to(index)), path=path, reason=reason, message=message
-    )
+            yield stalled(index, "spec.schedule", "InvalidSchedule", str(error))
+    for path, wrong in egress_problems(index.spec.egress):
+        yield stalled(index, path, "InvalidEgress", wrong)
