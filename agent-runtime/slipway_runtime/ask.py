@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +49,15 @@ class CannotAsk(Exception):
 
 def main(asking: Asking) -> int:
     """Ask and print. 0 with an answer (an abstention is one), 1 without."""
-    console, complaints = Terminal(), Terminal(stderr=True)
+    console = Terminal()
+    return finished(asking, lambda: asyncio.run(_ask(asking, console)))
+
+
+def finished(asking: Asking, act: Callable[[], None]) -> int:
+    """The exit status of what asks a gateway: 0, or 1 after it was printed why not."""
+    complaints = Terminal(stderr=True)
     try:
-        asyncio.run(_ask(asking, console))
+        act()
     except CannotAsk as error:
         complaints.print(str(error), markup=False)
         return FAILED

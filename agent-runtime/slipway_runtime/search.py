@@ -11,13 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from slipway_runtime.ask import (
-    ANSWERED,
-    FAILED,
     TIMEOUT_SECONDS,
     Asking,
     CannotAsk,
     agent_for,
     check,
+    finished,
     gateway_url,
     headers_for,
 )
@@ -41,20 +40,8 @@ class Searching:
 
 def main(searching: Searching) -> int:
     """Search and print. 0 with a table (an empty one too), 1 without."""
-    console, complaints = Terminal(soft_wrap=False), Terminal(stderr=True)
-    url = searching.asking.url
-    try:
-        console.print(table(asyncio.run(_search(searching)), console))
-    except CannotAsk as error:
-        complaints.print(str(error), markup=False)
-        return FAILED
-    except aiohttp.ClientError as error:
-        complaints.print(f"{url} cannot be reached ({error}): is the gateway running there?", markup=False)
-        return FAILED
-    except TimeoutError:
-        complaints.print(f"{url} did not answer within {TIMEOUT_SECONDS} s: its log says why", markup=False)
-        return FAILED
-    return ANSWERED
+    console = Terminal(soft_wrap=False)
+    return finished(searching.asking, lambda: console.print(table(asyncio.run(_search(searching)), console)))
 
 
 def table(passages: list[dict[str, Any]], console: Console) -> Table:
