@@ -1,6 +1,7 @@
 """The paths of documents that people upload. Hosts of agents that read the index answer them, and decide who may."""
 
 import re
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from opentelemetry.trace import SpanKind
@@ -8,7 +9,7 @@ from starlette.requests import Request
 
 from slipway_runtime.gateway.asgi import BODY_LIMIT, Receive, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
-from slipway_runtime.gateway.hosted_path import HostedPath
+from slipway_runtime.gateway.hosted_path import HostedPath, upstream_request
 from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.gateway.upstream import UpstreamRequest
@@ -65,18 +66,17 @@ class UploadsPath(HostedPath):
         if content_type:
             headers["Content-Type"] = content_type
         outgoing(headers)
-        signer = self._gateway.signer
-        return UpstreamRequest(
+        sent = upstream_request(
+            self._gateway,
+            method,
+            path,
             agent=agent,
-            method=method,
-            path=path,
+            caller=caller,
             headers=headers,
-            identity=lambda: signer.sign(caller, str(agent)),
-            former_identity=lambda: signer.sign_with_former_key(caller, str(agent)),
             body=body or None,
             seconds=SECONDS,
-            success=(200, 202),
         )
+        return replace(sent, success=(200, 202))
 
     async def _relay(self, request: Request, upstream: UpstreamRequest, reply: Reply) -> None:
         """To ask the next pod is safe: a document replaces the one of its name."""
