@@ -68,6 +68,20 @@ class ApiKeyFile:
         return key
 
 
+def key_in(file: Path | None, *, ref: str) -> Callable[[], str | None]:
+    """Gives the API key of the moment.
+
+    Args:
+        file: None for a service that asks for none.
+        ref: the field that names its Secret.
+    """
+    return no_key if file is None else ApiKeyFile(file, ref=ref).key
+
+
+def no_key() -> None:
+    """The key of a service that asks for none."""
+
+
 def _version(path: Path) -> Version:
     status = os.stat(path)
     return status.st_mtime_ns, status.st_ino, status.st_size

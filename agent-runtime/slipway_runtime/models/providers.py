@@ -200,10 +200,6 @@ def _guard_aws(request: Any, **_: Any) -> None:
         raise EndpointConnectionError(endpoint_url=request.url, error=error) from error
 
 
-def no_key() -> None:
-    """The key of a model whose entry names none."""
-
-
 def _bedrock(connection: Connection) -> Model:
     from pydantic_ai.models.bedrock import BedrockConverseModel
     from pydantic_ai.providers.bedrock import BedrockProvider

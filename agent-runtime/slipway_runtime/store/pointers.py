@@ -5,6 +5,7 @@ is never seen.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from slipway_crds.runtimeconfig import EmbeddingConfig, SearchConfig, VectorsConfig
 from slipway_runtime.store.database import Database
@@ -29,6 +30,11 @@ class IndexPointer:
     """How the build is searched."""
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     """What made its vectors, and makes those of questions."""
+
+    @cached_property
+    def search_text(self) -> str:
+        """`search` as the row has it: each question compares them."""
+        return self.search.canonical().decode()
 
 
 async def read_pointer(database: Database, index: str) -> IndexPointer | None:
@@ -82,7 +88,7 @@ async def write_pointer(database: Database, pointer: IndexPointer) -> None:
         pointer.failed,
         pointer.vectors.canonical().decode(),
         pointer.config,
-        pointer.search.canonical().decode(),
+        pointer.search_text,
         pointer.embedding.canonical().decode(),
     )
 

@@ -25,7 +25,8 @@ def test_no_sdk_is_loaded_with(module: str) -> None:
 def test_a_model_loads_its_own_sdk_and_no_other() -> None:
     code = """
 from slipway_crds.runtimeconfig import ModelConfig
-from slipway_runtime.models.providers import Connection, make_model, no_key
+from slipway_runtime.models.connection import no_key
+from slipway_runtime.models.providers import Connection, make_model
 make_model(Connection(ModelConfig(name="a", provider="anthropic", model="claude-sonnet-5"), no_key))
 """
     assert loaded(code) == {"anthropic"}

@@ -17,7 +17,7 @@ from tenacity.wait import wait_base
 from slipway_crds.runtimeconfig import EmbeddingConfig, ModelConfig
 from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, Matrix, Tokens, Vector
-from slipway_runtime.models.connection import ApiKeyFile, KeyProblem
+from slipway_runtime.models.connection import KeyProblem, key_in
 from slipway_runtime.models.providers import Connection, openai_client
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ServiceEmbedder:
         self._config = config
         self._tokens = tokens
         self._patience = patience
-        key = ApiKeyFile(key_file, ref="spec.embedding.service.apiKeyRef").key if key_file else _no_key
+        key = key_in(key_file, ref="spec.embedding.service.apiKeyRef")
         self._connection = Connection(_as_model(config), key)
         self._model: EmbeddingModel | None = None
 
@@ -217,7 +217,3 @@ def _make(connection: Connection, config: EmbeddingConfig) -> "EmbeddingModel":
 def _first(errors: ExceptionGroup[EmbeddingUnavailable]) -> EmbeddingUnavailable:
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, ExceptionGroup) else first
-
-
-def _no_key() -> str | None:
-    return None

@@ -73,7 +73,8 @@ class ServiceReranker:
         if self._failing:
             log.info("the reranker of %s answers again", self._index)
         self._failing = False
-        return [*best, *(number for number in range(len(texts)) if number not in set(best))]
+        ordered = set(best)
+        return [*best, *(number for number in range(len(texts)) if number not in ordered)]
 
     async def close(self) -> None:
         """Close all connections."""

@@ -36,10 +36,10 @@ class Rerankers:
         """See `OpenReranker`. Nothing is connected yet."""
         if (index, config) not in self._services:
             from slipway_runtime.knowledge.retrieval.rerank_service import ServiceReranker
-            from slipway_runtime.models.connection import ApiKeyFile
+            from slipway_runtime.models.connection import key_in
 
             file = self._connections(index) / config.key if config.key is not None else None
-            key = ApiKeyFile(file, ref="spec.search.reranker.apiKeyRef").key if file else _no_key
+            key = key_in(file, ref="spec.search.reranker.apiKeyRef")
             self._services[index, config] = ServiceReranker(index, config, key)
         return self._services[index, config]
 
@@ -47,7 +47,3 @@ class Rerankers:
         """Close the connections."""
         for service in self._services.values():
             await service.close()
-
-
-def _no_key() -> str | None:
-    return None

@@ -173,7 +173,7 @@ class Retriever:
                     raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error
                 continue
             now = await present_chunks(self._database, index, hits.ids)
-            if now.revision == pointer.revision and now.search == pointer.search.canonical().decode():
+            if now.revision == pointer.revision and now.search == pointer.search_text:
                 self._pointers[index] = pointer
                 present = await self._readable(pointer, now.ids)
                 best = await self._best(asked, entry, pointer, hits.among(present))
