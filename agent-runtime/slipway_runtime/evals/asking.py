@@ -1,7 +1,6 @@
 """Where the questions of an evaluation go: to an agent in this process, or to one behind a gateway."""
 
 import asyncio
-import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -22,18 +21,13 @@ from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
 from slipway_runtime.dev.model_files import LocalModelFiles
-from slipway_runtime.dev.parts import locked
 from slipway_runtime.dev.source_files import LocalSourceFiles
+from slipway_runtime.evals.stores import cached_stores
 from slipway_runtime.events import Done
-from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
-from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.plugins.middleware.making import with_plugins
 from slipway_runtime.run import AgentRequest
-from slipway_runtime.settings import cache_dir, default_model_dir
-from slipway_runtime.store.migrations import schema
-from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.sessions import FinishedTurn
 
 
@@ -145,16 +139,9 @@ async def local_target(paths: Sequence[Path]) -> AsyncIterator[Target]:
     """
     manifests = await asyncio.to_thread(load, paths)
     config = only_agent(manifests)
-    made_of = [*sorted(str(path.resolve()) for path in paths), schema()]
-    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(locked(cache_dir() / "evals" / digest[:16]))
-        embedder = MiniLM(Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir()))
-        stack.push_async_callback(embedder.close)
-        database = await open_database(f"sqlite:///{folder}/store.db")
-        stack.push_async_callback(database.close)
-        vectors = await open_embedded_chroma(folder / "chroma")
-        stack.push_async_callback(vectors.close)
+        stores = await stack.enter_async_context(cached_stores("evals", paths))
+        database, vectors, embedder = stores.database, stores.vectors, stores.embedder
         place = Path(stack.enter_context(TemporaryDirectory(prefix="slipway-eval-sources-")))
         source_files = LocalSourceFiles(place, os.environ)
         source_files.apply(manifests)

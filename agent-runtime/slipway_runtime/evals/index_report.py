@@ -1,7 +1,6 @@
 """`slipway index report`: which mode and threshold find best what the cases ask for, as a table with bars."""
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +18,6 @@ from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, SearchMode
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import Index, indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
-from slipway_runtime.dev.parts import locked
 from slipway_runtime.dev.source_files import LocalSourceFiles
 from slipway_runtime.dev.vectors import TYPE, LocalVectors
 from slipway_runtime.evals.asking import AgentUnusable
@@ -35,6 +33,7 @@ from slipway_runtime.evals.search_figures import (
     single_questions,
     suggest,
 )
+from slipway_runtime.evals.stores import cached_stores
 from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.opening import Embedders
@@ -42,12 +41,8 @@ from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.retrieval.extractive import quotes
 from slipway_runtime.knowledge.retrieval.reranking import Rerankers
 from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady, Retriever
-from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.knowledge.vectors.contract import VectorStore
-from slipway_runtime.settings import cache_dir, default_model_dir
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.migrations import schema
-from slipway_runtime.store.opening import open_database
 from slipway_runtime.terminal import Terminal
 
 SHOWN_EVERY = 2
@@ -205,25 +200,17 @@ class _Opened:
 
 @asynccontextmanager
 async def _opened(manifests: Manifests, request: ReportRequest) -> AsyncIterator[_Opened]:
-    """Stores in the user's cache folder, one for each set of tables: nothing is written to an index's own back end."""
-    made_of = [*sorted(str(path.resolve()) for path in request.files), schema()]
-    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
+    """Stores in the user's cache folder, and the way to the services of the indexes."""
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(locked(cache_dir() / "index-reports" / digest[:16]))
-        embedder = MiniLM(Path(os.environ.get("SLIPWAY_MODEL_DIR") or default_model_dir()))
-        stack.push_async_callback(embedder.close)
-        database = await open_database(f"sqlite:///{folder}/store.db")
-        stack.push_async_callback(database.close)
-        vectors = await open_embedded_chroma(folder / "chroma")
-        stack.push_async_callback(vectors.close)
+        stores = await stack.enter_async_context(cached_stores("index-reports", request.files))
         place = Path(stack.enter_context(TemporaryDirectory(prefix="slipway-report-")))
         sources = LocalSourceFiles(place / "sources", os.environ)
         sources.apply(manifests)
         environment = {name: value for name, value in os.environ.items() if name != TYPE}  # of another command
-        connections = LocalVectors(vectors, place / "connections", environment, store=None)
+        connections = LocalVectors(stores.vectors, place / "connections", environment, store=None)
         connections.apply(manifests)
-        embedders = Embedders(embedder, connections=connections.folder_of)
+        embedders = Embedders(stores.embedder, connections=connections.folder_of)
         stack.push_async_callback(embedders.close)
         rerankers = Rerankers(connections=connections.folder_of)
         stack.push_async_callback(rerankers.close)
-        yield _Opened(database, vectors, embedder, embedders, rerankers, sources)
+        yield _Opened(stores.database, stores.vectors, stores.embedder, embedders, rerankers, sources)
