@@ -33,6 +33,7 @@ from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.knowledge.retrieval.reranking import Rerankers
 from slipway_runtime.knowledge.vectors.chroma_embedded import open_embedded_chroma
 from slipway_runtime.settings import GatewaySettings, cache_dir
+from slipway_runtime.store.database import Database
 from slipway_runtime.store.opening import open_database
 
 LOCK = "lock"
@@ -159,8 +160,6 @@ async def open_parts(
         stack.push_async_callback(embedder.close)
         database = await open_database(dsn)
         stack.push_async_callback(database.close)
-        embedded = await open_embedded_chroma(folder / "chroma")
-        stack.push_async_callback(embedded.close)
         verifier = IdentityVerifier([signer.public_key])
         host = Host(database, verifier=verifier, host_id="local", delta_delay=delta_delay)
         host.everyone_uploads = keys is None
@@ -168,12 +167,7 @@ async def open_parts(
         # Not in the folder: keys are gone when the process is.
         secret = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-dev-")))
         in_postgres = database if is_postgres(dsn) else None
-        vectors = LocalVectors(embedded, secret / "connections", os.environ, store=in_postgres)
-        stack.push_async_callback(vectors.close)
-        embedders = Embedders(embedder, connections=vectors.folder_of)
-        stack.push_async_callback(embedders.close)
-        rerankers = Rerankers(connections=vectors.folder_of)
-        stack.push_async_callback(rerankers.close)
+        services = await stack.enter_async_context(_services(folder, secret, embedder, store=in_postgres))
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()
@@ -182,11 +176,11 @@ async def open_parts(
         dependencies = AgentDependencies(
             database=database,
             embedder=embedder,
-            vectors=vectors,
+            vectors=services.vectors,
             bindings=model_files.of,
             calls=calls,
-            embedders=embedders,
-            rerankers=rerankers,
+            embedders=services.embedders,
+            rerankers=services.rerankers,
             plugins=local_places(plugin_code),
         )
         access = ClusterAccess(signer, loopback=True)
@@ -197,7 +191,7 @@ async def open_parts(
         sources = LocalSourceFiles(secret / "sources", os.environ)
         yield Parts(
             dependencies,
-            embedders,
+            services.embedders,
             host,
             gateway,
             model_files,
@@ -205,9 +199,40 @@ async def open_parts(
             worker,
             plugin_code,
             sources,
-            vectors,
+            services.vectors,
             one_at_a_time(dsn),
         )
+
+
+@dataclass(frozen=True)
+class _Services:
+    """What searches ask besides the store."""
+
+    vectors: LocalVectors
+    embedders: Embedders
+    rerankers: Rerankers
+
+
+@asynccontextmanager
+async def _services(
+    folder: Path, secret: Path, embedder: MiniLM, *, store: Database | None
+) -> AsyncIterator[_Services]:
+    """Open the embedded Chroma, and the way to what connections lead to.
+
+    Args:
+        secret: a folder of this process alone, for the files of connections.
+        store: if it is a Postgres.
+    """
+    async with AsyncExitStack() as stack:
+        embedded = await open_embedded_chroma(folder / "chroma")
+        stack.push_async_callback(embedded.close)
+        vectors = LocalVectors(embedded, secret / "connections", os.environ, store=store)
+        stack.push_async_callback(vectors.close)
+        embedders = Embedders(embedder, connections=vectors.folder_of)
+        stack.push_async_callback(embedders.close)
+        rerankers = Rerankers(connections=vectors.folder_of)
+        stack.push_async_callback(rerankers.close)
+        yield _Services(vectors, embedders, rerankers)
 
 
 @asynccontextmanager
