@@ -1,4 +1,4 @@
-"""What stands in for an agent that could not be made. It imports no framework."""
+"""A substitute for an agent that could not be made. It imports no framework."""
 
 from slipway_runtime.events import Done
 from slipway_runtime.problems import Problem, Reason

@@ -55,7 +55,7 @@ class Index:
     """Whether all its ConfigMaps are there; if not, a warning has named them, and the index stays as it is."""
     schedule: Schedule | None = None
     requested: str = ""
-    """Whatever stands in the annotation that starts an ingestion."""
+    """Value of the annotation that starts an ingestion."""
 
     @contextmanager
     def open(self, files: Path) -> Iterator[list[DocumentSource]]:

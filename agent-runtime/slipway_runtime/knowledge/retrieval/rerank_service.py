@@ -1,6 +1,6 @@
 """A service that orders what a search found: Cohere's or Jina's interface, or that of Text Embeddings Inference (TEI).
 
-A search does not depend on it. When it is away, slow, or answers what cannot be read, what was found keeps its order;
+A search does not depend on it. While it is unavailable, slow, or unreadable, what was found keeps its order;
 the first such failure is logged, all are counted, and a service that keeps failing is left alone for a while.
 """
 
