@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from slipway_crds.runtimeconfig import AgentBindings, AgentConfig
+from slipway_crds.runtimeconfig import AgentBindings, AgentConfig, EmbeddingConfig
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.protocol import Agent
 from slipway_runtime.knowledge.embedding.embedder import Embedder
@@ -37,6 +37,10 @@ class AgentDependencies:
     """Gives the reranker of an index that has one; None: none is asked."""
     plugins: PluginPlaces = field(default_factory=PluginPlaces)
     """Where the code of plugins around agents is."""
+
+    def embedder_of(self, index: str, config: EmbeddingConfig) -> Embedder:
+        """The embedder of an index, by `namespace/name` and what its pointer names."""
+        return self.embedder if self.embedders is None else self.embedders(index, config)
 
     def bindings_of(self, config: AgentConfig) -> Callable[[], AgentBindings]:
         """The bindings of one agent."""

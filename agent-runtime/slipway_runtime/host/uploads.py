@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from slipway_crds.runtimeconfig import IngestConfig
 from slipway_runtime.host.hosted import HostedAgent
-from slipway_runtime.knowledge.embedding.embedder import TextTooLong
+from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.ingestion.uploads import UploadSource, all_uploads
@@ -72,7 +72,8 @@ class UploadEmbedding:
     async def _embed(self, hosted: HostedAgent, index: str, revision: str, config: IngestConfig) -> None:
         dependencies = hosted.dependencies
         assert dependencies is not None
-        made_so = revision_name(fingerprint(config, dependencies.embedder), config.vectors) == revision
+        embedder = dependencies.embedder_of(index, config.embedding)
+        made_so = revision_name(fingerprint(config, embedder), config.vectors) == revision
         if config.uploads is None or not made_so:  # another version's build: its hosts see to it
             return
         lock = (self._database, index, EMBEDDING)
@@ -84,13 +85,13 @@ class UploadEmbedding:
                 config,
                 database=self._database,
                 vectors=dependencies.vectors(index, config.vectors),
-                embedder=dependencies.embedder,
+                embedder=embedder,
                 patience=PATIENCE_SECONDS,
                 owner=self._owner,
             )
             failed = {each.name async for each in all_uploads(self._database, index) if each.reason is not None}
             await ingestion.update(UploadSource(self._database, index, again=False), kept=failed)
-        except (VectorsUnavailable, TextTooLong) as error:
+        except (VectorsUnavailable, TextTooLong, EmbeddingUnavailable) as error:
             log.warning("uploads wait", extra={"index": index, "detail": str(error)})
         finally:
             renewing.cancel()

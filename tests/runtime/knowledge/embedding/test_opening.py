@@ -1,17 +1,23 @@
 """An index with an embedding service, beside one that is searched with MiniLM."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from slipway_crds.runtimeconfig import EmbeddingConfig
+from slipway_crds.runtimeconfig import EmbeddingConfig, UploadsConfig
+from slipway_runtime.agents.factory import AgentDependencies
+from slipway_runtime.host.uploads import UploadEmbedding
 from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
+from slipway_runtime.knowledge.ingestion.uploads import upload_version
 from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady, Retriever
 from slipway_runtime.store.pointers import read_pointer
+from slipway_runtime.store.uploads import NewUpload, indexes_behind, put_upload
 from tests.support.embedding_server import EmbeddingServer, embedding_server
 from tests.support.knowledge import Knowledge, contents, entry
+from tests.support.scripts import hosted
 
 CATS = "# Cats\n\nCats sleep for most of the day.\n"
 LOCKS = "# Locks\n\nA lock of the Kiel Canal is filled in eight minutes.\n"
@@ -86,6 +92,36 @@ async def test_another_model_is_another_build_and_agents_follow(
     assert len({first, second, third}) == 3
     assert await searching.retrieve("lock", [entry(index="locks", name="locks", min_score=0.1)])
     assert server.requests[-1]["model"] == "m-2"
+
+
+async def test_what_is_uploaded_is_embedded_by_the_indexs_own_service(
+    local: Knowledge, embedders: Embedders, server: EmbeddingServer
+) -> None:
+    index = f"{local.namespace}/locks"
+    taking = local.config(index="locks").model_copy(
+        update={"embedding": configured(server), "uploads": UploadsConfig()}
+    )
+    made = Ingestion(
+        taking, database=local.database, vectors=local.vectors, embedder=embedders(index, taking.embedding), patience=1
+    )
+    await made.run(contents(text_md=LOCKS))
+    content = b"A ferry across the Elbe takes ten minutes."
+    ferry = NewUpload("f" * 32, "ferry.md", "", "{}", upload_version(content, "", "{}"), content, "ann")
+    await put_upload(local.database, index, ferry)
+    dependencies = AgentDependencies(
+        database=local.database, embedder=local.embedder, vectors=lambda *_: local.vectors, embedders=embedders
+    )
+    served = hosted(None)
+    reading = served.config.model_copy(update={"knowledge": (entry(index="locks"),)})
+    reader = replace(served, config=reading, dependencies=dependencies)
+    embedding = UploadEmbedding(local.database, owner="one", agents=lambda: {reader.key: reader})
+    server.faults.append((401, {}))
+    await embedding.embed()  # the key is refused: it waits
+    assert [each[0] for each in await indexes_behind(local.database, [index])] == [index]
+    await embedding.embed()
+    assert await indexes_behind(local.database, [index]) == []
+    found = await retriever(local, embedders).retrieve("How long does the ferry take?", [entry(index="locks")])
+    assert found[0].chunk.document == "ferry.md"
 
 
 async def test_without_its_service_an_index_is_not_ready(
