@@ -263,7 +263,7 @@ def test_without_policies_the_operator_makes_none_and_may_only_remove_them(rende
         assert any(item["kind"] == "NetworkPolicy" for item in objects) is enabled
         return environment(operator)["SLIPWAY_OPERATOR_NETWORK_POLICIES"], verbs
 
-    assert given(True) == ("true", ["get", "list", "watch", "create", "patch"])
+    assert given(True) == ("true", ["get", "list", "watch", "create", "patch", "delete"])
     assert given(False) == ("false", ["list", "watch", "delete"])
 
 
