@@ -111,6 +111,8 @@ class IngestSettings(KnowledgeSettings):
     """A folder with one folder a source, and in it one file a document."""
     source_files: Path = Path(contract.SOURCE_FILES_DIR)
     """A folder with one folder a source, and in it credentials and certificates of its server."""
+    acceptance: Path = Path(contract.ACCEPTANCE_DIR)
+    """A folder with the keys of the ConfigMap that has the questions a build has to find documents for."""
     termination_file: Path = Path("/dev/termination-log")
 
 

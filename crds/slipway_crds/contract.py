@@ -112,6 +112,8 @@ SOURCES_DIR = "/sources"
 SOURCE_FILES_DIR = "/etc/slipway/sources"
 """Where an ingestion has a folder for each source with a server, with what it is signed in to with in
 `SOURCE_CREDENTIALS_FILE`, and its authorities in `SOURCE_CA_FILE`."""
+ACCEPTANCE_DIR = "/etc/slipway/acceptance"
+"""Where an ingestion has the ConfigMap with the questions that a build has to find documents for."""
 SOURCE_CREDENTIALS_FILE = "credentials"
 SOURCE_CA_FILE = "ca.crt"
 SOURCE_HEADER_PREFIX = "header."
@@ -139,7 +141,9 @@ INDEX_LOST = "IndexLost"
 """Reason of an index whose server has fewer vectors than were made, and of the agents that read it."""
 CHROMA_COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 """Path of the collections on a Chroma server."""
-INDEX_TABLES = ("chunks", "documents", "index_locks", "index_pointers", "pending_chunks", "uploads")
+INDEX_TABLES = (
+    "chunks", "documents", "former_builds", "index_locks", "index_pointers", "pending_chunks", "uploads",
+)  # fmt: skip
 """Tables of the store with rows of indexes, which a column `index_name` names as `namespace/name`."""
 
 WORKER = "slipway-worker"

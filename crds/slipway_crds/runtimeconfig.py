@@ -357,6 +357,17 @@ class UploadsConfig(ConfigModel):
     """None: every caller."""
 
 
+class AcceptanceConfig(ConfigModel):
+    """What a build has to reach before agents read it."""
+
+    min_recall: float = 0.95
+    """Share of the ten nearest vectors that searches of the back end find; 0: it is not measured."""
+    min_hit_rate: float = 0.9
+    """Share of the cases' questions for which a search finds one of their documents."""
+    cases: str | None = None
+    """`CONFIGMAP/KEY` of the cases; None: there are none."""
+
+
 class IngestConfig(ConfigModel):
     """What one ingestion does."""
 
@@ -377,6 +388,30 @@ class IngestConfig(ConfigModel):
     search: SearchConfig = SearchConfig()
     purge: bool = False
     """Whether it deletes the index's vectors, of all builds, and makes none."""
+    acceptance: AcceptanceConfig = AcceptanceConfig()
+    keep_seconds: int = 86400
+    """For which the build that was served before is kept."""
+    serve: str = ""
+    """The build to serve in place of the one that is described here: `previous`, or the name of one that is kept."""
+
+
+class AcceptanceReport(ConfigModel):
+    """What was measured of a build before agents read it."""
+
+    recall: float | None = None
+    """Share of the ten nearest vectors that searches of the back end found; None: not measured."""
+    hit_rate: float | None = None
+    """Share of the cases' questions for which a document of theirs was found; None: there were no cases."""
+
+
+class KeptReport(ConfigModel):
+    """The build that was served before."""
+
+    revision: str
+    until: float
+    """For how long it is kept, in epoch seconds."""
+    own_server: bool
+    """Whether its vectors are on the index's own Chroma."""
 
 
 class IngestReport(ConfigModel):
@@ -391,3 +426,12 @@ class IngestReport(ConfigModel):
     """`source/key: reason`, as many as fit."""
     unavailable: tuple[str, ...] = ()
     """`source: reason` of each source that could not be read. What the index has of it stays."""
+    acceptance: AcceptanceReport | None = None
+    """None: the build was served before."""
+    refused: tuple[str, ...] = ()
+    """Why agents do not read the build, which the rest of the report is about. They go on with the one before."""
+    served: str = ""
+    """What `serve` asked for, if that is the build."""
+    own_server: bool = False
+    """Whether the build's vectors are on the index's own Chroma."""
+    previous: KeptReport | None = None

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -38,14 +39,15 @@ class Knowledge:
             sources=(SourceConfig(name="docs"),),
         )
 
-    def ingestion(self, config: IngestConfig | None = None, *, patience: float = 5.0) -> Ingestion:
-        """An ingestion, not yet begun."""
+    def ingestion(self, config: IngestConfig | None = None, *, patience: float = 5.0, **more: Any) -> Ingestion:
+        """An ingestion, not yet begun. What else is given goes to `Ingestion`."""
         return Ingestion(
             config or self.config(),
             database=self.database,
             vectors=self.vectors,
             embedder=self.embedder,
             patience=patience,
+            **more,
         )
 
     def retriever(self) -> Retriever:

@@ -19,7 +19,13 @@ from slipway_runtime.dev.manifests import Items, Manifests, NamespacedName, key_
 from slipway_runtime.dev.parts import Parts
 from slipway_runtime.dev.schedules import run_when_due
 from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
-from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, NoSourceAvailable, NothingToIngest
+from slipway_runtime.knowledge.ingestion.acceptance_cases import (
+    AcceptanceCase,
+    AcceptanceCasesInvalid,
+    parse_acceptance_cases,
+)
+from slipway_runtime.knowledge.ingestion.ingestion import NoSourceAvailable, NothingToIngest
+from slipway_runtime.knowledge.ingestion.serving import BuildNotKept, BuildOpening, run_ingestion
 from slipway_runtime.knowledge.ingestion.sources import DocumentSource, ItemsSource
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
 from slipway_runtime.knowledge.ingestion.uploads import uploads_of
@@ -40,6 +46,8 @@ NOT_INGESTED = (
     EmbeddingUnavailable,
     VectorsUnavailable,
     StoreUnavailable,
+    AcceptanceCasesInvalid,
+    BuildNotKept,
 )
 
 
@@ -56,6 +64,17 @@ class Index:
     schedule: Schedule | None = None
     requested: str = ""
     """Value of the annotation that starts an ingestion."""
+    cases: bytes | None = None
+    """What the ConfigMap of `spec.acceptance.cases` has; None if it lacks the key, or if there are no cases."""
+
+    def acceptance_cases(self) -> tuple[AcceptanceCase, ...]:
+        """The questions that a build has to find documents for.
+
+        Raises:
+            AcceptanceCasesInvalid: if they cannot be used.
+        """
+        name = self.config.acceptance.cases
+        return () if name is None else parse_acceptance_cases(name, self.cases)
 
     @contextmanager
     def open(self, files: Path) -> Iterator[list[DocumentSource]]:
@@ -111,18 +130,21 @@ class LocalIndexes:
     async def _ingest(self, index: Index, report: Report) -> Outcome:
         subject = f"index {index.key}"
         place = self._parts.vectors.chosen.of(index.key.name, index.config.vectors)
-        uploads = uploads_of(index.config, self._parts.dependencies.database)
+        dependencies, config = self._parts.dependencies, index.config.model_copy(update={"vectors": place})
+        files = self._parts.source_files.of(index.key)
+        opening = BuildOpening(
+            dependencies.database, self._parts.embedders, dependencies.vectors, lambda: index.open(files)
+        )
         try:
-            ingestion = Ingestion(
-                index.config.model_copy(update={"vectors": place}),
-                database=self._parts.dependencies.database,
-                vectors=self._parts.dependencies.vectors(str(index.key), place),
-                embedder=self._parts.embedders(str(index.key), index.config.embedding),
-                progress=lambda each: report(index.key, each),
-                patience=PATIENCE_SECONDS,
-            )
-            with index.open(self._parts.source_files.of(index.key)) as sources:
-                done = await ingestion.run([*sources, *uploads])
+            with index.open(files) as sources:
+                done = await run_ingestion(
+                    config,
+                    [*sources, *uploads_of(config, dependencies.database)],
+                    opening,
+                    cases=index.acceptance_cases(),
+                    progress=lambda each: report(index.key, each),
+                    patience=PATIENCE_SECONDS,
+                )
         except NOT_INGESTED as error:
             return Outcome(subject, error=f"{subject} was not ingested: {error}")
         if not done.unavailable:
@@ -133,6 +155,9 @@ class LocalIndexes:
 def outcome_of(subject: str, report: IngestReport) -> Outcome:
     """What an ingestion that ended reports."""
     made = f"{report.documents} documents, {report.chunks} chunks"
+    if report.refused:
+        refused = "; ".join(report.refused)
+        return Outcome(subject, error=f"{subject} was not accepted, agents go on with the build before: {refused}")
     failures = (*report.unavailable, *report.failures)
     return Outcome(subject, made, failures=failures, failed=report.failed + len(report.unavailable))
 

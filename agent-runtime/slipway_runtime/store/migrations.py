@@ -247,6 +247,25 @@ EMBEDDINGS = """
 ALTER TABLE index_pointers ADD COLUMN embedding TEXT NOT NULL DEFAULT '{}';
 """
 
+FORMER_BUILDS = """
+CREATE TABLE former_builds (
+    index_name TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    documents BIGINT NOT NULL,
+    chunks BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    vectors TEXT NOT NULL,
+    config TEXT NOT NULL,
+    search TEXT NOT NULL,
+    embedding TEXT NOT NULL,
+    left_at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (index_name, revision)
+)
+"""
+"""Pointers as they were, of builds that may be served again (`store/former_builds.py`). Agents read another build since
+`left_at`."""
+
 MIGRATIONS: tuple[Script, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -266,6 +285,7 @@ MIGRATIONS: tuple[Script, ...] = (
     INDEX_OF_TERMS,
     INSTALLATION,
     EMBEDDINGS,
+    FORMER_BUILDS,
 )
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from slipway_crds.runtimeconfig import EmbeddingConfig, SearchConfig, VectorsConfig
-from slipway_runtime.store.database import Database
+from slipway_runtime.store.database import Database, Row
+
+POINTER_COLUMNS = "revision, fingerprint, documents, chunks, failed, vectors, config, search, embedding"
+_EXCLUDED = ", ".join(f"{name} = excluded.{name}" for name in POINTER_COLUMNS.split(", "))
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,14 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
         StoreUnavailable: if the store is unavailable.
     """
     rows = await database.fetch(
-        "SELECT revision, fingerprint, documents, chunks, failed, vectors, config, search, embedding"
-        " FROM index_pointers WHERE index_name = $1",
+        f"SELECT {POINTER_COLUMNS} FROM index_pointers WHERE index_name = $1",
         index,
     )
-    if not rows:
-        return None
-    row = rows[0]
+    return pointer_of(index, rows[0]) if rows else None
+
+
+def pointer_of(index: str, row: Row) -> IndexPointer:
+    """A pointer from a row with `POINTER_COLUMNS`."""
     return IndexPointer(
         index=index,
         revision=str(row["revision"]),
@@ -66,31 +70,40 @@ async def read_pointer(database: Database, index: str) -> IndexPointer | None:
 
 
 async def write_pointer(database: Database, pointer: IndexPointer) -> None:
-    """Make a build the active one, as of now by the store's clock.
+    """Make a build the active one, as of now by the store's clock. The one before becomes a former build.
 
     Raises:
         StoreUnavailable: if the store is unavailable; then nothing has changed.
     """
-    await database.execute(
-        "INSERT INTO index_pointers (index_name, revision, fingerprint, documents, chunks, failed, vectors, config,"
-        " search, embedding, synced_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now_epoch())"
-        " ON CONFLICT (index_name) DO UPDATE SET revision = excluded.revision, fingerprint = excluded.fingerprint,"
-        " documents = excluded.documents, chunks = excluded.chunks, failed = excluded.failed,"
-        " vectors = excluded.vectors, config = excluded.config, search = excluded.search,"
-        " embedding = excluded.embedding,"
-        " synced_at = excluded.synced_at",
-        pointer.index,
-        pointer.revision,
-        pointer.fingerprint,
-        pointer.documents,
-        pointer.chunks,
-        pointer.failed,
-        pointer.vectors.canonical().decode(),
-        pointer.config,
-        pointer.search_text,
-        pointer.embedding.canonical().decode(),
-    )
+    async with database.transaction() as transaction:
+        await transaction.execute(
+            f"INSERT INTO former_builds (index_name, {POINTER_COLUMNS}, left_at)"
+            f" SELECT index_name, {POINTER_COLUMNS}, now_epoch() FROM index_pointers"
+            " WHERE index_name = $1 AND revision <> $2"
+            " ON CONFLICT (index_name, revision) DO UPDATE SET"
+            f" {_EXCLUDED}, left_at = excluded.left_at",
+            pointer.index,
+            pointer.revision,
+        )
+        await transaction.execute(
+            "DELETE FROM former_builds WHERE index_name = $1 AND revision = $2", pointer.index, pointer.revision
+        )
+        await transaction.execute(
+            f"INSERT INTO index_pointers (index_name, {POINTER_COLUMNS}, synced_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now_epoch())"
+            " ON CONFLICT (index_name) DO UPDATE SET"
+            f" {_EXCLUDED}, synced_at = excluded.synced_at",
+            pointer.index,
+            pointer.revision,
+            pointer.fingerprint,
+            pointer.documents,
+            pointer.chunks,
+            pointer.failed,
+            pointer.vectors.canonical().decode(),
+            pointer.config,
+            pointer.search_text,
+            pointer.embedding.canonical().decode(),
+        )
 
 
 async def recount(database: Database, index: str, revision: str, *, documents: int, chunks: int) -> None:

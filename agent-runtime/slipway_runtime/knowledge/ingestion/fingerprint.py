@@ -8,8 +8,14 @@ from slipway_crds.runtimeconfig import IngestConfig, VectorsConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.ingestion.chunking import CHUNKER
 from slipway_runtime.knowledge.terms import TERMS
+from slipway_runtime.knowledge.vectors.contract import VectorsRefused
+from slipway_runtime.store.pointers import IndexPointer
 
 REVISION_DIGITS = 10
+
+
+class FingerprintMismatch(VectorsRefused):
+    """A build has vectors of another model or another way of cutting than what is to be written to it."""
 
 
 def fingerprint(config: IngestConfig, embedder: Embedder) -> str:
@@ -31,3 +37,20 @@ def revision_name(fingerprint: str, vectors: VectorsConfig) -> str:
     build."""
     digest = hashlib.sha256(fingerprint.encode() + vectors.canonical()).hexdigest()
     return f"r-{digest[:REVISION_DIGITS]}"
+
+
+def check_fingerprint(pointer: IndexPointer | None, revision: str, fingerprint: str) -> None:
+    """Keep vectors of one fingerprint out of a build of another.
+
+    Args:
+        pointer: of a build of the index; None if there is none.
+        revision: of the build that is to be written.
+
+    Raises:
+        FingerprintMismatch: if it is that build, and its fingerprint is another one.
+    """
+    if pointer is not None and pointer.revision == revision and pointer.fingerprint != fingerprint:
+        raise FingerprintMismatch(
+            f"the build {revision} of {pointer.index} has vectors of the fingerprint {pointer.fingerprint[:10]}, and"
+            f" those of {fingerprint[:10]} may not be added: nothing was written. Make a VectorIndex of another name"
+        )

@@ -10,7 +10,10 @@ A *build* is one rendering of an index: one model, one way of cutting; their fin
 - Another fingerprint makes another build alongside the one that agents read; the pointer moves when it is whole.
 - What fails in between leaves the pointer, and so the serving build, as it was. Every step may be repeated.
 - A document that cannot be read is named in the report; if an earlier version of it is in the build, that stays.
-- The build that was served before is kept until the ingestion after, for runs that began with it.
+- A build that agents have not read yet has to be accepted (`acceptance.py`); if it is not, it stays where it is, and so
+  does the pointer.
+- The build that was served before is kept for a while (`former.py`), at least until the ingestion after, for runs that
+  began with it.
 
 One ingestion of an index runs at a time; that is the caller's matter.
 """
@@ -28,11 +31,13 @@ from slipway_crds.contract import UPLOADS, collection_name
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import Embedder
+from slipway_runtime.knowledge.ingestion.acceptance import Acceptance, Verdict
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker
 from slipway_runtime.knowledge.ingestion.documents import Document, DocumentReader, Failure
 from slipway_runtime.knowledge.ingestion.embedding_chunks import embed_chunks
-from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
+from slipway_runtime.knowledge.ingestion.fingerprint import check_fingerprint, fingerprint, revision_name
 from slipway_runtime.knowledge.ingestion.formats.parsed import Unreadable
+from slipway_runtime.knowledge.ingestion.former import FormerBuilds
 from slipway_runtime.knowledge.ingestion.planning import (
     DocumentKey,
     IngestionPlan,
@@ -42,12 +47,20 @@ from slipway_runtime.knowledge.ingestion.planning import (
     reasons,
     version_of,
 )
+from slipway_runtime.knowledge.ingestion.recall import BuildVectors
+from slipway_runtime.knowledge.ingestion.reporting import report_of
 from slipway_runtime.knowledge.ingestion.restricting import as_restricted, with_access
 from slipway_runtime.knowledge.ingestion.rows import metadata_json, stored_chunks
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, Gone, NotLoaded, SourceUnavailable
 from slipway_runtime.knowledge.ingestion.taken import NothingToIngest as NothingToIngest
 from slipway_runtime.knowledge.ingestion.taken import TakenDocuments, nothing_in
-from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
+from slipway_runtime.knowledge.vectors.contract import (
+    OpenVectors,
+    VectorsFull,
+    VectorsRefused,
+    VectorStore,
+    VectorsUnavailable,
+)
 from slipway_runtime.knowledge.vectors.passages import claim, wait_until_searchable, write_chunks
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.documents import (
@@ -57,14 +70,12 @@ from slipway_runtime.store.documents import (
     StoredDocument,
     chunk_ids,
     counts,
-    delete_build,
     delete_documents,
     document_states,
     pend,
     pending_ids,
     read_metadata,
     replace_document,
-    revisions,
     set_version,
     settle,
     stored_vectors,
@@ -77,12 +88,15 @@ from slipway_runtime.store.uploads import fail_upload
 log = logging.getLogger(__name__)
 PATIENCE = 120.0
 """Seconds for which a store that is unavailable is asked again, before the ingestion gives up."""
-FAILURES_REPORTED = 20
 WRITING = "writing"
 LOCK_SECONDS = 60.0
 """After which a writer counts as dead. Under its lock it writes what it made before: it embeds nothing."""
 
 T = TypeVar("T")
+
+
+async def nothing_meanwhile() -> None:
+    """Nothing is to be done between documents."""
 
 
 class NoSourceAvailable(Exception):
@@ -108,6 +122,10 @@ class Ingestion:
         progress: called whenever it has got further.
         patience: seconds for which a store that is unavailable is asked again.
         owner: who writes, where hosts write uploads to the same build.
+        places: gives the vector stores of builds that are elsewhere; None: all are in the one of this build.
+        acceptance: what a build has to reach before agents read it; None: nothing.
+        kept: names of builds that stay, besides those that agents read now and before.
+        meanwhile: called before each document, so that what agents read is not forgotten over a long build.
     """
 
     def __init__(
@@ -120,6 +138,10 @@ class Ingestion:
         progress: Callable[[IngestionProgress], None] = lambda progress: None,
         patience: float = PATIENCE,
         owner: str = "ingestion",
+        places: OpenVectors | None = None,
+        acceptance: Acceptance | None = None,
+        kept: frozenset[str] = frozenset(),
+        meanwhile: Callable[[], Awaitable[None]] = nothing_meanwhile,
     ) -> None:
         self._config = config
         self._owner = owner
@@ -134,16 +156,23 @@ class Ingestion:
         self._embedder = embedder
         self._progress = progress
         self._patience = patience
+        self._acceptance = acceptance
+        self._kept = kept
+        self._meanwhile = meanwhile
+        places = places or (lambda *_: vectors)
+        self._former = FormerBuilds(database, places, self._build.index, config.keep_seconds)
         self._reader = DocumentReader()
 
     async def run(self, sources: Sequence[DocumentSource]) -> IngestReport:
-        """Bring the build up to date with the sources, and point agents to it.
+        """Bring the build up to date with the sources, and point agents to it, unless the report says why not
+        (`refused`).
 
         Raises:
             NoSourceAvailable: if sources cannot be read and there would be nothing, or another build without them.
             NothingToIngest: if there is no text; agents go on with the build they read.
             StoreUnavailable, VectorsUnavailable: if a store stays unavailable, or cannot keep to `access`; likewise.
             CollectionTaken: if another installation has an index of this name at the same back end.
+            FingerprintMismatch: if the build has vectors that do not go with these.
         """
         try:
             return await self._run(as_restricted(self._config, self._vectors, sources))
@@ -154,11 +183,32 @@ class Ingestion:
         if self._place.connection is not None:  # to others, nobody else has a way
             installation = await self._patiently(lambda: installation_id(self._database))
             await self._patiently(lambda: claim(self._vectors, self._collection, self._build.index, installation))
+        before = await self._patiently(lambda: read_pointer(self._database, self._build.index))
+        check_fingerprint(before, self._build.revision, self._fingerprint)
+        listing, taken = await self._bring_up_to_date(sources, before)
+        candidate = await self._patiently(lambda: self._pointer(taken))
+        await wait_until_searchable(self._vectors, self._collection, candidate.chunks)
+        verdict = Verdict()
+        if self._acceptance is not None and (before is None or before.revision != self._build.revision):
+            listed = {ref.key for ref in listing.refs}
+            verdict = await self._accept(self._acceptance, candidate, before, listed)
+        if not verdict.refused:
+            async with self._writing():
+                await self._patiently(self._sweep)
+                candidate = await self._patiently(lambda: self._pointer(taken))
+                await self._patiently(lambda: write_pointer(self._database, candidate))
+        kept = {self._build.revision, before.revision if before else "", *self._kept}
+        previous = await self._patiently(lambda: self._former.forget(kept=kept, place=self._place))
+        return report_of(candidate, taken, verdict, previous)
+
+    async def _bring_up_to_date(
+        self, sources: Sequence[DocumentSource], before: IndexPointer | None
+    ) -> tuple[SourceListing, TakenDocuments]:
+        """Make the build what the sources have."""
         async with self._writing():
             await self._patiently(self._sweep)
         states = await self._patiently(lambda: document_states(self._database, self._build))
         lost = await self._patiently(lambda: self._lost(states))
-        before = await self._patiently(lambda: read_pointer(self._database, self._build.index))
         listing = await list_all(sources, states)
         plan = make_plan(listing, states=states, lost=lost)
         by_name = {source.name: source for source in sources}
@@ -172,12 +222,15 @@ class Ingestion:
                 if document.hash == hash_:
                     await self._replace(ref, document, [], replaces=ref.key in states)
         await self._remove(plan.removed)
-        _, chunks = await self._patiently(lambda: counts(self._database, self._build))
-        await wait_until_searchable(self._vectors, self._collection, chunks)
-        async with self._writing():
-            report = await self._patiently(lambda: self._publish(taken))
-        await self._patiently(lambda: self._forget({self._build.revision, before.revision if before else ""}))
-        return report
+        return listing, taken
+
+    async def _accept(
+        self, acceptance: Acceptance, candidate: IndexPointer, before: IndexPointer | None, listed: set[DocumentKey]
+    ) -> Verdict:
+        vectors = BuildVectors(self._database, self._build, self._vectors, self._collection, self._embedder.dimensions)
+        return await self._patiently(
+            lambda: acceptance.verdict(candidate, vectors, self._embedder, before=before, listed=listed)
+        )
 
     def _check(
         self, listing: SourceListing, plan: IngestionPlan, taken: TakenDocuments, before: IndexPointer | None
@@ -190,6 +243,21 @@ class Ingestion:
         if not something:
             raise nothing_in(listing.refs, taken)
 
+    async def follow(self, sources: Sequence[DocumentSource]) -> None:
+        """Bring the build that agents read up to date with the sources; the pointer stays where it is.
+
+        Raises:
+            as `run` does.
+        """
+        try:
+            pointer = await read_pointer(self._database, self._build.index)
+            check_fingerprint(pointer, self._build.revision, self._fingerprint)
+            await self._bring_up_to_date(as_restricted(self._config, self._vectors, sources), pointer)
+            documents, chunks = await counts(self._database, self._build)
+            await recount(self._database, self._build.index, self._build.revision, documents=documents, chunks=chunks)
+        finally:
+            await self._reader.close()
+
     async def update(self, source: DocumentSource, *, kept: Container[str] = ()) -> None:
         """Bring the documents of one source up to date in the build that agents read already.
 
@@ -198,9 +266,12 @@ class Ingestion:
 
         Raises:
             StoreUnavailable, VectorsUnavailable: if a store stays unavailable.
+            FingerprintMismatch: if the build has vectors that do not go with these.
         """
         [source] = as_restricted(self._config, self._vectors, [source])
         try:
+            pointer = await read_pointer(self._database, self._build.index)
+            check_fingerprint(pointer, self._build.revision, self._fingerprint)
             states = await document_states(self._database, self._build, source=source.name)
             plan = make_plan(await list_all([source], states), states=states, lost=set())
             taken = await self._take_all(plan, {source.name: source}, states=states, lost=set())
@@ -252,6 +323,7 @@ class Ingestion:
         for number, ref in enumerate(plan.load):
             done = IngestionProgress(number, len(plan.load), taken.made)
             self._progress(done)
+            await self._meanwhile()
             if ref.source in taken.unavailable:
                 taken.kept_failing |= ref.key in states and states[ref.key].chunks > 0
                 continue
@@ -352,39 +424,21 @@ class Ingestion:
         await self._vectors.delete(self._collection, await pending_ids(self._database, self._build))
         await settle(self._database, self._build)
 
-    async def _publish(self, taken: TakenDocuments) -> IngestReport:
-        """Point agents to the build."""
-        failures = taken.failures
-        await self._sweep()
+    async def _pointer(self, taken: TakenDocuments) -> IndexPointer:
+        """What leads agents to the build as it is now."""
         documents, chunks = await counts(self._database, self._build)
-        pointer = IndexPointer(
+        return IndexPointer(
             index=self._build.index,
             revision=self._build.revision,
             fingerprint=self._fingerprint,
             documents=documents,
             chunks=chunks,
-            failed=len(failures),
+            failed=len(taken.failures),
             vectors=self._place,
             embedding=self._embedding,
             config=self._config.canonical().decode(),
             search=self._search,
         )
-        await write_pointer(self._database, pointer)
-        return IngestReport(
-            revision=self._build.revision,
-            fingerprint=self._fingerprint,
-            documents=documents,
-            chunks=chunks,
-            failed=len(failures),
-            failures=tuple(str(failure) for failure in failures[:FAILURES_REPORTED]),
-            unavailable=reasons(taken.unavailable),
-        )
-
-    async def _forget(self, kept: set[str]) -> None:
-        """Remove the builds that nobody can be reading."""
-        for revision in await revisions(self._database, self._build.index) - kept:
-            await self._vectors.drop(collection_name(self._build.index, revision))
-            await delete_build(self._database, Build(self._build.index, revision))
 
     async def _load(self, ref: DocumentRef, source: DocumentSource) -> Document:
         loaded = await source.load(ref)

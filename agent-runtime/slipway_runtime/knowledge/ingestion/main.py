@@ -18,15 +18,16 @@ from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, T
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.embedding.opening import Embedders
+from slipway_runtime.knowledge.ingestion.acceptance_cases import AcceptanceCasesInvalid, read_acceptance_cases
 from slipway_runtime.knowledge.ingestion.ingestion import (
     PATIENCE,
-    Ingestion,
     IngestionProgress,
     NoSourceAvailable,
     NothingToIngest,
     unavailable,
 )
 from slipway_runtime.knowledge.ingestion.purging import purge_vectors
+from slipway_runtime.knowledge.ingestion.serving import BuildNotKept, BuildOpening, run_ingestion
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
 from slipway_runtime.knowledge.ingestion.uploads import uploads_of
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
@@ -113,20 +114,19 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         database = await _open(settings, patience)
         servers = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
         try:
-            index = f"{config.namespace}/{config.index}"
-            store = servers(index, config.vectors)
             if config.purge:
-                return await _purge(config, database, store, patience)
-            ingestion = Ingestion(
-                config,
-                database=database,
-                vectors=store,
-                embedder=embedders(index, config.embedding),
-                progress=board.set,
-                patience=patience,
-            )
+                index = f"{config.namespace}/{config.index}"
+                return await _purge(config, database, servers(index, config.vectors), patience)
+            opening = BuildOpening(database, embedders, servers, lambda: open_sources(config, places))
             with span("ingestion"), open_sources(config, places) as sources:
-                return await ingestion.run([*sources, *uploads_of(config, database)])
+                return await run_ingestion(
+                    config,
+                    [*sources, *uploads_of(config, database)],
+                    opening,
+                    cases=read_acceptance_cases(settings.acceptance, config.acceptance.cases),
+                    progress=board.set,
+                    patience=patience,
+                )
         finally:
             await database.close()
             await embedders.close()
@@ -141,7 +141,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed(INGESTION_FAILED, f"gave up after {patience:.0f} s: {error}") from error
-    except (ModelMissing, TextTooLong, EmbeddingUnavailable) as error:
+    except (ModelMissing, TextTooLong, EmbeddingUnavailable, AcceptanceCasesInvalid, BuildNotKept) as error:
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     finally:
         if servers is not None:

@@ -129,6 +129,16 @@ class Retriever:
                 sentences.append(f"the index {index} cannot be searched: {error}")
         return sentences
 
+    async def search_build(self, question: str, entry: KnowledgeConfig, pointer: IndexPointer) -> list[Found]:
+        """The chunks most relevant to the question in one build, whether agents read it or not.
+
+        Raises:
+            CollectionMissing: if its vectors are not there.
+            StoreUnavailable, VectorsUnavailable: if one of them is.
+        """
+        asked = await self._asked(SearchQuery(question, None), pointer)
+        return await self._best(asked, entry, pointer, await self._hits(asked, entry, pointer))
+
     def _is_own(self, pointer: IndexPointer | None) -> bool:
         """Whether an index is searched with the embedder of the process; most likely, of one that was not read yet."""
         return self._embedders is None or pointer is None or pointer.embedding == MINILM

@@ -117,8 +117,9 @@ async def test_other_settings_make_another_build_and_the_one_before_stays(knowle
 
 async def test_the_ingestion_after_removes_builds_that_nobody_reads(knowledge: Knowledge) -> None:
     first = await knowledge.ingestion(knowledge.config(max_tokens=100)).run(contents(cats_md=CATS))
+    config = knowledge.config(max_tokens=50).model_copy(update={"keep_seconds": 0})
     for _ in range(2):
-        second = await knowledge.ingestion(knowledge.config(max_tokens=50)).run(contents(cats_md=CATS))
+        second = await knowledge.ingestion(config).run(contents(cats_md=CATS))
     index = f"{knowledge.namespace}/handbook"
     assert await revisions(knowledge.database, index) == {second.revision}
     assert not await knowledge.vectors.exists(collection_name(index, first.revision))
