@@ -81,6 +81,8 @@ class KnowledgeSettings(Settings):
     connections: Path = Path(contract.CONNECTIONS_DIR)
     """A folder with what leads to vectors that are elsewhere, read again when it changes."""
     model_dir: Path = Field(default_factory=default_model_dir)
+    sentence_models: Path = Path(contract.SENTENCE_MODELS_DIR)
+    """A folder with the models in files that indexes have of their own."""
 
 
 class HostSettings(KnowledgeSettings, ServerSettings):

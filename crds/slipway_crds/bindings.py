@@ -57,6 +57,16 @@ class ConnectionSource(ConfigModel):
         return None if self.secret is None else connection_file(self.index, self.secret.name, self.secret.key)
 
 
+class SentenceModelSource(ConfigModel):
+    """Where a pod gets an index's model in files from: a volume, or an image that it is copied out of."""
+
+    folder: str
+    """Where it is mounted, below `contract.SENTENCE_MODELS_DIR`."""
+    claim: str | None = None
+    image: str | None = None
+    image_path: str = ""
+
+
 class HostFiles(ConfigModel):
     """A host's second document and what its paths lead to: what its pod mounts."""
 
@@ -67,6 +77,8 @@ class HostFiles(ConfigModel):
     session_redis: FolderSources = FolderSources()
     connections: tuple[ConnectionSource, ...] = ()
     """Of the indexes that the agent reads."""
+    sentence_models: tuple[SentenceModelSource, ...] = ()
+    """Likewise."""
 
 
 def bindings_of(
@@ -109,7 +121,7 @@ def _connections(index: VectorIndex) -> Iterator[ConnectionSource]:
     if (ref := spec.backend.connection) is not None:
         secret = FileSource(name=ref.name, key=ref.key)
         yield ConnectionSource(index=name, kind=spec.backend.kind, secret=secret)
-    if spec.embedding is not None:
+    if spec.embedding is not None and spec.embedding.service is not None:
         yield ConnectionSource(index=name, kind="embedding", secret=_file_of(spec.embedding.service.api_key_ref))
     if spec.search.reranker is not None:
         yield ConnectionSource(index=name, kind="reranker", secret=_file_of(spec.search.reranker.api_key_ref))
@@ -118,6 +130,21 @@ def _connections(index: VectorIndex) -> Iterator[ConnectionSource]:
 def ingestion_connections(index: VectorIndex) -> tuple[ConnectionSource, ...]:
     """The connections of what fills an index: it searches nothing."""
     return tuple(each for each in connections_of([index]) if each.kind != "reranker")
+
+
+def sentence_models_of(indexes: Iterable[VectorIndex]) -> tuple[SentenceModelSource, ...]:
+    """The models in files of indexes, by the names of the indexes."""
+    ordered = sorted(indexes, key=lambda index: index.metadata.name)
+    return tuple(
+        SentenceModelSource(
+            folder=f"{index.metadata.name}/{model.mount}",
+            claim=model.volume.claim_name if model.volume is not None else None,
+            image=model.image.name if model.image is not None else None,
+            image_path=model.image.path if model.image is not None else "",
+        )
+        for index in ordered
+        if index.spec.embedding is not None and (model := index.spec.embedding.onnx) is not None
+    )
 
 
 def _file_of(key: SecretKey | None) -> FileSource | None:
@@ -130,6 +157,7 @@ def host_files(agent: Agent, indexes: Iterable[VectorIndex] = ()) -> HostFiles:
     Args:
         indexes: those that the agent reads.
     """
+    indexes = tuple(indexes)
     sources = {entry.name: _sources(entry.api_key_ref, entry.tls) for entry in agent.spec.models}
     if search := agent.spec.web_search:
         sources[contract.WEB_SEARCH_FOLDER] = _sources(search.api_key_ref, search.tls)
@@ -143,6 +171,7 @@ def host_files(agent: Agent, indexes: Iterable[VectorIndex] = ()) -> HostFiles:
         sources={name: each for name, each in sources.items() if each != FolderSources()},
         session_redis=_sources(redis.password_ref, redis.tls) if redis else FolderSources(),
         connections=connections_of(indexes),
+        sentence_models=sentence_models_of(indexes),
     )
 
 

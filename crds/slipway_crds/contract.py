@@ -107,6 +107,8 @@ INTERPRETER = 1
 """Number of the interpreter of workflows, counted up when it would replay a run of the one before in another order."""
 CONNECTIONS_DIR = "/etc/slipway/connections"
 """Where a pod has what it connects to vectors with: see `connection_file`. Read again when it changes."""
+SENTENCE_MODELS_DIR = "/sentence-models"
+"""Where a pod has a folder for each index with a model in files, and in it one for each place of such a model."""
 SOURCES_DIR = "/sources"
 """Where an ingestion has a folder for each source."""
 SOURCE_FILES_DIR = "/etc/slipway/sources"

@@ -63,6 +63,8 @@ REDIS_URL_PATTERN = (
 IDENTIFIER_PATTERN = "^[a-z][a-z0-9_]*$"
 """A name in an expression of CEL."""
 PATH_PATTERN = "^/[-._~0-9A-Za-z/]*$"
+FOLDER_PATTERN = "^[_0-9A-Za-z][-._0-9A-Za-z]*(/[_0-9A-Za-z][-._0-9A-Za-z]*)*$"
+ABSOLUTE_PATH_PATTERN = "^(/[_0-9A-Za-z][-._0-9A-Za-z]*)+$"
 HEADER_PATTERN = "^[A-Za-z][-0-9A-Za-z]*$"
 VARIABLE_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
 DIGEST_PATTERN = "^sha256:[0-9a-f]{64}$"
@@ -108,6 +110,8 @@ HINTS: Mapping[str, str] = {
     VERSION_PATTERN: "a version, like 1.2.0",
     DEPENDENCY_PATTERN: "the name of a Plugin and a range of versions, like agent_metrics>=1.2,<2",
     PATH_PATTERN: "a path without query and fragment, like /mcp",
+    FOLDER_PATTERN: "a folder without a slash at its beginning and end, and without `..`, like models/e5-small",
+    ABSOLUTE_PATH_PATTERN: "a folder from the root, without `..` and a slash at its end, like /models/e5-small",
     HEADER_PATTERN: "letters, digits and dashes, beginning with a letter, like X-API-Key",
     VARIABLE_PATTERN: "letters, digits and underscores, not beginning with a digit, like LOG_LEVEL",
     DIGEST_PATTERN: "sha256: and 64 hexadecimal digits, as `sha256sum` prints them",

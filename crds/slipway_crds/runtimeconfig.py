@@ -52,12 +52,15 @@ class EmbeddingConfig(ConfigModel):
 
     provider: Literal["minilm", "onnx", "openai", "openai-compatible", "vertex"] = "minilm"
     model: str = "all-MiniLM-L6-v2"
-    """The service's name of it; of a model in files, a name for people."""
+    """The service's name of it; of a model in files, its folder below `contract.SENTENCE_MODELS_DIR`."""
     dimensions: int = 384
+    """0: those of the model in files."""
     max_tokens: int = 256
     """What the model reads, with the tokens that it adds itself."""
     graph_digest: str | None = None
     """`sha256:` and the digest of a graph in files."""
+    precision: Literal["fp32", "int8"] = "fp32"
+    """Which graph in files is meant."""
     pooling: Literal["mean", "cls", "none"] = "mean"
     query_prefix: str = ""
     text_prefix: str = ""

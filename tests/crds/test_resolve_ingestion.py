@@ -49,7 +49,7 @@ SERVICE = {
 }
 
 
-@pytest.mark.proves("VectorIndex.embedding.**")
+@pytest.mark.proves("VectorIndex.embedding.service.**")
 def test_an_ingestion_is_told_the_embedding_service() -> None:
     told = ingest_config(index(embedding={"service": SERVICE}))
     assert told.embedding == EmbeddingConfig(
@@ -98,3 +98,33 @@ def test_a_missing_source_is_waited_for_by_name() -> None:
         "spec.sources[1].configMap.name",
     )
     assert "ConfigMap y in namespace demo" in problem.message
+
+
+@pytest.mark.proves("VectorIndex.embedding.onnx.**")
+def test_an_ingestion_is_told_where_a_model_in_files_is() -> None:
+    given = {
+        "volume": {"claimName": "models", "path": "e5/small"},
+        "digest": "sha256:" + "a" * 64,
+        "precision": "int8",
+        "maxTokens": 256,
+        "pooling": "cls",
+        "queryPrefix": "query: ",
+        "textPrefix": "passage: ",
+    }
+    told = ingest_config(index(embedding={"onnx": given})).embedding
+    mount = told.model.split("/")[1]
+    assert told == EmbeddingConfig(
+        provider="onnx",
+        model=f"handbook/{mount}/e5/small",
+        dimensions=0,
+        max_tokens=256,
+        graph_digest="sha256:" + "a" * 64,
+        precision="int8",
+        pooling="cls",
+        query_prefix="query: ",
+        text_prefix="passage: ",
+    )
+    image = {"image": {"name": "registry.example.com/e5:1", "path": "/models/e5"}, "digest": "sha256:" + "a" * 64}
+    elsewhere = ingest_config(index(embedding={"onnx": image})).embedding.model
+    assert elsewhere.startswith("handbook/")
+    assert elsewhere != f"handbook/{mount}", "another place has another folder"

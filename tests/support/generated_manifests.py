@@ -51,6 +51,7 @@ _WORDS = (
     *("http://169.254.169.254/latest", "http://METADATA.google.internal:80/x", "https://metadata.example.com"),
     *("redis://redis.data.svc:6379/0", "rediss://me@redis.example.com", "redis://169.254.169.254:80", "redis://x?y"),
     *("X-API-Key", "Content-Length", "/mcp", "/v1/tools", "http://localhost:8080/mcp", "find_files", "files.read"),
+    "http://127.0.0.1:90",
     *("kafka.data.svc:9092", "kafka:0", "30 6 * * 1-5", "*/5 * * * *", "0 6 * *", "UTC", "Europe/Berlin"),
     *("docs/**/*.md", "**", "handbook/"),
     *("agents.support:make_agent", "registry.example.com/team/agent:1.2"),

@@ -16,6 +16,7 @@ from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.dev.agent_plugins import local_places
 from slipway_runtime.dev.model_files import LocalModelFiles
 from slipway_runtime.dev.plugin_pods import PluginPods
+from slipway_runtime.dev.sentence_models import local_models
 from slipway_runtime.dev.sharing import OneAtATime, is_postgres, one_at_a_time, shared_signer
 from slipway_runtime.dev.source_files import LocalSourceFiles
 from slipway_runtime.dev.vectors import LocalVectors
@@ -228,7 +229,7 @@ async def _services(
         stack.push_async_callback(embedded.close)
         vectors = LocalVectors(embedded, secret / "connections", os.environ, store=store)
         stack.push_async_callback(vectors.close)
-        embedders = Embedders(embedder, connections=vectors.folder_of)
+        embedders = Embedders(embedder, connections=vectors.folder_of, models=local_models(os.environ))
         stack.push_async_callback(embedders.close)
         rerankers = Rerankers(connections=vectors.folder_of)
         stack.push_async_callback(rerankers.close)

@@ -18,6 +18,7 @@ from slipway_crds.runtimeconfig import AgentConfig, KnowledgeConfig, SearchMode
 from slipway_runtime.dev.agents import agents_in
 from slipway_runtime.dev.indexes import Index, indexes_in
 from slipway_runtime.dev.manifests import Manifests, load
+from slipway_runtime.dev.sentence_models import local_models
 from slipway_runtime.dev.source_files import LocalSourceFiles
 from slipway_runtime.dev.vectors import TYPE, LocalVectors
 from slipway_runtime.evals.asking import AgentUnusable
@@ -209,7 +210,7 @@ async def _opened(manifests: Manifests, request: ReportRequest) -> AsyncIterator
         environment = {name: value for name, value in os.environ.items() if name != TYPE}  # of another command
         connections = LocalVectors(stores.vectors, place / "connections", environment, store=None)
         connections.apply(manifests)
-        embedders = Embedders(stores.embedder, connections=connections.folder_of)
+        embedders = Embedders(stores.embedder, connections=connections.folder_of, models=local_models(os.environ))
         stack.push_async_callback(embedders.close)
         rerankers = Rerankers(connections=connections.folder_of)
         stack.push_async_callback(rerankers.close)

@@ -53,7 +53,11 @@ async def agents_of(
             await embedder.embed_query("The first question should not wait for the model.")
         vectors = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
         stack.push_async_callback(vectors.close)
-        embedders = Embedders(embedder, connections=lambda _: settings.connections)
+        embedders = Embedders(
+            embedder,
+            connections=lambda _: settings.connections,
+            models=lambda _, config: settings.sentence_models / config.model,
+        )
         stack.push_async_callback(embedders.close)
         rerankers = Rerankers(connections=lambda _: settings.connections)
         stack.push_async_callback(rerankers.close)

@@ -73,7 +73,12 @@ class UploadEmbedding:
         dependencies = hosted.dependencies
         assert dependencies is not None
         embedder = dependencies.embedder_of(index, config.embedding)
-        made_so = revision_name(fingerprint(config, embedder), config.vectors) == revision
+        try:  # apart, since a model in files is loaded
+            made_of = await asyncio.to_thread(fingerprint, config, embedder)
+        except EmbeddingUnavailable as error:
+            log.warning("uploads wait", extra={"index": index, "detail": str(error)})
+            return
+        made_so = revision_name(made_of, config.vectors) == revision
         if config.uploads is None or not made_so:  # another version's build: its hosts see to it
             return
         lock = (self._database, index, EMBEDDING)

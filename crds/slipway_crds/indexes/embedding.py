@@ -6,7 +6,8 @@ from pydantic import Field
 
 from slipway_crds.contract import connection_file
 from slipway_crds.fields import MODEL_PATTERN, Duration, Name, SpecModel, Url, emulated, parse_duration, same
-from slipway_crds.rules import duration_within, given_where
+from slipway_crds.indexes.sentence_models import SentenceModel
+from slipway_crds.rules import OneOf, duration_within, given_where
 from slipway_crds.runtimeconfig import EmbeddingConfig
 from slipway_crds.servers import BASE_URL_OF_COMPATIBLE, NO_METADATA_HOST, SecretKey
 
@@ -64,28 +65,32 @@ class EmbeddingService(SpecModel):
     timeout: Duration = "30s"
     """A request that takes longer has failed."""
 
+    def config(self, index: str) -> EmbeddingConfig:
+        """What an ingestion and a host do with it."""
+        ref = self.api_key_ref
+        return EmbeddingConfig(
+            provider=self.provider,
+            model=self.model,
+            dimensions=self.dimensions,
+            shortened=self.shortened,
+            base_url=self.base_url,
+            project=self.project,
+            location=self.location,
+            batch=self.batch,
+            timeout_seconds=int(parse_duration(self.timeout).total_seconds()),
+            key=connection_file(index, ref.name, ref.key) if ref is not None else None,
+        )
 
-class Embedding(SpecModel):
-    """A model of another kind than the one that Slipway brings."""
 
-    local = same("The same service is called.")
+class Embedding(OneOf):
+    """A model of another kind than the one that Slipway brings: exactly one member."""
 
-    service: EmbeddingService
+    service: Annotated[EmbeddingService | None, same("The same service is called.")] = None
     """A service that embeds texts."""
+    onnx: Annotated[SentenceModel | None, same("The same model runs.")] = None
+    """A sentence model that runs in the pods of ingestions and agents."""
 
     def config(self, index: str) -> EmbeddingConfig:
         """What an ingestion and a host do with it."""
-        service = self.service
-        ref = service.api_key_ref
-        return EmbeddingConfig(
-            provider=service.provider,
-            model=service.model,
-            dimensions=service.dimensions,
-            shortened=service.shortened,
-            base_url=service.base_url,
-            project=service.project,
-            location=service.location,
-            batch=service.batch,
-            timeout_seconds=int(parse_duration(service.timeout).total_seconds()),
-            key=connection_file(index, ref.name, ref.key) if ref is not None else None,
-        )
+        chosen: EmbeddingService | SentenceModel = getattr(self, self.chosen)
+        return chosen.config(index)

@@ -11,6 +11,7 @@ from slipway_crds.fields import (
     BY_NAME,
     BY_TYPE,
     Bytes,
+    Rule,
     SpecModel,
     StatusModel,
     SubdomainName,
@@ -24,11 +25,13 @@ from slipway_crds.indexes.sources import IngestionSchedule, Source
 from slipway_crds.indexes.uploads import Uploads
 from slipway_crds.meta import AGE_COLUMN, READY_COLUMNS, Condition, CustomObject, Phase
 from slipway_crds.podsettings import NO_PODS, PodSettings
-from slipway_crds.rules import OneOf, at_most_half, default_with, immutable, immutable_quantity, not_with
+from slipway_crds.rules import OneOf, at_most_half, default_with, immutable, immutable_quantity, not_with, value_at
 from slipway_crds.runtimeconfig import BackendKind
 from slipway_crds.servers import FROM_SECRET, SecretKey
 
 STORAGE = "1Gi"
+OWN_TOKENS = 2
+"""Which a model adds to a text."""
 OWN_VOLUME = "must not be given with connectionRef: that server has a volume of its own"
 
 
@@ -130,15 +133,29 @@ class IngestionSettings(SpecModel):
     """How the pods of ingestion Jobs are made and where they may run. A change takes effect with the next Job."""
 
 
+MODEL_READS_CHUNKS = Rule(
+    cel="!has(self.embedding) || !has(self.embedding.onnx)"
+    f" || self.embedding.onnx.maxTokens >= self.chunking.maxTokens + {OWN_TOKENS}",
+    message=f"must be at least {OWN_TOKENS} more than chunking.maxTokens, so that the model reads chunks to their end",
+    holds=lambda value: (
+        value_at(value, "embedding.onnx") is None
+        or value_at(value, "embedding.onnx.maxTokens") >= value_at(value, "chunking.maxTokens") + OWN_TOKENS
+    ),
+    field="embedding.onnx.maxTokens",
+)
+
+
 class VectorIndexSpec(SpecModel):
     """What a platform engineer writes."""
+
+    rules = (MODEL_READS_CHUNKS,)
 
     backend: Annotated[
         Backend,
         emulated("Chroma runs embedded in the process, and pgvector in the store of --store; the others are real."),
     ]
     """Where the vectors live."""
-    embedding: Annotated[Embedding | None, same("The same service is called.")] = None
+    embedding: Annotated[Embedding | None, same("The same service is called, or the same model runs.")] = None
     """What makes vectors of texts, if not MiniLM, which Slipway brings and which reads English."""
     chunking: Annotated[Chunking, same("The same splitter runs.")] = Chunking()
     """How documents are cut."""

@@ -15,7 +15,7 @@ from slipway_crds.runtimeconfig import AgentConfig, RuntimeConfig
 from slipway_operator.agents import network
 from slipway_operator.agents.files import bindings_data, bindings_name, mounts, volumes
 from slipway_operator.agents.plugin_code import code_mounts, code_volumes
-from slipway_operator.core import host_tls, policies
+from slipway_operator.core import host_tls, policies, sentence_models
 from slipway_operator.core.drift import digest
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels, service_account
 from slipway_operator.core.manifests import JsonObject, Manifest
@@ -227,6 +227,7 @@ def _host_pod(
         ],
         pod=pod,
         apart={AGENT_LABEL: owner.name},
+        before=sentence_models.init_containers(settings, revision.files.sentence_models),
     )
     program = _program(settings, revision)
     if program is not None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from slipway_crds import contract
 from slipway_crds.bindings import HostFiles
-from slipway_operator.core import connections
+from slipway_operator.core import connections, sentence_models
 from slipway_operator.core.manifests import JsonObject
 from slipway_operator.core.pods import read_only
 from slipway_operator.core.projected import OWNER_AND_GROUP, folder
@@ -50,14 +50,15 @@ def volumes(revision: str, files: HostFiles) -> list[JsonObject]:
         made.append({"name": "model-keys", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": sources}})
     if redis := _redis_projections(files):
         made.append({"name": "session-redis", "projected": {"defaultMode": OWNER_AND_GROUP, "sources": redis}})
-    return [*made, *connections.volumes(files.connections)]
+    return [*made, *connections.volumes(files.connections), *sentence_models.volumes(files.sentence_models)]
 
 
 def mounts(files: HostFiles) -> list[JsonObject]:
     """Where the container has them."""
     keys = [read_only("model-keys", contract.MODEL_KEYS_DIR)] if files.sources else []
     redis = [read_only("session-redis", contract.SESSION_REDIS_DIR)] if _redis_projections(files) else []
-    return [read_only("bindings", contract.BINDINGS_DIR), *keys, *redis, *connections.mounts(files.connections)]
+    of_indexes = [*connections.mounts(files.connections), *sentence_models.mounts(files.sentence_models)]
+    return [read_only("bindings", contract.BINDINGS_DIR), *keys, *redis, *of_indexes]
 
 
 def _projections(model: str, files: HostFiles) -> list[JsonObject]:

@@ -47,8 +47,10 @@ def pod_spec(
     volumes: Sequence[JsonObject],
     pod: PodSettings | None,
     apart: Mapping[str, str] | None = None,
+    before: Sequence[JsonObject] = (),
 ) -> JsonObject:
-    """A pod of one container, with a writable `/tmp` and, where the chart names one, the CA bundle.
+    """A pod of one container, with a writable `/tmp` and, where the chart names one, the CA bundle. The containers
+    `before` it run first, one after the other.
 
     Pods with the labels `apart` prefer to be on different nodes and in different zones.
     """
@@ -63,6 +65,7 @@ def pod_spec(
     }
     pull_secrets = [*settings.image_pull_secrets, *(secret.name for secret in pod.image_pull_secrets or ())]
     optional: JsonObject = {
+        "initContainers": list(before),
         "imagePullSecrets": [{"name": name} for name in dict.fromkeys(pull_secrets)],
         "priorityClassName": pod.priority_class_name,
         "nodeSelector": pod.node_selector,

@@ -12,7 +12,7 @@ import orjson
 
 from slipway_crds import contract
 from slipway_crds.agents.destinations import public_ports
-from slipway_crds.bindings import ConnectionSource, FileSource
+from slipway_crds.bindings import ConnectionSource, FileSource, SentenceModelSource
 from slipway_crds.contract import CONFIG_KEY
 from slipway_crds.egress import cidr_problem
 from slipway_crds.indexes.model import VectorIndexSpec
@@ -21,7 +21,7 @@ from slipway_crds.meta import GROUP, INDEX_LABEL
 from slipway_crds.podsettings import PodSettings
 from slipway_crds.runtimeconfig import IngestConfig
 from slipway_operator.core import connections as elsewhere
-from slipway_operator.core import policies
+from slipway_operator.core import policies, sentence_models
 from slipway_operator.core.inputs import BuildSettings, Owner, child, labels
 from slipway_operator.core.manifests import JsonObject, Manifest
 from slipway_operator.core.objects import CONFIG_MAP, JOB
@@ -58,6 +58,8 @@ class IngestSpec:
     """What called for it, besides a change of these."""
     connections: tuple[ConnectionSource, ...] = ()
     """What leads to the vectors, where they are on a server that Slipway does not run."""
+    models: tuple[SentenceModelSource, ...] = ()
+    """The index's embedding model, if it is in files of the user's."""
 
     @property
     def name(self) -> str:
@@ -161,6 +163,7 @@ def _ingest_pod(
             ),
             *([read_only("source-files", contract.SOURCE_FILES_DIR)] if _projections(ingestion.sources) else []),
             *elsewhere.mounts(ingestion.connections),
+            *sentence_models.mounts(ingestion.models),
         ],
         resources=resources(settings.ingest_resources, pod),
         more={"args": [contract.INGEST_COMMAND]},
@@ -175,8 +178,10 @@ def _ingest_pod(
             *_source_volumes(ingestion.sources),
             *_source_files(ingestion.sources),
             *elsewhere.volumes(ingestion.connections),
+            *sentence_models.volumes(ingestion.models),
         ],
         pod=pod,
+        before=sentence_models.init_containers(settings, ingestion.models),
     )
     spec["restartPolicy"] = "Never"
     return spec

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from slipway_crds.bindings import ConnectionSource, ingestion_connections
+from slipway_crds.bindings import ConnectionSource, ingestion_connections, sentence_models_of
 from slipway_crds.contract import CHROMA_PORT, collection_name
 from slipway_crds.indexes.model import Backend, VectorIndex
 from slipway_crds.indexes.problems import index_problems
@@ -89,6 +89,7 @@ class IndexView(View):
             content_generation=generation_of(self.server),
             occasion=self.occasion.name,
             connections=self.connections,
+            models=sentence_models_of([self.index]),
         )
 
     @cached_property

@@ -118,6 +118,25 @@ def test_the_key_of_an_embedding_service_is_mounted_and_a_service_without_one_ne
     assert volumes("R", host_files(model, [index(embedding={"service": service})]))[1:] == []
 
 
+def test_the_models_of_indexes_are_mounted_by_the_agents_that_read_them() -> None:
+    digest = "sha256:" + "a" * 64
+    image = {"image": {"name": "registry.example.com/e5:1", "path": "/e5"}, "digest": digest}
+    volume = {"volume": {"claimName": "models"}, "digest": digest}
+    indexes = [index(name="b", embedding={"onnx": volume}), index(name="a", embedding={"onnx": image})]
+    model = agent()
+    resolved = resolve_agent(model, by_ref([index()]))
+    assert isinstance(resolved, AgentConfig)
+    revision = Revision(config=runtime_config(resolved), files=host_files(model, indexes), state="Serving")
+    objects = revision_objects(owner(), SETTINGS, revision, pod=None, store_secret="s")
+    deployment: Any = next(each for each in objects if each["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    assert [each["name"] for each in pod["initContainers"]] == ["copy-sentence-model-0"]
+    by_name = {each["name"]: each for each in pod["volumes"]}
+    assert by_name["sentence-model-1"]["persistentVolumeClaim"] == {"claimName": "models", "readOnly": True}
+    paths = [each["mountPath"].rpartition("/")[0] for each in pod["containers"][0]["volumeMounts"]]
+    assert [path for path in paths if path.startswith("/sentence")] == ["/sentence-models/a", "/sentence-models/b"]
+
+
 def test_the_key_of_a_reranker_is_mounted_by_the_agents_that_read_the_index() -> None:
     key = {"name": "cohere", "key": "api-key"}
     reranker = {"baseURL": "https://api.example.com/v2", "model": "m", "apiKeyRef": key}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.bindings import connections_of
+from slipway_crds.bindings import connections_of, sentence_models_of
 from slipway_crds.resolve import ingest_config
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
@@ -63,6 +63,43 @@ def test_a_connection_is_mounted_where_the_configuration_says_and_its_way_is_ope
     assert "/etc/slipway/connections" in [each["mountPath"] for each in pod["containers"][0]["volumeMounts"]]
     policy: Any = ingest_policy(OWNER, SETTINGS, index(backend=BACKEND).spec, made.connections)
     assert policy["spec"]["egress"][-1]["ports"] == [{"protocol": "TCP", "port": 5432}]
+
+
+MODEL_DIGEST = "sha256:" + "a" * 64
+
+
+def model_pod(**place: Any) -> tuple[Any, Any]:
+    """The pod of an ingestion with a model in files, and the mount of the model."""
+    given = {"onnx": {**place, "digest": MODEL_DIGEST}}
+    made = replace(ingestion(embedding=given), models=sentence_models_of([index(embedding=given)]))
+    _, job = ingest_objects(OWNER, SETTINGS, made, pod=None, store_secret="s")
+    spec: Any = job.get("spec")
+    pod = spec["template"]["spec"]
+    mounted = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "sentence-model-0"]
+    assert f"{mounted[0]['mountPath']}".startswith("/sentence-models/handbook/")
+    assert f"/sentence-models/{made.config.embedding.model}".startswith(mounted[0]["mountPath"])
+    return pod, mounted[0]
+
+
+@pytest.mark.proves("VectorIndex.embedding.onnx.volume.*")
+def test_a_model_in_a_volume_is_mounted_where_the_configuration_says() -> None:
+    pod, mount = model_pod(volume={"claimName": "models", "path": "e5-small"})
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    assert volume["persistentVolumeClaim"] == {"claimName": "models", "readOnly": True}
+    assert mount["readOnly"] is True
+    assert "initContainers" not in pod
+
+
+@pytest.mark.proves("VectorIndex.embedding.onnx.image.*")
+def test_a_model_in_an_image_is_copied_before_the_ingestion_starts() -> None:
+    pod, mount = model_pod(image={"name": "registry.example.com/e5:1", "path": "/models/e5"})
+    (copying,) = pod["initContainers"]
+    assert copying["image"] == "registry.example.com/e5:1"
+    assert copying["command"] == ["cp", "-RL", "/models/e5/.", copying["volumeMounts"][0]["mountPath"]]
+    assert copying["volumeMounts"][0]["name"] == mount["name"]
+    assert copying["securityContext"]["allowPrivilegeEscalation"] is False
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    assert volume["emptyDir"] == {}
 
 
 def test_the_same_work_has_the_same_name_and_other_work_another() -> None:

@@ -95,7 +95,7 @@ async def dev(tmp_path: Path) -> AsyncIterator[Dev]:
         stack.push_async_callback(embedder.close)
         port = free_port()
         driver = LocalDriver(
-            replace(parts, embedders=Embedders(embedder, connections=lambda _: tmp_path)),
+            replace(parts, embedders=Embedders(embedder, connections=lambda _: tmp_path, models=lambda *_: tmp_path)),
             host_url=f"http://127.0.0.1:{port}",
         )
         await stack.enter_async_context(served(create_host_app(parts.host), port=port))

@@ -7,7 +7,7 @@ is work too (bigger batches are slower on CPUs and take more memory), on as many
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +20,17 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from slipway_runtime.knowledge.embedding.embedder import Matrix, TextTooLong, Vector
+from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 
 if TYPE_CHECKING:  # libraries that a host without documents never loads
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
 BATCH = 8
+_SHAPES = {
+    2: "one vector for a text: write none in",
+    3: "a vector for each token: write mean or cls, as its documentation says, in",
+}
 
 CPU_SECONDS = Counter("slipway_embedding_cpu_seconds", "CPU time of the embedding model's threads.")
 
@@ -37,6 +42,7 @@ class OnnxModel:
     graph: Path
     tokenizer: Path
     dimensions: int
+    """0: as `probe` finds them."""
     max_tokens: int
     """What the model reads, with the tokens that it adds itself."""
     pooling: Literal["mean", "cls", "none"]
@@ -81,6 +87,7 @@ class OnnxEmbedder:
         self._model = model
         self._threads = threads
         self._workers = workers
+        self._dimensions = model.dimensions
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="embedding")
 
     @cached_property
@@ -110,7 +117,38 @@ class OnnxEmbedder:
     @property
     def dimensions(self) -> int:
         """See `Embedder`."""
-        return self._model.dimensions
+        return self._dimensions
+
+    def probe(self, *, allowed: Container[str], field: str) -> None:
+        """Load the model in this thread, run it once on as many tokens as it is said to read, and take its dimensions.
+
+        Args:
+            allowed: names of inputs that it may have.
+            field: where the model is described, for the errors.
+
+        Raises:
+            ModelMissing: if it cannot be used as it is described; the text says what to do.
+        """
+        graph = self._model.graph
+        try:
+            other = [name for name in self._inputs if name not in allowed]
+            token = self._tokenizer.encode("a", add_special_tokens=False).ids[:1] or [0]
+        except Exception as error:  # both libraries have errors of their own for each kind of damage
+            raise ModelMissing(f"{graph} or its tokenizer cannot be loaded: export the model anew ({error})") from error
+        if other:
+            raise ModelMissing(
+                f"{graph} asks for {', '.join(other)}: export a sentence model, which reads tokens alone"
+            )
+        row = token * self._model.max_tokens
+        try:
+            output = self._output(*pad([row]))
+        except Exception as error:
+            raise ModelMissing(
+                f"{graph} cannot read {len(row)} tokens: lower {field}.maxTokens to what the model reads ({error})"
+            ) from error
+        if output.ndim != (2 if self._model.pooling == "none" else 3):
+            raise ModelMissing(f"{graph} gives {_SHAPES.get(output.ndim, 'something else')} {field}.pooling")
+        self._dimensions = int(output.shape[-1])
 
     def count_tokens(self, text: str) -> int:
         """See `Tokens`."""
@@ -178,11 +216,15 @@ class OnnxEmbedder:
     def _run(self, rows: Sequence[Sequence[int]]) -> Matrix:
         """Vectors [len(rows), dimensions] of rows of token ids."""
         ids, mask = pad(rows)
+        return pooled(self._output(ids, mask), mask, self._model.pooling)
+
+    def _output(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Matrix:
+        """What the graph gives for token ids."""
         given = {"input_ids": ids, "attention_mask": mask}
         # A model may also want token_type_ids: all are of one sentence.
         inputs = {name: given[name] if name in given else np.zeros_like(ids) for name in self._inputs}
-        output = self._session.run(None, inputs)[0]
-        return pooled(output, mask, self._model.pooling)
+        output: Matrix = self._session.run(None, inputs)[0]
+        return output
 
 
 def pooled(output: Matrix, mask: NDArray[np.int64], pooling: Literal["mean", "cls", "none"]) -> Matrix:

@@ -110,7 +110,12 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
     servers: VectorServers | None = None
     try:
         embedder = MiniLM(settings.model_dir, workers=os.cpu_count() or 1)
-        embedders = Embedders(embedder, connections=lambda _: settings.connections)
+        embedders = Embedders(
+            embedder,
+            connections=lambda _: settings.connections,
+            models=lambda _, config: settings.sentence_models / config.model,
+            workers=os.cpu_count() or 1,
+        )
         database = await _open(settings, patience)
         servers = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
         try:

@@ -1,47 +1,25 @@
 """Any sentence model in a folder. MiniLM's own graph is one, and a small one with vectors of tokens is made here."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from slipway_crds.runtimeconfig import EmbeddingConfig
+from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
-from slipway_runtime.knowledge.embedding.model_files import ModelMissing, check, sha256
+from slipway_runtime.knowledge.embedding.model_files import ModelMissing, sha256
 from slipway_runtime.knowledge.embedding.onnx_embedder import OnnxEmbedder
-from slipway_runtime.knowledge.embedding.onnx_folder import onnx_model
+from slipway_runtime.knowledge.embedding.onnx_folder import FolderEmbedder, onnx_model, open_model
 from slipway_runtime.settings import default_model_dir
-
-DIMENSIONS = 4
-VOCABULARY = 30_522
+from tests.support.sentence_model import DIMENSIONS, sentence_model
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model that looks tokens up in a table: [batch, tokens, dimensions]. It wants token types and ignores them."""
-    table = np.random.default_rng(7).normal(size=(VOCABULARY, DIMENSIONS)).astype(np.float32)
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
-        for name in ("input_ids", "attention_mask", "token_type_ids")
-    ]
-    output = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", DIMENSIONS])
-    graph = helper.make_graph(
-        [helper.make_node("Gather", ["table", "input_ids"], ["last_hidden_state"])],
-        "lookup",
-        inputs,
-        [output],
-        [numpy_helper.from_array(table, "table")],
-    )
-    (tmp_path / "onnx").mkdir()
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
-        tmp_path / "onnx" / "model.onnx",
-    )
-    shutil.copy(check(default_model_dir()).tokenizer, tmp_path / "tokenizer.json")
+    """A model that looks tokens up in a table."""
+    sentence_model(tmp_path)
     return tmp_path
 
 
@@ -98,9 +76,57 @@ def test_another_file_is_another_model_and_is_refused_where_a_digest_is_named(fo
 
 
 @pytest.mark.parametrize(
-    ("gone", "words"), [("onnx/model.onnx", "neither model.onnx nor onnx/model.onnx"), ("tokenizer.json", "tokenizer")]
+    ("gone", "words"), [("onnx/model.onnx", "no model.onnx or onnx/model.onnx"), ("tokenizer.json", "tokenizer")]
 )
 def test_a_missing_file_is_named(folder: Path, gone: str, words: str) -> None:
     (folder / gone).unlink()
     with pytest.raises(ModelMissing, match=words):
         onnx_model(folder, config())
+
+
+async def test_the_dimensions_are_read_from_the_model(folder: Path) -> None:
+    made = FolderEmbedder(folder, config(dimensions=0))
+    assert (await made.embed_query("a cat")).shape == (DIMENSIONS,)
+    assert made.dimensions == DIMENSIONS
+    await made.close()
+
+
+@pytest.mark.proves("VectorIndex.embedding.onnx.precision")
+async def test_int8_is_another_file_and_another_model(folder: Path) -> None:
+    with pytest.raises(ModelMissing, match=r"model_int8\.onnx or onnx/model_int8\.onnx or model_quantized"):
+        onnx_model(folder, config(precision="int8"))
+    digest = sentence_model(folder, name="onnx/model_quantized.onnx", seed=8)
+    small = onnx_model(folder, config(precision="int8", graph_digest=digest))
+    assert small.identity != onnx_model(folder, config()).identity
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"pooling": "none"}, "a vector for each token: write mean or cls"),
+        ({"max_tokens": 65}, "cannot read 65 tokens: lower spec.embedding.onnx.maxTokens"),
+    ],
+)
+def test_a_model_of_another_shape_is_refused_with_what_to_do(tmp_path: Path, given: Any, words: str) -> None:
+    sentence_model(tmp_path, reads=64)
+    assert open_model(tmp_path, config()).dimensions == DIMENSIONS
+    with pytest.raises(ModelMissing, match=words):
+        open_model(tmp_path, config(**given))
+
+
+def test_a_model_that_gives_vectors_of_texts_is_not_pooled() -> None:
+    with pytest.raises(ModelMissing, match=r"one vector for a text: write none in spec\.embedding\.onnx\.pooling"):
+        open_model(default_model_dir(), config(max_tokens=256))
+
+
+async def test_a_model_that_comes_later_is_used_then(tmp_path: Path) -> None:
+    made = FolderEmbedder(tmp_path, config())
+    with pytest.raises(EmbeddingUnavailable, match="put the exported model there"):
+        await made.embed_query("a cat")
+    sentence_model(tmp_path)
+    (tmp_path / "onnx" / "model.onnx").write_bytes(b"half of it")
+    with pytest.raises(EmbeddingUnavailable, match="cannot be loaded: export the model anew"):
+        await made.embed_query("a cat")
+    sentence_model(tmp_path)
+    assert (await made.embed_texts(["a cat"])).shape == (1, DIMENSIONS)
+    await made.close()

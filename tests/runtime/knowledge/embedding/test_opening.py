@@ -18,6 +18,7 @@ from slipway_runtime.store.uploads import NewUpload, indexes_behind, put_upload
 from tests.support.embedding_server import EmbeddingServer, embedding_server
 from tests.support.knowledge import Knowledge, contents, entry
 from tests.support.scripts import hosted
+from tests.support.sentence_model import sentence_model
 
 CATS = "# Cats\n\nCats sleep for most of the day.\n"
 LOCKS = "# Locks\n\nA lock of the Kiel Canal is filled in eight minutes.\n"
@@ -31,7 +32,7 @@ async def server(local: Knowledge) -> AsyncIterator[EmbeddingServer]:
 
 @pytest.fixture
 async def embedders(local: Knowledge, tmp_path: Path) -> AsyncIterator[Embedders]:
-    made = Embedders(local.embedder, connections=lambda _: tmp_path)
+    made = Embedders(local.embedder, connections=lambda _: tmp_path, models=lambda *_: tmp_path)
     yield made
     await made.close()
 
@@ -131,3 +132,19 @@ async def test_without_its_service_an_index_is_not_ready(
     server.faults.append((503, {}))
     with pytest.raises(IndexNotReady, match="cannot be searched now: the embedding service answers 503"):
         await retriever(local, embedders).retrieve("lock", [entry(index="locks", name="locks", min_score=0.1)])
+
+
+async def test_an_index_with_a_model_in_files_is_searched_with_it(
+    local: Knowledge, embedders: Embedders, tmp_path: Path
+) -> None:
+    digest = sentence_model(tmp_path, dimensions=64)
+    onnx = EmbeddingConfig(provider="onnx", model="locks/a", dimensions=0, max_tokens=512, graph_digest=digest)
+    await ingest(local, embedders, "locks", onnx, LOCKS)
+    searching, entries = retriever(local, embedders), [entry(index="locks", name="locks", min_score=0.0)]
+    found = await searching.retrieve("A lock of the Kiel Canal is filled", entries)
+    assert "eight minutes" in found[0].chunk.text
+    sentence_model(tmp_path, dimensions=64, seed=8)  # another model, which this process does not have in memory
+    restarted = Embedders(local.embedder, connections=lambda _: tmp_path, models=lambda *_: tmp_path)
+    with pytest.raises(IndexNotReady, match=f"not {digest}: correct spec.embedding.onnx.digest, or the file"):
+        await retriever(local, restarted).retrieve("lock", entries)
+    await restarted.close()
