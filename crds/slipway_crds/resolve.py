@@ -22,7 +22,7 @@ from slipway_crds.egress import cidr_problem, egress_problems
 from slipway_crds.fields import parse_duration
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.indexes.uploads import Uploads
-from slipway_crds.meta import CustomObject
+from slipway_crds.meta import SERVE_ANNOTATION, CustomObject
 from slipway_crds.outputschema import canonical_schema, schema_problem
 from slipway_crds.plugins.model import Plugin
 from slipway_crds.references import Objects, by_ref, look_up, ref_to
@@ -294,16 +294,17 @@ def missing_config_maps(index: VectorIndex, config_maps: Collection[str]) -> tup
         config_maps: names of the ConfigMaps in the index's namespace.
     """
     namespace = index.metadata.namespace
+    paths = {source.name: f"spec.sources[{n}].configMap.name" for n, source in enumerate(index.spec.sources)}
     return tuple(
         ResolveProblem(
             severity=Severity.WAITING,
             subject=str(ref_to(index)),
-            path=f"spec.sources[{position}].configMap.name",
+            path=paths.get(source, "spec.acceptance.cases.configMapRef.name"),
             reason="WaitingForSource",
             message=f"there is no ConfigMap {name} in namespace {namespace}: apply it, or correct the name",
         )
-        for position, source in enumerate(index.spec.sources)
-        if (name := index.spec.config_maps.get(source.name)) is not None and name not in config_maps
+        for source, name in index.spec.config_maps.items()
+        if name not in config_maps
     )
 
 
@@ -330,6 +331,10 @@ def resolve(objects: Iterable[CustomObject]) -> tuple[RuntimeConfig, tuple[Resol
     return RuntimeConfig(agents=tuple(configs)), tuple(problems)
 
 
+REVISION_MAX = 63
+"""Characters of an annotation that names a revision."""
+
+
 def ingest_config(index: VectorIndex) -> IngestConfig:
     """What an ingestion of this index does. Its sources are sorted by name; a VectorIndex refers to nothing that has
     to be resolved first (whether its ConfigMaps exist is for the driver to see)."""
@@ -348,6 +353,9 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         uploads=_uploads(spec.uploads),
         search=spec.search.config(index.metadata.name, restricted=spec.restricted),
         embedding=spec.embedding.config(index.metadata.name) if spec.embedding is not None else EmbeddingConfig(),
+        acceptance=spec.acceptance.config(),
+        keep_seconds=spec.revisions.keep_seconds,
+        serve=(index.metadata.annotations or {}).get(SERVE_ANNOTATION, "")[:REVISION_MAX],
     )
 
 

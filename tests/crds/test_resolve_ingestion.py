@@ -2,12 +2,13 @@
 
 import pytest
 
+from slipway_crds.meta import SERVE_ANNOTATION
 from slipway_crds.resolve import (
     Severity,
     ingest_config,
     missing_config_maps,
 )
-from slipway_crds.runtimeconfig import EmbeddingConfig, RerankerConfig, VectorsConfig
+from slipway_crds.runtimeconfig import AcceptanceConfig, EmbeddingConfig, RerankerConfig, VectorsConfig
 from tests.support.resolving import index
 
 
@@ -66,6 +67,33 @@ def test_an_ingestion_is_told_the_embedding_service() -> None:
     told = ingest_config(index(embedding={"service": {**vertex, "project": "p-1", "location": "europe-west3"}}))
     assert (told.embedding.project, told.embedding.location, told.embedding.key) == ("p-1", "europe-west3", None)
     assert ingest_config(index()).embedding == EmbeddingConfig()
+
+
+@pytest.mark.proves("VectorIndex.acceptance.**", "VectorIndex.revisions.keepFor")
+def test_an_ingestion_is_told_what_a_build_has_to_reach_and_how_long_the_one_before_is_kept() -> None:
+    cases = {"configMapRef": {"name": "questions", "key": "list.yaml"}}
+    asked = {"minRecall": "0.9", "minHitRate": "0.75", "cases": cases}
+    told = ingest_config(index(acceptance=asked, revisions={"keepFor": "1h30m"}))
+    assert told.acceptance == AcceptanceConfig(min_recall=0.9, min_hit_rate=0.75, cases="questions/list.yaml")
+    assert told.keep_seconds == 5400
+    assert ingest_config(index()).acceptance == AcceptanceConfig()
+    assert ingest_config(index()).keep_seconds == 86400
+
+
+def test_an_ingestion_is_told_which_revision_to_serve() -> None:
+    one = index()
+    annotated = one.model_copy(
+        update={"metadata": one.metadata.model_copy(update={"annotations": {SERVE_ANNOTATION: "previous"}})}
+    )
+    assert (ingest_config(annotated).serve, ingest_config(one).serve) == ("previous", "")
+
+
+def test_the_config_map_with_questions_is_waited_for() -> None:
+    one = index(acceptance={"cases": {"configMapRef": {"name": "questions", "key": "list.yaml"}}})
+    names = set(one.spec.config_maps.values()) - {"questions"}
+    (problem,) = missing_config_maps(one, names)
+    assert (problem.path, problem.reason) == ("spec.acceptance.cases.configMapRef.name", "WaitingForSource")
+    assert missing_config_maps(one, {*names, "questions"}) == ()
 
 
 @pytest.mark.proves("VectorIndex.search.reranker.**")

@@ -57,7 +57,23 @@ _WORDS = (
     *("agents.support:make_agent", "registry.example.com/team/agent:1.2"),
     *("sha256:" + "0" * 64, "sha256:" + "f" * 64, "2027-01-31", "-----BEGIN PUBLIC KEY-----" + "A" * 100),
     *("registry.example.com/team/tools@sha256:" + "0" * 64, "4Mi"),
-    *("0s", "1s", "2s", "30s", "59s", "60s", "1m", "30m", "31m", "1h", "24h", "1h30m5s", "99999h99999m99999s"),
+    *(
+        "0s",
+        "1s",
+        "2s",
+        "30s",
+        "59s",
+        "60s",
+        "1m",
+        "30m",
+        "31m",
+        "1h",
+        "24h",
+        "1h30m5s",
+        "720h",
+        "721h",
+        "99999h99999m99999s",
+    ),
 )
 """Tried wherever a pattern takes them: few enough that entries meet (one index twice), and near limits (59s)."""
 

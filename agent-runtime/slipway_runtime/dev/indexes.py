@@ -180,7 +180,16 @@ def _index(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> I
         is_complete=len(sources) == len(found),
         schedule=_schedule(index),
         requested=(index.metadata.annotations or {}).get(INGEST_ANNOTATION, ""),
+        cases=_cases(index, config_maps),
     )
+
+
+def _cases(index: VectorIndex, config_maps: Mapping[NamespacedName, Items]) -> bytes | None:
+    given = index.spec.acceptance.cases
+    if given is None:
+        return None
+    ref = given.config_map_ref
+    return config_maps.get(NamespacedName(index.metadata.namespace, ref.name), {}).get(ref.key)
 
 
 def _schedule(index: VectorIndex) -> Schedule | None:

@@ -20,6 +20,7 @@ from slipway_crds.fields import (
     same,
 )
 from slipway_crds.indexes.embedding import Embedding
+from slipway_crds.indexes.revisions import AcceptanceSettings, RevisionSettings
 from slipway_crds.indexes.search import SearchSettings
 from slipway_crds.indexes.sources import IngestionSchedule, Source
 from slipway_crds.indexes.uploads import Uploads
@@ -32,6 +33,8 @@ from slipway_crds.servers import FROM_SECRET, SecretKey
 STORAGE = "1Gi"
 OWN_TOKENS = 2
 """Which a model adds to a text."""
+CASES = "acceptance.cases"
+"""Stands for the questions of `acceptance` among the ConfigMaps of sources. No source is called that."""
 OWN_VOLUME = "must not be given with connectionRef: that server has a volume of its own"
 
 
@@ -170,6 +173,10 @@ class VectorIndexSpec(SpecModel):
     sources: private addresses, and servers in the cluster."""
     uploads: Annotated[Uploads | None, same("Documents are kept in the local store.")] = None
     """Documents that people upload besides; nobody may if not given, and those that were uploaded leave the index."""
+    acceptance: Annotated[AcceptanceSettings, same("The same is measured.")] = AcceptanceSettings()
+    """What a new revision has to reach before agents read it."""
+    revisions: Annotated[RevisionSettings, same("The same ones are kept.")] = RevisionSettings()
+    """What becomes of former revisions."""
     deletion_policy: Annotated[
         Literal["Retain", "Delete"], ignored("The local driver keeps its folder until it is deleted by hand.")
     ] = "Retain"
@@ -186,8 +193,34 @@ class VectorIndexSpec(SpecModel):
 
     @property
     def config_maps(self) -> dict[str, str]:
-        """The ConfigMap of each source that is one, by the source's name."""
-        return {source.name: source.config_map.name for source in self.sources if source.config_map is not None}
+        """The ConfigMap of each source that is one, by the source's name, and that of `CASES`."""
+        cases = self.acceptance.cases
+        return {
+            **{source.name: source.config_map.name for source in self.sources if source.config_map is not None},
+            **({CASES: cases.config_map_ref.name} if cases is not None else {}),
+        }
+
+
+class MeasuredRevision(StatusModel):
+    """What was measured of the newest revision that was made."""
+
+    revision: Annotated[str, Field(max_length=63)]
+    """Name of the revision."""
+    accepted: bool
+    """Whether agents were to read it; the Synced condition says why not."""
+    recall: Annotated[str | None, Field(max_length=8)] = None
+    """Share of the ten nearest vectors that searches found."""
+    hit_rate: Annotated[str | None, Field(max_length=8)] = None
+    """Share of the questions of `acceptance.cases` that found a document of theirs."""
+
+
+class KeptRevision(StatusModel):
+    """The revision that agents read before."""
+
+    revision: Annotated[str, Field(max_length=63)]
+    """Name of the revision."""
+    kept_until: datetime
+    """When it is removed."""
 
 
 class VectorIndexStatus(StatusModel):
@@ -207,6 +240,10 @@ class VectorIndexStatus(StatusModel):
     """Chunks in the index."""
     failed: int | None = None
     """Documents that could not be ingested; the Synced condition names them."""
+    acceptance: MeasuredRevision | None = None
+    """What was measured before agents were to read a revision."""
+    previous: KeptRevision | None = None
+    """The revision that the annotation `slipway.dev/serve-revision: previous` has agents read again."""
     progress: Annotated[str | None, Field(max_length=128)] = None
     """How far a running ingestion is."""
     last_synced_time: datetime | None = None

@@ -21,7 +21,7 @@ from slipway_operator.core.plan import Plan, changes, owner_of
 from slipway_operator.core.refusal_events import refusal_of
 from slipway_operator.indexes.counting import AT_ONCE, Counting
 from slipway_operator.indexes.ingest import IngestSpec
-from slipway_operator.indexes.ingestion import runs_of
+from slipway_operator.indexes.ingestion import expired_of, runs_of
 from slipway_operator.indexes.occasions import occasion_of
 from slipway_operator.indexes.plan import IndexView, plan_index
 from slipway_operator.indexes.purging import StillPurgingError, how_far, purge_objects, purge_spec
@@ -119,7 +119,12 @@ class IndexController(DependentController):
                 for source, name in index.spec.config_maps.items()
             },
             store_secret=self._store.access(namespace).secret_name,
-            occasion=occasion_of(index, created=resource.created, now=now),
+            occasion=occasion_of(
+                index,
+                created=resource.created,
+                now=now,
+                expired=expired_of(self._cache.children(resource.key), now=now),
+            ),
         )
 
     async def _set_finalizer(self, resource: Resource, *, desired: bool) -> None:

@@ -39,6 +39,8 @@ GENERATION_ANNOTATION = f"{GROUP}/content-generation"
 """On a StatefulSet: the content generation that its volume should have. On a Job: the one that it builds."""
 SERVER_ANNOTATION = f"{GROUP}/index-server"
 """On a Job: uid of the StatefulSet that it fills; empty where the vectors are elsewhere."""
+EXPIRED_ANNOTATION = f"{GROUP}/expired-revision"
+"""On a Job: the former revision whose time was over when it was made, and when that was."""
 ATTEMPTS_BEFORE_BACK_OFF = 3
 """The Job's own retries, seconds apart. After them the operator starts it anew, minutes apart."""
 
@@ -60,6 +62,8 @@ class IngestSpec:
     """What leads to the vectors, where they are on a server that Slipway does not run."""
     models: tuple[SentenceModelSource, ...] = ()
     """The index's embedding model, if it is in files of the user's."""
+    expired: str = ""
+    """The former revision that it removes, which is part of `occasion`."""
 
     @property
     def name(self) -> str:
@@ -130,6 +134,7 @@ def _job(
         SOURCES_ANNOTATION: ingestion.sources_hash,
         GENERATION_ANNOTATION: str(ingestion.content_generation),
         SERVER_ANNOTATION: ingestion.server_uid,
+        **({EXPIRED_ANNOTATION: ingestion.expired} if ingestion.expired else {}),
     }
     job["spec"] = {
         "backoffLimit": ATTEMPTS_BEFORE_BACK_OFF,
@@ -162,6 +167,7 @@ def _ingest_pod(
                 if source.config_map is not None or source.volume is not None
             ),
             *([read_only("source-files", contract.SOURCE_FILES_DIR)] if _projections(ingestion.sources) else []),
+            *([read_only("acceptance", contract.ACCEPTANCE_DIR)] if ingestion.config.acceptance.cases else []),
             *elsewhere.mounts(ingestion.connections),
             *sentence_models.mounts(ingestion.models),
         ],
@@ -177,6 +183,7 @@ def _ingest_pod(
             {"name": "store", "secret": {"secretName": store_secret}},
             *_source_volumes(ingestion.sources),
             *_source_files(ingestion.sources),
+            *_cases_volume(ingestion.config),
             *elsewhere.volumes(ingestion.connections),
             *sentence_models.volumes(ingestion.models),
         ],
@@ -198,6 +205,12 @@ def _source_volume(source: Source) -> JsonObject | None:
     if source.volume is not None:
         return {"name": name, "persistentVolumeClaim": {"claimName": source.volume.claim_name, "readOnly": True}}
     return None
+
+
+def _cases_volume(config: IngestConfig) -> list[JsonObject]:
+    """The ConfigMap with the questions that a build has to find documents for."""
+    cases = config.acceptance.cases
+    return [{"name": "acceptance", "configMap": {"name": cases.partition("/")[0]}}] if cases is not None else []
 
 
 def _source_files(sources: Sequence[Source]) -> list[JsonObject]:

@@ -6,22 +6,25 @@ stops the one that runs; a changed source lets it finish, so that an author who 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import ValidationError
 
-from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, SOURCE_UNAVAILABLE
+from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, REVISION_NOT_KEPT, SOURCE_UNAVAILABLE
 from slipway_crds.meta import GROUP
 from slipway_crds.runtimeconfig import IngestReport
 from slipway_operator.core.objects import JOB, POD
 from slipway_operator.core.plan import Annotate, Delete
 from slipway_operator.core.pod_trouble import last_words
 from slipway_operator.core.projections import Child, JobState, PodState
-from slipway_operator.indexes.ingest import SOURCES_ANNOTATION, SPEC_ANNOTATION, IngestSpec
+from slipway_operator.indexes.ingest import EXPIRED_ANNOTATION, SOURCES_ANNOTATION, SPEC_ANNOTATION, IngestSpec
 
 REPORT_ANNOTATION = f"{GROUP}/report"
 """On a Job: its pod's termination message, which would be lost with the pod."""
 RETRY_SECONDS = 300.0
 """From the end of a failed Job to the next one, until a source or the spec changes."""
+LASTING = (NO_DOCUMENTS, REVISION_NOT_KEPT)
+"""Reasons of failures that only an edit ends."""
 REPORT_GRACE_SECONDS = 60.0
 """A Job that succeeded and whose report is nowhere to be found after this is run again."""
 
@@ -40,7 +43,17 @@ class IngestionRun:
 
     @property
     def report(self) -> IngestReport | None:
-        """What it reported, once it has succeeded."""
+        """What it reported, once it has succeeded and agents read what it made."""
+        return self.said if self.said is not None and not self.said.refused else None
+
+    @property
+    def refusal(self) -> IngestReport | None:
+        """What it reported, if agents do not read what it made."""
+        return self.said if self.said is not None and self.said.refused else None
+
+    @cached_property
+    def said(self) -> IngestReport | None:
+        """What it reported, once it has ended well."""
         texts = [self.job.annotations.get(REPORT_ANNOTATION, ""), *(pod.ended[2] for pod in self._pod_states())]
         for text in texts if self.state.succeeded else ():
             try:
@@ -58,7 +71,7 @@ class IngestionRun:
         if not words:
             return INGESTION_FAILED, self.state.message or "The ingestion's pod failed without a word."
         reason, separator, said = words[-1].partition(": ")
-        if separator and reason in (NO_DOCUMENTS, INGESTION_FAILED, SOURCE_UNAVAILABLE):
+        if separator and reason in (*LASTING, INGESTION_FAILED, SOURCE_UNAVAILABLE):
             return reason, said.strip()
         return INGESTION_FAILED, last_words(words[-1])
 
@@ -155,7 +168,9 @@ def to_stop(
 def _to_repeat(run: IngestionRun, *, outdated: bool, in_trouble: bool, now: float) -> bool:
     if run.state.failed:
         reason = (run.failure or ("", ""))[0]
-        return reason != NO_DOCUMENTS and now >= run.state.finished + RETRY_SECONDS
+        return reason not in LASTING and now >= run.state.finished + RETRY_SECONDS
+    if run.refusal is not None:
+        return False
     if run.state.succeeded:
         if run.report is not None and run.report.unavailable:
             return outdated or now >= run.state.finished + RETRY_SECONDS
@@ -163,8 +178,22 @@ def _to_repeat(run: IngestionRun, *, outdated: bool, in_trouble: bool, now: floa
     return outdated and (in_trouble or run.failure is not None)
 
 
-def to_keep(run: IngestionRun | None) -> list[Annotate]:
-    """The report, kept on the Job, since pods of finished Jobs may be collected at any time."""
-    if run is None or run.report is None or REPORT_ANNOTATION in run.job.annotations:
-        return []
-    return [Annotate(child=run.job, annotations={REPORT_ANNOTATION: run.report.model_dump_json()})]
+def to_keep(runs: IngestionRuns) -> list[Annotate]:
+    """Reports, kept on the Jobs, since pods of finished Jobs may be collected at any time."""
+    kept = [runs.last, *([runs.current] if runs.current is not None and runs.current.refusal is not None else [])]
+    return [
+        Annotate(child=run.job, annotations={REPORT_ANNOTATION: run.said.model_dump_json(exclude_defaults=True)})
+        for run in kept
+        if run is not None and run.said is not None and REPORT_ANNOTATION not in run.job.annotations
+    ]
+
+
+def expired_of(children: Sequence[Child], *, now: float) -> str:
+    """The former revision that the newest ingestion has kept, or one before it, once its time is over."""
+    last = runs_of(children, None).last
+    if last is None:
+        return ""
+    previous = last.report.previous if last.report is not None else None
+    if previous is not None and now >= previous.until:
+        return f"{previous.revision}@{previous.until:.0f}"
+    return last.job.annotations.get(EXPIRED_ANNOTATION, "")

@@ -90,6 +90,7 @@ class IndexView(View):
             occasion=self.occasion.name,
             connections=self.connections,
             models=sentence_models_of([self.index]),
+            expired=self.occasion.expired,
         )
 
     @cached_property
@@ -130,13 +131,24 @@ class IndexView(View):
         return self.counted.pending or (self._server_pod is not None and self.collection is None)
 
     @property
-    def left_server(self) -> float | None:
-        """Since when agents read a build that is not on the server that is still there, in epoch seconds; None where
-        there is none, or they may read from it."""
+    def server_goes(self) -> float | None:
+        """When the server may go that is still there, in epoch seconds; None where there is none, and while agents may
+        read from it. It stays as long as a former revision is kept on it."""
         current = self.runs.current
         if self.has_server or self._stateful_set is None or current is None or current.report is None:
             return None
-        return current.state.finished
+        report = current.report
+        if report.own_server:
+            return None
+        kept = report.previous.until if report.previous is not None and report.previous.own_server else 0.0
+        return max(current.state.finished + LEAVE_SECONDS, kept)
+
+    @property
+    def expiry(self) -> float | None:
+        """When the former revision is not kept any more, in epoch seconds."""
+        last = self.runs.last
+        previous = last.report.previous if last is not None and last.report is not None else None
+        return previous.until if previous is not None else None
 
     @property
     def _server_pod(self) -> Child | None:
@@ -183,7 +195,7 @@ def plan_index(view: IndexView, settings: BuildSettings, *, now: float) -> Plan:
     )
     return Plan(
         apply=tuple(_not_stopped(changes(manifests, view.by_kind_and_name, view.resource.uid), stop)),
-        annotate=(*ingestion.to_keep(runs.last), *((content.renew,) if content.renew is not None else ())),
+        annotate=(*ingestion.to_keep(runs), *((content.renew,) if content.renew is not None else ())),
         delete=(*stop, *_stale_config_maps(view, runs, stop), *_unwanted(view, settings, now)),
         status=status,
         wake_after=min((each for each in (wake_after, _leave_after(view, now)) if each is not None), default=None),
@@ -215,8 +227,8 @@ def _place(backend: Backend) -> str:
 
 def _former_server(view: IndexView, now: float) -> list[Delete]:
     """The server of an index that has moved away from it: its volume goes as `deletionPolicy` says."""
-    since = view.left_server
-    if since is None or now < since + LEAVE_SECONDS:
+    goes = view.server_goes
+    if goes is None or now < goes:
         return []
     name = child_name(view.resource.key.name)
     return [
@@ -227,8 +239,9 @@ def _former_server(view: IndexView, now: float) -> list[Delete]:
 
 
 def _leave_after(view: IndexView, now: float) -> float | None:
-    since = view.left_server
-    return None if since is None else max(1.0, since + LEAVE_SECONDS - now)
+    """Seconds until the former server goes, or the former revision."""
+    due = [at for at in (view.server_goes, view.expiry) if at is not None and at > now]
+    return max(1.0, min(due) - now) if due else None
 
 
 def _serving(view: IndexView) -> bool:

@@ -6,6 +6,7 @@ It is an ingestion that is told to purge, so it has the same mounts and may go t
 from slipway_crds.bindings import ingestion_connections
 from slipway_crds.indexes.model import VectorIndex
 from slipway_crds.resolve import ingest_config
+from slipway_crds.runtimeconfig import AcceptanceConfig
 from slipway_operator.core.inputs import BuildSettings, Owner
 from slipway_operator.core.manifests import Manifest
 from slipway_operator.indexes.ingest import IngestSpec, ingest_objects
@@ -21,7 +22,7 @@ def purge_spec(index: VectorIndex) -> IngestSpec | None:
     if index.spec.backend.server is not None:
         return None
     return IngestSpec(
-        config=ingest_config(index).model_copy(update={"sources": (), "purge": True}),
+        config=ingest_config(index).model_copy(update={"sources": (), "purge": True, "acceptance": AcceptanceConfig()}),
         sources=(),
         sources_hash="",
         server_uid="",

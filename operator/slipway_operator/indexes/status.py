@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_crds.contract import INDEX_LOST, NO_DOCUMENTS, SOURCE_UNAVAILABLE
+from slipway_crds.contract import INDEX_LOST, NO_DOCUMENTS, NOT_ACCEPTED, REVISION_NOT_KEPT, SOURCE_UNAVAILABLE
+from slipway_crds.meta import INGEST_ANNOTATION, SERVE_ANNOTATION
+from slipway_crds.runtimeconfig import IngestReport
 from slipway_operator.core.cache import Resource
 from slipway_operator.core.conditions import Statement, Trouble, conditions, standing, timestamp
 from slipway_operator.core.manifests import JsonObject
@@ -19,7 +21,7 @@ REFUSED_LOOK_AGAIN_SECONDS = 30.0
 """While pods are refused. The first pod that is created ends the refusal at once, so this renews only the words."""
 LOST = "The index's server has lost vectors, such as with its volume. An ingestion of all sources makes them again."
 BUILD_FIELDS = (
-    "activeRevision", "fingerprint", "documents", "chunks", "failed", "lastSyncedTime", "syncedSources",
+    "activeRevision", "fingerprint", "documents", "chunks", "failed", "lastSyncedTime", "syncedSources", "previous",
 )  # fmt: skip
 
 
@@ -60,6 +62,7 @@ def index_status(index: IndexStanding, *, now: float) -> tuple[JsonObject, float
         "observedGeneration": index.resource.generation,
         "phase": phase,
         **build,
+        **_measured(index),
         "conditions": conditions(
             statements,
             observed=observed_conditions(index.resource),
@@ -87,7 +90,26 @@ def _build(index: IndexStanding) -> dict[str, Any]:
         "failed": run.report.failed,
         "lastSyncedTime": timestamp(run.state.finished),
         "syncedSources": run.job.annotations.get(SOURCES_ANNOTATION, ""),
+        **_previous(run.report),
     }
+
+
+def _previous(report: IngestReport) -> JsonObject:
+    """The revision that may be served again."""
+    kept = report.previous
+    return {"previous": {"revision": kept.revision, "keptUntil": timestamp(kept.until)}} if kept is not None else {}
+
+
+def _measured(index: IndexStanding) -> JsonObject:
+    """What was measured of the newest revision that was made; what is known of it already, if nothing was."""
+    for run in (index.runs.current, index.runs.last):
+        report = run.said if run is not None else None
+        if report is not None and report.acceptance is not None:
+            figures = {"recall": report.acceptance.recall, "hitRate": report.acceptance.hit_rate}
+            shown = {name: f"{figure:.3f}" for name, figure in figures.items() if figure is not None}
+            return {"acceptance": {"revision": report.revision, "accepted": not report.refused, **shown}}
+    known = index.resource.status.get("acceptance")
+    return {"acceptance": known} if known is not None else {}
 
 
 def _ready(index: IndexStanding, *, built: bool, synced: Statement) -> Statement:
@@ -113,6 +135,8 @@ def _synced(index: IndexStanding) -> Statement:
     run = index.runs.current
     if index.missing_sources:
         return Statement("Synced", False, "WaitingForSource", _missing(index))
+    if run is not None and run.refusal is not None:
+        return _refused(index, run.refusal)
     if run is not None and run.report is not None:
         return _success(run) if not index.lost else Statement("Synced", False, INDEX_LOST, LOST)
     if run is None and not index.serving:
@@ -124,6 +148,8 @@ def _synced(index: IndexStanding) -> Statement:
     if run is None or failure is None:
         return Statement("Synced", False, "Ingesting", "An ingestion is running.")
     reason, words = failure
+    if reason == REVISION_NOT_KEPT:
+        return Statement("Synced", False, reason, words)
     if reason == NO_DOCUMENTS:
         return Statement("Synced", False, reason, f"{words} Put at least one document into a source.")
     again = (
@@ -134,12 +160,26 @@ def _synced(index: IndexStanding) -> Statement:
     return Statement("Synced", False, reason, f"{words} {again}")
 
 
+def _refused(index: IndexStanding, report: IngestReport) -> Statement:
+    last = index.runs.last.report if index.runs.last is not None else None
+    reads = f"agents go on with {last.revision}" if last is not None else "agents have none to read"
+    said = f"The revision {report.revision} is not accepted, {reads}: {'; '.join(report.refused)}."
+    again = f"It is tried again after a change, or with another value of the annotation {INGEST_ANNOTATION}."
+    return Statement("Synced", False, NOT_ACCEPTED, f"{said} {again}")
+
+
 def _success(run: IngestionRun) -> Statement:
     report = run.report
     if report is not None and report.unavailable:
         named = "; ".join(report.unavailable)
         said = f"{named}. What the index has of it stays. It is tried again {RETRY_SECONDS / 60:.0f} minutes later."
         return Statement("Synced", False, SOURCE_UNAVAILABLE, said)
+    if report is not None and report.served:
+        said = (
+            f"Agents read the revision {report.revision}, as the annotation {SERVE_ANNOTATION} says, with the"
+            " sources as they are. Remove the annotation to go back to the revision that the spec describes."
+        )
+        return Statement("Synced", True, "ServingFormerRevision", said)
     if report is None or report.failed == 0:
         return Statement("Synced", True, "Synced", "Every document of the sources is in the index.")
     named = "; ".join(report.failures)
@@ -195,7 +235,7 @@ def _missing(index: IndexStanding) -> str:
     names = ", ".join(index.missing_sources)
     return (
         f"there is no ConfigMap {names} in namespace {index.resource.key.namespace}: "
-        "apply it, or correct spec.sources[].configMap.name"
+        "apply it, or correct its name in the spec"
     )
 
 

@@ -191,6 +191,17 @@ def test_the_chart_s_proxy_is_reached_by_ingestions_with_a_server() -> None:
     assert opened(proxied) == []
 
 
+@pytest.mark.proves("VectorIndex.acceptance.cases.configMapRef.*")
+def test_questions_are_mounted() -> None:
+    acceptance = {"cases": {"configMapRef": {"name": "questions", "key": "list.yaml"}}}
+    _, job = ingest_objects(OWNER, SETTINGS, ingestion(acceptance=acceptance), pod=None, store_secret="s")
+    spec: Any = job.get("spec")
+    pod = spec["template"]["spec"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    mounts = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
+    assert volumes[mounts["/etc/slipway/acceptance"]["name"]]["configMap"] == {"name": "questions"}
+
+
 @pytest.mark.proves("VectorIndex.sources[].volume.claimName")
 def test_a_volume_is_mounted_read_only() -> None:
     sources = [{"name": "files", "volume": {"claimName": "shared"}}]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.indexes.model import VectorIndex
+from slipway_crds.runtimeconfig import IngestReport
 from slipway_operator.core.conditions import Trouble, timestamp
 from slipway_operator.core.drift import APPLIED_ANNOTATION, FIELD_MANAGER
 from slipway_operator.core.plan import Plan
@@ -25,7 +26,7 @@ from slipway_operator.indexes.plan import LEAVE_SECONDS, IndexView, plan_index
 from tests.support.operator_builds import NOW, SETTINGS, index, resource
 from tests.support.operator_objects import raw
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "revision": "r1",
     "fingerprint": "f",
     "documents": 2,
@@ -225,7 +226,7 @@ def test_success_is_reported_and_kept_on_the_job() -> None:
     assert (planned.status["phase"], planned.status["activeRevision"]) == ("Ready", "r1")
     assert planned.status["lastSyncedTime"] == timestamp(NOW - 10)
     (kept,) = planned.annotate
-    assert json.loads(kept.annotations[REPORT_ANNOTATION]) == REPORT
+    assert IngestReport.model_validate_json(kept.annotations[REPORT_ANNOTATION]) == IngestReport(**REPORT)
     again = plan(server(), job(name, spec=digest, report=True, **ended("Complete")))
     assert again.annotate == ()
     assert again.status["activeRevision"] == "r1", "its pod is gone"

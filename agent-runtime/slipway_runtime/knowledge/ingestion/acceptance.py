@@ -23,7 +23,7 @@ SHORT = 80
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AcceptanceVerdict:
     """What was measured, and why agents must not read the build; no reason if they may."""
 
     report: AcceptanceReport | None = None
@@ -50,7 +50,7 @@ class Acceptance:
         *,
         before: IndexPointer | None,
         listed: set[DocumentKey],
-    ) -> Verdict:
+    ) -> AcceptanceVerdict:
         """Measure a build.
 
         Args:
@@ -65,7 +65,7 @@ class Acceptance:
         short = candidate.chunks - await vectors.store.count(vectors.collection)
         refused = [*_no_longer(missing), *([_too_few(candidate.chunks, short)] if short > 0 else [])]
         if refused:
-            return Verdict(AcceptanceReport(), tuple(refused))
+            return AcceptanceVerdict(AcceptanceReport(), tuple(refused))
         found = None
         if self.config.min_recall > 0:
             found = await _recall(vectors)
@@ -83,7 +83,7 @@ class Acceptance:
                 f" {_named([f'{each.question[:SHORT]!r}' for each in missed])}. Go back to the settings before, correct"
                 " the cases, or lower minHitRate"
             )
-        return Verdict(AcceptanceReport(recall=found, hit_rate=rate), tuple(refused))
+        return AcceptanceVerdict(AcceptanceReport(recall=found, hit_rate=rate), tuple(refused))
 
     async def _missed(self, candidate: IndexPointer, vectors: BuildVectors, embedder: Embedder) -> list[AcceptanceCase]:
         """The cases none of whose documents is among the first ten passages that a search of the index finds."""
@@ -120,7 +120,7 @@ async def _missing(vectors: BuildVectors, before: IndexPointer | None, listed: s
 def _no_longer(missing: Sequence[DocumentKey]) -> list[str]:
     if not missing:
         return []
-    named = _named(["/".join(key) for key in missing])
+    named = _named(["/".join(key)[-SHORT:] for key in missing])
     return [
         f"{len(missing)} documents that agents find now could not be read this time: {named}. Correct or remove them"
     ]

@@ -31,7 +31,7 @@ from slipway_crds.contract import UPLOADS, collection_name
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import Embedder
-from slipway_runtime.knowledge.ingestion.acceptance import Acceptance, Verdict
+from slipway_runtime.knowledge.ingestion.acceptance import Acceptance, AcceptanceVerdict
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker
 from slipway_runtime.knowledge.ingestion.documents import Document, DocumentReader, Failure
 from slipway_runtime.knowledge.ingestion.embedding_chunks import embed_chunks
@@ -188,7 +188,7 @@ class Ingestion:
         listing, taken = await self._bring_up_to_date(sources, before)
         candidate = await self._patiently(lambda: self._pointer(taken))
         await wait_until_searchable(self._vectors, self._collection, candidate.chunks)
-        verdict = Verdict()
+        verdict = AcceptanceVerdict()
         if self._acceptance is not None and (before is None or before.revision != self._build.revision):
             listed = {ref.key for ref in listing.refs}
             verdict = await self._accept(self._acceptance, candidate, before, listed)
@@ -226,7 +226,7 @@ class Ingestion:
 
     async def _accept(
         self, acceptance: Acceptance, candidate: IndexPointer, before: IndexPointer | None, listed: set[DocumentKey]
-    ) -> Verdict:
+    ) -> AcceptanceVerdict:
         vectors = BuildVectors(self._database, self._build, self._vectors, self._collection, self._embedder.dimensions)
         return await self._patiently(
             lambda: acceptance.verdict(candidate, vectors, self._embedder, before=before, listed=listed)

@@ -11,7 +11,14 @@ from dataclasses import asdict, dataclass, field
 
 from aiohttp import web
 
-from slipway_crds.contract import INGESTION_FAILED, NO_DOCUMENTS, PROGRESS, PROGRESS_TEXT, SOURCE_UNAVAILABLE
+from slipway_crds.contract import (
+    INGESTION_FAILED,
+    NO_DOCUMENTS,
+    PROGRESS,
+    PROGRESS_TEXT,
+    REVISION_NOT_KEPT,
+    SOURCE_UNAVAILABLE,
+)
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
 from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
@@ -138,6 +145,8 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
             await embedder.close()
     except NoSourceAvailable as error:
         raise IngestionFailed(SOURCE_UNAVAILABLE, str(error)) from error
+    except BuildNotKept as error:
+        raise IngestionFailed(REVISION_NOT_KEPT, str(error)) from error
     except NothingToIngest as error:
         raise IngestionFailed(NO_DOCUMENTS, str(error)) from error
     except VectorsFull as error:
@@ -146,7 +155,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed(INGESTION_FAILED, f"gave up after {patience:.0f} s: {error}") from error
-    except (ModelMissing, TextTooLong, EmbeddingUnavailable, AcceptanceCasesInvalid, BuildNotKept) as error:
+    except (ModelMissing, TextTooLong, EmbeddingUnavailable, AcceptanceCasesInvalid) as error:
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     finally:
         if servers is not None:

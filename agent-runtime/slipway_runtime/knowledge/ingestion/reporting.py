@@ -1,7 +1,7 @@
 """What an ingestion that ended reports."""
 
 from slipway_crds.runtimeconfig import IngestReport, KeptReport
-from slipway_runtime.knowledge.ingestion.acceptance import Verdict
+from slipway_runtime.knowledge.ingestion.acceptance import AcceptanceVerdict
 from slipway_runtime.knowledge.ingestion.former import on_own_server
 from slipway_runtime.knowledge.ingestion.planning import reasons
 from slipway_runtime.knowledge.ingestion.taken import TakenDocuments
@@ -11,7 +11,7 @@ FAILURES_REPORTED = 20
 
 
 def report_of(
-    pointer: IndexPointer, taken: TakenDocuments, verdict: Verdict, previous: KeptReport | None
+    pointer: IndexPointer, taken: TakenDocuments, verdict: AcceptanceVerdict, previous: KeptReport | None
 ) -> IngestReport:
     """The report.
 

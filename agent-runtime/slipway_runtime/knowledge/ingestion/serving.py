@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from slipway_crds.runtimeconfig import IngestConfig, IngestReport
+from slipway_crds.runtimeconfig import EmbeddingConfig, IngestConfig, IngestReport
 from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
 from slipway_runtime.knowledge.embedding.opening import MINILM, OpenEmbedder
 from slipway_runtime.knowledge.ingestion.acceptance import Acceptance
@@ -86,9 +86,8 @@ def config_of(pointer: IndexPointer, now: IngestConfig, embedders: OpenEmbedder)
     config = now.model_copy(update={**made, "serve": ""})
     if was.vectors.connection not in (None, now.vectors.connection):
         raise BuildNotKept(f"the spec no longer connects to the vectors of the build {pointer.revision}: {INSTEAD}")
-    called = ("provider", "base_url", "project", "location", "key")
-    if was.embedding != MINILM and any(getattr(was.embedding, n) != getattr(now.embedding, n) for n in called):
-        raise BuildNotKept(f"the spec no longer names the embedding service of {pointer.revision}: {INSTEAD}")
+    if was.embedding != MINILM and _reached_by(was.embedding) != _reached_by(now.embedding):
+        raise BuildNotKept(f"the spec no longer names the embedding model of {pointer.revision}: {INSTEAD}")
     if revision_of(config, embedders) != pointer.revision:
         raise BuildNotKept(f"another version of Slipway made the build {pointer.revision}, and cannot add to it")
     return config
@@ -152,6 +151,13 @@ async def run_ingestion(
     finally:
         served.close()
     return report.model_copy(update={"served": config.serve})
+
+
+def _reached_by(embedding: EmbeddingConfig) -> tuple[str | None, ...]:
+    """What pods have to have for it: the way to a service, or the files of a model."""
+    files = (embedding.model, embedding.graph_digest, embedding.precision) if embedding.provider == "onnx" else ()
+    service = (embedding.base_url, embedding.project, embedding.location, embedding.key)
+    return (embedding.provider, *service, *files)
 
 
 class ServedBuild:

@@ -118,7 +118,7 @@ async def service(embedder: Any) -> AsyncIterator[EmbeddingServer]:
 @pytest.fixture
 async def fleet(served: Knowledge, service: EmbeddingServer, tmp_path: Any) -> AsyncIterator[Fleet]:
     """Chroma as a server, pgvector in a Postgres, MiniLM, and a service with 512 dimensions."""
-    embedders = Embedders(served.embedder, connections=lambda _: tmp_path)
+    embedders = Embedders(served.embedder, connections=lambda _: tmp_path, models=lambda *_: tmp_path)
     config = EmbeddingConfig(
         provider="openai-compatible", model="wide", dimensions=512, base_url=f"{service.url}/v1", batch=8
     )
@@ -181,7 +181,7 @@ async def test_a_build_that_is_not_kept_any_more_is_removed_where_it_is(fleet: F
 async def test_a_build_that_pods_cannot_reach_any_more_is_not_served(fleet: Fleet) -> None:
     await fleet.ingest(fleet.config(embedding=fleet.service))
     second = await fleet.ingest(fleet.config())
-    with pytest.raises(BuildNotKept, match=r"no longer names the embedding service .* put its settings back"):
+    with pytest.raises(BuildNotKept, match=r"no longer names the embedding model .* put its settings back"):
         await fleet.ingest(fleet.config(serve="previous"))
     assert await fleet.served() == second.revision
 
