@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from slipway_runtime.knowledge.embedding.embedder import Matrix
+import numpy as np
+
+from slipway_runtime.knowledge.embedding.embedder import Matrix, Vector
 from slipway_runtime.knowledge.pieces import Piece, decode_pieces, decode_vectors
 from slipway_runtime.knowledge.retrieval.wording import PieceWords, Terms, all_of, words_of
 from slipway_runtime.store.documents import StoredChunk
@@ -42,6 +44,12 @@ class DecodedChunk:
     def terms(self) -> Terms:
         """What all of them say."""
         return all_of(self.words)
+
+    @cached_property
+    def middle(self) -> tuple[Vector, float]:
+        """The mean of its vectors, and the length of that."""
+        mean = self.vectors.mean(axis=0)
+        return mean, max(float(np.linalg.norm(mean)), 1e-9)
 
     @property
     def size(self) -> int:

@@ -119,18 +119,19 @@ class Scorer:
         meant, own = one.vectors @ self.vector, _of_pieces(one, self.vector) if score is None else score
         named: list[bool] | None = None
         if self.wording is not None:
-            share = self._share(self.wording)
+            share = self._share
             by_words = np.array([self.wording.share(each.terms) for each in one.words], dtype=np.float32)
             meant = (1 - share) * meant + share * by_words
             own = (1 - share) * own + share * self.wording.share(one.terms)
             named = [self.wording.named(each.names) for each in one.words] if self.wording.identifiers else None
         return Found(self.knowledge, self.build, one.chunk, own, meant, one.pieces, one.verified, self.wording, named)
 
-    def _share(self, wording: Wording) -> float:
+    @cached_property
+    def _share(self) -> float:
         """What the words have of a score."""
         if self.search.mode == "lexical":
             return 1.0
-        least = IDENTIFIER_WEIGHT if wording.identifiers else 0.0
+        least = IDENTIFIER_WEIGHT if self.wording is not None and self.wording.identifiers else 0.0
         return max(self.search.lexical_weight if self.search.fusion == "weighted" else 0.0, least)
 
 
@@ -138,5 +139,5 @@ def _of_pieces(one: DecodedChunk, vector: Vector) -> float:
     """About the similarity of a chunk whose own vector is not at hand: that of the mean of its pieces."""
     if not len(one.vectors):
         return 0.0
-    mean = one.vectors.mean(axis=0)
-    return float(mean @ vector / max(float(np.linalg.norm(mean)), 1e-9))
+    mean, length = one.middle
+    return float(mean @ vector / length)

@@ -37,11 +37,18 @@ class Wording:
     def _whole(self) -> float:
         return sum(weight for _, weight in self.groups)
 
+    @cached_property
+    def _terms(self) -> Terms:
+        return frozenset(term for spellings, _ in self.groups for term in spellings)
+
     def share(self, found: Terms) -> float:
         """How much of the question a text with these terms has, from 0 to 1; 1 if the question has no words."""
         if not self._whole:
             return 1.0
-        return sum(weight for spellings, weight in self.groups if not spellings.isdisjoint(found)) / self._whole
+        if self._terms.isdisjoint(found):  # as most sentences are
+            return 0.0
+        # In the order of the groups: sums of floats in the order of a set would differ from process to process.
+        return sum([weight for spellings, weight in self.groups if not spellings.isdisjoint(found)]) / self._whole
 
     def named(self, found: Terms) -> bool:
         """Whether a text has one of the question's identifiers."""
