@@ -1,6 +1,7 @@
 """Python plugins: a module or a wheel is imported, and its hooks say what it provides."""
 
 import asyncio
+import contextlib
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -264,21 +265,76 @@ async def test_a_call_that_hangs_holds_up_no_other() -> None:
     isolated.close()
 
 
-async def test_a_plugin_that_loops_is_left_out_until_its_calls_have_ended() -> None:
-    isolated, ends, begun = Isolated("looping"), threading.Event(), []
+async def test_a_call_that_loops_is_ended_when_its_time_is_over() -> None:
+    isolated, begun = Isolated("looping"), list[threading.Thread]()
+
+    def loop() -> None:
+        begun.append(threading.current_thread())
+        while True:
+            try:
+                int("no number")
+            except ValueError:
+                continue
+
+    for _ in range(5):  # more than are left out
+        with pytest.raises(PluginCallFailed, match=r"TimedOut: it took longer than 0\.1 s"):
+            await isolated.call(loop, seconds=0.1)
+        await asyncio.to_thread(begun[-1].join, 30)
+        assert not begun[-1].is_alive()
+    assert len(begun) == 5
+
+
+async def test_a_call_that_loops_is_ended_after_its_caller_has_left() -> None:
+    isolated, begun, threads = Isolated("looping"), threading.Event(), list[threading.Thread]()
+
+    def loop() -> None:
+        threads.append(threading.current_thread())
+        begun.set()
+        while True:
+            pass
+
+    call = asyncio.create_task(isolated.call(loop, seconds=0.2))
+    assert await asyncio.to_thread(begun.wait, 30)
+    call.cancel()
+    await asyncio.to_thread(threads[0].join, 30)
+    assert not threads[0].is_alive()
+
+
+async def test_a_coroutine_that_loops_is_ended_and_the_others_go_on() -> None:
+    isolated, began = Isolated("looping"), threading.Event()
+
+    async def loop() -> None:
+        began.set()
+        while True:
+            pass
+
+    async def waits() -> str:
+        await asyncio.to_thread(began.wait, 30)
+        return "done"
+
+    waiting = asyncio.create_task(isolated.call(waits, seconds=60))
+    with pytest.raises(PluginCallFailed, match="TimedOut"):
+        await isolated.call(loop, seconds=0.1)
+    assert await waiting == "done"
+    isolated.close()
+
+
+async def test_a_plugin_that_does_not_let_itself_be_ended_is_left_out_until_its_calls_have_ended() -> None:
+    isolated, ends, begun = Isolated("looping"), threading.Event(), list[threading.Thread]()
 
     def loop() -> None:
         begun.append(threading.current_thread())
         while not ends.is_set():
-            pass
+            with contextlib.suppress(BaseException):
+                ends.wait(0.05)
 
     for _ in range(5):
         with pytest.raises(PluginCallFailed, match="TimedOut"):
-            await isolated.call(loop, seconds=0.2)
+            await isolated.call(loop, seconds=0.05)
     assert len(begun) == 3
     ends.set()
     for each in begun:
-        each.join(10)
+        await asyncio.to_thread(each.join, 30)
     assert await isolated.call(lambda: 1, seconds=5) == 1
 
 

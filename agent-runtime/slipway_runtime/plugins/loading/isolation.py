@@ -1,9 +1,12 @@
 """Foreign code in threads of its own, so that a call that blocks holds up nobody but itself.
 
-A loop in Python holds the interpreter too: it slows everything in the process down until the process ends.
+A call that is over its time is ended by an exception, which Python raises in its thread between two steps of the
+interpreter. It does not reach code in C: what waits there goes on waiting, and what holds the interpreter, such as a
+regular expression that backtracks without end, stops the process until its liveness probe has failed.
 """
 
 import asyncio
+import ctypes
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,9 +15,17 @@ from typing import Any
 from slipway_runtime.plugins.loading.failures import RAISED, PluginCallFailed
 
 AT_ONCE = 32
-"""Calls of one plugin. One that hangs is among them for ever, since a thread cannot be ended."""
+"""Calls of one plugin."""
 OVERDUE = 3
 """Calls of one plugin that are over their time and have not ended: while there are as many, it is left out."""
+INTERRUPTIONS = 5
+"""Of one call that is over its time and catches what should end it."""
+INTERRUPTION_SECONDS = 1.0
+"""Between two of them, and how long a coroutine may keep its event loop from others before the first."""
+
+
+class OverTime(BaseException):
+    """Is raised in foreign code that is over its time. `except Exception` does not catch it."""
 
 
 class Isolated:
@@ -26,10 +37,8 @@ class Isolated:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._free = threading.Semaphore(AT_ONCE)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._overdue: set[_Call] = set()
-        self._counting = threading.Lock()
+        self._calls: list[_Call] = []
+        self._coroutines = _Coroutines(f"plugin-{name}-loop")
 
     async def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
         """What a function returns, or the coroutine that it returns.
@@ -37,18 +46,20 @@ class Isolated:
         Raises:
             PluginCallFailed: if it raises, or takes too long.
         """
-        if len(self._overdue) >= OVERDUE:
+        self._calls = [each for each in self._calls if each.thread.is_alive()]
+        if sum(each.late for each in self._calls) >= OVERDUE:
             raise PluginCallFailed("TimedOut", f"it is left out: {OVERDUE} calls before this one have not ended")
-        if not self._free.acquire(blocking=False):
+        if len(self._calls) >= AT_ONCE:
             raise PluginCallFailed("TimedOut", f"{AT_ONCE} calls before this one have not ended")
-        call = _Call(asyncio.get_running_loop(), function, arguments)
-        threading.Thread(target=self._work, args=(call,), name=f"plugin-{self.name}", daemon=True).start()
+        call = _Call(self.name, self._coroutines, function, arguments)
+        call.thread.start()
+        self._calls.append(call)
         try:
             async with asyncio.timeout(seconds) as limit:
                 return await call.result
         except TimeoutError as error:
             if limit.expired():
-                self._late(call)
+                call.late = True
                 raise PluginCallFailed("TimedOut", f"it took longer than {seconds:g} s") from None
             raise PluginCallFailed("Raised", RAISED) from error
         except PluginCallFailed:
@@ -56,81 +67,62 @@ class Isolated:
         except Exception as error:  # whatever foreign code raises
             raise PluginCallFailed("Raised", RAISED) from error
         finally:
-            call.stop()
+            call.stop(seconds)
 
     def close(self) -> None:
         """End the event loop. Threads end with their calls."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._loop = None
-
-    def _work(self, call: "_Call") -> None:
-        try:
-            call.run(self._coroutines)
-        finally:
-            with self._counting:
-                call.ended = True
-                self._overdue.discard(call)
-            self._free.release()
-
-    def _late(self, call: "_Call") -> None:
-        with self._counting:
-            if not call.ended:
-                self._overdue.add(call)
-
-    def _coroutines(self) -> asyncio.AbstractEventLoop:
-        with _STARTING:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                name = f"plugin-{self.name}-loop"
-                threading.Thread(target=_run, args=(self._loop,), name=name, daemon=True).start()
-            return self._loop
-
-
-_STARTING = threading.Lock()
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    """Run an event loop until it is stopped, and end what is left in it."""
-    loop.run_forever()
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
-    loop.call_soon(loop.stop)
-    loop.run_forever()
-    loop.close()
+        self._coroutines.close()
 
 
 class _Call:
     """One call, from the loop that waits for it to the thread that makes it."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, function: Callable[..., Any], arguments: tuple[Any, ...]
+        self, name: str, coroutines: "_Coroutines", function: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> None:
-        self._asking = loop
+        self._asking = asyncio.get_running_loop()
+        self._coroutines = coroutines
         self._function = function
         self._arguments = arguments
-        self._stopping: Callable[[], object] = lambda: None
-        self.ended = False
-        self.result: asyncio.Future[Any] = loop.create_future()
+        self._task: _Coroutine | None = None
+        self.thread = threading.Thread(target=self._run, name=f"plugin-{name}", daemon=True)
+        self.late = False
+        """Whether it is over its time."""
+        self.result: asyncio.Future[Any] = self._asking.create_future()
 
-    def run(self, coroutines: Callable[[], asyncio.AbstractEventLoop]) -> None:
-        """Make it, in a thread."""
+    def _run(self) -> None:
         try:
             result = self._function(*self._arguments)
             if inspect.isawaitable(result):
-                future = asyncio.run_coroutine_threadsafe(_awaited(result), coroutines())
-                self._stopping = future.cancel
-                result = future.result()
+                self._task = self._coroutines.begin(result)
+                result = self._task.result()
         except BaseException as error:  # noqa: BLE001 (the thread has nobody else to tell)
             self._tell(self.result.set_exception, error if isinstance(error, Exception) else _ended(error))
         else:
             self._tell(self.result.set_result, result)
 
-    def stop(self) -> None:
-        """Nobody waits for it any more."""
-        if not self.result.done():
-            self.result.cancel()
-        self._stopping()
+    def stop(self, seconds: float) -> None:
+        """Nobody waits for it any more: end it, at once if it is over its time, and otherwise after as many seconds."""
+        if self.result.done() and not self.result.cancelled():
+            return
+        self.result.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        wait = 0.0 if self.late else seconds
+        threading.Thread(target=self._end, args=(wait,), name=f"{self.thread.name}-end", daemon=True).start()
+
+    def _end(self, wait: float) -> None:
+        self.thread.join(wait)
+        self.late = True
+        for _ in range(INTERRUPTIONS):
+            if not self.thread.is_alive():
+                return
+            if self._task is None:
+                _interrupt(self.thread)
+            else:
+                self._task.cancel()
+                self._coroutines.interrupt_if_stuck()
+            self.thread.join(INTERRUPTION_SECONDS)
 
     def _tell(self, what: Callable[[Any], None], value: Any) -> None:
         def tell() -> None:
@@ -141,12 +133,89 @@ class _Call:
             self._asking.call_soon_threadsafe(tell)
 
 
+class _Coroutines:
+    """The event loop of a plugin, in a thread of its own, which begins with the first coroutine."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self, value: Awaitable[Any]) -> "_Coroutine":
+        """Begin a coroutine."""
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
+                self._thread.start()
+            return _Coroutine(self._loop, value)
+
+    def interrupt_if_stuck(self) -> None:
+        """Raise OverTime in the coroutine that keeps the others from going on, if there is one."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        goes_on = threading.Event()
+        loop.call_soon_threadsafe(goes_on.set)
+        if not goes_on.wait(INTERRUPTION_SECONDS):
+            _interrupt(thread)
+
+    def close(self) -> None:
+        """End it."""
+        with self._starting:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+
+
+class _Coroutine:
+    """A coroutine in the event loop of a plugin."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, value: Awaitable[Any]) -> None:
+        self._over = threading.Event()
+        self._future = asyncio.run_coroutine_threadsafe(self._awaited(value), loop)
+
+    def result(self) -> Any:
+        """What it gives, or raises, once it is over: also where it was cancelled."""
+        self._over.wait()
+        return self._future.result()
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        self._future.cancel()
+
+    async def _awaited(self, value: Awaitable[Any]) -> Any:
+        try:
+            return await value
+        finally:
+            self._over.set()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run an event loop until it is stopped, and end what is left in it."""
+    stopped = False
+    while not stopped:
+        try:
+            loop.run_forever()
+            stopped = True
+        except OverTime:  # the coroutine that it was meant for has just given way
+            continue
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Raise OverTime in a thread, when it next is in Python code."""
+    assert thread.ident is not None, "it has been started"
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(OverTime))
+
+
 def _ended(error: BaseException) -> PluginCallFailed:
     """For what would end the process, or a task of it."""
     failed = PluginCallFailed("Raised", RAISED)
     failed.__cause__ = error
     return failed
-
-
-async def _awaited(value: Awaitable[Any]) -> Any:
-    return await value
