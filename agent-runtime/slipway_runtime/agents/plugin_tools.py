@@ -1,9 +1,10 @@
 """Tools of plugins as tools of a model: listed and called through the gateway, by the run's grant, as its caller.
 
 A list is a step, so a run that is taken over has the tools that it began with. A call is a step that must not run
-twice, unless the server says that the tool only reads or may be repeated.
+twice, unless the server says that the tool only reads or may be repeated. It has the same `Idempotency-Key` then.
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -17,10 +18,11 @@ from slipway_crds.contract import PLUGIN_PATH
 from slipway_crds.runtimeconfig import PluginConfig
 from slipway_runtime.agents.calling import AgentCalls, CallFailed, run_headers
 from slipway_runtime.agents.tool_results import MOST_CHARACTERS, SAID, as_data
-from slipway_runtime.models.durable import METADATA
+from slipway_runtime.models.durable import METADATA, current_unit
 from slipway_runtime.models.scopes import SCOPES
 from slipway_runtime.plugins.event_streams import EventReader, TooLong, data_of, loads
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.headers import IDEMPOTENCY_HEADER
 from slipway_runtime.run import Run
 from slipway_runtime.tool_names import Names
 
@@ -70,6 +72,13 @@ def _run() -> Run:
     return scopes.run
 
 
+def _key() -> str:
+    """Of the step that calls."""
+    unit = current_unit()
+    assert unit is not None, "tools are called within steps"
+    return hashlib.sha256(unit.key.encode()).hexdigest()
+
+
 async def _listed(plugin: PluginConfig, calls: AgentCalls, run: Run) -> dict[str, Mapping[str, Any]]:
     """The plugin's tools by their names there. One that cannot be asked has none: the model goes on without it, unless
     it is required."""
@@ -109,7 +118,7 @@ def _tool(
     async def call(**arguments: Any) -> ToolReturn[str]:
         try:
             params = {"name": original, "arguments": arguments}
-            result = await _asked(plugin, calls, _run(), "tools/call", params, name=original)
+            result = await _asked(plugin, calls, _run(), "tools/call", params, name=original, key=_key())
         except CallFailed as error:
             _check_required(plugin, error)
             return ToolReturn(f"The tool gave no result ({error.reason}): {error.message} Say what is missing.")
@@ -153,9 +162,20 @@ def _block(block: Mapping[str, Any]) -> str:
 
 
 async def _asked(
-    plugin: PluginConfig, calls: AgentCalls, run: Run, method: str, params: Mapping[str, Any], *, name: str = ""
+    plugin: PluginConfig,
+    calls: AgentCalls,
+    run: Run,
+    method: str,
+    params: Mapping[str, Any],
+    *,
+    name: str = "",
+    key: str = "",
 ) -> Mapping[str, Any]:
     """The result of a request.
+
+    Args:
+        name: of the tool.
+        key: names the call within the run, the same in every attempt.
 
     Raises:
         CallFailed: if there is none.
@@ -169,6 +189,8 @@ async def _asked(
     }
     if name:
         headers["Mcp-Name"] = name
+    if key:
+        headers[IDEMPOTENCY_HEADER] = key
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": META}}
     path = PLUGIN_PATH.format(namespace=namespace, name=plugin.plugin)
     timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=3.0)

@@ -15,12 +15,12 @@ from slipway_runtime.identity import Verifier
 from slipway_runtime.plugins.messages import EVENT_STREAM, LAST_EVENT_HEADER, PARAM_PREFIX, SESSION_HEADER
 from slipway_runtime.plugins.server import ServerFailed, media_type
 from slipway_runtime.plugins.watched import WatchedServer
-from slipway_runtime.protocols.headers import GRANT_HEADER
+from slipway_runtime.protocols.headers import GRANT_HEADER, IDEMPOTENCY_HEADER
 from slipway_runtime.responses import PodResponse
 
 PASSED = frozenset(
     {"accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "traceparent", "tracestate"}
-    | {SESSION_HEADER, LAST_EVENT_HEADER, GRANT_HEADER.lower()}
+    | {SESSION_HEADER, LAST_EVENT_HEADER, GRANT_HEADER.lower(), IDEMPOTENCY_HEADER.lower()}
 )
 """Headers of the gateway that a server gets, and those that mirror arguments."""
 MESSAGE_BYTES = 5 * 1024 * 1024

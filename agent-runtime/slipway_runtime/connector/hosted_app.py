@@ -17,9 +17,9 @@ from slipway_runtime.applications import new_application
 from slipway_runtime.connector.door import HANDLERS, PROBES, authenticate, failure
 from slipway_runtime.connector.hosting import HostedPlugin
 from slipway_runtime.identity import Verifier
-from slipway_runtime.plugins.loaded import CALL_GRANT, LoadedTool, PluginNotLoaded, ToolAnswer
+from slipway_runtime.plugins.loaded import CALL_GRANT, CALL_KEY, LoadedTool, PluginNotLoaded, ToolAnswer
 from slipway_runtime.plugins.loading.failures import for_callers, raised_by
-from slipway_runtime.protocols.headers import GRANT_HEADER
+from slipway_runtime.protocols.headers import GRANT_HEADER, IDEMPOTENCY_HEADER
 from slipway_runtime.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,9 @@ def _mcp_server(hosted: HostedPlugin) -> Server[Any]:
         if tool is None:
             return _result(ToolAnswer(f"there is no tool {params.name[:128]}: list the tools again", failed=True))
         request = context.request
-        CALL_GRANT.set(request.headers.get(GRANT_HEADER, "") if request is not None else "")
+        headers = request.headers if request is not None else {}
+        CALL_GRANT.set(headers.get(GRANT_HEADER, ""))
+        CALL_KEY.set(headers.get(IDEMPOTENCY_HEADER, ""))
         return _result(await _called(hosted.key, tool, params.arguments or {}))
 
     name = hosted.plugin.metadata.name

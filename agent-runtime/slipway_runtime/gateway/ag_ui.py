@@ -8,12 +8,12 @@ from slipway_runtime.gateway.conversation_path import ConversationPath, Conversa
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.permissions import Action, no_such_agent, require
 from slipway_runtime.gateway.relay import Reply
-from slipway_runtime.gateway.requests import IDEMPOTENCY_HEADER, request_id
+from slipway_runtime.gateway.requests import request_id
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem
 from slipway_runtime.protocols.chat import Chat
-from slipway_runtime.protocols.headers import OTHER_QUESTION
+from slipway_runtime.protocols.headers import IDEMPOTENCY_HEADER, OTHER_QUESTION
 
 if TYPE_CHECKING:
     from slipway_runtime.protocols.ag_ui_request import AgUiRequest

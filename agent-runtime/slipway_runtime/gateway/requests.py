@@ -10,8 +10,8 @@ from starlette.requests import Request
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.grants import named_run
 from slipway_runtime.problems import Problem, Reason
+from slipway_runtime.protocols.headers import IDEMPOTENCY_HEADER
 
-IDEMPOTENCY_HEADER = "Idempotency-Key"
 _KEY = re.compile("[\x21-\x7e]{1,255}")
 _QUERY = ("wait", "session", "state", "page")
 """What a host reads of a query."""
@@ -41,6 +41,20 @@ def named_request(request: Request, *, owner: str, subject: str) -> str:
     """
     key = _key(request)
     return uuid.uuid4().hex if key is None else named_run(owner=owner, agent=subject, key=key)
+
+
+def call_key(request: Request, *, owner: str, subject: str, within: str | None = None) -> str | None:
+    """What a server gets as the `Idempotency-Key` of a call that has one: of this caller alone, and not to be guessed.
+
+    Args:
+        subject: what is called.
+        within: the run in which an agent calls.
+
+    Raises:
+        Problem: `InvalidRequest` for a key that is none.
+    """
+    key = _key(request)
+    return None if key is None else named_run(owner=owner, agent=subject, key=key, within=within)
 
 
 def _key(request: Request) -> str | None:

@@ -14,6 +14,8 @@ from slipway_crds.plugins.metadata import PluginMetadata
 
 CALL_GRANT: ContextVar[str] = ContextVar("call_grant", default="")
 """The token with which the plugin may ask agents during the present call of a tool; empty if it may ask none."""
+CALL_KEY: ContextVar[str] = ContextVar("call_key", default="")
+"""The `Idempotency-Key` of the present call of a tool; empty if it has none."""
 Arguments = Mapping[str, Any]
 
 

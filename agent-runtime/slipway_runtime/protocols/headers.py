@@ -1,6 +1,9 @@
 """Names of the headers that a gateway and a host, or a plugin, exchange; a client's headers of these names never reach
-one."""
+one as they are."""
 
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+"""Names a request or a call: one with the same name is the same one. A gateway gives servers another name than it was
+given, which no other caller can have."""
 RUN_HEADER = "X-Slipway-Run"
 """The run's id, chosen by the gateway: a question that is sent again with it joins the run."""
 OTHER_QUESTION = "This Idempotency-Key came with another question before. Use a new key for each question."

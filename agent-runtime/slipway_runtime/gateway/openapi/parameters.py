@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from slipway_runtime.gateway.openapi.bodies import RUN_ID, SESSION_ID, RunState
-from slipway_runtime.gateway.requests import IDEMPOTENCY_HEADER
+from slipway_runtime.protocols.headers import IDEMPOTENCY_HEADER
 
 Parameter = Mapping[str, Any]
 

@@ -34,7 +34,7 @@ from slipway_runtime.plugins.messages import (
 from slipway_runtime.plugins.server import PluginServer, ServerFailed, media_type
 from slipway_runtime.plugins.tools import MOST_TOOLS, list_result
 from slipway_runtime.plugins.watched import WatchedServer
-from slipway_runtime.protocols.headers import GRANT_HEADER
+from slipway_runtime.protocols.headers import GRANT_HEADER, IDEMPOTENCY_HEADER
 from slipway_runtime.protocols.mcp.sealing import NotSealed, Sealer
 from slipway_runtime.responses import InvalidAnswer, PodResponse
 from slipway_runtime.telemetry.tracing import outgoing
@@ -56,6 +56,9 @@ class PluginCall:
     """Of the request, by names in small letters."""
     grant: Callable[[], str | None] = field(repr=False, default=lambda: None)
     """Makes the token with which the plugin may ask agents; None if it may ask none."""
+
+    idempotency_key: str | None = None
+    """Names the call for the server; None for one without a name."""
 
     @property
     def server(self) -> PluginServer:
@@ -101,9 +104,11 @@ class PluginCall:
         return original
 
     def granted(self, message: ClientMessage) -> Mapping[str, str]:
-        """The header with the right to ask agents, for a call of a tool."""
-        token = self.grant() if message.method == "tools/call" else None
-        return {GRANT_HEADER: token} if token else {}
+        """The headers with the right to ask agents and with the call's name, for a call of a tool."""
+        if message.method != "tools/call":
+            return {}
+        given = {GRANT_HEADER: self.grant(), IDEMPOTENCY_HEADER: self.idempotency_key}
+        return {name: value for name, value in given.items() if value}
 
     def listed(self, content: Content, *, modern: bool) -> Content:
         """An answer to `tools/list` with the tools that are for this caller, and that clients of its era can read."""

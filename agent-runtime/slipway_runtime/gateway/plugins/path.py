@@ -19,6 +19,7 @@ from slipway_runtime.gateway.plugins import listening
 from slipway_runtime.gateway.plugins.answer import PluginAnswer
 from slipway_runtime.gateway.plugins.calls import PluginCall, failed
 from slipway_runtime.gateway.relay import CutOff, Reply
+from slipway_runtime.gateway.requests import call_key
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.grants import Grant
 from slipway_runtime.identity import Caller
@@ -54,7 +55,8 @@ class PluginPath(HostedPath):
         depth = grant.depth if grant else 0
         headers = decoded_headers(request.headers.raw)
         mint = partial(self._gateway.nesting.mint_for_plugin, caller, key, grant)
-        call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers), mint)
+        named = call_key(request, owner=caller.owner, subject=f"plugin:{key}", within=grant.run if grant else None)
+        call = PluginCall(key, plugin, caller, self._gateway.policy, self._sealer, dict(headers), mint, named)
         labels, about = (key.namespace, key.name), {"plugin": str(key)}
         counting = counted(reply, metrics.PLUGIN_SECONDS, metrics.PLUGIN_REQUESTS, labels=labels, about=about)
         with counting, self._gateway.long_bodies.held() as held:

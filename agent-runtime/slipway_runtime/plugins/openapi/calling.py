@@ -13,10 +13,10 @@ import orjson
 from yarl import URL
 
 from slipway_runtime.addresses import ForbiddenAddress
-from slipway_runtime.plugins.loaded import CALL_GRANT, Arguments, ToolAnswer
+from slipway_runtime.plugins.loaded import CALL_GRANT, CALL_KEY, Arguments, ToolAnswer
 from slipway_runtime.plugins.openapi.operations import BODY, FORM, ApiOperation, ApiParameter
 from slipway_runtime.plugins.server import Headers, ServerAccess, ServerFailed
-from slipway_runtime.protocols.headers import GRANT_HEADER
+from slipway_runtime.protocols.headers import GRANT_HEADER, IDEMPOTENCY_HEADER
 from slipway_runtime.responses import InvalidAnswer, PodResponse
 
 MOST_BYTES = 256 * 1024
@@ -129,6 +129,8 @@ async def called(
         if host := _literal(asked.url):
             access.reach.check(host, [host])
         headers = {"Accept": "application/json, text/*;q=0.5", **asked.headers, **access.headers()}
+        if (key := CALL_KEY.get()) and IDEMPOTENCY_HEADER.lower() not in map(str.lower, headers):
+            headers[IDEMPOTENCY_HEADER] = key
         if grant := CALL_GRANT.get():
             headers[GRANT_HEADER] = grant
         async with (
