@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from slipway_crds.meta import SERVE_ANNOTATION
 from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
 from tests.support import operator_manifests as manifests
 from tests.support.chatting import ask
@@ -76,16 +77,45 @@ def _names(items: list[dict[str, Any]]) -> list[str]:
     return [str(item["metadata"]["name"]) for item in items]
 
 
-async def test_an_index_moves_to_the_store_and_no_agent_is_restarted(
+async def test_an_index_moves_to_the_store_and_back_and_no_agent_is_restarted(
     serving: Bench, asking: aiohttp.ClientSession
 ) -> None:
     pods, agent = serving.ready_pods(), f"{serving.namespace}/support"
     before = await ask(asking, DRAINS, agent=agent)
-    serving.apply(manifests.index(serving.namespace, backend={"pgvector": {}}))
-    wait(lambda: not serving.get("statefulsets", "handbook-index"), lambda: "the server goes, a minute after the move")
-    serving.until_condition("vectorindexes", "handbook")
+    first = serving.get("vectorindexes", "handbook")["status"]["activeRevision"]
+
+    def until_read(revision: str, *, but: bool = False) -> dict[str, Any]:
+        """The status, once agents read this revision, or another one."""
+        status: dict[str, Any] = {}
+
+        def so() -> bool:
+            nonlocal status
+            status = serving.get("vectorindexes", "handbook")["status"]
+            synced = serving.condition("vectorindexes", "handbook", "Synced")["status"]
+            return bool((status["activeRevision"] == revision) != but and synced == "True")
+
+        wait(so, lambda: f"{revision} {'not ' if but else ''}read; it is {status}")
+        return status
+
+    in_store = manifests.index(serving.namespace, backend={"pgvector": {}})
+    serving.apply(in_store)
+    moved = until_read(first, but=True)
+    assert (moved["acceptance"]["accepted"], moved["previous"]["revision"]) == (True, first)
     said = serving.condition("vectorindexes", "handbook", "Available")["message"]
     assert said == "The vectors are in the store."
     after = await ask(asking, DRAINS, agent=agent)
     assert (after["answer"], serving.ready_pods()) == (before["answer"], pods)
     assert after["sources"]
+
+    kube, where = serving.installation.kube, f"--namespace={serving.namespace}"
+    kube.run("annotate", "vectorindex", "handbook", f"{SERVE_ANNOTATION}=previous", where)
+    until_read(first)
+    assert serving.condition("vectorindexes", "handbook", "Synced")["reason"] == "ServingFormerRevision"
+    assert (await ask(asking, DRAINS, agent=agent))["answer"] == before["answer"]
+    assert serving.get("statefulsets", "handbook-index"), "agents read from it"
+    kube.run("annotate", "vectorindex", "handbook", f"{SERVE_ANNOTATION}-", where)
+    until_read(moved["activeRevision"])
+    serving.apply({**in_store, "spec": {**in_store["spec"], "revisions": {"keepFor": "0s"}}})
+    wait(lambda: not serving.get("statefulsets", "handbook-index"), lambda: "the server goes a minute after that")
+    assert (await ask(asking, DRAINS, agent=agent))["answer"] == before["answer"]
+    assert serving.ready_pods() == pods
