@@ -21,10 +21,11 @@ from slipway_operator.core.plan import Plan, changes, owner_of
 from slipway_operator.core.refusal_events import refusal_of
 from slipway_operator.indexes.counting import AT_ONCE, Counting
 from slipway_operator.indexes.ingest import IngestSpec
-from slipway_operator.indexes.ingestion import expired_of, runs_of
+from slipway_operator.indexes.ingestion import IngestionRun, expired_of, runs_of
 from slipway_operator.indexes.occasions import occasion_of
 from slipway_operator.indexes.plan import IndexView, plan_index
 from slipway_operator.indexes.purging import StillPurgingError, how_far, purge_objects, purge_spec
+from slipway_operator.indexes.status import PROGRESS_SECONDS
 from slipway_operator.opening import model_to_act_on, namespace_to_act_in
 from slipway_operator.store.admin_connections import StoreError
 from slipway_operator.store.extension import RECHECK_SECONDS
@@ -44,6 +45,8 @@ class IndexController(DependentController):
     def __init__(self, dependencies: ControllerDependencies, counting: Counting) -> None:
         super().__init__(dependencies)
         self._counting = counting
+        self._progress: dict[ResourceKey, tuple[float, str, str]] = {}
+        """When an index's ingestion was asked how far it is, the uid of its Job, and what it said."""
 
     async def reconcile(self, key: ResourceKey) -> float | None:
         """Look once. Returns in how many seconds to look again, if that is known.
@@ -54,6 +57,7 @@ class IndexController(DependentController):
         resource = self._cache.resource(key)
         if resource is None or resource.deleting_since:
             self._counting.forget(key)
+            self._progress.pop(key, None)
             with suppress(KeyError):
                 metrics.INDEX_SYNCED.remove(key.namespace, key.name)
         if resource is None:
@@ -78,9 +82,7 @@ class IndexController(DependentController):
         vectors_trouble = None
         if index.spec.backend.in_store and not store_problem:
             vectors_trouble, store_problem = await self._extension(namespace)
-        progress = ""
-        if run is not None and not run.finished and run.running_pod is not None:
-            progress = await progress_of(self._http, run.running_pod.ip)
+        progress = await self._progress_of(resource.key, run, now)
         refusals = {owner.uid: await refusal_of(self._kube, owner, view.children) for owner in view.without_pods(now)}
         # Asking took a while, so the children are taken from the cache anew.
         fresh = self._view(resource, index, namespace, now)
@@ -100,6 +102,17 @@ class IndexController(DependentController):
         retry = RETRY_SECONDS if store_problem else RECHECK_SECONDS if vectors_trouble else None
         appointments = [wake_after, retry, self._counting.due_in(resource.key)]
         return min((each for each in appointments if each is not None), default=None)
+
+    async def _progress_of(self, key: ResourceKey, run: IngestionRun | None, now: float) -> str:
+        """What the running ingestion says about how far it is; the same for ten seconds."""
+        if run is None or run.finished or run.running_pod is None:
+            self._progress.pop(key, None)
+            return ""
+        asked, job, said = self._progress.get(key, (0.0, "", ""))
+        if job != run.job.uid or now >= asked + PROGRESS_SECONDS:
+            said = await progress_of(self._http, run.running_pod.ip)
+            self._progress[key] = (now, run.job.uid, said)
+        return said
 
     async def _extension(self, namespace: Namespace) -> tuple[Trouble | None, str]:
         """Why there are no vectors in the store, and what is the matter with the store otherwise."""

@@ -15,7 +15,8 @@ from slipway_operator.core.pod_trouble import PODS_REFUSED
 from slipway_operator.indexes.ingest import SOURCES_ANNOTATION
 from slipway_operator.indexes.ingestion import RETRY_SECONDS, IngestionRun, IngestionRuns
 
-PROGRESS_SECONDS = 2.0
+PROGRESS_SECONDS = 10.0
+"""Between two looks at how far an ingestion is: its status is written no more often."""
 LOOK_AGAIN_SECONDS = 10.0
 REFUSED_LOOK_AGAIN_SECONDS = 30.0
 """While pods are refused. The first pod that is created ends the refusal at once, so this renews only the words."""
@@ -82,13 +83,15 @@ def _build(index: IndexStanding) -> dict[str, Any]:
     run = index.runs.last
     if run is None or run.report is None:
         return {name: index.resource.status[name] for name in BUILD_FIELDS if name in index.resource.status}
+    former = index.resource.status.get("lastSyncedTime")
+    synced = former if run.report.unavailable else timestamp(run.state.finished)
     return {
         "activeRevision": run.report.revision,
         "fingerprint": run.report.fingerprint,
         "documents": run.report.documents,
         "chunks": run.report.chunks,
         "failed": run.report.failed,
-        "lastSyncedTime": timestamp(run.state.finished),
+        **({"lastSyncedTime": synced} if synced else {}),
         "syncedSources": run.job.annotations.get(SOURCES_ANNOTATION, ""),
         **_previous(run.report),
     }

@@ -20,6 +20,7 @@ from slipway_operator.core.kube import KubeClient
 from slipway_operator.core.objects import object_kind
 from slipway_operator.core.projections import project
 from slipway_operator.core.watches import Watches
+from slipway_operator.indexes import controller
 from slipway_operator.indexes.controller import FINALIZER, RELEASE_SECONDS, IndexController
 from slipway_operator.indexes.counting import Counting
 from slipway_operator.indexes.ingest import GENERATION_ANNOTATION
@@ -150,6 +151,34 @@ async def test_when_the_sources_were_ingested_is_a_metric(bench: Bench, chroma: 
     bench.cache.drop_resource(KEY, resource.uid)
     await bench.controller.reconcile(KEY)
     assert REGISTRY.get_sample_value(name, labels) is None
+
+
+async def test_a_running_ingestion_is_asked_every_ten_seconds_how_far_it_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def progress_of(_: aiohttp.ClientSession, ip: str) -> str:
+        asked.append(ip)
+        return f"{len(asked)}/9 documents"
+
+    now = time.time()
+    monkeypatch.setattr(controller, "progress_of", progress_of)
+    monkeypatch.setattr(time, "time", lambda: now)
+    await bench.look()
+    bench.start_server("first")
+    await bench.look()
+    (job,) = bench.found("Job")
+    labels = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": job["metadata"]["name"]}
+    status = {"phase": "Running", "podIP": "10.0.0.9"}
+    bench.put({"kind": "Pod", "metadata": {"name": "ingest", "uid": "p", "labels": labels}, "status": status})
+    said = []
+    for seconds in (0.0, 4.0, 5.9, 0.2):
+        now += seconds
+        await bench.look()
+        (index,) = bench.found(KEY.kind)
+        said.append(index["status"]["progress"])
+    assert said == ["1/9 documents", "1/9 documents", "1/9 documents", "2/9 documents"]
 
 
 async def test_lost_vectors_start_one_new_job(bench: Bench, chroma: ChromaServer) -> None:

@@ -215,7 +215,7 @@ def test_a_running_ingestion_tells_how_far_it_is() -> None:
     pod = job_pod(name, phase="Running", ip="10.0.0.9")
     planned = plan(server(), job(name, spec=digest), pod, progress="1/2 chunks")
     assert planned.status["progress"] == "1/2 chunks"
-    assert planned.wake_after == 2
+    assert planned.wake_after == 10
     assert planned.status["phase"] == "Progressing"
 
 
@@ -440,6 +440,10 @@ def test_a_source_that_cannot_be_read_is_named_and_tried_again_later() -> None:
     assert (synced["status"], synced["reason"]) == ("False", "SourceUnavailable")
     assert synced["message"].startswith("guide: its server cannot be reached. What the index has of it stays.")
     assert planned.status["phase"] == "Degraded"
+    assert "lastSyncedTime" not in planned.status
+    before = resource(index(), status={"lastSyncedTime": "2026-01-01T10:00:00Z"})
+    later = plan(server(), job(name, spec=digest, **ended("Complete")), pod, resource=before)
+    assert later.status["lastSyncedTime"] == "2026-01-01T10:00:00Z", "the lag goes on growing"
     assert planned.wake_after == RETRY_SECONDS - 10
     assert name in deleted(plan(server(), job(name, spec=digest, **ended("Complete", ago=RETRY_SECONDS + 1)), pod))
 
