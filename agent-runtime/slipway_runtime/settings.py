@@ -116,6 +116,12 @@ class IngestSettings(KnowledgeSettings):
     acceptance: Path = Path(contract.ACCEPTANCE_DIR)
     """A folder with the keys of the ConfigMap that has the questions a build has to find documents for."""
     termination_file: Path = Path("/dev/termination-log")
+    shards: int = Field(default=1, ge=1)
+    """How many processes do the ingestion together."""
+    shard: int = Field(default=0, ge=0)
+    """Which of them this is, from 0: the completion index of its pod."""
+    ingestion: str = ""
+    """What tells the ingestion from others, where there are several shards: the uid of its Job."""
 
 
 class ConnectorSettings(ServerSettings):

@@ -53,6 +53,16 @@ def test_an_ingestion_whose_pod_is_refused_says_so_until_it_is_let_in(serving: B
     stalled(serving, goes=True)
 
 
+def test_two_shards_make_one_index(bench: Bench) -> None:
+    texts = {f"{number}.md": f"# Boat {number}\n\nThe boat {number} is launched at noon.\n" for number in range(8)}
+    shards = manifests.index(bench.namespace, backend={"pgvector": {}}, ingestion={"shards": 2})
+    bench.apply(manifests.documents(bench.namespace, **texts), shards)
+    bench.until_condition("vectorindexes", "handbook", condition="Synced")
+    assert bench.get("vectorindexes", "handbook")["status"]["documents"] == 8
+    (job,) = bench.items("jobs")
+    assert (job["spec"]["completionMode"], job["status"]["completedIndexes"]) == ("Indexed", "0,1")
+
+
 def test_a_volume_that_is_deleted_is_noticed_and_filled_again(serving: Bench) -> None:
     """As docs/operations.md says: delete the claim and the pod."""
     kube, where = serving.installation.kube, f"--namespace={serving.namespace}"

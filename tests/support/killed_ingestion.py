@@ -21,11 +21,13 @@ import orjson
 
 from slipway_crds.runtimeconfig import IngestConfig, SourceConfig, VectorsConfig
 from slipway_runtime.knowledge.embedding.embedder import Matrix
-from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, IngestionProgress
+from slipway_runtime.knowledge.ingestion.sharding import ShardOfIngestion
 from slipway_runtime.knowledge.ingestion.sources import ItemsSource
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.store.database import Database, Row, Value
 from slipway_runtime.store.opening import open_database
+from slipway_runtime.store.shards import Shard
 
 BackEnd = Literal["chroma", "pgvector"]
 BEFORE = {
@@ -162,6 +164,8 @@ class Place:
     chroma_url: str
     namespace: str
     back_end: BackEnd
+    shards: int = 1
+    """Shards of each ingestion, one after the other."""
 
     def config(self, max_tokens: int) -> IngestConfig:
         """What an ingestion does."""
@@ -172,6 +176,7 @@ class Place:
             overlap=0,
             sources=(SourceConfig(name="docs"),),
             vectors=VectorsConfig(kind=self.back_end),
+            keep_seconds=0,
         )
 
 
@@ -192,8 +197,26 @@ async def ingest_stages(place: Place, *, stage: int, kill_at: int | None, note: 
         items = {name: text.encode(errors="surrogateescape") for name, text in documents.items()}
         counted: Any = CountedDatabase(database, writes)
         stub: Any = StubEmbedder()
-        ingestion = Ingestion(config, database=counted, vectors=store, embedder=stub)
-        await ingestion.run([ItemsSource("docs", items)])
+
+        def make(
+            part: Shard | None,
+            progress: Callable[[IngestionProgress], None],
+            config: IngestConfig = config,
+            database: Any = counted,
+            vectors: Any = store,
+            embedder: Any = stub,
+        ) -> Ingestion:
+            return Ingestion(
+                config, database=database, vectors=vectors, embedder=embedder, progress=progress, shard=part
+            )
+
+        source = ItemsSource("docs", items)
+        if place.shards == 1:
+            await make(None, lambda progress: None).run([source])
+        for part in range(place.shards if place.shards > 1 else 0):
+            shard = Shard(f"stage {number}", part, place.shards)
+            index = f"{place.namespace}/handbook"
+            await ShardOfIngestion(shard, index, counted, make, lambda progress: None, patience=5.0).run([source])
     note(len(STAGES), writes.count)
     await servers.close()
     await database.close()

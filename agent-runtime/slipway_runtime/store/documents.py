@@ -96,11 +96,15 @@ CHUNK_COLUMNS = (
 _AT_ITS_PLACE = "substr(d.text, CAST(c.start_offset + 1 AS INTEGER), CAST(c.end_offset - c.start_offset AS INTEGER))"
 OTHERWISE = f"CASE WHEN {_AT_ITS_PLACE} = c.text THEN NULL ELSE coalesce({_AT_ITS_PLACE}, '') END"
 """SQL: what the document `d` has at the place of the chunk `c`, unless it is the same."""
-PEND = "INSERT INTO pending_chunks (index_name, revision, id) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING"
+PEND = (
+    "INSERT INTO pending_chunks (index_name, revision, id, writer) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT (id) DO UPDATE SET writer = excluded.writer"
+)
 PEND_CHUNKS = (
-    "INSERT INTO pending_chunks (index_name, revision, id)"
-    " SELECT index_name, revision, id FROM chunks"
-    " WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4 ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO pending_chunks (index_name, revision, id, writer)"
+    " SELECT index_name, revision, id, CAST($5 AS TEXT) FROM chunks"
+    " WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4"
+    " ON CONFLICT (id) DO UPDATE SET writer = excluded.writer"
 )
 INSERT_CHUNK = f"INSERT INTO chunks ({CHUNK_COLUMNS}, vector, embedded, terms) VALUES ({placeholders(1, 17)})"
 DELETE_CHUNKS = "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4"
@@ -138,27 +142,41 @@ async def chunk_ids(database: Database, build: Build) -> dict[tuple[str, str], s
     return found
 
 
-async def pend(database: Database, build: Build, ids: Sequence[str]) -> None:
-    """Note chunks whose vectors are about to be written, so that what is left of an interruption is known."""
-    rows = [(build.index, build.revision, id_) for id_ in ids]
+async def pend(database: Database, build: Build, ids: Sequence[str], *, writer: str = "") -> None:
+    """Note chunks whose vectors are about to be written, so that what is left of an interruption is known.
+
+    Args:
+        writer: who writes them, where several do to one build at a time.
+    """
+    rows = [(build.index, build.revision, id_, writer) for id_ in ids]
     await database.execute_many(PEND, rows)
 
 
-async def pending_ids(database: Database, build: Build) -> list[str]:
-    """Ids whose vectors may be there and that are no chunks of the build: what an interruption left."""
+async def pending_ids(database: Database, build: Build, *, writer: str | None = None) -> list[str]:
+    """Ids whose vectors may be there and that are no chunks of the build: what an interruption left.
+
+    Args:
+        writer: whose; None: everybody's.
+    """
     rows = await database.fetch(
         "SELECT p.id FROM pending_chunks p WHERE p.index_name = $1 AND p.revision = $2"
+        f"{'' if writer is None else ' AND p.writer = $3'}"
         " AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = p.id) ORDER BY p.id",
         build.index,
         build.revision,
+        *([] if writer is None else [writer]),
     )
     return [str(row["id"]) for row in rows]
 
 
-async def settle(database: Database, build: Build) -> None:
-    """Forget what was pending: the vectors of everything that is no chunk are gone."""
+async def settle(database: Database, build: Build, *, writer: str | None = None) -> None:
+    """Forget what was pending: the vectors of everything that is no chunk are gone. See `pending_ids`."""
     await database.execute(
-        "DELETE FROM pending_chunks WHERE index_name = $1 AND revision = $2", build.index, build.revision
+        "DELETE FROM pending_chunks WHERE index_name = $1 AND revision = $2"
+        f"{'' if writer is None else ' AND writer = $3'}",
+        build.index,
+        build.revision,
+        *([] if writer is None else [writer]),
     )
 
 
@@ -169,7 +187,7 @@ def _values(chunk: StoredChunk) -> tuple[Value, ...]:
 
 
 async def replace_document(
-    database: Database, build: Build, document: StoredDocument, chunks: Sequence[StoredChunk]
+    database: Database, build: Build, document: StoredDocument, chunks: Sequence[StoredChunk], *, writer: str = ""
 ) -> None:
     """Put a document and its chunks in the place of what the build had under its name, all at once.
 
@@ -191,7 +209,7 @@ async def replace_document(
             document.version,
             document.metadata,
         )
-        await transaction.execute(PEND_CHUNKS, *key)
+        await transaction.execute(PEND_CHUNKS, *key, writer)
         await transaction.execute(DELETE_CHUNKS, *key)
         await transaction.execute_many(INSERT_CHUNK, rows)
 
@@ -211,8 +229,8 @@ async def delete_documents(database: Database, build: Build, names: Sequence[tup
     """Remove documents, given by source and name, with their chunks, which are pending from then on."""
     rows = [(build.index, build.revision, source, name) for source, name in names]
     async with database.transaction() as transaction:
+        await transaction.execute_many(PEND_CHUNKS, [(*row, "") for row in rows])
         for statement in (
-            PEND_CHUNKS,
             DELETE_CHUNKS,
             "DELETE FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
         ):

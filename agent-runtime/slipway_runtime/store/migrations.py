@@ -266,6 +266,28 @@ CREATE TABLE former_builds (
 """Pointers as they were, of builds that may be served again (`store/former_builds.py`). Agents read another build since
 `left_at`."""
 
+SHARDS = """
+ALTER TABLE pending_chunks ADD COLUMN writer TEXT NOT NULL DEFAULT '';
+CREATE TABLE sharded_ingestions (
+    index_name TEXT PRIMARY KEY,
+    ingestion TEXT NOT NULL,
+    shards BIGINT NOT NULL,
+    publisher BIGINT
+);
+CREATE TABLE ingestion_shards (
+    index_name TEXT NOT NULL,
+    shard BIGINT NOT NULL,
+    ingestion TEXT NOT NULL,
+    done BIGINT NOT NULL DEFAULT 0,
+    total BIGINT NOT NULL DEFAULT 0,
+    chunks BIGINT NOT NULL DEFAULT 0,
+    unread TEXT,
+    PRIMARY KEY (index_name, shard)
+)
+"""
+"""Ingestions that several pods do together (`store/shards.py`). `unread` is not null once a shard is complete; `writer`
+tells what one shard began from what another did."""
+
 MIGRATIONS: tuple[Script, ...] = (
     KNOWLEDGE,
     CONVERSATIONS,
@@ -286,6 +308,7 @@ MIGRATIONS: tuple[Script, ...] = (
     INSTALLATION,
     EMBEDDINGS,
     FORMER_BUILDS,
+    SHARDS,
 )
 
 

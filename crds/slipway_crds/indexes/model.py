@@ -134,6 +134,11 @@ class IngestionSettings(SpecModel):
 
     pod: Annotated[PodSettings | None, NO_PODS] = None
     """How the pods of ingestion Jobs are made and where they may run. A change takes effect with the next Job."""
+    shards: Annotated[int, Field(ge=1, le=100), ignored("One process takes all documents.")] = 1
+    """How many pods share the documents of an ingestion. The pod that completes the last shard has agents read them. A
+    change takes effect with the next Job."""
+    parallelism: Annotated[int, Field(ge=1, le=32), ignored("One process takes all documents.")] = 4
+    """How many of these pods run at a time at most."""
 
 
 MODEL_READS_CHUNKS = Rule(
@@ -247,7 +252,7 @@ class VectorIndexStatus(StatusModel):
     progress: Annotated[str | None, Field(max_length=128)] = None
     """How far a running ingestion is."""
     last_synced_time: datetime | None = None
-    """When the sources were last ingested."""
+    """When an ingestion that could read all sources last ended."""
     next_sync_time: datetime | None = None
     """When the schedule has them ingested next."""
     synced_sources: Annotated[str | None, Field(max_length=64)] = None

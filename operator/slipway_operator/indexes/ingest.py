@@ -42,7 +42,7 @@ SERVER_ANNOTATION = f"{GROUP}/index-server"
 EXPIRED_ANNOTATION = f"{GROUP}/expired-revision"
 """On a Job: the former revision whose time was over when it was made, and when that was."""
 ATTEMPTS_BEFORE_BACK_OFF = 3
-"""The Job's own retries, seconds apart. After them the operator starts it anew, minutes apart."""
+"""The retries of the Job, or of each shard, seconds apart. After them the operator starts it anew, minutes apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,10 @@ class IngestSpec:
     """The index's embedding model, if it is in files of the user's."""
     expired: str = ""
     """The former revision that it removes, which is part of `occasion`."""
+    shards: int = 1
+    """Pods that do it together."""
+    parallelism: int = 1
+    """So many of them at a time."""
 
     @property
     def name(self) -> str:
@@ -137,7 +141,7 @@ def _job(
         **({EXPIRED_ANNOTATION: ingestion.expired} if ingestion.expired else {}),
     }
     job["spec"] = {
-        "backoffLimit": ATTEMPTS_BEFORE_BACK_OFF,
+        **_completion(ingestion),
         # One pod at a time, even while the last one is still ending.
         "podReplacementPolicy": "Failed",
         "template": pod_template(
@@ -149,6 +153,31 @@ def _job(
     return job
 
 
+def _completion(ingestion: IngestSpec) -> JsonObject:
+    """When the Job is done. With shards, each has its own retries, and the last one publishes."""
+    if ingestion.shards == 1:
+        return {"backoffLimit": ATTEMPTS_BEFORE_BACK_OFF}
+    return {
+        "completionMode": "Indexed",
+        "completions": ingestion.shards,
+        "parallelism": min(ingestion.parallelism, ingestion.shards),
+        "backoffLimitPerIndex": ATTEMPTS_BEFORE_BACK_OFF,
+    }
+
+
+def _shard(ingestion: IngestSpec) -> list[JsonObject]:
+    """Variables that tell a pod which shard it does, of which ingestion."""
+    if ingestion.shards == 1:
+        return []
+    index = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+    uid = "metadata.labels['batch.kubernetes.io/controller-uid']"
+    return [
+        {"name": "SLIPWAY_SHARDS", "value": str(ingestion.shards)},
+        {"name": "SLIPWAY_SHARD", "valueFrom": {"fieldRef": {"fieldPath": index}}},
+        {"name": "SLIPWAY_INGESTION", "valueFrom": {"fieldRef": {"fieldPath": uid}}},
+    ]
+
+
 def _ingest_pod(
     owner: Owner, settings: BuildSettings, ingestion: IngestSpec, pod: PodSettings | None, store_secret: str
 ) -> JsonObject:
@@ -157,7 +186,7 @@ def _ingest_pod(
         name="ingest",
         image=settings.runtime_image,
         ports={contract.HTTP_PORT_NAME: contract.HTTP_PORT},
-        env=[{"name": "SLIPWAY_CHROMA_URL", "value": contract.CHROMA_URL}],
+        env=[{"name": "SLIPWAY_CHROMA_URL", "value": contract.CHROMA_URL}, *_shard(ingestion)],
         mounts=[
             read_only("config", contract.CONFIG_DIR),
             read_only("store", contract.STORE_DIR),

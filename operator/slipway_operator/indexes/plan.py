@@ -91,6 +91,8 @@ class IndexView(View):
             connections=self.connections,
             models=sentence_models_of([self.index]),
             expired=self.occasion.expired,
+            shards=self.index.spec.ingestion.shards,
+            parallelism=self.index.spec.ingestion.parallelism,
         )
 
     @cached_property

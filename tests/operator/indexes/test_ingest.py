@@ -25,6 +25,8 @@ def ingestion(*, versions: str = "1", server: str = "uid-s", generation: int = 0
         sources_hash=sources_hash({source.name: versions for source in model.spec.sources}),
         server_uid=server,
         content_generation=generation,
+        shards=model.spec.ingestion.shards,
+        parallelism=model.spec.ingestion.parallelism,
     )
 
 
@@ -113,6 +115,30 @@ def test_the_same_work_has_the_same_name_and_other_work_another() -> None:
     }
     assert len(others | {same}) == 5
     assert len(ingestion().name) <= 63
+
+
+@pytest.mark.proves("VectorIndex.ingestion.shards")
+@pytest.mark.proves("VectorIndex.ingestion.parallelism")
+@pytest.mark.parametrize(
+    ("asked", "at_once"), [({"shards": 6}, 4), ({"shards": 6, "parallelism": 2}, 2), ({"shards": 2}, 2)]
+)
+def test_shards_are_the_indexes_of_one_job(asked: dict[str, int], at_once: int) -> None:
+    _, job = ingest_objects(OWNER, SETTINGS, ingestion(ingestion=asked), pod=None, store_secret="s")
+    spec: Any = job.get("spec")
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", asked["shards"], at_once)
+    assert spec["backoffLimitPerIndex"] == 3
+    assert "backoffLimit" not in spec, "one shard that fails must not end the others"
+    env = {each["name"]: each for each in spec["template"]["spec"]["containers"][0]["env"]}
+    assert env["SLIPWAY_SHARDS"]["value"] == str(asked["shards"])
+    paths = [env[name]["valueFrom"]["fieldRef"]["fieldPath"] for name in ("SLIPWAY_SHARD", "SLIPWAY_INGESTION")]
+    assert paths == [
+        "metadata.annotations['batch.kubernetes.io/job-completion-index']",
+        "metadata.labels['batch.kubernetes.io/controller-uid']",
+    ]
+
+
+def test_another_number_of_shards_is_the_same_work() -> None:
+    assert ingestion(ingestion={"shards": 6}).name == ingestion().name
 
 
 def test_an_ingestion_carries_no_token() -> None:

@@ -15,7 +15,8 @@ A *build* is one rendering of an index: one model, one way of cutting; their fin
 - The build that was served before is kept for a while (`former.py`), at least until the ingestion after, for runs that
   began with it.
 
-One ingestion of an index runs at a time; that is the caller's matter.
+One ingestion of an index runs at a time; that is the caller's matter. Several processes may do it together
+(`sharding.py`).
 """
 
 import asyncio
@@ -83,6 +84,7 @@ from slipway_runtime.store.documents import (
 from slipway_runtime.store.installation import installation_id
 from slipway_runtime.store.locks import give_lock, hold_lock
 from slipway_runtime.store.pointers import IndexPointer, read_pointer, recount, write_pointer
+from slipway_runtime.store.shards import Shard, UnreadDocument
 from slipway_runtime.store.uploads import fail_upload
 
 log = logging.getLogger(__name__)
@@ -126,6 +128,7 @@ class Ingestion:
         acceptance: what a build has to reach before agents read it; None: nothing.
         kept: names of builds that stay, besides those that agents read now and before.
         meanwhile: called before each document, so that what agents read is not forgotten over a long build.
+        shard: of the documents, for `take_share`; None: all of them.
     """
 
     def __init__(
@@ -142,9 +145,13 @@ class Ingestion:
         acceptance: Acceptance | None = None,
         kept: frozenset[str] = frozenset(),
         meanwhile: Callable[[], Awaitable[None]] = nothing_meanwhile,
+        shard: Shard | None = None,
     ) -> None:
         self._config = config
-        self._owner = owner
+        self._shard = shard
+        self._writer = shard.writer if shard is not None else ""
+        self._owner = f"{owner} {self._writer}".strip()
+        self._unread: Mapping[tuple[DocumentKey, str], str] = {}
         self._fingerprint = fingerprint(config, embedder)
         self._place, self._search = config.vectors, config.search
         self._embedding = config.embedding
@@ -163,9 +170,12 @@ class Ingestion:
         self._former = FormerBuilds(database, places, self._build.index, config.keep_seconds)
         self._reader = DocumentReader()
 
-    async def run(self, sources: Sequence[DocumentSource]) -> IngestReport:
+    async def run(self, sources: Sequence[DocumentSource], *, unread: Sequence[UnreadDocument] = ()) -> IngestReport:
         """Bring the build up to date with the sources, and point agents to it, unless the report says why not
         (`refused`).
+
+        Args:
+            unread: documents that could not be read a moment ago, and are not read again in that version.
 
         Raises:
             NoSourceAvailable: if sources cannot be read and there would be nothing, or another build without them.
@@ -174,15 +184,51 @@ class Ingestion:
             CollectionTaken: if another installation has an index of this name at the same back end.
             FingerprintMismatch: if the build has vectors that do not go with these.
         """
+        self._unread = {((each.source, each.name), each.version): each.reason for each in unread}
         try:
             return await self._run(as_restricted(self._config, self._vectors, sources))
         finally:
             await self._reader.close()
 
-    async def _run(self, sources: Sequence[DocumentSource]) -> IngestReport:
+    async def take_share(self, sources: Sequence[DocumentSource]) -> list[UnreadDocument]:
+        """Bring the documents of the shard up to date, and nothing else. Others may do the same with other shards.
+
+        Documents that left the sources, or became empty, stay until `run`.
+
+        Returns:
+            What could not be read.
+
+        Raises:
+            StoreUnavailable, VectorsUnavailable: if a store stays unavailable.
+        """
+        assert self._shard is not None
+        shard, sources = self._shard, as_restricted(self._config, self._vectors, sources)
+        try:
+            await self._claim()
+            await self._patiently(lambda: self._sweep(self._writer))
+            every = await self._patiently(lambda: document_states(self._database, self._build))
+            states = {key: state for key, state in every.items() if shard.has(key)}
+            lost = await self._patiently(lambda: self._missing(states))
+            listing = await list_all(sources, every)
+            mine = SourceListing([ref for ref in listing.refs if shard.has(ref.key)], listing.unavailable)
+            plan = make_plan(mine, states=states, lost=lost)
+            by_name = {source.name: source for source in sources}
+            taken = await self._take_all(plan, by_name, states=states, lost=lost)
+        finally:
+            await self._reader.close()
+        versions = {ref.key: version_of(ref) for ref in plan.load}
+        return [
+            UnreadDocument(each.source, each.name, versions[each.source, each.name], each.reason)
+            for each in taken.failures
+        ]
+
+    async def _claim(self) -> None:
         if self._place.connection is not None:  # to others, nobody else has a way
             installation = await self._patiently(lambda: installation_id(self._database))
             await self._patiently(lambda: claim(self._vectors, self._collection, self._build.index, installation))
+
+    async def _run(self, sources: Sequence[DocumentSource]) -> IngestReport:
+        await self._claim()
         before = await self._patiently(lambda: read_pointer(self._database, self._build.index))
         check_fingerprint(before, self._build.revision, self._fingerprint)
         listing, taken = await self._bring_up_to_date(sources, before)
@@ -288,12 +334,17 @@ class Ingestion:
         if documents:
             async with self._writing():
                 await self._patiently(lambda: delete_documents(self._database, self._build, documents))
-                await self._patiently(self._sweep)
+                await self._patiently(lambda: self._sweep(""))
+
+    def _writer_of(self, source: str) -> str:
+        """Who writes documents of a source. Uploads are written by hosts too, so whoever does has to hold the lock."""
+        return "" if source == UPLOADS else self._writer
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[None]:
-        """Keep others from writing to the build meanwhile, where others may: to sweep is to remove what they began."""
-        if self._config.uploads is None:
+    async def _writing(self, writer: str = "") -> AsyncIterator[None]:
+        """Keep others from writing to the build meanwhile, where others may: to sweep is to remove what they began.
+        A shard removes only what it began itself."""
+        if self._config.uploads is None or writer:
             yield
             return
         index, owner = self._build.index, self._owner
@@ -307,7 +358,12 @@ class Ingestion:
         """Documents some of whose vectors are missing. The ids are compared only where the number says so."""
         if await self._vectors.count(self._collection) >= sum(state.chunks for state in states.values()):
             return set()
-        ids = await chunk_ids(self._database, self._build)
+        return await self._missing(states)
+
+    async def _missing(self, states: Container[DocumentKey]) -> set[DocumentKey]:
+        """Those of the documents some of whose vectors are missing."""
+        found = await chunk_ids(self._database, self._build)
+        ids = {key: each for key, each in found.items() if key in states}
         present = await self._vectors.present(self._collection, [id_ for each in ids.values() for id_ in sorted(each)])
         return {key for key, each in ids.items() if not each <= present}
 
@@ -348,7 +404,10 @@ class Ingestion:
             state: what the build has of it, unless some of its vectors are missing.
             known: whether the build has it.
         """
+        reason = self._unread.get((ref.key, version_of(ref)))
         try:
+            if reason is not None:
+                raise NotLoaded(reason)
             document = await self._load(ref, source)
         except Gone:
             return
@@ -395,8 +454,9 @@ class Ingestion:
         rows, attributes = stored_chunks(self._build, document, chunks, embedded)
         ids = [row.id for row in rows]
         vectors = np.stack([each.vectors[0] for each in embedded])
-        async with self._writing():
-            await self._patiently(lambda: pend(self._database, self._build, ids))
+        writer = self._writer_of(ref.source)
+        async with self._writing(writer):
+            await self._patiently(lambda: pend(self._database, self._build, ids, writer=writer))
             texts = [f"{row.heading}\n{row.text}".strip() for row in rows]
             await self._patiently(
                 lambda: write_chunks(self._vectors, self._collection, ids, texts, vectors, attributes)
@@ -415,14 +475,19 @@ class Ingestion:
             version=version_of(ref),
             metadata=metadata_json(document),
         )
-        await self._patiently(lambda: replace_document(self._database, self._build, stored, rows))
+        writer = self._writer_of(ref.source)
+        await self._patiently(lambda: replace_document(self._database, self._build, stored, rows, writer=writer))
         if replaces:
-            await self._patiently(self._sweep)
+            await self._patiently(lambda: self._sweep(writer))
 
-    async def _sweep(self) -> None:
-        """Remove vectors that no chunk has any more: of replaced and removed documents, of interrupted ingestions."""
-        await self._vectors.delete(self._collection, await pending_ids(self._database, self._build))
-        await settle(self._database, self._build)
+    async def _sweep(self, writer: str | None = None) -> None:
+        """Remove vectors that no chunk has any more: of replaced and removed documents, of interrupted ingestions.
+
+        Args:
+            writer: who began what is removed; None: whoever did, which nobody may be doing any more.
+        """
+        await self._vectors.delete(self._collection, await pending_ids(self._database, self._build, writer=writer))
+        await settle(self._database, self._build, writer=writer)
 
     async def _pointer(self, taken: TakenDocuments) -> IndexPointer:
         """What leads agents to the build as it is now."""

@@ -2,13 +2,18 @@
 
 It reports as Kubernetes lets a pod report that may not call its API: in its termination message, read by the operator.
 On success that is an IngestReport as JSON; on failure `Reason: words`. `GET /progress` says how far a running one is.
+Of the pods that do an ingestion together, the one that publishes reports.
 """
 
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
+import orjson
 from aiohttp import web
 
 from slipway_crds.contract import (
@@ -34,7 +39,7 @@ from slipway_runtime.knowledge.ingestion.ingestion import (
     unavailable,
 )
 from slipway_runtime.knowledge.ingestion.purging import purge_vectors
-from slipway_runtime.knowledge.ingestion.serving import BuildNotKept, BuildOpening, run_ingestion
+from slipway_runtime.knowledge.ingestion.serving import BuildNotKept, BuildOpening, run_share
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
 from slipway_runtime.knowledge.ingestion.uploads import uploads_of
 from slipway_runtime.knowledge.vectors.contract import VectorsFull, VectorsRefused, VectorStore, VectorsUnavailable
@@ -43,6 +48,7 @@ from slipway_runtime.settings import IngestSettings
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.deferred import read_dsn
 from slipway_runtime.store.opening import open_database
+from slipway_runtime.store.shards import IngestionSuperseded, Shard, ShardedProgress, read_progress
 from slipway_runtime.telemetry.logging import configure_logging
 from slipway_runtime.telemetry.tracing import configure_tracing, span
 
@@ -56,14 +62,24 @@ class ProgressBoard:
     """How far the ingestion is."""
 
     progress: IngestionProgress = field(default_factory=IngestionProgress)
+    whole: Callable[[], Awaitable[ShardedProgress]] | None = None
+    """How far all shards are together; None if the ingestion has none."""
 
     def set(self, progress: IngestionProgress) -> None:
         """Called by the ingestion."""
         self.progress = progress
 
+    def add_up(self, database: Database, index: str, shard: Shard | None) -> None:
+        """From now on say how far all shards are, if there are several."""
+        self.whole = partial(read_progress, database, index, shard) if shard is not None else None
+
     async def endpoint(self, _: web.Request) -> web.Response:
         """`GET /progress`."""
-        return web.json_response({**asdict(self.progress), PROGRESS_TEXT: str(self.progress)})
+        said: IngestionProgress | ShardedProgress = self.progress
+        if self.whole is not None:
+            with suppress(StoreUnavailable):
+                said = await self.whole()
+        return web.json_response({**asdict(said), PROGRESS_TEXT: str(said)})
 
 
 class IngestionFailed(Exception):
@@ -106,8 +122,21 @@ async def _purge(config: IngestConfig, database: Database, vectors: VectorStore,
     return IngestReport(revision="", fingerprint="", documents=0, chunks=0, failed=0)
 
 
-async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: float = PATIENCE) -> IngestReport:
-    """Do the ingestion that the settings describe.
+def shard_of(settings: IngestSettings) -> Shard | None:
+    """The shard that this process does; None if it does everything."""
+    return Shard(settings.ingestion, settings.shard, settings.shards) if settings.shards > 1 else None
+
+
+def shard_message(settings: IngestSettings) -> str:
+    """What a process says that did its shard and published nothing. It is no report."""
+    return orjson.dumps({"shard": settings.shard, "of": settings.shards}).decode()
+
+
+async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: float = PATIENCE) -> IngestReport | None:
+    """Do the ingestion that the settings describe, or a shard of it.
+
+    Returns:
+        The report; None if another process publishes.
 
     Raises:
         IngestionFailed: if it cannot be done.
@@ -130,16 +159,20 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
                 index = f"{config.namespace}/{config.index}"
                 return await _purge(config, database, servers(index, config.vectors), patience)
             opening = BuildOpening(database, embedders, servers, lambda: open_sources(config, places))
+            shard = shard_of(settings)
+            board.add_up(database, f"{config.namespace}/{config.index}", shard)
             with span("ingestion"), open_sources(config, places) as sources:
-                return await run_ingestion(
+                return await run_share(
                     config,
                     [*sources, *uploads_of(config, database)],
                     opening,
+                    shard,
                     cases=read_acceptance_cases(settings.acceptance, config.acceptance.cases),
                     progress=board.set,
                     patience=patience,
                 )
         finally:
+            board.whole = None
             await database.close()
             await embedders.close()
             await embedder.close()
@@ -155,7 +188,9 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed(INGESTION_FAILED, f"gave up after {patience:.0f} s: {error}") from error
-    except (ModelMissing, TextTooLong, EmbeddingUnavailable, AcceptanceCasesInvalid) as error:
+    except (
+        ModelMissing, TextTooLong, EmbeddingUnavailable, AcceptanceCasesInvalid, IngestionSuperseded,
+    ) as error:  # fmt: skip
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     finally:
         if servers is not None:
@@ -178,6 +213,9 @@ async def run(settings: IngestSettings) -> int:
         return 1
     finally:
         await runner.cleanup()
+    if report is None:
+        settings.termination_file.write_text(shard_message(settings))
+        return 0
     log.info("ingested", extra=report.model_dump(include={"revision", "documents", "chunks", "failed"}))
     settings.termination_file.write_text(report_message(report))
     return 0

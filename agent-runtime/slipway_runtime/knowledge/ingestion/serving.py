@@ -19,12 +19,15 @@ from slipway_runtime.knowledge.ingestion.ingestion import (
     IngestionProgress,
     NoSourceAvailable,
     NothingToIngest,
+    nothing_meanwhile,
 )
+from slipway_runtime.knowledge.ingestion.sharding import ShardOfIngestion
 from slipway_runtime.knowledge.ingestion.sources import DocumentSource
 from slipway_runtime.knowledge.vectors.contract import OpenVectors, VectorsUnavailable
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.former_builds import former_builds
 from slipway_runtime.store.pointers import IndexPointer, read_pointer
+from slipway_runtime.store.shards import Shard
 
 log = logging.getLogger(__name__)
 PREVIOUS = "previous"
@@ -135,19 +138,55 @@ async def run_ingestion(
         BuildNotKept: if that one cannot be served.
         as `Ingestion.run` does.
     """
+    report = await run_share(config, sources, opening, None, cases=cases, progress=progress, patience=patience)
+    assert report is not None, "who does it alone publishes"
+    return report
+
+
+async def run_share(
+    config: IngestConfig,
+    sources: Sequence[DocumentSource],
+    opening: BuildOpening,
+    shard: Shard | None,
+    *,
+    cases: Sequence[AcceptanceCase],
+    progress: Callable[[IngestionProgress], None],
+    patience: float,
+) -> IngestReport | None:
+    """What one of several processes does of that; all of it without a shard.
+
+    Returns:
+        The report; None if another process publishes.
+
+    Raises:
+        IngestionSuperseded: if another ingestion of the index has begun since.
+        as `run_ingestion` does.
+    """
     serve = await config_to_serve(config, database=opening.database, embedders=opening.embedders)
     own = revision_of(config, opening.embedders)
     served = ServedBuild(config, opening)
-    ingestion = opening.ingestion(
-        serve,
-        progress=progress,
-        patience=patience,
-        acceptance=None if config.serve else Acceptance(config.acceptance, cases),
-        kept=frozenset({own}),
-        meanwhile=served.follow,
-    )
+
+    def make(part: Shard | None, progress: Callable[[IngestionProgress], None]) -> Ingestion:
+        return opening.ingestion(
+            serve,
+            progress=progress,
+            patience=patience,
+            acceptance=None if config.serve else Acceptance(config.acceptance, cases),
+            kept=frozenset({own}),
+            meanwhile=served.follow if part is None or part.number == 0 else nothing_meanwhile,
+            shard=part,
+        )
+
     try:
-        report = await ingestion.run(sources)
+        if shard is None:
+            report = await make(None, progress).run(sources)
+        else:
+            index = f"{config.namespace}/{config.index}"
+            sharing = ShardOfIngestion(shard, index, opening.database, make, progress, patience)
+            shared = await sharing.run(sources)
+            if shared is None:
+                return None
+            report = shared
     finally:
         served.close()
     return report.model_copy(update={"served": config.serve})

@@ -1,6 +1,7 @@
 """An ingestion that is killed at any write is gone on with, and ends in the same index."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,8 +16,10 @@ from slipway_runtime.store.opening import open_database
 from tests.runtime.knowledge.vectors.back_ends import database_with_pgvector
 from tests.support.killed_ingestion import STAGES, BackEnd, Killer, Place
 
-CLOCKED = ("synced_at",)
+CLOCKED = ("synced_at", "left_at")
 """Columns that tell when something was done."""
+SHARDS = ("ingestion_shards", "sharded_ingestions")
+"""Tables that tell how an ingestion went, not what came of it."""
 BACK_ENDS: tuple[BackEnd, ...] = ("chroma", "pgvector")
 
 
@@ -66,7 +69,7 @@ async def everything(place: Place) -> dict[str, Any]:
     """All that is kept of the index: its rows with texts, terms and vectors of sentences, and the vector store's."""
     connection = await asyncpg.connect(place.dsn)
     kept: dict[str, Any] = {}
-    for table in TABLES:
+    for table in sorted(set(TABLES) - set(SHARDS)):
         rows = await connection.fetch(f"SELECT * FROM {table}")
         kept[table] = sorted(repr({k: v for k, v in row.items() if k not in CLOCKED}) for row in rows)
     for name in await tables_of_vectors(connection):
@@ -82,10 +85,18 @@ async def everything(place: Place) -> dict[str, Any]:
     return kept
 
 
-async def kill_at_each(killer: Killer, place: Place, kills: int) -> None:
-    """Kill as many ingestions, each at another point of the whole, and compare what they end in."""
+async def kill_at_each(killer: Killer, place: Place, kills: int, *, shards: int = 1) -> None:
+    """Kill as many ingestions, each at another point of the whole, and compare what they end in.
+
+    With shards, it is what one process ends in that nobody kills.
+    """
     whole = killer.ingest(place)
     expected = await everything(place)
+    if shards > 1:
+        await emptied(place)
+        place = replace(place, shards=shards)
+        whole = killer.ingest(place)
+        assert await everything(place) == expected
     assert (expected["pending_chunks"], len(expected["index_pointers"]), len(expected["documents"])) == ([], 1, 5)
     vectors = [len(each) for name, each in expected.items() if name not in TABLES]
     assert vectors == [len(expected["chunks"])], "one build, with a vector for each chunk"
@@ -98,15 +109,26 @@ async def kill_at_each(killer: Killer, place: Place, kills: int) -> None:
         assert await everything(place) == expected, f"killed at point {at} of {whole.points}"
 
 
-@pytest.mark.parametrize("place", BACK_ENDS, indirect=True)
-async def test_five_kills_of_each_back_end_change_nothing(killer: Killer, place: Place) -> None:
-    await kill_at_each(killer, place, 5)
+@pytest.mark.parametrize(("place", "kills"), [("chroma", 4), ("pgvector", 3)], indirect=["place"])
+async def test_kills_change_nothing(killer: Killer, place: Place, kills: int) -> None:
+    await kill_at_each(killer, place, kills)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("place", BACK_ENDS, indirect=True)
 async def test_fifty_kills_of_each_back_end_change_nothing(killer: Killer, place: Place) -> None:
     await kill_at_each(killer, place, 50)
+
+
+@pytest.mark.parametrize("place", ["pgvector"], indirect=True)
+async def test_shards_that_are_killed_end_in_what_one_process_makes(killer: Killer, place: Place) -> None:
+    await kill_at_each(killer, place, 3, shards=3)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("place", BACK_ENDS, indirect=True)
+async def test_fifty_kills_of_shards_change_nothing(killer: Killer, place: Place) -> None:
+    await kill_at_each(killer, place, 50, shards=3)
 
 
 @pytest.mark.deep

@@ -22,6 +22,7 @@ from slipway_runtime.knowledge.ingestion.main import (
     failure_message,
     ingest,
     report_message,
+    run,
 )
 from slipway_runtime.knowledge.ingestion.sources import opening
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
@@ -67,6 +68,13 @@ def settings(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch, **changes: st
     return IngestSettings()
 
 
+async def ingested(settings: IngestSettings, board: ProgressBoard, *, patience: float = 5.0) -> IngestReport:
+    """The report of a process that does it alone."""
+    report = await ingest(settings, board, patience=patience)
+    assert report is not None
+    return report
+
+
 def config_in(pod: dict[str, str]) -> IngestConfig:
     return IngestConfig.model_validate_json(Path(pod["SLIPWAY_CONFIG"]).read_bytes())
 
@@ -98,12 +106,12 @@ async def test_a_purge_deletes_the_vectors_of_all_builds_and_no_document(
     builds = []
     for tokens in (100, 50):
         configure(pod, config.model_copy(update={"max_tokens": tokens}))
-        builds.append((await ingest(settings(pod, monkeypatch), ProgressBoard())).revision)
+        builds.append((await ingested(settings(pod, monkeypatch), ProgressBoard())).revision)
     index = f"{config.namespace}/{config.index}"
     vectors = ChromaServer(pod["SLIPWAY_CHROMA_URL"])
     assert [await vectors.count(collection_name(index, build)) for build in builds] == [1, 1]
     configure(pod, config.model_copy(update={"purge": True, "sources": ()}))
-    assert (await ingest(settings(pod, monkeypatch), ProgressBoard())).chunks == 0
+    assert (await ingested(settings(pod, monkeypatch), ProgressBoard())).chunks == 0
     assert [await vectors.exists(collection_name(index, build)) for build in builds] == [False, False]
     await vectors.close()
     database = await open_database(read_dsn(settings(pod, monkeypatch).store_dsn_file))
@@ -114,7 +122,7 @@ async def test_a_purge_deletes_the_vectors_of_all_builds_and_no_document(
 async def test_a_source_that_is_not_mounted_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     gone = settings(pod, monkeypatch, SLIPWAY_SOURCES="/nowhere")
     with pytest.raises(IngestionFailed, match="/nowhere/docs is not mounted") as raised:
-        await ingest(gone, ProgressBoard())
+        await ingested(gone, ProgressBoard())
     assert raised.value.reason == "SourceUnavailable"
 
 
@@ -137,10 +145,10 @@ async def test_a_git_repository_is_ingested_and_stays_when_its_server_is_gone(
         both = config.model_copy(update={"sources": (git, *config.sources)})
         write(pod["SLIPWAY_CONFIG"], text=both.model_dump_json())
         monkeypatch.setattr(opening, "reach_of", lambda config: AddressRule(loopback=True))
-        first = await ingest(settings(pod, monkeypatch), ProgressBoard())
+        first = await ingested(settings(pod, monkeypatch), ProgressBoard())
     assert (first.documents, first.unavailable) == (2, ())
     write(pod["SLIPWAY_SOURCES"], "docs", "cats.md", text="# Cats\n\nCats sleep for most of the day.\n")
-    second = await ingest(settings(pod, monkeypatch), ProgressBoard())
+    second = await ingested(settings(pod, monkeypatch), ProgressBoard())
     assert (second.documents, second.failed) == (3, 0)
     assert len(second.unavailable) == 1
     assert second.unavailable[0].startswith("boats: its server cannot be reached")
@@ -149,19 +157,19 @@ async def test_a_git_repository_is_ingested_and_stays_when_its_server_is_gone(
 async def test_a_chroma_that_stays_away_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     unavailable = settings(pod, monkeypatch, SLIPWAY_CHROMA_URL=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(IngestionFailed, match="gave up after 0 s: Chroma cannot be reached"):
-        await ingest(unavailable, ProgressBoard(), patience=0)
+        await ingested(unavailable, ProgressBoard(), patience=0)
 
 
 async def test_a_store_that_stays_away_fails(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     unavailable = settings(pod, monkeypatch, SLIPWAY_STORE_DSN_FILE="/nowhere/dsn")
     with pytest.raises(IngestionFailed, match="gave up after 0 s: waiting for the store's DSN"):
-        await ingest(unavailable, ProgressBoard(), patience=0)
+        await ingested(unavailable, ProgressBoard(), patience=0)
 
 
 async def test_a_store_that_comes_late_is_waited_for(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     late = pod["SLIPWAY_STORE_DSN_FILE"] + "-late"
     waiting = settings(pod, monkeypatch, SLIPWAY_STORE_DSN_FILE=late)
-    running = asyncio.create_task(ingest(waiting, ProgressBoard(), patience=60))
+    running = asyncio.create_task(ingested(waiting, ProgressBoard(), patience=60))
     await asyncio.sleep(0)
     os.rename(pod["SLIPWAY_STORE_DSN_FILE"], late)
     assert (await running).documents == 1
@@ -171,7 +179,21 @@ async def test_without_the_model_it_says_what_to_run(
     pod: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with pytest.raises(IngestionFailed, match="make model"):
-        await ingest(settings(pod, monkeypatch, SLIPWAY_MODEL_DIR=str(tmp_path / "none")), ProgressBoard())
+        await ingested(settings(pod, monkeypatch, SLIPWAY_MODEL_DIR=str(tmp_path / "none")), ProgressBoard())
+
+
+async def test_pods_of_an_indexed_job_share_an_ingestion(pod: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        write(pod["SLIPWAY_SOURCES"], "docs", f"tea-{number}.md", text=f"# Tea {number}\n\nIt is brewed.\n")
+    monkeypatch.setenv("SLIPWAY_SHARDS", "2")
+    monkeypatch.setenv("SLIPWAY_INGESTION", "uid-of-the-job")
+    first = settings(pod, monkeypatch, SLIPWAY_SHARD="1")
+    assert await run(first) == 0
+    assert orjson.loads(first.termination_file.read_bytes()) == {"shard": 1, "of": 2}
+    last = settings(pod, monkeypatch, SLIPWAY_SHARD="0")
+    assert await run(last) == 0
+    report = IngestReport.model_validate_json(last.termination_file.read_bytes())
+    assert (report.documents, report.chunks, report.failed) == (6, 6, 0)
 
 
 def test_progress_is_served_while_it_runs(pod: dict[str, str]) -> None:
