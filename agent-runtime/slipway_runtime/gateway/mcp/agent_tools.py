@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slipway_runtime.gateway.routes import Description, Offer
-from slipway_runtime.protocols.ask import QUESTION_CHARACTERS
+from slipway_runtime.protocols.ask import QUESTION_CHARACTERS, SESSION_ID_PATTERN
 from slipway_runtime.protocols.mcp import documents
 from slipway_runtime.protocols.mcp.messages import Json
 
@@ -20,6 +20,10 @@ WHERE = (
     'Only documents whose metadata fits: {"field": "team", "op": "eq", "value": "billing"}, or several of these as'
     ' {"and": [...]}, {"or": [...]} or {"not": {...}}. Operators: eq, ne, gt, gte, lt, lte, in, not_in, contains_any,'
     " exists."
+)
+ASKED = "The question, in words that stand by themselves unless `session` is given."
+FOLLOWED = (
+    "For a question that follows up on an earlier one: the session_id of the answer before. Leave it out otherwise."
 )
 Context = Annotated[str, Field(max_length=QUESTION_CHARACTERS)] | dict[str, Any] | None
 """What a caller knows besides: a text, or what workflows send (`previous_results` and `step_requirements`)."""
@@ -43,7 +47,8 @@ class Arguments(BaseModel):
 class AskArguments(Arguments):
     """Of `ask`."""
 
-    question: Annotated[str, QUESTION, Field(description="The question, in words that stand by themselves.")]
+    question: Annotated[str, QUESTION, Field(description=ASKED)]
+    session: Annotated[str | None, Field(pattern=SESSION_ID_PATTERN, description=FOLLOWED)] = None
 
 
 class FilterArguments(Arguments):

@@ -111,7 +111,7 @@ class AgentSource:
             await exchange.result(results.failed(str(error)))
             return
         if isinstance(arguments, agent_tools.AskArguments):
-            await self._ask.answer(exchange, arguments.question)
+            await self._ask.answer(exchange, arguments)
         else:
             await exchange.result(await self._result(exchange, name, arguments))
 

@@ -19,6 +19,7 @@ from slipway_runtime.gateway.asgi import ClientGone, unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.hosted_path import upstream_request
 from slipway_runtime.gateway.leaving import CANCEL_SECONDS, UNFOLLOWED_SECONDS, cancel
+from slipway_runtime.gateway.mcp.agent_tools import AskArguments
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange, outer_uri
 from slipway_runtime.gateway.mcp.inner import read_json
 from slipway_runtime.gateway.mcp.sources import SourceKey
@@ -28,6 +29,7 @@ from slipway_runtime.gateway.requests import request_id
 from slipway_runtime.gateway.resuming import GONE
 from slipway_runtime.gateway.routes import AgentKey
 from slipway_runtime.gateway.upstream import UpstreamRequest
+from slipway_runtime.gateway.workflows.workers import presented
 from slipway_runtime.identity import Caller
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.protocols.ask import Ask, TextPart
@@ -54,7 +56,7 @@ class AskTool:
         self._agent = agent
         self._source = source
 
-    async def answer(self, exchange: Exchange, question: str) -> None:
+    async def answer(self, exchange: Exchange, arguments: AskArguments) -> None:
         """Answer a call. Raises RpcError, Problem, ClientGone."""
         state = exchange.message.params.get("requestState")
         if state is not None:
@@ -64,10 +66,11 @@ class AskTool:
                 await exchange.result(input_required(kept["form"], state))
                 return
             await self.give(exchange.client, kept, responses[INPUT])
-            await self._go(exchange, self._question(exchange, kept["run"]), Standing(kept["place"], kept["progress"]))
+            await self._go(exchange, self._question(exchange, kept["run"]), _standing(kept))
             return
         asked = self._question(exchange, self._run(exchange))
-        await self._go(exchange, asked, None, ask=Ask(parts=(TextPart(text=question),)))
+        ask = Ask(parts=(TextPart(text=arguments.question),), session=arguments.session)
+        await self._go(exchange, asked, None, ask=ask)
 
     def _opened(self, client: Client, state: object) -> Mapping[str, Any]:
         try:
@@ -163,7 +166,9 @@ class AskTool:
         terms = self._gateway.terms(client.caller, agent=self._agent, run=question.run)
         unfollowed = UNFOLLOWED_SECONDS if client.context.modern else None
         body = ask.model_copy(update={**terms, "unfollowed_seconds": unfollowed}).to_json()
-        headers = {"Content-Type": "application/json", RUN_HEADER: question.run, SESSION_HEADER: NO_SESSION}
+        headers = {"Content-Type": "application/json", RUN_HEADER: question.run}
+        if presented(client.http):  # a step of a workflow, of which there is no next question
+            headers[SESSION_HEADER] = NO_SESSION
         query = "" if watch else "?watch=false"
         return self._stream(client.caller, "POST", f"/agents/{self._agent}/runs{query}", headers, body)
 
@@ -186,7 +191,7 @@ class AskTool:
         if kept["over"]:
             await reply.whole(200, AskStream.headers, b"")
             return
-        standing = Standing(kept["place"], kept["progress"])
+        standing = _standing(kept)
         id_, token, prefix = kept["id"], kept["token"], kept["prefix"]
         question = self._of(client, kept["run"], id_=id_, token=token, prefix=prefix, context=client.context)
         output = AsItComes(reply, AskStream(question, standing))
@@ -221,3 +226,8 @@ class AskTool:
             found = await read_json(self._gateway.upstreams, call)
             for run in (each["run_id"] for each in found["runs"] if each["run_id"].startswith(begin)):
                 await self._stop(client.caller, run)
+
+
+def _standing(kept: Mapping[str, Any]) -> Standing:
+    """How far the client of a sealed state or event is."""
+    return Standing(kept["place"], kept["progress"], kept.get("session"))

@@ -26,6 +26,7 @@ from slipway_runtime.events import (
     Progress,
     Restarted,
     Retrieved,
+    Started,
     ToolCall,
     read,
 )
@@ -74,10 +75,16 @@ class Standing:
     Args:
         place: id of the last event that it has; empty for none.
         progress: notifications that it has been sent.
+        session: the session that the run belongs to; None for none, or before it is known.
     """
 
     place: str = ""
     progress: int = 0
+    session: str | None = None
+
+    def kept(self) -> Json:
+        """What says it to another replica."""
+        return {"place": self.place, "progress": self.progress, "session": self.session}
 
 
 def input_required(form: Json, state: str) -> Json:
@@ -122,6 +129,8 @@ class AskEvents:
 
     def _messages(self, event: Event) -> list[bytes]:
         match event:
+            case Started():
+                self._at.session = event.session_id
             case Artifact():
                 self._artifacts.setdefault(event.id, []).append(event)
             case Done():
@@ -158,9 +167,7 @@ class AskEvents:
         if not question.context.modern:
             name = question.seal("request", {"run": question.run, "input": asked.id, "kind": asked.kind})
             return self._frame(messages.request(name, elicitation.METHOD, form))
-        kept = question.kept(
-            input=asked.id, kind=asked.kind, form=form, place=self._at.place, progress=self._at.progress
-        )
+        kept = question.kept(input=asked.id, kind=asked.kind, form=form, **self._at.kept())
         return self._result(input_required(form, question.seal("state", kept)))
 
     def _answer(self, done: Done) -> Json:
@@ -171,9 +178,15 @@ class AskEvents:
             "abstained": done.abstained,
             "sources": sources,
             "run_id": self._question.run,
+            **({} if self._at.session is None else {"session_id": self._at.session}),
             **({} if done.output is None else {"output": done.output}),
         }
-        content = [{"type": "text", "text": done.answer}, *self._images(), *_links(sources)]
+        content = [
+            {"type": "text", "text": done.answer},
+            *self._images(),
+            *_links(sources),
+            *_session(self._at.session),
+        ]
         return {"content": content, "structuredContent": structured}
 
     def _images(self) -> list[Json]:
@@ -194,7 +207,7 @@ class AskEvents:
         return b"%sevent: message\ndata: %s\n\n" % (b"" if self._question.context.modern else self._id(), message)
 
     def _id(self) -> bytes:
-        kept = self._question.kept(place=self._at.place, progress=self._at.progress, over=self.over)
+        kept = self._question.kept(**self._at.kept(), over=self.over)
         return b"id: %s\n" % self._question.seal("event", kept).encode()
 
 
@@ -269,3 +282,11 @@ def _links(sources: list[dict[str, Any]]) -> list[Json]:
         {"type": "resource_link", "uri": uri, "name": each["document"], "mimeType": "text/plain"}
         for uri, each in reversed(named.items())
     ]
+
+
+def _session(session: str | None) -> list[Json]:
+    """For models whose clients show them words only. It is not for the user."""
+    if session is None:
+        return []
+    said = f"session_id: {session}"
+    return [{"type": "text", "text": said, "annotations": {"audience": ["assistant"]}}]

@@ -27,9 +27,9 @@ def front(front: Front) -> Front:
 
 
 def said(result: object) -> str:
-    """The words of a tool's result."""
+    """The words of a tool's result that are for the user."""
     content = result.content  # type: ignore[attr-defined]
-    return "\n".join(each.text for each in content if isinstance(each, TextContent))
+    return "\n".join(each.text for each in content if isinstance(each, TextContent) and not each.annotations)
 
 
 async def test_tools_are_listed(front: Front, era: Any) -> None:
@@ -53,6 +53,34 @@ async def test_ask_answers_with_progress(front: Front, era: Any) -> None:
         assert result.structured_content["answer"] == "".join(words(3))
         assert [message for _, message in noted] == ["Found 1 passages", *words(3)]
         assert [done for done, _ in noted] == [1, 2, 3, 4]
+
+
+async def test_a_question_follows_up_on_an_earlier_one(front: Front, era: Any) -> None:
+    async with Client(front.url + MCP, mode=era) as client:
+        first = await client.call_tool("ask", {"question": "1 words"})
+        assert first.structured_content is not None
+        session = first.structured_content["session_id"]
+        told = first.content[-1]
+        assert isinstance(told, TextContent)
+        assert (told.text, told.annotations and told.annotations.audience) == (f"session_id: {session}", ["assistant"])
+        again = await client.call_tool("ask", {"question": "2 words", "session": session})
+        assert again.structured_content is not None
+        assert again.structured_content["session_id"] == session
+        alone = await client.call_tool("ask", {"question": "2 words"})
+        assert alone.structured_content is not None
+        assert alone.structured_content["session_id"] != session
+        async with front.client.get(f"/agents/{SUPPORT}/sessions/{session}") as response:
+            turns = (await response.json())["turns"]
+        assert [(turn["question"], turn["answer"]) for turn in turns] == [
+            ("1 words", "".join(words(1))),
+            ("2 words", "".join(words(2))),
+        ]
+        unknown = await client.call_tool("ask", {"question": "1 words", "session": "0" * 32})
+        assert unknown.is_error
+        assert "SessionNotFound" in said(unknown)
+        wrong = await client.call_tool("ask", {"question": "1 words", "session": "no such/id"})
+        assert wrong.is_error
+        assert "session" in said(wrong)
 
 
 async def test_a_mistake_is_a_result_for_the_model(front: Front, era: Any) -> None:
