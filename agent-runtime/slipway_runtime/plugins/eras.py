@@ -75,7 +75,7 @@ def only_what_it_can(answer: Content, capabilities: object) -> Content:
     for asked in _values(result.get("inputRequests")):
         method = str(asked.get("method")) if isinstance(asked, dict) else ""
         if ASKED.get(method, "elicitation") not in able:
-            return without_result({**answer, **cannot_ask(method)})
+            return without_result({**answer, **cannot_ask(method, why="which the client did not declare")})
     return answer
 
 
@@ -83,15 +83,17 @@ def _values(value: object) -> list[Any]:
     return list(value.values()) if isinstance(value, Mapping) else list(value) if isinstance(value, list) else []
 
 
-def cannot_ask(method: str) -> Content:
-    """The error that ends a call whose server asks the client something across eras."""
+OTHER_ERA = "and is of another era of MCP than the client: connect with a client of the server's era"
+
+
+def cannot_ask(method: str, *, why: str = OTHER_ERA) -> Content:
+    """The error that ends a call whose server asks the client for what it cannot be asked."""
     capability = ASKED.get(method, "elicitation")
     return {
         "result": None,
         "error": {
             "code": MISSING_REQUIRED_CLIENT_CAPABILITY,
-            "message": f"the server asks its client for {capability}, and is of another era of MCP than the client: "
-            "connect with a client of the server's era",
+            "message": f"the server asks its client for {capability}, {why}",
             "data": {"requiredCapabilities": {capability: {}}},
         },
     }

@@ -7,10 +7,23 @@ import pytest
 from mcp import Client
 from mcp.server import MCPServer
 from mcp.shared.exceptions import MCPError
-from mcp_types import ElicitRequestParams, ElicitResult, ResourceLink
+from mcp_types import (
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    ElicitRequestParams,
+    ElicitResult,
+    ListRootsResult,
+    PromptReference,
+    ResourceLink,
+    ResourceTemplateReference,
+    TextContent,
+)
 
-from slipway_runtime.gateway.routes import AgentAccess, PluginKey
-from tests.runtime.gateway.conftest import Front, StartFront
+from slipway_runtime.gateway.routes import AgentAccess, Description, Offer, PluginKey
+from tests.runtime.gateway.conftest import SUPPORT, Front, StartFront
 from tests.runtime.gateway.test_plugin_eras import outcome
 from tests.runtime.gateway.test_plugins import HERE, MODES, Mode, plug, texts
 from tests.support.mcp_fixture import fixture_server
@@ -41,6 +54,12 @@ def library() -> MCPServer:
     async def explain(word: str) -> str:
         """Explain a word."""
         return f"Explain {word}."
+
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
+    async def complete(ref: Any, argument: CompletionArgument, context: CompletionContext | None) -> Completion:
+        about = ref.name if isinstance(ref, PromptReference) else ref.uri
+        before = (context.arguments or {}) if context else {}
+        return Completion(values=[about, f"{argument.name}={argument.value}", *before], total=3)
 
     @server.tool()
     async def find() -> ResourceLink:
@@ -89,6 +108,64 @@ async def test_resources_and_prompts_are_listed_and_used(
             await client.read_resource("library+doc://nothing")
         with pytest.raises(MCPError):
             await client.get_prompt("library__nothing", {})
+
+
+@pytest.mark.parametrize(
+    ("mode", "serve"),
+    [*((mode, application) for mode in MODES), ("legacy", UPSTREAMS[2]), ("2026-07-28", UPSTREAMS[1])],
+)
+async def test_arguments_are_completed_by_the_server_that_has_them(
+    start_front: StartFront, stack: AsyncExitStack, mode: Mode, serve: Any
+) -> None:
+    front = await start_front()
+    front.routes.set(SUPPORT, ["http://127.0.0.1:1"])
+    front.routes.describe(
+        SUPPORT, Description(), offer=Offer.read({"prompts": [{"name": "brief", "text": "Be brief."}]})
+    )
+    await plugged(stack, front, serve(library()), "library")
+    argument = {"name": "word", "value": "dr"}
+    async with Client(f"{front.url}/mcp", mode=mode) as client:
+        if mode == "legacy":
+            assert client.server_capabilities.completions is not None
+        prompt = await client.complete(
+            PromptReference(name="library__explain"), argument, context_arguments={"language": "en"}
+        )
+        assert (prompt.completion.values, prompt.completion.total) == (["explain", "word=dr", "language"], 3)
+        note = await client.complete(ResourceTemplateReference(uri="library+note://{name}"), argument)
+        assert note.completion.values == ["note://{name}", "word=dr"]
+        own = await client.complete(PromptReference(name="support__brief"), argument)
+        assert own.completion.values == []
+        with pytest.raises(MCPError, match="library__nothing"):
+            await client.complete(PromptReference(name="library__nothing"), argument)
+
+
+async def test_a_server_asks_for_sampling_and_roots_within_an_era(
+    start_front: StartFront, stack: AsyncExitStack
+) -> None:
+    front = await start_front()
+    url = await stack.enter_async_context(fixture_server())
+    front.gateway.plugins.set(PluginKey("demo", "fixture"), upstream(url, "fixture"), HERE)
+    await looked_at(front, "fixture")
+    asked: list[str] = []
+
+    async def sample(context: object, params: CreateMessageRequestParams) -> CreateMessageResult:
+        asked.append(str(params.messages[0].content.text))  # type: ignore[union-attr]
+        return CreateMessageResult(role="assistant", content=TextContent(text="Paris"), model="m")
+
+    async def roots(context: object) -> ListRootsResult:
+        asked.append("roots")
+        return ListRootsResult(roots=[])
+
+    able: Any = {"sampling_callback": sample, "list_roots_callback": roots}
+    async with Client(f"{front.url}/mcp", mode="legacy", **able) as client:
+        assert texts(await client.call_tool("fixture__test_sampling", {"prompt": "hi"})) == ["LLM response: Paris"]
+    async with Client(f"{front.url}/mcp", mode="2026-07-28", **able) as client:
+        await client.call_tool("fixture__test_input_required_result_sampling", {})
+        await client.call_tool("fixture__test_input_required_result_list_roots", {})
+    assert asked == ["hi", "What is the capital of France?", "roots"]
+    async with Client(f"{front.url}/mcp", mode="2026-07-28", list_roots_callback=roots) as client:
+        with pytest.raises(MCPError, match="sampling, which the client did not declare"):
+            await client.call_tool("fixture__test_input_required_result_sampling", {})
 
 
 async def test_who_may_not_use_a_plugin_sees_none_of_its_resources(

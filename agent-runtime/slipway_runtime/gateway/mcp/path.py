@@ -273,10 +273,12 @@ def _described(server: Server, context: Context) -> Json:
 
 def _small(capabilities: Any) -> Json:
     """What counts of a client's capabilities, which its session's id carries from then on."""
-    elicitation = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
-    if not isinstance(elicitation, dict):
-        return {}
-    return {"elicitation": {mode: {} for mode in ("form", "url") if mode in elicitation}}
+    declared = capabilities if isinstance(capabilities, dict) else {}
+    return {
+        name: {part: {} for part in parts if part in declared[name]}
+        for name, parts in eras.ASKED_OF_CLIENTS.items()
+        if isinstance(declared.get(name), dict)
+    }
 
 
 def _worded(problem: Problem) -> Answer:

@@ -17,7 +17,8 @@ from slipway_runtime.protocols.mcp.messages import Json, RpcError
 from slipway_runtime.tool_names import Names
 
 log = logging.getLogger(__name__)
-BY_ADDRESS = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe", "completion/complete"))
+COMPLETE = "completion/complete"
+BY_ADDRESS = frozenset(("resources/read", "resources/subscribe", "resources/unsubscribe", COMPLETE))
 LISTING_SECONDS = 5.0
 """How long a source is waited for when tools are listed. It is left out then."""
 
@@ -113,8 +114,8 @@ class FederatedServer:
 
     @property
     def capabilities(self) -> Json:
-        """See `Server`. What not all sources can do, it cannot."""
-        return {}
+        """See `Server`. What a source does not complete has no completions. What else not all can do, it cannot."""
+        return {"completions": {}}
 
     def version(self, caller: Caller) -> object:
         """See `Server`."""
@@ -135,6 +136,9 @@ class FederatedServer:
         """See `Server`."""
         caller, method = exchange.client.caller, exchange.message.method
         prefix, source, inner = await self._found(name, caller, method)
+        if method == COMPLETE and "completions" not in source.capabilities:
+            await exchange.result({"completion": {"values": []}})
+            return
         await source.answer(replace(exchange, prefix=prefix), inner)
 
     def _named(self, caller: Caller) -> dict[str, ToolSource]:
@@ -153,7 +157,7 @@ class FederatedServer:
         for prefix in _candidates(name, named):
             source = named[prefix]
             offered = await _listed(source, caller)
-            items = offered.prompts if method == "prompts/get" else offered.tools
+            items = offered.prompts if method in ("prompts/get", COMPLETE) else offered.tools
             known = Names(prefix, [each["name"] for each in items]).inner(name)
             if known is not None:
                 return prefix, source, known

@@ -1,5 +1,5 @@
-"""A call on the federated server by a client of 2025-11-25 whose user may be asked: in a session with
-the server, if it has sessions.
+"""A call on the federated server by a client of 2025-11-25 that can be asked for something: in a session with the
+server, if it has sessions.
 
 The session is begun for the call and ends with it. What the server asks is sealed into the id by which the client is
 asked, so any gateway takes the client's answer to the server.
@@ -15,12 +15,11 @@ from slipway_runtime.gateway.mcp.exchange import Exchange
 from slipway_runtime.gateway.mcp.sources import SourceKey
 from slipway_runtime.plugins.answers import answers
 from slipway_runtime.plugins.discovery import LEGACY, ErrorAnswer, ServerLink, handshake, leave
-from slipway_runtime.plugins.eras import to_session
+from slipway_runtime.plugins.eras import ASKED, to_session
 from slipway_runtime.plugins.event_streams import Content, EventReader, data_of, loads
 from slipway_runtime.plugins.messages import EVENT_STREAM, ClientMessage, dumps
 from slipway_runtime.plugins.server import PluginServer, ServerFailed, media_type
 from slipway_runtime.plugins.watched import WatchedServer
-from slipway_runtime.protocols.mcp.elicitation import METHOD
 from slipway_runtime.protocols.mcp.messages import Json
 from slipway_runtime.telemetry.tracing import outgoing
 
@@ -34,7 +33,7 @@ TOLD = ("notifications/progress", "notifications/message")
 async def asks_in_session(exchange: Exchange, server: WatchedServer) -> bool:
     """Whether the client can be asked by its session, and the server can ask by one. Raises ServerFailed."""
     context = exchange.client.context
-    if context.modern or not context.session or not context.elicits or not exchange.streams:
+    if context.modern or not context.session or not context.asked or not exchange.streams:
         return False
     return (await server.discovery()).sessions
 
@@ -51,9 +50,8 @@ async def call_in_session(
         MessageRefused, ServerFailed, ValueError: as a call without a session.
     """
     name, number = call.server_name(message), exchange.message.id
-    elicitation = exchange.client.context.capabilities["elicitation"]
     try:
-        link, _ = await handshake(call.server, capabilities={"elicitation": elicitation})
+        link, _ = await handshake(call.server, capabilities=exchange.client.context.asked)
     except ErrorAnswer as error:
         raise ServerFailed("ServerRefused", f"the server of plugin {call.key} began no session: {error}") from None
     try:
@@ -85,9 +83,9 @@ async def _taken(exchange: Exchange, content: Content, link: ServerLink, key: So
     elif "id" not in content:
         if method in TOLD:
             await exchange.notify(str(method), content.get("params") or {})
-    elif method == METHOD and isinstance(content.get("params"), dict):
+    elif ASKED.get(str(method)) in exchange.client.context.asked and isinstance(content.get("params", {}), dict):
         kept = {"source": list(key), "session": link.session, "version": link.version, "id": content["id"]}
-        await exchange.ask(METHOD, content["params"], kept)
+        await exchange.ask(str(method), content.get("params") or {}, kept)
     else:
         told = {"result": {}} if method == "ping" else {"error": _cannot(str(method))}
         await _post(link, {"jsonrpc": "2.0", "id": content["id"], **told})
@@ -97,7 +95,7 @@ async def _taken(exchange: Exchange, content: Content, link: ServerLink, key: So
 async def give(server: PluginServer, kept: Mapping[str, Any], result: Json | None) -> None:
     """Take a client's answer to the server that asked; None for an error of the client."""
     link = ServerLink(server, LEGACY, session=kept["session"], version=kept["version"])
-    failed = {"error": {"code": INTERNAL_ERROR, "message": "the client could not ask its user"}}
+    failed = {"error": {"code": INTERNAL_ERROR, "message": "the client did not do what it was asked for"}}
     await _post(link, {"jsonrpc": "2.0", "id": kept["id"], **({"result": result} if result is not None else failed)})
 
 

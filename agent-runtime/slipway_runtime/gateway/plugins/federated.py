@@ -13,6 +13,7 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from slipway_runtime.gateway.asgi import unless_gone
 from slipway_runtime.gateway.gateway import Gateway
 from slipway_runtime.gateway.mcp.exchange import Client, Exchange
+from slipway_runtime.gateway.mcp.servers import COMPLETE
 from slipway_runtime.gateway.mcp.sources import KnownSource, Listing, SourceKey, ToolSource
 from slipway_runtime.gateway.permissions import Action
 from slipway_runtime.gateway.plugins.answer import PluginAnswer
@@ -22,15 +23,17 @@ from slipway_runtime.gateway.relay import Reply
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.identity import Caller
 from slipway_runtime.plugins.answers import answers
+from slipway_runtime.plugins.eras import only_what_it_can
 from slipway_runtime.plugins.event_streams import Content, EventReader, TooLong, data_of, loads
 from slipway_runtime.plugins.messages import EVENT_STREAM, ClientMessage, Kind, MessageRefused, dumps
 from slipway_runtime.plugins.server import ServerFailed
 from slipway_runtime.protocols.mcp.eras import NAMED_BY, no_such_method
-from slipway_runtime.protocols.mcp.messages import Id, Json, RpcError
+from slipway_runtime.protocols.mcp.messages import Id, Json, Request, RpcError
 from slipway_runtime.protocols.mcp.resources import with_outer_uris
 from slipway_runtime.responses import InvalidAnswer
 
 KIND = "plugins"
+COMPLETIONS = "completions"
 MODERN_ONLY = ("resultType", "ttlMs", "cacheScope")
 LONGEST_ANSWER = 8 * 1024 * 1024
 BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError, InvalidAnswer, ValueError)
@@ -50,8 +53,10 @@ class PluginSource:
 
     @property
     def capabilities(self) -> Json:
-        """See `ToolSource`: nothing besides tools, resources and prompts."""
-        return {}
+        """See `ToolSource`."""
+        server = self.gateway.plugins.get(self.plugin)
+        found = server.known.capabilities if server is not None and server.known is not None else {}
+        return {COMPLETIONS: {}} if COMPLETIONS in found else {}
 
     @property
     def version(self) -> object:
@@ -83,7 +88,7 @@ class PluginSource:
 
     async def answer(self, exchange: Exchange, name: str) -> None:
         """See `ToolSource`."""
-        if exchange.message.method not in NAMED_BY:
+        if exchange.message.method not in (*NAMED_BY, COMPLETE):
             raise no_such_method(exchange.message.method)
         await unless_gone(self._called(exchange, name), exchange.receive)
 
@@ -127,20 +132,29 @@ class PluginSource:
 
 
 def _message(exchange: Exchange, name: str) -> ClientMessage:
-    """The request as a client of 2026-07-28 makes it. Of what the client can do for a server only elicitation goes on,
-    and only that of a client of the same era."""
+    """The request as a client of 2026-07-28 makes it. What the client can do for a server goes on for a client of the
+    same era only."""
     message, context = exchange.message, exchange.client.context
     meta = {key: value for key, value in message.meta.items() if key == "progressToken" or key.startswith("trace")}
-    able = {"elicitation": context.capabilities["elicitation"]} if context.modern and context.elicits else {}
+    able = context.asked if context.modern else {}
     meta |= {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: able}
     answers = {key: message.params[key] for key in ("inputResponses", "requestState") if able and key in message.params}
-    named = {NAMED_BY[message.method]: name}
-    given = {} if message.method == "resources/read" else {"arguments": message.params.get("arguments") or {}}
-    params = {**named, **given, **answers, "_meta": meta}
+    params = {**_about(message, name), **answers, "_meta": meta}
     content = {"jsonrpc": "2.0", "id": message.id, "method": message.method, "params": params}
     return ClientMessage(
         Kind.REQUEST, dumps(content), content, message.method, message.id, params, LATEST_MODERN_VERSION, True, {}
     )
+
+
+def _about(message: Request, name: str) -> Json:
+    """The parameters of a request, with the name that the server knows."""
+    if message.method == COMPLETE:
+        reference = message.params["ref"]
+        known = {"name" if reference["type"] == "ref/prompt" else "uri": name}
+        given = {key: message.params[key] for key in ("argument", "context") if key in message.params}
+        return {"ref": {**reference, **known}, **given}
+    given = {} if message.method == "resources/read" else {"arguments": message.params.get("arguments") or {}}
+    return {NAMED_BY[message.method]: name, **given}
 
 
 async def _passed_on(exchange: Exchange, answer: PluginAnswer) -> None:
@@ -186,9 +200,13 @@ async def _finished(exchange: Exchange, content: Content) -> None:
         kept = {name: value for name, value in result.items() if name not in MODERN_ONLY}
         await exchange.result(with_outer_uris(kept, exchange.uri))
         return
-    if isinstance(result, dict) and exchange.client.context.modern and exchange.client.context.elicits:
-        await exchange.result({name: value for name, value in result.items() if name != "_meta"})
-        return
+    context = exchange.client.context
+    if isinstance(result, dict) and context.modern:
+        asking = only_what_it_can(content, context.asked)
+        if "error" not in asking:
+            await exchange.result({name: value for name, value in result.items() if name != "_meta"})
+            return
+        error = asking["error"]
     if not isinstance(error, dict):
         raise ValueError("no answer")
     code = error.get("code")

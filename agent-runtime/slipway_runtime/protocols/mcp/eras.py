@@ -24,6 +24,12 @@ NAME_HEADER = "mcp-name"
 SESSION_HEADER = "mcp-session-id"
 NAMED_BY: Mapping[str, str] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """Parameter that `Mcp-Name` repeats, by method."""
+ASKED_OF_CLIENTS: Mapping[str, tuple[str, ...]] = {
+    "elicitation": ("form", "url"),
+    "sampling": ("tools", "context"),
+    "roots": (),
+}
+"""Capabilities of clients that servers may use, with what each may have. Changes of roots are not told to servers."""
 UNSAID_VERSION = "2025-03-26"
 """Of a client that names none after its handshake (specification 2025-11-25)."""
 RESUMABLE_SINCE = "2025-11-25"
@@ -44,6 +50,12 @@ class Context:
     def modern(self) -> bool:
         """Whether the request carries all that it needs."""
         return self.version in MODERN_PROTOCOL_VERSIONS
+
+    @property
+    def asked(self) -> Json:
+        """What the client can do when a server asks it for something, as it declared that."""
+        declared = {name: self.capabilities.get(name) for name in ASKED_OF_CLIENTS}
+        return {name: each for name, each in declared.items() if isinstance(each, Mapping)}
 
     @property
     def elicits(self) -> bool:
