@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -85,16 +86,23 @@ def _serving(data: Path, log: Path) -> Iterator[str]:
 
 @contextmanager
 def _data(folder: Path) -> Iterator[Path]:
-    """A folder that is kept between runs, one for each set of tables, so that only documents that changed are embedded.
-    While another run uses it, one in `folder`."""
+    """A data folder in `folder`, with the handbook's index in it.
+
+    It is a copy of one that is kept between runs, for each set of tables. Workers that start at the same time wait for
+    the first of them to bring that one up to date, which embeds only the documents that changed.
+    """
     kept = cache_dir() / "tests" / f"blackbox-{hashlib.sha256(schema().encode()).hexdigest()[:16]}"
     kept.mkdir(parents=True, exist_ok=True)
+    read = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HANDBOOK.glob("*.yaml")))).hexdigest()
+    current = kept / "current"
     with (kept / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            kept = folder
-        yield kept / "data"
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not current.exists() or current.read_text() != read:
+            current.unlink(missing_ok=True)
+            with _serving(kept / "data", kept / "dev.log"):
+                current.write_text(read)
+        shutil.copytree(kept / "data", folder / "data")
+    yield folder / "data"
 
 
 def _wait_for_url(process: subprocess.Popen[bytes], log: Path) -> str:
