@@ -18,6 +18,7 @@ from slipway_crds.plugins.upstream import answer_seconds
 from slipway_runtime.connector.agent_questions import AgentQuestions
 from slipway_runtime.plugin_api import PluginTool
 from slipway_runtime.plugins.loaded import LoadedPlugin, LoadedTool, PluginNotLoaded, ToolAnswer
+from slipway_runtime.plugins.loading.apart import Apart
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
 from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed, for_callers, for_log, told
 from slipway_runtime.plugins.loading.loading import load_isolated
@@ -53,7 +54,7 @@ async def load_code_plugin(
 
     return LoadedPlugin(
         tools=[_tool(made, each, seconds, questions) for each in made.tools],
-        routes=[Mount("/", app=made.app)] if made.app is not None else [],
+        routes=[Mount("/", app=Apart(made.app, made.isolated.loop, seconds=seconds))] if made.app is not None else [],
         metadata=_metadata(made),
         close=close,
     )

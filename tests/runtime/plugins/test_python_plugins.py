@@ -9,16 +9,22 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+import aiohttp
 import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from slipway_crds.plugins.model import Plugin
 from slipway_runtime.connector.code_loader import load_code_plugin
 from slipway_runtime.plugin_api import AnswerContext, Refuse
+from slipway_runtime.plugins.loading.apart import Apart
 from slipway_runtime.plugins.loading.code import PluginCode
 from slipway_runtime.plugins.loading.code_plugin import CodePlugin
 from slipway_runtime.plugins.loading.failures import PluginBroken, PluginCallFailed
 from slipway_runtime.plugins.loading.isolation import Isolated
 from slipway_runtime.plugins.loading.loading import load_code
+from tests.support.serving import served
 
 MODULE = '''
 """A plugin with everything."""
@@ -316,6 +322,30 @@ async def test_a_coroutine_that_loops_is_ended_and_the_others_go_on() -> None:
     with pytest.raises(PluginCallFailed, match="TimedOut"):
         await isolated.call(loop, seconds=0.1)
     assert await waiting == "done"
+    isolated.close()
+
+
+async def test_an_end_point_that_loops_is_ended_and_the_others_go_on() -> None:
+    isolated, app = Isolated("looping"), FastAPI()
+
+    @app.get("/loop")
+    async def loop() -> None:
+        while True:
+            pass
+
+    @app.post("/echo")
+    async def echo(given: dict[str, str]) -> dict[str, str]:
+        return given
+
+    async with (
+        served(Starlette(routes=[Mount("/", app=Apart(app, isolated.loop, seconds=0.2))])) as url,
+        aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(force_close=True)) as client,
+    ):
+        for _ in range(2):
+            async with client.get("/loop") as response:
+                assert response.status == 500
+            async with client.post("/echo", json={"a": "b"}) as response:
+                assert await response.json() == {"a": "b"}
     isolated.close()
 
 

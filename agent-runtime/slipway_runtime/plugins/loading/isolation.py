@@ -38,7 +38,7 @@ class Isolated:
     def __init__(self, name: str) -> None:
         self.name = name
         self._calls: list[_Call] = []
-        self._coroutines = _Coroutines(f"plugin-{name}-loop")
+        self.loop = PluginLoop(f"plugin-{name}-loop")
 
     async def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
         """What a function returns, or the coroutine that it returns.
@@ -51,7 +51,7 @@ class Isolated:
             raise PluginCallFailed("TimedOut", f"it is left out: {OVERDUE} calls before this one have not ended")
         if len(self._calls) >= AT_ONCE:
             raise PluginCallFailed("TimedOut", f"{AT_ONCE} calls before this one have not ended")
-        call = _Call(self.name, self._coroutines, function, arguments)
+        call = _Call(self.name, self.loop, function, arguments)
         call.thread.start()
         self._calls.append(call)
         try:
@@ -71,17 +71,15 @@ class Isolated:
 
     def close(self) -> None:
         """End the event loop. Threads end with their calls."""
-        self._coroutines.close()
+        self.loop.close()
 
 
 class _Call:
     """One call, from the loop that waits for it to the thread that makes it."""
 
-    def __init__(
-        self, name: str, coroutines: "_Coroutines", function: Callable[..., Any], arguments: tuple[Any, ...]
-    ) -> None:
+    def __init__(self, name: str, loop: "PluginLoop", function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._asking = asyncio.get_running_loop()
-        self._coroutines = coroutines
+        self._loop = loop
         self._function = function
         self._arguments = arguments
         self._task: _Coroutine | None = None
@@ -94,7 +92,7 @@ class _Call:
         try:
             result = self._function(*self._arguments)
             if inspect.isawaitable(result):
-                self._task = self._coroutines.begin(result)
+                self._task = self._loop.begin(result)
                 result = self._task.result()
         except BaseException as error:  # noqa: BLE001 (the thread has nobody else to tell)
             self._tell(self.result.set_exception, error if isinstance(error, Exception) else _ended(error))
@@ -121,7 +119,7 @@ class _Call:
                 _interrupt(self.thread)
             else:
                 self._task.cancel()
-                self._coroutines.interrupt_if_stuck()
+                self._loop.interrupt_if_stuck()
             self.thread.join(INTERRUPTION_SECONDS)
 
     def _tell(self, what: Callable[[Any], None], value: Any) -> None:
@@ -133,7 +131,7 @@ class _Call:
             self._asking.call_soon_threadsafe(tell)
 
 
-class _Coroutines:
+class PluginLoop:
     """The event loop of a plugin, in a thread of its own, which begins with the first coroutine."""
 
     def __init__(self, name: str) -> None:
@@ -152,14 +150,35 @@ class _Coroutines:
             return _Coroutine(self._loop, value)
 
     def interrupt_if_stuck(self) -> None:
-        """Raise OverTime in the coroutine that keeps the others from going on, if there is one."""
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
-            return
+        """Raise OverTime in the coroutine that keeps the others from going on, if there is one. Waits for a second."""
         goes_on = threading.Event()
-        loop.call_soon_threadsafe(goes_on.set)
-        if not goes_on.wait(INTERRUPTION_SECONDS):
-            _interrupt(thread)
+        if self._tell(goes_on.set) and not goes_on.wait(INTERRUPTION_SECONDS):
+            self.interrupt()
+
+    async def goes_on(self, seconds: float) -> bool:
+        """Whether it does something else within so many seconds. True where it has not begun, or has ended."""
+        here, goes_on = asyncio.get_running_loop(), asyncio.Event()
+        if not self._tell(lambda: here.call_soon_threadsafe(goes_on.set)):
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await goes_on.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def interrupt(self) -> None:
+        """Raise OverTime in the coroutine that it is at."""
+        if self._loop is not None and self._thread is not None:
+            _interrupt(self._thread)
+
+    def _tell(self, what: Callable[[], object]) -> bool:
+        """Have it call something. False if there is nobody to do so."""
+        loop = self._loop
+        if loop is None:
+            return False
+        loop.call_soon_threadsafe(what)
+        return True
 
     def close(self) -> None:
         """End it."""
@@ -170,20 +189,20 @@ class _Coroutines:
 
 
 class _Coroutine:
-    """A coroutine in the event loop of a plugin."""
+    """A coroutine in the event loop of a plugin. `future` has what it gives, or is cancelled before it is over."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, value: Awaitable[Any]) -> None:
         self._over = threading.Event()
-        self._future = asyncio.run_coroutine_threadsafe(self._awaited(value), loop)
+        self.future = asyncio.run_coroutine_threadsafe(self._awaited(value), loop)
 
     def result(self) -> Any:
         """What it gives, or raises, once it is over: also where it was cancelled."""
         self._over.wait()
-        return self._future.result()
+        return self.future.result()
 
     def cancel(self) -> None:
         """Ask it to end."""
-        self._future.cancel()
+        self.future.cancel()
 
     async def _awaited(self, value: Awaitable[Any]) -> Any:
         try:
