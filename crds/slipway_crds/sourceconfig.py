@@ -49,5 +49,7 @@ class SourceConfig(ConfigModel):
     """Of a volume, whose folders are looked into; empty for a ConfigMap."""
     ca: bool = False
     """Whether there is a file with the certificates of the authorities that sign the server's."""
+    proxy: str | None = None
+    """Address of the proxy by which the server is reached; None: as the process's environment says."""
     access: tuple[str, ...] | None = None
     """Groups that may read documents that name none; None: the source says nothing of that."""

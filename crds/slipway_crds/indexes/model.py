@@ -141,6 +141,12 @@ class IngestionSettings(SpecModel):
     """How many of these pods run at a time at most."""
 
 
+SOME_DOCUMENTS = Rule(
+    cel="self.sources.size() > 0 || has(self.uploads)",
+    message="must have an entry, unless uploads is given: say where documents come from",
+    holds=lambda value: bool(value["sources"]) or value.get("uploads") is not None,
+    field="sources",
+)
 MODEL_READS_CHUNKS = Rule(
     cel="!has(self.embedding) || !has(self.embedding.onnx)"
     f" || self.embedding.onnx.maxTokens >= self.chunking.maxTokens + {OWN_TOKENS}",
@@ -156,7 +162,7 @@ MODEL_READS_CHUNKS = Rule(
 class VectorIndexSpec(SpecModel):
     """What a platform engineer writes."""
 
-    rules = (MODEL_READS_CHUNKS,)
+    rules = (MODEL_READS_CHUNKS, SOME_DOCUMENTS)
 
     backend: Annotated[
         Backend,
@@ -169,8 +175,8 @@ class VectorIndexSpec(SpecModel):
     """How documents are cut."""
     search: Annotated[SearchSettings, same("It is searched in the same way.")] = SearchSettings()
     """How agents search the index."""
-    sources: Annotated[list[Source], Field(min_length=1, max_length=32), BY_NAME, same("Read from the manifests.")]
-    """Where documents come from."""
+    sources: Annotated[tuple[Source, ...], Field(max_length=32), BY_NAME, same("Read from the manifests.")] = ()
+    """Where documents come from. It may be left out where `uploads` is given."""
     schedule: Annotated[IngestionSchedule | None, same("The same times count while `slipway dev` runs.")] = None
     """When the sources are read again, besides when they or the index change."""
     egress: Annotated[tuple[Egress, ...], Field(max_length=16), ATOMIC, ignored("Nothing is closed locally.")] = ()

@@ -38,8 +38,16 @@ Globs = Annotated[
 
 
 SERVICES = {"s3": "https://s3.amazonaws.com", "gcs": "https://storage.googleapis.com"}
-"""Where providers are, as far as ports go."""
+"""Where providers are; for S3 as far as ports go."""
 PageUrl = Annotated[str, Field(min_length=8, max_length=1024, pattern=PAGE_PATTERN)]
+
+
+NO_METADATA_PROXY = unlike(
+    "proxy",
+    METADATA_HOSTS,
+    "must not be a link-local address or one where a cloud answers about its machines: write the proxy's own",
+)
+PROXY = same("The same proxy is used.")
 
 
 class ConfigMapSource(SpecModel):
@@ -61,6 +69,7 @@ class GitSource(SpecModel):
             METADATA_HOSTS,
             "must not be a link-local address or one where a cloud answers about its machines: write the server's own",
         ),
+        NO_METADATA_PROXY,
     )
 
     url: Url
@@ -74,13 +83,16 @@ class GitSource(SpecModel):
     """A token, or a user and a password with a colon between them, for a repository that is not public."""
     tls: ServerTls | None = None
     """How the server is checked."""
+    proxy: Annotated[Url | None, PROXY] = None
+    """Address of an HTTP proxy by which the server is reached, in place of the chart's. One at a private address also
+    has to be in `egress`."""
 
     def config(self, name: str) -> SourceConfig:
         """What an ingestion does with it."""
         git = GitConfig(
             url=self.url, ref=self.ref, paths=tuple(self.paths), credentials=self.credentials_ref is not None
         )
-        return SourceConfig(name=name, git=git, ca=self.tls is not None)
+        return SourceConfig(name=name, git=git, ca=self.tls is not None, proxy=self.proxy)
 
 
 class VolumeSource(SpecModel):
@@ -98,7 +110,7 @@ class HttpSource(SpecModel):
     """Documents that are pages of a web site."""
 
     local = same("The same pages are read.")
-    rules = (exactly_one(["urls", "sitemap"]),)
+    rules = (exactly_one(["urls", "sitemap"]), NO_METADATA_PROXY)
 
     urls: Annotated[tuple[PageUrl, ...] | None, Field(min_length=1, max_length=256), ATOMIC] = None
     """Addresses of the pages."""
@@ -108,6 +120,9 @@ class HttpSource(SpecModel):
     """Headers with values from Secrets that requests to the same host have, such as `Authorization`."""
     tls: ServerTls | None = None
     """How the server is checked."""
+    proxy: Annotated[Url | None, PROXY] = None
+    """Address of an HTTP proxy by which the server is reached, in place of the chart's. One at a private address also
+    has to be in `egress`."""
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -118,13 +133,14 @@ class HttpSource(SpecModel):
         """What an ingestion does with it."""
         headers = tuple(sorted(header.name for header in self.headers))
         pages = PagesConfig(urls=self.urls or (), sitemap=self.sitemap, headers=headers)
-        return SourceConfig(name=name, http=pages, ca=self.tls is not None)
+        return SourceConfig(name=name, http=pages, ca=self.tls is not None, proxy=self.proxy)
 
 
 class ObjectStoreSource(SpecModel):
     """Documents in a bucket: each object is one."""
 
     local = same("The same bucket is read.")
+    rules = (NO_METADATA_PROXY,)
 
     provider: Literal["s3", "gcs"]
     """`s3` for Amazon S3 and what speaks like it, `gcs` for Google Cloud Storage."""
@@ -141,6 +157,9 @@ class ObjectStoreSource(SpecModel):
     credentials_ref: SecretKey | None = None
     """For a bucket that is not public: for `s3` an access key and a secret key as in `~/.aws/credentials`, for `gcs` a
     service account's key as JSON."""
+    proxy: Annotated[Url | None, PROXY] = None
+    """Address of an HTTP proxy by which the server is reached, in place of the chart's. One at a private address also
+    has to be in `egress`."""
 
     def config(self, name: str) -> SourceConfig:
         """What an ingestion does with it."""
@@ -153,7 +172,7 @@ class ObjectStoreSource(SpecModel):
             region=self.region,
             credentials=self.credentials_ref is not None,
         )
-        return SourceConfig(name=name, object_store=bucket)
+        return SourceConfig(name=name, object_store=bucket, proxy=self.proxy)
 
     @property
     def url(self) -> str:
@@ -233,11 +252,13 @@ class Source(OneOf):
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Where its server is."""
-        if self.http is not None:
-            return self.http.pages
-        served = self.git or self.object_store
-        return (served.url,) if served is not None else ()
+        """What is connected to: its server, or the proxy before it."""
+        served = self.git or self.http or self.object_store
+        if served is None:
+            return ()
+        if served.proxy is not None:
+            return (served.proxy,)
+        return served.pages if isinstance(served, HttpSource) else (served.url,)
 
     @property
     def tls(self) -> ServerTls | None:

@@ -286,7 +286,8 @@ class Ingestion:
         elsewhere = before is not None and before.revision != self._build.revision
         if taken.unavailable and (elsewhere or not something):
             raise NoSourceAvailable("; ".join(reasons(taken.unavailable)))
-        if not something:
+        waits_for_uploads = self._config.uploads is not None and not self._config.sources
+        if not something and not waits_for_uploads:
             raise nothing_in(listing.refs, taken)
 
     async def follow(self, sources: Sequence[DocumentSource]) -> None:

@@ -163,6 +163,8 @@ class Retriever:
             try:
                 return await self._search_build(question, entry)
             except CollectionMissing as error:
+                if (await self._current(self._index(entry))).chunks == 0:
+                    return []  # it takes uploads, and there are none yet
                 raise IndexNotReady(f"the index {self._index(entry)} has no vectors; ingest it again") from error
 
     async def _search_build(self, question: SearchQuery, entry: KnowledgeConfig) -> list[Found]:

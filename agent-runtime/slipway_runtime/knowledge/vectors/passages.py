@@ -58,7 +58,7 @@ async def wait_until_searchable(store: VectorStore, collection: str, count: int,
     Raises:
         VectorsUnavailable: if they do not after so many seconds.
     """
-    if store.capabilities.read_after_write or not isinstance(store, Settling):
+    if count == 0 or store.capabilities.read_after_write or not isinstance(store, Settling):
         return
 
     async def step() -> None:

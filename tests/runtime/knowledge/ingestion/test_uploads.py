@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from slipway_crds.contract import UPLOADS, collection_name
-from slipway_crds.runtimeconfig import IngestConfig, UploadsConfig
+from slipway_crds.runtimeconfig import IngestConfig, IngestReport, UploadsConfig
 from slipway_runtime.knowledge.ingestion.ingestion import WRITING, Ingestion
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, LoadedDocument
 from slipway_runtime.knowledge.ingestion.uploads import UploadSource, all_uploads, upload_version, uploads_of
@@ -156,3 +156,24 @@ async def test_a_lock_is_one_owners_and_may_be_renewed(knowledge: Knowledge) -> 
     assert await take_lock(*lock, owner="one", seconds=60)
     assert not await take_lock(*lock, owner="two", seconds=60)
     assert await take_lock(*lock, owner="one", seconds=60)
+
+
+async def test_an_index_may_have_uploads_alone(knowledge: Knowledge) -> None:
+    alone = config(knowledge).model_copy(update={"sources": ()})
+
+    async def run() -> IngestReport:
+        return await knowledge.ingestion(alone).run(uploads_of(alone, knowledge.database))
+
+    first = await run()
+    assert (first.documents, first.chunks) == (0, 0)
+    searching, entries = knowledge.retriever(), [entry(min_score=0.1)]
+    assert await searching.retrieve("What do cats do?", entries) == []
+    id_ = await upload(knowledge, "cats.md", CATS["cats_md"])
+    assert await indexes_behind(knowledge.database, [name_of(knowledge)])
+    await host(knowledge, "one").update(UploadSource(knowledge.database, name_of(knowledge), again=False))
+    assert "sleep" in (await searching.retrieve("What do cats do?", entries))[0].chunk.text
+    again = await run()
+    assert (again.revision, again.documents) == (first.revision, 1)
+    await delete_upload(knowledge.database, name_of(knowledge), id_)
+    assert (await run()).documents == 0
+    assert await searching.retrieve("What do cats do?", entries) == []

@@ -1,6 +1,7 @@
 """Documents that are objects in a bucket of S3, of what speaks like it, or of Google Cloud Storage."""
 
 import configparser
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import GCSStore, S3Store
 
+from slipway_crds.indexes.sources import SERVICES
 from slipway_crds.sourceconfig import BucketConfig
 from slipway_runtime.addresses import ForbiddenAddress
 from slipway_runtime.knowledge.ingestion.sources.contract import (
@@ -27,6 +29,7 @@ from slipway_runtime.knowledge.ingestion.sources.servers import SourceServer
 
 RETRIES = {"max_retries": 3}
 CONTENT_TYPE = "Content-Type"
+STATUS = re.compile(r"non-2xx status code: ([0-9]{3})")
 
 
 @dataclass
@@ -43,9 +46,10 @@ class Bucket:
         """See `DocumentSource`. The name of a document is that of the object."""
         wanted, prefix = chosen(self.config.paths), self.config.prefix
         with _words():
-            if self.config.endpoint is not None:
-                await self.server.check(self.config.endpoint)
-            self._store = _open(self.config, self.server.credentials())
+            connected = self.server.own_proxy or self.config.endpoint
+            if connected is not None:
+                await self.server.check(connected)
+            self._store = _open(self.config, self.server.credentials(), self.server.own_proxy)
             found = [meta async for batch in obstore.list(self._store, prefix or None) for meta in batch]
         chosen_ones = [each for each in found if wanted(each["path"].removeprefix(prefix))]
         if len(chosen_ones) > MOST_DOCUMENTS:
@@ -70,15 +74,18 @@ class Bucket:
         return LoadedDocument(replace(ref, content_type=content_type, metadata=attributes), content)
 
 
-def _open(config: BucketConfig, credentials: str | None) -> Any:
+def _open(config: BucketConfig, credentials: str | None, proxy: str | None) -> Any:
     plain = (config.endpoint or "").startswith("http://")
     client: Any = {"allow_http": plain, "timeout": "60s", "connect_timeout": "10s"}
+    if proxy is not None:
+        client["proxy_url"] = proxy
     retries: Any = RETRIES
     if config.provider == "gcs":
-        options: dict[str, Any] = {"endpoint": config.endpoint} if config.endpoint else {}
+        # Always given: a key could name another address (`gcs_base_url`), which nobody would have checked.
+        at = config.endpoint or SERVICES[config.provider]
         signed: dict[str, Any] = {"service_account_key": credentials} if credentials else {"skip_signature": True}
-        return GCSStore(config.bucket, client_options=client, retry_config=retries, **options, **signed)
-    options = {"endpoint": config.endpoint} if config.endpoint else {}
+        return GCSStore(config.bucket, base_url=at, client_options=client, retry_config=retries, **signed)
+    options: dict[str, Any] = {"endpoint": config.endpoint} if config.endpoint else {}
     signed = _keys(credentials) if credentials else {"skip_signature": True}
     region = config.region or "us-east-1"
     return S3Store(config.bucket, region=region, client_options=client, retry_config=retries, **options, **signed)
@@ -105,14 +112,22 @@ def _words() -> Iterator[None]:
     """Turn what goes wrong into what to do about it. No text of a server is repeated."""
     try:
         yield
-    except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError):
-        raise SourceUnavailable(
-            "its server refused the credentials: write some that may list and read the bucket into the Secret that "
-            "objectStore.credentialsRef names"
-        ) from None
-    except exceptions.NotFoundError:
-        raise SourceUnavailable("there is no such bucket: correct objectStore.bucket") from None
     except ForbiddenAddress as error:
         raise SourceUnavailable(str(error)) from None
     except (exceptions.BaseError, OSError, ValueError) as error:
-        raise SourceUnavailable(f"its server cannot be reached or refuses ({type(error).__name__})") from error
+        raise SourceUnavailable(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    # A refused listing is a GenericError, which has the status in its text alone.
+    found = STATUS.search(str(error))
+    status = found[1] if found else ""
+    refused = isinstance(error, exceptions.UnauthenticatedError | exceptions.PermissionDeniedError)
+    if refused or status in ("401", "403"):
+        return (
+            "its server refused the credentials: write some that may list and read the bucket into the Secret that "
+            "objectStore.credentialsRef names"
+        )
+    if isinstance(error, exceptions.NotFoundError) or status == "404":
+        return "there is no such bucket: correct objectStore.bucket"
+    return f"its server cannot be reached or refuses ({type(error).__name__})"

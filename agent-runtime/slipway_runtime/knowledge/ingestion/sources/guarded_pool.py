@@ -13,16 +13,17 @@ from slipway_runtime.knowledge.ingestion.sources.servers import CONNECT_SECONDS,
 
 
 def pool_manager(server: SourceServer, url: str) -> urllib3.PoolManager:
-    """The pools for a server. Redirects are followed to allowed addresses; a proxy looks at addresses itself."""
+    """The pools for a server. Redirects are followed to allowed addresses; a proxy looks at addresses itself, and one
+    that the source names is at an allowed address."""
     ca_file, proxy = server.ca_file(), server.proxy(url)
     options: dict[str, Any] = {
         "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=SILENCE_SECONDS),
         "ca_certs": str(ca_file) if ca_file else None,
         "cert_reqs": "CERT_REQUIRED",
     }
-    if proxy is not None:
+    if proxy is not None and server.own_proxy is None:
         return urllib3.ProxyManager(proxy, **options)
-    manager = urllib3.PoolManager(**options)
+    manager = urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
     manager.pool_classes_by_scheme = _pools(server.reach)
     return manager
 

@@ -59,19 +59,23 @@ def _source(
         # Imported by those who need it: it takes a while.
         from slipway_runtime.knowledge.ingestion.sources.git import GitRepository
 
-        server = SourceServer(reach, files, signed_in=source.git.credentials, ca=source.ca)
+        server = SourceServer(reach, files, signed_in=source.git.credentials, ca=source.ca, own_proxy=source.proxy)
         repository = GitRepository(source.name, source.git, server, folder)
         stack.callback(repository.close)
         return repository
     if source.http is not None:
         from slipway_runtime.knowledge.ingestion.sources.web import WebPages
 
-        return WebPages(source.name, source.http, SourceServer(reach, files, ca=source.ca), folder)
+        return WebPages(
+            source.name, source.http, SourceServer(reach, files, ca=source.ca, own_proxy=source.proxy), folder
+        )
     if source.object_store is not None:
         from slipway_runtime.knowledge.ingestion.sources.bucket import Bucket
 
         return Bucket(
-            source.name, source.object_store, SourceServer(reach, files, signed_in=source.object_store.credentials)
+            source.name,
+            source.object_store,
+            SourceServer(reach, files, signed_in=source.object_store.credentials, own_proxy=source.proxy),
         )
     given = (places.given or {}).get(source.name)
     return given or FolderSource(source.name, places.folders / source.name, source.paths)

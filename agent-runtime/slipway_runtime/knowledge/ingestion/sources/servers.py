@@ -26,12 +26,14 @@ class SourceServer:
         files: a folder with credentials and certificates.
         signed_in: whether there are credentials.
         ca: whether there are certificates.
+        own_proxy: the proxy that the source names; None: as the environment says.
     """
 
     reach: AddressRule
     files: Path
     signed_in: bool = False
     ca: bool = False
+    own_proxy: str | None = None
 
     def credentials(self) -> str | None:
         """What to sign in with; None if that is not needed.
@@ -81,7 +83,10 @@ class SourceServer:
         self.reach.check(host, await addresses.resolve(host, port))
 
     def proxy(self, url: str) -> str | None:
-        """The proxy by which a URL is reached, as the environment says (`HTTPS_PROXY`, `NO_PROXY`); None for none."""
+        """The proxy by which a URL is reached: the source's own, else as the environment says (`HTTPS_PROXY`,
+        `NO_PROXY`); None for none."""
+        if self.own_proxy is not None:
+            return self.own_proxy
         parts = urlsplit(url)
         if urllib.request.proxy_bypass_environment(parts.hostname or ""):  # type: ignore[attr-defined]
             return None

@@ -134,9 +134,9 @@ class WebPages:
     async def _once(self, url: str, headers: Mapping[str, str], version: str) -> _Page | str:
         """The page, or where it is instead."""
         proxy = self.server.proxy(url)
-        reach = PROXIED if proxy else self.server.reach
-        if proxy is None:
-            await self.server.check(url)
+        reach = PROXIED if proxy and self.server.own_proxy is None else self.server.reach
+        if self.server.own_proxy is not None or proxy is None:
+            await self.server.check(proxy or url)
         session = new_session(reach, timeout=SILENCE_SECONDS, connect_timeout=CONNECT_SECONDS, tls=self._tls)
         async with (
             session,

@@ -88,7 +88,7 @@ async def test_a_large_object_is_left_out_and_a_bucket_that_is_gone_is_named(
     (ref,) = [ref async for ref in source.list()]
     with pytest.raises(NotLoaded, match="too large"):
         await source.load(ref)
-    with pytest.raises(SourceUnavailable):
+    with pytest.raises(SourceUnavailable, match="no such bucket"):
         [ref async for ref in bucket(store, endpoint, tmp_path, bucket="gone").list()]
     (tmp_path / SOURCE_CREDENTIALS_FILE).write_text("nonsense")
     with pytest.raises(SourceUnavailable, match="credentials cannot be read"):
