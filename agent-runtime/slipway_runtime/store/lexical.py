@@ -14,6 +14,10 @@ COMMON = 1000
 """A term that so many chunks have is common: more are not counted."""
 MOST_TERMS = 32
 """Terms of a question that are looked for."""
+TERMS_AT_ONCE = 4
+"""Terms are weighed in multiples of so many."""
+WEIGHT_UNITS = 10_000
+"""Weights are counted in such parts, so that their sums are exact."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,13 @@ async def search_terms(
     where, limit = _has(engine, "$3"), f" LIMIT {int(count)}"
     if narrowed is not None and engine == "postgres":
         where, values = f"{where} AND ({narrowed.sql})", (*values, *narrowed.values)
+    score, weighed = _score(engine, asked, first=len(values) + 1)
     by_row = narrowed if engine == "sqlite" else None
     rows = await database.fetch(
         f"SELECT c.id{', c.attributes' if by_row else ''} FROM {_source(engine)} WHERE {where}"
-        f" ORDER BY {_score(engine, asked)}, c.id{'' if by_row else limit}",
+        f" ORDER BY {score}, c.id{'' if by_row else limit}",
         *values,
+        *weighed,
     )
     kept = (row for row in rows if by_row is None or by_row.fits(str(row["attributes"])))
     return [str(row["id"]) for row in islice(kept, count)]
@@ -100,11 +106,23 @@ def _query(engine: Engine, build: Build, terms: Sequence[str]) -> str:
     return f"'/{build.index}/{build.revision}' & ({words})"
 
 
-def _score(engine: Engine, weights: Mapping[str, float]) -> str:
-    """What to sort by: the weights of the terms that a chunk has. FTS5 has a score of its own, BM25, best lowest."""
+def _score(engine: Engine, weights: Mapping[str, float], *, first: int) -> tuple[str, list[Value]]:
+    """What to sort by: the weights of the terms that a chunk has. FTS5 has a score of its own, BM25, best lowest.
+
+    Weights are parameters, and terms of weight zero make their number one of a few: Postgres prepares a statement once,
+    and a statement with weights in it would be prepared for each question anew.
+
+    Args:
+        first: number of the first parameter that is free.
+    """
     if engine == "sqlite":
-        return "bm25(chunk_terms)"
+        return "bm25(chunk_terms)", []
+    terms = list(weights.items())
+    terms += [(terms[-1][0], 0.0)] * (-len(terms) % TERMS_AT_ONCE)
     parts = (
-        f"CASE WHEN c.lexemes @@ '''{term}'''::tsquery THEN {weight:.4f} ELSE 0 END" for term, weight in weights.items()
+        f"CASE WHEN c.lexemes @@ CAST(${place} AS tsquery) THEN CAST(${place + 1} AS BIGINT) ELSE 0 END"
+        for place in range(first, first + 2 * len(terms), 2)
     )
-    return f"-({' + '.join(parts)})"
+    return f"-({' + '.join(parts)})", [
+        value for term, weight in terms for value in (f"'{term}'", round(weight * WEIGHT_UNITS))
+    ]
