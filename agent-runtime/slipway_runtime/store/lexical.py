@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from slipway_runtime.store.database import Database, Engine, Value
-from slipway_runtime.store.documents import Build
+from slipway_runtime.store.database import Database, Engine, Value, placeholders
+from slipway_runtime.store.documents import Build, Presence, present_chunks
 
 COMMON = 1000
 """A term that so many chunks have is common: more are not counted."""
@@ -16,6 +16,8 @@ MOST_TERMS = 32
 """Terms of a question that are looked for."""
 TERMS_AT_ONCE = 4
 """Terms are weighed in multiples of so many."""
+IDS_AT_ONCE = 8
+"""Ids are looked for in multiples of so many."""
 WEIGHT_UNITS = 10_000
 """Weights are counted in such parts, so that their sums are exact."""
 
@@ -55,24 +57,92 @@ async def search_terms(
         weights: what each term weighs.
         narrowed: what the chunk must be besides.
     """
-    asked = dict(sorted(weights.items(), key=lambda each: -each[1])[:MOST_TERMS])
+    asked = _heaviest(weights)
     if not asked:
         return []
-    engine = database.engine
-    values: tuple[Value, ...] = (build.index, build.revision, _query(engine, build, list(asked)))
-    where, limit = _has(engine, "$3"), f" LIMIT {int(count)}"
-    if narrowed is not None and engine == "postgres":
-        where, values = f"{where} AND ({narrowed.sql})", (*values, *narrowed.values)
-    score, weighed = _score(engine, asked, first=len(values) + 1)
-    by_row = narrowed if engine == "sqlite" else None
-    rows = await database.fetch(
-        f"SELECT c.id{', c.attributes' if by_row else ''} FROM {_source(engine)} WHERE {where}"
-        f" ORDER BY {score}, c.id{'' if by_row else limit}",
-        *values,
-        *weighed,
+    if database.engine == "sqlite":
+        return await _in_sqlite(database, build, asked, count, narrowed)
+    sql, values = _in_postgres(build, asked, count, narrowed)
+    return [str(row["id"]) for row in await database.fetch(f"{sql} ORDER BY rank, id", *values)]
+
+
+async def search_present(
+    database: Database,
+    build: Build,
+    weights: Mapping[str, float],
+    count: int,
+    ids: Sequence[str],
+    narrowed: Narrowing | None = None,
+) -> tuple[list[str], Presence]:
+    """What `search_terms` finds, and what `present_chunks` reports about that and `ids`: one statement in Postgres.
+
+    Args:
+        ids: of chunks that were found otherwise.
+
+    Returns:
+        The ids, best first, and what is there. The latter is about this build only where agents read it.
+    """
+    asked = _heaviest(weights)
+    if not asked or database.engine == "sqlite":
+        found = await search_terms(database, build, asked, count, narrowed)
+        return found, await present_chunks(database, build.index, [*ids, *found])
+    by_words, values = _in_postgres(build, asked, count, narrowed)
+    padded = [*ids, *[*ids[-1:]] * (-len(ids) % IDS_AT_ONCE)]  # so that there are few statements to prepare
+    others = (
+        " UNION ALL SELECT c.id, NULL, NULL FROM chunks c WHERE c.index_name = CAST($1 AS TEXT)"
+        f" AND c.revision = CAST($2 AS TEXT) AND c.id IN ({placeholders(len(values) + 1, len(padded))})"
+        if ids
+        else ""
     )
-    kept = (row for row in rows if by_row is None or by_row.fits(str(row["attributes"])))
+    rows = await database.fetch(
+        "SELECT p.revision, p.search, f.id, f.place FROM (SELECT 1) one"
+        " LEFT JOIN index_pointers p ON p.index_name = CAST($1 AS TEXT) LEFT JOIN ("
+        f"SELECT w.id, w.rank, row_number() OVER (ORDER BY w.rank, w.id) AS place FROM ({by_words}) w{others}"
+        ") f ON TRUE ORDER BY f.place",
+        *values,
+        *padded,
+    )
+    found = [str(row["id"]) for row in rows if row["place"] is not None]
+    if rows[0]["revision"] is None:
+        return found, Presence(None)
+    present = frozenset(str(row["id"]) for row in rows if row["id"] is not None)
+    return found, Presence(str(rows[0]["revision"]), str(rows[0]["search"]), present)
+
+
+def _heaviest(weights: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(weights.items(), key=lambda each: -each[1])[:MOST_TERMS])
+
+
+async def _in_sqlite(
+    database: Database, build: Build, weights: Mapping[str, float], count: int, narrowed: Narrowing | None
+) -> list[str]:
+    """The ids. Where they are narrowed each row is looked at, best first. FTS5 has a score of its own, best lowest."""
+    rows = await database.fetch(
+        f"SELECT c.id, c.attributes FROM {_source('sqlite')} WHERE {_has('sqlite', '$3')}"
+        f" ORDER BY bm25(chunk_terms), c.id{f' LIMIT {int(count)}' if narrowed is None else ''}",
+        build.index,
+        build.revision,
+        _query("sqlite", build, list(weights)),
+    )
+    kept = (row for row in rows if narrowed is None or narrowed.fits(str(row["attributes"])))
     return [str(row["id"]) for row in islice(kept, count)]
+
+
+def _in_postgres(
+    build: Build, weights: Mapping[str, float], count: int, narrowed: Narrowing | None
+) -> tuple[str, list[Value]]:
+    """A query of the columns `id` and `rank`, lowest best, with its parameters."""
+    values: list[Value] = [build.index, build.revision, _query("postgres", build, list(weights))]
+    where = _has("postgres", "$3")
+    if narrowed is not None:
+        where = f"{where} AND ({narrowed.sql})"
+        values += narrowed.values
+    score, weighed = _score(weights, first=len(values) + 1)
+    return (
+        f"SELECT id, rank FROM (SELECT c.id, {score} AS rank FROM chunks c WHERE {where}"
+        f" ORDER BY rank, c.id LIMIT {int(count)}) best",
+        [*values, *weighed],
+    )
 
 
 FIRST_OF_NARROWING = 4
@@ -106,8 +176,8 @@ def _query(engine: Engine, build: Build, terms: Sequence[str]) -> str:
     return f"'/{build.index}/{build.revision}' & ({words})"
 
 
-def _score(engine: Engine, weights: Mapping[str, float], *, first: int) -> tuple[str, list[Value]]:
-    """What to sort by: the weights of the terms that a chunk has. FTS5 has a score of its own, BM25, best lowest.
+def _score(weights: Mapping[str, float], *, first: int) -> tuple[str, list[Value]]:
+    """What to sort by in Postgres: the weights of the terms that a chunk has.
 
     Weights are parameters, and terms of weight zero make their number one of a few: Postgres prepares a statement once,
     and a statement with weights in it would be prepared for each question anew.
@@ -115,14 +185,13 @@ def _score(engine: Engine, weights: Mapping[str, float], *, first: int) -> tuple
     Args:
         first: number of the first parameter that is free.
     """
-    if engine == "sqlite":
-        return "bm25(chunk_terms)", []
     terms = list(weights.items())
     terms += [(terms[-1][0], 0.0)] * (-len(terms) % TERMS_AT_ONCE)
     parts = (
         f"CASE WHEN c.lexemes @@ CAST(${place} AS tsquery) THEN CAST(${place + 1} AS BIGINT) ELSE 0 END"
         for place in range(first, first + 2 * len(terms), 2)
     )
-    return f"-({' + '.join(parts)})", [
-        value for term, weight in terms for value in (f"'{term}'", round(weight * WEIGHT_UNITS))
-    ]
+    values: list[Value] = []
+    for term, weight in terms:
+        values += [f"'{term}'", round(weight * WEIGHT_UNITS)]
+    return f"-({' + '.join(parts)})", values

@@ -7,14 +7,16 @@ import pytest
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import (
     Build,
+    Presence,
     StoredChunk,
     StoredDocument,
     delete_build,
     delete_documents,
     replace_document,
 )
-from slipway_runtime.store.lexical import COMMON, frequencies, search_terms
+from slipway_runtime.store.lexical import COMMON, IDS_AT_ONCE, frequencies, search_present, search_terms
 from slipway_runtime.store.opening import open_database
+from slipway_runtime.store.pointers import IndexPointer, write_pointer
 
 BUILD, OTHER = Build("demo/handbook", "r-1"), Build("demo/handbook", "r-2")
 COLUMNS = (
@@ -64,6 +66,31 @@ async def test_a_rare_word_counts_for_more(database: Database) -> None:
     await write(database, BUILD, a="e1042", b="tea cat", c="tea cat", d="tea cat", e="tea cat")
     [first, *_] = await search_terms(database, BUILD, {"tea": 0.2, "cat": 0.2, "e1042": 3.0}, 10)
     assert first == "r-1/a"
+
+
+async def test_more_terms_than_are_weighed_at_once_all_count(database: Database) -> None:
+    await write(database, BUILD, a="one two three", b="four five", c="five")
+    weights = dict.fromkeys(("one", "two", "three", "four", "five"), 1.0)
+    assert await search_terms(database, BUILD, weights, 10) == ["r-1/a", "r-1/b", "r-1/c"]
+
+
+async def test_a_search_tells_what_is_there_of_what_was_found(database: Database) -> None:
+    await write(database, BUILD, a="tea water", b="tea cat e1042", c="dog")
+    words = ["r-1/b", "r-1/a"]
+    assert await search_present(database, BUILD, EVEN, 10, ["r-1/c"]) == (words, Presence(None))
+    await write_pointer(database, IndexPointer(BUILD.index, BUILD.revision, "f", documents=3, chunks=3, failed=0))
+    many = ["r-1/c", *(f"gone/{number}" for number in range(IDS_AT_ONCE))]
+    for ids, there in (([], words), (["r-1/b"], words), (["gone"], words), (many, [*words, "r-1/c"])):
+        found, now = await search_present(database, BUILD, EVEN, 10, ids)
+        assert found == words
+        assert now == Presence(BUILD.revision, "{}", frozenset(there))
+    nothing: tuple[dict[str, float], ...] = ({}, {"fish": 1.0})
+    for weights in nothing:
+        found, now = await search_present(database, BUILD, weights, 10, ["r-1/a"])
+        assert (found, now.ids) == ([], frozenset({"r-1/a"}))
+    await write_pointer(database, IndexPointer(BUILD.index, "r-2", "f", documents=3, chunks=3, failed=0))
+    found, now = await search_present(database, BUILD, EVEN, 10, ["r-1/c"])
+    assert (found, now.revision) == (words, "r-2")
 
 
 async def test_words_are_counted_and_found_in_their_own_build(database: Database) -> None:

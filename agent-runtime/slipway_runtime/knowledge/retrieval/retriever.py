@@ -27,8 +27,8 @@ from slipway_runtime.knowledge.vectors.contract import (
 from slipway_runtime.knowledge.vectors.filters import Filter
 from slipway_runtime.knowledge.vectors.passages import search_chunks
 from slipway_runtime.store.database import Database
-from slipway_runtime.store.documents import Build, metadata_of_chunks, present_chunks, read_chunks
-from slipway_runtime.store.lexical import frequencies, search_terms
+from slipway_runtime.store.documents import Build, Presence, metadata_of_chunks, present_chunks, read_chunks
+from slipway_runtime.store.lexical import frequencies, search_present
 from slipway_runtime.store.neighbours import surroundings
 from slipway_runtime.store.pointers import IndexPointer, read_pointer
 from slipway_runtime.telemetry import genai
@@ -137,7 +137,8 @@ class Retriever:
             StoreUnavailable, VectorsUnavailable: if one of them is.
         """
         asked = await self._asked(SearchQuery(question, None), pointer)
-        return await self._best(asked, entry, pointer, await self._hits(asked, entry, pointer))
+        hits, _ = await self._hits(asked, entry, pointer)
+        return await self._best(asked, entry, pointer, hits)
 
     def _is_own(self, pointer: IndexPointer | None) -> bool:
         """Whether an index is searched with the embedder of the process; most likely, of one that was not read yet."""
@@ -177,14 +178,13 @@ class Retriever:
         for _ in range(SEARCHES):
             try:
                 asked = await self._asked(question, pointer)
-                hits = await self._hits(asked, entry, pointer)
+                hits, now = await self._hits(asked, entry, pointer)
             except (VectorsUnavailable, EmbeddingUnavailable) as error:
                 # The index may have moved away from a server that is gone.
                 former, pointer = pointer, await self._current(index)
                 if pointer == former:
                     raise IndexNotReady(f"the index {index} cannot be searched now: {error}") from error
                 continue
-            now = await present_chunks(self._database, index, hits.ids)
             if now.revision == pointer.revision and now.search == pointer.search_text:
                 self._pointers[index] = pointer
                 present = await self._readable(pointer, now.ids)
@@ -208,20 +208,21 @@ class Retriever:
             raise IndexNotReady(f"the index {index} has not been built yet")
         return pointer
 
-    async def _hits(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer) -> "Hits":
-        """What both searches find, as far as the index is searched so."""
+    async def _hits(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer) -> tuple["Hits", Presence]:
+        """What both searches find, as far as the index is searched so, and what is there of it now."""
         mode, count = pointer.search.mode, entry.top_k * POOL
         if pointer.search.restricted and not reader_groups():
-            return Hits({})
+            return Hits({}), await present_chunks(self._database, pointer.index, ())
         scores = {} if mode == "lexical" else await self._matches(asked, entry, pointer)
         if mode == "dense":
-            return Hits(scores)
+            return Hits(scores), await present_chunks(self._database, pointer.index, list(scores))
         build = Build(pointer.index, pointer.revision)
         having = await frequencies(self._database, build, asked_terms(asked.text))
         words = wording(asked.text, having, pointer.chunks)
         known = {term: weight for term, weight in words.weights.items() if having.get(term)}
         narrowed = None if asked.where is None else narrowing(asked.where)
-        return Hits(scores, tuple(await search_terms(self._database, build, known, count, narrowed)), words)
+        by_words, now = await search_present(self._database, build, known, count, list(scores), narrowed)
+        return Hits(scores, tuple(by_words), words), now
 
     async def _matches(self, asked: Asked, entry: KnowledgeConfig, pointer: IndexPointer) -> dict[str, float]:
         """The similarities of the chunks that the vector store finds, by id."""
