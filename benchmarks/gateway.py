@@ -142,6 +142,9 @@ CONTEXTFORGE = {
     "LOG_LEVEL": "ERROR",
 }
 
+FIRST_START_SECONDS = 600.0
+"""ContextForge compiles all of its modules and makes its tables before it answers."""
+
 
 @asynccontextmanager
 async def contextforge(python: str, server: str, folder: Path) -> AsyncIterator[Way]:
@@ -152,7 +155,9 @@ async def contextforge(python: str, server: str, folder: Path) -> AsyncIterator[
     make = ("-m", "mcpgateway.utils.create_jwt_token", "--username", "admin@example.com", "--admin")
     url = f"http://127.0.0.1:{port}"
     log = folder / "contextforge.log"
-    async with running(command, env=env, url=url, log=log, ready=lambda at: answers(f"{at}/health")):
+    async with running(
+        command, env=env, url=url, log=log, ready=lambda at: answers(f"{at}/health"), deadline=FIRST_START_SECONDS
+    ):
         secret = CONTEXTFORGE["JWT_SECRET_KEY"]
         made = await asyncio.to_thread(
             subprocess.run, [python, *make, "--secret", secret], env=env, capture_output=True, text=True, check=True

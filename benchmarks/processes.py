@@ -99,18 +99,20 @@ async def running(
     log: Path,
     metrics_port: int | None = None,
     ready: Callable[[str], bool] = is_ready,
+    deadline: float = DEADLINE,
 ) -> AsyncIterator[Running]:
     """A process, from the moment that it is ready; stopped at the end. `ready` is given its URL.
 
     Args:
         metrics_port: where its /metrics is, if it is to be asked for its usage.
+        deadline: seconds that it may take until it is ready.
 
     Raises:
         BenchmarkFailed: with the end of its log, if it does not become ready.
     """
     process = start(command, env=env, log=log)
     try:
-        await _until(lambda: ready(url), process, log)
+        await _until(lambda: ready(url), process, log, seconds=deadline)
         yield Running(url, f"http://127.0.0.1:{metrics_port}/metrics" if metrics_port else "")
     finally:
         await asyncio.to_thread(stop, process)
@@ -132,9 +134,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-async def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+async def _until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, *, seconds: float = DEADLINE
+) -> None:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + DEADLINE
+    deadline = loop.time() + seconds
     while loop.time() < deadline and process.poll() is None:
         if await asyncio.to_thread(ready):
             return
