@@ -4,6 +4,7 @@ import pytest
 
 pytest_plugins = [
     "tests.support.servers",
+    "tests.support.stores",
     "tests.support.redis_server",
     "tests.support.kafka_server",
     "tests.support.cluster",

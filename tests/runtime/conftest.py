@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
@@ -13,11 +12,9 @@ from tests.support.servers import free_port
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """DSN of an empty store."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    return str(request.getfixturevalue("postgres_dsn"))
+def dsn(request: pytest.FixtureRequest) -> str:
+    """DSN of a store with all tables and no rows."""
+    return str(request.getfixturevalue("sqlite_dsn" if request.param == "sqlite" else "store_dsn"))
 
 
 @pytest.fixture

@@ -74,9 +74,9 @@ def entry(
 
 
 @pytest.fixture
-async def local(tmp_path: Path, embedder: MiniLM) -> AsyncIterator[Knowledge]:
+async def local(tmp_path: Path, sqlite_dsn: str, embedder: MiniLM) -> AsyncIterator[Knowledge]:
     """SQLite and an embedded Chroma, as the local driver has them."""
-    database = await open_database(f"sqlite:///{tmp_path}/store.db")
+    database = await open_database(sqlite_dsn)
     vectors = await open_embedded_chroma(tmp_path / "chroma")
     yield Knowledge(database, vectors, embedder, "demo")
     await vectors.close()
@@ -84,11 +84,11 @@ async def local(tmp_path: Path, embedder: MiniLM) -> AsyncIterator[Knowledge]:
 
 
 @pytest.fixture
-async def served(postgres_dsn: str, chroma_url: str, embedder: MiniLM) -> AsyncIterator[Knowledge]:
+async def served(store_dsn: str, chroma_url: str, embedder: MiniLM) -> AsyncIterator[Knowledge]:
     """Postgres and a Chroma server, as a cluster has them."""
-    database = await open_database(postgres_dsn)
+    database = await open_database(store_dsn)
     vectors = ChromaServer(chroma_url)
-    yield Knowledge(database, vectors, embedder, urlsplit(postgres_dsn).path[1:].replace("_", "-"))
+    yield Knowledge(database, vectors, embedder, urlsplit(store_dsn).path[1:].replace("_", "-"))
     await vectors.close()
     await database.close()
 

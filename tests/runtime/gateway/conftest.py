@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -68,12 +67,12 @@ def start_front(stack: AsyncExitStack, signer: IdentitySigner) -> StartFront:
 
 
 @pytest.fixture
-def start_host(stack: AsyncExitStack, signer: IdentitySigner, tmp_path: Path) -> StartHost:
+def start_host(stack: AsyncExitStack, signer: IdentitySigner, sqlite_dsn: str) -> StartHost:
     """Start a host in this process, over the test's SQLite store; gives the host and its URL."""
 
     async def start(**options: object) -> tuple[Host, str]:
         chosen: dict[str, object] = {
-            "dsn": f"sqlite:///{tmp_path}/store.db",
+            "dsn": sqlite_dsn,
             "public_key": signer.public_key,
             **options,
         }

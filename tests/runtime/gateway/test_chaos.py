@@ -88,9 +88,9 @@ async def judge(chaos: Chaos, *, points: int, acting: bool = True) -> None:
 
 @pytest.fixture
 async def chaos(
-    tmp_path: Path, served: Knowledge, postgres_dsn: str, chroma_url: str, cluster: FakeKubernetes
+    tmp_path: Path, served: Knowledge, store_dsn: str, chroma_url: str, cluster: FakeKubernetes
 ) -> AsyncIterator[Chaos]:
-    async with running(tmp_path, served, postgres_dsn, chroma_url, cluster) as chaos:
+    async with running(tmp_path, served, store_dsn, chroma_url, cluster) as chaos:
         yield chaos
 
 

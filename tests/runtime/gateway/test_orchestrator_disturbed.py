@@ -39,11 +39,11 @@ __all__ = ["start_team"]
 
 
 async def test_a_member_killed_in_the_middle_leaves_one_whole_answer(
-    start_team: StartTeam, postgres_dsn: str, signer: IdentitySigner
+    start_team: StartTeam, store_dsn: str, signer: IdentitySigner
 ) -> None:
     team = await start_team()
     pods = [
-        Options(postgres_dsn, signer.public_key, free_port(), f"hr-{n}", ("demo/hr",), delta_delay=0.05) for n in (1, 2)
+        Options(store_dsn, signer.public_key, free_port(), f"hr-{n}", ("demo/hr",), delta_delay=0.05) for n in (1, 2)
     ]
     processes = [spawn(pod) for pod in pods]
     try:

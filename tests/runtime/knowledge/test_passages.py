@@ -34,8 +34,8 @@ def shared(knowledge: Knowledge, kind: BackendKind) -> IngestConfig:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    made = await open_database(f"sqlite:///{tmp_path}/store.db")
+async def database(sqlite_dsn: str) -> AsyncIterator[Database]:
+    made = await open_database(sqlite_dsn)
     yield made
     await made.close()
 

@@ -99,7 +99,9 @@ async def test_the_store_has_a_clock(database: Database) -> None:
     assert 1.7e9 < first["now"] <= second["now"] < 4e9
 
 
-async def test_hosts_that_start_together_make_the_tables_once(dsn: str) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_hosts_that_start_together_make_the_tables_once(tmp_path: Path, postgres_dsn: str, engine: str) -> None:
+    dsn = postgres_dsn if engine == "postgres" else f"sqlite:///{tmp_path}/store.db"
     databases = await asyncio.gather(*(open_database(dsn) for _ in range(5)))
     (row,) = await databases[0].fetch("SELECT count(*) AS n, max(version) AS last FROM migrations")
     assert (row["n"], row["last"]) == (len(MIGRATIONS), len(MIGRATIONS))

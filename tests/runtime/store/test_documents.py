@@ -1,8 +1,6 @@
 """Documents, chunks and pointers behave the same in both engines."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -29,23 +27,10 @@ from slipway_runtime.store.documents import (
     revisions,
     settle,
 )
-from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.pointers import IndexPointer, read_pointer, write_pointer
 
 BUILD = Build("demo/handbook", "r-1")
 TEXT = "Grüße 🙂 an alle. Ein zweiter Satz."
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/s.db" if request.param == "sqlite" else str(request.getfixturevalue("postgres_dsn"))
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    opened = await open_database(dsn)
-    yield opened
-    await opened.close()
 
 
 def document(name: str = "a.md", *, text: str = TEXT, hash_: str = "h1") -> StoredDocument:

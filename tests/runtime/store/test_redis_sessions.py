@@ -27,8 +27,8 @@ NEXT = replace(ASK, run_id="b" * 32, new_session=False)
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await open_database(f"sqlite:///{tmp_path}/store.db")
+async def store(sqlite_dsn: str) -> AsyncIterator[Database]:
+    database = await open_database(sqlite_dsn)
     yield database
     await database.close()
 

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -50,10 +49,10 @@ class Place:
 
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])
-def servers(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str | None]:
-    """DSN of an empty store, and the URL of a Redis if that has the sessions."""
+def servers(request: pytest.FixtureRequest) -> tuple[str, str | None]:
+    """DSN of a store, and the URL of a Redis if that has the sessions."""
     in_postgres, in_redis = (request.param == each for each in ("postgres", "redis"))
-    dsn = request.getfixturevalue("postgres_dsn") if in_postgres else f"sqlite:///{tmp_path}/store.db"
+    dsn = request.getfixturevalue("store_dsn" if in_postgres else "sqlite_dsn")
     return dsn, request.getfixturevalue("redis_server").url if in_redis else None
 
 

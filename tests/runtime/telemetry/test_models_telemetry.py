@@ -86,7 +86,7 @@ def processes(
 
 
 async def test_texts_are_reported_only_where_an_agent_says_so(
-    tmp_path: Path, cluster: FakeKubernetes, served: Knowledge, postgres_dsn: str, chroma_url: str
+    tmp_path: Path, cluster: FakeKubernetes, served: Knowledge, store_dsn: str, chroma_url: str
 ) -> None:
     await served.ingestion(served.config(index="tea")).run(contents(tea_md=f"# Tea\n\n{FACT}.\n"))
     folders = [tmp_path / name for name in ("host", "gateway")]
@@ -98,7 +98,7 @@ async def test_texts_are_reported_only_where_an_agent_says_so(
             each.model_copy(update={"instructions": f"You know tea. {MARKERS['instructions']}"})
             for each in configs(served.namespace, server.base_url)
         ]
-        started = processes(folders, cluster, served, agents, dsn=postgres_dsn, chroma=chroma_url, **telling)
+        started = processes(folders, cluster, served, agents, dsn=store_dsn, chroma=chroma_url, **telling)
         with started as (gateway, host):
             async with aiohttp.ClientSession(gateway.url, headers={"X-API-Key": KEY}) as client:
                 await until_async(lambda: gateway.ready(client), "the gateway is ready")

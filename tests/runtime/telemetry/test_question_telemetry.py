@@ -22,7 +22,7 @@ PARENTS = {"gateway chat": "", "host chat": "gateway chat", "run": "host chat", 
 
 
 async def test_one_trace_and_no_texts(
-    tmp_path: Path, cluster: FakeKubernetes, served: Knowledge, postgres_dsn: str, chroma_url: str
+    tmp_path: Path, cluster: FakeKubernetes, served: Knowledge, store_dsn: str, chroma_url: str
 ) -> None:
     text = f"# Zoo\nThe elephant is called {STORED}. She eats hay in the morning."
     await served.ingestion().run(contents(zoo_md=text))
@@ -32,7 +32,7 @@ async def test_one_trace_and_no_texts(
         telling = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
         with (
             host_process(
-                tmp_path, postgres_dsn, command=REAL, agents=[agent], SLIPWAY_CHROMA_URL=chroma_url, **telling
+                tmp_path, store_dsn, command=REAL, agents=[agent], SLIPWAY_CHROMA_URL=chroma_url, **telling
             ) as host,
             gateway_process(tmp_path, cluster, **telling) as gateway,
         ):

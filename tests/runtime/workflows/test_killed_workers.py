@@ -46,9 +46,9 @@ async def gateway(stack: AsyncExitStack) -> tuple[StandInGateway, str]:
 
 @pytest.fixture
 async def workers(
-    stack: AsyncExitStack, tmp_path: Path, postgres_dsn: str, gateway: tuple[StandInGateway, str]
+    stack: AsyncExitStack, tmp_path: Path, store_dsn: str, gateway: tuple[StandInGateway, str]
 ) -> AsyncIterator[Workers]:
-    with workers_of(tmp_path, postgres_dsn, gateway[1]) as workers:
+    with workers_of(tmp_path, store_dsn, gateway[1]) as workers:
         yield workers
 
 

@@ -19,10 +19,10 @@ steps:
 ASKED = "xyzzyasked"
 
 
-async def test_a_run_is_one_trace(stack: AsyncExitStack, tmp_path: Path, postgres_dsn: str) -> None:
+async def test_a_run_is_one_trace(stack: AsyncExitStack, tmp_path: Path, store_dsn: str) -> None:
     gateway, url = await stack.enter_async_context(standing_in())
     receiver = stack.enter_context(otlp_receiver())
-    workers = stack.enter_context(workers_of(tmp_path, postgres_dsn, url))
+    workers = stack.enter_context(workers_of(tmp_path, store_dsn, url))
     metadata = {"name": "test", "namespace": "demo"}
     workers.define(Workflow.model_validate({"metadata": metadata, "spec": yaml.safe_load(SPEC)}))
     worker = workers.start(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="50")

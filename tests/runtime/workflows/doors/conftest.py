@@ -54,8 +54,8 @@ class Doors:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    database = await open_database(f"sqlite:///{tmp_path}/store.db")
+async def engine(tmp_path: Path, sqlite_dsn: str) -> AsyncIterator[Engine]:
+    database = await open_database(sqlite_dsn)
     async with serving_engine(database, f"sqlite:///{tmp_path}/engine.db") as made:
         yield made
     await database.close()
