@@ -18,6 +18,7 @@ from slipway_runtime.agents.marks import leads_in, split, with_marks, without_bu
 from slipway_runtime.agents.passages import GivenPassage, numeric, words
 from slipway_runtime.events import Citation
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix
+from slipway_runtime.knowledge.pieces import Piece, PieceKind
 
 NO_ANSWER = "NO_ANSWER"
 """What a model says when the passages do not answer."""
@@ -41,7 +42,7 @@ NEAR = 0.6
 def _contradicts(sentence: str, passages: Sequence[GivenPassage]) -> bool:
     """Whether a sentence denies what the nearest one of the passages says, or says what that one denies."""
     claimed = words(sentence)
-    pieces = [each.piece(*place) for each in passages for place in each.pieces] or [each.text for each in passages]
+    pieces = [text for each in passages for text in each.readings] or [each.text for each in passages]
     nearest = max(pieces, key=lambda piece: len(claimed & words(piece)))
     denies, denied = bool(NEGATION.search(sentence)), bool(NEGATION.search(nearest))
     theirs = words(nearest)
@@ -170,7 +171,7 @@ class Grounding:
         """The passage with the sentence that is nearest in meaning, if one is near enough and has the numbers."""
         claimed = words(sentence)
         kept = [each for each in passages if _numbers_in(claimed, each.words)]
-        pieces = [(each, each.piece(*place)) for each in kept for place in each.pieces]
+        pieces = [(each, text) for each in kept for text in each.readings]
         if self.embedder is None or not pieces:
             return None
         meant = await self.embedder.embed_query(sentence)
@@ -191,7 +192,8 @@ def _uncited(text: str) -> GivenPassage:
     """A text that is compared as passages are."""
     whole, _ = split(text, last=True)
     stops = list(accumulate(map(len, whole), initial=0))
-    return GivenPassage(0, "", "", "", "", "", "", 0, text, 0.0, tuple(pairwise(stops)))
+    pieces = tuple(Piece(PieceKind.SENTENCE, start, end) for start, end in pairwise(stops))
+    return GivenPassage(0, "", "", "", "", "", "", 0, text, 0.0, pieces)
 
 
 def _numbers_in(claimed: set[str], there: set[str]) -> bool:

@@ -11,6 +11,8 @@ CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 BULLET = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])[ \t]+")
 MARKS_AHEAD = re.compile(rf"(?:{MARK.pattern})+[.!?]?")
 FENCE = "```"
+CODE = re.compile(r"(?<!`)`(?!`)[^`\n]+`(?!`)|\]\([^)\s]*\)")
+"""Code and addresses of links: full stops in them end no sentence."""
 
 
 def split(text: str, *, last: bool) -> tuple[list[str], str]:
@@ -95,7 +97,7 @@ def _first_end(text: str, *, last: bool) -> int:
         return 0
     line = text.find("\n", body)
     limit = line if line >= 0 else len(text)
-    first = next(iter(ends(text[body:limit])), None)
+    first = next(ends(text[body:limit], code=(match.span() for match in CODE.finditer(text[body:limit]))), None)
     if first is None:
         return line if line > 0 else 0
     end = body + first

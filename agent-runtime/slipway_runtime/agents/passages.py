@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from slipway_runtime.events import Citation
-from slipway_runtime.knowledge.pieces import Piece, decode_pieces
+from slipway_runtime.knowledge.pieces import Piece, decode_pieces, encode_pieces, reading
 from slipway_runtime.knowledge.retrieval.found import Found
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, Passage, read_passages
@@ -36,29 +36,32 @@ class GivenPassage:
     start: int
     text: str
     score: float
-    pieces: tuple[tuple[int, int], ...]
-    """Offsets in the document of its sentences, code and rows, end exclusive."""
+    pieces: tuple[Piece, ...]
+    """Its sentences, code and rows."""
     page: int = 0
     """Of the document, if it has pages."""
 
     def to_json(self) -> list[Any]:
         """As a step records it."""
         place = [self.source, self.document, self.heading, self.start, self.text, self.score]
-        pieces = [list(each) for each in self.pieces]
-        page = [self.page] if self.page else []
-        return [self.number, self.knowledge, self.index, self.revision, *place, pieces, *page]
+        pieces = encode_pieces(self.pieces)
+        return [self.number, self.knowledge, self.index, self.revision, *place, pieces, self.page]
 
     @classmethod
     def from_json(cls, json: Sequence[Any]) -> "GivenPassage":
         """What `to_json` made."""
-        *fields, pieces, page = json if isinstance(json[-1], int) else [*json, 0]
-        pairs = tuple((start, end) for start, end in pieces)
-        return cls(*fields, pairs, page)  # type: ignore[call-arg]  # as to_json has them
+        *fields, pieces, page = json
+        return cls(*fields, tuple(decode_pieces(pieces)), page)  # type: ignore[call-arg]  # as to_json has them
+
+    @cached_property
+    def reading(self) -> str:
+        """The passage as a reader of the document sees it: without markup, rows with the names of their columns."""
+        return reading(self.pieces, self.text, self.start) if self.pieces else self.text
 
     @cached_property
     def words(self) -> set[str]:
         """The words of its heading and text, to compare with those of a sentence."""
-        return words(f"{self.heading} {self.text}")
+        return words(f"{self.heading} {self.reading}")
 
     def citation(self, sentence: str) -> Citation:
         """The source that a sentence has in it, with a verbatim quote."""
@@ -76,14 +79,20 @@ class GivenPassage:
         )
 
     def piece(self, start: int, end: int) -> str:
-        """The text of one of its pieces."""
+        """What the document has in the place of one of its pieces."""
         return self.text[start - self.start : end - self.start]
+
+    @property
+    def readings(self) -> list[str]:
+        """Its pieces as they read."""
+        return [each.reading(self.piece(each.start, each.end)) for each in self.pieces]
 
     def quote_for(self, sentence: str) -> tuple[int, int]:
         """The piece that has most of a sentence's words: the quote that is shown for it."""
         needed = words(sentence)
         whole = (self.start, self.start + len(self.text))
-        return max(self.pieces, key=lambda each: len(needed & words(self.piece(*each))), default=whole)
+        places = {(each.start, each.end): text for each, text in zip(self.pieces, self.readings, strict=True)}
+        return max(places, key=lambda each: len(needed & words(places[each])), default=whole)
 
 
 def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:
@@ -101,7 +110,7 @@ def given(found: Iterable[Found], *, first: int = 1) -> list[GivenPassage]:
             start=one.chunk.start if one.around is None else one.around.start,
             text=one.chunk.text if one.around is None else one.around.text,
             score=round(min(one.relevance, 1.0), 4),
-            pieces=tuple((piece.start, piece.end) for piece in _pieces(one)),
+            pieces=tuple(_pieces(one)),
             page=one.chunk.page,
         )
         for number, one in enumerate(kept, start=first)
@@ -130,7 +139,7 @@ def as_prompt(passages: Iterable[GivenPassage]) -> str:
     """The passages as a part of a prompt. Tags within a document cannot end a passage."""
     return "\n".join(
         f'<passage number="{each.number}" document="{_attribute(each.document)}" '
-        f'heading="{_attribute(each.heading)}">\n{_escaped(each.text)}\n</passage>'
+        f'heading="{_attribute(each.heading)}">\n{_escaped(each.reading)}\n</passage>'
         for each in passages
     )
 

@@ -1,7 +1,7 @@
 """A chunk's pieces: what they are, how they are shown, and how the store holds them with their vectors.
 
-Written by the ingestion and read for every answer, so the stored form is short: JSON triples `[start, end, kind]`, and
-the vectors as the bytes of their floats.
+Written by the ingestion and read for every answer, so the stored form is short: JSON lists `[start, end, kind]`, with
+what a reader sees where that is not what is written, and the vectors as the bytes of their floats.
 """
 
 import re
@@ -14,9 +14,6 @@ import orjson
 
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 
-LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
-EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\w*])")
-MARKUP = re.compile(r"\*\*|`|</?(?:a|b|br|code|em|i|kbd|p|span|strong|sub|sup)(?:\s[^>\n]{0,200})?/?>", re.IGNORECASE)
 SPACE = re.compile(r"\s+")
 
 
@@ -35,25 +32,53 @@ class Piece:
     kind: PieceKind
     start: int
     end: int
+    shown: str = ""
+    """What a reader sees of it, without markup; empty if that is what stands there, but for white space."""
+
+    def reading(self, written: str) -> str:
+        """The piece as it reads.
+
+        Args:
+            written: what the document has in its place.
+        """
+        return self.shown or (written if self.kind is PieceKind.CODE else collapsed(written))
 
 
-def readable(text: str, kind: PieceKind = PieceKind.SENTENCE) -> str:
-    """A quote without its markup, for the model and for the eye: links as their words, no emphasis, single spaces."""
-    if kind is PieceKind.CODE:
-        return text
-    if kind is PieceKind.ROW:
-        text = text.strip().strip("|").replace("|", " | ")
-    return SPACE.sub(" ", MARKUP.sub("", EMPHASIS.sub(r"\1", LINK.sub(r"\1", text)))).strip()
+def collapsed(text: str) -> str:
+    """The text on one line, with single spaces."""
+    return SPACE.sub(" ", text).strip()
+
+
+def reading(pieces: Sequence[Piece], text: str, start: int) -> str:
+    """Pieces as they read, one after the other: those of a paragraph on one line.
+
+    Args:
+        text: what the document has from `start` on.
+    """
+    parts: list[str] = []
+    before: Piece | None = None
+    for piece in pieces:
+        words = piece.reading(text[piece.start - start : piece.end - start])
+        if before is not None:
+            gap = text[before.end - start : piece.start - start]
+            alike = piece.kind is before.kind
+            same = alike and piece.kind is PieceKind.SENTENCE and "\n" not in gap.strip(" \t").removeprefix("\n")
+            parts.append(" " if same else "\n" if alike and piece.kind is not PieceKind.SENTENCE else "\n\n")
+        parts.append(words)
+        before = piece
+    return "".join(parts)
 
 
 def encode_pieces(pieces: Sequence[Piece]) -> str:
     """The pieces as JSON text."""
-    return orjson.dumps([[piece.start, piece.end, piece.kind.value] for piece in pieces]).decode()
+    return orjson.dumps(
+        [[piece.start, piece.end, piece.kind.value, *([piece.shown] if piece.shown else [])] for piece in pieces]
+    ).decode()
 
 
 def decode_pieces(text: str) -> list[Piece]:
     """What `encode_pieces` was given."""
-    return [Piece(kind=PieceKind(kind), start=start, end=end) for start, end, kind in orjson.loads(text)]
+    return [Piece(PieceKind(kind), start, end, *shown) for start, end, kind, *shown in orjson.loads(text)]
 
 
 def encode_vectors(vectors: Matrix) -> bytes:

@@ -5,12 +5,14 @@ import pytest
 from slipway_runtime.agents.citing import Citing
 from slipway_runtime.agents.grounding import NO_ANSWER
 from slipway_runtime.agents.passages import GivenPassage
+from slipway_runtime.knowledge.pieces import Piece, PieceKind
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 
 
 def passage(number: int, text: str) -> GivenPassage:
     ends = [text.find(". ") + 1 or len(text), len(text)]
-    pieces = tuple(dict.fromkeys(((0, ends[0]), (ends[0], ends[1]))))
+    places = dict.fromkeys(((0, ends[0]), (ends[0], ends[1])))
+    pieces = tuple(Piece(PieceKind.SENTENCE, start, end) for start, end in places if start < end)
     return GivenPassage(number, "kitchen", "demo/kitchen", "r", "docs", f"{number}.md", "", 0, text, 0.9, pieces)
 
 

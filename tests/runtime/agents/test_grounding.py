@@ -10,18 +10,24 @@ from slipway_runtime.agents.grounding import Grounding
 from slipway_runtime.agents.marks import split
 from slipway_runtime.agents.passages import GivenPassage
 from slipway_runtime.knowledge.embedding.embedder import Matrix
+from slipway_runtime.knowledge.pieces import Piece, PieceKind
+
+
+def sentences(*places: tuple[int, int]) -> tuple[Piece, ...]:
+    return tuple(Piece(PieceKind.SENTENCE, start, end) for start, end in places)
+
 
 PASSAGES = [
     GivenPassage(
         1, "k", "i", "r", "docs", "install.md", "Install", 0,
         "Install the operator with helm install slipway. Then configure the gateway with its address. "
         "Run the list command: x = items[0] prints the first item of the list.",
-        0.9, ((0, 46), (47, 92), (93, 162)),
+        0.9, sentences((0, 46), (47, 92), (93, 162)),
     ),
     GivenPassage(
         2, "k", "i", "r", "docs", "limits.md", "Limits", 0,
         "The gateway accepts bodies of eight megabytes. Timeouts are configured in seconds.",
-        0.9, ((0, 46), (47, 83)),
+        0.9, sentences((0, 46), (47, 83)),
     ),
 ]  # fmt: skip
 LIST = "1. Install the operator with helm install [1].\n2. configure the gateway with its address [1]."
@@ -121,5 +127,5 @@ async def test_the_sentences_of_passages_are_embedded_once_for_an_answer() -> No
     grounding = Grounding(PASSAGES, embedder)  # type: ignore[arg-type]  # what it needs of one
     for sentence in ("Elephants are grey.", "Penguins swim far.", "Herons wait [2]."):
         assert await grounding.add(sentence) is None
-    pieces = [passage.piece(*place) for passage in PASSAGES for place in passage.pieces]
+    pieces = [text for passage in PASSAGES for text in passage.readings]
     assert sorted(embedder.texts) == sorted(pieces)

@@ -3,8 +3,9 @@
 A chunk is a run of whole sentences (or code, or table rows) under one heading, bounded in tokens as the model's own
 tokenizer counts them, with some overlap to the chunk before. It is on one page. A table or some code stays whole where
 it fits; where it is cut, its first row stands before each part that is embedded. A record of a table is a chunk of its
-own, since filters choose among records. Offsets are characters of the stored text, always: what a
-chunk or a sentence says can be looked up and compared.
+own, since filters choose among records. A heading stands before the text below it; one that no chunk has so is a chunk
+itself. Offsets are characters of the stored text, always: what a chunk or a sentence says can be looked up and
+compared. What is embedded and shown is what a reader sees there.
 """
 
 from bisect import bisect_left
@@ -13,13 +14,16 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from slipway_runtime.knowledge.embedding.embedder import Tokens
-from slipway_runtime.knowledge.ingestion.blocks import Block, document_blocks
-from slipway_runtime.knowledge.ingestion.documents import Document
+from slipway_runtime.knowledge.ingestion.block import Block
+from slipway_runtime.knowledge.ingestion.blocks import document_blocks
+from slipway_runtime.knowledge.ingestion.documents import PROSE, Document
+from slipway_runtime.knowledge.ingestion.language import language_of
+from slipway_runtime.knowledge.ingestion.rendered import Rendered
 from slipway_runtime.knowledge.ingestion.sentences import split_sentences
-from slipway_runtime.knowledge.pieces import Piece, PieceKind, readable
+from slipway_runtime.knowledge.pieces import Piece, PieceKind, collapsed
 from slipway_runtime.knowledge.vectors.filters import Scalar
 
-CHUNKER = "structure-2"
+CHUNKER = "structure-3"
 """Name and version of these rules; part of the fingerprint, so raise it when chunks come out differently."""
 PIECE_CHARACTERS = 800
 """A longer sentence is cut: it would make a bad quote, and a token can hide thousands of unbroken characters."""
@@ -43,6 +47,8 @@ class Chunk:
     start: int
     end: int
     pieces: tuple[Piece, ...]
+    words: tuple[str, ...]
+    """What of each piece is embedded."""
     header: str = ""
     """The first row of the table that it is a later part of."""
     page: int = 0
@@ -56,6 +62,8 @@ class Part:
     """A piece with what it is a part of."""
 
     piece: Piece
+    words: str
+    """What of it is embedded."""
     block: Block
     header: str = ""
     header_tokens: int = 0
@@ -68,9 +76,9 @@ class Part:
         return start < end and self.piece.start == start
 
 
-def chunk_text(document_text: str, chunk: Chunk) -> str:
+def chunk_text(chunk: Chunk) -> str:
     """What of a chunk is embedded: the heading, a table's first row, then the words."""
-    words = readable(document_text[chunk.start : chunk.end])
+    words = collapsed(" ".join(chunk.words))
     return "\n".join(part for part in (chunk.heading, chunk.header, words) if part)
 
 
@@ -92,15 +100,29 @@ class Chunker:
         """The chunks of a document, in order; none for a document without words."""
         text = document.text
         packer = Packer(text, self._tokens.token_starts(text), self._max_tokens * CHARACTERS_PER_TOKEN)
+        language = language_of(text[document.begins :]) if document.media in PROSE else "en"
         found: list[Chunk] = []
-        for (heading, page, row), group in groupby(document_blocks(document), key=lambda b: (b.heading, b.page, b.row)):
+        blocks = list(document_blocks(document))
+        for (heading, page, row), group in groupby(self._kept(blocks), key=lambda b: (b.heading, b.page, b.row)):
             head = self._bounded(heading)
             budget = self._max_tokens - (self._tokens.count_tokens(head) if head else 0)
             columns = document.rows[row] if 0 <= row < len(document.rows) else {}
-            for run in packer.pack(self._parts(text, group, budget), budget=budget, overlap=self._overlap):
-                made = Chunk(0, head, 0, 0, (), page=page, columns=columns)
-                found.extend(self._fitting(text, made, run))
+            parts = self._parts(text, group, budget, language)
+            for run in packer.pack(parts, budget=budget, overlap=self._overlap):
+                made = Chunk(0, head, 0, 0, (), (), page=page, columns=columns)
+                found.extend(self._fitting(made, run))
         return [replace(chunk, ordinal=ordinal) for ordinal, chunk in enumerate(found)]
+
+    def _kept(self, blocks: Sequence[Block]) -> Iterator[Block]:
+        """The blocks that become chunks: of the headings, those that stand before no text, or not whole."""
+        bounded = {block.heading: self._bounded(block.heading) for block in blocks if not block.title}
+        before_text = {part for path in bounded.values() for part in path.split(" > ")}
+        for block in blocks:
+            if not block.title:
+                yield block
+            elif block.title not in before_text or collapsed(block.rendered.text) != block.title:
+                above, parted, _ = block.heading.rpartition(" > ")
+                yield replace(block, heading=above if parted else "")
 
     def _bounded(self, heading: str) -> str:
         """The heading's path, from the left shortened until it leaves room for text."""
@@ -109,7 +131,7 @@ class Chunker:
             heading = rest if parted else heading[: len(heading) // 2].strip()
         return heading
 
-    def _parts(self, text: str, group: Iterable[Block], budget: int) -> list[Part]:
+    def _parts(self, text: str, group: Iterable[Block], budget: int, language: str) -> list[Part]:
         """The pieces of blocks that belong together."""
         parts: list[Part] = []
         header, tokens = "", 0
@@ -117,51 +139,63 @@ class Chunker:
             if block.header != header:
                 header, tokens = block.header, self._tokens.count_tokens(block.header) if block.header else 0
             repeated = tokens <= self._max_tokens // HEADER_SHARE
-            for piece in self._pieces(text, block, budget - tokens if repeated else budget):
+            for start, end in self._pieces(block, budget - tokens if repeated else budget, language):
+                piece = _piece(text, block, start, end)
                 first = not repeated or piece.start == block.unit[0]
-                parts.append(Part(piece, block) if first else Part(piece, block, header, tokens))
+                words = block.rendered.text[start:end]
+                parts.append(Part(piece, words, block) if first else Part(piece, words, block, header, tokens))
         return parts
 
-    def _pieces(self, text: str, block: Block, budget: int) -> Iterator[Piece]:
-        """What a block is made of, each part small enough to be a chunk alone."""
-        spans: Iterable[tuple[int, int]] = [(0, block.end - block.start)]
+    def _pieces(self, block: Block, budget: int, language: str) -> Iterator[tuple[int, int]]:
+        """What a block is made of, as spans of what it reads; each is small enough to be a chunk alone."""
+        rendered = block.rendered
+        spans: Iterable[tuple[int, int]] = [(0, len(rendered.text))]
         if block.kind is PieceKind.SENTENCE:
-            spans = split_sentences(text[block.start : block.end])
+            spans = split_sentences(rendered.text, language, code=rendered.code)
         for start, end in spans:
-            yield from self._bounded_pieces(text, Piece(block.kind, block.start + start, block.start + end), budget)
+            yield from self._bounded_pieces(rendered, start, end, budget)
 
-    def _bounded_pieces(self, text: str, piece: Piece, budget: int) -> Iterator[Piece]:
+    def _bounded_pieces(self, rendered: Rendered, start: int, end: int, budget: int) -> Iterator[tuple[int, int]]:
         """The piece itself if it is small enough, else its parts."""
-        if (
-            piece.end - piece.start <= PIECE_CHARACTERS
-            and self._tokens.count_tokens(text[piece.start : piece.end]) <= budget
-        ):
-            yield piece
+        text = rendered.text
+        if end - start <= PIECE_CHARACTERS and self._tokens.count_tokens(text[start:end]) <= budget:
+            yield start, end
             return
-        cut = cut_near_middle(text, piece)
-        for start, end in ((piece.start, cut), (cut, piece.end)):
-            words = text[start:end]
+        cut = cut_near_middle(text, start, end)
+        for first, last in ((start, cut), (cut, end)):
+            words = text[first:last]
             if words.strip():
-                begin = start + len(words) - len(words.lstrip())
-                stop = start + len(words.rstrip())
-                yield from self._bounded_pieces(text, Piece(piece.kind, begin, stop), budget)
+                begin = first + len(words) - len(words.lstrip())
+                yield from self._bounded_pieces(rendered, begin, first + len(words.rstrip()), budget)
 
-    def _fitting(self, text: str, made: Chunk, run: Sequence[Part]) -> Iterator[Chunk]:
+    def _fitting(self, made: Chunk, run: Sequence[Part]) -> Iterator[Chunk]:
         """The run as a chunk, halved until the model reads it whole: cut words can have more tokens than uncut ones."""
         pieces = tuple(part.piece for part in run)
-        chunk = replace(made, start=pieces[0].start, end=pieces[-1].end, pieces=pieces, header=run[0].header)
-        if len(run) == 1 or self._tokens.count_tokens(chunk_text(text, chunk)) <= self._max_tokens:
+        words = tuple(part.words for part in run)
+        chunk = replace(
+            made, start=pieces[0].start, end=pieces[-1].end, pieces=pieces, words=words, header=run[0].header
+        )
+        if len(run) == 1 or self._tokens.count_tokens(chunk_text(chunk)) <= self._max_tokens:
             yield chunk
             return
         middle = len(run) // 2
-        yield from self._fitting(text, made, run[:middle])
-        yield from self._fitting(text, made, run[middle:])
+        yield from self._fitting(made, run[:middle])
+        yield from self._fitting(made, run[middle:])
 
 
-def cut_near_middle(text: str, piece: Piece) -> int:
+def _piece(text: str, block: Block, start: int, end: int) -> Piece:
+    """A part of a block, with how it is shown where that is not what the text has."""
+    whole = start == 0 and end == len(block.rendered.text)
+    words = block.rendered.text[start:end]
+    shown = words if block.kind is PieceKind.CODE else block.shown if whole and block.shown else collapsed(words)
+    piece = Piece(block.kind, *block.rendered.place(start, end))
+    return piece if piece.reading(text[piece.start : piece.end]) == shown else replace(piece, shown=shown)
+
+
+def cut_near_middle(text: str, start: int, end: int) -> int:
     """Where to cut a piece that is too long: near its middle, at a line end, else at white space, else there."""
-    middle = (piece.start + piece.end) // 2
-    reach = (piece.end - piece.start) // 4
+    middle = (start + end) // 2
+    reach = (end - start) // 4
     for gap in ("\n", " "):
         before = text.rfind(gap, middle - reach, middle)
         after = text.find(gap, middle, middle + reach)

@@ -11,19 +11,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import yaml
-
 from slipway_runtime.knowledge.ingestion.formats.choosing import FileFormat, format_of
 from slipway_runtime.knowledge.ingestion.formats.isolated import IsolatedReader
 from slipway_runtime.knowledge.ingestion.formats.parsed import Media, Parsed
 from slipway_runtime.knowledge.ingestion.formats.reading import TEXTS, check_size, parse
+from slipway_runtime.knowledge.ingestion.front_matter import FrontMatter, front_matter_of
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef
 from slipway_runtime.knowledge.vectors.filters import Scalar
 
-FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?---[ \t]*(?:\n|\Z)", re.DOTALL)
-FRONT_MATTER_MAX = 16_384
-"""Characters of front matter that are read for metadata."""
-TITLE_IN_FRONT_MATTER = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
 FIRST_HEADING = re.compile(r"^#[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 TITLE_MAX = 200
 PROSE = frozenset({Media.MARKDOWN, Media.PLAIN})
@@ -43,6 +38,8 @@ class Document:
     metadata: Mapping[str, object] = field(default_factory=dict)
     """What its source and the document itself say about it: front matter, or properties of the file."""
     media: Media = Media.PLAIN
+    begins: int = 0
+    """Where the text begins behind its front matter, in characters."""
     pages: tuple[tuple[int, int], ...] = ()
     """Where each page or slide begins, with its number."""
     headings: tuple[tuple[int, str], ...] = ()
@@ -63,35 +60,13 @@ class Failure:
         return f"{self.source}/{self.name}: {self.reason}"
 
 
-def title_of(text: str, name: str) -> str:
+def title_of(text: str, name: str, front: FrontMatter) -> str:
     """A document's title: from its front matter, else its first heading, else its name."""
-    front = FRONT_MATTER.match(text)
-    found = TITLE_IN_FRONT_MATTER.search(front[0]) if front else None
-    if found:
-        return found[2][:TITLE_MAX]
-    heading = FIRST_HEADING.search(text)
+    title = front.values.get("title")
+    if isinstance(title, str | int | float) and str(title).strip():
+        return str(title).strip()[:TITLE_MAX]
+    heading = FIRST_HEADING.search(text, front.end)
     return heading[1][:TITLE_MAX] if heading else name
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few hundred bytes of them expand to gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not read in front matter")
-        return super().compose_node(parent, index)
-
-
-def metadata_of(text: str) -> dict[str, object]:
-    """The mapping that a document's front matter holds; empty if there is none, or none that can be read."""
-    front = FRONT_MATTER.match(text)
-    if front is None or not front[1] or len(front[1]) > FRONT_MATTER_MAX:
-        return {}
-    try:
-        found = yaml.load(front[1], Loader=_PlainLoader)  # a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def document_of(parsed: Parsed, *, source: str, name: str, said: Mapping[str, object] | None = None) -> Document:
@@ -100,8 +75,8 @@ def document_of(parsed: Parsed, *, source: str, name: str, said: Mapping[str, ob
     Args:
         said: what the source says about it. What the document says itself comes first.
     """
-    front = metadata_of(parsed.text) if parsed.media is Media.MARKDOWN else {}
-    title = parsed.title[:TITLE_MAX] or (title_of(parsed.text, name) if parsed.media in PROSE else name)
+    front = front_matter_of(parsed.text) if parsed.media is Media.MARKDOWN else FrontMatter()
+    title = parsed.title[:TITLE_MAX] or (title_of(parsed.text, name, front) if parsed.media in PROSE else name)
     digest = hashlib.sha256(f"{parsed.media}\0{parsed.text}".encode())
     if parsed.pages or parsed.headings:
         digest.update(repr((parsed.pages, parsed.headings)).encode())
@@ -111,8 +86,9 @@ def document_of(parsed: Parsed, *, source: str, name: str, said: Mapping[str, ob
         title=title,
         text=parsed.text,
         hash=digest.hexdigest(),
-        metadata={**(said or {}), **parsed.metadata, **front},
+        metadata={**(said or {}), **parsed.metadata, **front.values},
         media=parsed.media,
+        begins=front.end,
         pages=parsed.pages,
         headings=parsed.headings,
         rows=parsed.rows,

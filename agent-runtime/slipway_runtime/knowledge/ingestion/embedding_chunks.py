@@ -12,8 +12,7 @@ import numpy as np
 
 from slipway_runtime.knowledge.embedding.embedder import Embedder, Matrix
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, chunk_text
-from slipway_runtime.knowledge.ingestion.documents import Document
-from slipway_runtime.knowledge.pieces import decode_vectors, readable
+from slipway_runtime.knowledge.pieces import collapsed, decode_vectors
 from slipway_runtime.store.documents import StoredVectors
 
 
@@ -27,15 +26,13 @@ class EmbeddedChunk:
     """float32 [1 + pieces, dimensions]: its own, then those of its pieces."""
 
 
-def embedded_texts(document: Document, chunk: Chunk) -> list[str]:
+def embedded_texts(chunk: Chunk) -> list[str]:
     """What is embedded of a chunk: it, then its pieces."""
-    pieces = (readable(document.text[piece.start : piece.end], piece.kind) for piece in chunk.pieces)
-    return [chunk_text(document.text, chunk), *pieces]
+    return [chunk_text(chunk), *(collapsed(words) for words in chunk.words)]
 
 
 async def embed_chunks(
     embedder: Embedder,
-    document: Document,
     chunks: Sequence[Chunk],
     *,
     known: Mapping[str, StoredVectors],
@@ -47,7 +44,7 @@ async def embed_chunks(
         known: vectors that the build has of this document, by the digest of what was embedded.
         progress: called with the number of chunks that are done, roughly.
     """
-    texts = [embedded_texts(document, chunk) for chunk in chunks]
+    texts = [embedded_texts(chunk) for chunk in chunks]
     digests = [hashlib.sha256("\0".join(each).encode()).hexdigest()[:32] for each in texts]
     missing = {digest: each for digest, each in zip(digests, texts, strict=True) if digest not in known}
     flat = [text for each in missing.values() for text in each]

@@ -451,7 +451,7 @@ class Ingestion:
         def report(embedded: int) -> None:
             self._progress(IngestionProgress(done.done, done.total, done.chunks + embedded))
 
-        embedded = await embed_chunks(self._embedder, document, chunks, known=known, progress=report)
+        embedded = await embed_chunks(self._embedder, chunks, known=known, progress=report)
         rows, attributes = stored_chunks(self._build, document, chunks, embedded)
         ids = [row.id for row in rows]
         vectors = np.stack([each.vectors[0] for each in embedded])

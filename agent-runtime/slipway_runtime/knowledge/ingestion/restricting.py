@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from slipway_crds.runtimeconfig import IngestConfig
 from slipway_runtime.knowledge.access import ACCESS, groups_in, is_access
-from slipway_runtime.knowledge.ingestion.documents import FRONT_MATTER, Document, metadata_of
+from slipway_runtime.knowledge.ingestion.documents import Document
 from slipway_runtime.knowledge.ingestion.formats.parsed import Media
+from slipway_runtime.knowledge.ingestion.front_matter import may_be_front_matter
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, LoadedDocument
 from slipway_runtime.knowledge.ingestion.sources.contract import NOTHING
 from slipway_runtime.knowledge.vectors.contract import VectorsRefused, VectorStore
@@ -33,8 +34,9 @@ def _unclear(document: Document) -> bool:
     """Whether lines of a table say `access`, which is of documents, or front matter that cannot be read may say it."""
     if any(is_access(name) for row in document.rows for name in row):
         return True
-    front = FRONT_MATTER.match(document.text) if document.media is Media.MARKDOWN else None
-    return bool(front and front[1] and ACCESS in front[1].casefold() and not metadata_of(document.text))
+    if document.media is not Media.MARKDOWN or document.begins:
+        return False
+    return ACCESS in may_be_front_matter(document.text).casefold()
 
 
 @dataclass(frozen=True)

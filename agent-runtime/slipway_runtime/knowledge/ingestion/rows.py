@@ -63,5 +63,5 @@ def _row(
         attributes=orjson.dumps(attributes).decode(),
         vector=encode_vectors(embedded.vectors[:1]),
         embedded=embedded.digest,
-        terms=" ".join(terms(f"{chunk.heading}\n{document.text[chunk.start : chunk.end]}")),
+        terms=" ".join(terms("\n".join((chunk.heading, *chunk.words)))),
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from slipway_crds.runtimeconfig import KnowledgeConfig
 from slipway_runtime.events import Citation
-from slipway_runtime.knowledge.pieces import PieceKind, readable
+from slipway_runtime.knowledge.pieces import PieceKind, collapsed
 from slipway_runtime.knowledge.retrieval.found import Found
 from slipway_runtime.knowledge.retrieval.wording import own_lines
 from slipway_runtime.store.documents import Build, Passage
@@ -43,6 +43,8 @@ class Quote:
     """Whether the document has it word for word; None for a quote that was recorded: the document may have changed."""
     page: int = 0
     """Of the document, if it has pages."""
+    words: str = ""
+    """What a reader sees of it, where that is not what is written."""
 
     @property
     def place(self) -> tuple[Build, str, str, int, int]:
@@ -53,23 +55,24 @@ class Quote:
         """The quote as a step records it."""
         place = (self.passage.source, self.passage.document, self.passage.start, self.passage.end)
         build = (self.build.index, self.build.revision)
-        page = [self.page] if self.page else []
-        return [self.knowledge.name, *build, *place, self.kind.value, self.heading, self.text, self.score, *page]
+        rest = (self.heading, self.text, self.score, self.page, self.words)
+        return [self.knowledge.name, *build, *place, self.kind.value, *rest]
 
     @classmethod
     def from_json(cls, json: Sequence[Any], knowledge: Iterable[KnowledgeConfig]) -> "Quote":
         """What `to_json` made, with the entry of the agent's `knowledge` that it names."""
-        name, index, revision, source, document, start, end, kind, heading, text, score, *page = json
+        name, index, revision, source, document, start, end, kind, heading, text, score, page, words = json
         entry = next(entry for entry in knowledge if entry.name == name)
         passage = Passage(source, document, start, end)
         build = Build(index, revision)
-        return cls(entry, build, passage, PieceKind(kind), heading, text, score, page=page[0] if page else 0)
+        return cls(entry, build, passage, PieceKind(kind), heading, text, score, page=page, words=words)
 
     @cached_property
     def shown(self) -> str:
-        """The text as the answer shows it: sentences lose their markup and line breaks; code keeps both."""
-        text = readable(self.text, self.kind)
-        return f"```\n{text}\n```" if self.kind is PieceKind.CODE else text
+        """The text as the answer shows it: sentences without markup and line breaks; code as it is."""
+        if self.kind is PieceKind.CODE:
+            return f"```\n{self.words or self.text}\n```"
+        return self.words or collapsed(self.text)
 
     @cached_property
     def citation(self) -> Citation:
@@ -101,14 +104,16 @@ def quotes(found: Sequence[Found]) -> list[Quote]:
         one = found[-number]
         piece, chunk = one.pieces[-place], one.chunk
         text = chunk.text[piece.start - chunk.start : piece.end - chunk.start]
-        if piece.kind is PieceKind.SENTENCE and text.rstrip(CLOSING).endswith("?"):
+        words = piece.shown
+        if piece.kind is PieceKind.SENTENCE and (words or text).rstrip(CLOSING).endswith("?"):
             continue
         start = piece.start
         if one.named is not None and one.wording is not None:
             if not one.named[-place]:
                 continue
             begin, end = own_lines(text, one.wording)
-            start, text = piece.start + begin, text[begin:end]
+            if end - begin < len(text):
+                start, text, words = piece.start + begin, text[begin:end], ""
         if not chosen:
             least = max(KEEP * score, 0.0)
         quote = Quote(
@@ -121,6 +126,7 @@ def quotes(found: Sequence[Found]) -> list[Quote]:
             score=score,
             verified=one.verified[-place],
             page=chunk.page,
+            words=words,
         )
         chosen.setdefault(quote.place, quote)
     return list(chosen.values())

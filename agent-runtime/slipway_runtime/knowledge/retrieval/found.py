@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slipway_crds.runtimeconfig import KnowledgeConfig, SearchConfig
 from slipway_runtime.knowledge.embedding.embedder import Vector
-from slipway_runtime.knowledge.pieces import Piece
+from slipway_runtime.knowledge.pieces import Piece, reading
 from slipway_runtime.knowledge.retrieval.chunk_cache import DecodedChunk
 from slipway_runtime.knowledge.retrieval.wording import Wording
 from slipway_runtime.store.documents import Build, StoredChunk
@@ -51,6 +51,11 @@ class Found:
         """What chunks are ranked by: its own similarity or that of its best piece."""
         similarities: list[float] = self.similarities.tolist()  # faster than numpy's for so few
         return max(self.score, *similarities)
+
+    @property
+    def reading(self) -> str:
+        """The chunk as it reads, below its headings."""
+        return f"{self.chunk.heading}\n{reading(self.pieces, self.chunk.text, self.chunk.start)}"
 
     @property
     def is_named(self) -> bool:

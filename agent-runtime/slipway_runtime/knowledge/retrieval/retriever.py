@@ -244,7 +244,7 @@ class Retriever:
         found = [scorer.found(one, hits.scores.get(one.chunk.id)) for one in chunks]
         if search.reranker is not None and self._rerankers is not None:
             best = hits.best(found, search, RERANKED)
-            texts = [f"{one.chunk.heading}\n{one.chunk.text}" for one in best]
+            texts = [one.reading for one in best]
             order = await self._rerankers(pointer.index, search.reranker).order(asked.text, texts)
             if order is not None:
                 return reordered(best, order, entry.top_k)

@@ -119,7 +119,7 @@ def words_of(text: str, pieces: Sequence[Piece], *, start: int, heading: str) ->
     found: list[PieceWords] = []
     before: Piece | None = None
     for piece in pieces:
-        own = text[piece.start - start : piece.end - start]
+        own = piece.reading(text[piece.start - start : piece.end - start])
         named = identifiers(own, every_number=True)
         names = _spellings(named)
         if not named or not identifiers(own):

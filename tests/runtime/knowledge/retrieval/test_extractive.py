@@ -1,5 +1,7 @@
 """Which sentences make an answer, and when there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -112,8 +114,15 @@ def test_a_citation_carries_the_entry_the_heading_and_the_place() -> None:
 
 
 def test_sentences_are_joined_with_spaces_and_without_markup() -> None:
-    chosen = choose(quotes([found(("See **this** [page](a.md).", 0.9), ("And\nthat.", 0.9))]))
+    one = found(("See **this** [page](a.md).", 0.9), ("And\nthat.", 0.9))
+    [first, *rest] = one.pieces
+    chosen = choose(quotes([replace(one, pieces=[replace(first, shown="See this page."), *rest])]))
     assert "".join(answer_parts(chosen)) == "See this page. And that."
+    assert texts(chosen) == ["See **this** [page](a.md).", "And\nthat."], "what is quoted is what stands there"
+    assert [Quote.from_json(quote.to_json(), [quote.knowledge]).shown for quote in chosen] == [
+        "See this page.",
+        "And that.",
+    ]
 
 
 def test_code_stands_on_lines_of_its_own() -> None:

@@ -6,12 +6,12 @@ from importlib import import_module
 from slipway_crds.contract import DOCUMENT_BYTES
 from slipway_runtime.knowledge.ingestion.formats.choosing import FileFormat
 from slipway_runtime.knowledge.ingestion.formats.parsed import Media, Parsed, Unreadable
-from slipway_runtime.knowledge.ingestion.formats.plain import decode
+from slipway_runtime.knowledge.ingestion.formats.plain import decode, is_markdown
 from slipway_runtime.knowledge.ingestion.formats.tables import read_csv
 
 TEXTS: Mapping[FileFormat, Callable[[str], Parsed]] = {
     FileFormat.MARKDOWN: lambda text: Parsed(text=text, media=Media.MARKDOWN),
-    FileFormat.TEXT: lambda text: Parsed(text=text, media=Media.PLAIN),
+    FileFormat.TEXT: lambda text: Parsed(text=text, media=Media.MARKDOWN if is_markdown(text) else Media.PLAIN),
     FileFormat.CODE: lambda text: Parsed(text=text, media=Media.CODE),
     FileFormat.CSV: read_csv,
 }
