@@ -158,7 +158,7 @@ def _value(schema: Mapping[str, Any], random: Random) -> Any:
     if "properties" not in schema:
         return copy.deepcopy(random.choice(_ANYTHING))
     required, members = schema.get("required", ()), _members(schema)
-    chosen = {random.choice((members[0], *members))} if members and random.random() < 0.9 else set[str]()
+    chosen = {random.choice((members[0], *members))} if members and random.random() < 0.82 else set[str]()
     value = {
         name: _value(child, random)
         for name, child in schema["properties"].items()
