@@ -54,12 +54,15 @@ class KafkaServer:
 
     Args:
         folder: where its data is.
-        port: where it listens; any if left out.
+        host: the address where it listens.
+        port: any if left out.
         secured: whether clients speak TLS, and sign in as `me` with the password `secret` (SCRAM-SHA-512).
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, secured: bool = False) -> None:
-        self.brokers = f"{'localhost' if secured else '127.0.0.1'}:{port or free_port()}"
+    def __init__(
+        self, folder: Path, *, host: str = "127.0.0.1", port: int | None = None, secured: bool = False
+    ) -> None:
+        self.brokers = f"{'localhost' if secured else host}:{port or free_port()}"
         self.authorities = certificate(folder, "kafka") if secured else None
         """The certificate that clients trust."""
         self._folder = folder

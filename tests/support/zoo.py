@@ -77,12 +77,16 @@ def main() -> None:
     parser.add_argument("--text", help="what it says in place of its sentence about the elephant")
     parser.add_argument("--quote", action="store_true", help="quote the documents instead")
     parser.add_argument("--pause", type=float, default=0, help="seconds between the words of an answer")
+    parser.add_argument("--call", help="name of a tool that it calls before it answers")
+    parser.add_argument("--arguments", type=json.loads, default={}, help="of the call, as JSON")
     options = parser.parse_args()
 
     def paid(asked: Asked) -> Reply:
         key = asked.headers.get("authorization", "").removeprefix("Bearer ")
         sys.stdout.write(json.dumps({"model": asked.body["model"], "key": key}) + "\n")
         sys.stdout.flush()
+        if options.call and asked.body["messages"][-1]["role"] != "tool":
+            return Reply(calls=(Call(options.call, options.arguments),))
         answer = quote(asked) if options.quote else reply(asked)
         said = options.text if answer.text and options.text else answer.text
         return replace(answer, text=said, fault=options.fault, pause=options.pause)
