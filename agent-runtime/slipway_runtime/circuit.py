@@ -59,7 +59,7 @@ class Circuit:
             self._set(now)
 
     def abandoned(self) -> None:
-        """The request was cancelled: nothing is known about the server."""
+        """Nothing is known about the server: the request was cancelled, or nobody took it."""
         self._probing = False
 
     def _set(self, opened: float | None) -> None:

@@ -1,6 +1,7 @@
 """One server of a Plugin: what is sent to it, what counts as an answer, and when it is left alone for a while."""
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -45,6 +46,7 @@ class ServerFailed(Exception):
         sent: whether the server may have acted.
         told: what callers get to know, who need not know where the server is; the text if not given.
         refused: whether the server is well and does not run the plugin.
+        no_pod: whether it is a connector of which no pod is ready.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class ServerFailed(Exception):
         sent: bool = True,
         told: str = "",
         refused: bool = False,
+        no_pod: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -64,6 +67,7 @@ class ServerFailed(Exception):
         self.status = status
         self.sent = sent
         self.refused = refused
+        self.no_pod = no_pod
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +214,7 @@ class PluginServer:
             status=503,
             sent=False,
             told=f"the server of plugin {self.upstream.key} cannot be reached: {SEE_STATUS}",
+            no_pod=self.upstream.connector and _errno(error) == errno.ECONNREFUSED,
         )
 
     def _check(self, response: PodResponse) -> None:
@@ -249,7 +254,10 @@ class PluginServer:
             self.circuit.succeeded()
             self.last_error = None
             return
-        self.circuit.failed()
+        if error.no_pod:  # nobody waited for it, and the pod may be there at the next call
+            self.circuit.abandoned()
+        else:
+            self.circuit.failed()
         self.last_error = error
         log.info("a plugin's server failed", extra={"plugin": self.upstream.key, "cause": error.reason})
 
@@ -309,16 +317,19 @@ def _cause(error: Exception) -> str:
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted, {cause.verify_message}"
-    if (
-        isinstance(cause, OSError)
-        and cause.errno is not None
-        and cause.errno > 0
-        and not isinstance(cause, ssl.SSLError)
-    ):
-        return os.strerror(cause.errno).lower()
+    if number := _errno(error):
+        return os.strerror(number).lower()
     if isinstance(cause, socket.gaierror):
         return str(cause.strerror).lower()
     return _said(cause or error)
+
+
+def _errno(error: Exception) -> int:
+    """The system's number of why there is no connection; 0 if it has none."""
+    cause = getattr(error, "os_error", None)
+    if not isinstance(cause, OSError) or isinstance(cause, ssl.SSLError):
+        return 0
+    return max(cause.errno or 0, 0)
 
 
 def _said(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 from starlette.responses import JSONResponse, Response
 
+from slipway_runtime.circuit import FAILURES
 from slipway_runtime.gateway.routes import PluginKey
 from slipway_runtime.plugins.server import ServerFailed
 from tests.runtime.gateway.conftest import Front, StartFront
 from tests.runtime.gateway.test_plugins import HERE, MODES, TOOLS, Mode, call, plug, texts
-from tests.support.mcp_servers import Application, OnlyLegacy, OnlyModern, listing, upstream
+from tests.support.mcp_servers import Application, OnlyLegacy, OnlyModern, application, listing, upstream
 from tests.support.servers import free_port
+from tests.support.serving import served
 
 ERAS: tuple[Any, ...] = (None, OnlyLegacy, OnlyModern)
 OTHER: dict[Mode, type[OnlyLegacy] | type[OnlyModern]] = {"2026-07-28": OnlyLegacy, "legacy": OnlyModern}
@@ -329,3 +332,20 @@ async def test_callers_are_not_told_where_a_server_is_and_the_status_is(start_fr
         assert error["data"]["reason"] in ("ServerUnreachable", "ServerLeftAlone")
     assert error["data"]["reason"] == "ServerLeftAlone"
     assert "the status of the Plugin says more" in error["message"]
+
+
+async def test_a_plugin_answers_as_soon_as_its_pod_is_there(start_front: StartFront, stack: AsyncExitStack) -> None:
+    """A connection that is refused costs no time, so a pod that takes long to start is not left alone."""
+    front, port = await start_front(), free_port()
+    connector = replace(upstream(f"http://127.0.0.1:{port}/mcp", "tools"), connector=True)
+    front.gateway.plugins.set(TOOLS, connector, HERE)
+    headers, body = call("echo", text="hello")
+
+    async def answer() -> dict[str, Any]:
+        async with front.client.post("/plugins/demo/tools/mcp", json=body, headers=headers) as response:
+            return dict(await response.json())
+
+    for _ in range(FAILURES + 1):
+        assert (await answer())["error"]["data"]["reason"] == "ServerUnreachable"
+    await stack.enter_async_context(served(application(), port=port))
+    assert "result" in await answer()
