@@ -40,4 +40,4 @@ def nothing_in(refs: Sequence[DocumentRef], taken: TakenDocuments) -> NothingToI
         return NothingToIngest(f"none of the {len(taken.failures)} documents could be read: {named}")
     if taken.wordless and taken.blank:
         return NothingToIngest("All documents are empty.")
-    return NothingToIngest("the documents hold nothing to quote, headings at most: put sentences under them")
+    return NothingToIngest("the documents hold no text: put sentences into them")
