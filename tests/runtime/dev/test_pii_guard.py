@@ -188,7 +188,8 @@ def shipped() -> bytes:
 @pytest.fixture
 def guards(tmp_path: Path) -> Iterator[list[CodePlugin]]:
     """The plugin as it is shipped, and as its sources are now."""
-    rustc = next((each for each in ("/usr/bin/rustc", shutil.which("rustc")) if each and _builds_wasm(each)), None)
+    found = (shutil.which(each) for each in ("/usr/bin/rustc", "rustc"))
+    rustc = next((each for each in found if each and _builds_wasm(each)), None)
     if rustc is None:
         pytest.skip("no Rust compiler with the target wasm32-unknown-unknown: apt-get install libstd-rust-dev-wasm32")
     module = tmp_path / "pii_guard.wasm"
