@@ -43,11 +43,13 @@ class FolderSources(ConfigModel):
 
 
 class ConnectionSource(ConfigModel):
-    """What leads to the vectors of an index that are on a server that Slipway does not run, to what makes them, or to
-    what orders what is found."""
+    """What leads to the vectors or the texts of an index that are on a server that Slipway does not run, to what makes
+    vectors, or to what orders what is found."""
 
     index: str
-    kind: BackendKind | Literal["embedding", "reranker"]
+    kind: BackendKind | Literal["postgres", "embedding", "reranker"]
+    of: Literal["", "documents"] = ""
+    """`documents`: to the texts."""
     secret: FileSource | None
     """None: the service asks for no key."""
 
@@ -121,6 +123,12 @@ def _connections(index: VectorIndex) -> Iterator[ConnectionSource]:
     if (ref := spec.backend.connection) is not None:
         secret = FileSource(name=ref.name, key=ref.key)
         yield ConnectionSource(index=name, kind=spec.backend.kind, secret=secret)
+    if (ref := spec.documents.store.connection) is not None:
+        secret = FileSource(name=ref.name, key=ref.key)
+        kind = spec.documents.config(name).kind
+        yield ConnectionSource(
+            index=name, kind="mongodb" if kind == "mongodb" else "postgres", secret=secret, of="documents"
+        )
     if spec.embedding is not None and spec.embedding.service is not None:
         yield ConnectionSource(index=name, kind="embedding", secret=_file_of(spec.embedding.service.api_key_ref))
     if spec.search.reranker is not None:

@@ -148,7 +148,7 @@ CHROMA_COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/
 """Path of the collections on a Chroma server."""
 INDEX_TABLES = (
     "chunks", "documents", "former_builds", "index_locks", "index_pointers", "ingestion_shards", "pending_chunks",
-    "sharded_ingestions", "uploads",
+    "sharded_ingestions", "unsettled_documents", "uploads",
 )  # fmt: skip
 """Tables of the store with rows of indexes, which a column `index_name` names as `namespace/name`."""
 

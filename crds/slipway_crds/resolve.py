@@ -350,6 +350,7 @@ def ingest_config(index: VectorIndex) -> IngestConfig:
         ),
         services=any(entry.namespace is not None for entry in spec.egress),
         vectors=vectors_config(index),
+        documents=spec.documents.config(index.metadata.name),
         uploads=_uploads(spec.uploads),
         search=spec.search.config(index.metadata.name, restricted=spec.restricted),
         embedding=spec.embedding.config(index.metadata.name) if spec.embedding is not None else EmbeddingConfig(),

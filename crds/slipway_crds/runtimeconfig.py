@@ -46,6 +46,16 @@ class VectorsConfig(ConfigModel):
     store."""
 
 
+class DocumentsConfig(ConfigModel):
+    """Where the texts of an index's documents are. Each document's row has it."""
+
+    kind: Literal["store", "postgres", "mongodb"] = "store"
+    """`store`: with everything else that the namespace's store has."""
+    connection: str | None = None
+    """Name of the file with the address and the credentials, below the folder of connections
+    (`contract.connection_file`); None in the store."""
+
+
 class EmbeddingConfig(ConfigModel):
     """What makes vectors of an index's texts and of the questions asked of it. Kept in the index's pointer, as
     `VectorsConfig` is."""
@@ -386,11 +396,12 @@ class IngestConfig(ConfigModel):
     """Whether they may be in the cluster."""
     vectors: VectorsConfig = VectorsConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
+    documents: DocumentsConfig = DocumentsConfig()
     uploads: UploadsConfig | None = None
     """None: nobody may upload."""
     search: SearchConfig = SearchConfig()
     purge: bool = False
-    """Whether it deletes the index's vectors, of all builds, and makes none."""
+    """Whether it deletes the index's vectors, of all builds, and texts that are kept elsewhere, and makes none."""
     acceptance: AcceptanceConfig = AcceptanceConfig()
     keep_seconds: int = 86400
     """For which the build that was served before is kept."""

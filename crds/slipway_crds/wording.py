@@ -33,7 +33,8 @@ def unknown_field(place: Place, known: Iterable[str]) -> FieldProblem:
     name = str(place[-1])
     lowered = {each.lower(): each for each in names}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.7)
-    all_of_them = f"the fields here are {', '.join(names)}" if len(names) > 1 else f"the one field here is {names[0]}"
+    several = f"the fields here are {', '.join(names)}" if names else "there are no fields here: write {}"
+    all_of_them = f"the one field here is {names[0]}" if len(names) == 1 else several
     advice = f"did you mean {lowered[close[0]]}?" if close else all_of_them
     return FieldProblem(format_place(place), f"there is no such field: {advice}")
 

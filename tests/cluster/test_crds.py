@@ -313,6 +313,7 @@ def test_a_fresh_object_has_defaults_and_does_not_look_healthy(stored: dict[str,
     assert index["spec"]["acceptance"] == {"minRecall": "0.95", "minHitRate": "0.9"}
     assert index["spec"]["revisions"] == {"keepFor": "24h"}
     assert index["spec"]["ingestion"] == {"shards": 1, "parallelism": 4}
+    assert index["spec"]["documents"] == {"store": {"postgres": {}}}
     assert index["spec"]["deletionPolicy"] == "Retain"
     assert plugin["spec"]["mcp"] == {
         "serviceRef": {"name": "tools", "port": 8000, "path": "/mcp"},

@@ -23,7 +23,7 @@ VERTEX = {"project": "example-project", "location": "europe-west4"}
 
 
 def test_every_kind_has_a_document() -> None:
-    assert set(MODELS) == set(get_args(BackendKind))
+    assert set(MODELS) == {*get_args(BackendKind), "postgres"}, "back ends, and stores of documents"
 
 
 @pytest.mark.parametrize(

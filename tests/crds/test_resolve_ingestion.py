@@ -8,7 +8,7 @@ from slipway_crds.resolve import (
     ingest_config,
     missing_config_maps,
 )
-from slipway_crds.runtimeconfig import AcceptanceConfig, EmbeddingConfig, RerankerConfig, VectorsConfig
+from slipway_crds.runtimeconfig import AcceptanceConfig, DocumentsConfig, EmbeddingConfig, RerankerConfig, VectorsConfig
 from tests.support.resolving import index
 
 
@@ -156,3 +156,13 @@ def test_an_ingestion_is_told_where_a_model_in_files_is() -> None:
     elsewhere = ingest_config(index(embedding={"onnx": image})).embedding.model
     assert elsewhere.startswith("handbook/")
     assert elsewhere != f"handbook/{mount}", "another place has another folder"
+
+
+@pytest.mark.proves("VectorIndex.documents.store.*.connectionRef.*")
+@pytest.mark.parametrize("kind", ["postgres", "mongodb"])
+def test_an_ingestion_is_told_where_texts_are_and_the_file_of_the_connection(kind: str) -> None:
+    told = ingest_config(index(documents={"store": {kind: {"connectionRef": REF}}})).documents
+    assert told.model_dump() == {"kind": kind, "connection": "handbook/vectors/dsn"}
+    for own in ("postgres", "sqlite"):
+        assert ingest_config(index(documents={"store": {own: {}}})).documents == DocumentsConfig()
+    assert ingest_config(index()).documents == DocumentsConfig()

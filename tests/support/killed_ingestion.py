@@ -19,17 +19,21 @@ from typing import Any, Literal, Self
 import numpy as np
 import orjson
 
-from slipway_crds.runtimeconfig import IngestConfig, SourceConfig, VectorsConfig
+from slipway_crds.runtimeconfig import DocumentsConfig, IngestConfig, SourceConfig, VectorsConfig
+from slipway_runtime.knowledge.documents.sql_texts import SqlTexts
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, IngestionProgress
 from slipway_runtime.knowledge.ingestion.sharding import ShardOfIngestion
 from slipway_runtime.knowledge.ingestion.sources import ItemsSource
 from slipway_runtime.knowledge.vectors.servers import VectorServers
 from slipway_runtime.store.database import Database, Row, Value
+from slipway_runtime.store.lazy_postgres import LazyPostgres
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.shards import Shard
+from slipway_runtime.store.texts import TextStore
 
 BackEnd = Literal["chroma", "pgvector"]
+TEXTS_APART = DocumentsConfig(kind="postgres", connection="handbook/texts/dsn")
 BEFORE = {
     "cats.md": "# Cats\n\nCats sleep for most of the day. They hunt at night.\n\n# Kittens\n\nKittens play.\n",
     "boats.md": "# Boats\n\nA slipway is a ramp on which boats are launched.\n",
@@ -156,6 +160,34 @@ class CountedVectors:
         await self._counted("drop", *args)
 
 
+class CountedTexts:
+    """A place of texts whose writes count."""
+
+    def __init__(self, texts: SqlTexts, writes: Writes) -> None:
+        self._texts = texts
+        self._writes = writes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._texts, name)
+
+    async def _counted(self, name: str, *args: Any) -> None:
+        self._writes.point()
+        await getattr(self._texts, name)(*args)
+        self._writes.point()
+
+    async def put_text(self, *args: Any) -> None:
+        """See `TextStore`."""
+        await self._counted("put_text", *args)
+
+    async def delete_texts(self, *args: Any) -> None:
+        """See `TextStore`."""
+        await self._counted("delete_texts", *args)
+
+    async def drop_texts(self, *args: Any) -> None:
+        """See `TextStore`."""
+        await self._counted("drop_texts", *args)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the index of one scenario is."""
@@ -166,6 +198,8 @@ class Place:
     back_end: BackEnd
     shards: int = 1
     """Shards of each ingestion, one after the other."""
+    texts_apart: bool = False
+    """Whether texts are in a table of their own, as those in another Postgres are."""
 
     def config(self, max_tokens: int) -> IngestConfig:
         """What an ingestion does."""
@@ -177,6 +211,7 @@ class Place:
             sources=(SourceConfig(name="docs"),),
             vectors=VectorsConfig(kind=self.back_end),
             keep_seconds=0,
+            documents=TEXTS_APART if self.texts_apart else DocumentsConfig(),
         )
 
 
@@ -189,6 +224,13 @@ async def ingest_stages(place: Place, *, stage: int, kill_at: int | None, note: 
     writes = Writes(kill_at)
     database = await open_database(place.dsn)
     servers = VectorServers(place.chroma_url, store=database)
+    apart = SqlTexts(LazyPostgres(place.dsn, connections=1), installation="here")
+    counted_texts: Any = CountedTexts(apart, writes)
+
+    async def texts(index: str, config: DocumentsConfig, /) -> TextStore:
+        opened: TextStore = counted_texts
+        return opened
+
     for number in range(stage, len(STAGES)):
         note(number, writes.count)
         documents, max_tokens = STAGES[number]
@@ -207,7 +249,13 @@ async def ingest_stages(place: Place, *, stage: int, kill_at: int | None, note: 
             embedder: Any = stub,
         ) -> Ingestion:
             return Ingestion(
-                config, database=database, vectors=vectors, embedder=embedder, progress=progress, shard=part
+                config,
+                database=database,
+                vectors=vectors,
+                embedder=embedder,
+                progress=progress,
+                shard=part,
+                texts=texts,
             )
 
         source = ItemsSource("docs", items)
@@ -218,6 +266,7 @@ async def ingest_stages(place: Place, *, stage: int, kill_at: int | None, note: 
             index = f"{place.namespace}/handbook"
             await ShardOfIngestion(shard, index, counted, make, lambda progress: None, patience=5.0).run([source])
     note(len(STAGES), writes.count)
+    await apart.close()
     await servers.close()
     await database.close()
 

@@ -15,7 +15,7 @@ from slipway_runtime.knowledge.access import may_read
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest
-from slipway_runtime.store.documents import Build, read_document
+from slipway_runtime.store.documents import Build
 from slipway_runtime.store.pointers import read_pointer
 
 CONTEXT_CHARACTERS = 32_768
@@ -42,7 +42,7 @@ class DirectTools:
             raise Problem(Reason.NOT_FOUND, "This agent has no documents: see spec.knowledge.")
         knowledge = filters.entries(self._config.knowledge)
         (found,) = await search(self._retriever, [query], knowledge, filters.condition())
-        passages = await verified(self._dependencies.database, given(found))
+        passages = await verified(self._dependencies.documents, given(found))
         return [
             {
                 "index": each.knowledge,
@@ -68,11 +68,12 @@ class DirectTools:
         stored = f"{self._config.namespace}/{entry.index}" if entry else ""
         database = self._dependencies.database
         pointer = await read_pointer(database, stored) if entry else None
-        found = await read_document(database, Build(stored, pointer.revision), source, name) if pointer else None
-        if found is None or (pointer is not None and pointer.search.restricted and not may_read(found[1])):
+        build = Build(stored, pointer.revision if pointer is not None else "")
+        found = await self._dependencies.documents.get_document(build, source, name) if pointer else None
+        if found is None or (pointer is not None and pointer.search.restricted and not may_read(found.metadata)):
             raise Problem(Reason.NOT_FOUND, "This agent has no such document: search_documents gives the addresses.")
         kind = "text/markdown" if name.lower().endswith(MARKDOWN) else "text/plain"
-        return {"text": found[0], "media_type": kind}
+        return {"text": found.text, "media_type": kind}
 
     async def web_search(self, query: str) -> list[dict[str, str]]:
         """Pages of the web.

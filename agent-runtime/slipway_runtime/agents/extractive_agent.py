@@ -14,13 +14,12 @@ from slipway_crds.runtimeconfig import AgentConfig
 from slipway_runtime.agents.protocol import TURNS
 from slipway_runtime.agents.retrieving import report, search
 from slipway_runtime.events import Delta, Done
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION, Quote, answer_parts, choose, quotes
 from slipway_runtime.knowledge.retrieval.follow_ups import context_of, joined_is_better
 from slipway_runtime.knowledge.retrieval.found import Found
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.run import AgentRequest, Emit, Run
-from slipway_runtime.store.database import Database
-from slipway_runtime.store.documents import read_passages
 
 log = logging.getLogger(__name__)
 MISMATCHES = Counter(
@@ -34,11 +33,11 @@ class ExtractiveAgent:
     honours = frozenset(("data", "history", "settings", "metadata", TURNS))
     """Clients that keep a conversation send settings for models with every question. They change nothing."""
 
-    def __init__(self, config: AgentConfig, *, retriever: Retriever, database: Database) -> None:
+    def __init__(self, config: AgentConfig, *, retriever: Retriever, documents: DocumentStore) -> None:
         self._config = config
         self._name = f"{config.namespace}/{config.name}"
         self._retriever = retriever
-        self._database = database
+        self._documents = documents
 
     async def run(self, run: Run) -> Done:
         """See `Agent`.
@@ -107,7 +106,7 @@ class ExtractiveAgent:
         if not chosen:
             return []
         if any(quote.verified is None for quote in chosen):
-            stored = await read_passages(self._database, chosen[0].build, [quote.passage for quote in chosen])
+            stored = await self._documents.read_passages(chosen[0].build, [quote.passage for quote in chosen])
             verified = [number for number, quote in enumerate(chosen) if quote.text == stored[number]]
         else:  # when their chunks were read, which are still there
             verified = [number for number, quote in enumerate(chosen) if quote.verified]

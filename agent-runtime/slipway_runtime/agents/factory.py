@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from slipway_crds.runtimeconfig import AgentBindings, AgentConfig, EmbeddingConfig
 from slipway_runtime.agents.calling import AgentCalls
 from slipway_runtime.agents.protocol import Agent
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.embedding.opening import OpenEmbedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache
@@ -14,6 +15,7 @@ from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.knowledge.vectors.contract import OpenVectors
 from slipway_runtime.plugins.loading.places import PluginPlaces
 from slipway_runtime.store.database import Database
+from slipway_runtime.store.texts import OpenTexts
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,15 @@ class AgentDependencies:
     """Gives the embedder of an index that has another one; None: none has."""
     rerankers: OpenReranker | None = None
     """Gives the reranker of an index that has one; None: none is asked."""
+    texts: OpenTexts | None = None
+    """Gives the place of the texts of an index that are not in the store; None: all are."""
     plugins: PluginPlaces = field(default_factory=PluginPlaces)
     """Where the code of plugins around agents is."""
+
+    @property
+    def documents(self) -> DocumentStore:
+        """The documents of indexes."""
+        return DocumentStore(self.database, self.texts)
 
     def embedder_of(self, index: str, config: EmbeddingConfig) -> Embedder:
         """The embedder of an index, by `namespace/name` and what its pointer names."""
@@ -60,6 +69,7 @@ def retriever_of(config: AgentConfig, dependencies: AgentDependencies) -> Retrie
         chunks=dependencies.chunks,
         embedders=dependencies.embedders,
         rerankers=dependencies.rerankers,
+        texts=dependencies.texts,
     )
 
 
@@ -68,7 +78,7 @@ def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
     if not config.models:
         from slipway_runtime.agents.extractive_agent import ExtractiveAgent
 
-        return ExtractiveAgent(config, retriever=retriever, database=dependencies.database)
+        return ExtractiveAgent(config, retriever=retriever, documents=dependencies.documents)
     from slipway_runtime.agents.langgraph_agent import LangGraphAgent
     from slipway_runtime.models import Models
 
@@ -77,7 +87,7 @@ def _langgraph(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         models=Models(config, dependencies.bindings_of(config)),
         retriever=retriever,
         embedder=dependencies.embedder,
-        database=dependencies.database,
+        documents=dependencies.documents,
     )
 
 
@@ -90,7 +100,7 @@ def _pydantic_ai(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         config,
         models=Models(config, dependencies.bindings_of(config)),
         retriever=retriever_of(config, dependencies),
-        database=dependencies.database,
+        documents=dependencies.documents,
         tools=ServerTools(config, calls=dependencies.calls, bindings=dependencies.bindings_of(config)),
     )
 
@@ -105,7 +115,7 @@ def _hybrid(config: AgentConfig, dependencies: AgentDependencies) -> Agent:
         models=Models(config, dependencies.bindings_of(config)),
         retriever=retriever_of(config, dependencies),
         embedder=dependencies.embedder,
-        database=dependencies.database,
+        documents=dependencies.documents,
         tools=ServerTools(config, calls=dependencies.calls, bindings=dependencies.bindings_of(config)),
     )
 

@@ -39,6 +39,7 @@ from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
 from slipway_runtime.agents.speaking import emit_text
 from slipway_runtime.events import Citation, Done
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
@@ -46,7 +47,6 @@ from slipway_runtime.models import Models
 from slipway_runtime.models.durable import DurableSteps, approvals, within
 from slipway_runtime.models.roles import RoleChoice
 from slipway_runtime.run import Emit, Run
-from slipway_runtime.store.database import Database
 
 DRAFTS = 2
 DRAFTED = RoleChoice("complex_reasoning", "the draft is checked by other roles")
@@ -83,7 +83,7 @@ class HybridAgent:
         models: Models,
         retriever: Retriever,
         embedder: Embedder,
-        database: Database,
+        documents: DocumentStore,
         tools: ServerTools,
     ) -> None:
         self._config = config
@@ -91,7 +91,7 @@ class HybridAgent:
         self._models = models
         self._retriever = retriever
         self._embedder = embedder
-        self._database = database
+        self._documents = documents
         self.honours = honoured(config) - {"client_tools", "tool_choice", "continuation"} | {TURNS}
         self._agents: dict[tuple[str, str | None, bool], Agent[None, Any]] = {}
         self._graph = self._build()
@@ -188,7 +188,7 @@ class HybridAgent:
                     for each in given(found, first=max((each.number for each in passages), default=0) + 1)
                     if (each.index, each.source, each.document, each.start) not in places
                 ]
-                passages += await verified(self._database, new)
+                passages += await verified(self._documents, new)
             return [each.to_json() for each in passages]
 
         recorded = await state["run"].step("retrieve", look_up, input=queries)

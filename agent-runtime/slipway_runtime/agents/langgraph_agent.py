@@ -27,6 +27,7 @@ from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.agents.role_decision import tell_role
 from slipway_runtime.agents.speaking import Spoken, ask_model, speak
 from slipway_runtime.events import Delta, Done
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.retrieval.extractive import ABSTENTION
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
@@ -34,7 +35,6 @@ from slipway_runtime.models import Models
 from slipway_runtime.models.roles import RoleChoice, choose_role
 from slipway_runtime.problems import Problem
 from slipway_runtime.run import AgentRequest, Emit, Run
-from slipway_runtime.store.database import Database
 
 REWRITE = """\
 Rewrite the last question so that it can be understood without the conversation: replace what it refers to by its name.
@@ -62,13 +62,13 @@ class LangGraphAgent:
     honours = frozenset(("data", "image", "history", "settings", "metadata", TURNS))
 
     def __init__(
-        self, config: AgentConfig, *, models: Models, retriever: Retriever, embedder: Embedder, database: Database
+        self, config: AgentConfig, *, models: Models, retriever: Retriever, embedder: Embedder, documents: DocumentStore
     ) -> None:
         self._config = config
         self._models = models
         self._retriever = retriever
         self._embedder = embedder
-        self._database = database
+        self._documents = documents
         self._graph = self._build()
 
     async def run(self, run: Run) -> Done:
@@ -158,7 +158,7 @@ class LangGraphAgent:
 
         async def look_up(emit: Emit) -> list[list[Any]]:
             found = await retrieve(self._retriever, question, self._config.knowledge, emit)
-            return [each.to_json() for each in await verified(self._database, given(found))]
+            return [each.to_json() for each in await verified(self._documents, given(found))]
 
         recorded = await state["run"].step("retrieve", look_up, input=question)
         return {"passages": [GivenPassage.from_json(each) for each in recorded]}

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from slipway_runtime.events import Citation
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.pieces import Piece, decode_pieces, encode_pieces, reading
 from slipway_runtime.knowledge.retrieval.found import Found
-from slipway_runtime.store.database import Database
-from slipway_runtime.store.documents import Build, Passage, read_passages
+from slipway_runtime.store.documents import Build, Passage
 
 PASSAGE_TAG = re.compile(r"<(/?)passage", re.IGNORECASE)
 WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
@@ -124,13 +124,13 @@ def _pieces(one: Found) -> Iterable[Piece]:
     return dict.fromkeys(piece for each in one.around.sentences for piece in decode_pieces(each))
 
 
-async def verified(database: Database, passages: Sequence[GivenPassage]) -> list[GivenPassage]:
+async def verified(documents: DocumentStore, passages: Sequence[GivenPassage]) -> list[GivenPassage]:
     """The passages that the stored documents have word for word: no other is given to a model, or cited."""
     kept: list[GivenPassage] = []
     for build in dict.fromkeys(Build(each.index, each.revision) for each in passages):
         of_build = [each for each in passages if Build(each.index, each.revision) == build]
         places = [Passage(each.source, each.document, each.start, each.start + len(each.text)) for each in of_build]
-        stored = await read_passages(database, build, places)
+        stored = await documents.read_passages(build, places)
         kept += [each for each, text in zip(of_build, stored, strict=True) if text == each.text]
     return sorted(kept, key=lambda each: each.number)
 

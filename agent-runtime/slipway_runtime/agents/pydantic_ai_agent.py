@@ -39,13 +39,13 @@ from slipway_runtime.agents.server_tools import ServerTools
 from slipway_runtime.agents.settings import settings_of
 from slipway_runtime.agents.speaking import emit_text, finish_of
 from slipway_runtime.events import Citation, Delta, Done
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models import Models
 from slipway_runtime.models.durable import Channel, DurableSteps, TextSink, approvals, within
 from slipway_runtime.models.roles import choose_role
 from slipway_runtime.problems import Problem, Reason
 from slipway_runtime.run import AgentRequest, Emit, Run
-from slipway_runtime.store.database import Database
 
 NAME = "answer"
 AGENTS_KEPT = 64
@@ -76,13 +76,13 @@ class PydanticAIAgent:
     """See `Agent`. Needs at least one model."""
 
     def __init__(
-        self, config: AgentConfig, *, models: Models, retriever: Retriever, database: Database, tools: ServerTools
+        self, config: AgentConfig, *, models: Models, retriever: Retriever, documents: DocumentStore, tools: ServerTools
     ) -> None:
         self.config = config
         self._tools = tools
         self.models = models
         self.retriever = retriever
-        self.database = database
+        self.documents = documents
         self.knowledge: Sequence[KnowledgeConfig] = config.knowledge
         self.honours = honoured(config)
         self._agents: dict[tuple[Role, bool, bool, str | None], Agent[AttemptContext, Any]] = {}

@@ -12,10 +12,10 @@ from slipway_runtime.agents.grounding import NO_ANSWER
 from slipway_runtime.agents.passages import GivenPassage, as_prompt, given, verified
 from slipway_runtime.agents.retrieving import retrieve
 from slipway_runtime.agents.search_filters import Filters
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.retrieval.retriever import Retriever
 from slipway_runtime.models.durable import current_unit
 from slipway_runtime.problems import Problem
-from slipway_runtime.store.database import Database
 
 NAME = "search_documents"
 PASSAGES = "passages"
@@ -33,7 +33,7 @@ class Searcher(Protocol):
     """What the tool works with."""
 
     retriever: Retriever
-    database: Database
+    documents: DocumentStore
     knowledge: Sequence[KnowledgeConfig]
 
 
@@ -76,7 +76,7 @@ async def _search(searcher: Searcher, ctx: RunContext[Any], query: str, filters:
     knowledge = filters.entries(searcher.knowledge)
     found = await retrieve(searcher.retriever, query, knowledge, emit, filters.condition())
     most = sum(entry.top_k for entry in searcher.knowledge)
-    passages = await verified(searcher.database, given(found, first=_first(ctx, most)))
+    passages = await verified(searcher.documents, given(found, first=_first(ctx, most)))
     if not passages:
         return ToolReturn("No passage is about this.")
     return ToolReturn(as_prompt(passages), metadata={PASSAGES: [each.to_json() for each in passages]})

@@ -133,7 +133,11 @@ class LocalIndexes:
         dependencies, config = self._parts.dependencies, index.config.model_copy(update={"vectors": place})
         files = self._parts.source_files.of(index.key)
         opening = BuildOpening(
-            dependencies.database, self._parts.embedders, dependencies.vectors, lambda: index.open(files)
+            dependencies.database,
+            self._parts.embedders,
+            dependencies.vectors,
+            lambda: index.open(files),
+            dependencies.texts,
         )
         try:
             with index.open(files) as sources:

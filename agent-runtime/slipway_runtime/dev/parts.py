@@ -29,6 +29,7 @@ from slipway_runtime.gateway.plugins.source import ClusterAccess
 from slipway_runtime.gateway.routes import RouteTable
 from slipway_runtime.host.lifecycle import Host
 from slipway_runtime.identity import IdentitySigner, IdentityVerifier, InvalidKey
+from slipway_runtime.knowledge.documents.opening import TextStores
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.knowledge.retrieval.reranking import Rerankers
@@ -172,6 +173,8 @@ async def open_parts(
         calls = AgentCalls(gateway_url)
         stack.push_async_callback(calls.close)
         await embedder.load()
+        texts = TextStores(database, connections=services.vectors.folder_of)
+        stack.push_async_callback(texts.close)
         model_files = LocalModelFiles(secret / "models", os.environ)
         plugin_code = secret / "agent-plugins"
         dependencies = AgentDependencies(
@@ -182,6 +185,7 @@ async def open_parts(
             calls=calls,
             embedders=services.embedders,
             rerankers=services.rerankers,
+            texts=texts,
             plugins=local_places(plugin_code),
         )
         access = ClusterAccess(signer, loopback=True)

@@ -23,7 +23,7 @@ from slipway_runtime.store.database import Database
 
 TYPE = "VECTOR_DB_TYPE"
 CONNECTION = "VECTOR_DB_CONNECTION"
-FIELDS = {"embedding": "spec.embedding", "reranker": "spec.search.reranker"}
+FIELDS = {"documents": "spec.documents.store", "embedding": "spec.embedding", "reranker": "spec.search.reranker"}
 """What needs a connection, by its kind; the others are back ends."""
 FROM_ENVIRONMENT = SecretKey(name="environment", key=CONNECTION)
 
@@ -127,7 +127,7 @@ class LocalVectors:
                 if connection.secret is None or connection.path is None:
                     continue
                 ref = SecretKey(name=connection.secret.name, key=connection.secret.key)
-                field = FIELDS.get(connection.kind, "spec.backend")
+                field = FIELDS.get(connection.of or connection.kind, "spec.backend")
                 lacks = f"VectorIndex {key}: {field} has no connection"
                 value = secret_value(ref, key.namespace, manifests, self._environment, lacks=lacks)
                 found[f"{key.namespace}/{connection.path}"] = value

@@ -41,6 +41,7 @@ async def agents_of(
     from slipway_runtime.agents.calling import AgentCalls
     from slipway_runtime.agents.factory import AgentDependencies, needs_embedder
     from slipway_runtime.host.making import close_hosted, hosted_agent
+    from slipway_runtime.knowledge.documents.opening import TextStores
     from slipway_runtime.knowledge.embedding.minilm import MiniLM
     from slipway_runtime.knowledge.embedding.opening import Embedders
     from slipway_runtime.knowledge.retrieval.reranking import Rerankers
@@ -61,6 +62,8 @@ async def agents_of(
         stack.push_async_callback(embedders.close)
         rerankers = Rerankers(connections=lambda _: settings.connections)
         stack.push_async_callback(rerankers.close)
+        texts = TextStores(database, connections=lambda _: settings.connections)
+        stack.push_async_callback(texts.close)
         bindings = BindingsFile(settings.bindings)
         calls = AgentCalls(settings.gateway_url)
         stack.push_async_callback(calls.close)
@@ -72,6 +75,7 @@ async def agents_of(
             calls=calls,
             embedders=embedders,
             rerankers=rerankers,
+            texts=texts,
         )
         hosted = [hosted_agent(agent, dependencies) for agent in config.agents]
         for each in hosted:

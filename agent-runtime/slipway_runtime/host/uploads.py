@@ -78,7 +78,7 @@ class UploadEmbedding:
         except EmbeddingUnavailable as error:
             log.warning("uploads wait", extra={"index": index, "detail": str(error)})
             return
-        made_so = revision_name(made_of, config.vectors) == revision
+        made_so = revision_name(made_of, config) == revision
         if config.uploads is None or not made_so:  # another version's build: its hosts see to it
             return
         lock = (self._database, index, EMBEDDING)
@@ -93,6 +93,7 @@ class UploadEmbedding:
                 embedder=embedder,
                 patience=PATIENCE_SECONDS,
                 owner=self._owner,
+                texts=dependencies.texts,
             )
             failed = {each.name async for each in all_uploads(self._database, index) if each.reason is not None}
             await ingestion.update(UploadSource(self._database, index, again=False), kept=failed)

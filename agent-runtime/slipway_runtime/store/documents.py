@@ -32,6 +32,8 @@ class StoredDocument:
     """What the source calls this content."""
     metadata: str
     """A JSON object; what is in it is the matter of whoever made the document."""
+    kept: str = ""
+    """Where its text is: a `DocumentsConfig` as JSON; empty: here."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ PEND_CHUNKS = (
     " ON CONFLICT (id) DO UPDATE SET writer = excluded.writer"
 )
 INSERT_CHUNK = f"INSERT INTO chunks ({CHUNK_COLUMNS}, vector, embedded, terms) VALUES ({placeholders(1, 17)})"
+SETTLED = "DELETE FROM unsettled_documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4"
 DELETE_CHUNKS = "DELETE FROM chunks WHERE index_name = $1 AND revision = $2 AND source = $3 AND document = $4"
 
 
@@ -197,18 +200,20 @@ async def replace_document(
     rows = [(c.id, *key, *_values(c)) for c in chunks]
     async with database.transaction() as transaction:
         await transaction.execute(
-            "INSERT INTO documents (index_name, revision, source, name, title, text, hash, version, metadata)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            "INSERT INTO documents (index_name, revision, source, name, title, text, hash, version, metadata, kept)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
             " ON CONFLICT (index_name, revision, source, name)"
             " DO UPDATE SET title = excluded.title, text = excluded.text, hash = excluded.hash,"
-            " version = excluded.version, metadata = excluded.metadata",
+            " version = excluded.version, metadata = excluded.metadata, kept = excluded.kept",
             *key,
             document.title,
-            document.text,
+            "" if document.kept else document.text,
             document.hash,
             document.version,
             document.metadata,
+            document.kept,
         )
+        await transaction.execute(SETTLED, *key)
         await transaction.execute(PEND_CHUNKS, *key, writer)
         await transaction.execute(DELETE_CHUNKS, *key)
         await transaction.execute_many(INSERT_CHUNK, rows)
@@ -232,6 +237,7 @@ async def delete_documents(database: Database, build: Build, names: Sequence[tup
         await transaction.execute_many(PEND_CHUNKS, [(*row, "") for row in rows])
         for statement in (
             DELETE_CHUNKS,
+            SETTLED,
             "DELETE FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
         ):
             await transaction.execute_many(statement, rows)
@@ -241,7 +247,8 @@ async def revisions(database: Database, index: str) -> set[str]:
     """The builds of an index that have documents, or the beginning of one."""
     rows = await database.fetch(
         "SELECT revision FROM documents WHERE index_name = $1"
-        " UNION SELECT revision FROM pending_chunks WHERE index_name = $1",
+        " UNION SELECT revision FROM pending_chunks WHERE index_name = $1"
+        " UNION SELECT revision FROM unsettled_documents WHERE index_name = $1",
         index,
     )
     return {str(row["revision"]) for row in rows}
@@ -250,7 +257,7 @@ async def revisions(database: Database, index: str) -> set[str]:
 async def delete_build(database: Database, build: Build) -> None:
     """Remove everything of a build."""
     async with database.transaction() as transaction:
-        for table in ("chunks", "documents", "pending_chunks"):
+        for table in ("chunks", "documents", "pending_chunks", "unsettled_documents"):
             await transaction.execute(
                 f"DELETE FROM {table} WHERE index_name = $1 AND revision = $2", build.index, build.revision
             )
@@ -376,36 +383,3 @@ async def metadata_of_chunks(database: Database, build: Build, ids: Sequence[str
         *ids,
     )
     return {str(row["id"]): str(row["metadata"]) for row in rows}
-
-
-async def read_passages(database: Database, build: Build, passages: Sequence[Passage]) -> list[str | None]:
-    """The text at these places of the stored documents now; None where there is no such document.
-
-    Only the passages travel, not the documents, which may be a megabyte each.
-    """
-    if not passages:
-        return []
-    selects: list[str] = []
-    values: list[str | int] = [build.index, build.revision]
-    for number, passage in enumerate(passages):
-        source, name, start, length = (f"${len(values) + offset}" for offset in (1, 2, 3, 4))
-        selects.append(
-            f"SELECT {number} AS number, substr(text, CAST({start} AS INTEGER), CAST({length} AS INTEGER)) AS quote"
-            f" FROM documents WHERE index_name = $1 AND revision = $2 AND source = {source} AND name = {name}"
-        )
-        values.extend([passage.source, passage.document, passage.start + 1, passage.end - passage.start])
-    rows = await database.fetch(" UNION ALL ".join(selects), *values)
-    quotes = {int(row["number"] or 0): str(row["quote"]) for row in rows}
-    return [quotes.get(number) for number in range(len(passages))]
-
-
-async def read_document(database: Database, build: Build, source: str, name: str) -> tuple[str, str] | None:
-    """The text of a document and its metadata as JSON; None if the build has no such document."""
-    rows = await database.fetch(
-        "SELECT text, metadata FROM documents WHERE index_name = $1 AND revision = $2 AND source = $3 AND name = $4",
-        build.index,
-        build.revision,
-        source,
-        name,
-    )
-    return (str(rows[0]["text"]), str(rows[0]["metadata"])) if rows else None

@@ -145,6 +145,22 @@ def _in_postgres(
     )
 
 
+async def fitting_documents(database: Database, build: Build, narrowed: Narrowing) -> list[tuple[str, str]]:
+    """Source and name of the documents of a build that have a chunk that fits, in that order."""
+    build_is, by_row = "c.index_name = $1 AND c.revision = $2", database.engine == "sqlite"
+    columns = "c.source, c.document, c.attributes" if by_row else "DISTINCT c.source, c.document"
+    where = "" if by_row else f" AND ({narrowed.sql})"
+    rows = await database.fetch(
+        f"SELECT {columns} FROM chunks c WHERE {build_is} AND CAST($3 AS TEXT) = ''{where} ORDER BY 1, 2",
+        build.index,
+        build.revision,
+        "",  # the parameters of a narrowing begin after it
+        *(() if by_row else narrowed.values),
+    )
+    kept = (row for row in rows if not by_row or narrowed.fits(str(row["attributes"])))
+    return list(dict.fromkeys((str(row["source"]), str(row["document"])) for row in kept))
+
+
 FIRST_OF_NARROWING = 4
 
 

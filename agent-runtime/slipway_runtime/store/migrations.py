@@ -265,7 +265,6 @@ CREATE TABLE former_builds (
 """
 """Pointers as they were, of builds that may be served again (`store/former_builds.py`). Agents read another build since
 `left_at`."""
-
 SHARDS = """
 ALTER TABLE pending_chunks ADD COLUMN writer TEXT NOT NULL DEFAULT '';
 CREATE TABLE sharded_ingestions (
@@ -287,6 +286,19 @@ CREATE TABLE ingestion_shards (
 """
 """Ingestions that several pods do together (`store/shards.py`). `unread` is not null once a shard is complete; `writer`
 tells what one shard began from what another did."""
+DOCUMENT_STORES = """
+ALTER TABLE documents ADD COLUMN kept TEXT NOT NULL DEFAULT '';
+CREATE TABLE unsettled_documents (
+    index_name TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (index_name, revision, source, name)
+)
+"""
+"""Where the text of a document is, if not here, and the documents that an ingestion has not taken yet, or could not
+read (`store/document_states.py`)."""
 
 MIGRATIONS: tuple[Script, ...] = (
     KNOWLEDGE,
@@ -309,6 +321,7 @@ MIGRATIONS: tuple[Script, ...] = (
     EMBEDDINGS,
     FORMER_BUILDS,
     SHARDS,
+    DOCUMENT_STORES,
 )
 
 

@@ -204,23 +204,32 @@ class SnowflakeConnection(ConnectionModel):
 
 
 Connection = ChromaConnection | PostgresConnection | MongoConnection | VertexConnection | SnowflakeConnection
-MODELS: Mapping[BackendKind, type[Connection]] = {
+ConnectionKind = BackendKind | Literal["postgres"]
+"""A kind of vector store, or of a store of documents."""
+MODELS: Mapping[ConnectionKind, type[Connection]] = {
     "chroma": ChromaConnection,
     "pgvector": PostgresConnection,
+    "postgres": PostgresConnection,
     "cockroachdb": PostgresConnection,
     "mongodb": MongoConnection,
     "vertex": VertexConnection,
     "snowflake": SnowflakeConnection,
 }
-ADDRESS_KEYS: Mapping[BackendKind, str] = {"chroma": "url", "pgvector": "dsn", "cockroachdb": "dsn", "mongodb": "uri"}
+ADDRESS_KEYS: Mapping[ConnectionKind, str] = {
+    "chroma": "url",
+    "pgvector": "dsn",
+    "postgres": "dsn",
+    "cockroachdb": "dsn",
+    "mongodb": "uri",
+}
 """The key that a document consists of which is the address alone."""
 
 
-def parse_connection(kind: BackendKind, text: str) -> Connection:
+def parse_connection(kind: ConnectionKind, text: str) -> Connection:
     """Read the document behind a `connectionRef`.
 
     Args:
-        kind: key of `spec.backend`, which says what the document has to hold.
+        kind: key of `spec.backend` or `spec.documents.store`, which says what the document has to hold.
         text: a JSON object, or the address alone for the kinds that have one.
 
     Raises:
@@ -234,7 +243,7 @@ def parse_connection(kind: BackendKind, text: str) -> Connection:
         raise InvalidConnection(f"the connection of a {kind} back end cannot be used: {faults}") from None
 
 
-def _document(kind: BackendKind, text: str) -> dict[str, Any]:
+def _document(kind: ConnectionKind, text: str) -> dict[str, Any]:
     key = ADDRESS_KEYS.get(kind)
     if key is not None and "://" in text and not text.startswith("{"):
         return {key: text}

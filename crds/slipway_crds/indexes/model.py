@@ -19,6 +19,7 @@ from slipway_crds.fields import (
     ignored,
     same,
 )
+from slipway_crds.indexes.documents import Documents
 from slipway_crds.indexes.embedding import Embedding
 from slipway_crds.indexes.revisions import AcceptanceSettings, RevisionSettings
 from slipway_crds.indexes.search import SearchSettings
@@ -188,6 +189,8 @@ class VectorIndexSpec(SpecModel):
     """What a new revision has to reach before agents read it."""
     revisions: Annotated[RevisionSettings, same("The same ones are kept.")] = RevisionSettings()
     """What becomes of former revisions."""
+    documents: Annotated[Documents, same("Texts are kept in the same way.")] = Documents()
+    """What is kept of documents."""
     deletion_policy: Annotated[
         Literal["Retain", "Delete"], ignored("The local driver keeps its folder until it is deleted by hand.")
     ] = "Retain"

@@ -1,4 +1,4 @@
-"""What pods need of vectors on servers that Slipway does not run: files with connections, and the way there."""
+"""What pods need of vectors and texts on servers that Slipway does not run: files with connections, and ways there."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -12,9 +12,10 @@ from slipway_operator.core.pods import read_only
 
 VOLUME = "connections"
 OWNER_AND_GROUP = 0o440
-PUBLIC_PORTS: Mapping[BackendKind | Literal["embedding", "reranker"], tuple[int, ...]] = {
+PUBLIC_PORTS: Mapping[BackendKind | Literal["postgres", "embedding", "reranker"], tuple[int, ...]] = {
     "chroma": (443, contract.CHROMA_PORT),
     "pgvector": (5432,),
+    "postgres": (5432,),
     "cockroachdb": (26257,),
     "mongodb": (27015, 27016, 27017),
     "vertex": (443,),
@@ -27,7 +28,8 @@ PUBLIC_PORTS: Mapping[BackendKind | Literal["embedding", "reranker"], tuple[int,
 
 def volumes(connections: Sequence[ConnectionSource]) -> list[JsonObject]:
     """A folder with a file for each connection, if there are any."""
-    sources = [{"secret": secret} for each in connections if (secret := _secret(each)) is not None]
+    by_path = {each.path: each for each in connections}  # one Secret may lead to vectors and texts
+    sources = [{"secret": secret} for each in by_path.values() if (secret := _secret(each)) is not None]
     return [{"name": VOLUME, "projected": {"defaultMode": OWNER_AND_GROUP, "sources": sources}}] if sources else []
 
 

@@ -27,6 +27,10 @@ from slipway_operator.indexes.server import child_name, index_account, index_obj
 from slipway_operator.indexes.status import IndexStanding, index_status
 
 SERVER_KINDS = (STATEFUL_SET.name, SERVICE.name, NETWORK_POLICY.name)
+NO_SQLITE = (
+    "spec.documents.store: sqlite is the file of slipway dev, which pods do not share. Write postgres: {} to keep texts"
+    " in the namespace's store"
+)
 LEAVE_SECONDS = 60.0
 """For which a server is kept that an index has moved away from: whoever asks it now ends first."""
 
@@ -70,6 +74,11 @@ class IndexView(View):
         return ingestion_connections(self.index)
 
     @property
+    def wants_sqlite(self) -> bool:
+        """Whether texts are to be in a file, which pods do not share."""
+        return self.index.spec.documents.store.sqlite is not None
+
+    @property
     def missing_sources(self) -> list[str]:
         """Names of the ConfigMaps that are not there."""
         by_name = self.index.spec.config_maps
@@ -77,8 +86,8 @@ class IndexView(View):
 
     @cached_property
     def ingestion(self) -> IngestSpec | None:
-        """What is to be ingested now; None while a source or the server is missing."""
-        if (self.has_server and self.server is None) or self.missing_sources:
+        """What is to be ingested now; None while a source or the server is missing, or the spec cannot be followed."""
+        if (self.has_server and self.server is None) or self.missing_sources or self.wants_sqlite:
             return None
         versions = {name: version or "" for name, version in self.source_versions.items()}
         return IngestSpec(
@@ -292,6 +301,8 @@ def _unwanted_policies(view: IndexView, settings: BuildSettings) -> list[Delete]
 
 def _problem(view: IndexView) -> Trouble | None:
     """What of the spec only an edit fixes."""
+    if view.wants_sqlite:
+        return Trouble("InvalidDocumentStore", NO_SQLITE)
     problem = next(index_problems(view.index), None)
     return Trouble(problem.reason, f"{problem.path}: {problem.message}") if problem is not None else None
 

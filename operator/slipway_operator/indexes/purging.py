@@ -1,4 +1,4 @@
-"""Deleting an index's vectors where the operator has no credentials: a Job of the namespace does it, which has.
+"""Deleting vectors and texts of an index where the operator has no credentials: a Job of the namespace has.
 
 It is an ingestion that is told to purge, so it has the same mounts and may go the same ways.
 """
@@ -18,8 +18,8 @@ class StillPurgingError(Exception):
 
 
 def purge_spec(index: VectorIndex) -> IngestSpec | None:
-    """The Job that deletes the vectors; None where they go with the index's own server."""
-    if index.spec.backend.server is not None:
+    """The Job that deletes vectors and texts; None where they go with the index's own server and the store's rows."""
+    if index.spec.backend.server is not None and index.spec.documents.store.connection is None:
         return None
     return IngestSpec(
         config=ingest_config(index).model_copy(update={"sources": (), "purge": True, "acceptance": AcceptanceConfig()}),

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from slipway_crds.bindings import connections_of, sentence_models_of
+from slipway_crds.bindings import connections_of, ingestion_connections, sentence_models_of
 from slipway_crds.resolve import ingest_config
+from slipway_operator.core.connections import egress, volumes
 from slipway_operator.core.inputs import BuildSettings
 from slipway_operator.core.manifests import Manifest
 from slipway_operator.indexes.ingest import IngestSpec, ingest_objects, ingest_policy, sources_hash
+from slipway_operator.indexes.purging import purge_spec
 from tests.support.operator_builds import SETTINGS, index, owner
 
 OWNER = owner("VectorIndex", "handbook")
@@ -259,3 +261,26 @@ def test_secrets_of_buckets_and_headers_of_pages_are_mounted() -> None:
     paths = [item["path"] for each in files["projected"]["sources"] for body in each.values() for item in body["items"]]
     assert paths == ["archive/credentials", "site/header.X-Key", "site/ca.crt"]
     assert opened(sources=sources) == [({"0.0.0.0/0", "2000::/3"}, {443})]
+
+
+def test_texts_elsewhere_are_purged_by_a_job_and_need_a_way_there() -> None:
+    ref = {"connectionRef": {"name": "atlas", "key": "uri"}}
+    assert purge_spec(index()) is None
+    purging = purge_spec(index(documents={"store": {"mongodb": ref}}))
+    assert purging is not None
+    assert purging.config.purge
+    assert [(each.kind, each.of, each.path) for each in purging.connections] == [
+        ("mongodb", "documents", "handbook/atlas/uri")
+    ]
+    rules: list[Any] = list(egress(purging.connections))
+    ports = [port["port"] for rule in rules for port in rule["ports"]]
+    assert ports == [27015, 27016, 27017]
+
+
+def test_vectors_and_texts_by_one_secret_are_one_file() -> None:
+    ref = {"connectionRef": {"name": "atlas", "key": "uri"}}
+    both = ingestion_connections(index(backend={"mongodb": ref}, documents={"store": {"mongodb": ref}}))
+    assert len(both) == 2
+    made: list[Any] = list(volumes(both))
+    [volume] = made
+    assert len(volume["projected"]["sources"]) == 1

@@ -471,8 +471,15 @@ def test_what_is_due_is_ingested_after_the_one_that_runs_and_stays_in_sync_meanw
         ({"schedule": {"cron": "0 0 31 2 *"}}, "InvalidSchedule"),
         ({"schedule": {"cron": "0 * * * *", "timeZone": "Mars/Olympus"}}, "InvalidSchedule"),
         ({"egress": [{"cidr": "10.0.0.0/99", "ports": [443]}]}, "InvalidEgress"),
+        ({"documents": {"store": {"sqlite": {}}}}, "InvalidDocumentStore"),
     ],
 )
 def test_what_only_an_edit_fixes_is_stalled(spec: dict[str, Any], reason: str) -> None:
     planned = plan(index=index(**spec))
     assert (condition(planned, "Stalled")["status"], condition(planned, "Stalled")["reason"]) == ("True", reason)
+
+
+def test_texts_in_a_file_are_refused_and_nothing_is_ingested() -> None:
+    made = index(documents={"store": {"sqlite": {}}})
+    assert view(server(), index=made).ingestion is None
+    assert "Write postgres: {}" in condition(plan(server(), index=made), "Stalled")["message"]

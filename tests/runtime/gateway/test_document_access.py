@@ -124,7 +124,7 @@ async def doors(
     agent = hosted(None)
     read = agent.config.model_copy(update={"knowledge": (entry(min_score=0.1),)})
     dependencies = AgentDependencies(database=local.database, embedder=local.embedder, vectors=lambda *_: local.vectors)
-    extractive = ExtractiveAgent(read, retriever=local.retriever(), database=local.database)
+    extractive = ExtractiveAgent(read, retriever=local.retriever(), documents=dependencies.documents)
     host = Host(local.database, verifier=IdentityVerifier([signer.public_key]), host_id="host")
     host.serve([replace(agent, config=read, agent=extractive, tools=DirectTools(read, dependencies))])
     url = await stack.enter_async_context(served(create_host_app(host)))

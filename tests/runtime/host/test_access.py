@@ -89,7 +89,7 @@ async def test_who_is_not_in_the_group_gets_no_answer_no_passage_and_no_document
     agent = hosted(None)
     config = agent.config.model_copy(update={"knowledge": (entry(),)})
     dependencies = AgentDependencies(database=local.database, embedder=local.embedder, vectors=lambda *_: local.vectors)
-    extractive = ExtractiveAgent(config, retriever=local.retriever(), database=local.database)
+    extractive = ExtractiveAgent(config, retriever=local.retriever(), documents=dependencies.documents)
     host = await start_host(
         replace(agent, config=config, agent=extractive, tools=DirectTools(config, dependencies)),
         database=local.database,

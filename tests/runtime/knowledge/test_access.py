@@ -16,6 +16,7 @@ from slipway_runtime.agents.factory import AgentDependencies
 from slipway_runtime.agents.passages import given, verified
 from slipway_runtime.agents.search_filters import Filters
 from slipway_runtime.knowledge.access import groups_in, reading_for
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.embedding.embedder import Vector
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.documents import make_document
@@ -204,7 +205,7 @@ async def test_what_stands_around_a_passage_is_of_the_same_document(local: Knowl
     await local.ingestion(made).run(contents(**documents))
     with reading_for(("a",)):
         found = await local.retriever().retrieve(PAY, [entry(min_score=0)])
-        passages = await verified(local.database, given(found))
+        passages = await verified(DocumentStore(local.database), given(found))
     assert passages
     assert {each.document for each in passages} == {"a.md"}
     assert not any("Of b." in each.text for each in passages)

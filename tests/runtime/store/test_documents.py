@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from slipway_crds.runtimeconfig import SearchConfig
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import (
     Build,
@@ -22,7 +23,6 @@ from slipway_runtime.store.documents import (
     pending_ids,
     present_chunks,
     read_chunks,
-    read_passages,
     replace_document,
     revisions,
     settle,
@@ -139,12 +139,12 @@ async def test_passages_count_characters_in_both_engines(database: Database) -> 
     await replace_document(database, BUILD, document(), [])
     places = [(0, 5), (6, 7), (18, len(TEXT)), (len(TEXT), len(TEXT) + 5)]
     passages = [Passage("docs", "a.md", start, end) for start, end in places]
-    assert await read_passages(database, BUILD, passages) == [TEXT[start:end] for start, end in places]
+    assert await DocumentStore(database).read_passages(BUILD, passages) == [TEXT[start:end] for start, end in places]
 
 
 async def test_a_passage_of_a_missing_document_is_none(database: Database) -> None:
-    assert await read_passages(database, BUILD, [Passage("docs", "gone.md", 0, 3)]) == [None]
-    assert await read_passages(database, BUILD, []) == []
+    assert await DocumentStore(database).read_passages(BUILD, [Passage("docs", "gone.md", 0, 3)]) == [None]
+    assert await DocumentStore(database).read_passages(BUILD, []) == []
 
 
 async def test_the_pointer_moves(database: Database) -> None:

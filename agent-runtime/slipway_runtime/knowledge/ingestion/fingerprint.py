@@ -4,7 +4,7 @@ import hashlib
 
 import orjson
 
-from slipway_crds.runtimeconfig import IngestConfig, VectorsConfig
+from slipway_crds.runtimeconfig import DocumentsConfig, IngestConfig
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.ingestion.chunking import CHUNKER
 from slipway_runtime.knowledge.terms import TERMS
@@ -32,11 +32,13 @@ def fingerprint(config: IngestConfig, embedder: Embedder) -> str:
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def revision_name(fingerprint: str, vectors: VectorsConfig) -> str:
-    """Name of the build with this fingerprint in this place: going back to earlier settings goes back to the earlier
+def revision_name(fingerprint: str, config: IngestConfig) -> str:
+    """Name of the build with this fingerprint in these places: going back to earlier settings goes back to the earlier
     build."""
-    digest = hashlib.sha256(fingerprint.encode() + vectors.canonical()).hexdigest()
-    return f"r-{digest[:REVISION_DIGITS]}"
+    named = fingerprint.encode() + config.vectors.canonical()
+    if config.documents != DocumentsConfig():
+        named += config.documents.canonical()
+    return f"r-{hashlib.sha256(named).hexdigest()[:REVISION_DIGITS]}"
 
 
 def check_fingerprint(pointer: IndexPointer | None, revision: str, fingerprint: str) -> None:

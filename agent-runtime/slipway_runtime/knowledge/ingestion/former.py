@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from slipway_crds.contract import collection_name
-from slipway_crds.runtimeconfig import KeptReport, VectorsConfig
+from slipway_crds.runtimeconfig import DocumentsConfig, KeptReport, VectorsConfig
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.vectors.contract import OpenVectors, VectorsUnavailable
-from slipway_runtime.store.database import Database
-from slipway_runtime.store.documents import Build, delete_build, revisions
+from slipway_runtime.store.documents import Build, revisions
 from slipway_runtime.store.former_builds import FormerBuild, forget_former, former_builds
 
 log = logging.getLogger(__name__)
@@ -31,21 +31,22 @@ class FormerBuilds:
         keep_seconds: for which the one that was read before is kept.
     """
 
-    database: Database
+    documents: DocumentStore
     open_vectors: OpenVectors
     index: str
     keep_seconds: float
 
     async def previous(self) -> FormerBuild | None:
         """The build that agents read before, while it is kept."""
-        found = await former_builds(self.database, self.index)
+        found = await former_builds(self.documents.database, self.index)
         return next((each for each in found[:1] if each.age < self.keep_seconds), None)
 
-    async def forget(self, *, kept: Collection[str], place: VectorsConfig) -> KeptReport | None:
+    async def forget(self, *, kept: Collection[str], place: VectorsConfig, texts: DocumentsConfig) -> KeptReport | None:
         """Remove all builds but these and the previous one. What is still kept is reported.
 
         Args:
-            place: of builds that agents have never read.
+            place: of the vectors of builds that agents have never read.
+            texts: where the texts of such builds are.
 
         Raises:
             StoreUnavailable, VectorsUnavailable: if one of them is; doing it again goes on where it ended.
@@ -53,12 +54,13 @@ class FormerBuilds:
         previous = await self.previous()
         stays = {*kept, *([previous.pointer.revision] if previous is not None else [])}
         places = {
-            each.pointer.revision: each.pointer.vectors for each in await former_builds(self.database, self.index)
+            each.pointer.revision: each.pointer.vectors
+            for each in await former_builds(self.documents.database, self.index)
         }
-        for revision in sorted((await revisions(self.database, self.index) | set(places)) - stays):
+        for revision in sorted((await revisions(self.documents.database, self.index) | set(places)) - stays):
             await self._drop(revision, places.get(revision, place), place)
-            await delete_build(self.database, Build(self.index, revision))
-            await forget_former(self.database, self.index, revision)
+            await self.documents.drop_build(Build(self.index, revision), texts)
+            await forget_former(self.documents.database, self.index, revision)
         if previous is None:
             return None
         return KeptReport(

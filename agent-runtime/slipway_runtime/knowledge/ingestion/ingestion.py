@@ -21,9 +21,8 @@ One ingestion of an index runs at a time; that is the caller's matter. Several p
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Container, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -31,6 +30,7 @@ import numpy as np
 from slipway_crds.contract import UPLOADS, collection_name
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
+from slipway_runtime.knowledge.documents.document_store import HERE, DocumentStore
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.ingestion.acceptance import Acceptance, AcceptanceVerdict
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker
@@ -45,7 +45,6 @@ from slipway_runtime.knowledge.ingestion.planning import (
     SourceListing,
     list_all,
     make_plan,
-    reasons,
     version_of,
 )
 from slipway_runtime.knowledge.ingestion.recall import BuildVectors
@@ -53,8 +52,10 @@ from slipway_runtime.knowledge.ingestion.reporting import report_of
 from slipway_runtime.knowledge.ingestion.restricting import as_restricted, with_access
 from slipway_runtime.knowledge.ingestion.rows import metadata_json, stored_chunks
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, Gone, NotLoaded, SourceUnavailable
+from slipway_runtime.knowledge.ingestion.taken import IngestionProgress as IngestionProgress
+from slipway_runtime.knowledge.ingestion.taken import NoSourceAvailable as NoSourceAvailable
 from slipway_runtime.knowledge.ingestion.taken import NothingToIngest as NothingToIngest
-from slipway_runtime.knowledge.ingestion.taken import TakenDocuments, nothing_in
+from slipway_runtime.knowledge.ingestion.taken import TakenDocuments, check_something
 from slipway_runtime.knowledge.vectors.contract import (
     OpenVectors,
     VectorsFull,
@@ -64,6 +65,7 @@ from slipway_runtime.knowledge.vectors.contract import (
 )
 from slipway_runtime.knowledge.vectors.passages import claim, wait_until_searchable, write_chunks
 from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.store.document_states import begin_documents, fail_document, settle_document
 from slipway_runtime.store.documents import (
     Build,
     DocumentState,
@@ -76,7 +78,6 @@ from slipway_runtime.store.documents import (
     pend,
     pending_ids,
     read_metadata,
-    replace_document,
     set_version,
     settle,
     stored_vectors,
@@ -85,6 +86,7 @@ from slipway_runtime.store.installation import installation_id
 from slipway_runtime.store.locks import give_lock, hold_lock
 from slipway_runtime.store.pointers import IndexPointer, read_pointer, recount, write_pointer
 from slipway_runtime.store.shards import Shard, UnreadDocument
+from slipway_runtime.store.texts import OpenTexts, TextsRefused
 from slipway_runtime.store.uploads import fail_upload
 
 log = logging.getLogger(__name__)
@@ -101,22 +103,6 @@ async def nothing_meanwhile() -> None:
     """Nothing is to be done between documents."""
 
 
-class NoSourceAvailable(Exception):
-    """Nothing could be read and the index has nothing; the message says why. It may be otherwise the next time."""
-
-
-@dataclass(frozen=True)
-class IngestionProgress:
-    """How far an ingestion is: documents that are done, of those that have to be taken, and chunks made so far."""
-
-    done: int = 0
-    total: int = 0
-    chunks: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.done}/{self.total} documents, {self.chunks} chunks"
-
-
 class Ingestion:
     """One ingestion of one index.
 
@@ -129,6 +115,7 @@ class Ingestion:
         kept: names of builds that stay, besides those that agents read now and before.
         meanwhile: called before each document, so that what agents read is not forgotten over a long build.
         shard: of the documents, for `take_share`; None: all of them.
+        texts: gives the place of texts, where that is not the store.
     """
 
     def __init__(
@@ -146,6 +133,7 @@ class Ingestion:
         kept: frozenset[str] = frozenset(),
         meanwhile: Callable[[], Awaitable[None]] = nothing_meanwhile,
         shard: Shard | None = None,
+        texts: OpenTexts | None = None,
     ) -> None:
         self._config = config
         self._shard = shard
@@ -155,10 +143,11 @@ class Ingestion:
         self._fingerprint = fingerprint(config, embedder)
         self._place, self._search = config.vectors, config.search
         self._embedding = config.embedding
-        self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint, config.vectors))
+        self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint, config))
         self._collection = collection_name(self._build.index, self._build.revision)
         self._chunker = Chunker(embedder, max_tokens=config.max_tokens, overlap=config.overlap)
         self._database = database
+        self._documents = DocumentStore(database, texts)
         self._vectors = vectors
         self._embedder = embedder
         self._progress = progress
@@ -167,7 +156,7 @@ class Ingestion:
         self._kept = kept
         self._meanwhile = meanwhile
         places = places or (lambda *_: vectors)
-        self._former = FormerBuilds(database, places, self._build.index, config.keep_seconds)
+        self._former = FormerBuilds(self._documents, places, self._build.index, config.keep_seconds)
         self._reader = DocumentReader()
 
     async def run(self, sources: Sequence[DocumentSource], *, unread: Sequence[UnreadDocument] = ()) -> IngestReport:
@@ -209,10 +198,12 @@ class Ingestion:
             every = await self._patiently(lambda: document_states(self._database, self._build))
             states = {key: state for key, state in every.items() if shard.has(key)}
             lost = await self._patiently(lambda: self._missing(states))
+            lost |= await self._patiently(lambda: self._without_text(states))
             listing = await list_all(sources, every)
             mine = SourceListing([ref for ref in listing.refs if shard.has(ref.key)], listing.unavailable)
             plan = make_plan(mine, states=states, lost=lost)
             by_name = {source.name: source for source in sources}
+            await self._begin(plan, {*by_name} - {*listing.unavailable})
             taken = await self._take_all(plan, by_name, states=states, lost=lost)
         finally:
             await self._reader.close()
@@ -244,7 +235,9 @@ class Ingestion:
                 candidate = await self._patiently(lambda: self._pointer(taken))
                 await self._patiently(lambda: write_pointer(self._database, candidate))
         kept = {self._build.revision, before.revision if before else "", *self._kept}
-        previous = await self._patiently(lambda: self._former.forget(kept=kept, place=self._place))
+        previous = await self._patiently(
+            lambda: self._former.forget(kept=kept, place=self._place, texts=self._config.documents)
+        )
         return report_of(candidate, taken, verdict, previous)
 
     async def _bring_up_to_date(
@@ -255,19 +248,25 @@ class Ingestion:
             await self._patiently(self._sweep)
         states = await self._patiently(lambda: document_states(self._database, self._build))
         lost = await self._patiently(lambda: self._lost(states))
+        lost |= await self._patiently(lambda: self._without_text(states))
         listing = await list_all(sources, states)
         plan = make_plan(listing, states=states, lost=lost)
         by_name = {source.name: source for source in sources}
+        await self._begin(plan, {*by_name} - {*listing.unavailable})
         taken = await self._take_all(plan, by_name, states=states, lost=lost)
         taken.unavailable |= listing.unavailable
-        self._check(listing, plan, taken, before)
+        elsewhere = before is not None and before.revision != self._build.revision
+        waits_for_uploads = self._config.uploads is not None and not self._config.sources
+        check_something(listing, plan, taken, elsewhere=elsewhere, waits_for_uploads=waits_for_uploads)
         for ref, hash_ in taken.wordless.items():
             # What changed meanwhile, the next ingestion sees.
             with suppress(Unreadable, NotLoaded, SourceUnavailable):
                 document = await self._load(ref, by_name[ref.source])
                 if document.hash == hash_:
-                    await self._replace(ref, document, [], replaces=ref.key in states)
+                    async with self._writing():
+                        await self._replace(ref, document, [], replaces=ref.key in states)
         await self._remove(plan.removed)
+        await self._sweep_texts()
         return listing, taken
 
     async def _accept(
@@ -277,18 +276,6 @@ class Ingestion:
         return await self._patiently(
             lambda: acceptance.verdict(candidate, vectors, self._embedder, before=before, listed=listed)
         )
-
-    def _check(
-        self, listing: SourceListing, plan: IngestionPlan, taken: TakenDocuments, before: IndexPointer | None
-    ) -> None:
-        """Raise what keeps agents with the build they read: one that has nothing, or not what it has."""
-        something = taken.made or taken.unchanged or taken.kept_failing or plan.kept
-        elsewhere = before is not None and before.revision != self._build.revision
-        if taken.unavailable and (elsewhere or not something):
-            raise NoSourceAvailable("; ".join(reasons(taken.unavailable)))
-        waits_for_uploads = self._config.uploads is not None and not self._config.sources
-        if not something and not waits_for_uploads:
-            raise nothing_in(listing.refs, taken)
 
     async def follow(self, sources: Sequence[DocumentSource]) -> None:
         """Bring the build that agents read up to date with the sources; the pointer stays where it is.
@@ -321,11 +308,15 @@ class Ingestion:
             check_fingerprint(pointer, self._build.revision, self._fingerprint)
             states = await document_states(self._database, self._build, source=source.name)
             plan = make_plan(await list_all([source], states), states=states, lost=set())
+            await self._begin(plan, set())
             taken = await self._take_all(plan, {source.name: source}, states=states, lost=set())
             for ref in taken.wordless:
                 with suppress(Unreadable, NotLoaded):
-                    await self._replace(ref, await self._load(ref, source), [], replaces=ref.key in states)
+                    document = await self._load(ref, source)
+                    async with self._writing():
+                        await self._replace(ref, document, [], replaces=ref.key in states)
             await self._remove([key for key in plan.removed if key[1] not in kept])
+            await self._sweep_texts(source=source.name)
             documents, chunks = await counts(self._database, self._build)
             await recount(self._database, self._build.index, self._build.revision, documents=documents, chunks=chunks)
         finally:
@@ -340,6 +331,23 @@ class Ingestion:
     def _writer_of(self, source: str) -> str:
         """Who writes documents of a source. Uploads are written by hosts too, so whoever does has to hold the lock."""
         return "" if source == UPLOADS else self._writer
+
+    async def _sweep_texts(self, *, source: str | None = None) -> None:
+        """Remove texts that no document has any more, where they are not in the store.
+
+        A text is written before its row, and shards write without a lock. So shards sweep nothing; who publishes does,
+        once all of them are complete. A host, which does not know of shards, sweeps only uploads: they have the lock.
+        """
+        place = self._config.documents
+        if place != HERE:
+            async with self._writing():
+                await self._patiently(lambda: self._documents.sweep_texts(self._build, place, source=source))
+
+    async def _begin(self, plan: IngestionPlan, sources: Collection[str]) -> None:
+        """Note what is to be taken, of the sources that were listed."""
+        keys, place = [ref.key for ref in plan.load], (self._database, self._build)
+        ours = self._shard.has if self._shard is not None else lambda key: True
+        await self._patiently(lambda: begin_documents(*place, keys, sources=sources, ours=ours))
 
     @asynccontextmanager
     async def _writing(self, writer: str = "") -> AsyncIterator[None]:
@@ -367,6 +375,11 @@ class Ingestion:
         ids = {key: each for key, each in found.items() if key in states}
         present = await self._vectors.present(self._collection, [id_ for each in ids.values() for id_ in sorted(each)])
         return {key for key, each in ids.items() if not each <= present}
+
+    async def _without_text(self, states: Container[DocumentKey]) -> set[DocumentKey]:
+        """Those of the documents whose text is kept elsewhere, and is not there any more."""
+        found = await self._documents.without_text(self._build, self._config.documents)
+        return {key for key in found if key in states}
 
     async def _take_all(
         self,
@@ -411,19 +424,20 @@ class Ingestion:
                 raise NotLoaded(reason)
             document = await self._load(ref, source)
         except Gone:
+            await self._patiently(lambda: settle_document(self._database, self._build, ref.key))
             return
         except SourceUnavailable as error:
             taken.unavailable[ref.source] = str(error)
             taken.kept_failing |= state is not None and state.chunks > 0
             return
         except (Unreadable, NotLoaded) as error:
-            if ref.source == UPLOADS:
-                await self._fail_upload(ref, str(error))
+            await self._fail(ref, str(error))
             taken.failures.append(Failure(source=ref.source, name=ref.name, reason=str(error)))
             taken.kept_failing |= state is not None and state.chunks > 0
             return
         if state is not None and state.hash == document.hash and await self._same_metadata(ref, document):
             await self._patiently(lambda: set_version(self._database, self._build, ref.key, version_of(ref)))
+            await self._patiently(lambda: settle_document(self._database, self._build, ref.key))
             taken.unchanged += state.chunks
             return
         chunks = await asyncio.to_thread(self._chunker.chunks, document)
@@ -434,9 +448,11 @@ class Ingestion:
         await self._take(ref, document, chunks, replaces=known, done=done)
         taken.made += len(chunks)
 
-    async def _fail_upload(self, ref: DocumentRef, reason: str) -> None:
-        place = (self._build.index, ref.name, ref.version)
-        await self._patiently(lambda: fail_upload(self._database, *place, reason))
+    async def _fail(self, ref: DocumentRef, reason: str) -> None:
+        await self._patiently(lambda: fail_document(self._database, self._build, ref.key, reason))
+        if ref.source == UPLOADS:
+            place = (self._build.index, ref.name, ref.version)
+            await self._patiently(lambda: fail_upload(self._database, *place, reason))
 
     async def _same_metadata(self, ref: DocumentRef, document: Document) -> bool:
         stored = await self._patiently(lambda: read_metadata(self._database, self._build, ref.key))
@@ -476,8 +492,10 @@ class Ingestion:
             version=version_of(ref),
             metadata=metadata_json(document),
         )
-        writer = self._writer_of(ref.source)
-        await self._patiently(lambda: replace_document(self._database, self._build, stored, rows, writer=writer))
+        place, writer = self._config.documents, self._writer_of(ref.source)
+        await self._patiently(
+            lambda: self._documents.store_document(self._build, stored, rows, place=place, writer=writer)
+        )
         if replaces:
             await self._patiently(lambda: self._sweep(writer))
 
@@ -516,5 +534,5 @@ class Ingestion:
 
 def unavailable(error: BaseException) -> bool:
     """Whether a store is unavailable, so that asking it again may succeed; one that is full has to be given room."""
-    lasting = isinstance(error, VectorsFull | VectorsRefused)
+    lasting = isinstance(error, VectorsFull | VectorsRefused | TextsRefused)
     return isinstance(error, StoreUnavailable | VectorsUnavailable) and not lasting

@@ -26,6 +26,7 @@ from slipway_crds.contract import (
 )
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
 from slipway_runtime import retrying
+from slipway_runtime.knowledge.documents.opening import TextStores
 from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.embedding.model_files import ModelMissing
@@ -38,7 +39,7 @@ from slipway_runtime.knowledge.ingestion.ingestion import (
     NothingToIngest,
     unavailable,
 )
-from slipway_runtime.knowledge.ingestion.purging import purge_vectors
+from slipway_runtime.knowledge.ingestion.purging import purge_index
 from slipway_runtime.knowledge.ingestion.serving import BuildNotKept, BuildOpening, run_share
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
 from slipway_runtime.knowledge.ingestion.uploads import uploads_of
@@ -49,6 +50,7 @@ from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.deferred import read_dsn
 from slipway_runtime.store.opening import open_database
 from slipway_runtime.store.shards import IngestionSuperseded, Shard, ShardedProgress, read_progress
+from slipway_runtime.store.texts import OpenTexts, TextsRefused
 from slipway_runtime.telemetry.logging import configure_logging
 from slipway_runtime.telemetry.tracing import configure_tracing, span
 
@@ -111,10 +113,13 @@ async def _open(settings: IngestSettings, patience: float) -> Database:
     return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=patience)
 
 
-async def _purge(config: IngestConfig, database: Database, vectors: VectorStore, patience: float) -> IngestReport:
+async def _purge(
+    config: IngestConfig, database: Database, vectors: VectorStore, texts: OpenTexts, patience: float
+) -> IngestReport:
     """Delete what an ingestion has made. The report is of an index that has nothing."""
+    index, documents = f"{config.namespace}/{config.index}", config.documents
     await retrying.retry(
-        lambda: purge_vectors(f"{config.namespace}/{config.index}", database=database, vectors=vectors),
+        lambda: purge_index(index, database=database, vectors=vectors, texts=texts, documents=documents),
         policy=retrying.INGESTION,
         on=unavailable,
         seconds=patience,
@@ -154,11 +159,12 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         )
         database = await _open(settings, patience)
         servers = VectorServers(settings.chroma_url, store=database, connections=settings.connections)
+        texts = TextStores(database, connections=lambda _: settings.connections)
         try:
             if config.purge:
                 index = f"{config.namespace}/{config.index}"
-                return await _purge(config, database, servers(index, config.vectors), patience)
-            opening = BuildOpening(database, embedders, servers, lambda: open_sources(config, places))
+                return await _purge(config, database, servers(index, config.vectors), texts, patience)
+            opening = BuildOpening(database, embedders, servers, lambda: open_sources(config, places), texts)
             shard = shard_of(settings)
             board.add_up(database, f"{config.namespace}/{config.index}", shard)
             with span("ingestion"), open_sources(config, places) as sources:
@@ -173,6 +179,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
                 )
         finally:
             board.whole = None
+            await texts.close()
             await database.close()
             await embedders.close()
             await embedder.close()
@@ -184,7 +191,7 @@ async def ingest(settings: IngestSettings, board: ProgressBoard, *, patience: fl
         raise IngestionFailed(NO_DOCUMENTS, str(error)) from error
     except VectorsFull as error:
         raise IngestionFailed(INGESTION_FAILED, f"the index's volume has no room left: {error}") from error
-    except VectorsRefused as error:
+    except (VectorsRefused, TextsRefused) as error:
         raise IngestionFailed(INGESTION_FAILED, str(error)) from error
     except (StoreUnavailable, VectorsUnavailable) as error:
         raise IngestionFailed(INGESTION_FAILED, f"gave up after {patience:.0f} s: {error}") from error

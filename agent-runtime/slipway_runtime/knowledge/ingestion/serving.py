@@ -28,6 +28,7 @@ from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.former_builds import former_builds
 from slipway_runtime.store.pointers import IndexPointer, read_pointer
 from slipway_runtime.store.shards import Shard
+from slipway_runtime.store.texts import OpenTexts
 
 log = logging.getLogger(__name__)
 PREVIOUS = "previous"
@@ -72,7 +73,7 @@ async def config_to_serve(config: IngestConfig, *, database: Database, embedders
 def revision_of(config: IngestConfig, embedders: OpenEmbedder) -> str:
     """Name of the build that an ingestion makes."""
     embedder = embedders(f"{config.namespace}/{config.index}", config.embedding)
-    return revision_name(fingerprint(config, embedder), config.vectors)
+    return revision_name(fingerprint(config, embedder), config)
 
 
 def config_of(pointer: IndexPointer, now: IngestConfig, embedders: OpenEmbedder) -> IngestConfig:
@@ -85,10 +86,13 @@ def config_of(pointer: IndexPointer, now: IngestConfig, embedders: OpenEmbedder)
     if not pointer.config:
         raise BuildNotKept(f"an earlier version made the build {pointer.revision}: {INSTEAD}")
     was = IngestConfig.model_validate_json(pointer.config)
-    made = {"max_tokens": was.max_tokens, "overlap": was.overlap, "vectors": was.vectors, "embedding": was.embedding}
+    own = ("max_tokens", "overlap", "vectors", "embedding", "documents")
+    made = {name: getattr(was, name) for name in own}
     config = now.model_copy(update={**made, "serve": ""})
     if was.vectors.connection not in (None, now.vectors.connection):
         raise BuildNotKept(f"the spec no longer connects to the vectors of the build {pointer.revision}: {INSTEAD}")
+    if was.documents.connection not in (None, now.documents.connection):
+        raise BuildNotKept(f"the spec no longer connects to the texts of the build {pointer.revision}: {INSTEAD}")
     if was.embedding != MINILM and _reached_by(was.embedding) != _reached_by(now.embedding):
         raise BuildNotKept(f"the spec no longer names the embedding model of {pointer.revision}: {INSTEAD}")
     if revision_of(config, embedders) != pointer.revision:
@@ -102,12 +106,14 @@ class BuildOpening:
 
     Args:
         sources: opens the sources once more, apart from those that an ingestion is given.
+        texts: gives the place of texts, where that is not the store.
     """
 
     database: Database
     embedders: OpenEmbedder
     vectors: OpenVectors
     sources: OpenSources
+    texts: OpenTexts | None = None
 
     def ingestion(self, config: IngestConfig, **more: Any) -> Ingestion:
         """An ingestion of a build. What else is given goes to `Ingestion`."""
@@ -118,6 +124,7 @@ class BuildOpening:
             vectors=self.vectors(index, config.vectors),
             embedder=self.embedders(index, config.embedding),
             places=self.vectors,
+            texts=self.texts,
             **more,
         )
 
@@ -164,7 +171,7 @@ async def run_share(
     """
     serve = await config_to_serve(config, database=opening.database, embedders=opening.embedders)
     own = revision_of(config, opening.embedders)
-    served = ServedBuild(config, opening)
+    served = ServedBuild(config, opening, making=revision_of(serve, opening.embedders))
 
     def make(part: Shard | None, progress: Callable[[IngestionProgress], None]) -> Ingestion:
         return opening.ingestion(
@@ -204,11 +211,15 @@ class ServedBuild:
 
     Args:
         config: of the one that is made.
+        making: name of the one that is brought up to date instead of it, because it is to be served.
         every: seconds between two looks at the sources; None: as it fits them.
     """
 
-    def __init__(self, config: IngestConfig, opening: BuildOpening, *, every: float | None = None) -> None:
+    def __init__(
+        self, config: IngestConfig, opening: BuildOpening, *, making: str = "", every: float | None = None
+    ) -> None:
         self._config = config
+        self._making = making
         self._opening = opening
         served = any(each.git or each.http or each.object_store for each in config.sources)
         self._every = (FOLLOW_SERVERS_SECONDS if served else FOLLOW_SECONDS) if every is None else every
@@ -223,7 +234,8 @@ class ServedBuild:
         index = f"{self._config.namespace}/{self._config.index}"
         try:
             pointer = await read_pointer(self._opening.database, index)
-            if pointer is not None and pointer.revision != revision_of(self._config, self._opening.embedders):
+            made = {self._making, revision_of(self._config, self._opening.embedders)}
+            if pointer is not None and pointer.revision not in made:
                 await self._bring_up_to_date(pointer)
         except BuildNotKept as error:
             log.info("the served build stays as it is", extra={"index": index, "detail": str(error)})

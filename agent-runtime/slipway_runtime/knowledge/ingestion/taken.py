@@ -4,7 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slipway_runtime.knowledge.ingestion.documents import Failure
+from slipway_runtime.knowledge.ingestion.planning import IngestionPlan, SourceListing, reasons
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef
+
+
+@dataclass(frozen=True)
+class IngestionProgress:
+    """How far an ingestion is: documents that are done, of those that have to be taken, and chunks made so far."""
+
+    done: int = 0
+    total: int = 0
+    chunks: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.done}/{self.total} documents, {self.chunks} chunks"
+
+
+class NoSourceAvailable(Exception):
+    """Nothing could be read and the index has nothing; the message says why. It may be otherwise the next time."""
 
 
 class NothingToIngest(Exception):
@@ -41,3 +58,19 @@ def nothing_in(refs: Sequence[DocumentRef], taken: TakenDocuments) -> NothingToI
     if taken.wordless and taken.blank:
         return NothingToIngest("All documents are empty.")
     return NothingToIngest("the documents hold no text: put sentences into them")
+
+
+def check_something(
+    listing: SourceListing, plan: IngestionPlan, taken: TakenDocuments, *, elsewhere: bool, waits_for_uploads: bool
+) -> None:
+    """Raise what keeps agents with the build they read: one that has nothing, or not what it has.
+
+    Args:
+        elsewhere: whether they read another build.
+        waits_for_uploads: whether the index has no sources, so that it may be empty until somebody uploads.
+    """
+    something = taken.made or taken.unchanged or taken.kept_failing or plan.kept
+    if taken.unavailable and (elsewhere or not something):
+        raise NoSourceAvailable("; ".join(reasons(taken.unavailable)))
+    if not something and not waits_for_uploads:
+        raise nothing_in(listing.refs, taken)

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipway_crds.runtimeconfig import KnowledgeConfig, SearchConfig
+from slipway_runtime.knowledge.documents.neighbours import TextAround
 from slipway_runtime.knowledge.embedding.embedder import Vector
 from slipway_runtime.knowledge.pieces import Piece, reading
 from slipway_runtime.knowledge.retrieval.chunk_cache import DecodedChunk
 from slipway_runtime.knowledge.retrieval.wording import Wording
 from slipway_runtime.store.documents import Build, StoredChunk
-from slipway_runtime.store.neighbours import TextAround
 
 IDENTIFIER_WEIGHT = 0.5
 """Share of the words in the score where the question has an identifier: a fault code means little to a model."""

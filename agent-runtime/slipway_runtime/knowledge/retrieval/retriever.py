@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from slipway_crds.contract import collection_name
 from slipway_crds.runtimeconfig import KnowledgeConfig, SearchConfig
 from slipway_runtime.knowledge.access import may_read, readable, reader_groups
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
+from slipway_runtime.knowledge.documents.neighbours import surroundings
 from slipway_runtime.knowledge.embedding.embedder import Embedder, EmbeddingUnavailable, Vector
 from slipway_runtime.knowledge.embedding.opening import MINILM, OpenEmbedder
 from slipway_runtime.knowledge.retrieval.chunk_cache import ChunkCache, DecodedChunk, decoded
@@ -29,8 +31,8 @@ from slipway_runtime.knowledge.vectors.passages import search_chunks
 from slipway_runtime.store.database import Database
 from slipway_runtime.store.documents import Build, Presence, metadata_of_chunks, present_chunks, read_chunks
 from slipway_runtime.store.lexical import frequencies, search_present
-from slipway_runtime.store.neighbours import surroundings
 from slipway_runtime.store.pointers import IndexPointer, read_pointer
+from slipway_runtime.store.texts import OpenTexts
 from slipway_runtime.telemetry import genai
 
 POOL = 4
@@ -72,6 +74,7 @@ class Retriever:
         vectors: gives the vector store of an index.
         chunks: those that were read before, by this one or another.
         rerankers: gives that of an index which has one; without it, what is found keeps its order.
+        texts: gives the place of the texts of an index, where that is not the store.
     """
 
     def __init__(
@@ -84,12 +87,14 @@ class Retriever:
         chunks: ChunkCache | None = None,
         embedders: OpenEmbedder | None = None,
         rerankers: OpenReranker | None = None,
+        texts: OpenTexts | None = None,
     ) -> None:
         self._namespace = namespace
         self._chunks = ChunkCache() if chunks is None else chunks
         self._pointers: dict[str, IndexPointer] = {}
         """Of each index, the build that was in force last time."""
         self._database = database
+        self._documents = DocumentStore(database, texts)
         self._embedder = embedder
         self._embedders = embedders
         self._rerankers = rerankers
@@ -254,13 +259,14 @@ class Retriever:
         count, build = pointer.search.neighbours, Build(pointer.index, pointer.revision)
         if not count:
             return found
-        return [replace(one, around=await surroundings(self._database, build, one.chunk, count)) for one in found]
+        documents = self._documents
+        return [replace(one, around=await surroundings(documents, build, one.chunk, count)) for one in found]
 
     async def _read(self, build: Build, ids: Sequence[str], *, dimensions: int) -> list[DecodedChunk]:
         """Chunks of a build. Only what was never read before comes from the store."""
         known = {id_: self._chunks.get(id_) for id_ in ids}
         unread = [id_ for id_, chunk in known.items() if chunk is None]
-        for chunk, otherwise in await read_chunks(self._database, build, unread):
+        for chunk, otherwise in await self._documents.compared(build, await read_chunks(self._database, build, unread)):
             known[chunk.id] = made = decoded(chunk, dimensions=dimensions, otherwise=otherwise)
             self._chunks.put(made)
         return [one for one in known.values() if one is not None]

@@ -66,7 +66,7 @@ class MongoVectors:
         """See `Ownable`."""
         from pymongo import ReturnDocument
 
-        async with _errors():
+        async with mongo_errors():
             mark = await (await self._owners()).find_one_and_update(
                 {"_id": self._name(collection)},
                 {"$setOnInsert": {"owner": owner}},
@@ -108,7 +108,7 @@ class MongoVectors:
 
     async def _write(self, collection: str, writes: Sequence[Any]) -> None:
         async def step() -> None:
-            async with _errors():
+            async with mongo_errors():
                 await (await self._of(collection)).bulk_write(writes, ordered=False)
 
         await retrying.retry(step, policy=retrying.INGESTION, on=_worth_retrying, seconds=PATIENCE)
@@ -116,19 +116,19 @@ class MongoVectors:
     async def delete(self, collection: str, ids: Sequence[str]) -> None:
         """See `VectorStore`."""
         for start in range(0, len(ids), PAGE):
-            async with _errors():
+            async with mongo_errors():
                 await (await self._of(collection)).delete_many({"_id": {"$in": list(ids[start : start + PAGE])}})
 
     async def count(self, collection: str) -> int:
         """See `VectorStore`."""
-        async with _errors():
+        async with mongo_errors():
             return int(await (await self._of(collection)).count_documents({}))
 
     async def present(self, collection: str, ids: Sequence[str]) -> set[str]:
         """See `VectorStore`."""
         found: set[str] = set()
         for start in range(0, len(ids), PAGE):
-            async with _errors():
+            async with mongo_errors():
                 wanted = {"_id": {"$in": list(ids[start : start + PAGE])}}
                 found.update([each["_id"] async for each in (await self._of(collection)).find(wanted, {"_id": 1})])
         return found
@@ -162,13 +162,13 @@ class MongoVectors:
         if clause:
             stage["filter"] = clause
         pipeline = [{"$vectorSearch": stage}, {"$project": {"score": {"$meta": "vectorSearchScore"}}}]
-        async with _errors():
+        async with mongo_errors():
             cursor = await (await self._of(collection)).aggregate(pipeline)
             return [Match(id=each["_id"], score=2 * each["score"] - 1) async for each in cursor]
 
     async def exists(self, collection: str) -> bool:
         """See `VectorStore`."""
-        async with _errors():
+        async with mongo_errors():
             names = await (await self._database()).list_collection_names(filter={"name": self._name(collection)})
         return bool(names)
 
@@ -180,7 +180,7 @@ class MongoVectors:
     async def drop(self, collection: str) -> None:
         """See `VectorStore`."""
         self._declared.pop(collection, None)
-        async with _errors():
+        async with mongo_errors():
             await (await self._of(collection)).drop()
             await (await self._owners()).delete_one({"_id": self._name(collection)})
 
@@ -216,7 +216,7 @@ class MongoVectors:
 
         if fields <= self._declared.get(collection, frozenset()) and collection in self._declared:
             return
-        async with _errors():
+        async with mongo_errors():
             with suppress(CollectionInvalid):  # it is there
                 await (await self._database()).create_collection(self._name(collection))
             index = await self._search_index(collection)
@@ -251,7 +251,7 @@ class MongoVectors:
         return known
 
     async def _search_index(self, collection: str) -> Mapping[str, Any] | None:
-        async with _errors():
+        async with mongo_errors():
             async for index in await (await self._of(collection)).list_search_indexes(SEARCH_INDEX):
                 return dict(index)
         return None
@@ -306,7 +306,7 @@ def _worth_retrying(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def _errors() -> AsyncIterator[None]:
+async def mongo_errors() -> AsyncIterator[None]:
     """The driver's exceptions as the contract's."""
     from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 

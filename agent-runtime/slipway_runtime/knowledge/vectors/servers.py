@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slipway_crds.indexes.connections import InvalidConnection, parse_connection
 from slipway_crds.runtimeconfig import BackendKind, VectorsConfig
+from slipway_runtime.knowledge.connection_files import ConnectionFiles, ConnectionUnreadable
 from slipway_runtime.knowledge.vectors.chroma_server import ChromaServer
 from slipway_runtime.knowledge.vectors.contract import VectorStore, VectorsUnavailable
 from slipway_runtime.store.database import Database
@@ -35,10 +36,8 @@ class VectorServers:
     def __init__(self, pattern: str, *, store: Database | None = None, connections: Path | None = None) -> None:
         self._pattern = pattern
         self._store = store
-        self._connections = connections
+        self._files = ConnectionFiles(connections)
         self._stores: dict[tuple[BackendKind, str], VectorStore] = {}
-        self._texts: dict[Path, tuple[tuple[int, int], str]] = {}
-        """What the files held, by when they were last written."""
 
     def __call__(self, index: str, config: VectorsConfig, /) -> VectorStore:
         """See `OpenVectors`."""
@@ -67,19 +66,10 @@ class VectorServers:
 
     def _connection(self, name: str) -> str:
         """What a connection's file holds now."""
-        if self._connections is None:
-            raise VectorsUnavailable(f"there is no folder of connections for {name}")
-        file = self._connections / name
         try:
-            found = file.stat()
-            known = self._texts.get(file)
-            if known is None or known[0] != (found.st_ino, found.st_mtime_ns):
-                known = self._texts[file] = ((found.st_ino, found.st_mtime_ns), file.read_text().strip())
-        except (OSError, UnicodeDecodeError) as error:
-            index, secret, key = name.split("/")
-            said = f"the connection of the index {index} cannot be read: is there a Secret {secret} with the key {key}?"
-            raise VectorsUnavailable(f"{said} ({type(error).__name__})") from error
-        return known[1]
+            return self._files.read(name)
+        except ConnectionUnreadable as error:
+            raise VectorsUnavailable(str(error)) from error
 
     async def close(self) -> None:
         """Close them all."""

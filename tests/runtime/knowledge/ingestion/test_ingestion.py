@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from slipway_crds.contract import collection_name
-from slipway_crds.runtimeconfig import VectorsConfig
+from slipway_crds.runtimeconfig import DocumentsConfig, VectorsConfig
 from slipway_runtime.knowledge.embedding.embedder import Matrix
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
 from slipway_runtime.knowledge.ingestion.fingerprint import fingerprint, revision_name
@@ -278,9 +278,12 @@ def test_the_fingerprint_follows_what_makes_vectors_comparable(local: Knowledge)
     assert fingerprint(local.config(max_tokens=99), local.embedder) != base
     assert fingerprint(local.config(overlap=9), local.embedder) != base
     assert fingerprint(local.config(index="other"), local.embedder) == base
-    here = revision_name(base, VectorsConfig())
-    assert here == revision_name(base, VectorsConfig())
-    assert here != revision_name(base, VectorsConfig(kind="pgvector"))
+    config = local.config()
+    here = revision_name(base, config)
+    assert here == revision_name(base, local.config())
+    assert here != revision_name(base, config.model_copy(update={"vectors": VectorsConfig(kind="pgvector")}))
+    elsewhere = DocumentsConfig(kind="mongodb", connection="handbook/texts/uri")
+    assert here != revision_name(base, config.model_copy(update={"documents": elsewhere}))
 
 
 def test_a_plan_names_what_may_have_changed_and_what_went() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from slipway_crds.contract import CHROMA_COLLECTIONS
 from slipway_crds.contract import INDEX_TABLES as TABLES
+from slipway_runtime.knowledge.documents.sql_texts import TABLE as TEXTS
 from slipway_runtime.store.opening import open_database
 from tests.runtime.knowledge.vectors.back_ends import database_with_pgvector
 from tests.support.killed_ingestion import STAGES, BackEnd, Killer, Place
@@ -44,6 +45,7 @@ async def emptied(place: Place) -> None:
     connection = await asyncpg.connect(place.dsn)
     for table in TABLES:
         await connection.execute(f"DELETE FROM {table}")
+    await connection.execute(f"DROP TABLE IF EXISTS {TEXTS}")
     for name in await tables_of_vectors(connection):
         await connection.execute(f'DROP TABLE "{name}"')
     await connection.close()
@@ -72,6 +74,9 @@ async def everything(place: Place) -> dict[str, Any]:
     for table in sorted(set(TABLES) - set(SHARDS)):
         rows = await connection.fetch(f"SELECT * FROM {table}")
         kept[table] = sorted(repr({k: v for k, v in row.items() if k not in CLOCKED}) for row in rows)
+    if await connection.fetchval("SELECT to_regclass($1)", TEXTS) is not None:
+        texts = await connection.fetch(f"SELECT revision, source, name, hash, text FROM {TEXTS}")
+        kept[TEXTS] = sorted(map(repr, texts))
     for name in await tables_of_vectors(connection):
         kept[name] = sorted(map(repr, await connection.fetch(f'SELECT * FROM "{name}"')))
     await connection.close()
@@ -98,8 +103,9 @@ async def kill_at_each(killer: Killer, place: Place, kills: int, *, shards: int 
         whole = killer.ingest(place)
         assert await everything(place) == expected
     assert (expected["pending_chunks"], len(expected["index_pointers"]), len(expected["documents"])) == ([], 1, 5)
-    vectors = [len(each) for name, each in expected.items() if name not in TABLES]
+    vectors = [len(each) for name, each in expected.items() if name not in (*TABLES, TEXTS)]
     assert vectors == [len(expected["chunks"])], "one build, with a vector for each chunk"
+    assert len(expected.get(TEXTS, ())) == (len(expected["documents"]) if place.texts_apart else 0)
     for number in range(kills):
         await emptied(place)
         at = (2 * number + 1) * whole.points // (2 * kills)
@@ -123,6 +129,18 @@ async def test_fifty_kills_of_each_back_end_change_nothing(killer: Killer, place
 @pytest.mark.parametrize("place", ["pgvector"], indirect=True)
 async def test_shards_that_are_killed_end_in_what_one_process_makes(killer: Killer, place: Place) -> None:
     await kill_at_each(killer, place, 3, shards=3)
+
+
+@pytest.mark.parametrize("place", ["pgvector"], indirect=True)
+async def test_kills_lose_no_text_that_is_kept_elsewhere(killer: Killer, place: Place) -> None:
+    await kill_at_each(killer, replace(place, texts_apart=True), 3, shards=3)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("place", ["pgvector"], indirect=True)
+async def test_fifty_kills_lose_no_text_that_is_kept_elsewhere(killer: Killer, place: Place, shards: int) -> None:
+    await kill_at_each(killer, replace(place, texts_apart=True), 50, shards=shards)
 
 
 @pytest.mark.deep

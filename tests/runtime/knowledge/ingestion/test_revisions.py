@@ -207,6 +207,20 @@ async def test_what_changes_while_a_build_is_made_reaches_agents_at_once(fleet: 
     assert (await fleet.ingest(other)).documents == 4, "the next ingestion has what changed"
 
 
+async def test_a_build_that_is_itself_brought_up_to_date_is_not_followed(fleet: Fleet) -> None:
+    """With shards, others write to it at the same time."""
+    first = await fleet.ingest(fleet.config())
+    wanted = fleet.config(vectors=PGVECTOR)
+    fleet.texts["pump.md"] = "# pump\n\nThe pump is kept in the bilge of the ship.\n"
+    for making, documents in ((first.revision, 4), ("", 5)):
+        served = ServedBuild(wanted, fleet.opening, making=making, every=0)
+        await served.follow()
+        served.close()
+        pointer = await read_pointer(fleet.knowledge.database, fleet.index)
+        assert pointer is not None
+        assert (pointer.revision, pointer.documents) == (first.revision, documents)
+
+
 async def test_sources_that_become_empty_do_not_empty_what_agents_read(fleet: Fleet) -> None:
     first = await fleet.ingest(fleet.config())
     served = ServedBuild(fleet.config(vectors=PGVECTOR), fleet.opening, every=0)

@@ -5,6 +5,7 @@ import pytest
 from slipway_crds.resolve import ingest_config
 from slipway_crds.runtimeconfig import IngestConfig
 from slipway_runtime.agents.passages import given, verified
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.retrieval.found import Found, fused
 from slipway_runtime.knowledge.retrieval.retriever import IndexNotReady
 from tests.support.knowledge import Knowledge, contents, entry
@@ -91,7 +92,7 @@ async def test_models_get_what_stands_around_a_passage(knowledge: Knowledge) -> 
     made = config(knowledge, neighbours=1).model_copy(update={"max_tokens": 100, "overlap": 10})
     await knowledge.ingestion(made).run(contents(way_md=text))
     [found] = await knowledge.retriever().retrieve("What is done in step 30 with which tool?", [entry(top_k=1)])
-    [passage] = await verified(knowledge.database, given([found]))
+    [passage] = await verified(DocumentStore(knowledge.database), given([found]))
     assert passage.start < found.chunk.start
     assert passage.start + len(passage.text) > found.chunk.end
     assert passage.text == text[passage.start : passage.start + len(passage.text)]
