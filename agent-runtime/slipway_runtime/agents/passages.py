@@ -82,7 +82,7 @@ class GivenPassage:
         """What the document has in the place of one of its pieces."""
         return self.text[start - self.start : end - self.start]
 
-    @property
+    @cached_property
     def readings(self) -> list[str]:
         """Its pieces as they read."""
         return [each.reading(self.piece(each.start, each.end)) for each in self.pieces]

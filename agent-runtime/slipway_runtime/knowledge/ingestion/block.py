@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slipway_runtime.knowledge.ingestion.rendered import Rendered
-from slipway_runtime.knowledge.pieces import PieceKind
+from slipway_runtime.knowledge.pieces import PieceKind, collapsed
 
 HEADING_MAX = 120
 """Characters of one heading that are kept."""
@@ -92,7 +92,7 @@ class Headings:
 
 def heading_block(rendered: Rendered, level: int, headings: Headings) -> Iterator[Block]:
     """A heading, which everything behind it is under until the next one."""
-    title = re.sub(r"\s+", " ", rendered.text).strip()[:HEADING_MAX]
+    title = collapsed(rendered.text)[:HEADING_MAX]
     headings.enter(level, title)
     if rendered:
         yield Block(PieceKind.SENTENCE, rendered, str(headings), title=title)

@@ -103,8 +103,10 @@ class Chunker:
         language = language_of(text[document.begins :]) if document.media in PROSE else "en"
         found: list[Chunk] = []
         blocks = list(document_blocks(document))
-        for (heading, page, row), group in groupby(self._kept(blocks), key=lambda b: (b.heading, b.page, b.row)):
-            head = self._bounded(heading)
+        heads = {heading: self._bounded(heading) for heading in {block.heading for block in blocks}}
+        kept = self._kept(blocks, heads)
+        for (heading, page, row), group in groupby(kept, key=lambda b: (b.heading, b.page, b.row)):
+            head = heads[heading] if heading in heads else self._bounded(heading)
             budget = self._max_tokens - (self._tokens.count_tokens(head) if head else 0)
             columns = document.rows[row] if 0 <= row < len(document.rows) else {}
             parts = self._parts(text, group, budget, language)
@@ -113,10 +115,14 @@ class Chunker:
                 found.extend(self._fitting(made, run))
         return [replace(chunk, ordinal=ordinal) for ordinal, chunk in enumerate(found)]
 
-    def _kept(self, blocks: Sequence[Block]) -> Iterator[Block]:
-        """The blocks that become chunks: of the headings, those that stand before no text, or not whole."""
-        bounded = {block.heading: self._bounded(block.heading) for block in blocks if not block.title}
-        before_text = {part for path in bounded.values() for part in path.split(" > ")}
+    @staticmethod
+    def _kept(blocks: Sequence[Block], heads: Mapping[str, str]) -> Iterator[Block]:
+        """The blocks that become chunks: of the headings, those that are before no text, or not whole.
+
+        Args:
+            heads: what chunks have of each path of headings.
+        """
+        before_text = {part for block in blocks if not block.title for part in heads[block.heading].split(" > ")}
         for block in blocks:
             if not block.title:
                 yield block

@@ -1,4 +1,4 @@
-"""The words of HTML that stands in Markdown: what a browser shows, in paragraphs, code and rows of tables."""
+"""The words of HTML within Markdown: what a browser shows, in paragraphs, code and rows of tables."""
 
 import re
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class _Reader(HTMLParser):
         elif tag == "br":
             self._space()
         elif tag in {"td", "th"} and self._in_row:
-            if self._rendering.rendered().text.strip():
+            if self._rendering.has_words:
                 self._rendering.replaced("", " | ")
         elif tag == "img":
             self._show(dict(attrs).get("alt") or "", "")

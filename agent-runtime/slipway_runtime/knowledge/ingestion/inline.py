@@ -1,7 +1,7 @@
 """The words of a line of Markdown, through the parser's own tree.
 
-markdown-it does not say where an inline token stands. But what a token shows stands in the source word for word: a text
-and some code are literal, an entity and an escape carry what was written. So each is looked for behind the one before.
+markdown-it gives no offsets of inline tokens. But what a token shows is in the source word for word: texts and code are
+literal, entities and escapes carry what was written. So each is looked for behind the one before.
 """
 
 import re

@@ -111,19 +111,19 @@ class _Reader:
                 at, end = self._lines.span(*token.map)
                 rows.append([])
             elif token.type == "inline":
-                written, at = self._cell(token, at)
+                written, at = self._cell(token, at, end)
                 rows[-1].append(render_inline(token.children or [], written))
             elif token.type == "tr_close":
                 rest = Rendered.unchanged(self._lines.text, min(at, end), end).stripped(" \t|`")
                 rows[-1].extend([rest] if rest else [])
         return table_blocks(rows, str(self._headings))
 
-    def _cell(self, token: Token, at: int) -> tuple[Rendered, int]:
+    def _cell(self, token: Token, at: int, row_end: int) -> tuple[Rendered, int]:
         """The content of a cell as it is written, and where it ends. A pipe in it has a backslash before it."""
         text = self._lines.text
         for escaped in (False, True):
             written = token.content.replace("|", "\\|") if escaped else token.content
-            found = text.find(written, at)
+            found = text.find(written, at, row_end)
             if written and found >= 0:
                 places = [
                     found + n

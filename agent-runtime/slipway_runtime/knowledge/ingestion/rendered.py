@@ -1,10 +1,10 @@
-"""Text as a reader sees it, and where each of its characters stands in the document that it was written in."""
+"""Text as a reader sees it, with the offset of each character in the document."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-SPACE = re.compile(r"\s+")
+PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Rendered:
 
     text: str
     offsets: Sequence[int]
-    """The place of each character of `text` in the document; never smaller than the one before."""
+    """The offset of each character of `text` in the document; never smaller than the one before."""
     code: tuple[tuple[int, int], ...] = ()
     """What of `text` is code, as spans: full stops in it end no sentence."""
 
@@ -26,7 +26,7 @@ class Rendered:
         return bool(self.text.strip())
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """Where `text[start:end]` stands in the document."""
+        """The offsets in the document at which `text[start:end]` begins and ends."""
         return self.offsets[start], self.offsets[end - 1] + 1
 
     def between(self, start: int, end: int) -> "Rendered":
@@ -56,13 +56,15 @@ class Rendering:
         self.written = written
         self.at = 0
         """How far `written` was rendered."""
+        self.has_words = False
+        """Whether anything but white space is shown so far."""
         self._offsets = offsets
         self._parts: list[str] = []
         self._places: list[int] = []
         self._code: list[tuple[int, int]] = []
 
     def literal(self, text: str, *, code: bool = False) -> None:
-        """Show what stands there word for word, somewhere from here on."""
+        """Show a text that is written there word for word, somewhere from here on."""
         if not text:
             return
         found = self.written.find(text, self.at)
@@ -73,7 +75,7 @@ class Rendering:
         self.at = found + len(text)
 
     def replaced(self, written: str, shown: str, *, code: bool = False) -> None:
-        """Show something for what stands there; nothing, to leave it out."""
+        """Show something in place of what is written there; nothing, to leave it out."""
         found = self.written.find(written, self.at) if written else self.at
         at = min(max(found, self.at), len(self._offsets) - 1)
         self._show(shown, [self._offsets[at]] * len(shown) if self._offsets else [], code=code)
@@ -88,6 +90,7 @@ class Rendering:
             return
         if code:
             self._code.append((len(self._places), len(self._places) + len(text)))
+        self.has_words = self.has_words or not text.isspace()
         self._parts.append(text)
         self._places.extend(places)
 
@@ -109,5 +112,5 @@ def joined(parts: Sequence[Rendered], gap: str) -> Rendered:
 
 def paragraphs(rendered: Rendered) -> Iterator[Rendered]:
     """Its paragraphs: whatever empty lines part."""
-    for match in re.finditer(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*", rendered.text):
+    for match in PARAGRAPH.finditer(rendered.text):
         yield rendered.between(*match.span()).trimmed()
