@@ -5,8 +5,7 @@ A *build* is one rendering of an index: one model, one way of cutting; their fin
 - Sources are listed first. Documents whose version did not change are not loaded; the others are taken one by one, so
   that memory holds one document at a time: new vectors, then the document with its chunks in one transaction, then the
   old vectors go. Whoever searches meanwhile finds the old or the new.
-- Ids of chunks are noted as pending before their vectors are written, and before their rows are deleted, so that what
-  an interruption leaves in the vector store is known without listing it.
+- How documents are written and removed, so that an interruption leaves nothing, is in `build_writer.py`.
 - Another fingerprint makes another build alongside the one that agents read; the pointer moves when it is whole.
 - What fails in between leaves the pointer, and so the serving build, as it was. Every step may be repeated.
 - A document that cannot be read is named in the report; if an earlier version of it is in the build, that stays.
@@ -21,24 +20,22 @@ One ingestion of an index runs at a time; that is the caller's matter. Several p
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Container, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
+from contextlib import suppress
 
-import numpy as np
-
-from slipway_crds.contract import UPLOADS, collection_name
+from slipway_crds.contract import UPLOADS
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
-from slipway_runtime import retrying
-from slipway_runtime.knowledge.documents.document_store import HERE, DocumentStore
+from slipway_runtime.knowledge.documents.document_store import DocumentStore
 from slipway_runtime.knowledge.embedding.embedder import Embedder
 from slipway_runtime.knowledge.ingestion.acceptance import Acceptance, AcceptanceVerdict
+from slipway_runtime.knowledge.ingestion.build_writer import BuildWriter
 from slipway_runtime.knowledge.ingestion.chunking import Chunk, Chunker
 from slipway_runtime.knowledge.ingestion.documents import Document, DocumentReader, Failure
 from slipway_runtime.knowledge.ingestion.embedding_chunks import embed_chunks
 from slipway_runtime.knowledge.ingestion.fingerprint import check_fingerprint, fingerprint, revision_name
 from slipway_runtime.knowledge.ingestion.formats.parsed import Unreadable
 from slipway_runtime.knowledge.ingestion.former import FormerBuilds
+from slipway_runtime.knowledge.ingestion.patience import PATIENCE
 from slipway_runtime.knowledge.ingestion.planning import (
     DocumentKey,
     IngestionPlan,
@@ -50,7 +47,7 @@ from slipway_runtime.knowledge.ingestion.planning import (
 from slipway_runtime.knowledge.ingestion.recall import BuildVectors
 from slipway_runtime.knowledge.ingestion.reporting import report_of
 from slipway_runtime.knowledge.ingestion.restricting import as_restricted, with_access
-from slipway_runtime.knowledge.ingestion.rows import metadata_json, stored_chunks
+from slipway_runtime.knowledge.ingestion.rows import metadata_json
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, Gone, NotLoaded, SourceUnavailable
 from slipway_runtime.knowledge.ingestion.taken import IngestionProgress as IngestionProgress
 from slipway_runtime.knowledge.ingestion.taken import NoSourceAvailable as NoSourceAvailable
@@ -58,45 +55,26 @@ from slipway_runtime.knowledge.ingestion.taken import NothingToIngest as Nothing
 from slipway_runtime.knowledge.ingestion.taken import TakenDocuments, check_something
 from slipway_runtime.knowledge.vectors.contract import (
     OpenVectors,
-    VectorsFull,
-    VectorsRefused,
     VectorStore,
-    VectorsUnavailable,
 )
-from slipway_runtime.knowledge.vectors.passages import claim, wait_until_searchable, write_chunks
-from slipway_runtime.store.database import Database, StoreUnavailable
+from slipway_runtime.knowledge.vectors.passages import wait_until_searchable
+from slipway_runtime.store.database import Database
 from slipway_runtime.store.document_states import begin_documents, fail_document, settle_document
 from slipway_runtime.store.documents import (
     Build,
     DocumentState,
-    StoredChunk,
-    StoredDocument,
-    chunk_ids,
     counts,
-    delete_documents,
     document_states,
-    pend,
-    pending_ids,
     read_metadata,
     set_version,
-    settle,
     stored_vectors,
 )
-from slipway_runtime.store.installation import installation_id
-from slipway_runtime.store.locks import give_lock, hold_lock
-from slipway_runtime.store.pointers import IndexPointer, read_pointer, recount, write_pointer
+from slipway_runtime.store.pointers import IndexPointer, read_pointer, write_pointer
 from slipway_runtime.store.shards import Shard, UnreadDocument
-from slipway_runtime.store.texts import OpenTexts, TextsRefused
+from slipway_runtime.store.texts import OpenTexts
 from slipway_runtime.store.uploads import fail_upload
 
 log = logging.getLogger(__name__)
-PATIENCE = 120.0
-"""Seconds for which a store that is unavailable is asked again, before the ingestion gives up."""
-WRITING = "writing"
-LOCK_SECONDS = 60.0
-"""After which a writer counts as dead. Under its lock it writes what it made before: it embeds nothing."""
-
-T = TypeVar("T")
 
 
 async def nothing_meanwhile() -> None:
@@ -137,26 +115,33 @@ class Ingestion:
     ) -> None:
         self._config = config
         self._shard = shard
-        self._writer = shard.writer if shard is not None else ""
-        self._owner = f"{owner} {self._writer}".strip()
         self._unread: Mapping[tuple[DocumentKey, str], str] = {}
         self._fingerprint = fingerprint(config, embedder)
         self._place, self._search = config.vectors, config.search
         self._embedding = config.embedding
         self._build = Build(f"{config.namespace}/{config.index}", revision_name(self._fingerprint, config))
-        self._collection = collection_name(self._build.index, self._build.revision)
         self._chunker = Chunker(embedder, max_tokens=config.max_tokens, overlap=config.overlap)
         self._database = database
-        self._documents = DocumentStore(database, texts)
+        documents = DocumentStore(database, texts)
+        self._writer = BuildWriter(
+            config,
+            self._build,
+            database=database,
+            documents=documents,
+            vectors=vectors,
+            owner=owner,
+            own=shard.writer if shard is not None else "",
+            patience=patience,
+        )
+        self._patiently = self._writer.patiently
         self._vectors = vectors
         self._embedder = embedder
         self._progress = progress
-        self._patience = patience
         self._acceptance = acceptance
         self._kept = kept
         self._meanwhile = meanwhile
         places = places or (lambda *_: vectors)
-        self._former = FormerBuilds(self._documents, places, self._build.index, config.keep_seconds)
+        self._former = FormerBuilds(documents, places, self._build.index, config.keep_seconds)
         self._reader = DocumentReader()
 
     async def run(self, sources: Sequence[DocumentSource], *, unread: Sequence[UnreadDocument] = ()) -> IngestReport:
@@ -193,12 +178,12 @@ class Ingestion:
         assert self._shard is not None
         shard, sources = self._shard, as_restricted(self._config, self._vectors, sources)
         try:
-            await self._claim()
-            await self._patiently(lambda: self._sweep(self._writer))
+            await self._writer.claim()
+            await self._patiently(lambda: self._writer.sweep(self._writer.own))
             every = await self._patiently(lambda: document_states(self._database, self._build))
             states = {key: state for key, state in every.items() if shard.has(key)}
-            lost = await self._patiently(lambda: self._missing(states))
-            lost |= await self._patiently(lambda: self._without_text(states))
+            lost = await self._patiently(lambda: self._writer.missing(states))
+            lost |= await self._patiently(lambda: self._writer.without_text(states))
             listing = await list_all(sources, every)
             mine = SourceListing([ref for ref in listing.refs if shard.has(ref.key)], listing.unavailable)
             plan = make_plan(mine, states=states, lost=lost)
@@ -213,25 +198,20 @@ class Ingestion:
             for each in taken.failures
         ]
 
-    async def _claim(self) -> None:
-        if self._place.connection is not None:  # to others, nobody else has a way
-            installation = await self._patiently(lambda: installation_id(self._database))
-            await self._patiently(lambda: claim(self._vectors, self._collection, self._build.index, installation))
-
     async def _run(self, sources: Sequence[DocumentSource]) -> IngestReport:
-        await self._claim()
+        await self._writer.claim()
         before = await self._patiently(lambda: read_pointer(self._database, self._build.index))
         check_fingerprint(before, self._build.revision, self._fingerprint)
         listing, taken = await self._bring_up_to_date(sources, before)
         candidate = await self._patiently(lambda: self._pointer(taken))
-        await wait_until_searchable(self._vectors, self._collection, candidate.chunks)
+        await wait_until_searchable(self._vectors, self._writer.collection, candidate.chunks)
         verdict = AcceptanceVerdict()
         if self._acceptance is not None and (before is None or before.revision != self._build.revision):
             listed = {ref.key for ref in listing.refs}
             verdict = await self._accept(self._acceptance, candidate, before, listed)
         if not verdict.refused:
-            async with self._writing():
-                await self._patiently(self._sweep)
+            async with self._writer.writing():
+                await self._patiently(self._writer.sweep)
                 candidate = await self._patiently(lambda: self._pointer(taken))
                 await self._patiently(lambda: write_pointer(self._database, candidate))
         kept = {self._build.revision, before.revision if before else "", *self._kept}
@@ -244,11 +224,11 @@ class Ingestion:
         self, sources: Sequence[DocumentSource], before: IndexPointer | None
     ) -> tuple[SourceListing, TakenDocuments]:
         """Make the build what the sources have."""
-        async with self._writing():
-            await self._patiently(self._sweep)
+        async with self._writer.writing():
+            await self._patiently(self._writer.sweep)
         states = await self._patiently(lambda: document_states(self._database, self._build))
-        lost = await self._patiently(lambda: self._lost(states))
-        lost |= await self._patiently(lambda: self._without_text(states))
+        lost = await self._patiently(lambda: self._writer.lost(states))
+        lost |= await self._patiently(lambda: self._writer.without_text(states))
         listing = await list_all(sources, states)
         plan = make_plan(listing, states=states, lost=lost)
         by_name = {source.name: source for source in sources}
@@ -258,21 +238,28 @@ class Ingestion:
         elsewhere = before is not None and before.revision != self._build.revision
         waits_for_uploads = self._config.uploads is not None and not self._config.sources
         check_something(listing, plan, taken, elsewhere=elsewhere, waits_for_uploads=waits_for_uploads)
-        for ref, hash_ in taken.wordless.items():
-            # What changed meanwhile, the next ingestion sees.
-            with suppress(Unreadable, NotLoaded, SourceUnavailable):
-                document = await self._load(ref, by_name[ref.source])
-                if document.hash == hash_:
-                    async with self._writing():
-                        await self._replace(ref, document, [], replaces=ref.key in states)
-        await self._remove(plan.removed)
-        await self._sweep_texts()
+        await self._empty(taken, by_name, states)
+        await self._writer.remove(plan.removed)
+        await self._writer.sweep_texts()
         return listing, taken
+
+    async def _empty(
+        self, taken: TakenDocuments, sources: Mapping[str, DocumentSource], known: Container[DocumentKey]
+    ) -> None:
+        """Leave documents without chunks that have no words. What changed meanwhile, the next ingestion sees."""
+        for ref, hash_ in taken.wordless.items():
+            with suppress(Unreadable, NotLoaded, SourceUnavailable):
+                document = await self._load(ref, sources[ref.source])
+                if document.hash == hash_:
+                    async with self._writer.writing():
+                        await self._writer.replace(ref, document, [], replaces=ref.key in known)
 
     async def _accept(
         self, acceptance: Acceptance, candidate: IndexPointer, before: IndexPointer | None, listed: set[DocumentKey]
     ) -> AcceptanceVerdict:
-        vectors = BuildVectors(self._database, self._build, self._vectors, self._collection, self._embedder.dimensions)
+        vectors = BuildVectors(
+            self._database, self._build, self._vectors, self._writer.collection, self._embedder.dimensions
+        )
         return await self._patiently(
             lambda: acceptance.verdict(candidate, vectors, self._embedder, before=before, listed=listed)
         )
@@ -287,8 +274,7 @@ class Ingestion:
             pointer = await read_pointer(self._database, self._build.index)
             check_fingerprint(pointer, self._build.revision, self._fingerprint)
             await self._bring_up_to_date(as_restricted(self._config, self._vectors, sources), pointer)
-            documents, chunks = await counts(self._database, self._build)
-            await recount(self._database, self._build.index, self._build.revision, documents=documents, chunks=chunks)
+            await self._writer.recount()
         finally:
             await self._reader.close()
 
@@ -310,76 +296,18 @@ class Ingestion:
             plan = make_plan(await list_all([source], states), states=states, lost=set())
             await self._begin(plan, set())
             taken = await self._take_all(plan, {source.name: source}, states=states, lost=set())
-            for ref in taken.wordless:
-                with suppress(Unreadable, NotLoaded):
-                    document = await self._load(ref, source)
-                    async with self._writing():
-                        await self._replace(ref, document, [], replaces=ref.key in states)
-            await self._remove([key for key in plan.removed if key[1] not in kept])
-            await self._sweep_texts(source=source.name)
-            documents, chunks = await counts(self._database, self._build)
-            await recount(self._database, self._build.index, self._build.revision, documents=documents, chunks=chunks)
+            await self._empty(taken, {source.name: source}, states)
+            await self._writer.remove([key for key in plan.removed if key[1] not in kept])
+            await self._writer.sweep_texts(source=source.name)
+            await self._writer.recount()
         finally:
             await self._reader.close()
-
-    async def _remove(self, documents: Sequence[DocumentKey]) -> None:
-        if documents:
-            async with self._writing():
-                await self._patiently(lambda: delete_documents(self._database, self._build, documents))
-                await self._patiently(lambda: self._sweep(""))
-
-    def _writer_of(self, source: str) -> str:
-        """Who writes documents of a source. Uploads are written by hosts too, so whoever does has to hold the lock."""
-        return "" if source == UPLOADS else self._writer
-
-    async def _sweep_texts(self, *, source: str | None = None) -> None:
-        """Remove texts that no document has any more, where they are not in the store.
-
-        A text is written before its row, and shards write without a lock. So shards sweep nothing; who publishes does,
-        once all of them are complete. A host, which does not know of shards, sweeps only uploads: they have the lock.
-        """
-        place = self._config.documents
-        if place != HERE:
-            async with self._writing():
-                await self._patiently(lambda: self._documents.sweep_texts(self._build, place, source=source))
 
     async def _begin(self, plan: IngestionPlan, sources: Collection[str]) -> None:
         """Note what is to be taken, of the sources that were listed."""
         keys, place = [ref.key for ref in plan.load], (self._database, self._build)
         ours = self._shard.has if self._shard is not None else lambda key: True
         await self._patiently(lambda: begin_documents(*place, keys, sources=sources, ours=ours))
-
-    @asynccontextmanager
-    async def _writing(self, writer: str = "") -> AsyncIterator[None]:
-        """Keep others from writing to the build meanwhile, where others may: to sweep is to remove what they began.
-        A shard removes only what it began itself."""
-        if self._config.uploads is None or writer:
-            yield
-            return
-        index, owner = self._build.index, self._owner
-        await self._patiently(lambda: hold_lock(self._database, index, WRITING, owner=owner, seconds=LOCK_SECONDS))
-        try:
-            yield
-        finally:
-            await self._patiently(lambda: give_lock(self._database, index, WRITING, owner=owner))
-
-    async def _lost(self, states: Mapping[DocumentKey, DocumentState]) -> set[DocumentKey]:
-        """Documents some of whose vectors are missing. The ids are compared only where the number says so."""
-        if await self._vectors.count(self._collection) >= sum(state.chunks for state in states.values()):
-            return set()
-        return await self._missing(states)
-
-    async def _missing(self, states: Container[DocumentKey]) -> set[DocumentKey]:
-        """Those of the documents some of whose vectors are missing."""
-        found = await chunk_ids(self._database, self._build)
-        ids = {key: each for key, each in found.items() if key in states}
-        present = await self._vectors.present(self._collection, [id_ for each in ids.values() for id_ in sorted(each)])
-        return {key for key, each in ids.items() if not each <= present}
-
-    async def _without_text(self, states: Container[DocumentKey]) -> set[DocumentKey]:
-        """Those of the documents whose text is kept elsewhere, and is not there any more."""
-        found = await self._documents.without_text(self._build, self._config.documents)
-        return {key for key in found if key in states}
 
     async def _take_all(
         self,
@@ -468,45 +396,7 @@ class Ingestion:
             self._progress(IngestionProgress(done.done, done.total, done.chunks + embedded))
 
         embedded = await embed_chunks(self._embedder, chunks, known=known, progress=report)
-        rows, attributes = stored_chunks(self._build, document, chunks, embedded)
-        ids = [row.id for row in rows]
-        vectors = np.stack([each.vectors[0] for each in embedded])
-        writer = self._writer_of(ref.source)
-        async with self._writing(writer):
-            await self._patiently(lambda: pend(self._database, self._build, ids, writer=writer))
-            texts = [f"{row.heading}\n{row.text}".strip() for row in rows]
-            await self._patiently(
-                lambda: write_chunks(self._vectors, self._collection, ids, texts, vectors, attributes)
-            )
-            await self._replace(ref, document, rows, replaces=replaces)
-
-    async def _replace(
-        self, ref: DocumentRef, document: Document, rows: Sequence[StoredChunk], *, replaces: bool
-    ) -> None:
-        stored = StoredDocument(
-            source=document.source,
-            name=document.name,
-            title=document.title,
-            text=document.text,
-            hash=document.hash,
-            version=version_of(ref),
-            metadata=metadata_json(document),
-        )
-        place, writer = self._config.documents, self._writer_of(ref.source)
-        await self._patiently(
-            lambda: self._documents.store_document(self._build, stored, rows, place=place, writer=writer)
-        )
-        if replaces:
-            await self._patiently(lambda: self._sweep(writer))
-
-    async def _sweep(self, writer: str | None = None) -> None:
-        """Remove vectors that no chunk has any more: of replaced and removed documents, of interrupted ingestions.
-
-        Args:
-            writer: who began what is removed; None: whoever did, which nobody may be doing any more.
-        """
-        await self._vectors.delete(self._collection, await pending_ids(self._database, self._build, writer=writer))
-        await settle(self._database, self._build, writer=writer)
+        await self._writer.write(ref, document, chunks, embedded, replaces=replaces)
 
     async def _pointer(self, taken: TakenDocuments) -> IndexPointer:
         """What leads agents to the build as it is now."""
@@ -527,12 +417,3 @@ class Ingestion:
     async def _load(self, ref: DocumentRef, source: DocumentSource) -> Document:
         loaded = await source.load(ref)
         return with_access(self._config, await self._reader.read(loaded.ref, loaded.content))
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=self._patience)
-
-
-def unavailable(error: BaseException) -> bool:
-    """Whether a store is unavailable, so that asking it again may succeed; one that is full has to be given room."""
-    lasting = isinstance(error, VectorsFull | VectorsRefused | TextsRefused)
-    return isinstance(error, StoreUnavailable | VectorsUnavailable) and not lasting

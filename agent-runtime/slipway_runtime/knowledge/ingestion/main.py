@@ -25,7 +25,6 @@ from slipway_crds.contract import (
     SOURCE_UNAVAILABLE,
 )
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport
-from slipway_runtime import retrying
 from slipway_runtime.knowledge.documents.opening import TextStores
 from slipway_runtime.knowledge.embedding.embedder import EmbeddingUnavailable, TextTooLong
 from slipway_runtime.knowledge.embedding.minilm import MiniLM
@@ -33,12 +32,11 @@ from slipway_runtime.knowledge.embedding.model_files import ModelMissing
 from slipway_runtime.knowledge.embedding.opening import Embedders
 from slipway_runtime.knowledge.ingestion.acceptance_cases import AcceptanceCasesInvalid, read_acceptance_cases
 from slipway_runtime.knowledge.ingestion.ingestion import (
-    PATIENCE,
     IngestionProgress,
     NoSourceAvailable,
     NothingToIngest,
-    unavailable,
 )
+from slipway_runtime.knowledge.ingestion.patience import PATIENCE, patiently
 from slipway_runtime.knowledge.ingestion.purging import purge_index
 from slipway_runtime.knowledge.ingestion.serving import BuildNotKept, BuildOpening, run_share
 from slipway_runtime.knowledge.ingestion.sources.opening import SourcePlaces, open_sources
@@ -110,7 +108,7 @@ async def _open(settings: IngestSettings, patience: float) -> Database:
     async def step() -> Database:
         return await open_database(read_dsn(settings.store_dsn_file))
 
-    return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=patience)
+    return await patiently(step, seconds=patience)
 
 
 async def _purge(
@@ -118,10 +116,8 @@ async def _purge(
 ) -> IngestReport:
     """Delete what an ingestion has made. The report is of an index that has nothing."""
     index, documents = f"{config.namespace}/{config.index}", config.documents
-    await retrying.retry(
+    await patiently(
         lambda: purge_index(index, database=database, vectors=vectors, texts=texts, documents=documents),
-        policy=retrying.INGESTION,
-        on=unavailable,
         seconds=patience,
     )
     return IngestReport(revision="", fingerprint="", documents=0, chunks=0, failed=0)

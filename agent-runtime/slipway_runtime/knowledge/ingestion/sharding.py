@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from slipway_crds.runtimeconfig import IngestReport
-from slipway_runtime import retrying
-from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, IngestionProgress, unavailable
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion, IngestionProgress
+from slipway_runtime.knowledge.ingestion.patience import patiently
 from slipway_runtime.knowledge.ingestion.sources import DocumentSource
 from slipway_runtime.store.database import Database, StoreUnavailable
 from slipway_runtime.store.shards import Shard, begin_shard, complete_shard, note_progress, unread_documents
@@ -94,4 +94,4 @@ class ShardOfIngestion:
                 await notes
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        return await retrying.retry(step, policy=retrying.INGESTION, on=unavailable, seconds=self.patience)
+        return await patiently(step, seconds=self.patience)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from slipway_crds.contract import UPLOADS, collection_name
 from slipway_crds.runtimeconfig import IngestConfig, IngestReport, UploadsConfig
-from slipway_runtime.knowledge.ingestion.ingestion import WRITING, Ingestion
+from slipway_runtime.knowledge.ingestion.build_writer import WRITING
+from slipway_runtime.knowledge.ingestion.ingestion import Ingestion
 from slipway_runtime.knowledge.ingestion.sources import DocumentRef, DocumentSource, LoadedDocument
 from slipway_runtime.knowledge.ingestion.uploads import UploadSource, all_uploads, upload_version, uploads_of
 from slipway_runtime.store.documents import Build, chunk_ids, document_states
